@@ -1,0 +1,151 @@
+/* host.h - the manager: finds plugins, starts them, carries calls to them, keeps them alive, stops them. */
+
+typedef struct pk_manager pk_manager;
+
+typedef struct pk_plugin {
+    uint64_t id; // a handle with a generation; {0} is no plugin
+} pk_plugin;
+
+typedef enum pk_duplicates {
+    PK_DUPLICATES_REFUSE,   // the second provider of a (contract, type) is refused
+    PK_DUPLICATES_PROVIDERS // it is another provider
+} pk_duplicates;
+
+/* ---- finder: pushes what it finds. The built-in one scans plugin_dir. */
+typedef struct pk_found {
+    const char *id;       // the plugin's name: letters, digits, `_ . -`, at most 64, no leading dot or dash
+    const char *path;     // of an executable; NULL = it runs already, at endpoint
+    pk_endpoint endpoint; // only without path
+    pk_json manifest;     // capabilities that are known without asking; "" = ask
+    const char *skipped;  // why this file is no plugin, and the cure; NULL = it is one
+} pk_found;
+typedef struct pk_sink pk_sink; // valid until the finder's stop has returned; any thread
+PK_API pk_err pk_sink_found(pk_sink *sink, const pk_found *found, pk_error *err); // copied
+PK_API void pk_sink_gone(pk_sink *sink, const char *id);
+PK_API void pk_sink_done(pk_sink *sink); // the first scan is complete: pk_manager_start waits for it
+typedef struct pk_finder {
+    const char *name;
+    pk_err (*start)(void *user, pk_sink *sink, pk_error *err);
+    void (*stop)(void *user); // optional
+    void *user;
+} pk_finder;
+
+/* ---- launcher: starts and reports; never waits. The built-in one starts child processes. */
+typedef struct pk_launch pk_launch; // one incarnation; valid until pk_launch_exited
+typedef struct pk_launch_info {
+    const char *id, *instance; // "shout", "shout-1"
+    const char *path;
+    bool probe;                // run `path capabilities` and report its output
+    const char *const *argv;   // NULL-terminated, argv[0] included
+    const char *const *env;    // NULL-terminated, "NAME=value"
+    bool control;              // the plugin talks plugkit/1: give it a control socket
+    pk_json config;            // what it is told there
+    pk_loop *loop;
+} pk_launch_info;
+typedef enum pk_stream { PK_STREAM_OUT, PK_STREAM_ERR, PK_STREAM_CONTROL } pk_stream;
+/* Reports; any thread, except output, which comes from the loop's. */
+PK_API void pk_launch_output(pk_launch *l, pk_stream stream, pk_str bytes);        // raw; lines are cut elsewhere
+PK_API void pk_launch_listening(pk_launch *l, const pk_endpoint *endpoint);        // it can be called there: ready
+PK_API void pk_launch_pid(pk_launch *l, int64_t pid);                              // for people only
+PK_API void pk_launch_exited(pk_launch *l, int wait_status, const char *why);      // waitpid's status; why may be NULL
+typedef struct pk_launcher {
+    const char *name;
+    bool (*fits)(void *user, const pk_found *found); // optional: absent = takes everything with a path
+    pk_err (*start)(void *user, pk_launch *l, const pk_launch_info *info, void **state, pk_error *err);
+    pk_err (*send)(void *state, pk_str bytes, pk_error *err); // to the control socket; optional
+    void (*stop)(void *state, int how);                       // 0 ask (SIGTERM), 1 ask like Ctrl-C, 2 kill
+    void (*free)(void *state);                                // optional: after pk_launch_exited
+    void *user;
+} pk_launcher;
+
+/* ---- events and information */
+typedef struct pk_event {
+    const char *name; // "plugin.found", "plugin.ready", "plugin.gone" ...: docs/events in the manual
+    pk_plugin plugin;
+    const char *id;        // the plugin's
+    const char *from, *to; // states; "" if none
+    const pk_error *why;   // NULL if there is nothing to say
+} pk_event;
+
+typedef struct pk_service_info {
+    pk_str contract, type, version;
+} pk_service_info;
+
+typedef struct pk_plugin_info {
+    pk_plugin plugin;
+    pk_str id, path, version;
+    pk_str status;            // "found", "stopped", "starting", "ready", "failed", "rejected", "skipped", "built in" ...
+    pk_error why;             // the last failure, or why it was skipped; code PK_OK if none
+    pk_str dialect, address;  // of the running instance; "" if none
+    int64_t pid;              // 0 if none
+    uint32_t starts, in_flight;
+    uint64_t calls, failures, bytes_in, bytes_out;
+    pk_ns start_time;         // from launch to ready, last start
+    const pk_service_info *services;
+    size_t service_count;
+    pk_json capabilities;     // as the plugin printed them
+} pk_plugin_info;
+
+typedef struct pk_plugin_config {
+    const char *plugin; // NULL = every plugin that declares the type
+    const char *type;   // a config type that the plugin declares; others are refused
+    pk_json data;
+} pk_plugin_config;
+
+typedef struct pk_manager_desc {
+    pk_alloc alloc;                // zero = libc
+    pk_loop *loop;                 // NULL = its own, on its own thread; yours = you step it
+    const char *plugin_dir;        // scanned for executables; NULL = none
+    bool (*filter)(void *user, const char *path); // false = leave this file out
+    const char *runtime_dir;       // private sockets; NULL = $XDG_RUNTIME_DIR or /tmp, + plugkit-UID/RANDOM
+    pk_duplicates duplicates;
+    bool eager;                    // start every plugin at once; otherwise the first call starts it
+    bool tcp;                      // plugins listen on 127.0.0.1 instead of Unix sockets
+    struct {
+        uint32_t start_ms, call_ms, stop_ms; // 0 = 10 s to start, 30 s a call, 5 s to stop
+    } deadline;
+    struct {
+        uint32_t max, window_ms, delay_ms, delay_max_ms; // 0 = 5 in 10 s, then failed; 100 ms, doubling up to 30 s
+        bool off;                                        // leave a crashed plugin down until the next call
+    } restart;
+    struct {
+        uint32_t interval_ms, misses; // 0 = ask every 10 s; 3 unanswered are too many
+        bool off;
+    } health;
+    uint64_t idle_ms;              // plugins end after so long without work; 0 = 1 h
+    const char *const *env;        // NULL-terminated names that plugins inherit besides PATH, HOME, LANG, TZ, TMPDIR
+    const pk_plugin_config *config;            size_t config_count;
+    const pk_finder *const *finders;           size_t finder_count;
+    const pk_launcher *const *launchers;       size_t launcher_count;
+    const pk_transport *const *transports;     size_t transport_count;
+    const pk_dialect *const *dialects;         size_t dialect_count;
+    const pk_interceptor *const *interceptors; size_t interceptor_count;
+    const pk_service *offers;                  size_t offer_count; // what plugins may call here: pk_sdk_host
+    pk_on_log on_log;
+    void (*on_event)(void *user, const pk_event *event); // the manager's thread, or your step; may call the manager
+    void *user;                    // for filter, on_log and on_event
+} pk_manager_desc;
+
+PK_API pk_err pk_manager_create(pk_manager **out, const pk_manager_desc *desc, pk_error *err);
+/* Finds and probes plugins, and (eager) starts them; waits for that. A bad plugin is no failure: it is skipped, and
+ * pk_manager_list tells why. */
+PK_API pk_err pk_manager_start(pk_manager *m, pk_error *err);
+/* Drains and stops everything; waits for that, at most deadline.stop_ms for each step. */
+PK_API pk_err pk_manager_stop(pk_manager *m, pk_error *err);
+PK_API void pk_manager_stop_begin(pk_manager *m);        // the same without waiting; the event "manager.stopped" ends it
+PK_API bool pk_manager_is_stopped(const pk_manager *m);
+PK_API void pk_manager_destroy(pk_manager *m);           // stops first if need be; in a forked child it only frees
+PK_API pk_loop *pk_manager_loop(pk_manager *m);
+PK_API pk_caller *pk_manager_caller(pk_manager *m);      // as long as the manager
+PK_API const char *pk_manager_runtime_dir(const pk_manager *m);
+
+/* An internal plugin: services compiled into the host. They come before external ones. The array and what it points to
+ * are borrowed until the plugin is removed. Errors: PK_ERR_DUPLICATE, PK_ERR_BAD_NAME, PK_ERR_BAD_CONTRACT. */
+PK_API pk_err pk_manager_add(pk_manager *m, const char *id, const pk_service *services, size_t count, pk_plugin *out,
+                             pk_error *err);
+PK_API pk_plugin pk_manager_find(pk_manager *m, const char *id); // {0} if there is none
+/* All plugins, sorted by id, skipped files behind them. Everything lives in *mem. */
+PK_API pk_err pk_manager_list(pk_manager *m, pk_mem *mem, pk_plugin_info **out, size_t *count, pk_error *err);
+PK_API pk_err pk_plugin_get(pk_manager *m, pk_plugin p, pk_mem *mem, pk_plugin_info *out, pk_error *err);
+PK_API pk_err pk_plugin_start(pk_manager *m, pk_plugin p, pk_error *err); // waits until it is ready
+PK_API pk_err pk_plugin_stop(pk_manager *m, pk_plugin p, pk_error *err);  // drains, stops, waits; the next call starts it

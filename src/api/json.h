@@ -1,0 +1,93 @@
+/* json.h - a strict JSON reader (RFC 8259) and a streaming writer.
+ *
+ *     pk_mem mem = {0};
+ *     const pk_json_value *doc, *v;
+ *     if (!pk_json_parse(&mem, text, &doc, &err) && (v = pk_json_at(doc, "/servers/0/port"))) {
+ *         port = pk_json_int(v, 80);
+ *     }
+ *     pk_mem_free(&mem);
+ *
+ * Strict means: valid UTF-8 only, no lone surrogates, no trailing commas, no leading zeros, nothing behind the value,
+ * nesting of 256 at most. Integers that fit int64 or uint64 are exact; other numbers become the nearest double, and
+ * their text is kept. Of duplicate keys the last one counts. The locale plays no part. */
+
+typedef struct pk_json_value pk_json_value; // immutable; lives in the pk_mem it was parsed into
+
+typedef enum pk_json_type {
+    PK_JSON_NONE, // of NULL: there is no value
+    PK_JSON_NULL,
+    PK_JSON_BOOL,
+    PK_JSON_NUMBER,
+    PK_JSON_STRING,
+    PK_JSON_ARRAY,
+    PK_JSON_OBJECT
+} pk_json_type;
+
+#ifndef PLUGKIT_JSON_DEPTH
+#define PLUGKIT_JSON_DEPTH 256 // levels of nesting that the reader accepts
+#endif
+
+/* Parses one document. The values and their strings live in *mem; `text` is not needed afterwards.
+ * Errors: PK_ERR_BAD_JSON with line, column and an excerpt; PK_ERR_LIMIT (nesting); PK_ERR_NO_MEMORY. */
+PK_API pk_err pk_json_parse(pk_mem *mem, pk_str text, const pk_json_value **out, pk_error *err);
+/* Checks the syntax alone, without memory. */
+PK_API pk_err pk_json_check(pk_str text, pk_error *err);
+
+/* Getters take NULL and the wrong type: they give `otherwise`, NULL, or an empty string then. */
+PK_API pk_json_type pk_json_type_of(const pk_json_value *v);
+PK_API bool pk_json_bool(const pk_json_value *v, bool otherwise);
+PK_API int64_t pk_json_int(const pk_json_value *v, int64_t otherwise);    // only integers that fit
+PK_API uint64_t pk_json_uint(const pk_json_value *v, uint64_t otherwise); // only integers that fit
+PK_API double pk_json_double(const pk_json_value *v, double otherwise);   // any number
+PK_API pk_str pk_json_str(const pk_json_value *v);                        // of a string; a NUL follows it
+PK_API bool pk_json_is(const pk_json_value *v, const char *text);         // a string with just these bytes
+PK_API pk_str pk_json_number_text(const pk_json_value *v);                // as it was written
+PK_API bool pk_json_get_int(const pk_json_value *v, int64_t *out);        // false: not an integer that fits
+PK_API bool pk_json_get_uint(const pk_json_value *v, uint64_t *out);
+PK_API size_t pk_json_count(const pk_json_value *v);                      // items or members; 0 otherwise
+PK_API const pk_json_value *pk_json_get(const pk_json_value *object, const char *key);
+PK_API const pk_json_value *pk_json_item(const pk_json_value *array, size_t index);
+/* JSON Pointer (RFC 6901): "" is the value itself, "/a/0/b" goes down. NULL if there is none. */
+PK_API const pk_json_value *pk_json_at(const pk_json_value *v, const char *pointer);
+
+/* Walks an array or object: for (i = pk_json_first(v); i; i = pk_json_next(v, i)) ...
+ * Of an object's member, pk_json_key gives the name. */
+PK_API const pk_json_value *pk_json_first(const pk_json_value *v);
+PK_API const pk_json_value *pk_json_next(const pk_json_value *parent, const pk_json_value *item);
+PK_API pk_str pk_json_key(const pk_json_value *member);
+
+/* The writer appends to a pk_buf and puts commas and colons itself. Misuse (a value where a key is due, too many
+ * ends) makes pk_json_finish fail with PK_ERR_MISUSE; so does a string that is not UTF-8 with PK_ERR_SERIALIZE.
+ *
+ *     pk_json_writer w;
+ *     pk_json_write(&w, &buf);
+ *     pk_json_put_object(&w);
+ *     pk_json_put_key(&w, "port");
+ *     pk_json_put_int(&w, 80);
+ *     pk_json_put_end(&w);
+ *     rc = pk_json_finish(&w, &err);                                                                         */
+typedef struct pk_json_writer {
+    pk_buf *buf;
+    uint64_t arrays[PLUGKIT_JSON_DEPTH / 64 + 1]; // private: one bit a level
+    uint16_t depth;                               // private
+    bool need_comma, have_key;                    // private
+    int failed;                                   // private
+    unsigned indent;                              // spaces a level; 0 = compact. Set it after pk_json_write
+} pk_json_writer;
+
+PK_API void pk_json_write(pk_json_writer *w, pk_buf *buf);
+PK_API void pk_json_put_object(pk_json_writer *w); // opens {
+PK_API void pk_json_put_array(pk_json_writer *w);  // opens [
+PK_API void pk_json_put_end(pk_json_writer *w);    // closes the innermost
+PK_API void pk_json_put_key(pk_json_writer *w, const char *key);
+PK_API void pk_json_put_key_str(pk_json_writer *w, pk_str key);
+PK_API void pk_json_put_str(pk_json_writer *w, pk_str value);
+PK_API void pk_json_put_text(pk_json_writer *w, const char *value); // NULL writes null
+PK_API void pk_json_put_b64(pk_json_writer *w, pk_str bytes);       // as standard padded base64
+PK_API void pk_json_put_int(pk_json_writer *w, int64_t value);
+PK_API void pk_json_put_uint(pk_json_writer *w, uint64_t value);
+PK_API void pk_json_put_double(pk_json_writer *w, double value); // shortest text that reads back; not finite fails
+PK_API void pk_json_put_bool(pk_json_writer *w, bool value);
+PK_API void pk_json_put_null(pk_json_writer *w);
+PK_API void pk_json_put_raw(pk_json_writer *w, pk_json value); // checked first; "" writes null
+PK_API pk_err pk_json_finish(pk_json_writer *w, pk_error *err);

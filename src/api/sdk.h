@@ -1,0 +1,43 @@
+/* sdk.h - the plugin's side: one description, one call to pk_sdk_main. */
+
+typedef struct pk_sdk pk_sdk;
+
+typedef enum pk_health { PK_HEALTH_OK, PK_HEALTH_DEGRADED, PK_HEALTH_BAD } pk_health;
+
+typedef struct pk_sdk_desc {
+    const char *id, *version;      // (id is required) "shout", "1.0.0"
+    const char *description, *author, *license; // plugin information; optional
+    const pk_service *services;    size_t service_count;
+    const pk_route *routes;        size_t route_count; // besides the services' own
+    const char *const *config_types; // NULL-terminated: what on_config understands; others are refused
+    pk_loop *loop;                 // NULL = its own
+    int workers;                   // threads that run handlers; 0 = one after the other
+    uint64_t idle_ms;              // ends itself after so long without work; 0 = what the host says, else 1 h
+    size_t body_bytes;             // the largest request body taken into memory; 0 = 8 MiB
+    const pk_interceptor *const *interceptors; size_t interceptor_count;
+    /* Callbacks, all optional. An error from on_config or on_start ends the plugin: the host shows the message. */
+    pk_err (*on_config)(void *user, pk_str type, pk_json data, pk_error *err);
+    pk_err (*on_start)(void *user, pk_sdk *p, pk_error *err);          // before the first request
+    pk_health (*on_health)(void *user, char *reason, size_t cap);      // asked by GET /healthz
+    void (*on_close)(void *user);                                      // after the last request
+    void *user;
+} pk_sdk_desc;
+
+/* A plugin's whole life: answers `capabilities`, reads its configuration, listens, serves, ends on /shutdown, SIGINT,
+ * SIGTERM, the end of its host, or idleness. Returns main's exit status: 0, or 1 with the reason on stderr. */
+PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc);
+
+/* The same in pieces, for programs with a loop of their own:
+ * create (listens; PK_ERR_CANCELED: the arguments asked for `capabilities`, which were printed: exit with 0), step the
+ * loop while pk_sdk_is_running, destroy. */
+PK_API pk_err pk_sdk_create(pk_sdk **out, int argc, char **argv, const pk_sdk_desc *desc, pk_error *err);
+PK_API bool pk_sdk_is_running(const pk_sdk *p);
+PK_API void pk_sdk_stop(pk_sdk *p); // drains, then is_running turns false; any thread
+PK_API void pk_sdk_destroy(pk_sdk *p);
+PK_API pk_loop *pk_sdk_loop(pk_sdk *p);
+PK_API pk_server *pk_sdk_server(pk_sdk *p);
+PK_API const char *pk_sdk_instance(const pk_sdk *p); // the host's name for this process
+/* Calls functions that the host offers. Without such a host, calls give PK_ERR_PLUGIN_NOT_FOUND. Never NULL. */
+PK_API pk_caller *pk_sdk_host(pk_sdk *p);
+/* One log record: a JSON line on stderr, which the host takes apart again. Any thread. */
+PK_API void pk_sdk_log(pk_log_level level, const char *message, const pk_meta *fields, size_t count);

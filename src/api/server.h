@@ -1,0 +1,59 @@
+/* server.h - the HTTP/1.1 server that plugins answer with, for routes of your own. */
+
+typedef struct pk_request {
+    pk_str method;  // "POST"
+    pk_str path;    // percent-decoded once, without dot segments: "/notes/a b"
+    pk_str query;   // behind the '?', as it came
+    pk_str rest;    // of a route that ends in "/" + "*": what stands for the star
+    const pk_meta *fields;
+    size_t field_count;
+    pk_body body;   // bytes, or a reader on routes with PK_UPLOAD
+    pk_ctx *ctx;    // deadline, caller, metadata; ctx->mem lives until the answer is written
+} pk_request;
+
+typedef struct pk_response {
+    int status;          // 0 = 200
+    const pk_meta *fields;
+    size_t field_count;  // Content-Type comes from the body
+    pk_body body;        // in ctx->mem or static; readers and descriptors are used until the answer is written
+    void (*done)(void *user); // optional: called when the body is no longer needed, also if nobody read it
+    void *user;
+} pk_response;
+
+/* A failed handler's error becomes {"message":..,"statusCode":..,"code":..} with the status of its kind. */
+typedef struct pk_route {
+    const char *match; // "GET /notes", "ANY /files/" + "*"; a GET route answers HEAD too
+    unsigned flags;    // PK_UPLOAD: run when the head is there, and read the body yourself
+    pk_err (*run)(void *user, const pk_request *request, pk_response *response, pk_error *err);
+    void *user;
+} pk_route;
+
+typedef struct pk_server pk_server;
+
+typedef struct pk_server_desc {
+    const pk_alloc *alloc;   // NULL = libc
+    pk_loop *loop;           // (required) connections are served by whoever steps it
+    const char *listen;      // "http+unix:///path/x.sock", "http://127.0.0.1:0"; or
+    bool has_listen_fd;      //   a descriptor that listens already; the server's from now on, also on failure
+    int listen_fd;           //
+    pk_str token;            // every request needs it in PlugKit-Token; "" = none
+    bool any_uid;            // accept Unix peers of other users
+    const char *const *open_paths; // NULL-terminated: served without a token
+    const pk_interceptor *const *interceptors; // of PK_SCOPE_SERVE
+    size_t interceptor_count;
+    int workers;             // threads that run handlers; 0 = the loop's
+    struct {
+        uint32_t header_ms, body_ms, idle_ms; // 0 = 10 s for a head, 60 s between two pieces of a body, 5 min
+        size_t head_bytes, fields, body_bytes; // 0 = 16 KiB, 100, 8 MiB
+        size_t connections;                    // 0 = 1,024
+    } limit;
+    void (*on_work)(void *user, int change); // +1 when a request begins, -1 when its answer is written
+    void *user;
+} pk_server_desc;
+
+PK_API pk_err pk_server_create(pk_server **out, const pk_server_desc *desc, pk_error *err);
+PK_API pk_err pk_server_add(pk_server *server, const pk_route *route, pk_error *err); // copied but for its pointers
+PK_API const char *pk_server_address(const pk_server *server); // with the port that was taken; as long as the server
+PK_API void pk_server_drain(pk_server *server); // takes no more connections; closes each after its running request
+PK_API bool pk_server_is_idle(const pk_server *server); // no request is running
+PK_API void pk_server_destroy(pk_server *server);

@@ -1,0 +1,125 @@
+/* types.h - structs described once, so that JSON goes in and out of them by itself.
+ *
+ *     #define POINT(F, T)                        // F(T, shape, type, member, "key in JSON")
+ *         F(T, REQ,  double, x,    "x")          // required: a missing key is an error
+ *         F(T, OPT,  pk_str, name, "name")       // optional: bool has_name; pk_str name;
+ *         F(T, LIST, int64_t, tags, "tags")      // struct { int64_t *items; size_t count; } tags;
+ *         F(T, MAP,  pk_json, more, "more")      // struct { pk_str *keys; pk_json *values; size_t count; } more;
+ *     PK_STRUCT(point, POINT)                    // (each line but the last ends in a backslash)
+ *
+ * Member types: pk_str, pk_b64 (bytes), pk_json (any value, kept as text), pk_ns (a duration), bool, double, int32_t,
+ * uint32_t, int64_t, uint64_t, enums by PK_ENUM, and other structs. PK_MESSAGE makes a struct that owns its memory
+ * (it begins with a pk_mem): requests and responses of contracts are messages. Unknown keys are ignored; null counts
+ * as missing, and a missing LIST or MAP is empty. */
+
+typedef struct pk_type pk_type;
+
+typedef enum pk_shape { PK_SHAPE_REQ, PK_SHAPE_OPT, PK_SHAPE_LIST, PK_SHAPE_MAP } pk_shape;
+
+typedef enum pk_type_kind {
+    PK_TYPE_STRUCT,
+    PK_TYPE_STR,
+    PK_TYPE_B64,
+    PK_TYPE_JSON,
+    PK_TYPE_NS,
+    PK_TYPE_BOOL,
+    PK_TYPE_I32,
+    PK_TYPE_U32,
+    PK_TYPE_I64,
+    PK_TYPE_U64,
+    PK_TYPE_DOUBLE,
+    PK_TYPE_ENUM,
+    PK_TYPE_NONE, // pk_none: nothing on the wire
+    PK_TYPE_BLOB  // pk_blob: raw bytes instead of JSON, as a whole body only
+} pk_type_kind;
+
+typedef struct pk_field {
+    const char *json;
+    const pk_type *type;
+    pk_shape shape;
+    uint32_t at, has_at, item_size; // offsets in the struct; size of one value
+} pk_field;
+
+typedef struct pk_enum_name {
+    int value;
+    const char *json;
+} pk_enum_name;
+
+struct pk_type {
+    const char *name;
+    pk_type_kind kind;
+    uint32_t size, count;      // sizeof; how many fields or names
+    bool has_mem;              // begins with a pk_mem
+    const pk_field *fields;    // of a struct
+    const pk_enum_name *names; // of an enum
+};
+
+typedef struct pk_none {
+    char unused;
+} pk_none;
+
+PK_API_DATA const pk_type pk_type_pk_str, pk_type_pk_b64, pk_type_pk_json, pk_type_pk_ns, pk_type_bool,
+    pk_type_int32_t, pk_type_uint32_t, pk_type_int64_t, pk_type_uint64_t, pk_type_double, pk_type_pk_none,
+    pk_type_pk_blob;
+
+#define PK_STRUCT(T, FIELDS)                                                                                  \
+    typedef struct T T;                                                                                       \
+    struct T {                                                                                                \
+        FIELDS(PK__MEMBER, T)                                                                                 \
+    };                                                                                                        \
+    PK__TABLE(T, FIELDS, false)
+#define PK_MESSAGE(T, FIELDS)                                                                                 \
+    typedef struct T T;                                                                                       \
+    struct T {                                                                                                \
+        pk_mem mem;                                                                                           \
+        FIELDS(PK__MEMBER, T)                                                                                 \
+    };                                                                                                        \
+    PK__TABLE(T, FIELDS, true)
+
+/* #define LEVEL(V, T) V(T, LEVEL_LOW, "low") V(T, LEVEL_HIGH, "high")
+ * PK_ENUM(level, LEVEL)            values count from 0 in this order; unknown text is an error */
+#define PK_ENUM(T, VALUES)                                                                                    \
+    typedef enum T { VALUES(PK__ENUM_VALUE, T) T##__count } T;                                                \
+    PK_UNUSED static const pk_enum_name pk__names_##T[] = {VALUES(PK__ENUM_NAME, T)};                         \
+    PK_UNUSED static const pk_type pk_type_##T = {#T, PK_TYPE_ENUM, (uint32_t)sizeof(T),                      \
+                                                  (uint32_t)T##__count, false, NULL, pk__names_##T};
+#define PK__ENUM_VALUE(T, value, json) value,
+#define PK__ENUM_NAME(T, value, json) {value, json},
+
+#define PK__MEMBER(T, shape, type, member, json) PK__MEMBER_##shape(type, member)
+#define PK__MEMBER_REQ(type, member) type member;
+#define PK__MEMBER_OPT(type, member)                                                                          \
+    bool has_##member;                                                                                        \
+    type member;
+#define PK__MEMBER_LIST(type, member)                                                                         \
+    struct {                                                                                                  \
+        type *items;                                                                                          \
+        size_t count;                                                                                         \
+    } member;
+#define PK__MEMBER_MAP(type, member)                                                                          \
+    struct {                                                                                                  \
+        pk_str *keys;                                                                                         \
+        type *values;                                                                                         \
+        size_t count;                                                                                         \
+    } member;
+
+#define PK__ROW(T, shape, type, member, json)                                                                 \
+    {json, &pk_type_##type, PK_SHAPE_##shape, (uint32_t)offsetof(T, member), PK__HAS_##shape(T, member),      \
+     (uint32_t)sizeof(type)},
+#define PK__HAS_REQ(T, member) 0
+#define PK__HAS_OPT(T, member) (uint32_t)offsetof(T, has_##member)
+#define PK__HAS_LIST(T, member) 0
+#define PK__HAS_MAP(T, member) 0
+
+#define PK__TABLE(T, FIELDS, has_mem)                                                                         \
+    PK_UNUSED static const pk_field pk__fields_##T[] = {FIELDS(PK__ROW, T)};                                  \
+    PK_UNUSED static const pk_type pk_type_##T = {                                                            \
+        #T,      PK_TYPE_STRUCT,   (uint32_t)sizeof(T), (uint32_t)(sizeof(pk__fields_##T) / sizeof(pk_field)), \
+        has_mem, pk__fields_##T, NULL};
+
+/* Reads JSON text into the struct *out of that type. What it points to lives in *mem; `json` is not needed afterwards.
+ * *out is zeroed first (a message's own pk_mem is left alone: pass &out->mem as mem to use it).
+ * Errors: PK_ERR_BAD_JSON (syntax), PK_ERR_SERIALIZE with the path ("config.retry.max: expected integer, got "3""). */
+PK_API pk_err pk_json_decode(pk_mem *mem, const pk_type *type, pk_str json, void *out, pk_error *err);
+/* Appends the struct as compact JSON. Errors: PK_ERR_SERIALIZE (not UTF-8, not finite, bad enum), PK_ERR_LIMIT. */
+PK_API pk_err pk_json_encode(pk_buf *buf, const pk_type *type, const void *in, pk_error *err);
