@@ -44,8 +44,9 @@ typedef struct pk_attempt {
 } pk_attempt;
 PK_API int64_t pk_now_ns(void); // monotonic
 
-/* The dialect reports: one head, any number of chunks, one end. An error from chunk means: stop, and end with it.
- * `why` NULL = the answer is complete. After the end the attempt must not be touched. */
+/* The dialect reports: one head, any number of chunks, one end. `why` NULL = the answer is complete. After the end the
+ * attempt must not be touched. An error from chunk means: stop, and end with it; but PK_ERR_BUSY (only in attempts that
+ * `start` began) means that the reader is slow: offer the same bytes again when `resume` is called. */
 PK_API void pk_attempt_head(pk_attempt *a, int status, const pk_meta *fields, size_t count);
 PK_API pk_err pk_attempt_chunk(pk_attempt *a, pk_str bytes, pk_error *err);
 PK_API void pk_attempt_end(pk_attempt *a, const pk_error *why);
@@ -61,7 +62,7 @@ typedef struct pk_dialect {
     /* Optional: carries out a whole attempt, waiting, on any thread: reports its end before it returns. Without it
      * blocking calls go through the loop. */
     void (*run)(void *channel, pk_attempt *a);
-    void (*resume)(void *channel, pk_attempt *a);       // optional: pk_attempt_read has bytes again; loop's thread
+    void (*resume)(void *channel, pk_attempt *a);       // optional: read has bytes, or chunk has room, again; loop's thread
     void (*cancel)(void *channel, pk_attempt *a);       // stop at once, report nothing more; loop's thread
     void (*interrupt)(void *channel);                   // optional: makes every `run` end soon; any thread
     void (*close)(void *channel);                       // no attempts are left

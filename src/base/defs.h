@@ -5,7 +5,7 @@
 #define PK__FN static PK_UNUSED // every private function: the joined header has only one translation unit
 
 /* Definitions of PK_API_DATA objects. */
-#ifdef PLUGKIT_STATIC
+#if defined(PLUGKIT_STATIC) || defined(PLUGKIT_NO_CORE)
 #define PK__DATA static PK_UNUSED
 #else
 #define PK__DATA

@@ -1,0 +1,372 @@
+#!/usr/bin/env python3
+"""amalgamate.py - joins src/ into plugkit.h and plugkit_sdk.h.
+
+    ./amalgamate.py                   write both headers
+    ./amalgamate.py --check           exit 1 and say what differs, if they are not what src/ gives
+    ./amalgamate.py --list            the parts of each header, with their first lines
+    ./amalgamate.py --includes FILE   write a list of #includes instead: tests and coverage see src/ itself
+
+The lists below are the only place where the files of src/ are named, and their order is the architecture: a file may
+include what stands before it, layers point downwards, and rooms of src/host/ know each other only as ROOMS says. The
+output depends on nothing but src/ and LICENSE. Everything is C text copied as it is; the few lines added are in render().
+"""
+
+import argparse
+import os
+import re
+import sys
+
+API_CORE = """
+    shared.h version.h memory.h error.h json.h types.h call.h contract.h loop.h extend.h server.h
+""".split()
+API_HOST = "own.h host.h".split()
+API_SDK = "own.h sdk.h".split()
+
+# What host and SDK share, layer by layer.
+CORE = """
+    base/features.h
+    base/defs.h
+    base/error.h
+    base/memory.h
+    base/list.h
+    base/map.h
+    base/handle.h
+    base/version.c
+    base/str.c
+    base/memory.c
+    base/buf.c
+    base/error.c
+    base/list.c
+    base/map.c
+    base/handle.c
+""".split()
+
+HOST = """
+""".split()
+
+SDK = """
+""".split()
+
+HEADERS = {
+    "plugkit.h": ("top_host.h", API_HOST, HOST, "PK__HOST", "PLUGKIT_IMPLEMENTATION"),
+    "plugkit_sdk.h": ("top_sdk.h", API_SDK, SDK, "PK__SDK", "PLUGKIT_SDK_IMPLEMENTATION"),
+}
+
+# Layers: a file includes its own layer and those before. The host and the SDK never meet.
+LAYERS = ["base", "os", "wire", "net", "rpc", "host sdk"]
+
+# What each room of src/host/ may include of the others; the rest goes through the registry.
+ROOMS = {
+    "registry": "",
+    "speak": "",
+    "launch": "",
+    "discover": "registry",
+    "guard": "registry",
+    "observe": "registry",
+    "call": "registry speak",
+    "life": "registry guard launch speak",
+    "install": "registry guard",
+    "swap": "registry life",
+    "platform": "registry call life",
+    "config": "registry life guard call observe discover",
+    "admin": "registry speak launch discover guard observe call life install swap platform config",
+    "manager": "registry speak launch discover guard observe call life install swap platform config admin",
+}
+
+DECLARATION_INCLUDES = ["stdbool.h", "stddef.h", "stdint.h"]
+
+LOCAL = re.compile(r'\s*#\s*include\s+"([^"]+)"')
+SYSTEM = re.compile(r"\s*#\s*include\s+<([^>]+)>")
+DIRECTIVE = re.compile(r"\s*#\s*(\w+)\s*(\w*)")
+
+
+class Problem(Exception):
+    """What is wrong, why that matters, and what to type."""
+
+    def __init__(self, what, why, fix):
+        super().__init__(f"amalgamate.py: {what}\n  why: {why}\n  fix: {fix}")
+
+
+def listed():
+    api = ["api/" + name for name in API_CORE + API_HOST + API_SDK]
+    tops = ["api/features.h"] + ["api/" + header[0] for header in HEADERS.values()]
+    return list(dict.fromkeys(tops + api)) + CORE + HOST + SDK
+
+
+def load(root, strict=True):
+    """The text of every listed file as a list of lines. Each file under src/ is listed, each listed one is there."""
+    files, names = {}, listed()
+    for name in names:
+        if names.count(name) > 1:
+            raise Problem(f"'{name}' is listed twice", "each file has one place in the order",
+                          "delete one of its lines at the top of amalgamate.py")
+        path = os.path.join(root, "src", name)
+        if not os.path.isfile(path):
+            raise Problem(f"cannot find 'src/{name}'", "amalgamate.py lists it",
+                          "write the file, or delete its line at the top of amalgamate.py")
+        with open(path, encoding="utf-8", newline="") as file:
+            files[name] = [line.rstrip() for line in file.read().rstrip().split("\n")]
+    for folder, _, found in sorted(os.walk(os.path.join(root, "src"))):
+        for name in sorted(found):
+            path = os.path.relpath(os.path.join(folder, name), os.path.join(root, "src")).replace(os.sep, "/")
+            if path.endswith((".c", ".h")) and path not in files:
+                problem = Problem(f"'src/{path}' is not listed", "it would be missing from the headers",
+                                  "add it at the top of amalgamate.py, behind everything that it includes")
+                if strict:
+                    raise problem
+    return files
+
+
+def layer(path):
+    return next(i for i, names in enumerate(LAYERS) if path.split("/")[0] in names.split())
+
+
+def verify(files):
+    """Includes point up the list only, layers down only, rooms as ROOMS says."""
+    seen = set()
+    for name in CORE + HOST + SDK:
+        seen.add(name)
+        for number, line in enumerate(files[name], 1):
+            match = LOCAL.match(line)
+            if match:
+                verify_include(f"src/{name}:{number}", name, match.group(1), seen, files)
+
+
+def verify_include(where, name, text, seen, files):
+    target = os.path.normpath(os.path.join(os.path.dirname(name), text)).replace(os.sep, "/")
+    if target.startswith("api/"):
+        raise Problem(f"{where} includes '{text}'", "the public text comes before everything and has no guards",
+                      "delete the #include: it is there already")
+    if target not in files:
+        raise Problem(f"{where} includes '{text}', which is not in the lists", "only listed files reach the headers",
+                      "correct the path, or add the file at the top of amalgamate.py")
+    if layer(target) > layer(name) or {name.split("/")[0], target.split("/")[0]} == {"host", "sdk"}:
+        raise Problem(f"{where} includes '{text}' from '{target.split('/')[0]}'", "layers include downwards only",
+                      f"move what is needed below '{name.split('/')[0]}', or hand it in as a callback")
+    if name.startswith("host/") and target.startswith("host/"):
+        room, other = name.split("/")[1], target.split("/")[1]
+        if room not in ROOMS:
+            raise Problem(f"{where} is in a room without a row in ROOMS", "rooms know each other by that table only",
+                          f"add '{room}' to ROOMS in amalgamate.py and to ARCHITECTURE.md")
+        if room != other and other not in ROOMS[room].split():
+            raise Problem(f"{where} includes '{text}' of the room '{other}'",
+                          f"'{room}' may include of the others: {ROOMS[room] or 'none'}",
+                          "go through the registry, or let the manager wire the two together")
+    if target not in seen:
+        raise Problem(f"{where} includes '{text}', which is listed later", "the order of the lists is the architecture",
+                      f"list '{target}' before '{name}', or turn the dependency around")
+
+
+def version(files):
+    """MAJOR, MINOR, PATCH of api/version.h, the one place where they stand."""
+    text = "\n".join(files["api/version.h"])
+    numbers = [re.search(rf"#define PK_VERSION_{part} (\d+)", text) for part in ("MAJOR", "MINOR", "PATCH")]
+    if not all(numbers):
+        raise Problem("src/api/version.h does not define PK_VERSION_MAJOR, _MINOR and _PATCH",
+                      "the headers compare releases by them", "define all three as plain numbers")
+    numbers = [int(number.group(1)) for number in numbers]
+    name = ".".join(map(str, numbers))
+    if f'#define PK_VERSION "{name}"' not in text:
+        raise Problem(f"PK_VERSION in src/api/version.h is not \"{name}\"", "text and numbers must agree",
+                      f'write: #define PK_VERSION "{name}"')
+    return name, numbers[0] * 10000 + numbers[1] * 100 + numbers[2]
+
+
+def verify_changelog(root, name):
+    with open(os.path.join(root, "CHANGELOG.md"), encoding="utf-8") as file:
+        entry = re.search(r"^## (\S+)", file.read(), re.M)
+    if not entry or entry.group(1) != name:
+        raise Problem(f"the top entry of CHANGELOG.md is '{entry.group(1) if entry else 'missing'}', "
+                      f"src/api/version.h says '{name}'", "a release is described before it is made",
+                      f"add '## {name}' on top of CHANGELOG.md, or correct src/api/version.h")
+
+
+def directives(lines):
+    """(line number, keyword, first word) of each preprocessor line."""
+    found = []
+    for number, line in enumerate(lines):
+        match = DIRECTIVE.match(line)
+        if match and not (number and lines[number - 1].endswith("\\")):
+            found.append((number, match.group(1), match.group(2)))
+    return found
+
+
+def guard_lines(lines):
+    """The three lines of the include guard: joined, each part stands only once."""
+    rows = directives(lines)
+    for i in range(len(rows) - 1):
+        if rows[i][1] == "ifndef" and rows[i][2].endswith("_H") and rows[i + 1][1:] == ("define", rows[i][2]):
+            depth = 0
+            for number, keyword, _ in rows[i:]:
+                depth += keyword.startswith("if") - (keyword == "endif")
+                if depth == 0:
+                    return [rows[i][0], rows[i + 1][0], number]
+    return []
+
+
+def joined(lines):
+    """A part without its guard and local includes; unconditional system includes go to the top of the header. All of
+    them leave blank lines behind, so that line numbers stay true."""
+    lines, system, depth = list(lines), [], 0
+    for number in guard_lines(lines):
+        lines[number] = ""
+    for number, keyword, _ in directives(lines):
+        depth += keyword.startswith("if") - (keyword == "endif")
+        if LOCAL.match(lines[number]):
+            lines[number] = ""
+        elif SYSTEM.match(lines[number]) and depth == 0:
+            system.append(SYSTEM.match(lines[number]).group(1))
+            lines[number] = ""
+    return lines, system
+
+
+def macros(files, names):
+    """The private macros that these files define, in order."""
+    return list(dict.fromkeys(word for name in names for _, keyword, word in directives(joined(files[name])[0])
+                              if keyword == "define" and word.startswith("PK__")))
+
+
+def macros_again(lines):
+    """The #defines of a private header with the conditions around them: for the second of two implementations."""
+    lines, out = joined(lines)[0], []
+    for number, keyword, _ in directives(lines):
+        if keyword in ("include", "error", "line", "pragma"):
+            continue
+        if keyword == "endif" and DIRECTIVE.match(out[-1]) and DIRECTIVE.match(out[-1]).group(1) in ("if", "ifdef", "ifndef"):
+            out.pop()
+            continue
+        out.append(lines[number])
+        while lines[number].endswith("\\"):
+            number += 1
+            out.append(lines[number])
+    return out
+
+
+def render(root, files, header):
+    top, api, parts, name, wanted = HEADERS[header]
+    release, number = version(files)
+    out = []
+
+    def part(path, lines):
+        out.extend([f"/* == {path} == */", "#ifdef PLUGKIT_LINES", f'#line 1 "src/{path}"', "#endif"])
+        out.extend(lines)
+        out.extend(["#ifdef PLUGKIT_LINES", f'#line {len(out) + 4} "{header}"', "#endif", ""])
+
+    def implementation(names, known):
+        bodies = {path: joined(files[path]) for path in names}
+        system = {include for _, includes in bodies.values() for include in includes} - set(known)
+        out.extend([f"#include <{include}>" for include in sorted(system)] + [""])
+        for path in names:
+            part(path, bodies[path][0])
+        return list(known) + sorted(system)
+
+    out.extend(line.replace("{version}", release) for line in files["api/" + top])
+    out.append("")
+    part("api/features.h", files["api/features.h"])
+    out.extend([f"#if defined(PK__CORE_H) && PK__CORE_H != {number}",
+                '#error "plugkit.h and plugkit_sdk.h are of different releases: copy both from the same one"',
+                "#endif", "", f"#ifndef {name}_H", f"#define {name}_H"])
+    out.extend(f"#include <{include}>" for include in DECLARATION_INCLUDES)
+    out.extend(["", "#ifdef __cplusplus", 'extern "C" {', "#endif", "",
+                "#ifndef PK__CORE_H", f"#define PK__CORE_H {number}"])
+    for path in API_CORE:
+        part("api/" + path, files["api/" + path])
+    out.extend(["#endif // PK__CORE_H", ""])
+    for path in api:
+        part("api/" + path, files["api/" + path])
+    out.extend(["#ifdef __cplusplus", "}", "#endif", f"#endif // {name}_H", ""])
+
+    out.extend([f"#if defined({wanted}) && !defined({name}_IMPL)", f"#define {name}_IMPL", "",
+                "#ifndef PK__CORE_IMPL", "#define PK__CORE_IMPL"])
+    part("api/shared.h", files["api/shared.h"])
+    known = implementation(CORE, DECLARATION_INCLUDES)
+    out.extend(["#else // the core is here already: its private macros, once more"])
+    for path in CORE:
+        if path.endswith(".h"):
+            out.extend(macros_again(files[path]))
+    out.extend(["#endif // PK__CORE_IMPL", ""])
+    part("api/own.h", files["api/own.h"])
+    implementation(parts, known)
+    out.append("#ifndef PLUGKIT_TEST")
+    out.extend(f"#undef {macro}" for macro in macros(files, CORE + parts))
+    out.extend(["#endif", f"#endif // {wanted}", ""])
+
+    with open(os.path.join(root, "LICENSE"), encoding="utf-8") as file:
+        out.extend(["/*"] + [(" * " + line).rstrip() for line in file.read().rstrip().split("\n")] + [" */"])
+    return "\n".join(out) + "\n"
+
+
+def includes(files, layers):
+    """One #include for each file: the same translation unit, straight from src/. With layers: only those."""
+    names = ["api/features.h"]
+    names += ["api/" + name for name in API_CORE + API_HOST + API_SDK[1:]]
+    names += [name for name in CORE + HOST + SDK if not layers or name.split("/")[0] in layers]
+    system = "".join(f"#include <{name}>\n" for name in DECLARATION_INCLUDES)
+    lines = [f'#include "src/{name}"\n' for name in names]
+    return "/* Generated by amalgamate.py: compile with -I the top folder. */\n" + lines[0] + system + "".join(lines[1:])
+
+
+def write(path, text):
+    """Only if it differs, so that make does not rebuild the world."""
+    try:
+        with open(path, encoding="utf-8", newline="") as file:
+            if file.read() == text:
+                return
+    except OSError:
+        pass
+    os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+    with open(path, "w", encoding="utf-8", newline="\n") as file:
+        file.write(text)
+
+
+def check(root, header, text):
+    try:
+        with open(os.path.join(root, header), encoding="utf-8", newline="") as file:
+            old = file.read()
+    except OSError:
+        old = ""
+    if old == text:
+        return True
+    old_lines, new_lines = old.split("\n"), text.split("\n")
+    at = next((i for i, (a, b) in enumerate(zip(old_lines, new_lines)) if a != b), min(len(old_lines), len(new_lines)))
+    print(f"{header}:{at + 1}: differs from what src/ gives\n"
+          f"  here:     {old_lines[at] if at < len(old_lines) else '(end of file)'}\n"
+          f"  from src: {new_lines[at] if at < len(new_lines) else '(end of file)'}\n"
+          f"  mend it:  make amalgamate", file=sys.stderr)
+    return False
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Joins src/ into plugkit.h and plugkit_sdk.h.")
+    parser.add_argument("--check", action="store_true", help="compare only; exit 1 if a header is out of date")
+    parser.add_argument("--list", action="store_true", help="print the parts of each header")
+    parser.add_argument("--includes", metavar="FILE", help="write a list of #includes of src/ instead")
+    parser.add_argument("--root", default=os.path.dirname(os.path.abspath(__file__)), help="the project's folder")
+    parser.add_argument("--layers", default="", help="with --includes: only these, as in 'base os wire'")
+    args = parser.parse_args()
+    try:
+        files = load(args.root, strict=not args.includes)
+        if args.includes:
+            write(args.includes, includes(files, args.layers.split()))
+            return 0
+        verify(files)
+        verify_changelog(args.root, version(files)[0])
+        texts = {header: render(args.root, files, header) for header in HEADERS}
+    except Problem as problem:
+        print(problem, file=sys.stderr)
+        return 2
+    if args.check:
+        return 0 if all([check(args.root, header, text) for header, text in texts.items()]) else 1
+    for header, text in texts.items():
+        if args.list:
+            print(f"{header}: {text.count(chr(10))} lines")
+            for number, line in enumerate(text.split("\n"), 1):
+                if line.startswith("/* == "):
+                    print(f"{number:7} {line[6:-6]}")
+        else:
+            write(os.path.join(args.root, header), text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
