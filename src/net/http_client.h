@@ -1,0 +1,98 @@
+/* http_client.h - one connection to an HTTP/1.1 server, and one exchange at a time on it.
+ *
+ * An exchange is a request with a body in any form, and an answer that is reported as it comes: one head, any number
+ * of chunks, an end. The connection opens itself when the first exchange begins. One state machine, two drivers:
+ *
+ *     pk__http_client_run    waits on the caller's thread. A warm exchange whose request and answer fit into one buffer
+ *                            is exactly one send and one receive: the receive itself waits, its timeout is set once
+ *                            and again only if a deadline demands less.
+ *     pk__http_client_start  is driven by a loop: never waits, reports the end to on_end.
+ *
+ * Both work over every transport: sockets are polled, a transport without a descriptor is asked again when it calls
+ * pk_conn_ready. Callbacks run on the driving thread, never after the end. They may not free the client.
+ *
+ * How far a failed exchange got is told exactly (x->sent): PK_SENT_NO only if no byte of the request was handed to the
+ * system, so that it may be repeated whatever it does; PK_SENT_ANSWERED once a whole answer head has come; PK_SENT_MAYBE
+ * between. A kept connection may have been closed by the server just as we used it: that ends with MAYBE and is_stale,
+ * as nobody can know whether the request was read. Idempotent requests should then be repeated, others not.
+ *
+ * Answers may come before the request is all sent: the rest is then not sent, the answer is read and the connection
+ * is not used again. Lengths, framing and limits are as strict as in wire/http_head.h. */
+#ifndef PK__HTTP_CLIENT_H
+#define PK__HTTP_CLIENT_H
+#include "../base/list.h"
+#include "../wire/http_chunk.h"
+#include "../wire/http_head.h"
+#include "address.h"
+#include "transport.h"
+
+typedef struct pk__http_answer {
+    int status;
+    const pk_meta *fields; // valid until on_head returns
+    size_t field_count;
+    int64_t length;        // of the body; -1 = it will turn out; 0 also for answers that have none
+} pk__http_answer;
+
+/* Filled by the caller, kept alive and unmoved until the end. */
+typedef struct pk__http_exchange {
+    pk_str method, target;   // "POST", "/process?x=1"; checked
+    pk_str host;             // "" = as the address says
+    const pk_meta *own;      // PlugKit's fields: token, deadline, accept. They go first and may be anything
+    size_t own_count;        //   but what frames the message
+    const pk_meta *fields;   // the user's: checked, and PK_ERR_MISUSE if they would frame the message or forge a token
+    size_t field_count;
+    const pk_body *body;     // NULL = none. A reader may give PK_ERR_BUSY: resumed by pk__http_client_resume.
+                             //   Content-Type comes from it, if it is not empty, unless fields have one
+    uint64_t max_body;       // bytes of answer accepted; 0 = any number
+    int64_t deadline;        // by pk__clock_ns; PK_FOREVER = none
+    pk_err (*on_head)(void *user, const pk__http_answer *answer, pk_error *err);  // may be NULL
+    pk_err (*on_chunk)(void *user, pk_str bytes, pk_error *err);                  // may be NULL: bytes are dropped
+    void (*on_end)(void *user, const pk_error *why); // of pk__http_client_start: exactly once; NULL = all went well
+    void *user;
+    /* Written as it goes: */
+    pk_sent sent;
+    bool is_stale;           // failed on a kept connection before a byte of answer came
+    uint64_t bytes_out, bytes_in; // of bodies
+} pk__http_exchange;
+
+typedef struct pk__http_client_desc {
+    const pk_alloc *alloc;
+    const pk_transport *transport;
+    const pk__address *address; // borrowed as long as the client
+    pk_str address_text;        // what a user's transport is given; borrowed likewise
+    uint32_t connect_ms;        // 0 = only the exchange's own deadline
+    bool any_uid;               // talk to Unix servers of other users
+} pk__http_client_desc;
+
+typedef struct pk__http_client pk__http_client;
+typedef enum pk__http_client_state {
+    PK__HTTP_CLIENT_CLOSED,
+    PK__HTTP_CLIENT_CONNECTING,
+    PK__HTTP_CLIENT_SENDING, // and receiving: the answer may come early
+    PK__HTTP_CLIENT_HEAD,
+    PK__HTTP_CLIENT_BODY,
+    PK__HTTP_CLIENT_IDLE     // connected, no exchange
+} pk__http_client_state;
+
+PK__FN pk_err pk__http_client_create(pk__http_client **out, const pk__http_client_desc *desc, pk_error *err);
+PK__FN void pk__http_client_destroy(pk__http_client *c); // an exchange that runs ends without a word
+
+/* Carries out the exchange, waiting. On failure *err says what happened and x->sent how far it got. */
+PK__FN pk_err pk__http_client_run(pk__http_client *c, pk__http_exchange *x, pk_error *err);
+
+/* Begins the exchange on the loop. An error: nothing was begun, on_end will not run. on_end never runs before this has
+ * returned. */
+PK__FN pk_err pk__http_client_start(pk__http_client *c, pk_loop *loop, pk__http_exchange *x, pk_error *err);
+PK__FN void pk__http_client_resume(pk__http_client *c); // the body's reader has bytes again; loop's thread
+/* Stops reading the answer until called with false: back-pressure. Loop's thread; of pk__http_client_start only. */
+PK__FN void pk__http_client_pause(pk__http_client *c, bool paused);
+/* Ends the exchange without a word (on_end does not run) and closes the connection. Loop's thread. */
+PK__FN void pk__http_client_cancel(pk__http_client *c);
+
+/* Makes a `run` on another thread end soon with PK_ERR_CANCELED. The client must not be destroyed meanwhile. */
+PK__FN void pk__http_client_interrupt(pk__http_client *c);
+PK__FN bool pk__http_client_is_reusable(const pk__http_client *c); // connected and idle, and the server keeps it
+PK__FN bool pk__http_client_is_alive(pk__http_client *c);          // asks the system: still open and silent?
+PK__FN void pk__http_client_shrink(pk__http_client *c);            // gives its buffer back while it is idle
+
+#endif

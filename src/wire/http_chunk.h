@@ -1,0 +1,36 @@
+/* http_chunk.h - the chunked transfer coding (RFC 9112, section 7.1), taken apart and put together.
+ *
+ * The decoder is fed bytes as they come and hands back the runs of data in them, as views into the input:
+ *
+ *     pk__http_chunk_init(&c);
+ *     while ((r = pk__http_chunk_next(&c, &in, &data)) == PK__CHUNK_DATA) { use data }
+ *     MORE: all of `in` was used up    DONE: `in` is what follows the message    ERROR: c.error says why
+ *
+ * Sizes are 1 to 15 hexadecimal digits and nothing else. Extensions are checked and dropped, and so are trailers: as
+ * an attacker can make both long and useless, each may have 4 KiB in one message. A bare CR or LF ends it all. */
+#ifndef PK__HTTP_CHUNK_H
+#define PK__HTTP_CHUNK_H
+#include "../base/defs.h"
+
+#define PK__CHUNK_EXTRA_MAX 4096 // bytes of extensions, and of trailers, in one message
+#define PK__CHUNK_HEAD_MAX 20    // room that pk__http_chunk_head needs
+
+typedef enum pk__chunk_result { PK__CHUNK_MORE, PK__CHUNK_DATA, PK__CHUNK_DONE, PK__CHUNK_ERROR } pk__chunk_result;
+
+typedef struct pk__http_chunk {
+    uint64_t left;      // bytes of the current chunk that have not come yet
+    uint32_t extra;     // bytes of extensions so far
+    uint32_t trailer;   // bytes of trailers so far
+    uint8_t state;
+    uint8_t digits;     // of the current size
+    const char *error;  // static text, after PK__CHUNK_ERROR
+} pk__http_chunk;
+
+PK__FN void pk__http_chunk_init(pk__http_chunk *c);
+PK__FN pk__chunk_result pk__http_chunk_next(pk__http_chunk *c, pk_str *in, pk_str *data);
+
+/* Writes the line before a chunk of `size` bytes, the previous chunk's end included unless it is the first. Size 0
+ * ends the message. Returns how many bytes were written to out (at most PK__CHUNK_HEAD_MAX). */
+PK__FN size_t pk__http_chunk_head(char *out, uint64_t size, bool first);
+
+#endif
