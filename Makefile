@@ -1,27 +1,153 @@
-# PlugKit. `make help` lists the targets.
-CC ?= cc
-CFLAGS ?= -O1 -g
-WARN = -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror
-BUILD ?= build
+# PlugKit. `make help` lists the targets; CC, CFLAGS, LDFLAGS, PYTHON, BUILD and JOBS may be set.
 
-SOURCES := $(shell find src -name '*.[ch]') LICENSE CHANGELOG.md
-UNIT := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
+CC      ?= cc
+CXX     ?= c++
+CFLAGS  ?= -O1 -g
+LDLIBS  ?= -lpthread
+BUILD   ?= build
+PREFIX  ?= /usr/local
+JOBS    ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
 
-.PHONY: all amalgamate unit clean
-all: plugkit.h plugkit_sdk.h
+WARN     = -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror
+COMPILE  = $(CC) -std=c11 $(WARN) $(CFLAGS) -I. -Icontracts -MMD -MP
+VERSION := $(shell sed -n 's/^\#define PK_VERSION "\(.*\)"/\1/p' src/api/version.h)
+HEADERS  = plugkit.h plugkit_sdk.h
 
-amalgamate plugkit.h plugkit_sdk.h:
-	./amalgamate.py
+.PHONY: all help amalgamate check run test unit unit-src unit-generated header integration asan tsan valgrind torture \
+        fuzz coverage lint size bench install clean tests-programs FORCE
+.DELETE_ON_ERROR:
+.SECONDEXPANSION:
 
-$(BUILD)/src_all.h: amalgamate.py $(SOURCES)
-	./amalgamate.py --includes $@ --layers '$(LAYERS)'
+all: $(HEADERS) examples cli ## the two headers, the examples and the command
 
-$(BUILD)/unit/%: tests/unit/%.c $(wildcard tests/*.h tests/unit/*.h) $(BUILD)/src_all.h
-	@mkdir -p $(@D)
-	$(CC) -std=c11 $(WARN) $(CFLAGS) -I. -o $@ $< -lpthread
+help: ## this list
+	@sed -n 's/^\([a-z][a-z -]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "    make %-12s %s\n", $$1, $$2 }'
 
-unit: $(UNIT:%=$(BUILD)/unit/%)
-	@for t in $^; do echo "# $$t"; $$t || exit 1; done
+# ---- The headers. They are generated and committed: `make check` compares.
 
-clean:
-	rm -rf $(BUILD)
+amalgamate: ## src/ -> plugkit.h and plugkit_sdk.h
+	@./amalgamate.py
+$(HEADERS) &: FORCE # written only if they change
+	@./amalgamate.py
+build/src_all.h: FORCE # the same translation unit, straight from src/
+	@./amalgamate.py --includes $@ --layers '$(LAYERS)'
+check: ## are the headers what src/ gives?
+	@./amalgamate.py --check
+
+# ---- Examples: examples/NN_name/host.c -> build/examples/NN_name/host, .../plugins/ID.c -> build/plugins/ID. A plugin in
+# another language is an executable file without extension, or a folder with a main.go, in the same place.
+
+HOSTS       := $(patsubst examples/%.c,$(BUILD)/examples/%,$(wildcard examples/*/*.c))
+HOSTS_CXX   := $(patsubst examples/%.cpp,$(BUILD)/examples/%,$(wildcard examples/*/*.cpp))
+PLUGINS_C   := $(wildcard examples/*/plugins/*.c)
+PLUGINS_GO  := $(if $(shell command -v go 2>/dev/null),$(wildcard examples/*/plugins/*/main.go))
+PLUGINS_ANY := $(foreach f,$(wildcard examples/*/plugins/*),$(if $(suffix $f)$(wildcard $f/.),,$f))
+PLUGINS     := $(addprefix $(BUILD)/plugins/,$(notdir $(PLUGINS_C:.c=) $(PLUGINS_ANY) $(PLUGINS_GO:/main.go=)))
+CLI         := $(if $(wildcard cli/*.c),$(BUILD)/plugkit)
+
+.PHONY: examples cli
+examples: $(HOSTS) $(HOSTS_CXX) $(PLUGINS)
+cli: $(CLI)
+
+$(HOSTS): $(BUILD)/examples/%: examples/%.c | $(HEADERS)
+	@mkdir -p $(@D) && echo '  cc   $@'
+	@$(COMPILE) -MF $@.d -o $@ $< $(LDFLAGS) $(LDLIBS)
+$(HOSTS_CXX): $(BUILD)/examples/%: examples/%.cpp $(BUILD)/plugkit.o | $(HEADERS)
+	@mkdir -p $(@D) && echo '  c++  $@'
+	@$(CXX) -std=c++11 -Wall -Wextra -Werror $(filter-out -std=%,$(CFLAGS)) -I. -Icontracts -MMD -MP -MF $@.d -o $@ $^ \
+	    $(LDFLAGS) $(LDLIBS)
+$(BUILD)/plugkit.o: plugkit.h # for programs in C++: the implementation is C
+	@mkdir -p $(@D) && echo '  cc   $@'
+	@printf '#define PLUGKIT_IMPLEMENTATION\n#include "plugkit.h"\n' | $(COMPILE) -x c -c -o $@ -
+$(addprefix $(BUILD)/plugins/,$(notdir $(PLUGINS_C:.c=))): $$(wildcard examples/*/plugins/$$(@F).c) | $(HEADERS)
+	@mkdir -p $(@D) && echo '  cc   $@'
+	@$(COMPILE) -MF $(BUILD)/$(@F).plugin.d -o $@ $< $(LDFLAGS) $(LDLIBS)
+$(addprefix $(BUILD)/plugins/,$(notdir $(PLUGINS_ANY))): $$(wildcard examples/*/plugins/$$(@F))
+	@mkdir -p $(@D) && echo '  cp   $@'
+	@cp $< $@ && chmod 755 $@
+$(addprefix $(BUILD)/plugins/,$(notdir $(PLUGINS_GO:/main.go=))): $$(wildcard examples/*/plugins/$$(@F)/*)
+	@mkdir -p $(@D) && echo '  go   $@'
+	@cd $(dir $<) && GOFLAGS=-mod=mod go build -o $(abspath $@) .
+$(BUILD)/plugkit: $(wildcard cli/*.c cli/*.h) | $(HEADERS)
+	@mkdir -p $(@D) && echo '  cc   $@'
+	@$(COMPILE) -MF $@.d -o $@ $(wildcard cli/*.c) $(LDFLAGS) $(LDLIBS)
+
+# ---- Tests. A test program ends with "N passed, N failed"; tests/run.py adds them up. T=json picks test_json.
+
+UNIT_SOURCES := $(wildcard tests/unit/test_$(or $(T),*).c)
+UNIT_SRC     := $(UNIT_SOURCES:tests/unit/%.c=$(BUILD)/unit/%)
+UNIT_GEN     := $(UNIT_SOURCES:tests/unit/%.c=$(BUILD)/unit_generated/%)
+UNIT_CFLAGS  ?= -O0 -g
+
+$(UNIT_SRC): $(BUILD)/unit/%: tests/unit/%.c build/src_all.h
+	@mkdir -p $(@D) && echo '  cc   $@'
+	@$(CC) -std=c11 $(WARN) $(UNIT_CFLAGS) -I. -Icontracts -MMD -MP -MF $@.d -o $@ $< $(LDFLAGS) $(LDLIBS) -lm
+$(UNIT_GEN): $(BUILD)/unit_generated/%: tests/unit/%.c $(HEADERS)
+	@mkdir -p $(@D) && echo '  cc   $@'
+	@$(CC) -std=c11 -DUNIT_GENERATED -O1 -I. -Icontracts -MMD -MP -MF $@.d -o $@ $< $(LDFLAGS) $(LDLIBS) -lm
+
+test: ## everything: headers up to date, compile matrix, unit tests twice, whole programs
+	@./amalgamate.py --check
+	@sh tests/mbedtls.sh '$(CC)'
+	@PYTHON="$$(sh tests/python.sh)" && export PYTHON && \
+	    $(MAKE) --no-print-directory -j$(JOBS) all tests-programs && \
+	    tests/run.py --jobs $(JOBS) --pytest "$$PYTHON" integration tests/header/matrix.py $(UNIT_SRC) $(UNIT_GEN)
+
+tests-programs: $(UNIT_SRC) $(UNIT_GEN)
+unit: unit-src unit-generated ## the unit tests, on src/ and on the generated headers; T=json for one
+unit-src: $(UNIT_SRC)
+	@tests/run.py --jobs $(JOBS) $^
+unit-generated: $(UNIT_GEN)
+	@tests/run.py --jobs $(JOBS) $^
+header: $(HEADERS) ## the headers under every compiler, standard and mode
+	@tests/header/matrix.py
+integration: all ## whole programs, with pytest
+	@PYTHON="$$(sh tests/python.sh)" && tests/run.py --pytest "$$PYTHON" integration
+
+# The unit tests again, under tools that see more.
+ASAN = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+asan: ## unit tests with AddressSanitizer and UBSan
+	@$(MAKE) --no-print-directory -j$(JOBS) unit-src BUILD=build/asan UNIT_CFLAGS='$(ASAN)'
+tsan: ## unit tests with ThreadSanitizer
+	@TEST_TIMEOUT_MS=60000 $(MAKE) --no-print-directory -j$(JOBS) unit-src BUILD=build/tsan UNIT_CFLAGS='-O1 -g -fsanitize=thread'
+valgrind: $(UNIT_SRC) ## unit tests under valgrind
+	@for t in $^; do TEST_TIMEOUT_MS=200000 TEST_VALGRIND=1 valgrind -q --leak-check=full --error-exitcode=9 $$t || exit 1; done
+torture: $(UNIT_SRC) ## fails every allocation and system call in turn, once and for good
+	@PK_TORTURE=all TEST_TIMEOUT_MS=600000 tests/run.py --jobs $(JOBS) $^
+coverage: ## which lines the unit tests and whole programs reach; at least 85 %
+	@$(MAKE) --no-print-directory -j$(JOBS) unit-src BUILD=build/coverage UNIT_CFLAGS='-O0 -g --coverage'
+	@tests/coverage.py build/coverage --least 85
+
+SECONDS = 60
+FUZZ := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+fuzz: build/src_all.h ## feeds the parsers nonsense: SECONDS=n for each
+	@sh tests/fuzz/run.sh $(SECONDS) $(FUZZ)
+
+lint: $(HEADERS) ## what CONTRIBUTING.md says, as far as a script can tell
+	@tests/lint.py
+size: $(HEADERS) ## sizes of programs and headers against their budgets
+	@tests/size.py
+
+# ---- Benchmarks, installation
+
+BENCH := $(patsubst bench/%.c,$(BUILD)/bench/%,$(wildcard bench/*.c))
+$(BENCH): $(BUILD)/bench/%: bench/%.c | $(HEADERS)
+	@mkdir -p $(@D) && echo '  cc   $@'
+	@$(CC) -std=c11 -Wall -Wextra -O2 -g -I. -Icontracts -MMD -MP -MF $@.d -o $@ $< $(LDFLAGS) $(LDLIBS) -lm
+bench: $(BENCH) ## measures, each against a raw baseline; writes build/bench.jsonl
+	@bench/run.sh
+
+install: all ## headers, contracts, command and pkg-config file below PREFIX (and DESTDIR)
+	install -d $(DESTDIR)$(PREFIX)/include/plugkit $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/pkgconfig
+	install -m 644 $(HEADERS) $(DESTDIR)$(PREFIX)/include
+	install -m 644 $(wildcard contracts/*.h) $(DESTDIR)$(PREFIX)/include/plugkit
+	$(if $(CLI),install -m 755 $(CLI) $(DESTDIR)$(PREFIX)/bin)
+	printf 'prefix=%s\nincludedir=$${prefix}/include\n\nName: plugkit\nDescription: %s\nVersion: %s\nCflags: %s\nLibs: %s\n' \
+	    '$(PREFIX)' 'plugin hosts and plugins in C: two headers' '$(VERSION)' '-I$${includedir} -I$${includedir}/plugkit' \
+	    '-pthread' > $(DESTDIR)$(PREFIX)/share/pkgconfig/plugkit.pc
+
+clean: ## removes build/
+	rm -rf build
+
+FORCE:
+-include $(wildcard $(BUILD)/*.d $(BUILD)/*/*.d $(BUILD)/*/*/*.d)

@@ -1,0 +1,108 @@
+#!/usr/bin/env python3
+"""run.py - runs test programs and pytest folders, and adds up what they say.
+
+    tests/run.py [--jobs N] [--pytest PYTHON FOLDER] PROGRAM...
+
+A test program ends with a line "N passed, N failed" (and perhaps ", N skipped"). Programs run side by side, pytest after
+them. The output of each is kept in build/test-output/; of those that failed, what went wrong is shown with the command
+that repeats it. The last line of all is "N passed, N failed", the sum.
+"""
+
+import argparse
+import concurrent.futures
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+OUTPUT = "build/test-output"
+LIMIT_SECONDS = 420
+SUMMARY = re.compile(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$")
+
+
+def run(command):
+    """Runs one command in a process group of its own. Gives exit status, output and seconds."""
+    began = time.monotonic()
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+                               start_new_session=True)
+    try:
+        output = process.communicate(timeout=LIMIT_SECONDS)[0]
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        output = process.communicate()[0] + b"\n# killed: took longer than %d s\n" % LIMIT_SECONDS
+    return process.returncode, output.decode("utf-8", "replace"), time.monotonic() - began
+
+
+def counts_of_program(status, output):
+    lines = output.rstrip().split("\n")
+    match = SUMMARY.match(lines[-1])
+    if not match:
+        return 0, 1, 0
+    passed, failed, skipped = (int(group or 0) for group in match.groups())
+    return passed, max(failed, 1 if status else 0), skipped
+
+
+def counts_of_pytest(status, output):
+    summary = output.rstrip().split("\n")[-1]
+    found = {word: int(n) for n, word in re.findall(r"(\d+) (passed|failed|errors?|skipped|xfailed|xpassed)", summary)}
+    failed = found.get("failed", 0) + found.get("error", 0) + found.get("errors", 0) + found.get("xpassed", 0)
+    if status not in (0, 5):  # 5: there are no tests
+        failed = max(failed, 1)
+    return found.get("passed", 0), failed, found.get("skipped", 0) + found.get("xfailed", 0)
+
+
+def bad_lines(output):
+    """Of TAP output: the failed tests with the diagnostics above them. Anything else: its last lines."""
+    lines, block, shown = output.split("\n"), [], []
+    for line in lines:
+        if line.startswith("not ok"):
+            shown += [line] + block
+        block = [] if re.match(r"(not )?ok \d", line) else block + [line]
+    return shown or lines[-40:]
+
+
+def report(name, command, result, counts):
+    status, output, seconds = result
+    with open(os.path.join(OUTPUT, name.replace("/", "_") + ".txt"), "w", encoding="utf-8") as file:
+        file.write(output)
+    passed, failed, skipped = counts
+    print(f"{'FAIL' if failed else 'ok  '} {name:<40} {passed:5} passed {failed:3} failed {skipped:3} skipped {seconds:6.1f} s")
+    if failed:
+        print("\n".join("     | " + line for line in bad_lines(output)))
+        print(f"     again: {' '.join(command)}")
+    sys.stdout.flush()
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Runs tests and adds up their results.")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--pytest", nargs=2, metavar=("PYTHON", "FOLDER"))
+    parser.add_argument("programs", nargs="*")
+    args = parser.parse_args()
+    os.makedirs(OUTPUT, exist_ok=True)
+    total = [0, 0, 0]
+
+    def account(name, command, result, counts):
+        report(name, command, result, counts)
+        for i, n in enumerate(counts):
+            total[i] += n
+
+    with concurrent.futures.ThreadPoolExecutor(max(args.jobs, 1)) as pool:
+        pending = {pool.submit(run, [program]): program for program in args.programs}
+        for done in concurrent.futures.as_completed(pending):
+            program = pending[done]
+            account(program, [program], done.result(), counts_of_program(*done.result()[:2]))
+    if args.pytest:
+        python, folder = args.pytest
+        command = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", folder]
+        result = run(command)
+        account(folder, command, result, counts_of_pytest(*result[:2]))
+
+    print(f"{total[0]} passed, {total[1]} failed" + (f", {total[2]} skipped" if total[2] else ""))
+    return 1 if total[1] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
