@@ -39,6 +39,25 @@ CORE = """
     base/list.c
     base/map.c
     base/handle.c
+    os/atomic.h
+    os/sys.h
+    os/clock.h
+    os/random.h
+    os/thread.h
+    os/fork.h
+    os/fd.h
+    os/sys.c
+    os/clock.c
+    os/random.c
+    os/thread.c
+    os/fork.c
+    os/fd.c
+    wire/url.h
+    wire/http_head.h
+    wire/http_chunk.h
+    wire/url.c
+    wire/http_head.c
+    wire/http_chunk.c
 """.split()
 
 HOST = """

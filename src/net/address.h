@@ -25,7 +25,7 @@ typedef struct pk__address {
 
 /* Errors: PK_ERR_BAD_ENDPOINT. */
 PK__FN pk_err pk__address_parse(pk__address *out, pk_str text, pk_error *err);
-/* Puts the loopback address of the same family in the place of a wildcard. */
+/* Puts 127.0.0.1 in the place of a wildcard: what listens on [::] answers there too, while ::1 is often missing. */
 PK__FN void pk__address_loopback(pk__address *a);
 /* Writes the address as peers read it; returns its length. PK__ADDRESS_TEXT_MAX bytes are always enough. */
 PK__FN size_t pk__address_format(const pk__address *a, char *out, size_t cap);

@@ -4,7 +4,8 @@
  * users fill; the HTTP client knows them by their address and then may use their socket in one more way: a blocking
  * receive on the caller's own thread, which is what makes a warm call one send and one receive.
  *
- * The state of a built-in connection is its descriptor, wrapped: pk__transport_socket gives it back. */
+ * `open` may say WANT_WRITE: wait until it is writable, and go on with send. Or WANT_READ, before there is anything to
+ * read: the server's queue is full, close and open again a little later. */
 #ifndef PK__TRANSPORT_H
 #define PK__TRANSPORT_H
 #include "address.h"
@@ -17,7 +18,6 @@ struct pk_conn {
 
 /* The transport of an address: the user's first, then the built-in ones. NULL: there is none. */
 PK__FN const pk_transport *pk__transport_find(const pk_transport *const *more, size_t count, const pk__address *a);
-PK__FN bool pk__transport_is_socket(const pk_transport *t); // one of the built-in two
-PK__FN int pk__transport_socket(void *state);
+PK__FN bool pk__transport_is_socket(const pk_transport *t); // one of the built-in two: fd() is a socket
 
 #endif

@@ -1,0 +1,193 @@
+/* http_chunk.c - the chunked coding as a state machine over bytes. */
+#include "http_chunk.h"
+#include "http_head.h"
+
+#include <string.h>
+
+enum {
+    PK__CHUNK_SIZE,       // digits of a size
+    PK__CHUNK_BLANK,      // blanks between a size and the ';' of its extension
+    PK__CHUNK_EXT,        // the extension
+    PK__CHUNK_SIZE_LF,    // the LF behind them
+    PK__CHUNK_BYTES,      // data
+    PK__CHUNK_BYTES_CR,   // the line end behind data
+    PK__CHUNK_BYTES_LF,
+    PK__CHUNK_LINE,       // start of a trailer line, or of the last, empty one
+    PK__CHUNK_NAME,       // a trailer's name
+    PK__CHUNK_VALUE,      // and its value
+    PK__CHUNK_VALUE_LF,
+    PK__CHUNK_LAST_LF,    // of the empty line
+    PK__CHUNK_END,
+    PK__CHUNK_BROKEN
+};
+
+PK__FN void pk__http_chunk_init(pk__http_chunk *c)
+{
+    memset(c, 0, sizeof(*c));
+}
+
+static uint8_t pk__http_chunk_refuse(pk__http_chunk *c, const char *why)
+{
+    c->error = why;
+    return PK__CHUNK_BROKEN;
+}
+
+static int pk__http_chunk_digit(char c)
+{
+    if (c >= '0' && c <= '9') {
+        return c - '0';
+    }
+    c = (char)(c | 0x20);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static bool pk__http_chunk_is_text(char c)
+{
+    return ((unsigned char)c >= 0x20 && c != 0x7f) || c == '\t';
+}
+
+/* Blanks may stand before an extension (RFC 9112, 7.1.1), but not for themselves. */
+static uint8_t pk__http_chunk_blank(pk__http_chunk *c, char byte)
+{
+    if (byte != ';' && byte != ' ' && byte != '\t') {
+        return pk__http_chunk_refuse(c, "malformed chunk size");
+    }
+    if (++c->extra > PK__CHUNK_EXTRA_MAX) {
+        return pk__http_chunk_refuse(c, "chunk extensions are too long");
+    }
+    return byte == ';' ? PK__CHUNK_EXT : PK__CHUNK_BLANK;
+}
+
+static uint8_t pk__http_chunk_size(pk__http_chunk *c, char byte)
+{
+    int digit = pk__http_chunk_digit(byte);
+    if (digit >= 0) {
+        if (c->digits == 15) {
+            return pk__http_chunk_refuse(c, "chunk size has too many digits");
+        }
+        c->digits++;
+        c->left = c->left << 4 | (uint64_t)digit;
+        return PK__CHUNK_SIZE;
+    }
+    if (c->digits == 0) {
+        return pk__http_chunk_refuse(c, "malformed chunk size");
+    }
+    if (byte == '\r') {
+        return PK__CHUNK_SIZE_LF;
+    }
+    return pk__http_chunk_blank(c, byte);
+}
+
+static uint8_t pk__http_chunk_ext(pk__http_chunk *c, char byte)
+{
+    if (byte == '\r') {
+        return PK__CHUNK_SIZE_LF;
+    }
+    if (!pk__http_chunk_is_text(byte)) {
+        return pk__http_chunk_refuse(c, "malformed chunk extension");
+    }
+    return ++c->extra > PK__CHUNK_EXTRA_MAX ? pk__http_chunk_refuse(c, "chunk extensions are too long") : PK__CHUNK_EXT;
+}
+
+static uint8_t pk__http_chunk_trailer(pk__http_chunk *c, char byte)
+{
+    pk_str one;
+    one.ptr = &byte;
+    one.len = 1;
+    if (++c->trailer > PK__CHUNK_EXTRA_MAX) {
+        return pk__http_chunk_refuse(c, "trailer is too long");
+    }
+    switch (c->state) {
+    case PK__CHUNK_LINE:
+        if (byte == '\r') {
+            return PK__CHUNK_LAST_LF;
+        }
+        return pk__http_head_is_token(one) ? PK__CHUNK_NAME : pk__http_chunk_refuse(c, "malformed trailer");
+    case PK__CHUNK_NAME:
+        if (byte == ':') {
+            return PK__CHUNK_VALUE;
+        }
+        return pk__http_head_is_token(one) ? PK__CHUNK_NAME : pk__http_chunk_refuse(c, "malformed trailer");
+    default:
+        if (byte == '\r') {
+            return PK__CHUNK_VALUE_LF;
+        }
+        return pk__http_chunk_is_text(byte) ? PK__CHUNK_VALUE : pk__http_chunk_refuse(c, "malformed trailer");
+    }
+}
+
+static uint8_t pk__http_chunk_expect(pk__http_chunk *c, char byte, char want, uint8_t next)
+{
+    return byte == want ? next : pk__http_chunk_refuse(c, "malformed line end in a chunked body");
+}
+
+/* One byte outside the data: the next state. */
+static uint8_t pk__http_chunk_step(pk__http_chunk *c, char byte)
+{
+    switch (c->state) {
+    case PK__CHUNK_SIZE: return pk__http_chunk_size(c, byte);
+    case PK__CHUNK_BLANK: return pk__http_chunk_blank(c, byte);
+    case PK__CHUNK_EXT: return pk__http_chunk_ext(c, byte);
+    case PK__CHUNK_SIZE_LF:
+        c->digits = 0;
+        return pk__http_chunk_expect(c, byte, '\n', c->left > 0 ? PK__CHUNK_BYTES : PK__CHUNK_LINE);
+    case PK__CHUNK_BYTES_CR: return pk__http_chunk_expect(c, byte, '\r', PK__CHUNK_BYTES_LF);
+    case PK__CHUNK_BYTES_LF: return pk__http_chunk_expect(c, byte, '\n', PK__CHUNK_SIZE);
+    case PK__CHUNK_VALUE_LF: return pk__http_chunk_expect(c, byte, '\n', PK__CHUNK_LINE);
+    case PK__CHUNK_LAST_LF: return pk__http_chunk_expect(c, byte, '\n', PK__CHUNK_END);
+    default: return pk__http_chunk_trailer(c, byte);
+    }
+}
+
+PK__FN pk__chunk_result pk__http_chunk_next(pk__http_chunk *c, pk_str *in, pk_str *data)
+{
+    for (;;) {
+        if (c->state == PK__CHUNK_BROKEN) {
+            return PK__CHUNK_ERROR;
+        }
+        if (c->state == PK__CHUNK_END) {
+            return PK__CHUNK_DONE;
+        }
+        if (in->len == 0) {
+            return PK__CHUNK_MORE;
+        }
+        if (c->state == PK__CHUNK_BYTES) {
+            data->ptr = in->ptr;
+            data->len = c->left < in->len ? (size_t)c->left : in->len;
+            in->ptr += data->len;
+            in->len -= data->len;
+            c->left -= data->len;
+            c->state = c->left > 0 ? PK__CHUNK_BYTES : PK__CHUNK_BYTES_CR;
+            return PK__CHUNK_DATA;
+        }
+        c->state = pk__http_chunk_step(c, *in->ptr);
+        if (c->state != PK__CHUNK_BROKEN) {
+            in->ptr++;
+            in->len--;
+        }
+    }
+}
+
+PK__FN size_t pk__http_chunk_head(char *out, uint64_t size, bool first)
+{
+    static const char hex[] = "0123456789abcdef";
+    size_t at = 0;
+    int shift = 60;
+    if (!first) {
+        out[at++] = '\r';
+        out[at++] = '\n';
+    }
+    while (shift > 0 && (size >> shift & 15) == 0) {
+        shift -= 4;
+    }
+    for (; shift >= 0; shift -= 4) {
+        out[at++] = hex[size >> shift & 15];
+    }
+    out[at++] = '\r';
+    out[at++] = '\n';
+    if (size == 0) {
+        out[at++] = '\r';
+        out[at++] = '\n';
+    }
+    return at;
+}

@@ -1,0 +1,218 @@
+/* url.c - request targets, paths and queries. */
+#include "url.h"
+#include "../base/memory.h"
+
+#include <string.h>
+
+static pk_str pk__url_part(pk_str s, size_t from, size_t to)
+{
+    pk_str part;
+    part.ptr = s.ptr + from;
+    part.len = to - from;
+    return part;
+}
+
+/* Printable ASCII, no space, no '#' (fragments stay with the client), no '\' (some read it as a slash). */
+static bool pk__url_is_clean(pk_str s)
+{
+    for (size_t i = 0; i < s.len; i++) {
+        char c = s.ptr[i];
+        if (c <= 0x20 || c >= 0x7f || c == '#' || c == '\\') { // a char above 0x7f may count as negative: refused too
+            return false;
+        }
+    }
+    return true;
+}
+
+PK__FN bool pk__url_split(pk_str method, pk_str target, pk__url *out)
+{
+    static const pk_str star = PK_STR_INIT("*");
+    static const pk_str http = PK_STR_INIT("http://");
+    memset(out, 0, sizeof(*out));
+    if (!pk__url_is_clean(target)) {
+        return false;
+    }
+    if (pk_str_eq(target, star)) {
+        out->form = PK__URL_ASTERISK;
+        out->path = target;
+        return pk_str_is(method, "OPTIONS");
+    }
+    size_t at = 0;
+    if (target.len > http.len && pk_str_ieq(pk__url_part(target, 0, http.len), http)) {
+        at = http.len;
+        while (at < target.len && target.ptr[at] != '/' && target.ptr[at] != '?') {
+            at++;
+        }
+        out->form = PK__URL_ABSOLUTE;
+        out->authority = pk__url_part(target, http.len, at);
+        if (out->authority.len == 0 || memchr(out->authority.ptr, '@', out->authority.len)) {
+            return false;
+        }
+    } else if (target.len == 0 || target.ptr[0] != '/') {
+        return false;
+    }
+    size_t path = at;
+    while (at < target.len && target.ptr[at] != '?') {
+        at++;
+    }
+    out->path = pk__url_part(target, path, at);
+    if (out->path.len == 0) { // "http://host" and "http://host?x" mean the root
+        out->path = pk_str_from("/");
+    }
+    if (at < target.len) {
+        out->query = pk__url_part(target, at + 1, target.len);
+    }
+    return true;
+}
+
+static int pk__url_digit(char c)
+{
+    if (c >= '0' && c <= '9') {
+        return c - '0';
+    }
+    c = (char)(c | 0x20);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+PK__FN bool pk__url_decode(pk_str in, bool plus_is_space, char *out, size_t *len)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < in.len; i++) {
+        char c = in.ptr[i];
+        if (c == '%') {
+            int high = i + 2 < in.len ? pk__url_digit(in.ptr[i + 1]) : -1;
+            int low = high >= 0 ? pk__url_digit(in.ptr[i + 2]) : -1;
+            if (low < 0) {
+                return false;
+            }
+            c = (char)(high << 4 | low);
+            i += 2;
+        } else if (c == '+' && plus_is_space) {
+            c = ' ';
+        }
+        out[n++] = c;
+    }
+    *len = n;
+    return true;
+}
+
+/* How many bytes the UTF-8 character at s has; 0 = it is none, overlong, a surrogate, or a control character. */
+static size_t pk__url_char(const unsigned char *s, size_t len)
+{
+    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+    if (s[0] < 0x80) {
+        return s[0] >= 0x20 && s[0] != 0x7f ? 1 : 0;
+    }
+    size_t need = s[0] >= 0xf0 ? 4 : s[0] >= 0xe0 ? 3 : 2;
+    if (s[0] < 0xc0 || s[0] > 0xf4 || need > len) {
+        return 0;
+    }
+    uint32_t code = s[0] & (0x7fu >> need);
+    for (size_t i = 1; i < need; i++) {
+        if ((s[i] & 0xc0) != 0x80) {
+            return 0;
+        }
+        code = code << 6 | (s[i] & 0x3fu);
+    }
+    bool good = code >= least[need] && code >= 0xa0 && code <= 0x10ffff && (code < 0xd800 || code > 0xdfff);
+    return good ? need : 0;
+}
+
+static bool pk__url_is_text(const char *s, size_t len)
+{
+    for (size_t i = 0, n; i < len; i += n) {
+        n = pk__url_char((const unsigned char *)s + i, len - i);
+        if (n == 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Removes empty, "." and ".." segments in place. False: ".." at the root. */
+static bool pk__url_walk(char *path, size_t *len)
+{
+    size_t in = 0, out = 0;
+    while (in < *len) {
+        size_t begin = ++in; // behind the slash
+        while (in < *len && path[in] != '/') {
+            in++;
+        }
+        size_t n = in - begin;
+        bool is_last = in == *len;
+        bool is_up = n == 2 && path[begin] == '.' && path[begin + 1] == '.';
+        if (is_up) {
+            if (out == 0) {
+                return false;
+            }
+            while (path[--out] != '/') {
+            }
+        }
+        if (is_up || n == 0 || (n == 1 && path[begin] == '.')) {
+            if (is_last) {
+                path[out++] = '/';
+            }
+            continue;
+        }
+        path[out++] = '/';
+        memmove(path + out, path + begin, n);
+        out += n;
+    }
+    *len = out;
+    return true;
+}
+
+PK__FN bool pk__url_decode_path(pk_str path, char *out, size_t *len)
+{
+    if (path.len == 0 || path.ptr[0] != '/') {
+        return false;
+    }
+    return pk__url_decode(path, false, out, len) && pk__url_is_text(out, *len) && pk__url_walk(out, len);
+}
+
+PK__FN bool pk__url_query_next(pk_str *rest, pk_str *name, pk_str *value)
+{
+    while (rest->len > 0) {
+        pk_str pair, more;
+        if (!pk_str_cut(*rest, '&', &pair, &more)) {
+            pair = *rest;
+            more.ptr = rest->ptr + rest->len;
+            more.len = 0;
+        }
+        *rest = more;
+        if (pair.len == 0) {
+            continue; // "a=1&&b=2"
+        }
+        if (!pk_str_cut(pair, '=', name, value)) {
+            *name = pair;
+            value->ptr = pair.ptr + pair.len;
+            value->len = 0;
+        }
+        return true;
+    }
+    return false;
+}
+
+static bool pk__url_is_plain(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
+           c == '_' || c == '~';
+}
+
+PK__FN bool pk__url_encode(pk_buf *out, pk_str in, bool keep_slash)
+{
+    static const char hex[] = "0123456789ABCDEF";
+    for (size_t i = 0; i < in.len; i++) {
+        char c = in.ptr[i];
+        if (pk__url_is_plain(c) || (c == '/' && keep_slash)) {
+            (void)pk_buf_add_char(out, c);
+        } else {
+            char three[3] = {'%', '0', '0'};
+            three[1] = hex[(unsigned char)c >> 4];
+            three[2] = hex[(unsigned char)c & 15];
+            pk_str part = {three, 3};
+            (void)pk_buf_add(out, part);
+        }
+    }
+    return out->failed == 0;
+}
