@@ -58,6 +58,8 @@ CORE = """
     wire/url.c
     wire/http_head.c
     wire/http_chunk.c
+    wire/http_write.h
+    wire/http_write.c
 """.split()
 
 HOST = """

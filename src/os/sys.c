@@ -1,0 +1,379 @@
+/* sys.c - system calls that not every system has, and the machinery that tests replace them with. */
+#include "sys.h"
+
+#ifndef PK__NO_FD
+#include <sys/mman.h>
+#endif
+
+/* ---- Linux */
+#ifdef PK__LINUX
+#ifndef PK__NO_FD
+#include <sys/syscall.h>
+
+/* Numbers that the C library's headers may be too old to know; -1 answers ENOSYS. */
+#ifdef SYS_openat2
+#define PK__SYS_OPENAT2 SYS_openat2
+#else
+#define PK__SYS_OPENAT2 (-1)
+#endif
+#ifdef SYS_close_range
+#define PK__SYS_CLOSE_RANGE SYS_close_range
+#else
+#define PK__SYS_CLOSE_RANGE (-1)
+#endif
+#ifdef SYS_pidfd_open
+#define PK__SYS_PIDFD_OPEN SYS_pidfd_open
+#else
+#define PK__SYS_PIDFD_OPEN (-1)
+#endif
+#ifdef SYS_pidfd_send_signal
+#define PK__SYS_PIDFD_SEND_SIGNAL SYS_pidfd_send_signal
+#else
+#define PK__SYS_PIDFD_SEND_SIGNAL (-1)
+#endif
+#ifdef SYS_memfd_create
+#define PK__SYS_MEMFD_CREATE SYS_memfd_create
+#else
+#define PK__SYS_MEMFD_CREATE (-1)
+#endif
+#ifdef SYS_execveat
+#define PK__SYS_EXECVEAT SYS_execveat
+#else
+#define PK__SYS_EXECVEAT (-1)
+#endif
+
+typedef struct pk__sys_open_how { // struct open_how of linux/openat2.h
+    uint64_t flags, mode, resolve;
+} pk__sys_open_how;
+
+PK__FN int pk__sys_port_openat2(int dir, const char *path, int flags, mode_t mode, uint64_t resolve)
+{
+    pk__sys_open_how how = {(uint64_t)flags, (flags & O_CREAT) ? mode : 0, 0};
+    how.resolve |= (resolve & PK__SYS_BENEATH) ? 0x08u : 0;     // RESOLVE_BENEATH
+    how.resolve |= (resolve & PK__SYS_NO_SYMLINKS) ? 0x04u : 0; // RESOLVE_NO_SYMLINKS
+    return (int)syscall(PK__SYS_OPENAT2, dir, path, &how, sizeof(how));
+}
+
+PK__FN int pk__sys_port_pipe(int out[2], int flags)
+{
+    return pipe2(out, flags);
+}
+
+PK__FN ssize_t pk__sys_port_getrandom(void *out, size_t len)
+{
+    return (ssize_t)syscall(SYS_getrandom, out, len, 0);
+}
+
+PK__FN int pk__sys_port_memfd_create(const char *name, unsigned flags)
+{
+    return (int)syscall(PK__SYS_MEMFD_CREATE, name, flags);
+}
+
+PK__FN void *pk__sys_port_fork_page(size_t size)
+{
+    void *page = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (page == MAP_FAILED) {
+        return NULL;
+    }
+    if (madvise(page, size, 18) != 0) { // MADV_WIPEONFORK, since Linux 4.14
+        int error = errno;
+        munmap(page, size);
+        errno = error;
+        return NULL;
+    }
+    return page;
+}
+#endif // PK__NO_FD
+
+#ifndef PK__NO_POLL
+#include <sys/sendfile.h>
+
+PK__FN int pk__sys_port_socket(int domain, int type, int protocol)
+{
+    return socket(domain, type | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol);
+}
+
+PK__FN int pk__sys_port_socketpair(int domain, int type, int out[2])
+{
+    return socketpair(domain, type | SOCK_CLOEXEC, 0, out);
+}
+
+PK__FN int pk__sys_port_accept(int fd, struct sockaddr *address, socklen_t *len)
+{
+    return accept4(fd, address, len, SOCK_CLOEXEC | SOCK_NONBLOCK);
+}
+
+PK__FN int pk__sys_port_peer_uid(int fd, uid_t *uid, pid_t *pid)
+{
+    struct ucred peer = {0, 0, 0};
+    socklen_t len = sizeof(peer);
+    int result = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len);
+    *uid = peer.uid;
+    *pid = peer.pid;
+    return result;
+}
+
+PK__FN ssize_t pk__sys_port_sendfile(int out, int in, off_t *at, size_t len)
+{
+    return sendfile(out, in, at, len);
+}
+#endif // PK__NO_POLL
+
+#ifndef PLUGKIT_NO_PROCESS
+#include <sched.h>
+#include <sys/prctl.h>
+
+/* The child runs on a stack of its own in our memory, and we go on when it has exec'd or ended. */
+PK__FN pid_t pk__sys_port_spawn_vm(int (*run)(void *), void *stack, size_t size, void *arg)
+{
+    char *top = (char *)stack + size;
+    return clone(run, top - ((uintptr_t)top & 15), CLONE_VM | CLONE_VFORK | SIGCHLD, arg);
+}
+
+PK__FN int pk__sys_port_execveat(int fd, char *const *argv, char *const *env)
+{
+    return (int)syscall(PK__SYS_EXECVEAT, fd, "", argv, env, 0x1000); // AT_EMPTY_PATH
+}
+
+PK__FN int pk__sys_port_close_range(unsigned first)
+{
+    return (int)syscall(PK__SYS_CLOSE_RANGE, first, ~0u, 4); // CLOSE_RANGE_CLOEXEC
+}
+
+PK__FN int pk__sys_port_die_with_parent(int number)
+{
+    return prctl(PR_SET_PDEATHSIG, number);
+}
+
+PK__FN int pk__sys_port_pidfd_open(pid_t pid)
+{
+    return (int)syscall(PK__SYS_PIDFD_OPEN, pid, 0); // close-on-exec by itself
+}
+
+PK__FN int pk__sys_port_pidfd_send_signal(int fd, int number, unsigned flags)
+{
+    return (int)syscall(PK__SYS_PIDFD_SEND_SIGNAL, fd, number, NULL, flags);
+}
+#endif // PLUGKIT_NO_PROCESS
+
+/* ---- any POSIX system */
+#else // not PK__LINUX
+
+PK__FN int pk__sys_port_missing(void)
+{
+    errno = ENOSYS;
+    return -1;
+}
+
+#ifndef PK__NO_FD
+/* Two steps where Linux has one. A fork by another thread in between leaks the descriptor into its child: one
+ * reason why our own children close everything that was not declared. */
+PK__FN int pk__sys_port_mark(int fd, int flags)
+{
+    if (fd >= 0 && ((flags & O_CLOEXEC) == 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) == 0) &&
+        ((flags & O_NONBLOCK) == 0 || fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) == 0)) {
+        return fd;
+    }
+    if (fd >= 0) {
+        int error = errno;
+        close(fd);
+        errno = error;
+    }
+    return -1;
+}
+
+PK__FN int pk__sys_port_mark_pair(int fds[2], int flags)
+{
+    if (pk__sys_port_mark(fds[0], flags) < 0) {
+        close(fds[1]);
+        return -1;
+    }
+    if (pk__sys_port_mark(fds[1], flags) < 0) {
+        close(fds[0]);
+        return -1;
+    }
+    return 0;
+}
+
+PK__FN int pk__sys_port_openat2(int dir, const char *path, int flags, mode_t mode, uint64_t resolve)
+{
+    (void)dir, (void)path, (void)flags, (void)mode, (void)resolve;
+    return pk__sys_port_missing();
+}
+
+PK__FN int pk__sys_port_pipe(int out[2], int flags)
+{
+    return pipe(out) == 0 ? pk__sys_port_mark_pair(out, flags) : -1;
+}
+
+PK__FN ssize_t pk__sys_port_getrandom(void *out, size_t len)
+{
+    (void)out, (void)len;
+    return pk__sys_port_missing(); // the caller reads /dev/urandom
+}
+
+PK__FN int pk__sys_port_memfd_create(const char *name, unsigned flags)
+{
+    (void)name, (void)flags;
+    return pk__sys_port_missing();
+}
+
+PK__FN void *pk__sys_port_fork_page(size_t size)
+{
+    (void)size;
+    errno = ENOSYS;
+    return NULL;
+}
+#endif // PK__NO_FD
+
+#ifndef PK__NO_POLL
+PK__FN int pk__sys_port_socket(int domain, int type, int protocol)
+{
+    return pk__sys_port_mark(socket(domain, type, protocol), O_CLOEXEC | O_NONBLOCK);
+}
+
+PK__FN int pk__sys_port_socketpair(int domain, int type, int out[2])
+{
+    return socketpair(domain, type, 0, out) == 0 ? pk__sys_port_mark_pair(out, O_CLOEXEC) : -1;
+}
+
+PK__FN int pk__sys_port_accept(int fd, struct sockaddr *address, socklen_t *len)
+{
+    return pk__sys_port_mark(accept(fd, address, len), O_CLOEXEC | O_NONBLOCK);
+}
+
+#ifdef SO_PEERCRED // PLUGKIT_POSIX on Linux, where there is no getpeereid
+PK__FN int pk__sys_port_peer_uid(int fd, uid_t *uid, pid_t *pid)
+{
+    struct ucred peer = {0, 0, 0};
+    socklen_t len = sizeof(peer);
+    int result = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len);
+    *uid = peer.uid;
+    *pid = 0;
+    return result;
+}
+#else
+PK__FN int pk__sys_port_peer_uid(int fd, uid_t *uid, pid_t *pid)
+{
+    gid_t gid = 0;
+    *pid = 0;
+    return getpeereid(fd, uid, &gid);
+}
+#endif
+
+PK__FN ssize_t pk__sys_port_sendfile(int out, int in, off_t *at, size_t len)
+{
+    (void)out, (void)in, (void)at, (void)len;
+    return pk__sys_port_missing(); // the caller copies
+}
+#endif // PK__NO_POLL
+
+#ifndef PLUGKIT_NO_PROCESS
+PK__FN pid_t pk__sys_port_spawn_vm(int (*run)(void *), void *stack, size_t size, void *arg)
+{
+    (void)run, (void)stack, (void)size, (void)arg;
+    return pk__sys_port_missing(); // the caller forks
+}
+
+PK__FN int pk__sys_port_execveat(int fd, char *const *argv, char *const *env)
+{
+    (void)fd, (void)argv, (void)env;
+    return pk__sys_port_missing();
+}
+
+PK__FN int pk__sys_port_close_range(unsigned first)
+{
+    (void)first;
+    return pk__sys_port_missing();
+}
+
+PK__FN int pk__sys_port_die_with_parent(int number)
+{
+    (void)number;
+    return pk__sys_port_missing();
+}
+
+PK__FN int pk__sys_port_pidfd_open(pid_t pid)
+{
+    (void)pid;
+    return pk__sys_port_missing();
+}
+
+PK__FN int pk__sys_port_pidfd_send_signal(int fd, int number, unsigned flags)
+{
+    (void)fd, (void)number, (void)flags;
+    return pk__sys_port_missing();
+}
+#endif // PLUGKIT_NO_PROCESS
+#endif // PK__LINUX
+
+#ifndef PK__NO_FD
+#ifndef PLUGKIT_NO_THREADS
+PK__FN int pk__sys_port_sigmask(int how, const sigset_t *set, sigset_t *old)
+{
+    return pthread_sigmask(how, set, old);
+}
+#else
+PK__FN int pk__sys_port_sigmask(int how, const sigset_t *set, sigset_t *old)
+{
+    return sigprocmask(how, set, old);
+}
+#endif
+#endif
+
+/* ---- tests */
+#ifdef PLUGKIT_TEST
+#include <stdlib.h>
+#include <string.h>
+
+#include "atomic.h"
+
+PK__FN void pk__sys_reset(void)
+{
+    static const pk__sys_table real = {PK__SYS_LIST(PK__SYS_ENTRY)};
+    pk__sys = real;
+    memset(&pk__sys_count, 0, sizeof(pk__sys_count));
+    pk__sys_fail_at = pk__sys_fail_times = 0;
+    pk__sys_failed = NULL;
+}
+
+PK__FN bool pk__sys_is_old(void)
+{
+    if (pk__sys_old_kernel == 0) {
+        const char *text = getenv("PK_TEST_ENOSYS");
+        pk__sys_old_kernel = text && strcmp(text, "1") == 0 ? 1 : -1;
+    }
+    return pk__sys_old_kernel > 0;
+}
+
+PK__FN bool pk__sys_is_young(const char *name)
+{
+    static const char *const young[] = {"pidfd_open", "close_range", "openat2", "memfd_create", "execveat"};
+    for (size_t i = 0; i < PK__COUNT(young); i++) {
+        if (strcmp(name, young[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+PK__FN bool pk__sys_fails(const char *name, uint32_t *count, int number)
+{
+    uint32_t turn;
+    (void)pk__atomic_add(count, 1);
+    if (number == ENOSYS && pk__sys_is_old() && pk__sys_is_young(name)) {
+        return true;
+    }
+    if (number == 0) { // never fails: not a case to try
+        return false;
+    }
+    turn = pk__atomic_add(&pk__sys_count.all, 1) + 1;
+    if (pk__sys_fail_at == 0 || turn < pk__sys_fail_at || turn - pk__sys_fail_at > pk__sys_fail_times) {
+        return false;
+    }
+    if (turn == pk__sys_fail_at) {
+        pk__sys_failed = name;
+    }
+    return true;
+}
+#endif
