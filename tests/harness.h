@@ -78,19 +78,21 @@ typedef struct test_case {
     const char *module, *name;
     void (*run)(void);
     int exits; // 0 = returns; a signal; TEST_STATUS(code)
+    int patience; // times the usual timeout
     struct test_case *next;
 } test_case;
 
 #define TEST_STATUS(code) (1000 + (code))
 
-#define TEST(module, what) TEST_EXITS(module, what, 0)
-#define TEST_EXITS(module, what, how)                                                                                 \
-    static void test_##module##_##what(void);                                                                         \
-    static test_case test__case_##module##_##what = {#module, #what, test_##module##_##what, how, NULL};              \
-    __attribute__((constructor)) static void test__add_##module##_##what(void)                                        \
-    {                                                                                                                 \
-        test__register(&test__case_##module##_##what);                                                                \
-    }                                                                                                                 \
+#define TEST(module, what) TEST__CASE(module, what, 0, 1)
+#define TEST_EXITS(module, what, how) TEST__CASE(module, what, how, 1)
+#define TEST__CASE(module, what, how, patience)                                                             \
+    static void test_##module##_##what(void);                                                               \
+    static test_case test__case_##module##_##what = {#module, #what, test_##module##_##what, how, patience, NULL}; \
+    __attribute__((constructor)) static void test__add_##module##_##what(void)                              \
+    {                                                                                                       \
+        test__register(&test__case_##module##_##what);                                                      \
+    }                                                                                                       \
     static void test_##module##_##what(void)
 
 /* ---- state of the running test: one process, one test */
@@ -147,19 +149,19 @@ static TEST__UNUSED void test__failed(const char *file, int line, const char *fo
 #define FAIL(...) (test__failed(__FILE__, __LINE__, __VA_ARGS__), test__leave())
 #define SKIP(why) (printf("# SKIP %s\n", (why)), test_now.skipped = true, test__leave())
 
-#define CHECK_INT(a, op, b)                                                                                           \
-    do {                                                                                                              \
-        long long test__a = (long long)(a), test__b = (long long)(b);                                                 \
-        if (!(test__a op test__b)) {                                                                                  \
-            test__failed(__FILE__, __LINE__, "%s %s %s: %lld against %lld", #a, #op, #b, test__a, test__b);           \
-        }                                                                                                             \
+#define CHECK_INT(a, op, b)                                                                                 \
+    do {                                                                                                    \
+        long long test__a = (long long)(a), test__b = (long long)(b);                                       \
+        if (!(test__a op test__b)) {                                                                        \
+            test__failed(__FILE__, __LINE__, "%s %s %s: %lld against %lld", #a, #op, #b, test__a, test__b); \
+        }                                                                                                   \
     } while (0)
-#define CHECK_UINT(a, op, b)                                                                                          \
-    do {                                                                                                              \
-        unsigned long long test__a = (unsigned long long)(a), test__b = (unsigned long long)(b);                      \
-        if (!(test__a op test__b)) {                                                                                  \
-            test__failed(__FILE__, __LINE__, "%s %s %s: %llu against %llu", #a, #op, #b, test__a, test__b);           \
-        }                                                                                                             \
+#define CHECK_UINT(a, op, b)                                                                                \
+    do {                                                                                                    \
+        unsigned long long test__a = (unsigned long long)(a), test__b = (unsigned long long)(b);            \
+        if (!(test__a op test__b)) {                                                                        \
+            test__failed(__FILE__, __LINE__, "%s %s %s: %llu against %llu", #a, #op, #b, test__a, test__b); \
+        }                                                                                                   \
     } while (0)
 #define CHECK_STR(a, b) test__str(__FILE__, __LINE__, #a, (a), (b))
 #define CHECK_CONTAINS(text, part) test__contains(__FILE__, __LINE__, #text, (text), (part))
@@ -224,7 +226,7 @@ static TEST__UNUSED void test__contains(const char *file, int line, const char *
 }
 
 /* A row of a table: for (...) { CASE("input %s", row->in) { checks } } */
-#define CASE(...)                                                                                                     \
+#define CASE(...)                                                                                           \
     for (bool test__once = test__row(__VA_ARGS__); test__once; test__once = false, test_now.row[0] = '\0')
 static TEST__UNUSED bool test__row(const char *format, ...) __attribute__((format(printf, 1, 2)));
 static TEST__UNUSED bool test__row(const char *format, ...)
@@ -249,9 +251,9 @@ static TEST__UNUSED bool test__try(const char *file, int line, const char *what,
 }
 
 /* ---- waiting: polls every millisecond until the condition holds; the test's timeout is the limit. */
-#define WAIT_UNTIL(condition)                                                                                         \
-    while (!(condition)) {                                                                                            \
-        test__nap(1);                                                                                                 \
+#define WAIT_UNTIL(condition)                                                                               \
+    while (!(condition)) {                                                                                  \
+        test__nap(1);                                                                                       \
     }
 static TEST__UNUSED void test__nap(long ms)
 {
@@ -296,8 +298,8 @@ static TEST__UNUSED void test_guarded_free(char *guarded, size_t len)
 
 /* EACH_PREFIX(text, len, part, part_len) { ... }: every proper prefix, the empty one first, each in guarded memory.
  * EACH_SPLIT(len, cut) { first `cut` bytes, then the rest }: every way to receive a message in two pieces. */
-#define EACH_PREFIX(text, len, part, part_len)                                                                        \
-    for (size_t part_len = 0; part_len < (size_t)(len); part_len++)                                                   \
+#define EACH_PREFIX(text, len, part, part_len)                                                              \
+    for (size_t part_len = 0; part_len < (size_t)(len); part_len++)                                         \
         for (char *part = test_guarded((text), part_len); part; test_guarded_free(part, part_len), part = NULL)
 #define EACH_SPLIT(len, cut) for (size_t cut = 0; cut <= (size_t)(len); cut++)
 
@@ -630,7 +632,7 @@ static TEST__UNUSED int test__run_apart(const test_case *c)
     }
     if (pid == 0) {
         setpgid(0, 0);
-        if (chdir(test_now.folder) != 0) {
+        if (chdir(test_now.folder) != 0 || setenv("TMPDIR", test_now.folder, 1) != 0) {
             _exit(1);
         }
         test__run_here(c->run);
@@ -638,13 +640,14 @@ static TEST__UNUSED int test__run_apart(const test_case *c)
         exit(test_now.failed ? 1 : test_now.skipped ? 77 : 0); // exit: sanitizers and gcov report here
     }
     setpgid(pid, pid);
-    bool in_time = test__wait(pid, test__timeout_ms(), &status);
+    long timeout_ms = test__timeout_ms() * c->patience;
+    bool in_time = test__wait(pid, timeout_ms, &status);
     kill(-pid, SIGKILL);
     int orphans = test__sweep(test_now.folder);
     test__remove(test_now.folder);
 
     if (!in_time) {
-        printf("# took longer than %ld ms\n", test__timeout_ms());
+        printf("# took longer than %ld ms\n", timeout_ms);
         result = TEST__FAILED;
     } else if (c->exits) {
         bool good = c->exits >= TEST_STATUS(0) ? WIFEXITED(status) && WEXITSTATUS(status) == c->exits - TEST_STATUS(0)

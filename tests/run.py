@@ -15,6 +15,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 OUTPUT = "build/test-output"
@@ -23,16 +24,20 @@ SUMMARY = re.compile(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$")
 
 
 def run(command):
-    """Runs one command in a process group of its own. Gives exit status, output and seconds."""
+    """Runs one command in a process group of its own. Gives exit status, output and seconds. Output goes to a file: a
+    pipe would make us wait for whoever else holds it."""
     began = time.monotonic()
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-                               start_new_session=True)
-    try:
-        output = process.communicate(timeout=LIMIT_SECONDS)[0]
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        output = process.communicate()[0] + b"\n# killed: took longer than %d s\n" % LIMIT_SECONDS
-    return process.returncode, output.decode("utf-8", "replace"), time.monotonic() - began
+    with tempfile.TemporaryFile() as output:
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+                                   start_new_session=True)
+        try:
+            process.wait(LIMIT_SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            output.write(b"\n# killed: took longer than %d s\n" % LIMIT_SECONDS)
+        output.seek(0)
+        return process.returncode, output.read().decode("utf-8", "replace"), time.monotonic() - began
 
 
 def counts_of_program(status, output):

@@ -17,5 +17,6 @@
 #endif
 
 #include "../harness.h"
+#include "torture.h"
 
 #endif
