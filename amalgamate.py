@@ -6,9 +6,9 @@
     ./amalgamate.py --list            the parts of each header, with their first lines
     ./amalgamate.py --includes FILE   write a list of #includes instead: tests and coverage see src/ itself
 
-The lists below are the only place where the files of src/ are named, and their order is the architecture: a file may
-include what stands before it, layers point downwards, and rooms of src/host/ know each other only as ROOMS says. The
-output depends on nothing but src/ and LICENSE. Everything is C text copied as it is; the few lines added are in render().
+The lists below are the only place where the files of src/ are named, and their order is the architecture: a
+file may include what stands before it, layers point downwards, and rooms of src/host/ know each other only as
+ROOMS says. The output depends on nothing but src/ and LICENSE: C text as it is, and what render() adds.
 """
 
 import argparse
@@ -18,6 +18,24 @@ import sys
 
 API_CORE = """
     shared.h version.h memory.h error.h json.h types.h call.h contract.h loop.h extend.h server.h
+    wire/swar.h
+    wire/utf8.h
+    wire/number.h
+    wire/base64.h
+    wire/duration.h
+    wire/semver.h
+    wire/json_read.h
+    wire/json_write.h
+    wire/utf8.c
+    wire/number.c
+    wire/base64.c
+    wire/duration.c
+    wire/semver.c
+    wire/json_read.c
+    wire/json_value.c
+    wire/json_write.c
+    rpc/types.h
+    rpc/types.c
 """.split()
 API_HOST = "own.h host.h".split()
 API_SDK = "own.h sdk.h".split()
@@ -115,7 +133,7 @@ def listed():
 
 
 def load(root, strict=True):
-    """The text of every listed file as a list of lines. Each file under src/ is listed, each listed one is there."""
+    """The lines of every listed file. Each file under src/ is listed, and each listed one is there."""
     files, names = {}, listed()
     for name in names:
         if names.count(name) > 1:
@@ -156,25 +174,29 @@ def verify(files):
 def verify_include(where, name, text, seen, files):
     target = os.path.normpath(os.path.join(os.path.dirname(name), text)).replace(os.sep, "/")
     if target.startswith("api/"):
-        raise Problem(f"{where} includes '{text}'", "the public text comes before everything and has no guards",
+        raise Problem(f"{where} includes '{text}'", "the public text comes before everything else",
                       "delete the #include: it is there already")
     if target not in files:
-        raise Problem(f"{where} includes '{text}', which is not in the lists", "only listed files reach the headers",
+        raise Problem(f"{where} includes '{text}', which is not in the lists",
+                      "only listed files reach the headers",
                       "correct the path, or add the file at the top of amalgamate.py")
     if layer(target) > layer(name) or {name.split("/")[0], target.split("/")[0]} == {"host", "sdk"}:
-        raise Problem(f"{where} includes '{text}' from '{target.split('/')[0]}'", "layers include downwards only",
+        raise Problem(f"{where} includes '{text}' from '{target.split('/')[0]}'",
+                      "layers include downwards only",
                       f"move what is needed below '{name.split('/')[0]}', or hand it in as a callback")
     if name.startswith("host/") and target.startswith("host/"):
         room, other = name.split("/")[1], target.split("/")[1]
         if room not in ROOMS:
-            raise Problem(f"{where} is in a room without a row in ROOMS", "rooms know each other by that table only",
+            raise Problem(f"{where} is in a room without a row in ROOMS",
+                          "rooms know each other by that table only",
                           f"add '{room}' to ROOMS in amalgamate.py and to ARCHITECTURE.md")
         if room != other and other not in ROOMS[room].split():
             raise Problem(f"{where} includes '{text}' of the room '{other}'",
                           f"'{room}' may include of the others: {ROOMS[room] or 'none'}",
                           "go through the registry, or let the manager wire the two together")
     if target not in seen:
-        raise Problem(f"{where} includes '{text}', which is listed later", "the order of the lists is the architecture",
+        raise Problem(f"{where} includes '{text}', which is listed later",
+                      "the order of the lists is the architecture",
                       f"list '{target}' before '{name}', or turn the dependency around")
 
 
@@ -226,8 +248,8 @@ def guard_lines(lines):
 
 
 def joined(lines):
-    """A part without its guard and local includes; unconditional system includes go to the top of the header. All of
-    them leave blank lines behind, so that line numbers stay true."""
+    """A part without its guard and local includes, and its unconditional system includes: they go to the top.
+    All of them leave blank lines behind, so that line numbers stay true."""
     lines, system, depth = list(lines), [], 0
     for number in guard_lines(lines):
         lines[number] = ""
@@ -243,18 +265,19 @@ def joined(lines):
 
 def macros(files, names):
     """The private macros that these files define, in order."""
-    return list(dict.fromkeys(word for name in names for _, keyword, word in directives(joined(files[name])[0])
+    return list(dict.fromkeys(word for name in names
+                              for _, keyword, word in directives(joined(files[name])[0])
                               if keyword == "define" and word.startswith("PK__")))
 
 
 def macros_again(lines):
-    """The #defines of a private header with the conditions around them: for the second of two implementations."""
+    """The #defines of a private header, and the conditions around them, for the second implementation."""
     lines, out = joined(lines)[0], []
     for number, keyword, _ in directives(lines):
         if keyword in ("include", "error", "line", "pragma"):
             continue
-        if keyword == "endif" and DIRECTIVE.match(out[-1]) and DIRECTIVE.match(out[-1]).group(1) in ("if", "ifdef", "ifndef"):
-            out.pop()
+        if keyword == "endif" and re.match(r"\s*#\s*if", out[-1]):
+            out.pop()  # there was nothing between
             continue
         out.append(lines[number])
         while lines[number].endswith("\\"):
@@ -264,56 +287,78 @@ def macros_again(lines):
 
 
 def render(root, files, header):
+    """The text of one header. Everything that is not copied from src/ stands here."""
     top, api, parts, name, wanted = HEADERS[header]
     release, number = version(files)
-    out = []
+    out = [line.replace("{version}", release) for line in files["api/" + top]] + [""]
 
-    def part(path, lines):
-        out.extend([f"/* == {path} == */", "#ifdef PLUGKIT_LINES", f'#line 1 "src/{path}"', "#endif"])
-        out.extend(lines)
-        out.extend(["#ifdef PLUGKIT_LINES", f'#line {len(out) + 4} "{header}"', "#endif", ""])
+    def add(text):
+        out.extend(text.strip("\n").split("\n"))
 
-    def implementation(names, known):
-        bodies = {path: joined(files[path]) for path in names}
-        system = {include for _, includes in bodies.values() for include in includes} - set(known)
-        out.extend([f"#include <{include}>" for include in sorted(system)] + [""])
-        for path in names:
-            part(path, bodies[path][0])
-        return list(known) + sorted(system)
+    def declare(paths):
+        for path in paths:
+            add(f"/* == {path} == */")
+            out.extend(files[path] + [""])
 
-    out.extend(line.replace("{version}", release) for line in files["api/" + top])
-    out.append("")
-    part("api/features.h", files["api/features.h"])
-    out.extend([f"#if defined(PK__CORE_H) && PK__CORE_H != {number}",
-                '#error "plugkit.h and plugkit_sdk.h are of different releases: copy both from the same one"',
-                "#endif", "", f"#ifndef {name}_H", f"#define {name}_H"])
+    def implement(paths, known):
+        bodies = {path: joined(files[path]) for path in paths}
+        system = sorted({include for _, includes in bodies.values() for include in includes} - set(known))
+        out.extend([f"#include <{include}>" for include in system] + [""])
+        for path in paths:  # PLUGKIT_LINES: compilers and debuggers speak of src/ instead of the header
+            add(f"/* == {path} == */\n#ifdef PLUGKIT_LINES\n#line 1 \"src/{path}\"\n#endif")
+            out.extend(bodies[path][0] + [""])
+        out.extend(["#ifdef PLUGKIT_LINES", f'#line {len(out) + 3} "{header}"', "#endif"])
+        return list(known) + system
+
+    declare(["api/features.h"])
+    add(f"""
+#if defined(PK__CORE_H) && PK__CORE_H != {number}
+#error "plugkit.h and plugkit_sdk.h are of different releases: copy both from the same one"
+#endif
+
+#ifndef {name}_H
+#define {name}_H
+""")
     out.extend(f"#include <{include}>" for include in DECLARATION_INCLUDES)
-    out.extend(["", "#ifdef __cplusplus", 'extern "C" {', "#endif", "",
-                "#ifndef PK__CORE_H", f"#define PK__CORE_H {number}"])
-    for path in API_CORE:
-        part("api/" + path, files["api/" + path])
-    out.extend(["#endif // PK__CORE_H", ""])
-    for path in api:
-        part("api/" + path, files["api/" + path])
-    out.extend(["#ifdef __cplusplus", "}", "#endif", f"#endif // {name}_H", ""])
+    add(f"""
+#ifdef __cplusplus
+extern "C" {{
+#endif
 
-    out.extend([f"#if defined({wanted}) && !defined({name}_IMPL)", f"#define {name}_IMPL", "",
-                "#ifndef PK__CORE_IMPL", "#define PK__CORE_IMPL"])
-    part("api/shared.h", files["api/shared.h"])
-    known = implementation(CORE, DECLARATION_INCLUDES)
-    out.extend(["#else // the core is here already: its private macros, once more"])
+#ifndef PK__CORE_H
+#define PK__CORE_H {number}
+""")
+    declare("api/" + path for path in API_CORE)
+    add("#endif // PK__CORE_H")
+    declare("api/" + path for path in api)
+    add(f"""
+#ifdef __cplusplus
+}}
+#endif
+#endif // {name}_H
+
+#if defined({wanted}) && !defined({name}_IMPL)
+#define {name}_IMPL
+
+#ifndef PK__CORE_IMPL
+#define PK__CORE_IMPL
+""")
+    declare(["api/shared.h"])
+    known = implement(CORE, DECLARATION_INCLUDES)
+    add("#else // the core is in this file already: its private macros, once more")
     for path in CORE:
         if path.endswith(".h"):
             out.extend(macros_again(files[path]))
-    out.extend(["#endif // PK__CORE_IMPL", ""])
-    part("api/own.h", files["api/own.h"])
-    implementation(parts, known)
-    out.append("#ifndef PLUGKIT_TEST")
+    add("#endif // PK__CORE_IMPL")
+    declare(["api/own.h"])
+    implement(parts, known)
+    add("#ifndef PLUGKIT_TEST")
     out.extend(f"#undef {macro}" for macro in macros(files, CORE + parts))
-    out.extend(["#endif", f"#endif // {wanted}", ""])
+    add(f"#endif\n#endif // {wanted}")
 
     with open(os.path.join(root, "LICENSE"), encoding="utf-8") as file:
-        out.extend(["/*"] + [(" * " + line).rstrip() for line in file.read().rstrip().split("\n")] + [" */"])
+        licence = file.read().strip().split("\n")
+    out.extend(["", "/*"] + [(" * " + line).rstrip() for line in licence] + [" */"])
     return "\n".join(out) + "\n"
 
 
@@ -324,7 +369,7 @@ def includes(files, layers):
     names += [name for name in CORE + HOST + SDK if not layers or name.split("/")[0] in layers]
     system = "".join(f"#include <{name}>\n" for name in DECLARATION_INCLUDES)
     lines = [f'#include "src/{name}"\n' for name in names]
-    return "/* Generated by amalgamate.py: compile with -I the top folder. */\n" + lines[0] + system + "".join(lines[1:])
+    return "/* Generated by amalgamate.py; needs -I. */\n" + lines[0] + system + "".join(lines[1:])
 
 
 def write(path, text):
@@ -349,7 +394,8 @@ def check(root, header, text):
     if old == text:
         return True
     old_lines, new_lines = old.split("\n"), text.split("\n")
-    at = next((i for i, (a, b) in enumerate(zip(old_lines, new_lines)) if a != b), min(len(old_lines), len(new_lines)))
+    pairs = enumerate(zip(old_lines, new_lines))
+    at = next((i for i, (a, b) in pairs if a != b), min(len(old_lines), len(new_lines)))
     print(f"{header}:{at + 1}: differs from what src/ gives\n"
           f"  here:     {old_lines[at] if at < len(old_lines) else '(end of file)'}\n"
           f"  from src: {new_lines[at] if at < len(new_lines) else '(end of file)'}\n"
@@ -359,10 +405,11 @@ def check(root, header, text):
 
 def main():
     parser = argparse.ArgumentParser(description="Joins src/ into plugkit.h and plugkit_sdk.h.")
-    parser.add_argument("--check", action="store_true", help="compare only; exit 1 if a header is out of date")
+    parser.add_argument("--check", action="store_true", help="compare only; exit 1 if one is out of date")
     parser.add_argument("--list", action="store_true", help="print the parts of each header")
     parser.add_argument("--includes", metavar="FILE", help="write a list of #includes of src/ instead")
-    parser.add_argument("--root", default=os.path.dirname(os.path.abspath(__file__)), help="the project's folder")
+    parser.add_argument("--root", help="the project's folder",
+                        default=os.path.dirname(os.path.abspath(__file__)))
     parser.add_argument("--layers", default="", help="with --includes: only these, as in 'base os wire'")
     args = parser.parse_args()
     try:
