@@ -18,24 +18,6 @@ import sys
 
 API_CORE = """
     shared.h version.h memory.h error.h json.h types.h call.h contract.h loop.h extend.h server.h
-    wire/swar.h
-    wire/utf8.h
-    wire/number.h
-    wire/base64.h
-    wire/duration.h
-    wire/semver.h
-    wire/json_read.h
-    wire/json_write.h
-    wire/utf8.c
-    wire/number.c
-    wire/base64.c
-    wire/duration.c
-    wire/semver.c
-    wire/json_read.c
-    wire/json_value.c
-    wire/json_write.c
-    rpc/types.h
-    rpc/types.c
 """.split()
 API_HOST = "own.h host.h".split()
 API_SDK = "own.h sdk.h".split()
@@ -70,6 +52,22 @@ CORE = """
     os/thread.c
     os/fork.c
     os/fd.c
+    wire/swar.h
+    wire/utf8.h
+    wire/number.h
+    wire/base64.h
+    wire/duration.h
+    wire/semver.h
+    wire/json_read.h
+    wire/json_write.h
+    wire/utf8.c
+    wire/number.c
+    wire/base64.c
+    wire/duration.c
+    wire/semver.c
+    wire/json_read.c
+    wire/json_value.c
+    wire/json_write.c
     wire/url.h
     wire/http_head.h
     wire/http_chunk.h
@@ -78,6 +76,8 @@ CORE = """
     wire/http_chunk.c
     wire/http_write.h
     wire/http_write.c
+    rpc/types.h
+    rpc/types.c
 """.split()
 
 HOST = """

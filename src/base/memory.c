@@ -150,6 +150,16 @@ PK_API void *pk_mem_get(pk_mem *mem, size_t size)
     return at;
 }
 
+PK__FN void pk__mem_trim(pk_mem *mem, void *piece, size_t old_size, size_t new_size)
+{
+    size_t was = (old_size + PK__MEM_ALIGN - 1) & ~(size_t)(PK__MEM_ALIGN - 1);
+    size_t stays = (new_size + PK__MEM_ALIGN - 1) & ~(size_t)(PK__MEM_ALIGN - 1);
+    if (stays < was && (char *)piece + was == mem->at) {
+        mem->at -= was - stays;
+        mem->left += was - stays;
+    }
+}
+
 PK_API void *pk_mem_zero(pk_mem *mem, size_t size)
 {
     void *at = pk_mem_get(mem, size);

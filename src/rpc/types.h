@@ -1,0 +1,24 @@
+/* types.h - the struct tables of api/types.h at work: JSON text straight into structs, and back.
+ *
+ * A pk_type is a table that the macros make at compile time: each field has its JSON key, shape, type and offsets. The
+ * decoder copies the text once into the pk_mem and walks copy and table together: no tree in between, strings and free
+ * JSON are views into the copy, unescaped in place. Lists and maps are counted first and then get their memory in one
+ * piece. Usually the keys come in the order of the table, so the search for a field begins behind the last one.
+ *
+ * Both directions recurse as deep as the types are nested, which the programmer decided; foreign input only decides
+ * about values that nobody asked for, and those are skipped without recursion. A path, one link on the stack a level,
+ * becomes the words of an error: "cannot decode settings: servers[2].port: expected integer, got "80"". */
+#ifndef PK__TYPES_H
+#define PK__TYPES_H
+#include "../base/defs.h"
+
+/* Where in a value we are: a member's name, or an index if the name is "". */
+typedef struct pk__types_path {
+    const struct pk__types_path *up; // NULL = the root, which has neither
+    pk_str name;
+    size_t index;
+} pk__types_path;
+
+PK__FN size_t pk__types_path_text(const pk__types_path *path, char *out, size_t cap); // "servers[2].port"
+
+#endif
