@@ -1,0 +1,184 @@
+#!/usr/bin/env python3
+"""matrix.py - compiles the generated headers in every way that is promised, and looks at the symbols that come out.
+
+    tests/header/matrix.py [--list] [TEXT]      all cases, or those whose name contains TEXT
+
+A case is one short source, one command line and what must come of it. Cases run side by side. What only asks whether the
+text is accepted is compiled with -fsyntax-only. The last line is "N passed, N failed".
+"""
+
+import concurrent.futures
+import itertools
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+WARN = "-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror".split()
+SYNTAX = ["-fsyntax-only"]
+
+HOST = '#define PLUGKIT_IMPLEMENTATION\n#include "plugkit.h"\n'
+SDK = '#define PLUGKIT_SDK_IMPLEMENTATION\n#include "plugkit_sdk.h"\n'
+MAIN = "int main(void) { return 0; }\n"
+PRIVATE = "#if defined(PK__FN) || defined(PK__MIN)\n#error private macros are left\n#endif\n"
+WITHOUT = ["PROCESS", "THREADS", "FILES", "NET"]
+
+cases = []  # (name, function)
+
+
+def case(name, function, *args, **kwargs):
+    cases.append((name, lambda folder: function(folder, *args, **kwargs)))
+
+
+def run(command, folder, **kwargs):
+    return subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, errors="replace", **kwargs)
+
+
+def compile_text(folder, compiler, flags, source=None, file=None, says=None, language="c"):
+    """Gives "" if the compiler does what it must: accept, or refuse with `says` in the first line of error."""
+    path = file or os.path.join(folder, "case." + language)
+    if source is not None:
+        with open(path, "w", encoding="utf-8") as out:
+            out.write(source)
+    done = run([*compiler, *WARN, "-I" + ROOT, "-x", "c++" if language == "cpp" else "c", *flags, path], folder)
+    if says is None:
+        return done.stdout if done.returncode else ""
+    first = next((line for line in done.stdout.split("\n") if "error:" in line), "no error at all")
+    return "" if done.returncode and says in first else f"expected an error with '{says}', got: {first}"
+
+
+def program(folder, compiler, flags, files, says="0."):
+    """Compiles and links files of tests/header, runs the program and looks for what it prints."""
+    paths = [os.path.join(HERE, file) for file in files]
+    done = run([*compiler, *WARN, "-I" + ROOT, *flags, *paths, "-o", "program", "-lpthread"], folder)
+    if done.returncode == 0:
+        done = run(["./program"], folder, timeout=20)
+    return "" if done.returncode == 0 and done.stdout.startswith(says) else done.stdout
+
+
+def symbols(folder, compiler, flags, source, allowed):
+    """Every exported symbol of the object matches `allowed`."""
+    problem = compile_text(folder, compiler, [*flags, "-c", "-o", "case.o"], source)
+    if problem:
+        return problem
+    names = [line.split()[-1] for line in run(["nm", "-g", "--defined-only", "case.o"], folder).stdout.splitlines()]
+    bad = [name for name in names if not re.fullmatch(allowed, name)]
+    return f"exported: {' '.join(bad)}" if bad else "" if names else "nothing is exported at all"
+
+
+def defines(folder, compiler, flags, files):
+    """Two whole cores in one program must not link silently."""
+    problem = program(folder, compiler, flags, files)
+    return "" if "multiple definition" in problem or "duplicate symbol" in problem else f"not refused: {problem}"
+
+
+def build_cases():
+    compilers = [[name] for name in ("gcc", "clang") if shutil.which(name)] or [["cc"]]
+    cxx = [[name] for name in ("g++", "clang++") if shutil.which(name)]
+    for missing in sorted({"gcc", "clang", "g++", "clang++"} - {c[0] for c in compilers + cxx}):
+        print(f"# without {missing}: it is not installed")
+    cc = compilers[0]
+
+    for compiler, std in itertools.product(compilers, ("c99", "c11", "c17")):
+        flags = ["-std=" + std, *SYNTAX]
+        title = f"{compiler[0]} {std}"
+        case(f"{title}: host implementation", compile_text, compiler, flags, HOST + PRIVATE + MAIN)
+        case(f"{title}: sdk implementation", compile_text, compiler, flags, SDK + PRIVATE + MAIN)
+        for order in ([], ["-DREVERSED"]):
+            case(f"{title}: declarations {' '.join(order)}", compile_text, compiler, flags + order,
+                 file=os.path.join(HERE, "declarations.c"))
+    for compiler, order in itertools.product(cxx, ([], ["-DREVERSED"])):
+        case(f"{compiler[0]} c++11: declarations {' '.join(order)}", compile_text, compiler,
+             ["-std=c++11", *SYNTAX, *order], file=os.path.join(HERE, "declarations.c"), language="cpp")
+    for compiler in cxx:
+        case(f"{compiler[0]}: the implementation is refused", compile_text, compiler, ["-std=c++11", *SYNTAX],
+             HOST + MAIN, says="the implementation is C99", language="cpp")
+
+    for compiler, order in itertools.product(compilers, ([], ["-DREVERSED"])):
+        case(f"{compiler[0]}: both in one file {' '.join(order)}", program, compiler, ["-std=c99", *order], ["both.c"])
+        case(f"{compiler[0]}: both, static {' '.join(order)}", program, compiler,
+             ["-std=c11", "-DPLUGKIT_STATIC", *order], ["both.c"])
+    for compiler in compilers:
+        case(f"{compiler[0]}: two files, one core", program, compiler, ["-std=c11"], ["two_host.c", "two_sdk.c"])
+        case(f"{compiler[0]}: two files, all static", program, compiler, ["-std=c11", "-DLOUD", "-DPLUGKIT_STATIC"],
+             ["two_host.c", "two_sdk.c"])
+    case("two files with two cores do not link", defines, cc, ["-std=c11", "-DLOUD"], ["two_host.c", "two_sdk.c"])
+    case("two files, warnings of the optimiser", program, cc, ["-std=c99", "-O2"], ["two_host.c", "two_sdk.c"])
+
+    for compiler, n in itertools.product(compilers, range(1, len(WITHOUT) + 1)):
+        for names in itertools.combinations(WITHOUT, n):
+            if n in (1, len(WITHOUT)) or compiler == cc:
+                flags = ["-std=c99", *SYNTAX] + ["-DPLUGKIT_NO_" + name for name in names]
+                case(f"{compiler[0]}: without {' '.join(names)}", compile_text, compiler, flags, HOST + SDK + MAIN)
+    for compiler in compilers:
+        case(f"{compiler[0]}: plain POSIX", compile_text, compiler, ["-std=c99", *SYNTAX, "-DPLUGKIT_POSIX"],
+             HOST + SDK + MAIN)
+        case(f"{compiler[0]}: with #line", compile_text, compiler, ["-std=c99", *SYNTAX, "-DPLUGKIT_LINES"],
+             HOST + SDK + MAIN)
+        case(f"{compiler[0]}: with asserts", compile_text, compiler,
+             ["-std=c99", *SYNTAX, "-include", "assert.h", "-D_GNU_SOURCE", "-DPLUGKIT_ASSERT(x)=assert(x)"],
+             HOST + SDK + MAIN)
+        for mode, source in (("host", HOST), ("sdk", SDK)):
+            case(f"{compiler[0]}: {mode} after stdio.h, told how to mend it", compile_text, compiler,
+                 ["-std=c11", *SYNTAX], "#include <stdio.h>\n" + source + MAIN, says="a system header came first")
+            case(f"{compiler[0]}: {mode} after stdio.h with _GNU_SOURCE", compile_text, compiler,
+                 ["-std=c11", *SYNTAX, "-D_GNU_SOURCE"], "#include <stdio.h>\n" + source + MAIN)
+            case(f"{compiler[0]}: {mode} declared first, implemented later", compile_text, compiler,
+                 ["-std=c11", *SYNTAX, "-D_GNU_SOURCE"],
+                 '#include "plugkit.h"\n#include "plugkit_sdk.h"\n' + source + MAIN)
+    for first, second in (("plugkit.h", "plugkit_sdk.h"), ("plugkit_sdk.h", "plugkit.h")):
+        case(f"{second} of another release than {first}", other_release, cc, first, second)
+
+    public = r"pk_[a-z0-9][a-z0-9_]*"
+    case("exported symbols begin with pk_: host", symbols, cc, ["-std=c11"], HOST, public)
+    case("exported symbols begin with pk_: sdk", symbols, cc, ["-std=c11"], SDK, public)
+    case("PLUGKIT_STATIC exports nothing", symbols, cc, ["-std=c11", "-DPLUGKIT_STATIC"], HOST + SDK + MAIN, "main")
+    case("PLUGKIT_NO_CORE exports nothing of the core", symbols, cc, ["-std=c11", "-DPLUGKIT_NO_CORE"],
+         SDK, r"pk_sdk_\w+")
+
+
+def other_release(folder, compiler, first, second):
+    """The second header as a later release would have it."""
+    with open(os.path.join(ROOT, second), encoding="utf-8") as file:
+        text = re.sub(r"PK__CORE_H (!= )?\d+", r"PK__CORE_H \g<1>990000", file.read())
+    with open(os.path.join(folder, "other.h"), "w", encoding="utf-8") as file:
+        file.write(text)
+    source = f'#include "{first}"\n#include "other.h"\n' + MAIN
+    return compile_text(folder, compiler, ["-std=c11", *SYNTAX], source, says="of different releases")
+
+
+def run_case(name_and_function):
+    name, function = name_and_function
+    with tempfile.TemporaryDirectory(prefix="plugkit-header-") as folder:
+        try:
+            return name, function(folder)
+        except (OSError, subprocess.SubprocessError) as error:
+            return name, str(error)
+
+
+def main():
+    build_cases()
+    arguments = sys.argv[1:]
+    if arguments[:1] == ["--list"]:
+        print("\n".join(name for name, _ in cases))
+        return 0
+    chosen = [c for c in cases if not arguments or arguments[0] in c[0]]
+    failed = 0
+    print(f"1..{len(chosen)}")
+    with concurrent.futures.ThreadPoolExecutor(int(os.environ.get("JOBS", os.cpu_count() or 1))) as pool:
+        for number, (name, problem) in enumerate(pool.map(run_case, chosen), 1):
+            failed += bool(problem)
+            if problem:
+                print("\n".join("# " + line for line in problem.rstrip().split("\n")[:15]))
+            print(f"{'not ok' if problem else 'ok'} {number} - {name}", flush=True)
+    print(f"{len(chosen) - failed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
