@@ -46,12 +46,17 @@ CORE = """
     os/thread.h
     os/fork.h
     os/fd.h
+    os/loop.h
     os/sys.c
     os/clock.c
     os/random.c
     os/thread.c
     os/fork.c
     os/fd.c
+    os/loop.c
+    os/loop_epoll.c
+    os/loop_poll.c
+    os/loop_idle.c
     wire/swar.h
     wire/utf8.h
     wire/number.h
@@ -263,6 +268,15 @@ def joined(lines):
     return lines, system
 
 
+def comment_end(name, lines):
+    """The number of the last line of the comment that a file begins with."""
+    end = next((number for number, line in enumerate(lines, 1) if line.endswith("*/")), 0)
+    if not lines[0].startswith("/*") or not end:
+        raise Problem(f"src/{name} does not begin with a comment of its own lines", "readers meet the file there",
+                      f"begin it with '/* {os.path.basename(name)} - what it is for */'")
+    return end
+
+
 def macros(files, names):
     """The private macros that these files define, in order."""
     return list(dict.fromkeys(word for name in names
@@ -305,8 +319,10 @@ def render(root, files, header):
         system = sorted({include for _, includes in bodies.values() for include in includes} - set(known))
         out.extend([f"#include <{include}>" for include in system] + [""])
         for path in paths:  # PLUGKIT_LINES: compilers and debuggers speak of src/ instead of the header
-            add(f"/* == {path} == */\n#ifdef PLUGKIT_LINES\n#line 1 \"src/{path}\"\n#endif")
-            out.extend(bodies[path][0] + [""])
+            lines, number = bodies[path][0], comment_end(path, bodies[path][0])
+            out.extend([f"/* == {path} == */"] + lines[:number])
+            out.extend(["#ifdef PLUGKIT_LINES", f'#line {number} "src/{path}"', "#endif"])  # stands for line `number`
+            out.extend(lines[number:] + [""])
         out.extend(["#ifdef PLUGKIT_LINES", f'#line {len(out) + 3} "{header}"', "#endif"])
         return list(known) + system
 
