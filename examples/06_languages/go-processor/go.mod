@@ -1,0 +1,3 @@
+module plugkit.example/go-processor
+
+go 1.20

@@ -1,0 +1,56 @@
+"""Shared by all tests in this folder: the fixtures of plugkit_pytest.py, and where things are."""
+
+import pathlib
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from plugkit_pytest import *  # noqa: F401,F403
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+PEERS = ROOT / "integration" / "peers"
+sys.path.insert(0, str(PEERS))
+
+# ---- the Go framework's own SDK, which comes through Go's module system and so is not everywhere
+
+NOT_RUN = pytest.StashKey()
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "gosdk: needs the Go framework's own SDK; left out, and said so, without it")
+
+
+def go_modules_missing():
+    """Why the modules of peers/gosdk cannot be had; "" if they can."""
+    if not shutil.which("go"):
+        return "there is no go"
+    try:
+        run = subprocess.run(["go", "mod", "download"], cwd=PEERS / "gosdk", stdin=subprocess.DEVNULL,
+                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=90, check=False)
+    except subprocess.TimeoutExpired:
+        return "go mod download takes longer than 90 s"
+    return " ".join(run.stdout.split()) or "go mod download failed" if run.returncode else ""
+
+
+def pytest_collection_modifyitems(config, items):
+    wanted = [item for item in items if item.get_closest_marker("gosdk")]
+    why = go_modules_missing() if wanted else ""
+    if why:
+        config.stash[NOT_RUN] = f"{len(wanted)} tests with the Go framework's own SDK: {why}"
+        config.hook.pytest_deselected(items=wanted)
+        items[:] = [item for item in items if item not in wanted]
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    if config.stash.get(NOT_RUN, None):
+        terminalreporter.write_line(f"NOT RUN: {config.stash[NOT_RUN]}", yellow=True)
+
+
+@pytest.fixture(scope="session")
+def gosdk(tmp_path_factory):
+    """A folder with `plugin` and `host`, built from peers/gosdk with the framework's own SDK."""
+    folder = tmp_path_factory.mktemp("gosdk")
+    subprocess.run(["go", "build", "-o", str(folder), "./..."], cwd=PEERS / "gosdk", check=True)
+    return folder
