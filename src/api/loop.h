@@ -53,7 +53,7 @@ typedef struct pk_task {
     void (*run)(void *user);
     void *user;
     struct pk_task *pk__next; // private
-    int pk__queued;           // private
+    uint32_t pk__queued;      // private
 } pk_task;
 PK_API void pk_loop_post(pk_loop *loop, pk_task *task);
 PK_API void pk_loop_unpost(pk_loop *loop, pk_task *task); // takes it back if it has not run; the loop's thread

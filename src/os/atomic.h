@@ -68,12 +68,6 @@ PK__FN bool pk__atomic_cas_ptr(void **at, void *expected, void *value)
     return __atomic_compare_exchange_n(at, &expected, value, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 }
 
-/* No access before it is seen after one behind it. */
-PK__FN void pk__atomic_fence(void)
-{
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
-}
-
 #elif defined(PLUGKIT_NO_THREADS)
 
 PK__FN uint32_t pk__atomic_load(const uint32_t *at)
@@ -135,10 +129,6 @@ PK__FN void *pk__atomic_swap_ptr(void **at, void *value)
 PK__FN bool pk__atomic_cas_ptr(void **at, void *expected, void *value)
 {
     return pk__atomic_load_ptr(at) == expected && (pk__atomic_store_ptr(at, value), true);
-}
-
-PK__FN void pk__atomic_fence(void)
-{
 }
 
 #else

@@ -128,6 +128,7 @@ PK__FN bool pk__cond_wait(pk__cond *c, pk__mutex *m, int64_t until_ns)
 PK__FN void *pk__thread_main(void *arg)
 {
     pk__thread *t = (pk__thread *)arg;
+    pk__atomic_store_ptr(&t->self, (void *)pk__thread_self());
     t->run(t->arg);
     return NULL;
 }
@@ -140,13 +141,14 @@ PK__FN pk_err pk__thread_start(pk__thread *t, void (*run)(void *arg), void *arg,
     t->run = run;
     t->arg = arg;
     sigfillset(&all);
+    t->started = true; // before it runs: it may look at itself
     (void)pthread_sigmask(SIG_SETMASK, &all, &old); // the new thread inherits it
     error = PK__SYS(pthread_create)(&t->os, NULL, pk__thread_main, t);
     (void)pthread_sigmask(SIG_SETMASK, &old, NULL);
     if (error) {
+        t->started = false;
         return pk_error_sys(err, PK_ERR_OS, error, "cannot start a thread");
     }
-    t->started = true;
     return PK_OK;
 }
 
@@ -155,12 +157,21 @@ PK__FN void pk__thread_join(pk__thread *t)
     if (t->started) {
         pthread_join(t->os, NULL);
         t->started = false;
+        t->self = NULL;
+    }
+}
+
+PK__FN void pk__thread_forget(pk__thread *t)
+{
+    if (t->started) {
+        pthread_detach(t->os);
+        t->started = false;
     }
 }
 
 PK__FN bool pk__thread_is_self(const pk__thread *t)
 {
-    return t->started && pthread_equal(t->os, pthread_self());
+    return pk__atomic_load_ptr(&t->self) == (void *)pk__thread_self();
 }
 
 /* The address of errno: POSIX gives each thread its own, and unlike pthread_t it is a number everywhere. */
@@ -225,6 +236,11 @@ PK__FN pk_err pk__thread_start(pk__thread *t, void (*run)(void *arg), void *arg,
 }
 
 PK__FN void pk__thread_join(pk__thread *t)
+{
+    (void)t;
+}
+
+PK__FN void pk__thread_forget(pk__thread *t)
 {
     (void)t;
 }

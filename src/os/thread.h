@@ -6,6 +6,7 @@
  * callback. */
 #ifndef PK__THREAD_H
 #define PK__THREAD_H
+#include "atomic.h"
 #include "clock.h"
 #include "sys.h"
 
@@ -21,6 +22,7 @@ typedef struct pk__cond {
 typedef struct pk__thread {
     pthread_t os;
     bool started;
+    void *self; // atomic: its pk__thread_self, once it runs
     void (*run)(void *arg);
     void *arg;
 } pk__thread;
@@ -51,7 +53,8 @@ PK__FN bool pk__cond_wait(pk__cond *c, pk__mutex *m, int64_t until_ns);
 
 /* Runs run(arg) on a new thread. *t is the caller's, is not moved until joined. */
 PK__FN pk_err pk__thread_start(pk__thread *t, void (*run)(void *arg), void *arg, pk_error *err);
-PK__FN void pk__thread_join(pk__thread *t); // not started: does nothing
+PK__FN void pk__thread_join(pk__thread *t);   // not started: does nothing
+PK__FN void pk__thread_forget(pk__thread *t); // by the thread itself: nobody will join it; *t may be freed
 PK__FN bool pk__thread_is_self(const pk__thread *t);
 PK__FN uintptr_t pk__thread_self(void);     // differs between running threads; never 0
 
