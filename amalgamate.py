@@ -83,6 +83,8 @@ CORE = """
     wire/http_write.c
     rpc/types.h
     rpc/types.c
+    rpc/types_read.c
+    rpc/types_write.c
 """.split()
 
 HOST = """

@@ -19,6 +19,23 @@ typedef struct pk__types_path {
     size_t index;
 } pk__types_path;
 
+/* The members that PK_STRUCT declares for lists and maps, with all pointers alike: they are copied, not cast. */
+typedef struct pk__types_list {
+    void *items;
+    size_t count;
+} pk__types_list;
+
+typedef struct pk__types_map {
+    pk_str *keys;
+    void *values;
+    size_t count;
+} pk__types_map;
+
 PK__FN size_t pk__types_path_text(const pk__types_path *path, char *out, size_t cap); // "servers[2].port"
+/* "cannot <verb> <type>: <path>: <reason>", PK_ERR_SERIALIZE. */
+PK__FN pk_err pk__types_fail(pk_error *err, const char *verb, const pk_type *root, const pk__types_path *path,
+                             const char *reason);
+/* Stores an enum's value, as wide as the compiler made the enum. */
+PK__FN void pk__types_enum_set(const pk_type *type, void *at, int value);
 
 #endif

@@ -33,20 +33,16 @@ static const char *pk__json_out_of(pk__json_reader *r, const char *at, pk_err wh
 
 /* ---- tokens */
 
-PK__FN const char *pk__json_space(const char *p, const char *end)
+PK__FN const char *pk__json_skip_space(const char *p, const char *end)
 {
     while (p < end && (*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t')) {
         p++;
-        while (end - p >= 8 && pk__swar_load(p) == PK__SWAR_ONES * ' ') { // indentation
-            p += 8;
+        if (end - p >= 8) { // indentation
+            uint64_t others = pk__swar_not(pk__swar_load(p), ' ');
+            p += others ? pk__swar_first(others) : 8;
         }
     }
     return p;
-}
-
-PK__FN char pk__json_peek(const pk__json_reader *r, const char *p)
-{
-    return p < r->end ? *p : '\0';
 }
 
 /* The value of four hex digits at p, or -1. */
@@ -164,21 +160,26 @@ PK__FN size_t pk__json_unescape(char *text, size_t len)
 
 /* ---- the tree */
 
-/* A new node, or NULL: out of memory. */
-static pk_json_value *pk__json_add(pk__json_tree *t, uint64_t type, uint64_t len)
+static bool pk__json_grow(pk__json_tree *t)
 {
-    if (t->count == t->cap) {
-        size_t size;
-        if (!pk__size_mul(t->cap, 2 * sizeof(pk_json_value), &size)) {
-            return NULL;
-        }
-        pk_json_value *nodes = (pk_json_value *)pk_mem_get(t->mem, size);
-        if (!nodes) {
-            return NULL;
-        }
+    size_t size;
+    pk_json_value *nodes = NULL;
+    if (pk__size_mul(t->cap, 2 * sizeof(*nodes), &size)) {
+        nodes = (pk_json_value *)pk_mem_get(t->mem, size);
+    }
+    if (nodes) {
         memcpy(nodes, t->nodes, t->count * sizeof(*nodes));
         t->nodes = nodes;
         t->cap *= 2;
+    }
+    return nodes != NULL;
+}
+
+/* A new node, or NULL: out of memory. */
+static inline pk_json_value *pk__json_add(pk__json_tree *t, uint64_t type, uint64_t len)
+{
+    if (t->count == t->cap && !pk__json_grow(t)) {
+        return NULL;
     }
     pk_json_value *node = &t->nodes[t->count++];
     node->tag = type | len << PK__JSON_TYPE_BITS;

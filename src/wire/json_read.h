@@ -50,8 +50,17 @@ PK__FN const char *pk__json_wrong(pk__json_reader *r, const char *at, const char
  * passed again, for the reader may have unescaped its own copy. */
 PK__FN pk_err pk__json_error(const pk__json_reader *r, pk_str text, const char *what, pk_error *err);
 
-PK__FN const char *pk__json_space(const char *p, const char *end);
-PK__FN char pk__json_peek(const pk__json_reader *r, const char *p); // NUL at the end, where no value has one
+PK__FN const char *pk__json_skip_space(const char *p, const char *end);
+/* Most tokens follow each other at once. */
+PK__FN inline const char *pk__json_space(const char *p, const char *end)
+{
+    return p < end && (unsigned char)*p <= ' ' ? pk__json_skip_space(p, end) : p;
+}
+/* What stands at p: NUL at the end, for no token begins with one. */
+PK__FN inline char pk__json_peek(const pk__json_reader *r, const char *p)
+{
+    return p < r->end ? *p : '\0';
+}
 /* Goes over the string whose opening quote is at p. What is between the quotes is valid UTF-8 with valid escapes. */
 PK__FN const char *pk__json_string(pk__json_reader *r, const char *p);
 /* Takes the escapes out of what stood between the quotes, in place; returns the new length. */

@@ -43,6 +43,7 @@ PK_API void pk_json_write(pk_json_writer *w, pk_buf *buf)
 {
     memset(w, 0, sizeof(*w));
     w->buf = buf;
+    w->failed = buf->failed ? PK__JSON_BUFFER : PK__JSON_FINE;
 }
 
 /* ---- bytes */
@@ -56,13 +57,14 @@ static bool pk__json_fail(pk_json_writer *w, pk__json_fault fault)
 }
 
 /* Where the next `count` bytes go, or NULL. */
-static char *pk__json_room(pk_json_writer *w, size_t count)
+static inline char *pk__json_room(pk_json_writer *w, size_t count)
 {
-    if (!pk_buf_reserve(w->buf, count)) {
+    pk_buf *buf = w->buf;
+    if (count > buf->cap - buf->len && !pk_buf_reserve(buf, count)) {
         (void)pk__json_fail(w, PK__JSON_BUFFER);
         return NULL;
     }
-    return w->buf->ptr + w->buf->len;
+    return buf->ptr + buf->len;
 }
 
 static void pk__json_bytes(pk_json_writer *w, const char *bytes, size_t count)
@@ -76,7 +78,11 @@ static void pk__json_bytes(pk_json_writer *w, const char *bytes, size_t count)
 
 static void pk__json_char(pk_json_writer *w, char c)
 {
-    pk__json_bytes(w, &c, 1);
+    char *out = pk__json_room(w, 1);
+    if (out) {
+        *out = c;
+        w->buf->len++;
+    }
 }
 
 static void pk__json_new_line(pk_json_writer *w)
@@ -103,7 +109,7 @@ static const char *pk__json_plain(const char *p, const char *end)
             p += pk__swar_first(mask);
         }
         unsigned char c = (unsigned char)*p;
-        size_t len = c == '"' || c == '\\' || c < 0x20 ? 0 : pk__utf8_len(p, end);
+        size_t len = c == '"' || c == '\\' || c < 0x20 ? 0 : c < 0x80 ? 1 : pk__utf8_len(p, end);
         if (len == 0) {
             return p;
         }
@@ -112,29 +118,52 @@ static const char *pk__json_plain(const char *p, const char *end)
     return p;
 }
 
-static void pk__json_quoted(pk_json_writer *w, pk_str s)
+/* Writes the escape of a quote, backslash or control character; returns the end. */
+static char *pk__json_put_escape(char *out, unsigned char c)
 {
     static const char from[] = "\"\\\b\f\n\r\t", to[] = "\"\\bfnrt", hex[] = "0123456789abcdef";
+    const char *simple = (const char *)memchr(from, c, sizeof(from) - 1);
+    *out++ = '\\';
+    if (simple) {
+        *out++ = to[simple - from];
+        return out;
+    }
+    memcpy(out, "u00", 3);
+    out[3] = hex[c >> 4];
+    out[4] = hex[c & 15];
+    return out + 5;
+}
+
+static void pk__json_quoted(pk_json_writer *w, pk_str s)
+{
     const char *p = s.len > 0 ? s.ptr : "";
     const char *end = p + s.len;
-    pk__json_char(w, '"');
+    char *out = pk__json_room(w, s.len + 2);
+    if (!out) {
+        return;
+    }
+    *out++ = '"';
     for (;;) {
         const char *stop = pk__json_plain(p, end);
-        pk__json_bytes(w, p, (size_t)(stop - p));
-        if (stop == end || w->failed) {
+        memcpy(out, p, (size_t)(stop - p));
+        out += stop - p;
+        w->buf->len = (size_t)(out - w->buf->ptr);
+        if (stop == end) {
             break;
         }
-        unsigned char c = (unsigned char)*stop;
-        const char *simple = (const char *)memchr(from, c, sizeof(from) - 1);
-        char escape[6] = {'\\', simple ? to[simple - from] : 'u', '0', '0', hex[c >> 4], hex[c & 15]};
-        if (c >= 0x80) {
+        if ((unsigned char)*stop >= 0x80) {
             (void)pk__json_fail(w, PK__JSON_NOT_UTF8);
             return;
         }
-        pk__json_bytes(w, escape, simple ? 2 : 6);
         p = stop + 1;
+        out = pk__json_room(w, (size_t)(end - p) + 7); // the longest escape, the rest, the quote
+        if (!out) {
+            return;
+        }
+        out = pk__json_put_escape(out, (unsigned char)*stop);
     }
-    pk__json_char(w, '"');
+    *out = '"';
+    w->buf->len++;
 }
 
 /* ---- structure */
@@ -322,13 +351,13 @@ PK_API void pk_json_put_raw(pk_json_writer *w, pk_json value)
         return;
     }
     /* Line breaks can only stand between tokens. They go, because lines of JSON must stay lines. */
-    for (p = r.begin; p < r.end;) {
+    for (p = r.begin; p < r.end; p++) {
         const char *stop = p;
         while (stop < r.end && *stop != '\n' && *stop != '\r') {
             stop++;
         }
         pk__json_bytes(w, p, (size_t)(stop - p));
-        p = stop + (stop < r.end);
+        p = stop;
     }
 }
 

@@ -4,6 +4,8 @@
 #include <float.h>
 #include <string.h>
 
+#include "swar.h"
+
 typedef char pk__number_needs_binary64[DBL_MANT_DIG == 53 && DBL_MAX_EXP == 1024 && sizeof(double) == 8 ? 1 : -1];
 
 /* ---- the grammar */
@@ -241,6 +243,14 @@ static pk__number_decimal pk__number_read(pk_str text)
     int behind_point = 0;
     d.negative = text.ptr[0] == '-';
     for (const char *p = text.ptr + d.negative; p < end; p++) {
+        while (end - p >= 8 && d.digits < full / 100000000 && pk__swar_is_number(pk__swar_load(p))) {
+            d.digits = d.digits * 100000000 + pk__swar_number(pk__swar_load(p));
+            d.exponent -= 8 * behind_point;
+            p += 8;
+        }
+        if (p == end) {
+            break;
+        }
         unsigned digit = (unsigned char)(*p - '0');
         if (digit < 10 && d.digits < full) {
             d.digits = d.digits * 10 + digit;

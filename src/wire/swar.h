@@ -4,7 +4,7 @@
  * gives a mask with the top bit of each byte that passes set. Borrows run upwards, so a byte behind the first hit may
  * be a false hit: only the first one counts, and pk__swar_first tells which byte that is.
  *
- *     while (end - p >= 8 && !pk__swar_zero(pk__swar_load(p))) { p += 8; } */
+ *     while (end - p >= 8 && !pk__swar_json(pk__swar_load(p))) { p += 8; } */
 #ifndef PK__SWAR_H
 #define PK__SWAR_H
 #include <string.h>
@@ -13,33 +13,53 @@
 #define PK__SWAR_ONES UINT64_C(0x0101010101010101)
 #define PK__SWAR_TOPS UINT64_C(0x8080808080808080)
 
+PK__FN uint64_t pk__swar_reverse(uint64_t word)
+{
+    word = (word >> 8 & UINT64_C(0x00FF00FF00FF00FF)) | (word & UINT64_C(0x00FF00FF00FF00FF)) << 8;
+    word = (word >> 16 & UINT64_C(0x0000FFFF0000FFFF)) | (word & UINT64_C(0x0000FFFF0000FFFF)) << 16;
+    return word >> 32 | word << 32;
+}
+
 PK__FN inline uint64_t pk__swar_load(const char *at)
 {
-    const unsigned char *p = (const unsigned char *)at;
-    return (uint64_t)p[0] | (uint64_t)p[1] << 8 | (uint64_t)p[2] << 16 | (uint64_t)p[3] << 24 | (uint64_t)p[4] << 32 |
-           (uint64_t)p[5] << 40 | (uint64_t)p[6] << 48 | (uint64_t)p[7] << 56;
+    const uint16_t one = 1;
+    unsigned char lowest; // 1 where the first byte is the lowest one; compilers know it beforehand
+    uint64_t word;
+    memcpy(&lowest, &one, sizeof(lowest));
+    memcpy(&word, at, sizeof(word));
+    return lowest ? word : pk__swar_reverse(word);
 }
 
-PK__FN inline uint64_t pk__swar_zero(uint64_t word)
+/* Every byte but c. */
+PK__FN inline uint64_t pk__swar_not(uint64_t word, unsigned char c)
 {
-    return (word - PK__SWAR_ONES) & ~word & PK__SWAR_TOPS;
+    word ^= PK__SWAR_ONES * c;
+    return (((word & ~PK__SWAR_TOPS) + ~PK__SWAR_TOPS) | word) & PK__SWAR_TOPS;
 }
 
-PK__FN inline uint64_t pk__swar_equal(uint64_t word, unsigned char c)
+/* Are all eight digits? */
+PK__FN inline bool pk__swar_is_number(uint64_t word)
 {
-    return pk__swar_zero(word ^ PK__SWAR_ONES * c);
+    const uint64_t high = PK__SWAR_ONES * 0xF0, zeros = PK__SWAR_ONES * '0';
+    return (word & high) == zeros && ((word + PK__SWAR_ONES * 6) & high) == zeros;
 }
 
-/* Bytes below `limit`, which is 128 at most. */
-PK__FN inline uint64_t pk__swar_below(uint64_t word, unsigned char limit)
+/* Eight digits as a number: pairs first, then fours, then all. */
+PK__FN inline uint64_t pk__swar_number(uint64_t word)
 {
-    return (word - PK__SWAR_ONES * limit) & ~word & PK__SWAR_TOPS;
+    const uint64_t pairs = UINT64_C(0x000000FF000000FF);
+    word -= PK__SWAR_ONES * '0';
+    word = word * 10 + (word >> 8);
+    return ((word & pairs) * UINT64_C(0x000F424000000064) + ((word >> 16) & pairs) * UINT64_C(0x0000271000000001)) >> 32;
 }
 
-/* What a JSON string cannot simply run over: quote, backslash, control characters, and all that is not ASCII. */
+/* What a JSON string cannot simply run over: control characters and the quote (which is 0x20 once bit 1 is turned, so
+ * that one comparison finds both), the backslash, and all that is not ASCII. */
 PK__FN inline uint64_t pk__swar_json(uint64_t word)
 {
-    return pk__swar_below(word, 0x20) | pk__swar_equal(word, '"') | pk__swar_equal(word, '\\') | (word & PK__SWAR_TOPS);
+    uint64_t low = (word ^ PK__SWAR_ONES * 0x02) - PK__SWAR_ONES * 0x21;
+    uint64_t backslash = (word ^ PK__SWAR_ONES * '\\') - PK__SWAR_ONES;
+    return (low | backslash | word) & PK__SWAR_TOPS;
 }
 
 /* The index of the first byte that a mask marks; the mask is not 0. */

@@ -1,0 +1,544 @@
+/* types_read.c - JSON text into structs. */
+#include <stdio.h>
+#include <string.h>
+
+#include "../base/error.h"
+#include "../base/memory.h"
+#include "../wire/base64.h"
+#include "../wire/duration.h"
+#include "../wire/json_read.h"
+#include "../wire/number.h"
+#include "types.h"
+
+typedef struct pk__types_in {
+    pk__json_reader json; // over the copy
+    const char *at;       // the cursor
+    pk_str text;          // what the caller passed: never changed
+    pk_mem *mem;
+    const pk_type *root;
+    pk_error *err;
+    pk_err failed; // what the JSON reader does not know about
+} pk__types_in;
+
+static bool pk__types_read(pk__types_in *in, const pk__types_path *path, const pk_type *type, void *out);
+
+static bool pk__types_no_memory(pk__types_in *in)
+{
+    in->failed = pk__error_memory(in->err, "decode JSON");
+    return false;
+}
+
+/* The value at `value` is not what the table says. If it is no JSON either, that is the error. */
+static bool pk__types_mismatch(pk__types_in *in, const pk__types_path *path, const char *value, const char *expected)
+{
+    pk__json_reader r; // over the original: the copy may be unescaped here
+    pk__json_begin(&r, in->text);
+    r.depth = in->json.depth;
+    const char *p = r.begin + (value - in->json.begin);
+    const char *end = pk__json_value(&r, p, NULL);
+    if (!end) {
+        (void)pk__json_wrong(&in->json, in->json.begin + (r.wrong - r.begin), r.expected);
+        in->json.failed = r.failed;
+        return false;
+    }
+    char got[48], reason[160];
+    pk_str text = {p, (size_t)(end - p)};
+    (void)pk__error_clean(got, sizeof(got), text);
+    (void)snprintf(reason, sizeof(reason), "expected %s, got %s", expected, got);
+    in->failed = pk__types_fail(in->err, "decode", in->root, path, reason);
+    return false;
+}
+
+/* The string at the cursor, unescaped, with a NUL behind it. */
+static bool pk__types_read_text(pk__types_in *in, pk_str *out)
+{
+    char *text = (char *)in->at + 1; // of the copy, which is ours
+    const char *p = pk__json_string(&in->json, in->at);
+    if (!p) {
+        return false;
+    }
+    out->ptr = text;
+    out->len = (size_t)(p - 1 - text);
+    if (in->json.escaped) {
+        out->len = pk__json_unescape(text, out->len);
+    }
+    text[out->len] = '\0';
+    in->at = p;
+    return true;
+}
+
+/* A string, or the bytes that it is the base64 of: those are put where the text was. */
+static bool pk__types_read_string(pk__types_in *in, const pk__types_path *path, const pk_type *type, pk_str *out)
+{
+    const char *first = in->at;
+    bool is_bytes = type->kind == PK_TYPE_B64;
+    if (pk__json_peek(&in->json, first) != '"') {
+        return pk__types_mismatch(in, path, first, is_bytes ? "base64 text" : "string");
+    }
+    if (!pk__types_read_text(in, out)) {
+        return false;
+    }
+    if (is_bytes && !pk__base64_decode(*out, PK__BASE64_STD, (char *)first + 1, &out->len)) {
+        return pk__types_mismatch(in, path, first, "base64 text");
+    }
+    return true;
+}
+
+static bool pk__types_read_enum(pk__types_in *in, const pk__types_path *path, const pk_type *type, void *out)
+{
+    const char *first = in->at;
+    pk_str text = {NULL, 0};
+    if (pk__json_peek(&in->json, first) == '"' && !pk__types_read_text(in, &text)) {
+        return false;
+    }
+    char expected[96] = "";
+    size_t len = 0;
+    for (uint32_t i = 0; i < type->count; i++) {
+        if (text.ptr && pk_str_is(text, type->names[i].json)) {
+            pk__types_enum_set(type, out, type->names[i].value);
+            return true;
+        }
+        if (len < sizeof(expected)) { // a long list is cut
+            len += (size_t)snprintf(expected + len, sizeof(expected) - len, "%s\"%s\"", len > 0 ? ", " : "one of ",
+                                    type->names[i].json);
+        }
+    }
+    return pk__types_mismatch(in, path, first, expected);
+}
+
+/* The number at the cursor; BAD if there is none. The cursor goes behind it. */
+static pk__number_kind pk__types_scan_number(pk__types_in *in, pk_str *text)
+{
+    const char *p = in->at;
+    pk__number_kind kind = pk__number_scan(&p, in->json.end);
+    text->ptr = in->at;
+    text->len = (size_t)(p - in->at);
+    in->at = kind == PK__NUMBER_BAD ? in->at : p;
+    return kind;
+}
+
+static bool pk__types_read_integer(pk__types_in *in, const pk__types_path *path, const pk_type *type, void *out)
+{
+    const char *first = in->at, *expected = "integer";
+    pk_str text;
+    int64_t i;
+    if (pk__types_scan_number(in, &text) != PK__NUMBER_INTEGER) {
+        return pk__types_mismatch(in, path, first, expected);
+    }
+    if (type->kind == PK_TYPE_U64) {
+        expected = "integer from 0 to 18446744073709551615";
+        return pk__number_to_uint(text, (uint64_t *)out) || pk__types_mismatch(in, path, first, expected);
+    }
+    bool fits = pk__number_to_int(text, &i);
+    if (type->kind == PK_TYPE_I32) {
+        fits = fits && i >= INT32_MIN && i <= INT32_MAX;
+        *(int32_t *)out = fits ? (int32_t)i : 0;
+        expected = "integer from -2147483648 to 2147483647";
+    } else if (type->kind == PK_TYPE_U32) {
+        fits = fits && i >= 0 && i <= UINT32_MAX;
+        *(uint32_t *)out = fits ? (uint32_t)i : 0;
+        expected = "integer from 0 to 4294967295";
+    } else {
+        *(int64_t *)out = fits ? i : 0;
+        expected = "integer of 64 bits";
+    }
+    return fits || pk__types_mismatch(in, path, first, expected);
+}
+
+static bool pk__types_read_double(pk__types_in *in, const pk__types_path *path, double *out)
+{
+    const char *first = in->at;
+    pk_str text;
+    if (pk__types_scan_number(in, &text) == PK__NUMBER_BAD) {
+        return pk__types_mismatch(in, path, first, "number");
+    }
+    return pk__number_to_double(text, out) || pk__types_mismatch(in, path, first, "number that a double can hold");
+}
+
+/* A duration: an integer, another number of nanoseconds, or text. */
+static bool pk__types_read_ns(pk__types_in *in, const pk__types_path *path, pk_ns *out)
+{
+    const char *first = in->at;
+    const double limit = 9223372036854775808.0; // 2^63
+    pk_str text;
+    double real;
+    bool good;
+    if (pk__json_peek(&in->json, first) == '"') {
+        if (!pk__types_read_text(in, &text)) {
+            return false;
+        }
+        good = pk__duration_parse(text, out);
+    } else {
+        pk__number_kind kind = pk__types_scan_number(in, &text);
+        good = kind == PK__NUMBER_INTEGER && pk__number_to_int(text, out);
+        if (kind == PK__NUMBER_REAL && pk__number_to_double(text, &real) && real >= -limit && real < limit) {
+            *out = (pk_ns)real;
+            good = true;
+        }
+    }
+    return good || pk__types_mismatch(in, path, first, "duration such as \"1m30s\"");
+}
+
+static bool pk__types_read_bool(pk__types_in *in, const pk__types_path *path, bool *out)
+{
+    size_t left = (size_t)(in->json.end - in->at);
+    *out = left >= 4 && memcmp(in->at, "true", 4) == 0;
+    if (!*out && (left < 5 || memcmp(in->at, "false", 5) != 0)) {
+        return pk__types_mismatch(in, path, in->at, "true or false");
+    }
+    in->at += *out ? 4 : 5;
+    return true;
+}
+
+/* Goes over a value that nobody looks into. */
+static bool pk__types_skip(pk__types_in *in)
+{
+    const char *p = pk__json_value(&in->json, in->at, NULL);
+    in->at = p ? p : in->at;
+    return p != NULL;
+}
+
+static bool pk__types_read_json(pk__types_in *in, pk_json *out)
+{
+    out->ptr = in->at;
+    if (!pk__types_skip(in)) {
+        return false;
+    }
+    out->len = (size_t)(in->at - out->ptr);
+    return true;
+}
+
+/* ---- containers */
+
+static bool pk__types_open(pk__types_in *in, const pk__types_path *path, char bracket, bool *more)
+{
+    if (pk__json_peek(&in->json, in->at) != bracket) {
+        return pk__types_mismatch(in, path, in->at, bracket == '{' ? "object" : "array");
+    }
+    const char *p = pk__json_open(&in->json, in->at, bracket, more);
+    in->at = p ? p : in->at;
+    return p != NULL;
+}
+
+/* Behind an item: goes over a comma or the closing bracket, and to what follows the comma. */
+static bool pk__types_more(pk__types_in *in, char bracket, bool *more)
+{
+    const char *p = pk__json_more(&in->json, in->at, bracket, more);
+    if (p) {
+        in->at = *more ? pk__json_space(p, in->json.end) : p;
+    }
+    return p != NULL;
+}
+
+/* Goes over a member's key, its colon, and the space in front of the value. */
+static bool pk__types_key(pk__types_in *in, pk_str *key)
+{
+    const char *p = pk__json_key(&in->json, in->at, key);
+    if (!p) {
+        return false;
+    }
+    char *text = (char *)key->ptr; // of the copy
+    if (in->json.escaped) {
+        key->len = pk__json_unescape(text, key->len);
+    }
+    text[key->len] = '\0';
+    in->at = pk__json_space(p, in->json.end);
+    return true;
+}
+
+static bool pk__types_is_null(const pk__types_in *in)
+{
+    return in->json.end - in->at >= 4 && memcmp(in->at, "null", 4) == 0;
+}
+
+/* How many items the container at the cursor has. Nothing is touched. */
+static bool pk__types_count(pk__types_in *in, const pk__types_path *path, char bracket, size_t *count)
+{
+    pk__types_in ahead = *in;
+    bool more, good = pk__types_open(&ahead, path, bracket, &more);
+    pk_str key;
+    for (*count = 0; good && more; ++*count) {
+        if (bracket == '{') {
+            const char *p = pk__json_key(&ahead.json, ahead.at, &key);
+            good = p != NULL;
+            ahead.at = p ? p : ahead.at;
+        }
+        good = good && pk__types_skip(&ahead) && pk__types_more(&ahead, (char)(bracket + 2), &more);
+    }
+    if (!good) {
+        in->json = ahead.json;
+        in->failed = ahead.failed;
+    }
+    return good;
+}
+
+/* Memory for that many items; NULL for none. */
+static bool pk__types_get(pk__types_in *in, size_t count, size_t item_size, void **out)
+{
+    size_t size;
+    *out = count > 0 && pk__size_mul(count, item_size, &size) ? pk_mem_get(in->mem, size) : NULL;
+    return count == 0 || *out || pk__types_no_memory(in);
+}
+
+static bool pk__types_read_list(pk__types_in *in, const pk__types_path *path, const pk_field *field, void *out)
+{
+    pk__types_list list = {NULL, 0};
+    pk__types_path item = {path, {NULL, 0}, 0};
+    size_t count;
+    bool more;
+    if (!pk__types_count(in, path, '[', &count) || !pk__types_get(in, count, field->item_size, &list.items) ||
+        !pk__types_open(in, path, '[', &more)) {
+        return false;
+    }
+    for (; more; list.count++) {
+        item.index = list.count;
+        if (!pk__types_read(in, &item, field->type, (char *)list.items + list.count * field->item_size) ||
+            !pk__types_more(in, ']', &more)) {
+            return false;
+        }
+    }
+    memcpy(out, &list, sizeof(list));
+    return true;
+}
+
+/* ---- maps: of equal keys the last one stays */
+
+enum { PK__TYPES_FEW = 16 }; // up to so many keys are compared with each other, more are sorted
+
+/* By their bytes; equal ones by their place. */
+static bool pk__types_key_before(const pk_str *a, const pk_str *b)
+{
+    size_t least = PK__MIN(a->len, b->len);
+    int order = least > 0 ? memcmp(a->ptr, b->ptr, least) : 0;
+    return order != 0 ? order < 0 : a->len != b->len ? a->len < b->len : a < b;
+}
+
+/* Lets the element at the top of this part of the heap sink to where it belongs. */
+static void pk__types_sift(const pk_str **heap, size_t top, size_t count)
+{
+    for (size_t below; (below = 2 * top + 1) < count; top = below) {
+        if (below + 1 < count && pk__types_key_before(heap[below], heap[below + 1])) {
+            below++;
+        }
+        if (!pk__types_key_before(heap[top], heap[below])) {
+            return;
+        }
+        const pk_str *swap = heap[top];
+        heap[top] = heap[below];
+        heap[below] = swap;
+    }
+}
+
+/* Heapsort: no input makes it slow. */
+static void pk__types_sort(const pk_str **keys, size_t count)
+{
+    for (size_t i = count / 2; i-- > 0;) {
+        pk__types_sift(keys, i, count);
+    }
+    while (count-- > 1) {
+        const pk_str *largest = keys[0];
+        keys[0] = keys[count];
+        keys[count] = largest;
+        pk__types_sift(keys, 0, count);
+    }
+}
+
+/* Takes all but the last of equal keys out of a large map. */
+static bool pk__types_unique(pk__types_in *in, pk__types_map *map, size_t item_size)
+{
+    size_t kept = 0, size = map->count * sizeof(pk_str *); // no overflow: there are as many keys
+    const pk_str **sorted = (const pk_str **)pk_mem_get(in->mem, size);
+    if (!sorted) {
+        return pk__types_no_memory(in);
+    }
+    for (size_t i = 0; i < map->count; i++) {
+        sorted[i] = &map->keys[i];
+    }
+    pk__types_sort(sorted, map->count);
+    for (size_t i = 0; i + 1 < map->count; i++) {
+        if (pk_str_eq(*sorted[i], *sorted[i + 1])) {
+            map->keys[sorted[i] - map->keys].ptr = NULL;
+        }
+    }
+    pk__mem_trim(in->mem, sorted, size, 0);
+    for (size_t i = 0; i < map->count; i++) {
+        if (map->keys[i].ptr) {
+            map->keys[kept] = map->keys[i];
+            memmove((char *)map->values + kept * item_size, (char *)map->values + i * item_size, item_size);
+            kept++;
+        }
+    }
+    map->count = kept;
+    return true;
+}
+
+/* Where this key goes: among few keys that may be the place of an equal one. */
+static size_t pk__types_slot(const pk__types_map *map, pk_str key, bool few)
+{
+    size_t i = few ? 0 : map->count;
+    while (i < map->count && !pk_str_eq(map->keys[i], key)) {
+        i++;
+    }
+    return i;
+}
+
+static bool pk__types_read_map(pk__types_in *in, const pk__types_path *path, const pk_field *field, void *out)
+{
+    pk__types_map map = {NULL, NULL, 0};
+    pk__types_path item = {path, {NULL, 0}, 0};
+    size_t total;
+    bool more;
+    void *keys = NULL;
+    if (!pk__types_count(in, path, '{', &total) || !pk__types_get(in, total, sizeof(pk_str), &keys) ||
+        !pk__types_get(in, total, field->item_size, &map.values) || !pk__types_open(in, path, '{', &more)) {
+        return false;
+    }
+    map.keys = (pk_str *)keys;
+    while (more) {
+        if (!pk__types_key(in, &item.name)) {
+            return false;
+        }
+        if (pk__types_is_null(in) && field->type->kind != PK_TYPE_JSON) {
+            in->at += 4; // as if it were not there
+        } else {
+            size_t slot = pk__types_slot(&map, item.name, total <= PK__TYPES_FEW);
+            if (!pk__types_read(in, &item, field->type, (char *)map.values + slot * field->item_size)) {
+                return false;
+            }
+            map.keys[slot] = item.name;
+            map.count += slot == map.count;
+        }
+        if (!pk__types_more(in, '}', &more)) {
+            return false;
+        }
+    }
+    if (map.count > PK__TYPES_FEW && !pk__types_unique(in, &map, field->item_size)) {
+        return false;
+    }
+    memcpy(out, &map, sizeof(map));
+    return true;
+}
+
+/* ---- structs */
+
+static bool pk__types_read_field(pk__types_in *in, const pk__types_path *path, const pk_field *field, char *object)
+{
+    void *at = object + field->at;
+    switch (field->shape) {
+    case PK_SHAPE_LIST: return pk__types_read_list(in, path, field, at);
+    case PK_SHAPE_MAP: return pk__types_read_map(in, path, field, at);
+    case PK_SHAPE_OPT: *(bool *)(object + field->has_at) = true; break;
+    case PK_SHAPE_REQ: break;
+    }
+    return pk__types_read(in, path, field->type, at);
+}
+
+/* The field of that name: senders keep the order of the table, so the search begins at the expected one. */
+static uint32_t pk__types_find(const pk_type *type, pk_str key, uint32_t expected)
+{
+    for (uint32_t n = 0; n < type->count; n++) {
+        uint32_t i = expected + n < type->count ? expected + n : expected + n - type->count;
+        const char *json = type->fields[i].json;
+        if (strncmp(json, key.ptr, key.len) == 0 && json[key.len] == '\0') {
+            return i;
+        }
+    }
+    return type->count;
+}
+
+static bool pk__types_read_struct(pk__types_in *in, const pk__types_path *path, const pk_type *type, char *object)
+{
+    uint64_t few = 0, *seen = &few; // one bit a field
+    uint32_t next = 0;
+    pk__types_path member = {path, {NULL, 0}, 0};
+    bool more;
+    if (type->count > 64 && !(seen = (uint64_t *)pk_mem_zero(in->mem, (type->count + 63) / 64 * sizeof(uint64_t)))) {
+        return pk__types_no_memory(in);
+    }
+    if (!pk__types_open(in, path, '{', &more)) {
+        return false;
+    }
+    while (more) {
+        if (!pk__types_key(in, &member.name)) {
+            return false;
+        }
+        uint32_t i = pk__types_find(type, member.name, next);
+        if (i == type->count || pk__types_is_null(in)) {
+            if (!pk__types_skip(in)) {
+                return false;
+            }
+        } else {
+            seen[i / 64] |= UINT64_C(1) << i % 64;
+            next = i + 1 < type->count ? i + 1 : 0;
+            if (!pk__types_read_field(in, &member, &type->fields[i], object)) {
+                return false;
+            }
+        }
+        if (!pk__types_more(in, '}', &more)) {
+            return false;
+        }
+    }
+    for (uint32_t i = 0; i < type->count; i++) {
+        if (type->fields[i].shape == PK_SHAPE_REQ && !(seen[i / 64] >> i % 64 & 1)) {
+            member.name = pk_str_from(type->fields[i].json);
+            in->failed = pk__types_fail(in->err, "decode", in->root, &member, "it is missing");
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The value at the cursor, which is no space, into *out, which holds anything. */
+static bool pk__types_read(pk__types_in *in, const pk__types_path *path, const pk_type *type, void *out)
+{
+    switch (type->kind) {
+    case PK_TYPE_STRUCT:
+        memset(out, 0, type->size);
+        return pk__types_read_struct(in, path, type, (char *)out);
+    case PK_TYPE_STR:
+    case PK_TYPE_B64: return pk__types_read_string(in, path, type, (pk_str *)out);
+    case PK_TYPE_JSON: return pk__types_read_json(in, (pk_json *)out);
+    case PK_TYPE_NS: return pk__types_read_ns(in, path, (pk_ns *)out);
+    case PK_TYPE_BOOL: return pk__types_read_bool(in, path, (bool *)out);
+    case PK_TYPE_I32:
+    case PK_TYPE_U32:
+    case PK_TYPE_I64:
+    case PK_TYPE_U64: return pk__types_read_integer(in, path, type, out);
+    case PK_TYPE_DOUBLE: return pk__types_read_double(in, path, (double *)out);
+    case PK_TYPE_ENUM: return pk__types_read_enum(in, path, type, out);
+    case PK_TYPE_NONE: return pk__types_skip(in);
+    case PK_TYPE_BLOB: break;
+    }
+    in->failed = pk_error_set(in->err, PK_ERR_MISUSE, "cannot decode %s: it is raw bytes, not JSON", type->name);
+    return false;
+}
+
+PK_API pk_err pk_json_decode(pk_mem *mem, const pk_type *type, pk_str json, void *out, pk_error *err)
+{
+    pk__types_in in = {{0}, NULL, json, mem, type, err, PK_OK};
+    pk__types_path path = {NULL, {NULL, 0}, 0};
+    size_t head = type->has_mem ? sizeof(pk_mem) : 0;
+    char what[96];
+    if (type->kind == PK_TYPE_NONE) {
+        return PK_OK;
+    }
+    pk_str copy = pk_mem_dup(mem, json);
+    if (!copy.ptr) {
+        return pk__error_memory(err, "decode JSON");
+    }
+    pk__json_begin(&in.json, copy);
+    in.at = pk__json_space(in.json.begin, in.json.end);
+    if (type->kind != PK_TYPE_BLOB) {
+        memset((char *)out + head, 0, type->size - head);
+    }
+    bool good = type->kind == PK_TYPE_STRUCT ? pk__types_read_struct(&in, &path, type, (char *)out)
+                                             : pk__types_read(&in, &path, type, out);
+    if (good && pk__json_end(&in.json, in.at)) {
+        return PK_OK;
+    }
+    if (type->kind != PK_TYPE_BLOB) {
+        memset((char *)out + head, 0, type->size - head);
+    }
+    (void)snprintf(what, sizeof(what), "decode %s", type->name);
+    return in.json.failed ? pk__json_error(&in.json, json, what, err) : in.failed;
+}
