@@ -34,8 +34,8 @@ build/src_all.h: FORCE # the same translation unit, straight from src/
 check: ## are the headers what src/ gives?
 	@./amalgamate.py --check
 
-# ---- Examples: examples/NN_name/host.c -> build/examples/NN_name/host, .../plugins/ID.c -> build/plugins/ID. A plugin in
-# another language is an executable file without extension, or a folder with a main.go, in the same place.
+# ---- Examples: examples/NN_name/host.c -> build/examples/NN_name/host, .../plugins/ID.c -> build/plugins/ID. A plugin
+# in another language is an executable file without extension, or a folder with a main.go, in the same place.
 
 HOSTS       := $(patsubst examples/%.c,$(BUILD)/examples/%,$(wildcard examples/*/*.c))
 HOSTS_CXX   := $(patsubst examples/%.cpp,$(BUILD)/examples/%,$(wildcard examples/*/*.cpp))
@@ -106,12 +106,14 @@ integration: all ## whole programs, with pytest
 
 # The unit tests again, under tools that see more.
 ASAN = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+TSAN = -O1 -g -fsanitize=thread
+VALGRIND = valgrind -q --leak-check=full --error-exitcode=9 --child-silent-after-fork=no
 asan: ## unit tests with AddressSanitizer and UBSan
 	@$(MAKE) --no-print-directory -j$(JOBS) unit-src BUILD=build/asan UNIT_CFLAGS='$(ASAN)'
 tsan: ## unit tests with ThreadSanitizer
-	@TEST_TIMEOUT_MS=60000 $(MAKE) --no-print-directory -j$(JOBS) unit-src BUILD=build/tsan UNIT_CFLAGS='-O1 -g -fsanitize=thread'
+	@TEST_TIMEOUT_MS=60000 $(MAKE) --no-print-directory -j$(JOBS) unit-src BUILD=build/tsan UNIT_CFLAGS='$(TSAN)'
 valgrind: $(UNIT_SRC) ## unit tests under valgrind
-	@for t in $^; do TEST_TIMEOUT_MS=200000 TEST_VALGRIND=1 valgrind -q --leak-check=full --error-exitcode=9 $$t || exit 1; done
+	@for t in $^; do echo "# $$t"; TEST_TIMEOUT_MS=200000 $(VALGRIND) $$t || exit 1; done
 torture: $(UNIT_SRC) ## fails every allocation and system call in turn, once and for good
 	@PK_TORTURE=all TEST_TIMEOUT_MS=600000 tests/run.py --jobs $(JOBS) $^
 coverage: ## which lines the unit tests and whole programs reach; at least 85 %
@@ -142,9 +144,8 @@ install: all ## headers, contracts, command and pkg-config file below PREFIX (an
 	install -m 644 $(HEADERS) $(DESTDIR)$(PREFIX)/include
 	install -m 644 $(wildcard contracts/*.h) $(DESTDIR)$(PREFIX)/include/plugkit
 	$(if $(CLI),install -m 755 $(CLI) $(DESTDIR)$(PREFIX)/bin)
-	printf 'prefix=%s\nincludedir=$${prefix}/include\n\nName: plugkit\nDescription: %s\nVersion: %s\nCflags: %s\nLibs: %s\n' \
-	    '$(PREFIX)' 'plugin hosts and plugins in C: two headers' '$(VERSION)' '-I$${includedir} -I$${includedir}/plugkit' \
-	    '-pthread' > $(DESTDIR)$(PREFIX)/share/pkgconfig/plugkit.pc
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' plugkit.pc.in \
+	    > $(DESTDIR)$(PREFIX)/share/pkgconfig/plugkit.pc
 
 clean: ## removes build/
 	rm -rf build

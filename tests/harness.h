@@ -14,10 +14,11 @@
  *
  *     cc test_shout.c -o test_shout && ./test_shout
  *
- * There is no main to write and no list to keep: each TEST registers itself. Each runs in a process and an empty folder
- * of its own, which are gone afterwards, and fails when it takes longer than ten seconds (TEST_TIMEOUT_MS in the
- * environment changes that), dies, or leaves anything behind: descriptors, children, threads, processes that still stand
- * in its folder, or blocks taken from test_alloc(). Output is TAP; the last line is "N passed, N failed".
+ * There is no main to write and no list to keep: each TEST registers itself. Each runs in a process and an empty
+ * folder of its own (also its TMPDIR), which are gone afterwards. It fails when it takes longer than ten seconds
+ * (TEST_TIMEOUT_MS in the environment changes that), dies, or leaves anything behind: descriptors, children, threads,
+ * processes that still stand in its folder, blocks taken from test_alloc(). Output is TAP; the last line is
+ * "N passed, N failed".
  *
  *     ./test_x                run all                ./test_x NAME       run one in this very process, for debuggers
  *     ./test_x --list         print the names        ./test_x --filter T those whose "module: name" contains T

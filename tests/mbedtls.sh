@@ -1,5 +1,5 @@
 #!/bin/sh
-# mbedtls.sh CC - says whether mbedTLS can be compiled and linked. Asked by doing it: version 2.28 has no pkg-config file.
+# mbedtls.sh CC - says whether mbedTLS can be compiled and linked, by doing it: version 2.28 has no pkg-config file.
 folder=$(mktemp -d) || exit 1
 trap 'rm -rf "$folder"' EXIT
 cat >"$folder/probe.c" <<'PROBE'

@@ -3,9 +3,9 @@
 
     tests/run.py [--jobs N] [--pytest PYTHON FOLDER] PROGRAM...
 
-A test program ends with a line "N passed, N failed" (and perhaps ", N skipped"). Programs run side by side, pytest after
-them. The output of each is kept in build/test-output/; of those that failed, what went wrong is shown with the command
-that repeats it. The last line of all is "N passed, N failed", the sum.
+A test program ends with a line "N passed, N failed" (and perhaps ", N skipped"). Programs run side by side, pytest
+after them. The output of each is kept in build/test-output/; of those that failed, what went wrong is shown with the
+command that repeats it. The last line of all is "N passed, N failed", the sum.
 """
 
 import argparse
@@ -73,7 +73,8 @@ def report(name, command, result, counts):
     with open(os.path.join(OUTPUT, name.replace("/", "_") + ".txt"), "w", encoding="utf-8") as file:
         file.write(output)
     passed, failed, skipped = counts
-    print(f"{'FAIL' if failed else 'ok  '} {name:<40} {passed:5} passed {failed:3} failed {skipped:3} skipped {seconds:6.1f} s")
+    print(f"{'FAIL' if failed else 'ok  '} {name:<40} {passed:5} passed {failed:3} failed {skipped:3} skipped"
+          f" {seconds:6.1f} s")
     if failed:
         print("\n".join("     | " + line for line in bad_lines(output)))
         print(f"     again: {' '.join(command)}")

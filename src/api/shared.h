@@ -1,5 +1,5 @@
 /* shared.h - linkage of what host and SDK share. PLUGKIT_STATIC: private to the file that includes the header.
- * PLUGKIT_NO_CORE: a copy of the shared part is private to this file, because another file of the program has it too. */
+ * PLUGKIT_NO_CORE: this file has a private copy of the shared part, because another file of the program exports it. */
 #undef PK_API
 #undef PK_API_DATA
 #if defined(PLUGKIT_STATIC) || defined(PLUGKIT_NO_CORE)

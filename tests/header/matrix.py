@@ -3,8 +3,8 @@
 
     tests/header/matrix.py [--list] [TEXT]      all cases, or those whose name contains TEXT
 
-A case is one short source, one command line and what must come of it. Cases run side by side. What only asks whether the
-text is accepted is compiled with -fsyntax-only. The last line is "N passed, N failed".
+A case is one short source, one command line and what must come of it. Cases run side by side. What only asks whether
+the text is accepted is compiled with -fsyntax-only. The last line is "N passed, N failed".
 """
 
 import concurrent.futures

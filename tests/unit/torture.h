@@ -11,10 +11,10 @@
  *         pk_manager_destroy(m);
  *     }
  *
- * The first run is unharmed and counts allocations (those through test_alloc()) and system calls (those through PK__SYS).
- * Then each of them fails in turn, in a process and a folder of its own, with the checks for leaks that every test has.
- * A failure is injected once; in `make torture` also from then on: all later allocations, and the next 64 calls (not for
- * ever: a loop around EINTR has a right to go on).
+ * The first run is unharmed and counts allocations (those through test_alloc()) and system calls (through PK__SYS).
+ * Then each of them fails in turn, in a process and a folder of its own, with the checks for leaks that every test
+ * has. A failure is injected once; in `make torture` also from then on: all later allocations, and the next 64 calls
+ * (not for ever: a loop around EINTR has a right to go on).
  *
  * `make test` takes a sample, chosen by a seed that is printed (TORTURE_SEED=n repeats it); PK_TORTURE=all takes all.
  * PK_TORTURE_AT=a17 (or c17, A17, C17: capitals fail for good) repeats one in place, for a debugger. */
@@ -105,7 +105,10 @@ static bool torture_apart(void (*body)(void), char kind, long at)
         return true;
     }
     test__failed("torture", 0, "%s%s%.0d when %s (%c) number %ld failed; repeat with PK_TORTURE_AT=%c%ld",
-                 !in_time ? "did not end" : orphans ? "left processes behind" : WIFSIGNALED(status) ? "died by " : "failed",
+                 !in_time              ? "did not end"
+                 : orphans             ? "left processes behind"
+                 : WIFSIGNALED(status) ? "died by "
+                                       : "failed",
                  WIFSIGNALED(status) && in_time ? strsignal(WTERMSIG(status)) : "", orphans, torture_shared->failed,
                  kind ? kind : '-', at, kind ? kind : '-', at);
     return false;

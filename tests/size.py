@@ -1,0 +1,96 @@
+#!/usr/bin/env python3
+"""size.py - what PlugKit costs, against its budgets.
+
+    tests/size.py [--json]
+
+Sizes decide the exit status; times are printed with their budget, but a busy machine fails nobody. "text" is code and
+constants of the object file as size(1) counts them, at -Os; a program is measured as the stripped file.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+CC = os.environ.get("CC", "cc").split()
+HOST = '#define PLUGKIT_IMPLEMENTATION\n#include "plugkit.h"\n'
+SDK = '#define PLUGKIT_SDK_IMPLEMENTATION\n#include "plugkit_sdk.h"\n'
+WITHOUT = ["-DPLUGKIT_NO_" + name for name in ("PROCESS", "THREADS", "FILES", "NET")]
+NOTHING = "int main(void)\n{\n    return 0;\n}\n"
+
+
+def compile_file(folder, flags, source):
+    """Compiles C text, or a file of the project. Gives the path of the result and the seconds it took."""
+    path = os.path.join(folder, "source.c")
+    if source.endswith(".c"):
+        path = os.path.join(ROOT, source)
+    else:
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(source)
+    began = time.monotonic()
+    out = os.path.join(folder, "out")
+    command = [*CC, "-std=c11", "-w", "-I", ROOT, path, *flags, "-o", out]
+    done = subprocess.run(command, stderr=subprocess.PIPE, text=True)
+    if done.returncode:
+        sys.exit(f"size.py: cannot compile {path}:\n{done.stderr}")
+    return out, time.monotonic() - began
+
+
+def text_kib(folder, source, *flags):
+    out, _ = compile_file(folder, ["-Os", "-c", *flags], source)
+    columns = subprocess.run(["size", out], check=True, stdout=subprocess.PIPE, text=True).stdout.split("\n")[1].split()
+    return int(columns[0]) / 1024
+
+
+def file_kib(folder, source, *flags):
+    return os.path.getsize(compile_file(folder, ["-Os", "-s", *flags], source)[0]) / 1024
+
+
+def best_seconds(folder, source, *flags, rounds):
+    return min(compile_file(folder, [*flags, "-c"], source)[1] for _ in range(rounds))
+
+
+def declaration_lines(header, marker):
+    with open(os.path.join(ROOT, header), encoding="utf-8") as file:
+        return file.read().split("\n").index(marker)
+
+
+def measure(folder):
+    """(name, value, budget, unit, whether it decides)"""
+    declared = '#include "plugkit.h"\n#include "plugkit_sdk.h"\n' + NOTHING
+    standard = "#include <stdbool.h>\n#include <stddef.h>\n#include <stdint.h>\n" + NOTHING
+    yield "hello plugin, stripped", file_kib(folder, "examples/01_hello/plugins/hello.c", "-lpthread"), 96, "KiB", True
+    yield "empty program, stripped", file_kib(folder, NOTHING), None, "KiB", False
+    yield "default host, text", text_kib(folder, HOST), 220, "KiB", True
+    yield "plugin SDK, text", text_kib(folder, SDK), None, "KiB", False
+    yield "everything, text", text_kib(folder, HOST + SDK, "-DPLUGKIT_WITH_ALL"), 600, "KiB", True
+    yield "firmware host (all PLUGKIT_NO_*), text", text_kib(folder, HOST, *WITHOUT), 64, "KiB", True
+    lines = declaration_lines("plugkit.h", "#if defined(PLUGKIT_IMPLEMENTATION) && !defined(PK__HOST_IMPL)")
+    yield "declarations of plugkit.h", lines, 2000, "lines", True
+    took = best_seconds(folder, declared, rounds=5) - best_seconds(folder, standard, rounds=5)
+    yield "compiling both declarations", took * 1000, 50, "ms", False
+    yield "compiling the host at -O2", best_seconds(folder, HOST, "-O2", rounds=1), 6, "s", False
+
+
+def main():
+    as_json = "--json" in sys.argv[1:]
+    over = False
+    with tempfile.TemporaryDirectory(prefix="plugkit-size-") as folder:
+        for name, value, budget, unit, decides in measure(folder):
+            exceeded = budget is not None and value > budget
+            over |= exceeded and decides
+            if as_json:
+                print(json.dumps({"name": name, "value": round(value, 1), "budget": budget, "unit": unit}))
+            else:
+                limit = f"of {budget:5} {unit}" if budget else unit
+                print(f"    {name:<40} {value:8.1f} {limit:<13} {'OVER' if exceeded else ''}".rstrip(), flush=True)
+    if over and not as_json:
+        print("over budget: make it smaller, or explain in CHANGELOG.md why the budget in tests/size.py is raised")
+    return 1 if over else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
