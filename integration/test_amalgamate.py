@@ -78,6 +78,24 @@ def test_writing_again_leaves_the_files_alone(tree):
     assert os.stat(tree / "plugkit.h").st_mtime_ns == before
 
 
+def program_of(header):
+    """The complete program in the comment at the top, as readers would copy it."""
+    with open(os.path.join(ROOT, header), encoding="utf-8") as file:
+        banner = file.read().split("*/")[0]
+    text = re.search(r"^ \* A complete \w+:\n \*\n((?: \*(?:     .*)?\n)+)", banner, re.M).group(1)
+    return re.sub(r"^ \*(     )?", "", text, flags=re.M)
+
+
+def test_programs_at_the_top_work(tmp_path):
+    (tmp_path / "plugins").mkdir()
+    for header, name in (("plugkit.h", "host"), ("plugkit_sdk.h", "plugins/hello")):
+        (tmp_path / "program.c").write_text(program_of(header))
+        subprocess.run(["cc", "-std=c11", "-Wall", "-Wextra", "-I", ROOT, "program.c", "-o", name, "-pthread"],
+                       cwd=tmp_path, check=True)
+    done = subprocess.run(["./host"], cwd=tmp_path, stdout=subprocess.PIPE, text=True, timeout=20, check=True)
+    assert done.stdout == '{"text":"Hello, you!"}\n'
+
+
 def test_each_part_has_one_marker(tree):
     text = (tree / "plugkit.h").read_text()
     for marker in ("/* == api/host.h == */", "/* == base/memory.c == */"):
@@ -145,6 +163,11 @@ def test_a_listed_file_that_is_missing_is_refused(tree):
 def test_a_file_listed_twice_is_refused(tree):
     edit(tree / "amalgamate.py", "    base/memory.c\n", "    base/memory.c\n    base/memory.c\n")
     refused(tree, "'base/memory.c' is listed twice")
+
+
+def test_a_file_that_does_not_begin_with_a_comment_is_refused(tree):
+    edit(tree / "src/base/memory.c", "/*", "int first;\n/*")
+    refused(tree, "src/base/memory.c does not begin with a comment")
 
 
 def test_an_include_of_a_layer_above_is_refused(tree):

@@ -90,7 +90,8 @@ def check_text(path, text):
 def check_c(path, text):
     code = code_only(text)
     lines = code.split("\n")
-    if not re.match(r"/\* " + re.escape(os.path.basename(path)) + r"( \{version\})? - \S", text):
+    banner = path.startswith("src/api/top_")
+    if not banner and not re.match(r"/\* " + re.escape(os.path.basename(path)) + r" - \S", text):
         found(path, 1, "does not say what it is", f"begin it with '/* {os.path.basename(path)} - its purpose'")
     for number, line in enumerate(lines, 1):
         if re.match(r"\s*(\} else )?(if|for|while) \(.*;\s*$", line) and "{" not in line and "} while" not in line:

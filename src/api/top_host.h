@@ -1,1 +1,86 @@
-/* plugkit.h {version} - one header that turns a C program into a plugin host. */
+/* plugkit.h {version} - one header that turns any C program into a plugin host.
+ *
+ * It finds plugins in a directory, starts them when they are needed, calls them, keeps them alive, and stops them. A
+ * plugin is a program: one in C is fifteen lines with plugkit_sdk.h, and whatever can serve HTTP or read and write
+ * lines will do. There is nothing to install, and nothing else runs.
+ *
+ * Do this in one .c file of the program, before any other #include:
+ *
+ *     #define PLUGKIT_IMPLEMENTATION
+ *     #include "plugkit.h"
+ *
+ * Other files, also in C++, include it without the #define. Compile with -pthread. Linux, macOS, BSD.
+ *
+ * A complete host:
+ *
+ *     #define PLUGKIT_IMPLEMENTATION
+ *     #include "plugkit.h"
+ *     #include <stdio.h>
+ *
+ *     int main(void)
+ *     {
+ *         pk_manager_desc desc = {.plugin_dir = "plugins"};
+ *         pk_call_desc call = {.contract = "greeter", .method = "greet",
+ *                              .body.bytes = PK_STR_INIT("{\"name\":\"you\"}")};
+ *         pk_manager *m = NULL;
+ *         pk_reply reply = {0};
+ *         pk_error err = {0};
+ *
+ *         if (pk_manager_create(&m, &desc, &err) || pk_manager_start(m, &err) ||
+ *             pk_caller_call(pk_manager_caller(m), &call, &reply, &err)) {
+ *             fprintf(stderr, "host: %s\n", err.msg);
+ *         } else {
+ *             printf("%" PK_FMT "\n", PK_ARG(reply.body.bytes));
+ *         }
+ *         pk_mem_free(&reply.mem);
+ *         pk_manager_destroy(m);
+ *         return err.code ? 1 : 0;
+ *     }
+ *
+ * The plugin for it stands at the top of plugkit_sdk.h. With a contract (see contract.h below) both sides exchange C
+ * structs instead of JSON text. Each part below begins with a line like the next; search for it:
+ *
+ *     == api/memory.h ==      strings, allocator, pk_mem, pk_buf     == api/loop.h ==     event loop, timers
+ *     == api/error.h ==       everything that can go wrong           == api/extend.h ==   transports, dialects,
+ *     == api/json.h ==        reader and writer                                           interceptors of your own
+ *     == api/types.h ==       structs from and to JSON               == api/server.h ==   HTTP server
+ *     == api/call.h ==        calls: raw, asynchronous, streams      == api/host.h ==     THE MANAGER
+ *     == api/contract.h ==    typed calls
+ *
+ * CONFIGURATION: define these before the include, the same in every file (PLUGKIT_NO_CORE excepted).
+ *
+ *     PLUGKIT_IMPLEMENTATION      in one file: the implementation of this header
+ *     PLUGKIT_SDK_IMPLEMENTATION  in one file: that of plugkit_sdk.h
+ *     PLUGKIT_NO_CORE             with one of the two, when they are in different files of one program: both share a
+ *                                 core, and this file keeps its copy to itself
+ *     PLUGKIT_STATIC              all functions are static: nothing is exported, several files may have their own
+ *     PLUGKIT_NO_PROCESS          no child processes: plugins are compiled in, or run elsewhere
+ *     PLUGKIT_NO_THREADS          no threads: give the manager a loop and step it
+ *     PLUGKIT_NO_FILES            no files and directories
+ *     PLUGKIT_NO_NET              no sockets: bring a transport of your own
+ *     PLUGKIT_POSIX               only what POSIX.1-2008 has, also on Linux
+ *     PLUGKIT_JSON_DEPTH          levels of nesting that the JSON reader accepts; 256
+ *     PLUGKIT_ASSERT(x)           called with what must be true unless the program is wrong; nothing
+ *     PLUGKIT_LINES               error messages and debuggers name the files of src/ instead of this one
+ *
+ * LIFECYCLE. pk_manager_create copies its description. pk_manager_start scans the directory and asks each program what
+ * it can do. A plugin is started by the first call that needs it (or at once: .eager), started again with growing
+ * delays when it crashes, and given up after five crashes in ten seconds. It may end when it has been idle for long;
+ * the next call starts it again. pk_manager_stop lets running calls finish. Plugins end with their host, however it
+ * ends.
+ *
+ * OWNERSHIP. Arguments are borrowed for the duration of the call. A pk_str is a view; the comment above a function says
+ * until when. What has `create` or `dup` in its name is yours to free. Freeing NULL or a zeroed object does nothing.
+ * Descriptions are zeroed and filled with designated initialisers; zero is always a sensible default.
+ *
+ * ERRORS. Functions that can fail return pk_err, 0 for success, and fill a pk_error if they are given one. A sentence
+ * in it says what could not be done and why; for a plugin that did not start, with its last words. Nothing aborts.
+ *
+ * THREADS. A manager may be used from any thread. By default it has a thread of its own; with .loop it has none, and
+ * you step the loop. Callbacks come from that thread or from your step, with no lock held, and may call anything, also
+ * what waits. Log callbacks may come on any thread. After fork() the child must not use the parent's manager.
+ *
+ * SECURITY. Sockets are private to the uid, each instance has a secret of its own that never shows in argv, environment
+ * or logs, and peers of another uid are refused. A plugin has the rights of its host: this is no sandbox.
+ *
+ * Licence: MIT, at the end of this file. Generated from src/ by amalgamate.py: edit there. */
