@@ -85,6 +85,15 @@ CORE = """
     rpc/types.c
     rpc/types_read.c
     rpc/types_write.c
+    rpc/ctx.h
+    rpc/error_body.h
+    rpc/ctx.c
+    rpc/error_body.c
+    rpc/chain.h
+    rpc/call.h
+    rpc/chain.c
+    rpc/call.c
+    rpc/call_stream.c
 """.split()
 
 HOST = """

@@ -29,6 +29,7 @@ typedef struct pk_endpoint {
     const char *address; // "http+unix:///run/x.sock", "http://127.0.0.1:8080"
     const char *dialect; // "plugkit/1"; NULL = that
     pk_str token;        // sent in PlugKit-Token; "" = none
+    void *link;          // private: what dialects without an address of their own talk through
 } pk_endpoint;
 
 /* One attempt to carry out a call: made by the library, reported on by the dialect. */
@@ -46,15 +47,20 @@ PK_API int64_t pk_now_ns(void); // monotonic
 
 /* The dialect reports: one head, any number of chunks, one end. `why` NULL = the answer is complete. After the end the
  * attempt must not be touched. An error from chunk means: stop, and end with it; but PK_ERR_BUSY (only in attempts that
- * `start` began) means that the reader is slow: offer the same bytes again when `resume` is called. */
+ * `start` began) means: taken, but the reader is slow, so bring no more until `resume` is called. */
 PK_API void pk_attempt_head(pk_attempt *a, int status, const pk_meta *fields, size_t count);
 PK_API pk_err pk_attempt_chunk(pk_attempt *a, pk_str bytes, pk_error *err);
 PK_API void pk_attempt_end(pk_attempt *a, const pk_error *why);
 /* The next bytes of the request's body, whatever its form. *got 0 = the end; PK_ERR_BUSY: none yet, resumed later. */
 PK_API pk_err pk_attempt_read(pk_attempt *a, void *buf, size_t cap, size_t *got, pk_error *err);
 
+typedef enum pk_dialect_flags {
+    PK_DIALECT_HEALTH = 1 // GET /healthz and POST /shutdown mean to the plugin what they mean in plugkit/1
+} pk_dialect_flags;
+
 typedef struct pk_dialect {
     const char *name; // "plugkit/1"
+    unsigned flags;
     /* Opens the channel to one instance. Must not wait. */
     pk_err (*open)(void *user, pk_loop *loop, const pk_endpoint *endpoint, void **channel, pk_error *err);
     /* Begins an attempt, to be driven by the loop on whose thread this runs. An error: nothing was begun. */
@@ -64,7 +70,7 @@ typedef struct pk_dialect {
     void (*run)(void *channel, pk_attempt *a);
     void (*resume)(void *channel, pk_attempt *a);       // optional: read has bytes, or chunk has room, again; loop's thread
     void (*cancel)(void *channel, pk_attempt *a);       // stop at once, report nothing more; loop's thread
-    void (*interrupt)(void *channel);                   // optional: makes every `run` end soon; any thread
+    void (*interrupt)(void *channel);                   // optional: makes every attempt end soon; the loop's thread
     void (*close)(void *channel);                       // no attempts are left
     void *user;
 } pk_dialect;

@@ -39,7 +39,8 @@ typedef struct pk_launch_info {
     const char *const *argv;   // NULL-terminated, argv[0] included
     const char *const *env;    // NULL-terminated, "NAME=value"
     bool control;              // the plugin talks plugkit/1: give it a control socket
-    pk_json config;            // what it is told there
+    bool die_with_host;        // it has none: see to it that it ends with this thread
+    pk_json config;            // the first line on the control socket; sent by `send`, here for who has no socket
     pk_loop *loop;
 } pk_launch_info;
 typedef enum pk_stream { PK_STREAM_OUT, PK_STREAM_ERR, PK_STREAM_CONTROL } pk_stream;

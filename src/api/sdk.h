@@ -11,6 +11,7 @@ typedef struct pk_sdk_desc {
     const pk_route *routes;        size_t route_count; // besides the services' own
     const char *const *config_types; // NULL-terminated: what on_config understands; others are refused
     pk_loop *loop;                 // NULL = its own
+    const pk_alloc *alloc;         // NULL = libc
     int workers;                   // threads that run handlers; 0 = one after the other
     uint64_t idle_ms;              // ends itself after so long without work; 0 = what the host says, else 1 h
     size_t body_bytes;             // the largest request body taken into memory; 0 = 8 MiB

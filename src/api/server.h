@@ -20,10 +20,14 @@ typedef struct pk_response {
     void *user;
 } pk_response;
 
+typedef enum pk_route_flags {
+    PK_INLINE = 8 // runs on the loop's thread even with workers, and does not count as work: health checks
+} pk_route_flags;
+
 /* A failed handler's error becomes {"message":..,"statusCode":..,"code":..} with the status of its kind. */
 typedef struct pk_route {
     const char *match; // "GET /notes", "ANY /files/" + "*"; a GET route answers HEAD too
-    unsigned flags;    // PK_UPLOAD: run when the head is there, and read the body yourself
+    unsigned flags;    // PK_UPLOAD: run when the head is there, and read the body yourself; PK_INLINE
     pk_err (*run)(void *user, const pk_request *request, pk_response *response, pk_error *err);
     void *user;
 } pk_route;
@@ -47,7 +51,7 @@ typedef struct pk_server_desc {
         size_t head_bytes, fields, body_bytes; // 0 = 16 KiB, 100, 8 MiB
         size_t connections;                    // 0 = 1,024
     } limit;
-    void (*on_work)(void *user, int change); // +1 when a request begins, -1 when its answer is written
+    void (*on_work)(void *user, int change); // +1 when a request begins, -1 when its answer is written; loop's thread
     void *user;
 } pk_server_desc;
 
