@@ -1,5 +1,6 @@
 """Shared by all tests in this folder: the fixtures of plugkit_pytest.py, and where things are."""
 
+import os
 import pathlib
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ import pytest
 from plugkit_pytest import *  # noqa: F401,F403
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+os.environ.setdefault("PLUGKIT_BUILD_DIR", str(ROOT / "build" / "pytest"))
 PEERS = ROOT / "integration" / "peers"
 sys.path.insert(0, str(PEERS))
 

@@ -353,6 +353,8 @@ class Plugin:
                 pytest.fail(f"{self.path} ended with {self.process.wait()} instead of saying '{key}'")
             line = json.loads(text)
             self.lines.append(line)
+            if "error" in line and "id" not in line:
+                pytest.fail(f"{self.path} ended with {self.process.wait()}: {line['error']}")
             if key in line and wanted(line):
                 return line
 

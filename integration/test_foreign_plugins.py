@@ -27,7 +27,7 @@ HTTP = ["py", "js", "go"]
 def go_program(tmp_path_factory):
     """The Go example, built with no module but its own: needs no network."""
     out = tmp_path_factory.mktemp("go") / "go-processor"
-    subprocess.run(["go", "build", "-o", str(out), "."], cwd=LANGUAGES / "go-processor", check=True)
+    subprocess.run(["go", "build", "-o", str(out), "."], cwd=LANGUAGES / "plugins" / "go-processor", check=True)
     return out
 
 
@@ -76,6 +76,7 @@ def test_capabilities_name_type_contract_and_protocol(start, language):
     assert json.loads(service["jsonSchema"])["type"] == "object"
     assert capabilities["protocols"] == ["plugkit/1"]
     assert capabilities["contracts"] == {"dataProcessor": "1.0.0"}
+    assert capabilities["methods"] == {"dataProcessor": {"process": "POST /process", "formats": "GET /formats"}}
     assert capabilities["configTypes"] == []
 
 
@@ -264,7 +265,7 @@ def test_says_why_it_cannot_listen(plugin, language, request, free_dir):
     path = request.getfixturevalue("go_program") if language == "go" else LANGUAGES / f"plugins/{language}-processor"
     nowhere = f"{UNIX}{free_dir}/no/such/folder/x.sock"
 
-    with pytest.raises(pytest.fail.Exception, match="ended with 1"):
+    with pytest.raises(pytest.fail.Exception, match="ended with 1: cannot (serve|listen): .*([Nn]o such file|ENOENT|EACCES)"):
         plugin(path, listen=nowhere)
 
 

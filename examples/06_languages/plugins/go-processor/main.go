@@ -27,7 +27,8 @@ import (
 
 const capabilities = `{"types":{"dataProcessor":[{"type":"go-processor","jsonSchema":"{\"type\":\"object\",` +
 	`\"properties\":{\"level\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":9}}}"}]},"configTypes":[],` +
-	`"protocols":["plugkit/1"],"contracts":{"dataProcessor":"1.0.0"},"version":"1.0.0"}`
+	`"protocols":["plugkit/1"],"contracts":{"dataProcessor":"1.0.0"},` +
+	`"methods":{"dataProcessor":{"process":"POST /process","formats":"GET /formats"}},"version":"1.0.0"}`
 
 const maxBody = 8 << 20 // bytes
 
@@ -221,8 +222,9 @@ func main() {
 	if err != nil {
 		number = 3
 	}
-	if err := serve(os.NewFile(uintptr(number), "control")); err != nil {
-		log("ERROR", "cannot serve", "error", err.Error())
+	control := os.NewFile(uintptr(number), "control")
+	if err := serve(control); err != nil {
+		_ = json.NewEncoder(control).Encode(map[string]string{"error": "cannot serve: " + err.Error()})
 		os.Exit(1)
 	}
 }
