@@ -16,6 +16,9 @@ PK__FN bool pk__base64_encode(pk_buf *out, pk_str bytes)
         out->failed = out->failed ? out->failed : PK_ERR_LIMIT;
         return false;
     }
+    if (size == 0) {
+        return true; // and out->ptr may be NULL
+    }
     char *to = out->ptr + out->len;
     for (; left >= 3; left -= 3, p += 3, to += 4) {
         uint32_t bits = (uint32_t)p[0] << 16 | (uint32_t)p[1] << 8 | p[2];

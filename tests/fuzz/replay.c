@@ -3,8 +3,8 @@
  *     replay FOLDER [SECONDS]
  *
  * A target is a file with LLVMFuzzerTestOneInput; this is its main where clang's libFuzzer is not to be had. The
- * changes are blind (bytes replaced, cut out, doubled), so it finds less; but what libFuzzer found, and was put into the
- * folder, stays found. Inputs lie against a page that cannot be touched. */
+ * changes are blind (bytes replaced, cut out, doubled), so it finds less; but what libFuzzer found, and was put into
+ * the folder, stays found. Inputs lie against a page that cannot be touched. */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <stdint.h>

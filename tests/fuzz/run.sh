@@ -21,9 +21,14 @@ for name in "$@"; do
     echo "== $name, $seconds s, $engine"
     if [ $engine = libfuzzer ]; then
         clang -std=c11 -O1 -g -I. -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
-            "tests/fuzz/$name.c" -o "build/fuzz/$name" -lpthread -lm &&
-            "build/fuzz/$name" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=1024 -print_final_stats=0 \
-                -verbosity=0 -artifact_prefix="build/fuzz/$name-" "$found" "$seeds" || status=1
+            "tests/fuzz/$name.c" -o "build/fuzz/$name" -lpthread -lm || { status=1; continue; }
+        if "build/fuzz/$name" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 \
+            -artifact_prefix="build/fuzz/$name-" "$found" "$seeds" >"build/fuzz/$name.log" 2>&1; then
+            sed -n 's/^stat::number_of_executed_units: */   runs: /p' "build/fuzz/$name.log"
+        else
+            tail -40 "build/fuzz/$name.log"
+            status=1
+        fi
     else
         ${CC:-cc} -std=c11 -O1 -g -I. -fsanitize=address,undefined "tests/fuzz/$name.c" tests/fuzz/replay.c \
             -o "build/fuzz/$name" -lpthread -lm && "build/fuzz/$name" "$seeds" "$seconds" || status=1
