@@ -94,6 +94,10 @@ CORE = """
     rpc/chain.c
     rpc/call.c
     rpc/call_stream.c
+    rpc/control.h
+    rpc/service.h
+    rpc/control.c
+    rpc/service.c
 """.split()
 
 HOST = """
