@@ -13,7 +13,7 @@ COMPILE  = $(CC) -std=c11 $(WARN) $(CFLAGS) -I. -Icontracts -MMD -MP
 VERSION := $(shell sed -n 's/^\#define PK_VERSION "\(.*\)"/\1/p' src/api/version.h)
 HEADERS  = plugkit.h plugkit_sdk.h
 
-.PHONY: all help amalgamate check run test unit unit-src unit-generated header integration asan tsan valgrind torture \
+.PHONY: all help amalgamate check run test unit unit-src unit-generated header integration old-kernel asan tsan valgrind torture \
         fuzz coverage lint size bench install clean tests-programs FORCE
 .DELETE_ON_ERROR:
 .SECONDEXPANSION:
@@ -86,14 +86,17 @@ $(UNIT_GEN): $(BUILD)/unit_generated/%: tests/unit/%.c $(HEADERS)
 	@mkdir -p $(@D) && echo '  cc   $@'
 	@$(CC) -std=c11 -DUNIT_GENERATED -O1 -I. -Icontracts -MMD -MP -MF $@.d -o $@ $< $(LDFLAGS) $(LDLIBS) -lm
 
-test: ## everything: headers up to date, compile matrix, unit tests twice, whole programs
+test: ## everything: headers up to date, compile matrix, unit tests in three ways, whole programs
 	@./amalgamate.py --check
 	@sh tests/mbedtls.sh '$(CC)'
 	@PYTHON="$$(sh tests/python.sh)" && export PYTHON && \
 	    $(MAKE) --no-print-directory -j$(JOBS) all tests-programs && \
-	    tests/run.py --jobs $(JOBS) --pytest "$$PYTHON" integration tests/header/matrix.py $(UNIT_SRC) $(UNIT_GEN)
+	    tests/run.py --jobs $(JOBS) --again PK_TEST_ENOSYS=1 --pytest "$$PYTHON" integration \
+	        tests/header/matrix.py $(UNIT_SRC) $(UNIT_GEN)
 
 tests-programs: $(UNIT_SRC) $(UNIT_GEN)
+old-kernel: $(UNIT_SRC) ## unit tests without pidfd, close_range, openat2, memfd and execveat
+	@PK_TEST_ENOSYS=1 tests/run.py --jobs $(JOBS) $^
 unit: unit-src unit-generated ## the unit tests, on src/ and on the generated headers; T=json for one
 unit-src: $(UNIT_SRC)
 	@tests/run.py --jobs $(JOBS) $^

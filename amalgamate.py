@@ -46,7 +46,11 @@ CORE = """
     os/thread.h
     os/fork.h
     os/fd.h
+    os/file.h
+    os/lock.h
     os/loop.h
+    os/signal.h
+    os/process.h
     os/sys.c
     os/clock.c
     os/random.c
@@ -57,6 +61,10 @@ CORE = """
     os/loop_epoll.c
     os/loop_poll.c
     os/loop_idle.c
+    os/file.c
+    os/lock.c
+    os/signal.c
+    os/process.c
     wire/swar.h
     wire/utf8.h
     wire/number.h
@@ -182,6 +190,11 @@ def layer(path):
 
 def verify(files):
     """Includes point up the list only, layers down only, rooms as ROOMS says."""
+    for parts, here in ((CORE, LAYERS[:-1]), (HOST, ["host"]), (SDK, ["sdk"])):
+        for before, name in zip(parts[:1] + parts, parts):
+            if name.split("/")[0] not in here or layer(before) > layer(name):
+                raise Problem(f"'{name}' is listed behind '{before}'", "the lists go from the lowest layer to the highest",
+                              f"move it to the other files of '{name.split('/')[0]}/'")
     seen = set()
     for name in CORE + HOST + SDK:
         seen.add(name)

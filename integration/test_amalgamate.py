@@ -175,6 +175,12 @@ def test_an_include_of_a_layer_above_is_refused(tree):
     refused(tree, "src/base/memory.c:", "'../os/sys.h'", "downwards")
 
 
+def test_a_file_listed_in_another_layer_is_refused(tree):
+    edit(tree / "amalgamate.py", "    base/handle.c\n", "")
+    edit(tree / "amalgamate.py", "    os/sys.c\n", "    os/sys.c\n    base/handle.c\n")
+    refused(tree, "'base/handle.c' is listed behind 'os/sys.c'")
+
+
 def test_an_include_of_what_comes_later_is_refused(tree):
     edit(tree / "src/base/memory.h", "#include", '#include "handle.h"\n#include')
     refused(tree, "listed later")

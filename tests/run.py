@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """run.py - runs test programs and pytest folders, and adds up what they say.
 
-    tests/run.py [--jobs N] [--pytest PYTHON FOLDER] PROGRAM...
+    tests/run.py [--jobs N] [--again NAME=VALUE] [--pytest PYTHON FOLDER] PROGRAM...
 
 A test program ends with a line "N passed, N failed" (and perhaps ", N skipped"). Programs run side by side, pytest
-after them. The output of each is kept in build/test-output/; of those that failed, what went wrong is shown with the
-command that repeats it. The last line of all is "N passed, N failed", the sum.
+after them; --again runs those in a folder "unit" once more with that in the environment. The output of each is kept in
+build/test-output/; of those that failed, what went wrong is shown with the command that repeats it. The last line of
+all is "N passed, N failed", the sum.
 """
 
 import argparse
@@ -23,13 +24,14 @@ LIMIT_SECONDS = 420
 SUMMARY = re.compile(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$")
 
 
-def run(command):
+def run(command, setting=""):
     """Runs one command in a process group of its own. Gives exit status, output and seconds. Output goes to a file: a
     pipe would make us wait for whoever else holds it."""
+    environment = dict(os.environ, **dict([setting.split("=", 1)] if setting else []))
     began = time.monotonic()
     with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-                                   start_new_session=True)
+                                   start_new_session=True, env=environment)
         try:
             process.wait(LIMIT_SECONDS)
         except subprocess.TimeoutExpired:
@@ -73,7 +75,7 @@ def report(name, command, result, counts):
     with open(os.path.join(OUTPUT, name.replace("/", "_") + ".txt"), "w", encoding="utf-8") as file:
         file.write(output)
     passed, failed, skipped = counts
-    print(f"{'FAIL' if failed else 'ok  '} {name:<40} {passed:5} passed {failed:3} failed {skipped:3} skipped"
+    print(f"{'FAIL' if failed else 'ok  '} {name:<52} {passed:5} passed {failed:3} failed {skipped:3} skipped"
           f" {seconds:6.1f} s")
     if failed:
         print("\n".join("     | " + line for line in bad_lines(output)))
@@ -84,6 +86,7 @@ def report(name, command, result, counts):
 def main():
     parser = argparse.ArgumentParser(description="Runs tests and adds up their results.")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--again", metavar="NAME=VALUE", default="")
     parser.add_argument("--pytest", nargs=2, metavar=("PYTHON", "FOLDER"))
     parser.add_argument("programs", nargs="*")
     args = parser.parse_args()
@@ -96,10 +99,12 @@ def main():
             total[i] += n
 
     with concurrent.futures.ThreadPoolExecutor(max(args.jobs, 1)) as pool:
-        pending = {pool.submit(run, [program]): program for program in args.programs}
+        runs = [(program, "") for program in args.programs]
+        runs += [(program, args.again) for program in args.programs if args.again and "/unit/" in program]
+        pending = {pool.submit(run, [program], setting): (setting, program) for program, setting in runs}
         for done in concurrent.futures.as_completed(pending):
-            program = pending[done]
-            account(program, [program], done.result(), counts_of_program(*done.result()[:2]))
+            command = [word for word in pending[done] if word]
+            account(" ".join(command), command, done.result(), counts_of_program(*done.result()[:2]))
     if args.pytest:
         python, folder = args.pytest
         command = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", folder]
