@@ -89,6 +89,17 @@ CORE = """
     wire/http_chunk.c
     wire/http_write.h
     wire/http_write.c
+    net/address.h
+    net/transport.h
+    net/socket.h
+    net/http_client.h
+    net/http_pool.h
+    net/address.c
+    net/socket.c
+    net/transport.c
+    net/http_client.c
+    net/http_client_run.c
+    net/http_pool.c
     rpc/types.h
     rpc/types.c
     rpc/types_read.c
@@ -112,6 +123,18 @@ HOST = """
 """.split()
 
 SDK = """
+    sdk/log.h
+    sdk/args.h
+    sdk/settings.h
+    sdk/work.h
+    sdk/stdout.h
+    sdk/lifeline.h
+    sdk/log.c
+    sdk/args.c
+    sdk/settings.c
+    sdk/work.c
+    sdk/stdout.c
+    sdk/lifeline.c
 """.split()
 
 HEADERS = {

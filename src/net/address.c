@@ -209,13 +209,10 @@ PK__FN size_t pk__address_host(const pk__address *a, char *out, size_t cap)
 
 PK__FN size_t pk__address_format(const pk__address *a, char *out, size_t cap)
 {
-    int n;
-    if (a->kind == PK__ADDRESS_TCP) {
-        char host[PK__ADDRESS_TEXT_MAX];
-        (void)pk__address_host(a, host, sizeof(host));
-        n = snprintf(out, cap, "http://%s", host);
-    } else {
-        n = snprintf(out, cap, "%s%s", a->kind == PK__ADDRESS_UNIX ? "http+unix://" : "", a->host);
+    static const char http[] = "http://";
+    if (a->kind == PK__ADDRESS_TCP && cap > sizeof(http)) {
+        memcpy(out, http, sizeof(http));
+        return sizeof(http) - 1 + pk__address_host(a, out + sizeof(http) - 1, cap - (sizeof(http) - 1));
     }
-    return pk__address_printed(n, cap);
+    return pk__address_printed(snprintf(out, cap, "%s%s", a->kind == PK__ADDRESS_UNIX ? "http+unix://" : "", a->host), cap);
 }

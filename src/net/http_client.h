@@ -8,19 +8,23 @@
  *                            and again only if a deadline demands less.
  *     pk__http_client_start  is driven by a loop: never waits, reports the end to on_end.
  *
- * Both work over every transport: sockets are polled, a transport without a descriptor is asked again when it calls
- * pk_conn_ready. Callbacks run on the driving thread, never after the end. They may not free the client.
+ * Transports with a descriptor are polled. One without is asked again when it calls pk_conn_ready, which needs a loop:
+ * _run gives PK_ERR_UNSUPPORTED there, nothing is sent, and its client is to be destroyed on the loop's thread.
+ * Callbacks run on the driving thread, never after the end, and may do anything, destroy included.
  *
  * How far a failed exchange got is told exactly (x->sent): PK_SENT_NO only if no byte of the request was handed to the
  * system, so that it may be repeated whatever it does; PK_SENT_ANSWERED once a whole answer head has come; PK_SENT_MAYBE
  * between. A kept connection may have been closed by the server just as we used it: that ends with MAYBE and is_stale,
  * as nobody can know whether the request was read. Idempotent requests should then be repeated, others not.
  *
- * Answers may come before the request is all sent: the rest is then not sent, the answer is read and the connection
- * is not used again. Lengths, framing and limits are as strict as in wire/http_head.h. */
+ * Answers may come before the request is all sent: one of 300 or above stops the sending, others go on both ways. A
+ * connection whose request was not sent to its end, or on which more came than the answer, is not used again. Lengths,
+ * framing and limits are as strict as in wire/http_head.h. */
 #ifndef PK__HTTP_CLIENT_H
 #define PK__HTTP_CLIENT_H
 #include "../base/list.h"
+#include "../os/atomic.h"
+#include "../os/loop.h"
 #include "../wire/http_chunk.h"
 #include "../wire/http_head.h"
 #include "address.h"
@@ -37,11 +41,11 @@ typedef struct pk__http_answer {
 typedef struct pk__http_exchange {
     pk_str method, target;   // "POST", "/process?x=1"; checked
     pk_str host;             // "" = as the address says
-    const pk_meta *own;      // PlugKit's fields: token, deadline, accept. They go first and may be anything
-    size_t own_count;        //   but what frames the message
+    const pk_meta *own;      // PlugKit's fields: token, deadline, accept. They go first
+    size_t own_count;        //
     const pk_meta *fields;   // the user's: checked, and PK_ERR_MISUSE if they would frame the message or forge a token
     size_t field_count;
-    const pk_body *body;     // NULL = none. A reader may give PK_ERR_BUSY: resumed by pk__http_client_resume.
+    const pk_body *body;     // NULL = none. With _start a reader may give PK_ERR_BUSY, until pk__http_client_resume.
                              //   Content-Type comes from it, if it is not empty, unless fields have one
     uint64_t max_body;       // bytes of answer accepted; 0 = any number
     int64_t deadline;        // by pk__clock_ns; PK_FOREVER = none
@@ -59,20 +63,76 @@ typedef struct pk__http_client_desc {
     const pk_alloc *alloc;
     const pk_transport *transport;
     const pk__address *address; // borrowed as long as the client
-    pk_str address_text;        // what a user's transport is given; borrowed likewise
+    pk_str text;                // the address as a transport is given it; borrowed likewise
+    pk_str host;                // what goes into Host if the exchange does not say; borrowed likewise
     uint32_t connect_ms;        // 0 = only the exchange's own deadline
     bool any_uid;               // talk to Unix servers of other users
 } pk__http_client_desc;
 
-typedef struct pk__http_client pk__http_client;
-typedef enum pk__http_client_state {
-    PK__HTTP_CLIENT_CLOSED,
-    PK__HTTP_CLIENT_CONNECTING,
-    PK__HTTP_CLIENT_SENDING, // and receiving: the answer may come early
-    PK__HTTP_CLIENT_HEAD,
-    PK__HTTP_CLIENT_BODY,
-    PK__HTTP_CLIENT_IDLE     // connected, no exchange
-} pk__http_client_state;
+#define PK__HTTP_CLIENT_FIELDS 100         // of an answer
+#define PK__HTTP_CLIENT_ROOM (16 * 1024)   // the largest head of an answer, and one receive
+
+typedef struct pk__http_client_room {
+    pk_meta fields[PK__HTTP_CLIENT_FIELDS];
+    char bytes[PK__HTTP_CLIENT_ROOM];
+} pk__http_client_room;
+
+typedef enum pk__http_client_rx { PK__HTTP_RX_HEAD, PK__HTTP_RX_BODY, PK__HTTP_RX_DONE } pk__http_client_rx;
+
+typedef struct pk__http_client {
+    pk_conn conn;            // first: a transport wakes us by it
+    pk__node node;           // the pool's
+    int64_t idle_since;      // the pool's
+    pk__http_client_desc desc;
+
+    /* The connection. It is closed by destroy only: until then an interrupt may reach for it. */
+    void *io;
+    int fd;                  // to poll; -1 = none
+    bool is_socket;
+    bool opened;             // io is valid
+    bool connecting;         // and not yet ready to be written
+    bool is_open;
+    bool is_nonblocking;     // for the time of a sendfile, which has no MSG_DONTWAIT
+    bool used;               // it has carried an exchange: a kept connection
+    bool dead;               // and will not carry another one
+    pk__atomic_u32 interrupted;
+    pk__atomic_u32 reach;    // fd of an open socket, for whoever interrupts; 0 = none
+    int64_t timeout_ns;      // of receives on the socket; 0 = none was set
+    int64_t retry_at;        // the server's queue was full: open again then; 0 = no
+    int64_t connect_by;
+
+    /* The request. */
+    pk__http_exchange *x;    // NULL = idle
+    pk_buf out;              // head, small bodies, staged pieces: [out_at, len) is to be sent
+    size_t out_at;
+    pk_str tail;             // body bytes sent from where they are
+    uint64_t file_at, file_left;
+    bool sending;            // not all is sent
+    bool starved;            // the reader has nothing yet
+    bool has_reader, began_chunks;
+    int send_errno;          // it could not be sent to the end; there may be an answer all the same
+
+    /* The answer. */
+    pk__http_client_room *room;
+    size_t begin, end;       // of what was received and not used
+    pk__http_client_rx rx;
+    pk__http_head head;
+    pk__http_chunk chunk;
+    uint64_t left;
+    bool got_any, paused;
+
+    /* The drivers (http_client_run.c). */
+    bool wants_read, wants_write;
+    bool has_more;           // stopped in the middle, to let others have their turn
+    bool driven;             // by a loop
+    bool watching;
+    bool doomed;             // destroyed in a callback
+    unsigned depth;          // of callbacks on the stack
+    pk_loop *loop;           // of the running or last exchange
+    pk_watch watch;
+    pk_timer timer;
+    pk_task task;
+} pk__http_client;
 
 PK__FN pk_err pk__http_client_create(pk__http_client **out, const pk__http_client_desc *desc, pk_error *err);
 PK__FN void pk__http_client_destroy(pk__http_client *c); // an exchange that runs ends without a word
@@ -93,6 +153,15 @@ PK__FN void pk__http_client_cancel(pk__http_client *c);
 PK__FN void pk__http_client_interrupt(pk__http_client *c);
 PK__FN bool pk__http_client_is_reusable(const pk__http_client *c); // connected and idle, and the server keeps it
 PK__FN bool pk__http_client_is_alive(pk__http_client *c);          // asks the system: still open and silent?
-PK__FN void pk__http_client_shrink(pk__http_client *c);            // gives its buffer back while it is idle
+PK__FN void pk__http_client_shrink(pk__http_client *c);            // gives its buffers back while it is idle
+
+/* For the drivers: prepares an exchange; moves it on as far as it goes (WANT_*: see wants_read, wants_write, retry_at);
+ * ends it. `wait`: the receive may wait. */
+PK__FN pk_err pk__http_client_begin(pk__http_client *c, pk__http_exchange *x, pk_error *err);
+PK__FN pk_io pk__http_client_advance(pk__http_client *c, bool wait, pk_error *err);
+PK__FN void pk__http_client_finish(pk__http_client *c);
+PK__FN void pk__http_client_fail(pk__http_client *c, pk_error *err);
+PK__FN pk_err pk__http_client_needs_loop(const pk__http_client *c, pk_error *err); // an error, always
+PK__FN void pk__http_client_undrive(pk__http_client *c); // takes it off its loop
 
 #endif

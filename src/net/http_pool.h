@@ -1,9 +1,9 @@
 /* http_pool.h - the connections to one server: idle ones to take, running ones to interrupt.
  *
  * The last one given back is taken first: it is the warmest, and the others can grow old and be closed. A lock guards
- * the two lists and is never held while anything is sent, received, opened or closed. One that has been idle for more
- * than a second is looked at before it is handed out; the warm path pays nothing for that. Only the connection on top
- * keeps its buffer.
+ * the two lists and is never held while anything is sent, received, opened or closed (an interrupt shuts sockets down,
+ * which waits for nothing). One that has been idle for more than a second is looked at before it is handed out; the warm
+ * path pays nothing for that. Only the connection on top keeps its buffers.
  *
  *     pk__http_pool_take(&pool, &client, &err);
  *     pk__http_client_run(client, &exchange, &err);     // or _start
@@ -30,7 +30,8 @@ typedef struct pk__http_pool {
     const pk_alloc *alloc;
     pk__http_client_desc client;
     pk__address address;
-    char *text;
+    char *text;            // the address as transports are given it
+    char host[PK__ADDRESS_TEXT_MAX];
     uint32_t max_idle, idle_count;
     int64_t idle_ns;
     pk__mutex lock;

@@ -24,6 +24,7 @@ typedef struct pk__ctx_impl {
     size_t out_count, out_cap;
 } pk__ctx_impl;
 
+/* pk_ctx_meta_out copies what it is given; whoever sends the answer checks whether these headers may be sent. */
 PK__FN void pk__ctx_init(pk__ctx_impl *impl, int64_t deadline);
 /* The deadline of a new call: timeout_ms from now (0 = default_ms; that 0 too = none), but never behind `outer`'s. */
 PK__FN int64_t pk__ctx_deadline(const pk_ctx *outer, uint32_t timeout_ms, uint32_t default_ms);

@@ -1,6 +1,6 @@
 /* http_head.c - reading the head of a message, one line at a time, in place. */
 #include "http_head.h"
-#include "../base/memory.h"
+#include "swar.h"
 
 #include <string.h>
 
@@ -41,17 +41,13 @@ static pk__http_result pk__http_head_refuse(pk__http_head *h, int status, const 
 }
 
 /* Skips bytes of that class, eight at a time as long as all eight surely belong to it. `low` is the smallest byte that
- * does; 0x7f and, for targets, everything above it end the quick way too. */
-static const char *pk__http_head_skip(const char *p, const char *end, unsigned class_bit, unsigned low)
+ * does; 0x7f and what is above end the quick way. */
+static const char *pk__http_head_skip(const char *p, const char *end, unsigned class_bit, unsigned char low)
 {
-    const uint64_t ones = UINT64_C(0x0101010101010101);
-    const uint64_t tops = ones << 7;
     while (end - p >= 8) {
-        uint64_t x;
-        memcpy(&x, p, 8);
-        uint64_t del = x ^ (ones * 0x7f);
-        uint64_t odd = ((x - ones * low) | x | (del - ones)) & tops; // too small, above 0x7f, or 0x7f
-        if (odd != 0) {
+        uint64_t word = pk__swar_load(p);
+        uint64_t odd = word | (word - PK__SWAR_ONES * low) | ((word ^ PK__SWAR_ONES * 0x7f) - PK__SWAR_ONES);
+        if ((odd & PK__SWAR_TOPS) != 0) { // above 0x7f, or below `low`, or 0x7f
             break;
         }
         p += 8;

@@ -1,6 +1,6 @@
 /* url.c - request targets, paths and queries. */
 #include "url.h"
-#include "../base/memory.h"
+#include "utf8.h"
 
 #include <string.h>
 
@@ -96,33 +96,13 @@ PK__FN bool pk__url_decode(pk_str in, bool plus_is_space, char *out, size_t *len
     return true;
 }
 
-/* How many bytes the UTF-8 character at s has; 0 = it is none, overlong, a surrogate, or a control character. */
-static size_t pk__url_char(const unsigned char *s, size_t len)
-{
-    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    if (s[0] < 0x80) {
-        return s[0] >= 0x20 && s[0] != 0x7f ? 1 : 0;
-    }
-    size_t need = s[0] >= 0xf0 ? 4 : s[0] >= 0xe0 ? 3 : 2;
-    if (s[0] < 0xc0 || s[0] > 0xf4 || need > len) {
-        return 0;
-    }
-    uint32_t code = s[0] & (0x7fu >> need);
-    for (size_t i = 1; i < need; i++) {
-        if ((s[i] & 0xc0) != 0x80) {
-            return 0;
-        }
-        code = code << 6 | (s[i] & 0x3fu);
-    }
-    bool good = code >= least[need] && code >= 0xa0 && code <= 0x10ffff && (code < 0xd800 || code > 0xdfff);
-    return good ? need : 0;
-}
-
+/* UTF-8 without control characters, those of two bytes (C1) included. */
 static bool pk__url_is_text(const char *s, size_t len)
 {
     for (size_t i = 0, n; i < len; i += n) {
-        n = pk__url_char((const unsigned char *)s + i, len - i);
-        if (n == 0) {
+        unsigned char c = (unsigned char)s[i];
+        n = pk__utf8_len(s + i, s + len);
+        if (n == 0 || c < 0x20 || c == 0x7f || (c == 0xc2 && (unsigned char)s[i + 1] < 0xa0)) {
             return false;
         }
     }

@@ -1,0 +1,742 @@
+/* http_client.c - one exchange on one connection: opening, sending, receiving. Who waits for what is http_drive.c's. */
+#include "http_client.h"
+#include "../base/error.h"
+#include "../base/memory.h"
+#include "../wire/http_write.h"
+#include "socket.h"
+
+#include <string.h>
+
+enum {
+    PK__HTTP_CLIENT_HEAD_MAX = 64 * 1024, // of a request
+    PK__HTTP_CLIENT_SMALL = 8 * 1024,     // bodies up to here are copied behind the head: one part is cheaper than two
+    PK__HTTP_CLIENT_PIECE = 16 * 1024,    // of a reader or, where it has to be copied, a file
+    PK__HTTP_CLIENT_TURNS = 16,           // receives before others have their turn
+    PK__HTTP_CLIENT_RETRY_MS = 2
+};
+
+/* ---- what is different about sockets */
+
+#ifndef PLUGKIT_NO_NET
+/* Sees to it that a receive waits no longer than the exchange may. The timeout that is set is rarely the one we need,
+ * and setting it costs a call to the system. But a shorter one does as well: the receive comes back early, and then the
+ * exact rest is set. So it is a power of two, which the deadlines of the calls to come do not fall below either. */
+static bool pk__http_client_set_timeout(pk__http_client *c, int64_t left, bool exact)
+{
+    int64_t ns = left;
+    if (left <= 0) {
+        return false;
+    }
+    if (!exact) {
+        if (c->timeout_ns != 0 && c->timeout_ns <= left) {
+            return true;
+        }
+        for (ns = PK__MS; ns <= left / 2;) {
+            ns *= 2;
+        }
+        ns = PK__MIN(ns, left);
+    }
+    if (!pk__socket_set_timeout(c->fd, ns)) {
+        c->timeout_ns = 0;
+        return false;
+    }
+    c->timeout_ns = ns;
+    return true;
+}
+
+/* Makes the socket one whose receive waits until the deadline. */
+static bool pk__http_client_can_wait(pk__http_client *c, int64_t deadline)
+{
+    if (c->is_nonblocking && pk__fd_set_nonblock(c->fd, false, NULL)) {
+        return false;
+    }
+    c->is_nonblocking = false;
+    return deadline == PK_FOREVER || pk__http_client_set_timeout(c, deadline - pk__clock_ns(), false);
+}
+
+static pk_io pk__http_client_recv_socket(pk__http_client *c, bool wait, size_t *got, pk_error *err)
+{
+    char *at = c->room->bytes + c->end;
+    size_t cap = PK__HTTP_CLIENT_ROOM - c->end;
+    int64_t deadline = c->x->deadline;
+    if (wait && !pk__http_client_can_wait(c, deadline)) {
+        wait = false;
+        if (!pk__fd_wait(c->fd, true, false, deadline)) {
+            return PK_IO_WANT_READ;
+        }
+    }
+    pk_io io = pk__socket_recv(c->fd, at, cap, wait, got, err);
+    if (io == PK_IO_WANT_READ && wait && deadline != PK_FOREVER) {
+        (void)pk__http_client_set_timeout(c, deadline - pk__clock_ns(), true);
+    }
+    return io;
+}
+
+static pk_io pk__http_client_send_file(pk__http_client *c, size_t *sent, pk_error *err)
+{
+    if (!c->is_nonblocking && pk__fd_set_nonblock(c->fd, true, err)) {
+        return PK_IO_FAILED;
+    }
+    c->is_nonblocking = true;
+    return pk__socket_send_file(c->fd, c->x->body->fd, c->file_at, c->file_left, sent, err);
+}
+
+static pk_err pk__http_client_check_peer(pk__http_client *c, pk_error *err)
+{
+    if (c->connecting && pk__socket_connected(c->fd, c->desc.address, err)) {
+        return PK_ERR_PLUGIN_CONNECTION;
+    }
+    bool asks = c->desc.address->kind == PK__ADDRESS_UNIX && !c->desc.any_uid;
+    return asks ? pk__fd_check_peer(c->fd, NULL, err) : PK_OK;
+}
+
+static bool pk__http_client_is_quiet(pk__http_client *c)
+{
+    return pk__socket_is_quiet(c->fd);
+}
+
+static void pk__http_client_cut(int fd)
+{
+    (void)PK__SYS(shutdown)(fd, SHUT_RDWR);
+}
+#else // without the built-in transports there are no sockets, and none of these is reached
+static pk_io pk__http_client_recv_socket(pk__http_client *c, bool wait, size_t *got, pk_error *err)
+{
+    (void)c, (void)wait, (void)got, (void)err;
+    return PK_IO_CLOSED;
+}
+
+static pk_io pk__http_client_send_file(pk__http_client *c, size_t *sent, pk_error *err)
+{
+    (void)c, (void)sent, (void)err;
+    return PK_IO_CLOSED;
+}
+
+static pk_err pk__http_client_check_peer(pk__http_client *c, pk_error *err)
+{
+    (void)c, (void)err;
+    return PK_OK;
+}
+
+static bool pk__http_client_is_quiet(pk__http_client *c)
+{
+    (void)c;
+    return true;
+}
+
+static void pk__http_client_cut(int fd)
+{
+    (void)fd;
+}
+#endif
+
+/* Where there are no descriptors at all, no body can be one. */
+#ifndef PK__NO_FD
+static ssize_t pk__http_client_read_file(int fd, char *buf, size_t cap, uint64_t at)
+{
+    ssize_t n;
+    do {
+        n = PK__SYS(pread)(fd, buf, cap, (off_t)at);
+    } while (n < 0 && errno == EINTR);
+    return n;
+}
+#else
+static int pk__http_client_read_file(int fd, char *buf, size_t cap, uint64_t at)
+{
+    (void)fd, (void)buf, (void)cap, (void)at;
+    return -1;
+}
+#endif
+
+/* ---- the connection */
+
+PK__FN pk_err pk__http_client_create(pk__http_client **out, const pk__http_client_desc *desc, pk_error *err)
+{
+    pk__http_client *c = (pk__http_client *)pk__new(desc->alloc, sizeof(*c));
+    *out = c;
+    if (!c) {
+        return pk__error_memory(err, "open a connection");
+    }
+    c->desc = *desc;
+    c->fd = -1;
+    c->is_socket = pk__transport_is_socket(desc->transport);
+    pk_buf_init(&c->out, desc->alloc, PK__HTTP_CLIENT_HEAD_MAX);
+    return PK_OK;
+}
+
+static void pk__http_client_close(pk__http_client *c)
+{
+    if (c->opened) {
+        c->opened = false;
+        c->fd = -1;
+        c->desc.transport->close(c->io);
+    }
+}
+
+PK__FN void pk__http_client_destroy(pk__http_client *c)
+{
+    if (!c) {
+        return;
+    }
+    c->x = NULL;
+    c->dead = true;
+    pk__http_client_undrive(c);
+    if (c->depth > 0) {
+        c->doomed = true; // the callback that we are in returns to our code first
+        return;
+    }
+    pk__http_client_close(c);
+    pk__http_client_shrink(c);
+    pk__free(c->desc.alloc, c, sizeof(*c));
+}
+
+PK__FN void pk__http_client_shrink(pk__http_client *c)
+{
+    pk_buf_free(&c->out);
+    pk__free(c->desc.alloc, c->room, sizeof(*c->room));
+    c->room = NULL;
+}
+
+PK__FN bool pk__http_client_is_reusable(const pk__http_client *c)
+{
+    return c->is_open && !c->dead && !c->x && pk__atomic_load(&c->interrupted) == 0;
+}
+
+PK__FN bool pk__http_client_is_alive(pk__http_client *c)
+{
+    return !c->is_socket || pk__http_client_is_quiet(c);
+}
+
+PK__FN void pk__http_client_interrupt(pk__http_client *c)
+{
+    (void)pk__atomic_swap(&c->interrupted, 1);
+    uint32_t fd = pk__atomic_add(&c->reach, 0); // either we see the descriptor, or its owner sees the interrupt
+    if (fd != 0) {
+        pk__http_client_cut((int)fd);
+    }
+}
+
+PK__FN pk_err pk__http_client_needs_loop(const pk__http_client *c, pk_error *err)
+{
+    return pk_error_set(err, PK_ERR_UNSUPPORTED, "cannot wait for a '%s' connection: it has no descriptor",
+                        c->desc.transport->scheme);
+}
+
+/* PK_IO_WANT_READ with retry_at: the server's queue is full. */
+static pk_io pk__http_client_open(pk__http_client *c, pk_error *err)
+{
+    const pk_transport *t = c->desc.transport;
+    if (!c->opened) {
+        pk_io io = t->open(t->user, c->desc.text, &c->conn, &c->io, err);
+        if (io == PK_IO_FAILED || io == PK_IO_CLOSED) {
+            return PK_IO_FAILED;
+        }
+        if (io == PK_IO_WANT_READ) {
+            t->close(c->io);
+            c->retry_at = pk__clock_after_ms(pk__clock_ns(), PK__HTTP_CLIENT_RETRY_MS);
+            return io;
+        }
+        c->retry_at = 0;
+        c->opened = true;
+        c->fd = t->fd(c->io);
+        if (c->fd < 0 && !c->driven) {
+            (void)pk__http_client_needs_loop(c, err);
+            return PK_IO_FAILED;
+        }
+        if (c->is_socket) {
+            (void)pk__atomic_swap(&c->reach, (uint32_t)c->fd);
+            if (pk__atomic_add(&c->interrupted, 0) != 0) {
+                return PK_IO_FAILED;
+            }
+        }
+        if (io == PK_IO_WANT_WRITE) {
+            c->connecting = true;
+            return io;
+        }
+    }
+    if (c->is_socket && pk__http_client_check_peer(c, err)) {
+        return PK_IO_FAILED;
+    }
+    c->connecting = false;
+    c->is_open = true;
+    return PK_IO_DONE;
+}
+
+/* ---- the request */
+
+static pk_err pk__http_client_check(const pk__http_exchange *x, pk_error *err)
+{
+    size_t at = 0;
+    bool good = pk__http_head_is_token(x->method) && x->target.len > 0 && pk__http_head_is_value(x->host);
+    for (size_t i = 0; i < x->target.len && good; i++) {
+        good = x->target.ptr[i] > ' ' && x->target.ptr[i] != 0x7f; // bytes above are negative or sent as they are
+    }
+    if (!good) {
+        return pk_error_set(err, PK_ERR_MISUSE, "cannot send a request: malformed method, path or host");
+    }
+    const char *why = pk__http_write_refused(x->fields, x->field_count, &at);
+    if (why) {
+        char name[64];
+        (void)pk__error_clean(name, sizeof(name), x->fields[at].name);
+        return pk_error_set(err, PK_ERR_MISUSE, "cannot send header '%s': %s", name, why);
+    }
+    for (size_t i = 0; i < x->own_count; i++) {
+        if (!pk__http_head_is_token(x->own[i].name) || !pk__http_head_is_value(x->own[i].value)) {
+            return pk_error_set(err, PK_ERR_MISUSE, "cannot send header '%.*s': the value holds control characters",
+                                (int)PK__MIN(x->own[i].name.len, (size_t)64), x->own[i].name.ptr);
+        }
+    }
+    return PK_OK;
+}
+
+static bool pk__http_client_has(const pk__http_exchange *x, pk_str name)
+{
+    return pk__http_head_find(x->own, x->own_count, name).len > 0 ||
+           pk__http_head_find(x->fields, x->field_count, name).len > 0;
+}
+
+/* Servers may refuse a POST without a length; a GET with one makes some of them wonder. */
+static bool pk__http_client_states_empty(pk_str method)
+{
+    return pk_str_is(method, "POST") || pk_str_is(method, "PUT") || pk_str_is(method, "PATCH");
+}
+
+static void pk__http_client_write_head(pk__http_client *c, const pk__http_exchange *x)
+{
+    static const pk_str content_type = PK_STR_INIT("Content-Type");
+    static const pk_body none = {PK_STR_INIT(""), false, 0, 0, 0, NULL, NULL, PK_STR_INIT("")};
+    const pk_body *body = x->body ? x->body : &none;
+    uint64_t size = body->has_fd ? body->size : body->bytes.len;
+    pk__http_write_request(&c->out, x->method, x->target, x->host.len > 0 ? x->host : c->desc.host);
+    pk__http_write_fields(&c->out, x->own, x->own_count);
+    pk__http_write_fields(&c->out, x->fields, x->field_count);
+    if ((size > 0 || body->read || body->content_type.len > 0) && !pk__http_client_has(x, content_type)) {
+        pk__http_write_field(&c->out, "Content-Type",
+                             body->content_type.len > 0 ? body->content_type : pk_str_from("application/json"));
+    }
+    if (body->read) {
+        pk__http_write_field(&c->out, "Transfer-Encoding", pk_str_from("chunked"));
+    } else if (size > 0 || pk__http_client_states_empty(x->method)) {
+        pk__http_write_number(&c->out, "Content-Length", size);
+    }
+    pk__http_write_end(&c->out);
+}
+
+static pk_err pk__http_client_prepare_body(pk__http_client *c, pk__http_exchange *x, pk_error *err)
+{
+    const pk_body *body = x->body;
+    c->tail.len = 0;
+    c->file_left = 0;
+    c->has_reader = body && body->read;
+    c->began_chunks = false;
+    if (!body || body->read) {
+        return PK_OK;
+    }
+    if (body->has_fd) {
+        if (body->offset > INT64_MAX || body->size > INT64_MAX - body->offset) {
+            return pk_error_set(err, PK_ERR_MISUSE, "cannot send a file: the range is too large");
+        }
+        c->file_at = body->offset;
+        c->file_left = body->size;
+        return PK_OK;
+    }
+    x->bytes_out = body->bytes.len;
+    if (body->bytes.len <= PK__HTTP_CLIENT_SMALL) {
+        (void)pk_buf_add(&c->out, body->bytes);
+    } else {
+        c->tail = body->bytes;
+    }
+    return PK_OK;
+}
+
+PK__FN pk_err pk__http_client_begin(pk__http_client *c, pk__http_exchange *x, pk_error *err)
+{
+    static const pk__http_limits limits = {PK__HTTP_CLIENT_ROOM, PK__HTTP_CLIENT_ROOM, PK__HTTP_CLIENT_FIELDS};
+    x->sent = PK_SENT_NO;
+    x->is_stale = false;
+    x->bytes_out = 0;
+    x->bytes_in = 0;
+    if (c->x || c->dead) {
+        return pk_error_set(err, PK_ERR_MISUSE, "cannot send a request: the connection is in use or was closed");
+    }
+    pk_err rc = pk__http_client_check(x, err);
+    if (rc) {
+        return rc;
+    }
+    if (!c->room) {
+        c->room = (pk__http_client_room *)pk__resize(c->desc.alloc, NULL, 0, sizeof(*c->room));
+    }
+    pk_buf_clear(&c->out);
+    pk__http_client_write_head(c, x);
+    rc = pk__http_client_prepare_body(c, x, err);
+    if (rc) {
+        return rc;
+    }
+    if (!c->room || c->out.failed == PK_ERR_NO_MEMORY) {
+        return pk__error_memory(err, "send a request");
+    }
+    if (c->out.failed) {
+        return pk_error_set(err, PK_ERR_LIMIT, "cannot send a request: the header is larger than %d KiB",
+                            PK__HTTP_CLIENT_HEAD_MAX / 1024);
+    }
+    pk__http_head_init(&c->head, PK__HTTP_RESPONSE, c->room->fields, &limits);
+    c->x = x;
+    c->out_at = 0;
+    c->sending = true;
+    c->starved = false;
+    c->send_errno = 0;
+    c->begin = 0;
+    c->end = 0;
+    c->rx = PK__HTTP_RX_HEAD;
+    c->got_any = false;
+    c->paused = false;
+    c->connect_by = c->desc.connect_ms > 0 && !c->is_open ? pk__clock_after_ms(pk__clock_ns(), c->desc.connect_ms)
+                                                           : PK_FOREVER;
+    return PK_OK;
+}
+
+/* The next piece of what has to be copied: a reader's, or a file's for a transport that knows no files.
+ * DONE: out holds it, or the body has ended. WANT_READ: the reader has nothing yet. */
+static pk_io pk__http_client_stage(pk__http_client *c, pk_error *err)
+{
+    const pk_body *body = c->x->body;
+    size_t got = 0;
+    pk_buf_clear(&c->out);
+    c->out_at = 0;
+    if (!c->has_reader && c->file_left == 0) {
+        c->sending = false;
+        return PK_IO_DONE;
+    }
+    if (!pk_buf_reserve(&c->out, PK__CHUNK_HEAD_MAX + PK__HTTP_CLIENT_PIECE)) {
+        (void)pk__error_memory(err, "send a request's body");
+        return PK_IO_FAILED;
+    }
+    char *data = c->out.ptr + PK__CHUNK_HEAD_MAX;
+    if (!c->has_reader) {
+        size_t want = (size_t)PK__MIN(c->file_left, (uint64_t)PK__HTTP_CLIENT_PIECE);
+        int64_t n = pk__http_client_read_file(body->fd, data, want, c->file_at);
+        if (n <= 0) {
+            (void)pk_error_set(err, PK_ERR_OS, "cannot send a file: it cannot be read, or is shorter than promised");
+            return PK_IO_FAILED;
+        }
+        got = (size_t)n;
+        c->file_at += got;
+        c->file_left -= got;
+        c->out_at = PK__CHUNK_HEAD_MAX;
+        c->out.len = c->out_at + got;
+    } else {
+        pk_err rc = body->read(body->user, data, PK__HTTP_CLIENT_PIECE, &got, err);
+        if (rc) {
+            c->starved = rc == PK_ERR_BUSY && c->driven;
+            return c->starved ? PK_IO_WANT_READ : PK_IO_FAILED;
+        }
+        size_t head = pk__http_chunk_head(c->out.ptr, got, !c->began_chunks);
+        memmove(c->out.ptr + head, data, got);
+        c->out.len = head + got;
+        c->began_chunks = true;
+        c->has_reader = got > 0;
+    }
+    c->x->bytes_out += got;
+    return PK_IO_DONE;
+}
+
+static void pk__http_client_account(pk__http_client *c, size_t sent)
+{
+    size_t part = PK__MIN(sent, c->out.len - c->out_at);
+    if (sent > 0 && c->x->sent == PK_SENT_NO) {
+        c->x->sent = PK_SENT_MAYBE;
+    }
+    c->out_at += part;
+    if (sent > part) {
+        c->tail.ptr += sent - part;
+        c->tail.len -= sent - part;
+    }
+}
+
+static pk_io pk__http_client_send_some(pk__http_client *c, size_t *sent, pk_error *err)
+{
+    pk_str parts[2];
+    size_t count = 0;
+    if (c->out_at < c->out.len) {
+        parts[count].ptr = c->out.ptr + c->out_at;
+        parts[count++].len = c->out.len - c->out_at;
+    }
+    if (c->tail.len > 0) {
+        parts[count++] = c->tail;
+    }
+    return c->desc.transport->send(c->io, parts, count, sent, err);
+}
+
+/* Sends as much as is taken. DONE: all of it, or the connection takes no more: then there may be an answer all the same,
+ * which explains it. WANT_READ: starved. FAILED: nothing at all was sent, or the body could not be read. */
+static pk_io pk__http_client_push(pk__http_client *c, pk_error *err)
+{
+    while (c->sending) {
+        size_t sent = 0;
+        pk_io io;
+        if (c->out_at < c->out.len || c->tail.len > 0) {
+            io = pk__http_client_send_some(c, &sent, err);
+            pk__http_client_account(c, io == PK_IO_DONE ? sent : 0);
+        } else if (c->file_left > 0 && c->is_socket) {
+            io = pk__http_client_send_file(c, &sent, err);
+            if (io == PK_IO_FAILED && err->code == PK_ERR_OS) {
+                return io;
+            }
+            c->file_at += sent;
+            c->file_left -= sent;
+            c->x->bytes_out += sent;
+        } else {
+            io = pk__http_client_stage(c, err);
+            if (io != PK_IO_DONE) {
+                return io;
+            }
+        }
+        if (io == PK_IO_FAILED || io == PK_IO_CLOSED) {
+            if (c->x->sent == PK_SENT_NO) {
+                c->x->is_stale = c->used;
+                return PK_IO_FAILED;
+            }
+            c->send_errno = err->sys_errno != 0 ? err->sys_errno : EPIPE;
+            c->sending = false;
+        } else if (io != PK_IO_DONE) {
+            return PK_IO_WANT_WRITE;
+        }
+    }
+    return PK_IO_DONE;
+}
+
+/* ---- the answer */
+
+static pk_io pk__http_client_bad(pk_error *err, const char *why)
+{
+    (void)pk_error_set(err, PK_ERR_HTTP, "cannot read the answer: %s", why);
+    return PK_IO_FAILED;
+}
+
+static pk_io pk__http_client_too_long(pk__http_client *c, pk_error *err)
+{
+    (void)pk_error_set(err, PK_ERR_LIMIT, "cannot read the answer: its body is larger than %llu bytes",
+                       (unsigned long long)c->x->max_body);
+    return PK_IO_FAILED;
+}
+
+/* Runs a callback. False: it failed, or it ended or destroyed what we are working on. */
+static bool pk__http_client_tell_head(pk__http_client *c, const pk__http_answer *answer, pk_error *err)
+{
+    pk__http_exchange *x = c->x;
+    c->depth++;
+    pk_err rc = x->on_head ? x->on_head(x->user, answer, err) : PK_OK;
+    c->depth--;
+    return rc == PK_OK && c->x == x;
+}
+
+static bool pk__http_client_tell_chunk(pk__http_client *c, pk_str bytes, pk_error *err)
+{
+    pk__http_exchange *x = c->x;
+    x->bytes_in += bytes.len;
+    if (!x->on_chunk || bytes.len == 0) {
+        return true;
+    }
+    c->depth++;
+    pk_err rc = x->on_chunk(x->user, bytes, err);
+    c->depth--;
+    return rc == PK_OK && c->x == x;
+}
+
+static pk_io pk__http_client_take_head(pk__http_client *c, pk_error *err)
+{
+    pk__http_exchange *x = c->x;
+    pk__http_head *h = &c->head;
+    switch (pk__http_head_parse(h, c->room->bytes + c->begin, c->end - c->begin)) {
+    case PK__HTTP_MORE: return PK_IO_WANT_READ;
+    case PK__HTTP_ERROR: return pk__http_client_bad(err, h->error);
+    default: break;
+    }
+    c->begin += h->size;
+    if (h->status < 200) {
+        if (h->status == 101) {
+            return pk__http_client_bad(err, "it switches protocols, which nobody asked for");
+        }
+        pk__http_limits limits = h->limit;
+        pk__http_head_init(h, PK__HTTP_RESPONSE, c->room->fields, &limits);
+        return PK_IO_DONE; // an interim answer; the real one follows
+    }
+    x->sent = PK_SENT_ANSWERED;
+    pk__http_head_response(h, pk_str_is(x->method, "HEAD"));
+    if (h->status >= 300 && c->sending) {
+        c->sending = false; // it does not want the rest
+        h->keep_alive = false;
+    }
+    if (h->framing == PK__HTTP_LENGTH && x->max_body > 0 && h->length > x->max_body) {
+        return pk__http_client_too_long(c, err);
+    }
+    pk__http_answer answer;
+    answer.status = h->status;
+    answer.fields = h->fields;
+    answer.field_count = h->field_count;
+    answer.length = h->framing == PK__HTTP_LENGTH ? (int64_t)h->length : h->framing == PK__HTTP_NO_BODY ? 0 : -1;
+    c->left = h->length;
+    c->rx = h->framing == PK__HTTP_NO_BODY ? PK__HTTP_RX_DONE : PK__HTTP_RX_BODY;
+    pk__http_chunk_init(&c->chunk);
+    return pk__http_client_tell_head(c, &answer, err) ? PK_IO_DONE : PK_IO_FAILED;
+}
+
+/* One run of the body's bytes, out of what has come. */
+static pk_io pk__http_client_take_body(pk__http_client *c, pk_error *err)
+{
+    pk__http_exchange *x = c->x;
+    pk_str in = {c->room->bytes + c->begin, c->end - c->begin}, data = {NULL, 0};
+    bool is_last = false;
+    switch (c->head.framing) {
+    case PK__HTTP_CHUNKED: {
+        pk__chunk_result r = pk__http_chunk_next(&c->chunk, &in, &data);
+        if (r == PK__CHUNK_ERROR) {
+            return pk__http_client_bad(err, c->chunk.error);
+        }
+        c->begin = c->end - in.len;
+        is_last = r == PK__CHUNK_DONE;
+        if (r == PK__CHUNK_MORE) {
+            return PK_IO_WANT_READ;
+        }
+        break;
+    }
+    case PK__HTTP_LENGTH:
+        data = in;
+        data.len = (size_t)PK__MIN(c->left, (uint64_t)in.len);
+        c->left -= data.len;
+        c->begin += data.len;
+        is_last = c->left == 0;
+        break;
+    default:
+        data = in;
+        c->begin = c->end;
+        break;
+    }
+    if (x->max_body > 0 && data.len > x->max_body - x->bytes_in) {
+        return pk__http_client_too_long(c, err);
+    }
+    if (!pk__http_client_tell_chunk(c, data, err)) {
+        return PK_IO_FAILED;
+    }
+    if (is_last) {
+        c->rx = PK__HTTP_RX_DONE;
+    }
+    return PK_IO_DONE;
+}
+
+/* Uses up what has come. WANT_READ: more is needed, or nobody wants more now. */
+static pk_io pk__http_client_take(pk__http_client *c, pk_error *err)
+{
+    pk_io io = PK_IO_DONE;
+    while (io == PK_IO_DONE && c->rx != PK__HTTP_RX_DONE) {
+        if (c->paused || c->begin == c->end) {
+            io = PK_IO_WANT_READ;
+        } else {
+            io = c->rx == PK__HTTP_RX_HEAD ? pk__http_client_take_head(c, err) : pk__http_client_take_body(c, err);
+        }
+    }
+    if (io == PK_IO_WANT_READ && c->begin > 0 && !c->paused) {
+        memmove(c->room->bytes, c->room->bytes + c->begin, c->end - c->begin); // part of a line, at most
+        c->end -= c->begin;
+        c->begin = 0;
+    }
+    return io;
+}
+
+/* The server has closed the connection, or it broke. */
+static pk_io pk__http_client_take_end(pk__http_client *c, pk_io io, pk_error *err)
+{
+    if (io == PK_IO_CLOSED && c->rx == PK__HTTP_RX_BODY && c->head.framing == PK__HTTP_UNTIL_CLOSE) {
+        c->rx = PK__HTTP_RX_DONE;
+        return PK_IO_DONE;
+    }
+    c->x->is_stale = c->used && !c->got_any;
+    if (io == PK_IO_CLOSED) {
+        const char *what = c->got_any ? "was cut off" : "did not come";
+        if (c->send_errno != 0) {
+            (void)pk_error_sys(err, PK_ERR_PLUGIN_CONNECTION, c->send_errno,
+                               "cannot read the answer: it %s, and the request was not taken to its end", what);
+        } else {
+            (void)pk_error_set(err, PK_ERR_PLUGIN_CONNECTION, "cannot read the answer: it %s: the connection was closed",
+                               what);
+        }
+    }
+    return PK_IO_FAILED;
+}
+
+/* Receives once and uses it. DONE: there may be more at once. */
+static pk_io pk__http_client_pull(pk__http_client *c, bool wait, pk_error *err)
+{
+    size_t got = 0;
+    pk_io io = pk__http_client_take(c, err); // what a pause left
+    if (io != PK_IO_WANT_READ || c->paused) {
+        return io;
+    }
+    size_t room = PK__HTTP_CLIENT_ROOM - c->end;
+    io = c->is_socket ? pk__http_client_recv_socket(c, wait, &got, err)
+                      : c->desc.transport->recv(c->io, c->room->bytes + c->end, room, &got, err);
+    if (io == PK_IO_CLOSED || io == PK_IO_FAILED) {
+        return pk__http_client_take_end(c, io, err);
+    }
+    if (io != PK_IO_DONE) {
+        return PK_IO_WANT_READ;
+    }
+    c->end += got;
+    c->got_any = true;
+    io = pk__http_client_take(c, err);
+    /* A socket that gave less than we had room for is empty: asking again would cost a call to hear just that. */
+    return io == PK_IO_WANT_READ && !wait && (got == room || !c->is_socket) ? PK_IO_DONE : io;
+}
+
+/* ---- both together */
+
+PK__FN pk_io pk__http_client_advance(pk__http_client *c, bool wait, pk_error *err)
+{
+    pk_io io = PK_IO_DONE;
+    c->wants_read = false;
+    c->wants_write = false;
+    c->has_more = false;
+    if (!c->is_open) {
+        io = pk__http_client_open(c, err);
+        c->wants_write = io == PK_IO_WANT_WRITE;
+    }
+    if (io == PK_IO_DONE) {
+        io = pk__http_client_push(c, err);
+        io = io == PK_IO_WANT_READ || io == PK_IO_WANT_WRITE ? PK_IO_DONE : io; // an answer may come even so
+    } else if (io != PK_IO_FAILED) {
+        return io;
+    }
+    for (int turn = 0; io == PK_IO_DONE && c->rx != PK__HTTP_RX_DONE; turn++) {
+        if (turn == PK__HTTP_CLIENT_TURNS) {
+            c->has_more = true;
+            break;
+        }
+        io = pk__http_client_pull(c, wait && !c->sending, err);
+    }
+    if (io == PK_IO_FAILED || c->rx == PK__HTTP_RX_DONE) {
+        return io;
+    }
+    c->wants_read = !c->paused;
+    c->wants_write = c->sending && !c->starved;
+    return PK_IO_WANT_READ;
+}
+
+PK__FN void pk__http_client_finish(pk__http_client *c)
+{
+    c->dead = c->dead || c->sending || c->send_errno != 0 || !c->head.keep_alive || c->begin != c->end;
+    c->used = true;
+    c->x = NULL;
+}
+
+PK__FN void pk__http_client_fail(pk__http_client *c, pk_error *err)
+{
+    if (pk__atomic_load(&c->interrupted) != 0) {
+        (void)pk_error_set(err, PK_ERR_CANCELED, "cannot finish the request: it was interrupted");
+        c->x->is_stale = false;
+    } else if (err->code == PK_OK) { // a transport of somebody else's that does not say why
+        (void)pk_error_set(err, PK_ERR_PLUGIN_CONNECTION, "cannot finish the request: the connection was closed");
+    }
+    err->sent = c->x->sent;
+    c->dead = true;
+    c->x = NULL;
+}

@@ -1,0 +1,192 @@
+/* http_pool.c - idle and running connections to one server. */
+#include "http_pool.h"
+#include "../base/error.h"
+#include "../base/memory.h"
+
+#include <string.h>
+
+enum {
+    PK__HTTP_POOL_IDLE = 8,
+    PK__HTTP_POOL_IDLE_MS = 60 * 1000,
+    PK__HTTP_POOL_CONNECT_MS = 5 * 1000,
+    PK__HTTP_POOL_TRUST_MS = 1000 // idle for less: used without a look
+};
+
+static pk_err pk__http_pool_resolve(pk__http_pool *pool, const pk__http_pool_desc *desc, pk_error *err)
+{
+    pk_err rc = pk__address_parse(&pool->address, pk_str_from(desc->address), err);
+    if (rc) {
+        return rc;
+    }
+    pk__address_loopback(&pool->address);
+    pool->client.transport = pk__transport_find(desc->transports, desc->transport_count, &pool->address);
+    if (!pool->client.transport) {
+        return pk_error_set(err, PK_ERR_UNSUPPORTED, "cannot use address '%.128s': no transport for it is here",
+                            desc->address);
+    }
+    if (pool->address.kind == PK__ADDRESS_OTHER) {
+        pool->text = pk__strdup(pool->alloc, desc->address);
+    } else {
+        char text[PK__ADDRESS_TEXT_MAX];
+        (void)pk__address_format(&pool->address, text, sizeof(text));
+        pool->text = pk__strdup(pool->alloc, text);
+    }
+    (void)pk__address_host(&pool->address, pool->host, sizeof(pool->host));
+    return pool->text ? PK_OK : pk__error_memory(err, "open a connection pool");
+}
+
+PK__FN pk_err pk__http_pool_init(pk__http_pool *pool, const pk__http_pool_desc *desc, pk_error *err)
+{
+    memset(pool, 0, sizeof(*pool));
+    pk__list_init(&pool->idle);
+    pk__list_init(&pool->taken);
+    pool->alloc = desc->alloc;
+    pool->max_idle = desc->max_idle > 0 ? desc->max_idle : PK__HTTP_POOL_IDLE;
+    pool->idle_ns = PK__MS * (int64_t)(desc->idle_ms > 0 ? desc->idle_ms : PK__HTTP_POOL_IDLE_MS);
+    pk_err rc = pk__http_pool_resolve(pool, desc, err);
+    if (rc) {
+        return rc;
+    }
+    pool->client.alloc = desc->alloc;
+    pool->client.address = &pool->address;
+    pool->client.text = pk_str_from(pool->text);
+    pool->client.host = pk_str_from(pool->host);
+    pool->client.connect_ms = desc->connect_ms > 0 ? desc->connect_ms : PK__HTTP_POOL_CONNECT_MS;
+    pool->client.any_uid = desc->any_uid;
+    pk__mutex_init(&pool->lock);
+    return PK_OK;
+}
+
+static pk__http_client *pk__http_pool_client(pk__node *node)
+{
+    return PK__OF(node, pk__http_client, node);
+}
+
+/* Idle connections that are given up, out of the lock. */
+static void pk__http_pool_close(pk__node *list)
+{
+    for (pk__node *n; (n = pk__list_pop(list)) != NULL;) {
+        pk__http_client_destroy(pk__http_pool_client(n));
+    }
+}
+
+PK__FN void pk__http_pool_deinit(pk__http_pool *pool)
+{
+    if (!pool->text) {
+        return;
+    }
+    PK__ASSERT(pk__list_is_empty(&pool->taken));
+    pk__http_pool_close(&pool->idle);
+    pk__mutex_deinit(&pool->lock);
+    pk__strfree(pool->alloc, pool->text);
+    pool->text = NULL;
+}
+
+static void pk__http_pool_drop(pk__http_pool *pool, pk__node *node, pk__node *dropped)
+{
+    pk__list_remove(node);
+    pk__list_push(dropped, node);
+    pool->idle_count--;
+}
+
+/* With the lock: the oldest are first. */
+static void pk__http_pool_drop_old(pk__http_pool *pool, int64_t now, pk__node *dropped)
+{
+    while (!pk__list_is_empty(&pool->idle) &&
+           now - pk__http_pool_client(pool->idle.next)->idle_since > pool->idle_ns) {
+        pk__http_pool_drop(pool, pool->idle.next, dropped);
+    }
+}
+
+/* The warmest idle one, moved to `taken`; NULL if there is none. */
+static pk__http_client *pk__http_pool_warmest(pk__http_pool *pool)
+{
+    if (pk__list_is_empty(&pool->idle)) {
+        return NULL;
+    }
+    pk__node *node = pool->idle.prev;
+    pk__list_remove(node);
+    pk__list_push(&pool->taken, node);
+    pool->idle_count--;
+    return pk__http_pool_client(node);
+}
+
+PK__FN pk_err pk__http_pool_take(pk__http_pool *pool, pk__http_client **out, pk_error *err)
+{
+    pk__node dropped;
+    int64_t now = pk__clock_ns();
+    pk__list_init(&dropped);
+    for (;;) {
+        pk__mutex_lock(&pool->lock);
+        bool closed = pool->closed;
+        pk__http_pool_drop_old(pool, now, &dropped);
+        pk__http_client *c = closed ? NULL : pk__http_pool_warmest(pool);
+        pk__mutex_unlock(&pool->lock);
+        pk__http_pool_close(&dropped);
+        *out = c;
+        if (closed) {
+            return pk_error_set(err, PK_ERR_STOPPED, "cannot open a connection: the plugin is being stopped");
+        }
+        if (!c) {
+            break;
+        }
+        if (now - c->idle_since < PK__HTTP_POOL_TRUST_MS * PK__MS || pk__http_client_is_alive(c)) {
+            return PK_OK;
+        }
+        c->dead = true;
+        pk__http_pool_give(pool, c);
+    }
+    pk_err rc = pk__http_client_create(out, &pool->client, err);
+    if (rc == PK_OK) {
+        pk__mutex_lock(&pool->lock);
+        pk__list_push(&pool->taken, &(*out)->node);
+        if (pool->closed) {
+            pk__atomic_store(&(*out)->interrupted, 1);
+        }
+        pk__mutex_unlock(&pool->lock);
+    }
+    return rc;
+}
+
+PK__FN void pk__http_pool_give(pk__http_pool *pool, pk__http_client *c)
+{
+    pk__http_client *colder = NULL;
+    bool keep = pk__http_client_is_reusable(c);
+    c->idle_since = pk__clock_ns();
+    pk__mutex_lock(&pool->lock);
+    pk__list_remove(&c->node);
+    keep = keep && !pool->closed && pool->idle_count < pool->max_idle;
+    if (keep) {
+        colder = pk__list_is_empty(&pool->idle) ? NULL : pk__http_pool_client(pool->idle.prev);
+        if (colder) {
+            pk__http_client_shrink(colder); // frees memory, nothing more
+        }
+        pk__list_push(&pool->idle, &c->node);
+        pool->idle_count++;
+    }
+    pk__mutex_unlock(&pool->lock);
+    if (!keep) {
+        pk__http_client_destroy(c);
+    }
+}
+
+PK__FN void pk__http_pool_prune(pk__http_pool *pool)
+{
+    pk__node dropped;
+    pk__list_init(&dropped);
+    int64_t now = pk__clock_ns();
+    pk__mutex_lock(&pool->lock);
+    pk__http_pool_drop_old(pool, now, &dropped);
+    pk__mutex_unlock(&pool->lock);
+    pk__http_pool_close(&dropped);
+}
+
+PK__FN void pk__http_pool_interrupt(pk__http_pool *pool)
+{
+    pk__mutex_lock(&pool->lock);
+    pool->closed = true;
+    for (pk__node *n = pool->taken.next; n != &pool->taken; n = n->next) {
+        pk__http_client_interrupt(pk__http_pool_client(n));
+    }
+    pk__mutex_unlock(&pool->lock);
+}
