@@ -13,8 +13,8 @@ COMPILE  = $(CC) -std=c11 $(WARN) $(CFLAGS) -I. -Icontracts -MMD -MP
 VERSION := $(shell sed -n 's/^\#define PK_VERSION "\(.*\)"/\1/p' src/api/version.h)
 HEADERS  = plugkit.h plugkit_sdk.h
 
-.PHONY: all help amalgamate check run test unit unit-src unit-generated header integration old-kernel asan tsan valgrind torture \
-        fuzz coverage lint size bench install clean tests-programs FORCE
+.PHONY: all help amalgamate check run test unit unit-src unit-generated header integration old-kernel \
+        asan tsan valgrind torture fuzz coverage lint size bench install clean tests-programs FORCE
 .DELETE_ON_ERROR:
 .SECONDEXPANSION:
 

@@ -216,7 +216,7 @@ def verify(files):
     for parts, here in ((CORE, LAYERS[:-1]), (HOST, ["host"]), (SDK, ["sdk"])):
         for before, name in zip(parts[:1] + parts, parts):
             if name.split("/")[0] not in here or layer(before) > layer(name):
-                raise Problem(f"'{name}' is listed behind '{before}'", "the lists go from the lowest layer to the highest",
+                raise Problem(f"'{name}' is listed behind '{before}'", "the lists go upwards, layer by layer",
                               f"move it to the other files of '{name.split('/')[0]}/'")
     seen = set()
     for name in CORE + HOST + SDK:

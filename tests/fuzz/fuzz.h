@@ -1,7 +1,7 @@
 /* fuzz.h - what every fuzz target includes: PlugKit from src/, and a way to say what must hold.
  *
- * A target does more than survive: it states a property (two readings agree, what was written reads back), so that wrong
- * answers are found as well as crashes. */
+ * A target does more than survive: it states a property (two readings agree, what was written reads back), so that
+ * wrong answers are found as well as crashes. */
 #ifndef FUZZ_H
 #define FUZZ_H
 
