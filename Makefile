@@ -135,12 +135,40 @@ size: $(HEADERS) ## sizes of programs and headers against their budgets
 
 # ---- Benchmarks, installation
 
-BENCH := $(patsubst bench/%.c,$(BUILD)/bench/%,$(wildcard bench/*.c))
-$(BENCH): $(BUILD)/bench/%: bench/%.c | $(HEADERS)
-	@mkdir -p $(@D) && echo '  cc   $@'
-	@$(CC) -std=c11 -Wall -Wextra -O2 -g -I. -Icontracts -MMD -MP -MF $@.d -o $@ $< $(LDFLAGS) $(LDLIBS) -lm
-bench: $(BENCH) ## measures, each against a raw baseline; writes build/bench.jsonl
-	@bench/run.sh
+# The library is compiled once for all of them; http and syscalls bring their own, to look inside.
+BENCH        := $(patsubst bench/%.c,$(BUILD)/bench/%,$(wildcard bench/*.c))
+BENCH_OWN    := $(addprefix $(BUILD)/bench/,http syscalls)
+BENCH_PEERS  := $(addprefix $(BUILD)/bench/,one_byte nothing plugins/echo plugins/hello plugins_counting/echo \
+                    size/hello size/empty size/host.o)
+BENCH_CC      = $(CC) -std=c11 -D_GNU_SOURCE -Wall -Wextra -g -I. -MMD -MP -MF $@.d -MT $@
+BENCH_STEP    = mkdir -p $(@D) && echo '  cc   $@'
+BENCH_HOST    = printf '\#define PLUGKIT_IMPLEMENTATION\n\#include "plugkit.h"\n'
+$(filter-out $(BENCH_OWN),$(BENCH)): $(BUILD)/bench/%: bench/%.c $(BUILD)/bench/plugkit.o | $(HEADERS)
+	@$(BENCH_STEP) && $(BENCH_CC) -O2 -o $@ $< $(BUILD)/bench/plugkit.o $(LDFLAGS) $(LDLIBS) -lm
+$(BENCH_OWN): $(BUILD)/bench/%: bench/%.c | $(HEADERS)
+	@$(BENCH_STEP) && $(BENCH_CC) -O2 $(if $(filter syscalls,$*),-DPLUGKIT_TEST) -o $@ $< $(LDFLAGS) $(LDLIBS) -lm
+$(BUILD)/bench/plugkit.o: plugkit.h
+	@$(BENCH_STEP) && $(BENCH_HOST) | $(BENCH_CC) -O2 -c -x c -o $@ -
+$(BUILD)/bench/nothing: bench/raw/nothing.c
+	@$(BENCH_STEP) && $(BENCH_CC) -O2 -o $@ $<
+$(BUILD)/bench/one_byte: bench/raw/one_byte.c
+	@$(BENCH_STEP) && $(BENCH_CC) -O2 -static -o $@ $<
+$(BUILD)/bench/plugins/echo: bench/plugins/echo.c | $(HEADERS)
+	@$(BENCH_STEP) && $(BENCH_CC) -O2 -o $@ $< $(LDFLAGS) $(LDLIBS)
+$(BUILD)/bench/plugins_counting/echo: bench/plugins/echo.c | $(HEADERS)
+	@$(BENCH_STEP) && $(BENCH_CC) -O2 -DPLUGKIT_TEST -o $@ $< $(LDFLAGS) $(LDLIBS)
+$(BUILD)/bench/plugins/hello: examples/01_hello/plugins/hello.c | $(HEADERS)
+	@$(BENCH_STEP) && $(BENCH_CC) -O2 -o $@ $< $(LDFLAGS) $(LDLIBS)
+$(BUILD)/bench/size/hello: examples/01_hello/plugins/hello.c | $(HEADERS)
+	@$(BENCH_STEP) && $(BENCH_CC) -Os -s -o $@ $< $(LDFLAGS) $(LDLIBS)
+$(BUILD)/bench/size/empty:
+	@$(BENCH_STEP) && echo 'int main(void) { return 0; }' | $(BENCH_CC) -Os -s -x c -o $@ -
+$(BUILD)/bench/size/host.o: plugkit.h
+	@$(BENCH_STEP) && $(BENCH_HOST) | $(BENCH_CC) -Os -c -x c -o $@ -
+.PHONY: bench-programs
+bench-programs: $(BENCH) $(BENCH_PEERS)
+bench: bench-programs ## measures, each against a raw baseline; ROUNDS=n, ONLY="call json", STRICT=1
+	@bench/run.sh $(if $(STRICT),--strict) $(BUILD)
 
 install: all ## headers, contracts, command and pkg-config file below PREFIX (and DESTDIR)
 	install -d $(DESTDIR)$(PREFIX)/include/plugkit $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/pkgconfig
