@@ -12,8 +12,24 @@ from plugkit_pytest import *  # noqa: F401,F403
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 os.environ.setdefault("PLUGKIT_BUILD_DIR", str(ROOT / "build" / "pytest"))
+PROGRAMS = pathlib.Path(os.environ.get("PLUGKIT_PROGRAMS", ROOT / "build"))  # what `make` has built
 PEERS = ROOT / "integration" / "peers"
 sys.path.insert(0, str(PEERS))
+
+
+
+@pytest.fixture
+def example(host, free_dir):
+    """example("02_text", "upper", file, plugins=["text"]): runs an example's host with copies of some plugins."""
+    def run(name, *args, plugins=(), **options):
+        folder = free_dir / "plugins"
+        folder.mkdir(exist_ok=True)
+        for plugin in plugins:
+            shutil.copy(PROGRAMS / "plugins" / plugin, folder / plugin)
+        return host(PROGRAMS / "examples" / name / "host", *args, **options)
+
+    return run
+
 
 # ---- the Go framework's own SDK, which comes through Go's module system and so is not everywhere
 

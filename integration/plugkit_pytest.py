@@ -27,7 +27,8 @@ a process that outlives its plugin, and a socket that outlives both fail the tes
 stderr is shown when a test fails. Tests may run in parallel.
 
 Environment: CC (the compiler, "cc"), CFLAGS (added), PLUGKIT_INCLUDE (the folder of the two headers; otherwise the one
-above this file, or the compiler finds them), PLUGKIT_BUILD_DIR (where programs are kept; otherwise pytest's cache).
+above this file, or the compiler finds them), PLUGKIT_BUILD_DIR (where programs are kept; otherwise pytest's cache),
+PLUGKIT_PATIENCE (seconds until a test gives up on something that should take milliseconds, 20).
 Needs pytest and Python 3.8, and nothing else.
 """
 
@@ -55,7 +56,7 @@ import pytest
 __all__ = ["Answer", "Plugin", "Run", "b64", "build", "call", "free_dir", "host", "plugin", "pytest_runtest_makereport",
            "unb64", "wait_until"]
 
-PATIENCE = 20.0  # seconds until a test gives up on something that should take milliseconds
+PATIENCE = float(os.environ.get("PLUGKIT_PATIENCE", "20"))
 UNIX = "http+unix://"
 
 
@@ -143,7 +144,7 @@ def _processes_in(folder):
         with contextlib.suppress(OSError):
             command = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
             places = [os.readlink(entry / "cwd"), os.readlink(entry / "exe"), *command]
-            if any(place.startswith(f"{folder}/") for place in places) and int(entry.name) != os.getpid():
+            if any(f"{place}/".startswith(f"{folder}/") for place in places) and int(entry.name) != os.getpid():
                 found[int(entry.name)] = " ".join(command)
     return found
 
@@ -317,7 +318,8 @@ class Plugin:
             start["listen"] = f"{UNIX}{self.folder}/{self.instance}.sock"
         elif listen:
             start["listen"] = listen
-        self.say(start)
+        with contextlib.suppress(BrokenPipeError):  # it has ended: what it said before, or its status, tells why
+            self.say(start)
         self.address = self._line("listening")["listening"]
         self._line("ready")
 
@@ -457,8 +459,9 @@ class Run:
 
     def wait(self, timeout=PATIENCE):
         status = self.process.wait(timeout)
-        self.process.stdout.thread.join(timeout)
-        self.process.stderr.thread.join(timeout)
+        deadline = time.monotonic() + PATIENCE  # whoever was left behind may hold the pipes
+        for output in (self.process.stdout, self.process.stderr):
+            output.thread.join(max(0, deadline - time.monotonic()))
         return status
 
     def _finish(self):

@@ -5,7 +5,6 @@ that the library itself works with.
 """
 
 import json
-import re
 import subprocess
 
 import pytest
@@ -213,10 +212,3 @@ def test_headers_compile_with_all_warnings(compiler, tmp_path):
 
     subprocess.run([*compiler.split(), *warnings, "-I", str(ROOT), str(source)], check=True, timeout=120)
 
-
-def test_every_manual_compiles(tmp_path):
-    """The code in the comment at the top of each header."""
-    for name in CONTRACTS:
-        text = (ROOT / "contracts" / f"{name}.h").read_text()
-        manual = re.findall(r"^ \*     (.*)$", text[:text.index("*/")], re.M)
-        assert manual, name

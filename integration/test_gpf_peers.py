@@ -8,7 +8,9 @@ import io
 import json
 import os
 import re
+import secrets
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -19,7 +21,7 @@ import gpf_plugin
 import pytest
 from golang import Map, marshal
 
-from conftest import PEERS
+from conftest import PEERS, PROGRAMS
 from plugkit_pytest import UNIX, b64, wait_until
 
 DATE = rb"Date: \w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT"
@@ -453,3 +455,207 @@ def test_real_host_runs_an_imitated_plugin(gosdk, plugins):
 
     assert json.loads(run.stdout)["data"] == b64("HELLO")
     assert "exit status 1" in run.stderr  # the example's way to end
+
+
+# ---- our plugins under the framework's hosts
+
+
+@pytest.fixture
+def ours(free_dir):
+    """A plugin folder with one of our own plugins, under a name that nobody else uses in /tmp."""
+    folder = free_dir / "ours"
+    folder.mkdir()
+
+    def add(name):
+        return shutil.copy(PROGRAMS / "plugins" / name, folder / f"{name}-{secrets.token_hex(4)}")
+
+    add.folder = folder
+    return add
+
+
+@pytest.mark.parametrize("flavour", ["skarlso", "ocm"])
+@pytest.mark.parametrize("kind", ["unix", "tcp"])
+def test_our_plugin_works_under_the_frameworks_hosts(ours, gpf, flavour, kind):
+    path = ours("text")
+    host = gpf(flavour, kind=kind)
+    host.register(ours.folder)
+    plugin = host.get("dataProcessor")
+
+    assert [entry["type"] for entry in plugin.types["dataProcessor"]] == ["upper", "lower", "wordcount"]
+    answer = plugin.call("/process", "POST", {"data": b"<hello>", "format": "text/plain"})
+    assert answer == {"data": b64("<HELLO>"), "format": "text/plain"}
+    assert plugin.call("/formats") == {"formats": ["text/plain", "text/markdown"]}
+    if kind == "unix":
+        assert plugin.location == f"{UNIX}/tmp/{plugin.id}-plugin.socket"
+        with open(f"/tmp/{plugin.id}-plugin.socket.lock", encoding="ascii") as lock:
+            assert lock.read() == str(plugin.process.pid)  # digits and nothing else: Go's Atoi takes no newline
+
+    host.shutdown()
+
+    assert plugin.wait() == 0
+    assert not os.path.exists(f"/tmp/{os.path.basename(path)}-plugin.socket")
+    assert not os.path.exists(f"/tmp/{os.path.basename(path)}-plugin.socket.lock")
+
+
+def test_our_plugins_errors_are_the_frameworks(ours, gpf):
+    ours("text")
+    host = gpf()
+    host.register(ours.folder)
+    plugin = host.get("dataProcessor")
+
+    with pytest.raises(gpf_host.Failed) as failed:
+        plugin.call("/process", "POST", {"data": b"a\0"})
+    status, body = re.fullmatch(r"plugin returned status code (\d+): additional information: (.*)\n?", str(failed.value),
+                                re.S).groups()
+    error = json.loads(body)
+    assert (error["message"], error["statusCode"]) == (
+        "cannot process the data: byte 1 is zero, so it is no text", int(status))
+    with pytest.raises(gpf_host.Failed, match="status code 404"):
+        plugin.call("/nowhere")
+    with pytest.raises(gpf_host.Failed, match="status code 405"):
+        plugin.call("/healthz", "POST", {})
+
+
+def test_our_plugin_ends_on_the_frameworks_shutdown(ours, gpf):
+    ours("text")
+    host = gpf("ocm")
+    host.register(ours.folder)
+    plugin = host.get("dataProcessor")
+
+    status, _, _ = plugin.client.request("POST", "/shutdown")
+
+    assert status == 200
+    assert plugin.wait() == 0
+
+
+def test_our_plugin_logs_as_the_frameworks_do(ours, gpf):
+    ours("text")
+    host = gpf("ocm")
+    host.register(ours.folder)
+    plugin = host.get("dataProcessor")
+    host.shutdown()
+
+    assert all(level in ("DEBUG", "INFO", "WARN", "ERROR") for level, _, _ in plugin.records)
+
+
+def test_our_plugin_takes_configuration_in_the_frameworks_form(ours, gpf, free_dir):
+    ours("storage")
+    directory = json.dumps({"directory": str(free_dir)}).encode()
+    host = gpf(config_types=[("storage-config", directory)])
+    host.register(ours.folder)
+
+    assert host.skipped == {}
+    stored = host.get("blobStore").client.request("POST", "/store", b"bytes", {"Content-Type": "application/octet-stream"})
+    assert (stored[0], json.loads(stored[2])["size"]) == (200, 5)
+
+
+def test_our_plugin_refuses_configuration_that_it_does_not_declare(ours, gpf):
+    ours("text")
+    host = gpf(config_types=[("other-config", b"{}")])
+    host.register(ours.folder)
+
+    (why,) = host.skipped.values()
+    assert "plugin did not output connection location" in why
+    assert "other-config" in host.log.getvalue()
+
+
+@pytest.mark.gosdk
+def test_our_plugin_works_under_a_real_host(gosdk, ours):
+    path = ours("text")
+    listed = subprocess.run([str(gosdk / "host"), str(ours.folder)], capture_output=True, text=True, timeout=60,
+                            check=True)
+    assert [line.split()[1:3] for line in listed.stdout.splitlines()] == [
+        ["dataProcessor", "upper"], ["dataProcessor", "lower"], ["dataProcessor", "wordcount"]]
+
+    run = subprocess.run([str(gosdk / "host"), str(ours.folder), "dataProcessor", "/process", "POST",
+                          json.dumps({"data": b64("hello"), "format": "text/plain"})], capture_output=True, text=True,
+                         timeout=60, check=False)
+
+    assert (run.returncode, json.loads(run.stdout)) == (0, {"data": b64("HELLO"), "format": "text/plain"}), run.stderr
+    assert not os.path.exists(f"/tmp/{os.path.basename(path)}-plugin.socket")
+
+
+# ---- the framework's plugins under our manager: the host of examples/06_languages runs every "...-processor"
+
+
+@pytest.mark.parametrize("settings", [
+    {}, {"noise": "starting up\nsoon"}, {"idle_conn": "0.05"}, {"flavour": "ocm", "contract": "x"},
+])
+def test_imitated_plugin_works_under_our_manager(host, plugins, free_dir, settings):
+    plugins("gpf", type="gpf-processor", **settings)
+    (free_dir / "text").write_text("hello <you>\n")
+
+    run = host(PROGRAMS / "examples" / "06_languages" / "host", "text")
+
+    if settings.get("flavour") == "ocm":  # it offers a blobTransformer, which is nothing for this host: found, not called
+        assert (run.status, run.stdout, run.stderr) == (0, "", "")
+    else:
+        assert (run.status, run.stdout, run.stderr) == (0, "gpf-processor\n    HELLO <YOU>\n", "")
+    assert not list(free_dir.glob("*.socket"))
+
+
+def test_our_manager_passes_configuration_in_gos_form(host, plugins, free_dir, build):
+    """The imitation reads --config as strictly as encoding/json does: integers for times, base64 for bytes."""
+    source = free_dir / "config_host.c"
+    source.write_text(CONFIG_HOST)
+    plugins("gpf", type="gpf-processor", config_types="database-config")
+
+    run = host(build(source), "plugins")
+
+    assert (run.status, run.stdout) == (0, "SEED\n"), run.stderr
+    assert '"configTypes":[{"type":"database-config","data":"eyJwb3J0Ijo1NDMyfQ=="}]' in run.stderr
+    assert '"idleTimeout":90000000000' in run.stderr
+
+
+CONFIG_HOST = r"""
+#define PLUGKIT_IMPLEMENTATION
+#include "plugkit.h"
+#include "contracts/data_processor.h"
+#include <stdio.h>
+
+static void on_log(void *user, pk_log_level level, const char *event, pk_str text, const pk_meta *fields, size_t count)
+{
+    (void)user;
+    (void)level;
+    fprintf(stderr, "%s: %" PK_FMT, event, PK_ARG(text));
+    for (size_t i = 0; i < count; i++) {
+        fprintf(stderr, " %" PK_FMT "=%" PK_FMT, PK_ARG(fields[i].name), PK_ARG(fields[i].value));
+    }
+    fprintf(stderr, "\n");
+}
+
+int main(int argc, char **argv)
+{
+    pk_plugin_config config = {.type = "database-config", .data = PK_STR("{\"port\":5432}")};
+    pk_manager_desc desc = {.plugin_dir = argv[argc - 1], .config = &config, .config_count = 1, .idle_ms = 90000,
+                            .on_log = on_log};
+    process_request request = {.data = PK_STR("seed")};
+    process_response response = {0};
+    pk_manager *manager = NULL;
+    data_processor dp;
+    pk_error err = {0};
+    if (pk_manager_create(&manager, &desc, &err) || pk_manager_start(manager, &err) ||
+        data_processor_bind(&dp, pk_manager_caller(manager), PK_STR("gpf-processor"), &err) ||
+        dp.process(&dp, NULL, &request, &response, &err)) {
+        fprintf(stderr, "host: %s\n", err.msg);
+    } else {
+        printf("%" PK_FMT "\n", PK_ARG(response.data));
+    }
+    pk_mem_free(&response.mem);
+    pk_manager_destroy(manager);
+    return err.code != PK_OK;
+}
+"""
+
+
+@pytest.mark.gosdk
+def test_real_plugin_works_under_our_manager(gosdk, host, free_dir, build):
+    (free_dir / "plugins").mkdir()
+    shutil.copy(gosdk / "plugin", free_dir / "plugins" / "go-sdk")
+    source = free_dir / "config_host.c"
+    source.write_text(CONFIG_HOST.replace("gpf-processor", "go-upper").replace("database-config", "go-config"))
+
+    run = host(build(source), "plugins")
+
+    assert (run.status, run.stdout) == (0, "SEED\n"), run.stderr
+    assert "configured" in run.stderr and '{"port":5432}' in run.stderr.replace("\\", "")

@@ -20,6 +20,7 @@ Its keywords are the environment variables below, in lower case and without GPF_
     GPF_NOISE        lines that are printed before the address
     GPF_IDLE_CONN    seconds until an idle connection is closed (default: 15, ReadTimeout's)
     GPF_CONTRACT     the kind of plugin (default: dataProcessor)
+    GPF_CONFIG_TYPES the configuration that it declares, separated by blanks
 """
 
 import email.utils
@@ -57,7 +58,9 @@ def capabilities():
     name = os.environ.get("GPF_TYPE", "simple-text-processor")
     if SKARLSO:
         contract = os.environ.get("GPF_CONTRACT", "dataProcessor")
-        return {"types": Map({contract: [{"type": name, "jsonSchema": SCHEMA}]})}
+        declared = os.environ.get("GPF_CONFIG_TYPES", "").split()
+        return {"types": Map({contract: [{"type": name, "jsonSchema": SCHEMA}]}),
+                **({"configTypes": declared} if declared else {})}
     return {"capabilities": [{"type": "blobTransformer",
                               "supportedTransformerSpecTypes": [{"type": name, "aliases": None, "jsonSchema": SCHEMA}]}]}
 
