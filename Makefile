@@ -77,11 +77,11 @@ $(BUILD)/plugkit: $(wildcard cli/*.c cli/*.h) | $(HEADERS)
 UNIT_SOURCES := $(wildcard tests/unit/test_$(or $(T),*).c)
 UNIT_SRC     := $(UNIT_SOURCES:tests/unit/%.c=$(BUILD)/unit/%)
 UNIT_GEN     := $(UNIT_SOURCES:tests/unit/%.c=$(BUILD)/unit_generated/%)
-UNIT_CFLAGS  ?= -O0 -g
+UNIT_CFLAGS  ?= $(WARN) -O0 -g
 
 $(UNIT_SRC): $(BUILD)/unit/%: tests/unit/%.c build/src_all.h
 	@mkdir -p $(@D) && echo '  cc   $@'
-	@$(CC) -std=c11 $(WARN) $(UNIT_CFLAGS) -I. -Icontracts -MMD -MP -MF $@.d -o $@ $< $(LDFLAGS) $(LDLIBS) -lm
+	@$(CC) -std=c11 $(UNIT_CFLAGS) -I. -Icontracts -MMD -MP -MF $@.d -o $@ $< $(LDFLAGS) $(LDLIBS) -lm
 $(UNIT_GEN): $(BUILD)/unit_generated/%: tests/unit/%.c $(HEADERS)
 	@mkdir -p $(@D) && echo '  cc   $@'
 	@$(CC) -std=c11 -DUNIT_GENERATED -O1 -I. -Icontracts -MMD -MP -MF $@.d -o $@ $< $(LDFLAGS) $(LDLIBS) -lm
@@ -107,7 +107,7 @@ header: $(HEADERS) ## the headers under every compiler, standard and mode
 integration: all ## whole programs, with pytest
 	@PYTHON="$$(sh tests/python.sh)" && tests/run.py --pytest "$$PYTHON" integration
 
-# The unit tests again, under tools that see more.
+# The unit tests again, under tools that see more. Without warnings: instrumented code brings wrong ones.
 ASAN = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 TSAN = -O1 -g -fsanitize=thread
 VALGRIND = valgrind -q --leak-check=full --error-exitcode=9 --child-silent-after-fork=no
