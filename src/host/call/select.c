@@ -1,0 +1,305 @@
+/* select.c - service, plugin, instance. */
+#include "select.h"
+
+#include <string.h>
+
+#include "../../base/error.h"
+#include "../../wire/semver.h"
+
+static pk_str pk__select_str(const char *text)
+{
+    return pk_str_from(text ? text : "");
+}
+
+/* What there is instead, for people who mistyped: the types of a contract. */
+static pk_err pk__select_nothing(const pk__registry *r, const pk_call_desc *d, pk_error *err)
+{
+    pk_str contract = pk__select_str(d->contract);
+    char have[120];
+    size_t len = 0;
+    have[0] = '\0';
+    for (const pk__service_entry *s = pk__registry_services(r, contract, PK_STR("")); s; s = s->sibling) {
+        if (len + s->type.len + 4 < sizeof(have)) {
+            if (len) {
+                memcpy(have + len, ", ", 2);
+                len += 2;
+            }
+            memcpy(have + len, s->type.ptr, s->type.len);
+            len += s->type.len;
+            have[len] = '\0';
+        }
+    }
+    if (!len) {
+        return pk_error_set(err, PK_ERR_PLUGIN_NOT_FOUND, "no plugin found for contract '%" PK_FMT "'", PK_ARG(contract));
+    }
+    return pk_error_set(err, PK_ERR_PLUGIN_NOT_FOUND,
+                        "no plugin found for type '%s' of contract '%" PK_FMT "': there is %s", d->type ? d->type : "",
+                        PK_ARG(contract), have);
+}
+
+static bool pk__select_version_fits(const pk__service_entry *s, const char *want)
+{
+    pk__semver have, need;
+    if (!want || !*want || s->version.len == 0) { // who names no version (the Go framework) is taken at its word
+        return true;
+    }
+    return pk__semver_parse(s->version, &have) && pk__semver_parse(pk_str_from(want), &need) &&
+           pk__semver_serves(&have, &need);
+}
+
+/* Of the services that fit: an internal one, else one that runs, else the first. */
+static pk__service_entry *pk__select_best(pk__service_entry *chain, bool any_type, const char *version,
+                                          bool *wrong_version)
+{
+    pk__service_entry *best = NULL;
+    for (pk__service_entry *s = chain; s; s = any_type ? s->sibling : s->same) {
+        if (!pk__select_version_fits(s, version)) {
+            *wrong_version = true;
+            continue;
+        }
+        if (s->internal) {
+            return s;
+        }
+        bool runs = s->plugin->instance && !s->plugin->instance->suspect;
+        if (!best || (runs && !best->plugin->instance) ||
+            (best->plugin->state == PK__PLUGIN_FAILED && s->plugin->state != PK__PLUGIN_FAILED)) {
+            best = s;
+        }
+    }
+    return best;
+}
+
+static pk__service_entry *pk__select_of_plugin(pk__plugin *p, const pk_call_desc *d)
+{
+    for (size_t i = 0; i < p->service_count; i++) {
+        pk__service_entry *s = &p->services[i];
+        if (pk_str_is(s->contract, d->contract) && (!d->type || !*d->type || pk_str_is(s->type, d->type))) {
+            return s;
+        }
+    }
+    return NULL;
+}
+
+/* The plugin and (unless the call names only a path) the service. */
+static pk_err pk__select_find(pk__registry *r, const pk_call_desc *d, pk__plugin **plugin, pk__service_entry **service,
+                              pk_error *err)
+{
+    *service = NULL;
+    if (d->plugin && *d->plugin) {
+        *plugin = pk__registry_find(r, pk_str_from(d->plugin));
+        if (!*plugin) {
+            return pk_error_set(err, PK_ERR_PLUGIN_NOT_FOUND, "no plugin found: '%s'", d->plugin);
+        }
+        if (d->contract && *d->contract) {
+            *service = pk__select_of_plugin(*plugin, d);
+            if (!*service && (*plugin)->probed) {
+                return pk_error_set(err, PK_ERR_PLUGIN_NOT_FOUND, "plugin '%s' offers no '%s' of type '%s'", d->plugin,
+                                    d->contract, d->type ? d->type : "");
+            }
+            if (*service && !pk__select_version_fits(*service, d->version)) {
+                return pk_error_set(err, PK_ERR_BAD_CONTRACT, "plugin '%s' offers '%s' %" PK_FMT ", not %s", d->plugin,
+                                    d->contract, PK_ARG((*service)->version), d->version);
+            }
+        }
+        return PK_OK;
+    }
+    bool any = !d->type || !*d->type;
+    bool wrong_version = false;
+    pk__service_entry *chain = pk__registry_services(r, pk__select_str(d->contract), pk__select_str(d->type));
+    *service = pk__select_best(chain, any, d->version, &wrong_version);
+    if (!*service) {
+        return wrong_version ? pk_error_set(err, PK_ERR_BAD_CONTRACT,
+                                            "no plugin found for '%s' %s: '%s' offers %" PK_FMT, d->contract,
+                                            d->version, chain->plugin->id, PK_ARG(chain->version))
+                             : pk__select_nothing(r, d, err);
+    }
+    *plugin = (*service)->plugin;
+    return PK_OK;
+}
+
+/* Which verb and path: named by the call, or known of the service, or POST /method. */
+static pk_err pk__select_method(const pk_call_desc *d, const pk__service_entry *s, pk__target *out, pk_error *err)
+{
+    out->type = s ? s->type : pk__select_str(d->type);
+    for (size_t i = 0; s && d->method && i < s->method_count; i++) {
+        if (pk_str_is(s->methods[i].name, d->method)) {
+            out->verb = s->methods[i].verb;
+            out->path = s->methods[i].path;
+            out->flags = s->methods[i].flags;
+            return PK_OK;
+        }
+    }
+    if (d->http && *d->http) {
+        if (!pk_str_cut(pk_str_from(d->http), ' ', &out->verb, &out->path) || out->path.len == 0 ||
+            out->path.ptr[0] != '/') {
+            return pk_error_set(err, PK_ERR_MISUSE, "cannot call '%s': it should read 'POST /path'", d->http);
+        }
+    } else {
+        size_t len = d->method ? strlen(d->method) : 0;
+        if (len == 0 || len + 2 > sizeof(out->composed)) {
+            return pk_error_set(err, PK_ERR_MISUSE, "cannot call: no method is named");
+        }
+        out->composed[0] = '/';
+        memcpy(out->composed + 1, d->method, len + 1);
+        out->verb = PK_STR("POST");
+        out->path.ptr = out->composed;
+        out->path.len = len + 1;
+    }
+    if (pk_str_is(out->verb, "GET") || pk_str_is(out->verb, "HEAD")) {
+        out->flags |= PK_IDEMPOTENT; // RFC 9110, 9.2.2
+    }
+    return PK_OK;
+}
+
+/* No instance is ready: wish for one, or say why there will be none. */
+static pk_err pk__select_wish(pk__registry *r, pk__plugin *p, pk__waiter *w, pk_error *err)
+{
+    if (p->is_gone) {
+        return pk_error_set(err, PK_ERR_PLUGIN_NOT_FOUND, "cannot call '%s': it has been removed", p->id);
+    }
+    if (p->state == PK__PLUGIN_REJECTED || p->skipped) {
+        return pk_error_set(err, PK_ERR_PLUGIN_DISABLED, "cannot call '%s': it was rejected: %s", p->id, p->why.msg);
+    }
+    if (p->state == PK__PLUGIN_FAILED) {
+        return pk_error_set(err, PK_ERR_PLUGIN_DISABLED, "cannot call '%s': it failed too often: %s", p->id, p->why.msg);
+    }
+    if (w->about == p->handle && w->serial != p->failures) {
+        w->about = 0;
+        return pk__error_copy(err, &p->why);
+    }
+    w->about = p->handle;
+    w->serial = p->failures;
+    pk__list_push(&p->waiters, &w->node);
+    if (p->state == PK__PLUGIN_STOPPED && !p->is_asked) { // in every other state the next move wakes the waiter
+        p->is_asked = true;
+        pk_loop_post(r->loop, &r->work);
+    }
+    return PK_ERR_BUSY;
+}
+
+static pk_err pk__select_take_locked(pk__registry *r, const pk_call_desc *d, pk__waiter *w, pk__target *out,
+                                     pk_error *err)
+{
+    pk__plugin *p = NULL;
+    pk__service_entry *s = NULL;
+    if (r->is_closed) {
+        return pk_error_set(err, PK_ERR_STOPPED, "cannot call: the manager is stopping or stopped");
+    }
+    pk_err rc = pk__select_find(r, d, &p, &s, err);
+    if (rc) {
+        return rc;
+    }
+    memset(out, 0, sizeof(*out));
+    pk__instance *i = p->instance;
+    if (!i || !i->channel || i->suspect) {
+        return pk__select_wish(r, p, w, err);
+    }
+    rc = pk__select_method(d, s, out, err);
+    if (rc) {
+        return rc;
+    }
+    out->dialect = i->dialect;
+    out->channel = i->channel;
+    out->instance = i;
+    out->plugin = pk_str_from(p->id);
+    out->instance_name = pk_str_from(i->name);
+    i->in_flight++;
+    return PK_OK;
+}
+
+static pk_err pk__select_take(void *user, const pk_call_desc *desc, pk__waiter *w, pk__target *out, pk_error *err)
+{
+    pk__registry *r = (pk__registry *)user;
+    pk__registry_lock(r);
+    pk_err rc = pk__select_take_locked(r, desc, w, out, err);
+    pk__registry_unlock(r);
+    return rc;
+}
+
+static void pk__select_unqueue(void *user, pk__waiter *w)
+{
+    pk__registry *r = (pk__registry *)user;
+    pk__registry_lock(r);
+    pk__list_remove(&w->node);
+    pk__registry_unlock(r);
+}
+
+static void pk__select_give_back(void *user, pk__target *target, const pk__usage *usage)
+{
+    pk__registry *r = (pk__registry *)user;
+    pk__instance *i = (pk__instance *)target->instance;
+    pk__registry_lock(r);
+    pk__plugin *p = i->plugin;
+    p->calls++;
+    p->failed_calls += usage->error->code != PK_OK;
+    p->bytes_in += usage->bytes_in;
+    p->bytes_out += usage->bytes_out;
+    i->in_flight--;
+    bool broken = usage->error->code == PK_ERR_PLUGIN_CONNECTION && !p->internal;
+    if (broken) {
+        i->suspect = true; // life asks how it is; until then nobody else runs into it
+    }
+    if (broken || (i->in_flight == 0 && i->state >= PK__INSTANCE_DRAINING)) {
+        pk_loop_post(r->loop, &r->work);
+    }
+    pk__registry_unlock(r);
+}
+
+/* The same declaration, though maybe in another file of the program: then the structs are laid out alike. */
+static bool pk__select_same_contract(const pk_contract *a, const pk_contract *b)
+{
+    if (a == b) {
+        return true;
+    }
+    bool same = strcmp(a->name, b->name) == 0 && strcmp(a->version, b->version) == 0 && a->count == b->count;
+    for (size_t i = 0; same && i < a->count; i++) {
+        same = strcmp(a->methods[i].name, b->methods[i].name) == 0 && a->methods[i].slot == b->methods[i].slot;
+    }
+    return same;
+}
+
+/* A stub of an internal service is given the way past the pipeline. */
+static pk_err pk__select_bind(void *user, pk_stub *stub, pk_error *err)
+{
+    pk__registry *r = (pk__registry *)user;
+    pk_call_desc d;
+    pk__plugin *p = NULL;
+    pk__service_entry *s = NULL;
+    char type[256];
+    memset(&d, 0, sizeof(d));
+    if (stub->type.len >= sizeof(type)) {
+        return pk_error_set(err, PK_ERR_PLUGIN_NOT_FOUND, "no plugin found: the type's name is too long");
+    }
+    if (stub->type.len) {
+        memcpy(type, stub->type.ptr, stub->type.len);
+    }
+    type[stub->type.len] = '\0';
+    d.contract = stub->contract->name;
+    d.type = type;
+    d.version = stub->contract->version;
+    pk__registry_lock(r);
+    pk_err rc = pk__select_find(r, &d, &p, &s, err);
+    for (size_t i = 0; !rc && s->method_count && i < stub->contract->count; i++) {
+        bool has = false;
+        for (size_t k = 0; !has && k < s->method_count; k++) {
+            has = pk_str_is(s->methods[k].name, stub->contract->methods[i].name);
+        }
+        if (!has) {
+            rc = pk_error_set(err, PK_ERR_BAD_CONTRACT, "cannot bind '%s' of plugin '%s': method '%s' is missing",
+                              stub->contract->name, p->id, stub->contract->methods[i].name);
+        }
+    }
+    if (!rc && s->internal && pk__select_same_contract(s->internal->contract, stub->contract)) {
+        stub->live = &p->live;
+        stub->epoch = p->live;
+        stub->direct = s->internal->object;
+    }
+    pk__registry_unlock(r);
+    return rc;
+}
+
+PK__FN pk__router pk__select_router(pk__registry *r)
+{
+    pk__router router = {pk__select_take, pk__select_unqueue, pk__select_give_back, pk__select_bind, r};
+    return router;
+}

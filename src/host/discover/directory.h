@@ -1,0 +1,32 @@
+/* directory.h - the finder that looks for executables below a directory, as the Go framework does.
+ *
+ * Every regular file without an extension is a plugin, and its name is the id. Files and directories that begin with a
+ * dot are left out, and so is everything deeper than PK__DIRECTORY_DEPTH. Further rules, because what is found is run:
+ *
+ *     a symbolic link, a file that others may write to or that belongs to somebody else,
+ *     a directory that others may exchange things in                                    skipped, with the reason
+ *     an executable with an extension, a file without one that is not executable        skipped, with the cure
+ *     other files (texts, data)                                                         not mentioned
+ *
+ * The scan is done when start returns; it takes the names in sorted order, so that two hosts see the same. */
+#ifndef PK__DIRECTORY_H
+#define PK__DIRECTORY_H
+#include "../../os/file.h"
+#ifndef PLUGKIT_NO_FILES
+
+#define PK__DIRECTORY_DEPTH 8
+#define PK__DIRECTORY_ENTRIES 10000 // in one directory
+
+/* Caller's memory; alive as long as the finder is used. */
+typedef struct pk__directory {
+    const pk_alloc *alloc;
+    const char *path; // borrowed
+    bool (*filter)(void *user, const char *path);
+    void *user;
+} pk__directory;
+
+PK__FN pk_finder pk__directory_finder(pk__directory *d, const pk_alloc *alloc, const char *path,
+                                      bool (*filter)(void *user, const char *path), void *user);
+
+#endif
+#endif

@@ -1,0 +1,116 @@
+/* sink.c - the inbox. */
+#include "sink.h"
+
+#include <string.h>
+
+#include "../../base/error.h"
+#include "../../base/memory.h"
+
+static bool pk__sink_copy(pk__plugin *p, const pk_found *found)
+{
+    p->capabilities = pk_mem_dup(&p->mem, found->manifest);
+    if (!p->capabilities.ptr || found->path) {
+        return p->capabilities.ptr != NULL;
+    }
+    p->endpoint = found->endpoint;
+    p->endpoint.address = pk_mem_dup(&p->mem, pk_str_from(found->endpoint.address)).ptr;
+    p->endpoint.dialect = pk_mem_dup(&p->mem, pk_str_from(found->endpoint.dialect ? found->endpoint.dialect
+                                                                                    : "plugkit/1")).ptr;
+    p->endpoint.token = pk_mem_dup(&p->mem, found->endpoint.token);
+    return p->endpoint.address && p->endpoint.dialect && p->endpoint.token.ptr;
+}
+
+static pk_err pk__sink_add(pk__registry *r, const pk_found *found, pk_error *err)
+{
+    pk__plugin *p = NULL;
+    pk_error why;
+    memset(&why, 0, sizeof(why));
+    if (found->skipped) {
+        (void)pk_error_set(&why, PK_ERR_NOT_EXECUTABLE, "%s", found->skipped);
+    } else if (!found->path && !found->endpoint.address) {
+        return pk_error_set(err, PK_ERR_MISUSE, "cannot take '%s': it has neither a path nor an endpoint", found->id);
+    } else if (pk__registry_check_name(found->id, &why) == PK_OK) {
+        const pk__plugin *other = pk__registry_find(r, pk_str_from(found->id));
+        if (other && other->path && found->path && strcmp(other->path, found->path) == 0) {
+            return PK_OK; // found once more
+        }
+        if (other) {
+            (void)pk_error_set(&why, PK_ERR_DUPLICATE, "cannot add plugin '%s': the id is taken by '%s'", found->id,
+                               other->path ? other->path : "a plugin that is compiled in");
+        }
+    }
+    char id[100];
+    (void)pk__error_clean(id, sizeof(id), pk_str_from(found->id)); // a bad name is shown, but not as it is
+    pk_err rc = pk__registry_add(r, id, found->path, &p, err);
+    if (rc) {
+        return rc;
+    }
+    p->why = why;
+    p->skipped = found->skipped != NULL;
+    if (!pk__sink_copy(p, found)) {
+        (void)pk__error_memory(&p->why, "take what was found");
+    }
+    if (p->why.code == PK_OK && !pk__map_put(&r->by_id, pk_str_from(p->id), p)) {
+        (void)pk__error_memory(&p->why, "take what was found");
+    }
+    return PK_OK;
+}
+
+PK_API pk_err pk_sink_found(pk_sink *sink, const pk_found *found, pk_error *err)
+{
+    pk__registry *r = sink->registry;
+    pk__registry_lock(r);
+    pk_err rc = found->id ? pk__sink_add(r, found, err) : pk_error_set(err, PK_ERR_MISUSE, "cannot take a plugin without id");
+    if (!rc) {
+        pk_loop_post(r->loop, &r->work);
+    }
+    pk__registry_unlock(r);
+    return rc;
+}
+
+PK_API void pk_sink_gone(pk_sink *sink, const char *id)
+{
+    pk__registry *r = sink->registry;
+    pk__registry_lock(r);
+    pk__plugin *p = pk__registry_find(r, pk_str_from(id));
+    if (p && !p->internal) {
+        p->is_gone = true;
+        pk_loop_post(r->loop, &r->work);
+    }
+    pk__registry_unlock(r);
+}
+
+PK_API void pk_sink_done(pk_sink *sink)
+{
+    pk__registry *r = sink->registry;
+    pk__registry_lock(r);
+    if (!sink->is_done) {
+        sink->is_done = true;
+        r->scans--;
+        pk__cond_broadcast(&r->changed);
+        pk_loop_wake(r->loop);
+    }
+    pk__registry_unlock(r);
+}
+
+PK__FN pk_err pk__sink_start(pk_sink *sink, pk_error *err)
+{
+    pk__registry_lock(sink->registry);
+    sink->registry->scans++;
+    pk__registry_unlock(sink->registry);
+    sink->is_started = true;
+    pk_err rc = sink->finder->start(sink->finder->user, sink, err);
+    if (rc) {
+        sink->is_started = false;
+        pk_sink_done(sink);
+    }
+    return rc;
+}
+
+PK__FN void pk__sink_stop(pk_sink *sink)
+{
+    if (sink->is_started && sink->finder->stop) {
+        sink->finder->stop(sink->finder->user);
+    }
+    sink->is_started = false;
+}

@@ -1,0 +1,194 @@
+/* health.c - asking instances how they are, and asking them to end.
+ *
+ * Only dialects with PK_DIALECT_HEALTH are asked, and Go framework plugins only when something failed: asking counts as
+ * work there and would keep an idle plugin alive for ever. The answers: 2xx is well (a JSON body with a "status" of
+ * "degraded" is less than well), anything else is a miss. A miss counts only while no call is in flight: a plugin that
+ * works on one may be too busy to answer. After a transport failure there is no second chance: it is asked at once,
+ * and ended if it does not answer. */
+#include <string.h>
+
+#include "../../base/error.h"
+#include "../../base/memory.h"
+#include "../../os/clock.h"
+#include "life.h"
+
+enum { PK__HEALTH_RETRY_MAX = 50 };
+
+static void pk__health_later(pk_launch *l, uint32_t delay_ms)
+{
+    pk_error why;
+    if (pk_timer_start(l->life->loop, &l->health, delay_ms, &why)) {
+        pk__life_log(l->life, PK_LOG_WARN, "plugin.health", l->plugin->id, why.msg);
+    }
+}
+
+static void pk__health_on_time(void *user)
+{
+    pk__health_ask((pk_launch *)user);
+}
+
+static bool pk__health_is_asked(const pk_launch *l)
+{
+    const pk_dialect *d = l->instance->dialect;
+    return d && (d->flags & PK_DIALECT_HEALTH) && !l->is_framework && !l->life->desc->health.off;
+}
+
+PK__FN void pk__health_begin(pk_launch *l)
+{
+    l->health.on_time = pk__health_on_time;
+    l->health.user = l;
+    l->misses = 0;
+    if (pk__health_is_asked(l)) {
+        pk__health_later(l, l->life->desc->health.interval_ms);
+    }
+}
+
+/* A good answer: the instance works, maybe less than fully. */
+static void pk__health_good(pk_launch *l, const pk_reply *reply)
+{
+    pk__registry *r = l->life->registry;
+    const pk_json_value *doc = NULL;
+    pk_mem mem;
+    memset(&mem, 0, sizeof(mem));
+    mem.alloc = l->life->alloc;
+    bool degraded = reply->body.bytes.len && pk_json_parse(&mem, reply->body.bytes, &doc, NULL) == PK_OK &&
+                    pk_json_is(pk_json_get(doc, "status"), "degraded");
+    l->misses = 0;
+    pk__registry_lock(r);
+    pk__instance_state from = l->instance->state;
+    bool moved = pk__states_instance(&l->instance->state, degraded ? PK__INSTANCE_ON_DEGRADE : PK__INSTANCE_ON_RECOVER);
+    pk__instance_state to = l->instance->state;
+    bool cleared = l->instance->suspect;
+    l->instance->suspect = false;
+    if (cleared) {
+        pk__registry_wake(r, l->plugin);
+    }
+    pk__registry_unlock(r);
+    if (moved) {
+        pk_error why;
+        (void)pk_error_set(&why, PK_ERR_UNHEALTHY, "plugin '%s' is degraded: %" PK_FMT, l->plugin->id,
+                           PK_ARG(pk_json_str(pk_json_get(doc, "reason"))));
+        pk__life_event(l->life, degraded ? "plugin.degraded" : "plugin.recovered", l->plugin,
+                       pk__states_instance_text(from), pk__states_instance_text(to), degraded ? &why : NULL);
+    }
+    pk_mem_free(&mem);
+}
+
+static void pk__health_bad(pk_launch *l, const pk_error *err)
+{
+    pk__registry *r = l->life->registry;
+    pk_error why;
+    pk__registry_lock(r);
+    bool suspect = l->instance->suspect;
+    bool busy = l->instance->in_flight > 0;
+    pk__registry_unlock(r);
+    l->misses += !busy;
+    if (suspect || l->misses >= l->life->desc->health.misses) {
+        (void)pk_error_set(&why, PK_ERR_UNHEALTHY, "plugin '%s' is not healthy: %s", l->plugin->id, err->msg);
+        pk__keeper_fail(l->keeper, &why);
+        return;
+    }
+    pk__life_log(l->life, PK_LOG_WARN, "plugin.health", l->plugin->id, err->msg);
+}
+
+static void pk__health_on_reply(void *user, pk_call call, pk_reply *reply, const pk_error *err)
+{
+    pk_launch *l = (pk_launch *)user;
+    (void)call;
+    l->is_asking = false;
+    if (err && err->code == PK_ERR_CANCELED) {
+        return;
+    }
+    if (l->step == PK__LAUNCH_STARTING) {
+        /* Any answer counts: the process serves. None yet: it may not accept so soon; try again in a moment. */
+        if (!err || err->sent == PK_SENT_ANSWERED) {
+            pk__keeper_up(l->keeper);
+        } else {
+            l->retry_ms = PK__MIN(l->retry_ms ? l->retry_ms * 2 : 1, (uint32_t)PK__HEALTH_RETRY_MAX);
+            pk__health_later(l, l->retry_ms);
+        }
+        return;
+    }
+    if (l->step != PK__LAUNCH_UP) {
+        return;
+    }
+    if (!err || (l->is_framework && err->sent == PK_SENT_ANSWERED)) {
+        pk__health_good(l, reply);
+    } else {
+        pk__health_bad(l, err);
+    }
+    if (l->step == PK__LAUNCH_UP && pk__health_is_asked(l)) {
+        pk__health_later(l, l->life->desc->health.interval_ms);
+    }
+}
+
+static pk_err pk__health_call(pk_launch *l, const char *http, uint32_t timeout_ms, pk_on_reply on_reply, void *user,
+                              pk_call *call, pk_error *err)
+{
+    pk_call_desc d;
+    memset(&d, 0, sizeof(d));
+    d.plugin = l->instance->name;
+    d.http = http;
+    d.ctx.timeout_ms = timeout_ms;
+    d.on_reply = on_reply;
+    d.user = user;
+    return pk_caller_start(&l->life->care, &d, call, err);
+}
+
+PK__FN void pk__health_ask(pk_launch *l)
+{
+    pk_error why;
+    if (l->is_asking || !l->instance->channel) {
+        return;
+    }
+    l->health.on_time = pk__health_on_time;
+    l->health.user = l;
+    pk_timer_stop(l->life->loop, &l->health);
+    if (!(l->instance->dialect->flags & PK_DIALECT_HEALTH)) {
+        if (l->step == PK__LAUNCH_UP) { // nothing to ask with: the failed call has to do
+            (void)pk_error_set(&why, PK_ERR_PLUGIN_CONNECTION, "cannot reach the plugin '%s'", l->plugin->id);
+            pk__keeper_fail(l->keeper, &why);
+        }
+        return;
+    }
+    uint32_t timeout_ms = l->step == PK__LAUNCH_STARTING ? l->life->desc->deadline.start_ms
+                                                         : PK__MIN(l->life->desc->health.interval_ms, 5000u);
+    l->is_asking = true;
+    if (pk__health_call(l, "GET /healthz", timeout_ms, pk__health_on_reply, l, &l->asking, &why)) {
+        l->is_asking = false;
+        pk__health_later(l, 100);
+    }
+}
+
+PK__FN void pk__health_end(pk_launch *l)
+{
+    pk_timer_stop(l->life->loop, &l->health);
+    if (l->is_asking) {
+        l->is_asking = false;
+        pk__caller_cancel_now(&l->life->care, l->asking);
+    }
+}
+
+static void pk__health_on_shutdown(void *user, pk_call call, pk_reply *reply, const pk_error *err)
+{
+    (void)user; // the exit tells more than the answer, and many plugins end before they have answered
+    (void)call;
+    (void)reply;
+    (void)err;
+}
+
+PK__FN void pk__health_shutdown(pk_launch *l)
+{
+    pk_error why;
+    const pk_dialect *d = l->instance->dialect;
+    bool asked = false;
+    if (d && (d->flags & PK_DIALECT_HEALTH) && l->launcher) {
+        asked = pk__health_call(l, "POST /shutdown", l->life->desc->deadline.stop_ms, pk__health_on_shutdown, NULL, NULL,
+                                &why) == PK_OK;
+    } else if (l->launcher && l->launcher->send && !l->is_framework) {
+        asked = l->launcher->send(l->state, PK_STR("{\"shutdown\":true}\n"), &why) == PK_OK;
+    }
+    if (!asked) {
+        pk__launching_signal(l, l->is_framework ? 1 : 0);
+    }
+}

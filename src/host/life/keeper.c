@@ -1,0 +1,373 @@
+/* keeper.c - one plugin: started, up, crashed, stopped. */
+#include <stdio.h>
+#include <string.h>
+
+#include "../../base/error.h"
+#include "../../base/memory.h"
+#include "../../os/clock.h"
+#include "../../os/process.h"
+#include "../../os/random.h"
+#include "capabilities.h"
+#include "life.h"
+
+PK__FN bool pk__keeper_move(pk__keeper *k, pk__plugin_event event, const pk_error *why)
+{
+    static const char *const names[] = {
+#define PK__KEEPER_NAME(name, text) "plugin." text,
+        PK__PLUGIN_STATES(PK__KEEPER_NAME)
+#undef PK__KEEPER_NAME
+    };
+    pk__registry *r = k->life->registry;
+    pk__plugin *p = k->plugin;
+    pk_error told;
+    memset(&told, 0, sizeof(told));
+    pk__registry_lock(r);
+    pk__plugin_state from = p->state;
+    bool moved = pk__states_plugin(&p->state, event);
+    pk__plugin_state to = p->state;
+    if (moved) {
+        if (why) {
+            p->why = *why;
+        } else if (event == PK__PLUGIN_ON_UP) {
+            memset(&p->why, 0, sizeof(p->why));
+        }
+        p->failures += event == PK__PLUGIN_ON_START_FAILED || event == PK__PLUGIN_ON_GIVE_UP ||
+                       event == PK__PLUGIN_ON_REJECT || (event == PK__PLUGIN_ON_CRASHED && from == PK__PLUGIN_STARTING);
+        told = p->why;
+        if (event != PK__PLUGIN_ON_WANT) { // there is nothing for waiters yet
+            pk__registry_wake(r, p);
+        }
+    }
+    pk__registry_unlock(r);
+    if (moved) {
+        pk__life_event(k->life, to == PK__PLUGIN_RUNNING ? "plugin.ready" : names[to], p, pk__states_plugin_text(from),
+                       pk__states_plugin_text(to), told.code ? &told : NULL);
+    }
+    return moved;
+}
+
+static bool pk__keeper_move_instance(pk__keeper *k, pk__instance_event event, bool take_calls)
+{
+    pk__registry *r = k->life->registry;
+    pk__instance *i = k->launch->instance;
+    pk__registry_lock(r);
+    bool moved = pk__states_instance(&i->state, event);
+    if (take_calls) {
+        k->plugin->instance = i;
+    } else if (k->plugin->instance == i) {
+        k->plugin->instance = NULL;
+    }
+    pk__registry_unlock(r);
+    return moved;
+}
+
+static uint32_t pk__keeper_in_flight(const pk__keeper *k, bool with_care)
+{
+    const pk__instance *i = k->launch->instance;
+    pk__registry_lock(k->life->registry);
+    uint32_t n = i->in_flight + (with_care ? i->in_care : 0);
+    pk__registry_unlock(k->life->registry);
+    return n;
+}
+
+/* ---- starting */
+
+PK__FN void pk__keeper_start(pk__keeper *k)
+{
+    pk_error why;
+    pk_timer_stop(k->life->loop, &k->backoff);
+    if (k->launch || k->life->is_stopping || !pk__keeper_move(k, PK__PLUGIN_ON_WANT, NULL)) {
+        return;
+    }
+    k->is_stop_asked = false;
+    if (pk__launching_begin(k, false, &why)) {
+        (void)pk__keeper_move(k, PK__PLUGIN_ON_START_FAILED, &why);
+    }
+}
+
+PK__FN void pk__keeper_up(pk__keeper *k)
+{
+    pk_launch *l = k->launch;
+    pk__registry *r = k->life->registry;
+    if (l->step != PK__LAUNCH_STARTING) {
+        return; // it is being stopped meanwhile
+    }
+    l->step = PK__LAUNCH_UP;
+    pk_timer_stop(k->life->loop, &l->timer);
+    pk__registry_lock(r);
+    k->plugin->starts++;
+    k->plugin->start_time = pk__clock_ns() - l->started_at;
+    pk__registry_unlock(r);
+    (void)pk__keeper_move_instance(k, PK__INSTANCE_ON_UP, true);
+    (void)pk__keeper_move(k, PK__PLUGIN_ON_UP, NULL);
+    if (k->launch == l && l->step == PK__LAUNCH_UP) { // an event callback may have stopped it
+        pk__health_begin(l);
+    }
+}
+
+static void pk__keeper_on_backoff(void *user)
+{
+    pk__keeper_start((pk__keeper *)user);
+}
+
+/* ---- ending */
+
+/* How many crashes there were in the window, this one included. */
+static uint32_t pk__keeper_count_crash(pk__keeper *k)
+{
+    int64_t now = pk__clock_ns();
+    int64_t window = (int64_t)k->life->desc->restart.window_ms * 1000000;
+    uint32_t recent = 1;
+    for (uint32_t i = 0; i < PK__MIN(k->crash_count, (uint32_t)PK__LIFE_CRASHES); i++) {
+        recent += now - k->crashes[i] < window;
+    }
+    if (recent == 1) {
+        k->delay_ms = 0; // it ran well for a while
+    }
+    k->crashes[k->crash_count++ % PK__LIFE_CRASHES] = now;
+    return recent;
+}
+
+static void pk__keeper_back_off(pk__keeper *k)
+{
+    const pk_manager_desc *d = k->life->desc;
+    uint64_t delay = k->delay_ms ? (uint64_t)k->delay_ms * 2 : d->restart.delay_ms;
+    k->delay_ms = (uint32_t)PK__MIN(delay, (uint64_t)d->restart.delay_max_ms);
+    /* 10 % of jitter either way, so that plugins that fell together do not rise together. */
+    uint32_t spread = k->delay_ms / 10;
+    uint32_t wait_ms = k->delay_ms - spread + (spread ? (uint32_t)(pk__random_u64() % (2 * spread + 1)) : 0);
+    k->backoff.on_time = pk__keeper_on_backoff;
+    k->backoff.user = k;
+    pk_error why;
+    if (pk_timer_start(k->life->loop, &k->backoff, wait_ms, &why)) {
+        (void)pk__keeper_move(k, PK__PLUGIN_ON_UNWANT, &why); // without a timer the next call starts it
+    }
+}
+
+/* Why a launch that was to go on has ended, in one sentence. */
+static void pk__keeper_why(const pk__keeper *k, const pk_launch *l, pk_error *why)
+{
+    char how[100];
+    bool was_up = k->plugin->state == PK__PLUGIN_RUNNING;
+    if (l->failure.code) {
+        *why = l->failure;
+        return;
+    }
+    if (l->exit_why[0]) {
+        (void)snprintf(how, sizeof(how), "%.99s", l->exit_why);
+    } else {
+#ifndef PLUGKIT_NO_PROCESS
+        (void)pk__process_describe(l->wait_status, how, sizeof(how));
+#else
+        (void)snprintf(how, sizeof(how), "it ended with %d", l->wait_status);
+#endif
+    }
+    (void)pk_error_set(why, PK_ERR_START, "%s '%s': %s%s%s",
+                       !l->instance ? "cannot probe" : was_up ? "the plugin crashed:" : "cannot start", k->plugin->id, how,
+                       l->tail[0] ? ": " : "", l->tail);
+}
+
+static void pk__keeper_crashed(pk__keeper *k, const pk_error *why)
+{
+    bool was_up = k->plugin->state == PK__PLUGIN_RUNNING;
+    if (!was_up && k->crash_count == 0) {
+        (void)pk__keeper_move(k, PK__PLUGIN_ON_START_FAILED, why); // it never worked: whoever asked is told, that is all
+    } else if (k->life->desc->restart.off || k->life->is_stopping) {
+        (void)pk__keeper_move(k, was_up ? PK__PLUGIN_ON_EXITED : PK__PLUGIN_ON_START_FAILED, why);
+    } else if (pk__keeper_count_crash(k) >= k->life->desc->restart.max) {
+        (void)pk__keeper_move(k, PK__PLUGIN_ON_GIVE_UP, why);
+        k->crash_count = 0;
+        k->delay_ms = 0;
+    } else if (pk__keeper_move(k, PK__PLUGIN_ON_CRASHED, why)) {
+        pk__keeper_back_off(k);
+    }
+}
+
+/* Nothing of the instance is in use any more. */
+static void pk__keeper_finish(pk__keeper *k)
+{
+    pk_launch *l = k->launch;
+    pk_error why;
+    pk__keeper_why(k, l, &why);
+    bool idle = k->plugin->state == PK__PLUGIN_RUNNING && l->failure.code == PK_OK && l->wait_status == 0;
+    bool asked = k->is_stop_asked;
+    pk__launching_destroy(l);
+    if (asked || idle) {
+        (void)pk__keeper_move(k, PK__PLUGIN_ON_EXITED, NULL); // an idle exit is no crash: the next call starts it again
+    } else {
+        pk__keeper_crashed(k, &why);
+    }
+    pk__life_settle(k->life);
+}
+
+static void pk__keeper_probed(pk__keeper *k)
+{
+    pk_launch *l = k->launch;
+    pk__registry *r = k->life->registry;
+    pk__plugin *p = k->plugin;
+    pk__capabilities found;
+    pk_error why;
+    pk_err rc = PK_OK;
+    if (l->failure.code || l->wait_status != 0) {
+        pk__keeper_why(k, l, &why);
+        rc = why.code;
+    } else {
+        rc = pk__capabilities_parse(p, pk_buf_str(&l->printed), &found, &why);
+    }
+    if (!rc) {
+        pk__registry_lock(r);
+        rc = pk__registry_offer(r, p, found.services, found.count, &why);
+        if (!rc) {
+            p->version = found.version;
+            p->capabilities = found.text;
+            p->config_types = found.config_types;
+            p->speaks_plugkit = found.speaks_plugkit;
+            p->probed = true;
+        }
+        pk__registry_unlock(r);
+    }
+    pk__launching_destroy(l);
+    k->life->probes--;
+    (void)pk__keeper_move(k, rc ? PK__PLUGIN_ON_REJECT : PK__PLUGIN_ON_PROBE_OK, rc ? &why : NULL);
+    pk_loop_post(k->life->loop, &r->work); // the next one may be probed, and this one may be wanted
+    pk__life_settle(k->life);
+}
+
+PK__FN void pk__keeper_exited(pk__keeper *k)
+{
+    pk__instance *i = k->launch->instance;
+    if (!i) {
+        pk__keeper_probed(k);
+        return;
+    }
+    (void)pk__keeper_move_instance(k, PK__INSTANCE_ON_EXIT, false);
+    pk__health_end(k->launch);
+    if (i->channel && i->dialect->interrupt) {
+        i->dialect->interrupt(i->channel);
+    }
+    if (pk__keeper_in_flight(k, true) == 0) {
+        pk__keeper_finish(k);
+    } // else the last call that gives it back wakes us
+}
+
+/* ---- stopping */
+
+static void pk__keeper_tell(pk__keeper *k)
+{
+    pk_launch *l = k->launch;
+    uint32_t stop_ms = k->life->desc->deadline.stop_ms;
+    l->step = PK__LAUNCH_TOLD;
+    pk__launching_arm(l, stop_ms - stop_ms / 2);
+    pk__launching_signal(l, l->is_framework ? 1 : 0); // Go's framework listens to SIGINT
+}
+
+static void pk__keeper_ask(pk__keeper *k)
+{
+    pk_launch *l = k->launch;
+    l->step = PK__LAUNCH_ASKED;
+    (void)pk__keeper_move_instance(k, PK__INSTANCE_ON_STOP, false);
+    pk__launching_arm(l, k->life->desc->deadline.stop_ms / 2);
+    pk__health_shutdown(l);
+}
+
+PK__FN void pk__keeper_drained(pk__keeper *k)
+{
+    pk_launch *l = k->launch;
+    bool late = !pk__timer_is_running(&l->timer);
+    if (!l->instance) {
+        return;
+    }
+    switch (l->step) {
+    case PK__LAUNCH_DRAINING:
+        if (pk__keeper_in_flight(k, false) == 0) {
+            pk__keeper_ask(k);
+        } else if (late) {
+            pk__instance *i = l->instance;
+            (void)pk__keeper_move_instance(k, PK__INSTANCE_ON_STOP, false);
+            if (i->channel && i->dialect->interrupt) {
+                i->dialect->interrupt(i->channel);
+            }
+            pk__keeper_tell(k);
+        }
+        break;
+    case PK__LAUNCH_ASKED:
+        if (late) {
+            pk__keeper_tell(k);
+        }
+        break;
+    case PK__LAUNCH_TOLD:
+        if (late) {
+            pk__launching_arm(l, 100); // and again, should the launcher not have been able to
+            pk__launching_signal(l, 2);
+        }
+        break;
+    case PK__LAUNCH_EXITED:
+        if (pk__keeper_in_flight(k, true) == 0) {
+            pk__keeper_finish(k);
+        }
+        break;
+    case PK__LAUNCH_STARTING:
+    case PK__LAUNCH_UP:
+    case PK__LAUNCH_KILLED: break;
+    }
+}
+
+PK__FN void pk__keeper_stop(pk__keeper *k)
+{
+    pk_launch *l = k->launch;
+    if (k->is_stop_asked && l) {
+        return;
+    }
+    k->is_stop_asked = true;
+    pk_timer_stop(k->life->loop, &k->backoff);
+    if (!l) {
+        (void)pk__keeper_move(k, PK__PLUGIN_ON_UNWANT, NULL);
+        return;
+    }
+    if (!l->instance) {
+        (void)pk_error_set(&l->failure, PK_ERR_STOPPED, "cannot probe '%s': the manager is stopping", k->plugin->id);
+        pk__launching_signal(l, 2);
+        return;
+    }
+    (void)pk__keeper_move(k, PK__PLUGIN_ON_UNWANT, NULL);
+    pk__health_end(l);
+    if (l->step == PK__LAUNCH_STARTING) {
+        (void)pk__keeper_move_instance(k, PK__INSTANCE_ON_STOP, false);
+        pk__keeper_tell(k);
+    } else if (l->step == PK__LAUNCH_UP) {
+        l->step = PK__LAUNCH_DRAINING;
+        (void)pk__keeper_move_instance(k, PK__INSTANCE_ON_DRAIN, false);
+        pk__launching_arm(l, k->life->desc->deadline.stop_ms);
+        pk__keeper_drained(k);
+    }
+}
+
+PK__FN void pk__keeper_fail(pk__keeper *k, const pk_error *why)
+{
+    pk_launch *l = k->launch;
+    if (l->step >= PK__LAUNCH_KILLED) {
+        return;
+    }
+    if (l->failure.code == PK_OK) {
+        l->failure = *why;
+    }
+    pk__health_end(l);
+    (void)pk__keeper_move_instance(k, PK__INSTANCE_ON_STOP, false);
+    pk__launching_arm(l, 100);
+    pk__launching_signal(l, 2);
+}
+
+PK__FN void pk__keeper_suspect(pk__keeper *k)
+{
+    pk_launch *l = k->launch;
+    if (l->step == PK__LAUNCH_UP) {
+        pk__health_ask(l);
+    }
+}
+
+PK__FN void pk__keeper_destroy(pk__keeper *k)
+{
+    pk_timer_stop(k->life->loop, &k->backoff);
+    k->plugin->life = NULL;
+    pk__free(k->life->alloc, k, sizeof(*k));
+}

@@ -1,0 +1,288 @@
+/* life.c - the work task: what was noted in the registry is done here. */
+#include "life.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "../../base/error.h"
+#include "../../base/memory.h"
+#include "../../os/fork.h"
+#include "../../os/loop.h"
+#include "capabilities.h"
+
+PK__FN void pk__life_event(pk__life *life, const char *name, const pk__plugin *p, const char *from, const char *to,
+                           const pk_error *why)
+{
+    pk_event event;
+    memset(&event, 0, sizeof(event));
+    event.name = name;
+    event.plugin.id = p ? p->handle : 0;
+    event.id = p ? p->id : "";
+    event.from = from;
+    event.to = to;
+    event.why = why;
+    if (life->desc->on_event) {
+        life->desc->on_event(life->desc->user, &event);
+    }
+    if (life->desc->on_log) {
+        pk_meta fields[3];
+        fields[0].name = PK_STR("plugin");
+        fields[0].value = pk_str_from(event.id);
+        fields[1].name = PK_STR("from");
+        fields[1].value = pk_str_from(from);
+        fields[2].name = PK_STR("to");
+        fields[2].value = pk_str_from(to);
+        life->desc->on_log(life->desc->user, why ? PK_LOG_WARN : PK_LOG_INFO, name, pk_str_from(why ? why->msg : ""),
+                           fields, p ? 3 : 0);
+    }
+}
+
+PK__FN void pk__life_log(pk__life *life, pk_log_level level, const char *event, const char *id, const char *text)
+{
+    if (life->desc->on_log) {
+        pk_meta field;
+        field.name = PK_STR("plugin");
+        field.value = pk_str_from(id);
+        life->desc->on_log(life->desc->user, level, event, pk_str_from(text), &field, 1);
+    }
+}
+
+PK__FN const pk_dialect *pk__life_dialect(const pk__life *life, const char *name)
+{
+    for (size_t i = 0; i < life->dialect_count; i++) {
+        if (strcmp(life->dialects[i]->name, name) == 0) {
+            return life->dialects[i];
+        }
+    }
+    return NULL;
+}
+
+/* ---- the router of life's own requests: they go to an instance by name, ready or not */
+
+static pk_err pk__life_take(void *user, const pk_call_desc *desc, pk__waiter *w, pk__target *out, pk_error *err)
+{
+    pk__life *life = (pk__life *)user;
+    pk_err rc = PK_ERR_STALE;
+    (void)w;
+    memset(out, 0, sizeof(*out));
+    pk__registry_lock(life->registry);
+    for (pk__node *n = life->registry->instances.next; n != &life->registry->instances; n = n->next) {
+        pk__instance *i = PK__OF(n, pk__instance, node);
+        if (i->channel && i->state != PK__INSTANCE_GONE && strcmp(i->name, desc->plugin) == 0) {
+            out->dialect = i->dialect;
+            out->channel = i->channel;
+            out->instance = i;
+            out->plugin = pk_str_from(i->plugin->id);
+            out->instance_name = pk_str_from(i->name);
+            (void)pk_str_cut(pk_str_from(desc->http), ' ', &out->verb, &out->path);
+            i->in_care++;
+            rc = PK_OK;
+        }
+    }
+    pk__registry_unlock(life->registry);
+    return rc ? pk_error_set(err, rc, "cannot ask '%s': it has gone", desc->plugin) : PK_OK;
+}
+
+static void pk__life_unqueue(void *user, pk__waiter *w)
+{
+    (void)user; // nobody is ever queued
+    (void)w;
+}
+
+static void pk__life_give_back(void *user, pk__target *target, const pk__usage *usage)
+{
+    pk__life *life = (pk__life *)user;
+    pk__instance *i = (pk__instance *)target->instance;
+    (void)usage;
+    pk__registry_lock(life->registry);
+    i->in_care--;
+    if (i->state == PK__INSTANCE_GONE) {
+        pk_loop_post(life->loop, &life->registry->work);
+    }
+    pk__registry_unlock(life->registry);
+}
+
+static pk_err pk__life_bind(void *user, pk_stub *stub, pk_error *err)
+{
+    (void)user;
+    (void)stub;
+    return pk_error_set(err, PK_ERR_UNSUPPORTED, "cannot bind: this caller is not for users");
+}
+
+/* ---- one plugin has something noted */
+
+static pk__keeper *pk__life_keeper(pk__life *life, pk__plugin *p)
+{
+    pk__keeper *k = (pk__keeper *)pk__new(life->alloc, sizeof(*k));
+    if (k) {
+        k->life = life;
+        k->plugin = p;
+        p->life = k;
+    }
+    return k;
+}
+
+/* A plugin that has just been found: probed, unless what it offers is known already. */
+static void pk__life_admit(pk__life *life, pk__keeper *k)
+{
+    pk__plugin *p = k->plugin;
+    pk_error why;
+    if (p->why.code != PK_OK) { // the finder or the guard had something against it
+        why = p->why;
+        (void)pk__keeper_move(k, PK__PLUGIN_ON_REJECT, &why);
+        return;
+    }
+    if (p->path && p->capabilities.len == 0) {
+        if (life->probes >= PK__LIFE_PROBES) {
+            return; // its turn comes when another one is done
+        }
+        (void)pk__keeper_move(k, PK__PLUGIN_ON_ADMIT, NULL);
+        life->probes++;
+        if (pk__launching_begin(k, true, &why)) {
+            life->probes--;
+            (void)pk__keeper_move(k, PK__PLUGIN_ON_REJECT, &why);
+        }
+        return;
+    }
+    pk__capabilities known;
+    memset(&known, 0, sizeof(known));
+    pk_err rc = p->capabilities.len ? pk__capabilities_parse(p, p->capabilities, &known, &why) : PK_OK;
+    if (!rc) {
+        pk__registry_lock(life->registry);
+        rc = pk__registry_offer(life->registry, p, known.services, known.count, &why);
+        p->version = known.version;
+        p->config_types = known.config_types;
+        p->speaks_plugkit = known.speaks_plugkit || !p->path;
+        p->probed = p->capabilities.len > 0;
+        pk__registry_unlock(life->registry);
+    }
+    (void)pk__keeper_move(k, rc ? PK__PLUGIN_ON_REJECT : PK__PLUGIN_ON_PROBE_OK, rc ? &why : NULL);
+    pk_loop_post(life->loop, &life->registry->work); // it may be wanted already
+}
+
+static void pk__life_look(pk__life *life, pk__plugin *p)
+{
+    pk__keeper *k = (pk__keeper *)p->life;
+    if (p->internal || p->skipped || (!k && p->state != PK__PLUGIN_FOUND)) {
+        return;
+    }
+    if (!k) {
+        k = pk__life_keeper(life, p);
+        if (!k) { // nobody to look after it: it is out
+            pk__registry_lock(life->registry);
+            (void)pk__states_plugin(&p->state, PK__PLUGIN_ON_REJECT);
+            (void)pk__error_memory(&p->why, "look after the plugin");
+            pk__registry_wake(life->registry, p);
+            pk__registry_unlock(life->registry);
+            return;
+        }
+        pk__life_event(life, "plugin.found", p, "", pk__states_plugin_text(PK__PLUGIN_FOUND), NULL);
+    }
+    pk__registry_lock(life->registry);
+    pk__plugin_state state = p->state;
+    bool asked = p->is_asked;
+    bool suspect = p->instance && p->instance->suspect;
+    bool eager = life->desc->eager && p->starts == 0 && p->failures == 0;
+    bool unasked = p->is_unasked || p->is_gone;
+    p->is_asked = asked && (state == PK__PLUGIN_FOUND || state == PK__PLUGIN_PROBING || state == PK__PLUGIN_STOPPING);
+    p->is_unasked = false;
+    pk__registry_unlock(life->registry);
+    if (life->is_stopping || (unasked && !asked)) {
+        pk__keeper_stop(k);
+    } else if (state == PK__PLUGIN_FOUND) {
+        pk__life_admit(life, k);
+    } else if (asked || (eager && state == PK__PLUGIN_STOPPED)) {
+        pk__keeper_start(k);
+    }
+    if (k->launch && k->launch->instance) {
+        if (suspect) {
+            pk__keeper_suspect(k);
+        }
+        pk__keeper_drained(k);
+    }
+}
+
+static void pk__life_work(void *user)
+{
+    pk__life *life = (pk__life *)user;
+    pk__registry *r = life->registry;
+    pk__registry_lock(r);
+    pk__node *n = r->plugins.next;
+    pk__registry_unlock(r);
+    while (n != &r->plugins) { // plugins are only ever added, at the end
+        pk__life_look(life, PK__OF(n, pk__plugin, node));
+        pk__registry_lock(r);
+        n = n->next;
+        pk__registry_unlock(r);
+    }
+    pk__life_settle(life);
+}
+
+PK__FN void pk__life_settle(pk__life *life)
+{
+    pk__registry *r = life->registry;
+    if (!life->is_stopping || life->is_stopped) {
+        return;
+    }
+    for (pk__node *n = r->plugins.next; n != &r->plugins; n = n->next) {
+        const pk__keeper *k = (const pk__keeper *)PK__OF(n, pk__plugin, node)->life;
+        if (k && k->launch) {
+            return;
+        }
+    }
+    pk__registry_lock(r);
+    life->is_stopped = true;
+    pk__cond_broadcast(&r->changed);
+    pk_loop_wake(r->loop);
+    pk__registry_unlock(r);
+    pk__life_event(life, "manager.stopped", NULL, "", "", NULL);
+    if (life->on_stopped) {
+        life->on_stopped(life->user);
+    }
+}
+
+/* ---- all of it */
+
+PK__FN pk_err pk__life_init(pk__life *life, pk__registry *registry, pk_error *err)
+{
+    pk__router router = {pk__life_take, pk__life_unqueue, pk__life_give_back, pk__life_bind, life};
+    life->registry = registry;
+    life->alloc = registry->alloc;
+    life->desc = registry->desc;
+    life->loop = registry->loop;
+    registry->work.run = pk__life_work;
+    registry->work.user = life;
+    return pk__caller_init(&life->care, life->alloc, life->loop, &router, NULL, 0, err);
+}
+
+PK__FN void pk__life_stop(pk__life *life)
+{
+    pk__registry_lock(life->registry);
+    life->is_stopping = true;
+    life->registry->is_closed = true;
+    for (pk__node *n = life->registry->plugins.next; n != &life->registry->plugins; n = n->next) {
+        pk__registry_wake(life->registry, PK__OF(n, pk__plugin, node)); // who waits for a start is told
+    }
+    pk__registry_unlock(life->registry);
+    pk__life_work(life);
+}
+
+PK__FN void pk__life_deinit(pk__life *life)
+{
+    if (!life->registry) {
+        return;
+    }
+    pk__caller_cancel_all(&life->care);
+    for (pk__node *n = life->registry->plugins.next; n != &life->registry->plugins; n = n->next) {
+        pk__keeper *k = (pk__keeper *)PK__OF(n, pk__plugin, node)->life;
+        if (k && k->launch) {
+            pk__launching_destroy(k->launch); // only in a forked child: the parent's processes stay its own
+        }
+        if (k) {
+            pk__keeper_destroy(k);
+        }
+    }
+    pk__caller_deinit(&life->care);
+    pk_loop_unpost(life->loop, &life->registry->work);
+    memset(life, 0, sizeof(*life));
+}

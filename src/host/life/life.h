@@ -1,0 +1,130 @@
+/* life.h - what happens to plugins: admitted, probed, started, watched, started again, stopped.
+ *
+ * Everything here runs on the loop's thread. Callers and finders on other threads only note things in the registry and
+ * wake `work`, which looks at every plugin that has something noted. A keeper belongs to one plugin and holds what the
+ * registry need not know: the launch that is under way or runs, its timers, the crashes of the last seconds.
+ *
+ *     life.c        the work task, probing, stopping everything
+ *     keeper.c      one plugin: start, up, crash, backoff, stop
+ *     launching.c   one incarnation: argv, environment, output, control lines, exit; implements pk_launch_*
+ *     health.c      asking instances how they are
+ *
+ * A move is made under the registry's lock by the tables of states.h; the event is told after it has settled, with no
+ * lock held. */
+#ifndef PK__LIFE_H
+#define PK__LIFE_H
+#include "../../rpc/call.h"
+#include "../../rpc/control.h"
+#include "../registry/registry.h"
+#include "../speak/lines.h"
+#include "output.h"
+#include "states.h"
+
+enum { PK__LIFE_PROBES = 4, PK__LIFE_CRASHES = 16, PK__LIFE_TAIL = 400, PK__LIFE_PROBE_MAX = 1024 * 1024 };
+
+typedef struct pk__life {
+    pk__registry *registry;
+    const pk_alloc *alloc;
+    const pk_manager_desc *desc;        // resolved
+    pk_loop *loop;
+    const pk_dialect *const *dialects;  // the built-in ones last
+    size_t dialect_count;
+    const pk_launcher *const *launchers; // likewise
+    size_t launcher_count;
+    const char *runtime_dir;
+    const pk__control_host *host;       // what plugins are told of the host's services; NULL = nothing
+    pk_caller care;                     // carries health and shutdown requests, past the pipeline
+    unsigned probes;                    // under way
+    bool is_pinned;                     // the loop's thread lives as long as the manager
+    bool is_stopping, is_stopped;
+    void (*on_stopped)(void *user);     // the manager's: the last thing that happens
+    void *user;
+} pk__life;
+
+typedef enum pk__launch_step {
+    PK__LAUNCH_STARTING,
+    PK__LAUNCH_UP,
+    PK__LAUNCH_DRAINING,
+    PK__LAUNCH_ASKED,  // POST /shutdown
+    PK__LAUNCH_TOLD,   // a signal
+    PK__LAUNCH_KILLED,
+    PK__LAUNCH_EXITED
+} pk__launch_step;
+
+typedef struct pk__keeper {
+    pk__life *life;
+    pk__plugin *plugin;
+    pk_launch *launch;        // NULL = none
+    pk_timer backoff;
+    uint32_t delay_ms;        // of the next backoff
+    int64_t crashes[PK__LIFE_CRASHES];
+    uint32_t crash_count, serial;
+    bool is_stop_asked;
+} pk__keeper;
+
+struct pk_launch {
+    pk__life *life;
+    pk__keeper *keeper;
+    pk__plugin *plugin;
+    pk__instance *instance;   // NULL = a probe
+    const pk_launcher *launcher; // NULL = nothing to launch: a remote plugin
+    void *state;
+    pk__launch_step step;
+    pk_mem mem;               // of info
+    pk_launch_info info;
+    pk__output out, err;
+    pk__control_lines control;
+    pk_buf printed;           // a probe's stdout
+    char tail[PK__LIFE_TAIL]; // the last of stderr, for the error of a failed start
+    pk_error failure;         // why it is being ended; code PK_OK = no reason of ours
+    pk_timer timer;           // the deadline of the step
+    pk_timer health;          // the next question, or the next try to reach it
+    uint32_t retry_ms, misses;
+    bool is_asking;           // a health request is under way
+    pk_call asking;
+    bool is_framework;        // speaks as the Go framework does
+    pk__lines_link link;
+    int64_t started_at;
+    pk_task task;             // brings what other threads reported to the loop
+    /* Under the registry's lock: */
+    bool has_exit, has_endpoint;
+    int wait_status;
+    char exit_why[120];
+    char *address, *dialect, *token; // of has_endpoint, in mem
+};
+
+PK__FN pk_err pk__life_init(pk__life *life, pk__registry *registry, pk_error *err);
+PK__FN void pk__life_stop(pk__life *life);   // begins to stop everything; is_stopped tells the end
+PK__FN void pk__life_deinit(pk__life *life); // after is_stopped, or in a forked child
+PK__FN void pk__life_event(pk__life *life, const char *name, const pk__plugin *p, const char *from, const char *to,
+                           const pk_error *why);
+PK__FN void pk__life_log(pk__life *life, pk_log_level level, const char *event, const char *id, const char *text);
+PK__FN const pk_dialect *pk__life_dialect(const pk__life *life, const char *name); // NULL = none of that name
+PK__FN void pk__life_settle(pk__life *life); // is everything stopped now?
+
+/* keeper.c */
+PK__FN bool pk__keeper_move(pk__keeper *k, pk__plugin_event event, const pk_error *why); // false: not now
+PK__FN void pk__keeper_start(pk__keeper *k);  // if it is wanted and can be
+PK__FN void pk__keeper_stop(pk__keeper *k);   // drain, ask, tell, kill
+PK__FN void pk__keeper_up(pk__keeper *k);     // the instance can be called
+PK__FN void pk__keeper_exited(pk__keeper *k); // the launch is over: a probe or an instance
+PK__FN void pk__keeper_drained(pk__keeper *k); // looks whether what it waits for is there
+PK__FN void pk__keeper_suspect(pk__keeper *k); // a call could not reach it
+PK__FN void pk__keeper_fail(pk__keeper *k, const pk_error *why); // ends the instance: it does not work
+PK__FN void pk__keeper_destroy(pk__keeper *k);
+
+/* launching.c */
+PK__FN pk_err pk__launching_begin(pk__keeper *k, bool probe, pk_error *err); // sets k->launch
+PK__FN pk_err pk__launching_connect(pk_launch *l, const char *dialect, pk_str address, const char *token,
+                                    pk_error *err); // opens the channel
+PK__FN void pk__launching_signal(pk_launch *l, int how);
+PK__FN void pk__launching_arm(pk_launch *l, uint32_t delay_ms); // the deadline of the step
+PK__FN void pk__launching_destroy(pk_launch *l);
+
+/* health.c */
+PK__FN void pk__health_begin(pk_launch *l);    // of an instance that has just become ready
+PK__FN void pk__health_ask(pk_launch *l);      // now
+PK__FN void pk__health_end(pk_launch *l);
+PK__FN void pk__health_shutdown(pk_launch *l); // asks it to end, in its own language
+
+#endif

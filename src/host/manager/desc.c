@@ -1,0 +1,126 @@
+/* desc.c - pk_manager_desc: what is allowed, and what zero means. */
+#include <string.h>
+
+#include "../../base/error.h"
+#include "../../base/memory.h"
+#include "manager.h"
+
+PK__FN pk_err pk__desc_check(const pk_manager_desc *d, pk_error *err)
+{
+#ifdef PLUGKIT_NO_THREADS
+    if (!d->loop) {
+        return pk_error_set(err, PK_ERR_MISUSE, "cannot create a manager: without threads it needs a loop of yours");
+    }
+#endif
+#ifdef PLUGKIT_NO_FILES
+    if (d->plugin_dir) {
+        return pk_error_set(err, PK_ERR_UNSUPPORTED, "cannot scan '%s': this build knows no files", d->plugin_dir);
+    }
+#endif
+    if (d->deadline.stop_ms == 1) {
+        return pk_error_set(err, PK_ERR_MISUSE, "cannot create a manager: deadline.stop_ms is too short to stop anything");
+    }
+    for (size_t i = 0; i < d->interceptor_count; i++) {
+        if (d->interceptors[i]->scope == PK_SCOPE_SERVE) {
+            return pk_error_set(err, PK_ERR_MISUSE, "cannot use interceptor '%s': a manager serves nobody",
+                                d->interceptors[i]->name);
+        }
+    }
+    for (size_t i = 0; i < d->config_count; i++) {
+        pk_error why;
+        if (!d->config[i].type || (d->config[i].data.len && pk_json_check(d->config[i].data, &why))) {
+            return pk_error_set(err, PK_ERR_CONFIG, "cannot use the configuration of type '%s': %s",
+                                d->config[i].type ? d->config[i].type : "", d->config[i].type ? why.msg : "it has no name");
+        }
+    }
+    return PK_OK;
+}
+
+static void pk__desc_default(uint32_t *value, uint32_t otherwise)
+{
+    *value = *value ? *value : otherwise;
+}
+
+static void pk__desc_defaults(pk_manager_desc *d)
+{
+    pk__desc_default(&d->deadline.start_ms, 10000);
+    pk__desc_default(&d->deadline.call_ms, 30000);
+    pk__desc_default(&d->deadline.stop_ms, 5000);
+    pk__desc_default(&d->restart.max, 5);
+    pk__desc_default(&d->restart.window_ms, 10000);
+    pk__desc_default(&d->restart.delay_ms, 100);
+    pk__desc_default(&d->restart.delay_max_ms, 30000);
+    pk__desc_default(&d->health.interval_ms, 10000);
+    pk__desc_default(&d->health.misses, 3);
+    d->idle_ms = d->idle_ms ? d->idle_ms : 3600000;
+}
+
+static const char *pk__desc_text(pk_manager *m, const char *text, bool *ok)
+{
+    if (!text) {
+        return NULL;
+    }
+    const char *copy = pk_mem_dup(&m->mem, pk_str_from(text)).ptr;
+    *ok = *ok && copy;
+    return copy;
+}
+
+/* Copies an array of pointers; what they point to stays the user's. `extra` places are left free at the end. */
+static void *pk__desc_array(pk_manager *m, const void *from, size_t count, size_t size, size_t extra, bool *ok)
+{
+    char *copy = (char *)pk_mem_zero(&m->mem, (count + extra + 1) * size);
+    if (copy && count) {
+        memcpy(copy, from, count * size);
+    }
+    *ok = *ok && copy;
+    return copy;
+}
+
+static void pk__desc_copy_env(pk_manager *m, bool *ok)
+{
+    size_t count = 0;
+    while (m->desc.env && m->desc.env[count]) {
+        count++;
+    }
+    const char **env = (const char **)pk__desc_array(m, m->desc.env, count, sizeof(*env), 0, ok);
+    for (size_t i = 0; *ok && i < count; i++) {
+        env[i] = pk__desc_text(m, env[i], ok);
+    }
+    m->desc.env = env;
+}
+
+static void pk__desc_copy_config(pk_manager *m, bool *ok)
+{
+    pk_plugin_config *config =
+        (pk_plugin_config *)pk__desc_array(m, m->desc.config, m->desc.config_count, sizeof(*config), 0, ok);
+    for (size_t i = 0; *ok && i < m->desc.config_count; i++) {
+        config[i].plugin = pk__desc_text(m, config[i].plugin, ok);
+        config[i].type = pk__desc_text(m, config[i].type, ok);
+        config[i].data = pk_mem_dup(&m->mem, config[i].data.len ? config[i].data : PK_STR("null"));
+        *ok = *ok && config[i].data.ptr;
+    }
+    m->desc.config = config;
+}
+
+PK__FN pk_err pk__desc_resolve(pk_manager *m, const pk_manager_desc *desc, pk_error *err)
+{
+    bool ok = true;
+    pk_manager_desc *d = &m->desc;
+    *d = *desc;
+    pk__desc_defaults(d);
+    d->plugin_dir = pk__desc_text(m, d->plugin_dir, &ok);
+    d->runtime_dir = pk__desc_text(m, d->runtime_dir, &ok);
+    pk__desc_copy_env(m, &ok);
+    pk__desc_copy_config(m, &ok);
+    d->finders = (const pk_finder *const *)pk__desc_array(m, d->finders, d->finder_count, sizeof(*d->finders), 1, &ok);
+    d->launchers = (const pk_launcher *const *)pk__desc_array(m, d->launchers, d->launcher_count,
+                                                              sizeof(*d->launchers), 1, &ok);
+    d->transports = (const pk_transport *const *)pk__desc_array(m, d->transports, d->transport_count,
+                                                                sizeof(*d->transports), 0, &ok);
+    d->dialects = (const pk_dialect *const *)pk__desc_array(m, d->dialects, d->dialect_count, sizeof(*d->dialects), 3,
+                                                            &ok);
+    d->interceptors = (const pk_interceptor *const *)pk__desc_array(m, d->interceptors, d->interceptor_count,
+                                                                    sizeof(*d->interceptors), 0, &ok);
+    d->offers = (const pk_service *)pk__desc_array(m, d->offers, d->offer_count, sizeof(*d->offers), 0, &ok);
+    return ok ? PK_OK : pk__error_memory(err, "create a manager");
+}

@@ -1,0 +1,377 @@
+/* manager.c - create, start, stop, destroy. */
+#include "manager.h"
+
+#include <string.h>
+
+#include "../../base/error.h"
+#include "../../base/memory.h"
+#include "../../os/file.h"
+#include "../../os/loop.h"
+#include "../../rpc/service.h"
+#include "../call/select.h"
+#include "../launch/process_launcher.h"
+#include "../speak/internal.h"
+
+/* ---- waiting */
+
+PK__FN void pk__manager_wait(pk_manager *m, bool (*ready)(pk_manager *m, void *arg), void *arg)
+{
+    pk__registry *r = &m->registry;
+    bool mine = pk__loop_is_mine(m->loop);
+    pk__registry_lock(r);
+    while (!ready(m, arg)) {
+        if (mine) {
+            pk__registry_unlock(r);
+            (void)pk_loop_step(m->loop, 1000, NULL);
+            pk__registry_lock(r);
+        } else {
+            pk__cond_wait(&r->changed, &r->lock, PK_FOREVER);
+        }
+    }
+    pk__registry_unlock(r);
+}
+
+PK__FN pk_err pk__manager_usable(const pk_manager *m, const char *verb, pk_error *err)
+{
+    if (!m) {
+        return pk_error_set(err, PK_ERR_MISUSE, "cannot %s: there is no manager", verb);
+    }
+    if (pk__fork_guard_is_child(&m->guard)) {
+        return pk_error_set(err, PK_ERR_MISUSE, "cannot %s: this is a forked child, and the manager is its parent's", verb);
+    }
+    return PK_OK;
+}
+
+/* ---- create */
+
+static void pk__manager_free(pk_manager *m);
+static void pk__manager_on_end(void *user);
+static void pk__manager_on_stopped(void *user);
+
+static void pk__manager_thread(void *arg)
+{
+    pk_manager *m = (pk_manager *)arg;
+    while (!m->quit && !(m->frees_itself && m->life.is_stopped)) {
+        (void)pk_loop_step(m->loop, -1, NULL);
+    }
+    if (m->frees_itself) { // nobody joins: the one who wanted to was a callback of ours
+        pk__thread_forget(&m->thread);
+        pk__manager_free(m);
+    }
+}
+
+/* The built-in extensions stand behind the user's, who may so replace each of them. */
+static void pk__manager_built_in(pk_manager *m)
+{
+    const pk_dialect **dialects = (const pk_dialect **)(uintptr_t)m->desc.dialects; // our copy, with room for three
+    dialects[m->desc.dialect_count++] = pk__lines_dialect();
+#ifndef PLUGKIT_NO_NET
+    m->env.alloc = m->registry.alloc;
+    m->env.caller = "";
+    m->env.transports = m->desc.transports;
+    m->env.transport_count = m->desc.transport_count;
+    m->plugkit1 = pk__http_channel_dialect("plugkit/1", &m->env, false);
+    m->framework = pk__http_channel_dialect("go-framework", &m->env, true);
+    dialects[m->desc.dialect_count++] = &m->plugkit1;
+    dialects[m->desc.dialect_count++] = &m->framework;
+#endif
+#ifndef PLUGKIT_NO_PROCESS
+    const pk_launcher **launchers = (const pk_launcher **)(uintptr_t)m->desc.launchers;
+    m->process_launcher = pk__process_launcher(m->registry.alloc);
+    launchers[m->desc.launcher_count++] = &m->process_launcher;
+#endif
+#ifndef PLUGKIT_NO_FILES
+    if (m->desc.plugin_dir) {
+        const pk_finder **finders = (const pk_finder **)(uintptr_t)m->desc.finders;
+        m->directory_finder = pk__directory_finder(&m->directory, m->registry.alloc, m->desc.plugin_dir, m->desc.filter,
+                                                   m->desc.user);
+        finders[m->desc.finder_count++] = &m->directory_finder;
+    }
+#endif
+}
+
+static pk_err pk__manager_rooms(pk_manager *m, pk_error *err)
+{
+    const pk_alloc *alloc = m->registry.alloc;
+    pk__router router = pk__select_router(&m->registry);
+    pk_err rc = pk__caller_init(&m->caller, alloc, m->loop, &router, m->desc.interceptors, m->desc.interceptor_count, err);
+    if (rc) {
+        return rc;
+    }
+    m->caller.timeout_ms = m->desc.deadline.call_ms;
+    m->life.dialects = m->desc.dialects;
+    m->life.dialect_count = m->desc.dialect_count;
+    m->life.launchers = m->desc.launchers;
+    m->life.launcher_count = m->desc.launcher_count;
+    m->life.is_pinned = m->owns_loop;
+    m->life.on_stopped = pk__manager_on_stopped;
+    m->life.user = m;
+    m->end_timer.on_time = pk__manager_on_end;
+    m->end_timer.user = m;
+    rc = pk__life_init(&m->life, &m->registry, err);
+    if (rc) {
+        return rc;
+    }
+#ifndef PLUGKIT_NO_FILES
+    rc = pk__file_make_runtime_dir(&m->mem, m->desc.runtime_dir, &m->runtime_dir, err);
+    m->life.runtime_dir = m->runtime_dir;
+#endif
+    rc = rc ? rc : pk__offers_open(&m->offers, m, err);
+    m->life.host = m->offers.server ? &m->offers.host : NULL;
+    return rc;
+}
+
+PK_API pk_err pk_manager_create(pk_manager **out, const pk_manager_desc *desc, pk_error *err)
+{
+    static const pk_manager_desc nothing;
+    desc = desc ? desc : &nothing;
+    *out = NULL;
+    pk_err rc = pk__desc_check(desc, err);
+    if (rc) {
+        return rc;
+    }
+    pk_manager *m = (pk_manager *)pk__new(&desc->alloc, sizeof(*m));
+    if (!m) {
+        return pk__error_memory(err, "create a manager");
+    }
+    m->alloc = desc->alloc;
+    m->mem.alloc = &m->alloc;
+    pk__fork_guard_init(&m->guard);
+    rc = pk__desc_resolve(m, desc, err);
+    m->loop = desc->loop;
+    m->owns_loop = !desc->loop;
+    if (!rc && m->owns_loop) {
+        rc = pk_loop_create(&m->loop, &m->alloc, err);
+    }
+    if (!rc) {
+        pk__registry_init(&m->registry, &m->alloc, &m->desc, m->loop);
+        pk__manager_built_in(m);
+        rc = pk__manager_rooms(m, err);
+    }
+    if (!rc && m->owns_loop) {
+        pk__loop_give_away(m->loop);
+        rc = pk__thread_start(&m->thread, pk__manager_thread, m, err);
+    }
+    if (rc) {
+        pk__manager_free(m);
+        return rc;
+    }
+    *out = m;
+    return PK_OK;
+}
+
+/* ---- start */
+
+static bool pk__manager_is_settled(pk_manager *m, void *arg)
+{
+    (void)arg;
+    if (m->registry.scans > 0) {
+        return false;
+    }
+    for (pk__node *n = m->registry.plugins.next; n != &m->registry.plugins; n = n->next) {
+        const pk__plugin *p = PK__OF(n, pk__plugin, node);
+        bool coming = m->desc.eager && (p->state == PK__PLUGIN_STARTING ||
+                                        (p->state == PK__PLUGIN_STOPPED && p->starts == 0 && p->failures == 0));
+        bool new_one = p->state == PK__PLUGIN_FOUND || p->state == PK__PLUGIN_PROBING;
+        if (!p->internal && !p->skipped && (new_one || coming) && !m->registry.is_closed) {
+            return false;
+        }
+    }
+    return true;
+}
+
+PK_API pk_err pk_manager_start(pk_manager *m, pk_error *err)
+{
+    pk_err rc = pk__manager_usable(m, "start", err);
+    if (rc) {
+        return rc;
+    }
+    if (m->is_started) {
+        return pk_error_set(err, PK_ERR_MISUSE, "cannot start: the manager was started before");
+    }
+    m->is_started = true;
+    m->sinks = (pk_sink *)pk_mem_zero(&m->mem, (m->desc.finder_count + 1) * sizeof(*m->sinks));
+    if (!m->sinks) {
+        return pk__error_memory(err, "start the finders");
+    }
+    for (size_t i = 0; i < m->desc.finder_count; i++) {
+        m->sinks[i].registry = &m->registry;
+        m->sinks[i].finder = m->desc.finders[i];
+        m->sink_count = i + 1;
+        rc = pk__sink_start(&m->sinks[i], err);
+        if (rc) {
+            return rc;
+        }
+    }
+    pk__manager_wait(m, pk__manager_is_settled, NULL);
+    return PK_OK;
+}
+
+/* ---- stop */
+
+static void pk__manager_stop_task(void *user)
+{
+    pk_manager *m = (pk_manager *)user;
+    if (m->offers.server) {
+        pk_server_drain(m->offers.server);
+    }
+    pk__life_stop(&m->life);
+}
+
+PK_API void pk_manager_stop_begin(pk_manager *m)
+{
+    if (pk__manager_usable(m, "stop", NULL)) {
+        return;
+    }
+    pk__registry_lock(&m->registry);
+    bool first = !m->registry.is_closed;
+    m->registry.is_closed = true;
+    pk__registry_unlock(&m->registry);
+    if (!first) {
+        return;
+    }
+    for (size_t i = 0; i < m->sink_count; i++) {
+        pk__sink_stop(&m->sinks[i]);
+    }
+    m->stop_task.run = pk__manager_stop_task;
+    m->stop_task.user = m;
+    pk_loop_post(m->loop, &m->stop_task);
+}
+
+static bool pk__manager_has_stopped(pk_manager *m, void *arg)
+{
+    (void)arg;
+    return m->life.is_stopped;
+}
+
+PK_API pk_err pk_manager_stop(pk_manager *m, pk_error *err)
+{
+    pk_err rc = pk__manager_usable(m, "stop", err);
+    if (rc) {
+        return rc;
+    }
+    pk_manager_stop_begin(m);
+    pk__manager_wait(m, pk__manager_has_stopped, NULL);
+    return PK_OK;
+}
+
+PK_API bool pk_manager_is_stopped(const pk_manager *m)
+{
+    pk_manager *mutable_m = (pk_manager *)(uintptr_t)m; // the lock is no part of what is asked
+    pk__registry_lock(&mutable_m->registry);
+    bool stopped = m->life.is_stopped;
+    pk__registry_unlock(&mutable_m->registry);
+    return stopped;
+}
+
+/* ---- destroy */
+
+/* Nothing runs any more, or (in a forked child) all that runs is the parent's. */
+static void pk__manager_free(pk_manager *m)
+{
+    bool child = pk__fork_guard_is_child(&m->guard);
+    if (m->loop && !child) {
+        pk_loop_unpost(m->loop, &m->stop_task);
+        pk_loop_unpost(m->loop, &m->quit_task);
+        pk_timer_stop(m->loop, &m->end_timer);
+    }
+    for (size_t i = 0; i < m->sink_count && !child; i++) {
+        pk__sink_stop(&m->sinks[i]);
+    }
+    if (m->registry.plugins.next) {
+        pk__caller_cancel_all(&m->caller);
+        pk__life_deinit(&m->life);
+        pk__caller_deinit(&m->caller);
+        pk__offers_close(&m->offers);
+        pk__plugins_drop_internal(m);
+        pk__registry_deinit(&m->registry);
+    }
+#ifndef PLUGKIT_NO_FILES
+    if (m->runtime_dir && !child) {
+        (void)pk__file_remove_tree(m->runtime_dir, NULL);
+    }
+#endif
+    if (m->owns_loop) {
+        pk_loop_destroy(m->loop);
+    }
+    pk__fork_guard_deinit(&m->guard);
+    pk_mem_free(&m->mem);
+    pk_alloc alloc = m->alloc;
+    pk__free(&alloc, m, sizeof(*m));
+}
+
+static void pk__manager_quit_task(void *user)
+{
+    ((pk_manager *)user)->quit = true;
+}
+
+static void pk__manager_end(pk_manager *m)
+{
+    if (!pk__fork_guard_is_child(&m->guard)) {
+        (void)pk_manager_stop(m, NULL);
+        if (m->owns_loop) {
+            m->quit_task.run = pk__manager_quit_task;
+            m->quit_task.user = m;
+            pk_loop_post(m->loop, &m->quit_task);
+            pk__thread_join(&m->thread);
+        }
+    }
+    pk__manager_free(m);
+}
+
+enum { PK__MANAGER_END_MS = 5 };
+
+/* In the user's loop: once everything is stopped, and no callback of ours is on the stack any more. */
+static void pk__manager_on_end(void *user)
+{
+    pk_manager *m = (pk_manager *)user;
+    if (pk__loop_depth(m->loop) > 1) {
+        (void)pk_timer_start(m->loop, &m->end_timer, PK__MANAGER_END_MS, NULL); // cannot fail: its place is free
+    } else {
+        pk__manager_free(m);
+    }
+}
+
+static void pk__manager_on_stopped(void *user)
+{
+    pk_manager *m = (pk_manager *)user;
+    if (m->frees_itself && !m->owns_loop) {
+        (void)pk_timer_start(m->loop, &m->end_timer, 0, NULL);
+    }
+}
+
+PK_API void pk_manager_destroy(pk_manager *m)
+{
+    if (!m || m->is_destroying) {
+        return;
+    }
+    m->is_destroying = true;
+    bool inside = pk__loop_is_mine(m->loop) && pk__loop_depth(m->loop) > 0;
+    if (pk__fork_guard_is_child(&m->guard) || !inside) {
+        pk__manager_end(m);
+        return;
+    }
+    m->frees_itself = true;
+    if (m->life.is_stopped) {
+        pk__manager_on_stopped(m);
+    } else {
+        pk_manager_stop_begin(m);
+    }
+}
+
+/* ---- the small ones */
+
+PK_API pk_loop *pk_manager_loop(pk_manager *m)
+{
+    return m->loop;
+}
+
+PK_API pk_caller *pk_manager_caller(pk_manager *m)
+{
+    return &m->caller;
+}
+
+PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
+{
+    return m->runtime_dir;
+}

@@ -1,0 +1,78 @@
+/* manager.h - the one room that knows all others, and joins them.
+ *
+ *     finders -> sinks -> registry <- life -> launchers
+ *                            ^         |
+ *     callers -> select -----+         +-> dialects (channels)
+ *
+ *     desc.c      the description: checked, copied, defaults filled in, each in one function
+ *     manager.c   create, start, stop, destroy; the thread
+ *     offers.c    the server for what plugins may call here
+ *     plugins.c   internal plugins; starting, stopping and listing single ones
+ *
+ * Life of a manager: created -> started -> stopping -> stopped -> destroyed. With a loop of its own it has a thread that
+ * steps it from create to destroy; with the user's, calls on the loop's thread step it while they wait. */
+#ifndef PK__MANAGER_H
+#define PK__MANAGER_H
+#include "../../os/fork.h"
+#include "../../rpc/http_channel.h"
+#include "../discover/directory.h"
+#include "../discover/sink.h"
+#include "../life/life.h"
+#include "../registry/registry.h"
+
+typedef struct pk__offers {
+    pk__registry *registry;
+    pk_server *server;
+    struct pk__offer *items;
+    size_t count;
+    pk__control_host host; // what plugins are told
+} pk__offers;
+
+struct pk_manager {
+    pk_alloc alloc;
+    pk_mem mem; // the copied description, names, arrays
+    pk_manager_desc desc;
+    pk_loop *loop;
+    bool owns_loop, is_started, is_destroying;
+    bool frees_itself;  // destroyed from a callback: the thread, or end_timer, does it when that has returned
+    bool quit;          // the thread's
+    pk__thread thread;
+    pk_task stop_task, quit_task;
+    pk_timer end_timer;
+    pk__fork_guard guard;
+    pk__registry registry;
+    pk__life life;
+    pk_caller caller;
+    pk__offers offers;
+#ifndef PLUGKIT_NO_NET
+    pk__http_channel_env env;
+    pk_dialect plugkit1, framework;
+#endif
+    pk_sink *sinks;
+    size_t sink_count;
+#ifndef PLUGKIT_NO_FILES
+    pk__directory directory;
+    pk_finder directory_finder;
+#endif
+#ifndef PLUGKIT_NO_PROCESS
+    pk_launcher process_launcher;
+#endif
+    const char *runtime_dir;
+};
+
+/* desc.c. `m->desc` becomes a resolved copy that owns everything but extension structs and what they point to. */
+PK__FN pk_err pk__desc_check(const pk_manager_desc *desc, pk_error *err);
+PK__FN pk_err pk__desc_resolve(pk_manager *m, const pk_manager_desc *desc, pk_error *err);
+
+/* offers.c */
+PK__FN pk_err pk__offers_open(pk__offers *o, pk_manager *m, pk_error *err);
+PK__FN void pk__offers_close(pk__offers *o);
+
+/* plugins.c */
+PK__FN void pk__plugins_drop_internal(pk_manager *m);
+
+/* Lets the manager's work be done until ready(m, arg); called with the registry locked. */
+PK__FN pk_err pk__manager_usable(const pk_manager *m, const char *verb, pk_error *err); // not NULL, not forked
+PK__FN void pk__manager_wait(pk_manager *m, bool (*ready)(pk_manager *m, void *arg), void *arg);
+
+#endif

@@ -1,0 +1,341 @@
+/* plugins.c - plugins by name or handle: add, find, list, start, stop. */
+#include <string.h>
+
+#include "../../base/error.h"
+#include "../../base/memory.h"
+#include "../../rpc/service.h"
+#include "../speak/internal.h"
+#include "manager.h"
+
+/* ---- internal plugins */
+
+typedef struct pk__plugins_internal { // plugin->life of an internal one
+    pk__internal channel;
+    pk__instance instance;
+} pk__plugins_internal;
+
+static pk_err pk__plugins_entries(pk__plugin *p, const pk_service *services, size_t count, pk__service_entry **out,
+                                  pk_error *err)
+{
+    pk__service_entry *entries = (pk__service_entry *)pk_mem_zero(&p->mem, (count + 1) * sizeof(*entries));
+    for (size_t i = 0; entries && i < count; i++) {
+        const pk_contract *c = services[i].contract;
+        pk__method_entry *methods = (pk__method_entry *)pk_mem_zero(&p->mem, (c->count + 1) * sizeof(*methods));
+        if (!methods) {
+            return pk__error_memory(err, "add a plugin");
+        }
+        for (size_t k = 0; k < c->count; k++) {
+            methods[k].name = pk_str_from(c->methods[k].name);
+            methods[k].flags = c->methods[k].flags;
+            (void)pk__service_split(c->methods[k].http, &methods[k].verb, &methods[k].path); // checked before
+        }
+        entries[i].plugin = p;
+        entries[i].contract = pk_str_from(c->name);
+        entries[i].type = pk_str_from(services[i].type);
+        entries[i].version = pk_str_from(c->version);
+        entries[i].methods = methods;
+        entries[i].method_count = c->count;
+        entries[i].internal = &services[i];
+    }
+    *out = entries;
+    return entries ? PK_OK : pk__error_memory(err, "add a plugin");
+}
+
+static pk_err pk__plugins_add_locked(pk_manager *m, const char *id, const pk_service *services, size_t count,
+                                     pk__plugin **out, pk_error *err)
+{
+    pk__registry *r = &m->registry;
+    pk__service_entry *entries = NULL;
+    pk__plugin *p = NULL;
+    if (pk__registry_find(r, pk_str_from(id))) {
+        return pk_error_set(err, PK_ERR_DUPLICATE, "cannot add plugin '%s': the id is taken", id);
+    }
+    pk__plugins_internal *in = (pk__plugins_internal *)pk__new(r->alloc, sizeof(*in));
+    pk_err rc = in ? pk__registry_add(r, id, NULL, &p, err) : pk__error_memory(err, "add a plugin");
+    if (rc) {
+        pk__free(r->alloc, in, sizeof(*in));
+        return rc;
+    }
+    p->internal = true;
+    p->life = in;
+    p->state = PK__PLUGIN_RUNNING;
+    p->probed = true;
+    p->live = 1;
+    rc = pk__plugins_entries(p, services, count, &entries, err);
+    rc = rc ? rc : pk__registry_offer(r, p, entries, count, err);
+    if (!rc && !pk__map_put(&r->by_id, pk_str_from(p->id), p)) {
+        rc = pk__error_memory(err, "add a plugin");
+    }
+    if (rc) { // it stays as an entry that says why
+        p->skipped = true;
+        if (err) {
+            p->why = *err;
+        }
+        return rc;
+    }
+    in->channel.alloc = r->alloc;
+    in->channel.services = services;
+    in->channel.count = count;
+    in->instance.plugin = p;
+    in->instance.state = PK__INSTANCE_READY;
+    in->instance.dialect = pk__internal_dialect();
+    in->instance.channel = &in->channel;
+    memcpy(in->instance.name, p->id, PK__MIN(strlen(p->id) + 1, sizeof(in->instance.name)));
+    p->instance = &in->instance;
+    *out = p;
+    return PK_OK;
+}
+
+PK_API pk_err pk_manager_add(pk_manager *m, const char *id, const pk_service *services, size_t count, pk_plugin *out,
+                             pk_error *err)
+{
+    pk__plugin *p = NULL;
+    pk_err rc = pk__manager_usable(m, "add a plugin", err);
+    rc = rc ? rc : pk__registry_check_name(id, err);
+    rc = rc ? rc : pk__service_check(services, count, err);
+    if (rc) {
+        return rc;
+    }
+    pk__registry_lock(&m->registry);
+    rc = pk__plugins_add_locked(m, id, services, count, &p, err);
+    if (!rc && out) {
+        out->id = p->handle;
+    }
+    pk__registry_unlock(&m->registry);
+    return rc;
+}
+
+PK__FN void pk__plugins_drop_internal(pk_manager *m)
+{
+    for (pk__node *n = m->registry.plugins.next; n != &m->registry.plugins; n = n->next) {
+        pk__plugin *p = PK__OF(n, pk__plugin, node);
+        if (p->internal) {
+            pk__free(&m->alloc, p->life, sizeof(pk__plugins_internal));
+            p->life = NULL;
+            p->instance = NULL;
+        }
+    }
+}
+
+/* ---- looking */
+
+PK_API pk_plugin pk_manager_find(pk_manager *m, const char *id)
+{
+    pk_plugin found = {0};
+    pk__registry_lock(&m->registry);
+    const pk__plugin *p = pk__registry_find(&m->registry, pk_str_from(id));
+    found.id = p ? p->handle : 0;
+    pk__registry_unlock(&m->registry);
+    return found;
+}
+
+static bool pk__plugins_copy(pk_mem *mem, pk_str from, pk_str *to)
+{
+    *to = pk_mem_dup(mem, from);
+    return to->ptr != NULL;
+}
+
+static bool pk__plugins_services(pk_mem *mem, const pk__plugin *p, pk_plugin_info *out)
+{
+    pk_service_info *s = (pk_service_info *)pk_mem_zero(mem, (p->service_count + 1) * sizeof(*s));
+    bool ok = s != NULL;
+    for (size_t i = 0; ok && i < p->service_count; i++) {
+        ok = pk__plugins_copy(mem, p->services[i].contract, &s[i].contract) &&
+             pk__plugins_copy(mem, p->services[i].type, &s[i].type) &&
+             pk__plugins_copy(mem, p->services[i].version, &s[i].version);
+    }
+    out->services = s;
+    out->service_count = p->service_count;
+    return ok;
+}
+
+static bool pk__plugins_info(pk_mem *mem, const pk__plugin *p, pk_plugin_info *out)
+{
+    const pk__instance *i = p->instance;
+    memset(out, 0, sizeof(*out));
+    out->plugin.id = p->handle;
+    out->why = p->why;
+    out->pid = i ? i->pid : 0;
+    out->in_flight = i ? i->in_flight : 0;
+    out->starts = p->starts;
+    out->calls = p->calls;
+    out->failures = p->failed_calls;
+    out->bytes_in = p->bytes_in;
+    out->bytes_out = p->bytes_out;
+    out->start_time = p->start_time;
+    return pk__plugins_copy(mem, pk_str_from(p->id), &out->id) &&
+           pk__plugins_copy(mem, pk_str_from(p->path), &out->path) && pk__plugins_copy(mem, p->version, &out->version) &&
+           pk__plugins_copy(mem, pk_str_from(pk__states_status(p)), &out->status) &&
+           pk__plugins_copy(mem, pk_str_from(i && i->dialect ? i->dialect->name : ""), &out->dialect) &&
+           pk__plugins_copy(mem, pk_str_from(i && i->address ? i->address : ""), &out->address) &&
+           pk__plugins_copy(mem, p->capabilities, &out->capabilities) && pk__plugins_services(mem, p, out);
+}
+
+static bool pk__plugins_before(const pk__plugin *a, const pk__plugin *b)
+{
+    if (a->skipped != b->skipped) {
+        return b->skipped;
+    }
+    return strcmp(a->id, b->id) < 0;
+}
+
+/* Sorts the plugins by id, skipped ones last: a heap sort, for a directory may hold thousands. */
+static void pk__plugins_sift(const pk__plugin **all, size_t root, size_t count)
+{
+    for (size_t child; (child = 2 * root + 1) < count; root = child) {
+        if (child + 1 < count && pk__plugins_before(all[child], all[child + 1])) {
+            child++;
+        }
+        if (!pk__plugins_before(all[root], all[child])) {
+            return;
+        }
+        const pk__plugin *swap = all[root];
+        all[root] = all[child];
+        all[child] = swap;
+    }
+}
+
+static void pk__plugins_sort(const pk__plugin **all, size_t count)
+{
+    for (size_t i = count / 2; i-- > 0;) {
+        pk__plugins_sift(all, i, count);
+    }
+    while (count > 1) {
+        const pk__plugin *last = all[--count];
+        all[count] = all[0];
+        all[0] = last;
+        pk__plugins_sift(all, 0, count);
+    }
+}
+
+PK_API pk_err pk_manager_list(pk_manager *m, pk_mem *mem, pk_plugin_info **out, size_t *count, pk_error *err)
+{
+    pk_err rc = pk__manager_usable(m, "list plugins", err);
+    if (rc) {
+        return rc;
+    }
+    size_t n = 0;
+    pk__registry_lock(&m->registry);
+    for (pk__node *at = m->registry.plugins.next; at != &m->registry.plugins; at = at->next) {
+        n++;
+    }
+    const pk__plugin **all = (const pk__plugin **)pk_mem_get(mem, (n + 1) * sizeof(*all));
+    pk_plugin_info *infos = (pk_plugin_info *)pk_mem_get(mem, (n + 1) * sizeof(*infos));
+    bool ok = all && infos;
+    n = 0;
+    for (pk__node *at = m->registry.plugins.next; ok && at != &m->registry.plugins; at = at->next) {
+        all[n++] = PK__OF(at, pk__plugin, node);
+    }
+    if (ok) {
+        pk__plugins_sort(all, n);
+    }
+    for (size_t i = 0; ok && i < n; i++) {
+        ok = pk__plugins_info(mem, all[i], &infos[i]);
+    }
+    pk__registry_unlock(&m->registry);
+    *out = infos;
+    *count = ok ? n : 0;
+    return ok ? PK_OK : pk__error_memory(err, "list plugins");
+}
+
+/* The plugin behind a handle; with the registry locked if there is one. */
+static pk_err pk__plugins_lock(pk_manager *m, pk_plugin p, const char *verb, pk__plugin **out, pk_error *err)
+{
+    pk_err rc = pk__manager_usable(m, verb, err);
+    if (rc) {
+        return rc;
+    }
+    pk__registry_lock(&m->registry);
+    *out = (pk__plugin *)pk__handles_get(&m->registry.handles, p.id);
+    if (!*out) {
+        pk__registry_unlock(&m->registry);
+        return pk_error_set(err, PK_ERR_STALE, "cannot %s: there is no such plugin", verb);
+    }
+    return PK_OK;
+}
+
+PK_API pk_err pk_plugin_get(pk_manager *m, pk_plugin p, pk_mem *mem, pk_plugin_info *out, pk_error *err)
+{
+    pk__plugin *found;
+    pk_err rc = pk__plugins_lock(m, p, "look at a plugin", &found, err);
+    if (rc) {
+        return rc;
+    }
+    bool ok = pk__plugins_info(mem, found, out);
+    pk__registry_unlock(&m->registry);
+    return ok ? PK_OK : pk__error_memory(err, "look at a plugin");
+}
+
+/* ---- starting and stopping one */
+
+typedef struct pk__plugins_wish {
+    pk__plugin *plugin;
+    uint32_t failures;
+} pk__plugins_wish;
+
+static bool pk__plugins_is_up(pk_manager *m, void *arg)
+{
+    const pk__plugins_wish *w = (const pk__plugins_wish *)arg;
+    return m->registry.is_closed || w->plugin->state == PK__PLUGIN_RUNNING || w->plugin->state == PK__PLUGIN_REJECTED ||
+           w->plugin->failures != w->failures;
+}
+
+PK_API pk_err pk_plugin_start(pk_manager *m, pk_plugin p, pk_error *err)
+{
+    pk__plugins_wish wish;
+    pk_err rc = pk__plugins_lock(m, p, "start a plugin", &wish.plugin, err);
+    if (rc) {
+        return rc;
+    }
+    wish.failures = wish.plugin->failures;
+    bool runs = wish.plugin->internal;
+    if (wish.plugin->skipped || wish.plugin->is_gone) {
+        rc = pk_error_set(err, PK_ERR_PLUGIN_DISABLED, "cannot start '%s': %s", wish.plugin->id,
+                          wish.plugin->is_gone ? "it has been removed" : wish.plugin->why.msg);
+    } else if (!runs) {
+        wish.plugin->is_asked = true;
+        pk_loop_post(m->loop, &m->registry.work);
+    }
+    pk__registry_unlock(&m->registry);
+    if (rc || runs) {
+        return rc;
+    }
+    pk__manager_wait(m, pk__plugins_is_up, &wish);
+    pk__registry_lock(&m->registry);
+    if (wish.plugin->state != PK__PLUGIN_RUNNING) {
+        rc = m->registry.is_closed ? pk_error_set(err, PK_ERR_STOPPED, "cannot start '%s': the manager is stopping",
+                                                  wish.plugin->id)
+                                   : pk__error_copy(err, &wish.plugin->why);
+    }
+    pk__registry_unlock(&m->registry);
+    return rc;
+}
+
+static bool pk__plugins_is_down(pk_manager *m, void *arg)
+{
+    const pk__plugin *p = (const pk__plugin *)arg;
+    (void)m;
+    return !p->is_unasked && p->state != PK__PLUGIN_STARTING && p->state != PK__PLUGIN_RUNNING &&
+           p->state != PK__PLUGIN_STOPPING && p->state != PK__PLUGIN_BACKOFF;
+}
+
+PK_API pk_err pk_plugin_stop(pk_manager *m, pk_plugin p, pk_error *err)
+{
+    pk__plugin *found;
+    pk_err rc = pk__plugins_lock(m, p, "stop a plugin", &found, err);
+    if (rc) {
+        return rc;
+    }
+    if (found->internal) {
+        rc = pk_error_set(err, PK_ERR_UNSUPPORTED, "cannot stop '%s': it is compiled in", found->id);
+    } else {
+        found->is_asked = false;
+        found->is_unasked = true;
+        pk_loop_post(m->loop, &m->registry.work);
+    }
+    pk__registry_unlock(&m->registry);
+    if (!rc) {
+        pk__manager_wait(m, pk__plugins_is_down, found);
+    }
+    return rc;
+}

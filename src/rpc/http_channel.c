@@ -1,0 +1,292 @@
+/* http_channel.c - calls over HTTP/1.1. */
+#include "http_channel.h"
+#ifndef PLUGKIT_NO_NET
+
+#include <stdio.h>
+#include <string.h>
+
+#include "../base/error.h"
+#include "../base/memory.h"
+
+typedef struct pk__http_channel {
+    const pk__http_channel_env *env;
+    bool framework;
+    pk_loop *loop;
+    pk__http_pool pool;
+    char *token;
+    pk__node started; // attempts that the loop drives
+} pk__http_channel;
+
+typedef struct pk__http_attempt {
+    pk__http_exchange x;
+    pk__http_channel *channel;
+    pk__http_client *client;
+    pk_attempt *attempt;
+    pk_body body;
+    pk_meta own[6];
+    char timeout[24];
+    pk__node node; // in channel->started; attempts of `run` are in no list
+} pk__http_attempt;
+
+static pk_err pk__http_channel_new(const pk__http_channel_env *env, bool framework, pk_loop *loop,
+                                   const pk_endpoint *endpoint, void **channel, pk_error *err)
+{
+    pk__http_channel *ch = (pk__http_channel *)pk__new(env->alloc, sizeof(*ch));
+    if (!ch) {
+        return pk__error_memory(err, "open a channel");
+    }
+    pk__http_pool_desc desc;
+    memset(&desc, 0, sizeof(desc));
+    desc.alloc = env->alloc;
+    desc.address = endpoint->address;
+    desc.transports = env->transports;
+    desc.transport_count = env->transport_count;
+    pk_err rc = pk__http_pool_init(&ch->pool, &desc, err);
+    if (!rc) {
+        ch->token = pk__strndup(env->alloc, endpoint->token);
+        if (!ch->token) {
+            pk__http_pool_deinit(&ch->pool);
+            rc = pk__error_memory(err, "open a channel");
+        }
+    }
+    if (rc) {
+        pk__free(env->alloc, ch, sizeof(*ch));
+        return rc;
+    }
+    ch->env = env;
+    ch->framework = framework;
+    ch->loop = loop;
+    pk__list_init(&ch->started);
+    *channel = ch;
+    return PK_OK;
+}
+
+static pk_err pk__http_channel_open(void *user, pk_loop *loop, const pk_endpoint *endpoint, void **channel,
+                                    pk_error *err)
+{
+    return pk__http_channel_new((const pk__http_channel_env *)user, false, loop, endpoint, channel, err);
+}
+
+static pk_err pk__http_channel_open_framework(void *user, pk_loop *loop, const pk_endpoint *endpoint, void **channel,
+                                              pk_error *err)
+{
+    return pk__http_channel_new((const pk__http_channel_env *)user, true, loop, endpoint, channel, err);
+}
+
+static void pk__http_channel_close(void *channel)
+{
+    pk__http_channel *ch = (pk__http_channel *)channel;
+    const pk_alloc *alloc = ch->env->alloc;
+    PK__ASSERT(pk__list_is_empty(&ch->started));
+    pk__http_pool_deinit(&ch->pool);
+    pk__strfree(alloc, ch->token);
+    pk__free(alloc, ch, sizeof(*ch));
+}
+
+/* ---- one attempt */
+
+static pk_err pk__http_attempt_on_head(void *user, const pk__http_answer *answer, pk_error *err)
+{
+    pk__http_attempt *h = (pk__http_attempt *)user;
+    (void)err;
+    pk_attempt_head(h->attempt, answer->status, answer->fields, answer->field_count);
+    return PK_OK;
+}
+
+static pk_err pk__http_attempt_on_chunk(void *user, pk_str bytes, pk_error *err)
+{
+    pk__http_attempt *h = (pk__http_attempt *)user;
+    pk_err rc = pk_attempt_chunk(h->attempt, bytes, err);
+    if (rc == PK_ERR_BUSY) {
+        pk__http_client_pause(h->client, true);
+        rc = PK_OK;
+    }
+    return rc;
+}
+
+static pk_err pk__http_attempt_read(void *user, void *buf, size_t cap, size_t *got, pk_error *err)
+{
+    return pk_attempt_read((pk_attempt *)user, buf, cap, got, err);
+}
+
+static void pk__http_attempt_field(pk__http_attempt *h, const char *name, pk_str value)
+{
+    pk_meta *m = &h->own[h->x.own_count++];
+    m->name = pk_str_from(name);
+    m->value = value;
+}
+
+static void pk__http_attempt_fields(pk__http_attempt *h)
+{
+    const pk_attempt *a = h->attempt;
+    if (h->channel->framework) {
+        pk__http_attempt_field(h, "Accept", PK_STR("application/json"));
+        if (!h->x.body) {
+            pk__http_attempt_field(h, "Content-Type", PK_STR("application/json"));
+        }
+        return;
+    }
+    if (h->channel->token[0]) {
+        pk__http_attempt_field(h, "PlugKit-Token", pk_str_from(h->channel->token));
+    }
+    if (a->type.len) {
+        pk__http_attempt_field(h, "PlugKit-Type", a->type);
+    }
+    pk_str own = pk_str_from(h->channel->env->caller); // a plugin's: its token and its name belong together
+    pk_str caller = own.len ? own : a->ctx->caller;
+    if (caller.len) {
+        pk__http_attempt_field(h, "PlugKit-Caller", caller);
+    }
+    if (a->ctx->traceparent.len) {
+        pk__http_attempt_field(h, "traceparent", a->ctx->traceparent);
+    }
+    if (a->deadline != PK_FOREVER) {
+        (void)snprintf(h->timeout, sizeof(h->timeout), "%lu", (unsigned long)pk__ctx_left_ms(a->deadline));
+        pk__http_attempt_field(h, "Connect-Timeout-Ms", pk_str_from(h->timeout));
+    }
+}
+
+static void pk__http_attempt_init(pk__http_attempt *h, pk__http_channel *ch, pk_attempt *a)
+{
+    memset(h, 0, sizeof(*h));
+    h->channel = ch;
+    h->attempt = a;
+    h->body = *a->body;
+    bool streamed = pk__call_is_stream(a);
+    bool empty = !streamed && !h->body.bytes.len && !h->body.has_fd && !h->body.read;
+    if (h->body.read || streamed) { // through us, so that what was read is known
+        memset(&h->body.bytes, 0, sizeof(h->body.bytes));
+        h->body.has_fd = false;
+        h->body.read = pk__http_attempt_read;
+        h->body.user = a;
+    }
+    if (h->body.content_type.len == 0) {
+        h->body.content_type = PK_STR("application/json");
+    }
+    h->x.method = a->verb;
+    h->x.target = a->path;
+    h->x.own = h->own;
+    h->x.fields = a->ctx->meta;
+    h->x.field_count = a->ctx->meta_count;
+    /* A POST without a body still says Content-Length: 0, and servers differ in what they make of it otherwise. */
+    h->x.body = empty && (pk_str_is(a->verb, "GET") || pk_str_is(a->verb, "HEAD")) ? NULL : &h->body;
+    h->x.deadline = a->deadline;
+    h->x.on_head = pk__http_attempt_on_head;
+    h->x.on_chunk = pk__http_attempt_on_chunk;
+    h->x.user = h;
+    pk__http_attempt_fields(h);
+}
+
+static void pk__http_channel_run(void *channel, pk_attempt *a)
+{
+    pk__http_channel *ch = (pk__http_channel *)channel;
+    pk__http_attempt h;
+    pk_error why;
+    why.code = PK_OK;
+    pk__http_attempt_init(&h, ch, a);
+    if (pk__http_pool_take(&ch->pool, &h.client, &why) == PK_OK) {
+        (void)pk__http_client_run(h.client, &h.x, &why);
+        pk__http_pool_give(&ch->pool, h.client);
+        a->sent = h.x.sent;
+    }
+    pk_attempt_end(a, why.code ? &why : NULL);
+}
+
+static void pk__http_attempt_destroy(pk__http_attempt *h)
+{
+    pk__list_remove(&h->node);
+    pk__http_pool_give(&h->channel->pool, h->client);
+    pk__free(h->channel->env->alloc, h, sizeof(*h));
+}
+
+static void pk__http_attempt_on_end(void *user, const pk_error *why)
+{
+    pk__http_attempt *h = (pk__http_attempt *)user;
+    pk_attempt *a = h->attempt;
+    a->sent = h->x.sent;
+    a->state = NULL;
+    pk__http_attempt_destroy(h); // first: the call may go on to its next attempt, and wants the connection
+    pk_attempt_end(a, why);
+}
+
+static pk_err pk__http_channel_start(void *channel, pk_attempt *a, pk_error *err)
+{
+    pk__http_channel *ch = (pk__http_channel *)channel;
+    pk__http_attempt *h = (pk__http_attempt *)pk__new(ch->env->alloc, sizeof(*h));
+    if (!h) {
+        return pk__error_memory(err, "start an attempt");
+    }
+    pk__http_attempt_init(h, ch, a);
+    h->x.on_end = pk__http_attempt_on_end;
+    pk_err rc = pk__http_pool_take(&ch->pool, &h->client, err);
+    if (!rc) {
+        rc = pk__http_client_start(h->client, ch->loop, &h->x, err);
+        if (rc) {
+            pk__http_pool_give(&ch->pool, h->client);
+        }
+    }
+    if (rc) {
+        pk__free(ch->env->alloc, h, sizeof(*h));
+        return rc;
+    }
+    a->state = h;
+    pk__list_push(&ch->started, &h->node);
+    return PK_OK;
+}
+
+static void pk__http_channel_resume(void *channel, pk_attempt *a)
+{
+    pk__http_attempt *h = (pk__http_attempt *)a->state;
+    (void)channel;
+    if (h) {
+        pk__http_client_pause(h->client, false);
+    }
+    h = (pk__http_attempt *)a->state; // the answer may have ended just now
+    if (h) {
+        pk__http_client_resume(h->client);
+    }
+}
+
+static void pk__http_channel_cancel(void *channel, pk_attempt *a)
+{
+    pk__http_attempt *h = (pk__http_attempt *)a->state;
+    (void)channel;
+    if (h) {
+        a->sent = h->x.sent;
+        a->state = NULL;
+        pk__http_client_cancel(h->client);
+        pk__http_attempt_destroy(h);
+    }
+}
+
+static void pk__http_channel_interrupt(void *channel)
+{
+    pk__http_channel *ch = (pk__http_channel *)channel;
+    pk__http_pool_interrupt(&ch->pool);
+    while (!pk__list_is_empty(&ch->started)) {
+        pk__http_attempt *h = PK__OF(ch->started.next, pk__http_attempt, node);
+        pk_attempt *a = h->attempt;
+        pk_error why;
+        (void)pk_error_set(&why, PK_ERR_PLUGIN_CONNECTION, "cannot finish the call: the plugin is being stopped");
+        pk__http_channel_cancel(ch, a);
+        pk_attempt_end(a, &why);
+    }
+}
+
+PK__FN pk_dialect pk__http_channel_dialect(const char *name, const pk__http_channel_env *env, bool framework)
+{
+    pk_dialect d;
+    memset(&d, 0, sizeof(d));
+    d.name = name;
+    d.flags = PK_DIALECT_HEALTH;
+    d.open = framework ? pk__http_channel_open_framework : pk__http_channel_open;
+    d.start = pk__http_channel_start;
+    d.run = pk__http_channel_run;
+    d.resume = pk__http_channel_resume;
+    d.cancel = pk__http_channel_cancel;
+    d.interrupt = pk__http_channel_interrupt;
+    d.close = pk__http_channel_close;
+    d.user = (void *)(uintptr_t)env; // `user` is not const for dialects that keep state there
+    return d;
+}
+#endif

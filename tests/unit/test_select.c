@@ -1,0 +1,239 @@
+/* test_select.c - the registry's services, and which instance a call gets. */
+#include "unit.h"
+
+typedef struct world {
+    pk_manager_desc desc;
+    pk_loop *loop;
+    pk__registry r;
+    pk__router router;
+    pk__instance up[4];
+    int woken, worked;
+} world;
+
+static void on_work(void *user)
+{
+    ((world *)user)->worked++;
+}
+
+static bool open_world(world *w)
+{
+    memset(w, 0, sizeof(*w));
+    if (pk_loop_create(&w->loop, test_alloc(), NULL)) {
+        return false;
+    }
+    pk__registry_init(&w->r, test_alloc(), &w->desc, w->loop);
+    w->r.work.run = on_work;
+    w->r.work.user = w;
+    w->router = pk__select_router(&w->r);
+    return true;
+}
+
+static void close_world(world *w)
+{
+    for (pk__node *n = w->r.plugins.next; n != &w->r.plugins; n = n->next) {
+        PK__OF(n, pk__plugin, node)->instance = NULL;
+    }
+    pk_loop_unpost(w->loop, &w->r.work);
+    pk__registry_deinit(&w->r);
+    pk_loop_destroy(w->loop);
+}
+
+static pk__plugin *add(world *w, const char *id, const char *contract, const char *type, const char *version, pk_error *err)
+{
+    pk__plugin *p = NULL;
+    pk__registry_lock(&w->r);
+    pk_err rc = pk__registry_add(&w->r, id, "/x", &p, err);
+    if (!rc) {
+        p->state = PK__PLUGIN_STOPPED;
+        p->probed = true;
+        pk__map_put(&w->r.by_id, pk_str_from(p->id), p);
+        pk__service_entry *s = pk_mem_zero(&p->mem, sizeof(*s));
+        if (s) {
+            s->plugin = p;
+            s->contract = pk_str_from(contract);
+            s->type = pk_str_from(type);
+            s->version = pk_str_from(version);
+            rc = pk__registry_offer(&w->r, p, s, 1, err);
+        }
+    }
+    pk__registry_unlock(&w->r);
+    return rc ? NULL : p;
+}
+
+static void bring_up(world *w, pk__plugin *p, int i)
+{
+    w->up[i].plugin = p;
+    w->up[i].state = PK__INSTANCE_READY;
+    w->up[i].channel = w;
+    snprintf(w->up[i].name, sizeof(w->up[i].name), "%s-1", p->id);
+    p->instance = &w->up[i];
+    p->state = PK__PLUGIN_RUNNING;
+}
+
+static void on_wake(pk__waiter *waiter)
+{
+    (void)waiter;
+}
+
+static pk_err take(world *w, const char *contract, const char *type, const char *version, const char *plugin,
+                   pk__target *out, pk_error *err)
+{
+    pk_call_desc d = {.contract = contract, .type = type, .method = "go", .version = version, .plugin = plugin};
+    static pk__waiter waiter;
+    memset(&waiter, 0, sizeof(waiter));
+    waiter.wake = on_wake;
+    pk_err rc = w->router.take(w->router.user, &d, &waiter, out, err);
+    if (rc == PK_ERR_BUSY) {
+        w->router.unqueue(w->router.user, &waiter);
+    }
+    return rc;
+}
+
+TEST(select, a_ready_instance_is_taken_and_counted)
+{
+    world w;
+    pk__target t;
+    pk_error none = {0};
+    REQUIRE(open_world(&w));
+    pk__plugin *p = add(&w, "a", "c", "x", "1.2.0", NULL);
+    REQUIRE(p);
+    bring_up(&w, p, 0);
+    REQUIRE_OK(take(&w, "c", "x", "1.1.0", NULL, &t, NULL));
+    CHECK_UINT(w.up[0].in_flight, ==, 1);
+    CHECK_PK_STR(t.verb, "POST");
+    CHECK_PK_STR(t.path, "/go");
+    pk__usage usage = {&none, 3, 4};
+    w.router.give_back(w.router.user, &t, &usage);
+    CHECK_UINT(w.up[0].in_flight, ==, 0);
+    CHECK_UINT(p->calls, ==, 1);
+    CHECK_UINT(p->bytes_in, ==, 4);
+    close_world(&w);
+}
+
+TEST(select, a_miss_says_what_there_is)
+{
+    world w;
+    pk__target t;
+    pk_error err;
+    REQUIRE(open_world(&w));
+    REQUIRE(add(&w, "a", "c", "x", "1.2.0", NULL));
+    REQUIRE(add(&w, "b", "c", "y", "", NULL));
+    CHECK_ERR(take(&w, "c", "z", NULL, NULL, &t, &err), PK_ERR_PLUGIN_NOT_FOUND);
+    CHECK_STR(err.msg, "no plugin found for type 'z' of contract 'c': there is x, y");
+    CHECK_ERR(take(&w, "d", NULL, NULL, NULL, &t, &err), PK_ERR_PLUGIN_NOT_FOUND);
+    CHECK_STR(err.msg, "no plugin found for contract 'd'");
+    CHECK_ERR(take(&w, NULL, NULL, NULL, "q", &t, &err), PK_ERR_PLUGIN_NOT_FOUND);
+    CHECK_ERR(take(&w, "c", "x", NULL, "b", &t, &err), PK_ERR_PLUGIN_NOT_FOUND);
+    CHECK_ERR(take(&w, "c", "x", "2.0.0", NULL, &t, &err), PK_ERR_BAD_CONTRACT);
+    CHECK_CONTAINS(err.msg, "'a' offers 1.2.0");
+    CHECK_ERR(take(&w, "c", "x", "1.3.0", "a", &t, &err), PK_ERR_BAD_CONTRACT);
+    close_world(&w);
+}
+
+TEST(select, a_stopped_plugin_is_wished_for_once_and_its_failure_is_told)
+{
+    world w;
+    pk__target t;
+    pk_error err;
+    REQUIRE(open_world(&w));
+    pk__plugin *p = add(&w, "a", "c", "x", "", NULL);
+    REQUIRE(p);
+    pk_call_desc d = {.contract = "c", .type = "x", .method = "go"};
+    pk__waiter waiter = {.wake = on_wake};
+    CHECK_ERR(w.router.take(w.router.user, &d, &waiter, &t, &err), PK_ERR_BUSY);
+    CHECK(p->is_asked);
+    pk_loop_step(w.loop, 0, NULL);
+    CHECK_INT(w.worked, ==, 1);
+    pk__registry_lock(&w.r);
+    p->failures++;
+    pk_error_set(&p->why, PK_ERR_START, "cannot start 'a': exit status 3");
+    pk__registry_wake(&w.r, p);
+    pk__registry_unlock(&w.r);
+    CHECK_ERR(w.router.take(w.router.user, &d, &waiter, &t, &err), PK_ERR_START);
+    CHECK_STR(err.msg, "cannot start 'a': exit status 3");
+    close_world(&w);
+}
+
+TEST(select, who_cannot_be_called_says_why)
+{
+    world w;
+    pk__target t;
+    pk_error err;
+    REQUIRE(open_world(&w));
+    pk__plugin *p = add(&w, "a", "c", "x", "", NULL);
+    REQUIRE(p);
+    p->state = PK__PLUGIN_FAILED;
+    pk_error_set(&p->why, PK_ERR_START, "it fell");
+    CHECK_ERR(take(&w, "c", "x", NULL, NULL, &t, &err), PK_ERR_PLUGIN_DISABLED);
+    CHECK_CONTAINS(err.msg, "it fell");
+    p->is_gone = true;
+    CHECK_ERR(take(&w, "c", "x", NULL, NULL, &t, &err), PK_ERR_PLUGIN_NOT_FOUND);
+    w.r.is_closed = true;
+    CHECK_ERR(take(&w, "c", "x", NULL, NULL, &t, &err), PK_ERR_STOPPED);
+    close_world(&w);
+}
+
+TEST(select, a_broken_connection_makes_the_instance_suspect)
+{
+    world w;
+    pk__target t;
+    pk_error broken;
+    REQUIRE(open_world(&w));
+    pk__plugin *p = add(&w, "a", "c", "x", "", NULL);
+    REQUIRE(p);
+    bring_up(&w, p, 0);
+    REQUIRE_OK(take(&w, "c", NULL, NULL, NULL, &t, NULL));
+    pk_error_set(&broken, PK_ERR_PLUGIN_CONNECTION, "reset");
+    pk__usage usage = {&broken, 0, 0};
+    w.router.give_back(w.router.user, &t, &usage);
+    CHECK(w.up[0].suspect);
+    CHECK_ERR(take(&w, "c", NULL, NULL, NULL, &t, NULL), PK_ERR_BUSY); // until life has asked how it is
+    CHECK(!p->is_asked);
+    close_world(&w);
+}
+
+TEST(select, duplicates_are_refused_or_another_provider)
+{
+    world w;
+    pk__target t;
+    pk_error err;
+    REQUIRE(open_world(&w));
+    REQUIRE(add(&w, "a", "c", "x", "", NULL));
+    CHECK(!add(&w, "b", "c", "x", "", &err));
+    CHECK_CONTAINS(err.msg, "external plugin for type 'x' already registered: 'a'");
+    w.desc.duplicates = PK_DUPLICATES_PROVIDERS;
+    pk__plugin *second = add(&w, "d", "c", "x", "", &err);
+    REQUIRE(second);
+    bring_up(&w, second, 1);
+    REQUIRE_OK(take(&w, "c", "x", NULL, NULL, &t, NULL)); // the one that runs comes before the first
+    CHECK_PK_STR(t.plugin, "d");
+    close_world(&w);
+}
+
+TEST(select, names_are_checked)
+{
+    static const char *const good[] = {"a", "A-1.b_c", "0123456789012345678901234567890123456789012345678901234567890123"};
+    static const char *const bad[] = {"", ".a", "-a", "a/b", "a b", "a\nb", "\xc3\xa9", NULL,
+                                      "01234567890123456789012345678901234567890123456789012345678901234"};
+    pk_error err;
+    for (size_t i = 0; i < PK__COUNT(good); i++) {
+        CHECK_OK(pk__registry_check_name(good[i], &err));
+    }
+    for (size_t i = 0; i < PK__COUNT(bad); i++) {
+        CHECK_ERR(pk__registry_check_name(bad[i], &err), PK_ERR_BAD_NAME);
+    }
+}
+
+TEST_TORTURE(select, an_offer_is_made_whole_or_not_at_all)
+{
+    world w;
+    if (!open_world(&w)) {
+        return;
+    }
+    pk__plugin *p = add(&w, "a", "c", "x", "", NULL);
+    pk__registry_lock(&w.r);
+    CHECK((pk__registry_services(&w.r, PK_STR("c"), PK_STR("x")) != NULL) == (p && p->service_count > 0));
+    CHECK((pk__registry_services(&w.r, PK_STR("c"), PK_STR("")) != NULL) == (p && p->service_count > 0));
+    pk__registry_unlock(&w.r);
+    close_world(&w);
+}
