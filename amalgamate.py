@@ -113,6 +113,8 @@ CORE = """
     rpc/chain.c
     rpc/call.c
     rpc/call_stream.c
+    rpc/http_channel.h
+    rpc/http_channel.c
     rpc/control.h
     rpc/service.h
     rpc/control.c
@@ -127,14 +129,18 @@ SDK = """
     sdk/args.h
     sdk/settings.h
     sdk/work.h
+    sdk/door.h
     sdk/stdout.h
     sdk/lifeline.h
+    sdk/host_client.h
     sdk/log.c
     sdk/args.c
     sdk/settings.c
     sdk/work.c
+    sdk/door.c
     sdk/stdout.c
     sdk/lifeline.c
+    sdk/host_client.c
 """.split()
 
 HEADERS = {

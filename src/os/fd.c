@@ -53,10 +53,14 @@ PK__FN pk_err pk__fd_open(const char *path, int flags, mode_t mode, int *out, pk
     } while (fd < 0 && errno == EINTR);
     fd = pk__fd_lift(fd);
     *out = fd;
-    if (fd >= 0) {
-        return PK_OK;
+    if (fd < 0) {
+        int error = errno;
+        pk_err code = error == ENOENT ? PK_ERR_NOT_FOUND : PK_ERR_OS;
+        (void)pk_error_sys(err, code, error, "cannot open '%s'", path);
+        errno = error; // for callers who say it in their own words
+        return code;
     }
-    return pk_error_sys(err, errno == ENOENT ? PK_ERR_NOT_FOUND : PK_ERR_OS, errno, "cannot open '%s'", path);
+    return PK_OK;
 }
 
 PK__FN pk_err pk__fd_pipe(int out[2], pk_error *err)

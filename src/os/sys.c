@@ -123,11 +123,34 @@ PK__FN ssize_t pk__sys_port_sendfile(int out, int in, off_t *at, size_t len)
 #include <sched.h>
 #include <sys/prctl.h>
 
+/* Sanitizers keep books of memory, and do not follow two processes in one. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define PK__SYS_NO_SHARING
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
+#define PK__SYS_NO_SHARING
+#endif
+#endif
+
+#ifndef PK__SYS_NO_SHARING
 /* The child runs on a stack of its own in our memory, and we go on when it has exec'd or ended. */
 PK__FN pid_t pk__sys_port_spawn_vm(int (*run)(void *), void *stack, size_t size, void *arg)
 {
     char *top = (char *)stack + size;
     return clone(run, top - ((uintptr_t)top & 15), CLONE_VM | CLONE_VFORK | SIGCHLD, arg);
+}
+#else
+PK__FN pid_t pk__sys_port_spawn_vm(int (*run)(void *), void *stack, size_t size, void *arg)
+{
+    (void)run, (void)stack, (void)size, (void)arg;
+    errno = ENOSYS; // the caller forks
+    return -1;
+}
+#endif
+
+PK__FN ssize_t pk__sys_port_getdents(int fd, void *buf, size_t cap)
+{
+    return (ssize_t)syscall(SYS_getdents64, fd, buf, cap);
 }
 
 PK__FN int pk__sys_port_execveat(int fd, char *const *argv, char *const *env)
@@ -148,6 +171,11 @@ PK__FN int pk__sys_port_die_with_parent(int number)
 PK__FN int pk__sys_port_pidfd_open(pid_t pid)
 {
     return (int)syscall(PK__SYS_PIDFD_OPEN, pid, 0); // close-on-exec by itself
+}
+
+PK__FN int pk__sys_port_wait_pidfd(int fd, siginfo_t *out, int options)
+{
+    return waitid((idtype_t)3, (id_t)fd, out, options); // P_PIDFD, since Linux 5.4
 }
 
 PK__FN int pk__sys_port_pidfd_send_signal(int fd, int number, unsigned flags)
@@ -275,6 +303,12 @@ PK__FN pid_t pk__sys_port_spawn_vm(int (*run)(void *), void *stack, size_t size,
     return pk__sys_port_missing(); // the caller forks
 }
 
+PK__FN ssize_t pk__sys_port_getdents(int fd, void *buf, size_t cap)
+{
+    (void)fd, (void)buf, (void)cap;
+    return pk__sys_port_missing();
+}
+
 PK__FN int pk__sys_port_execveat(int fd, char *const *argv, char *const *env)
 {
     (void)fd, (void)argv, (void)env;
@@ -299,6 +333,12 @@ PK__FN int pk__sys_port_pidfd_open(pid_t pid)
     return pk__sys_port_missing();
 }
 
+PK__FN int pk__sys_port_wait_pidfd(int fd, siginfo_t *out, int options)
+{
+    (void)fd, (void)out, (void)options;
+    return pk__sys_port_missing();
+}
+
 PK__FN int pk__sys_port_pidfd_send_signal(int fd, int number, unsigned flags)
 {
     (void)fd, (void)number, (void)flags;
@@ -309,16 +349,28 @@ PK__FN int pk__sys_port_pidfd_send_signal(int fd, int number, unsigned flags)
 
 #ifndef PK__NO_FD
 #ifndef PLUGKIT_NO_THREADS
-PK__FN int pk__sys_port_sigmask(int how, const sigset_t *set, sigset_t *old)
+PK__FN int pk__sys_port_mask_signals(int how, const sigset_t *set, sigset_t *old)
 {
     return pthread_sigmask(how, set, old);
 }
 #else
-PK__FN int pk__sys_port_sigmask(int how, const sigset_t *set, sigset_t *old)
+PK__FN int pk__sys_port_mask_signals(int how, const sigset_t *set, sigset_t *old)
 {
     return sigprocmask(how, set, old);
 }
 #endif
+#endif
+
+#ifndef PLUGKIT_NO_PROCESS
+PK__FN int pk__sys_port_default_signal(int number)
+{
+    struct sigaction action;
+    sigset_t *mask = &action.sa_mask;
+    sigemptyset(mask);
+    action.sa_handler = SIG_DFL;
+    action.sa_flags = 0;
+    return sigaction(number, &action, NULL);
+}
 #endif
 
 /* ---- tests */

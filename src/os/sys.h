@@ -106,8 +106,8 @@
     X(ssize_t, getrandom, (void *out, size_t len), pk__sys_port_getrandom(out, len), EIO, -1)               \
     X(int, memfd_create, (const char *name, unsigned flags), pk__sys_port_memfd_create(name, flags),        \
       ENOSYS, -1)                                                                                           \
-    X(int, sigmask, (int how, const sigset_t *set, sigset_t *old), pk__sys_port_sigmask(how, set, old), 0,  \
-      pk__sys_port_sigmask(how, set, old))                                                                  \
+    X(int, mask_signals, (int how, const sigset_t *set, sigset_t *old),                                     \
+      pk__sys_port_mask_signals(how, set, old), 0, pk__sys_port_mask_signals(how, set, old))                \
     X(int, sigaction, (int number, const struct sigaction *set, struct sigaction *old),                     \
       sigaction(number, set, old), EINVAL, -1)                                                              \
     X(int, nanosleep, (const struct timespec *time), nanosleep(time, NULL), EINTR, -1)                      \
@@ -177,14 +177,20 @@
       ENOSYS, -1)                                                                                           \
     X(int, dup2, (int from, int to), dup2(from, to), EMFILE, -1)                                            \
     X(int, chdir, (const char *path), chdir(path), ENOENT, -1)                                              \
+    X(int, default_signal, (int number), pk__sys_port_default_signal(number), 0,                            \
+      pk__sys_port_default_signal(number))                                                                  \
+    X(ssize_t, getdents, (int fd, void *buf, size_t cap), pk__sys_port_getdents(fd, buf, cap), ENOSYS, -1)  \
     X(int, setpgid, (pid_t pid, pid_t group), setpgid(pid, group), EPERM, -1)                               \
     X(int, close_range, (unsigned first), pk__sys_port_close_range(first), ENOSYS, -1)                      \
     X(int, fd_limit, (struct rlimit *out), getrlimit(RLIMIT_NOFILE, out), EINVAL, -1)                       \
     X(int, die_with_parent, (int number), pk__sys_port_die_with_parent(number), EINVAL, -1)                 \
     X(int, waitid, (idtype_t type, id_t id, siginfo_t *out, int options), waitid(type, id, out, options),   \
-      ECHILD, -1)                                                                                           \
-    X(pid_t, waitpid, (pid_t pid, int *status, int options), waitpid(pid, status, options), ECHILD, -1)     \
+      EINTR, -1)                                                                                            \
+    X(int, wait_pidfd, (int fd, siginfo_t *out, int options), pk__sys_port_wait_pidfd(fd, out, options),    \
+      EINTR, -1)                                                                                            \
+    X(pid_t, waitpid, (pid_t pid, int *status, int options), waitpid(pid, status, options), EINTR, -1)      \
     X(int, kill, (pid_t pid, int number), kill(pid, number), ESRCH, -1)                                     \
+    X(pid_t, getppid, (void), getppid(), 0, getppid())                                                       \
     X(int, pidfd_open, (pid_t pid), pk__sys_port_pidfd_open(pid), ENOSYS, -1)                               \
     X(int, pidfd_send_signal, (int fd, int number, unsigned flags),                                         \
       pk__sys_port_pidfd_send_signal(fd, number, flags), EINVAL, -1)
@@ -216,7 +222,7 @@ PK__FN int pk__sys_port_openat2(int dir, const char *path, int flags, mode_t mod
 PK__FN int pk__sys_port_pipe(int out[2], int flags); // flags: O_CLOEXEC, O_NONBLOCK
 PK__FN ssize_t pk__sys_port_getrandom(void *out, size_t len);
 PK__FN int pk__sys_port_memfd_create(const char *name, unsigned flags);
-PK__FN int pk__sys_port_sigmask(int how, const sigset_t *set, sigset_t *old); // of this thread
+PK__FN int pk__sys_port_mask_signals(int how, const sigset_t *set, sigset_t *old); // of this thread
 PK__FN void *pk__sys_port_fork_page(size_t size); // zeroed again in a forked child
 #define PK__SYS_BENEATH 1     // for openat2: nothing outside of `dir`, whatever the path says
 #define PK__SYS_NO_SYMLINKS 2 // nor any symbolic link on the way
@@ -233,7 +239,10 @@ PK__FN pid_t pk__sys_port_spawn_vm(int (*run)(void *), void *stack, size_t size,
 PK__FN int pk__sys_port_execveat(int fd, char *const *argv, char *const *env);
 PK__FN int pk__sys_port_close_range(unsigned first); // marks first and all above as close-on-exec
 PK__FN int pk__sys_port_die_with_parent(int number);
+PK__FN int pk__sys_port_default_signal(int number);
+PK__FN ssize_t pk__sys_port_getdents(int fd, void *buf, size_t cap); // as getdents64 of Linux
 PK__FN int pk__sys_port_pidfd_open(pid_t pid);
+PK__FN int pk__sys_port_wait_pidfd(int fd, siginfo_t *out, int options); // waitid
 PK__FN int pk__sys_port_pidfd_send_signal(int fd, int number, unsigned flags);
 #define PK__SYS_TO_GROUP 4u // PIDFD_SIGNAL_PROCESS_GROUP: signal the group that the process leads
 #endif

@@ -1,0 +1,77 @@
+/* process.h - child processes: start, watch, signal, reap.
+ *
+ * Starting costs the same whatever the host's size: the child borrows our memory until it execs (as vfork
+ * does), so nothing is copied; sanitizers cannot follow that, and get fork. Everything is prepared before;
+ * the child makes only system calls. It gets its own process group, default signals, exactly the declared
+ * descriptors (and /dev/null at 0, 1, 2 where none is declared), and exactly the given environment. If it
+ * cannot exec, it tells the step and errno, and pk__process_spawn returns them as a sentence; there is no
+ * child then.
+ *
+ * A child is   running -> exited (a zombie, still ours) -> reaped.   Between the two the whole group is
+ * killed: while the zombie is there its number cannot belong to anybody else. The end is noticed by pidfd, or
+ * (old kernels) by asking for exactly this pid, every 1 to 50 ms and when pk__process_hint says that it may
+ * be worth it. There is no SIGCHLD handler and no waitpid(-1), so a host may have its own. If the host
+ * ignores SIGCHLD or waits for everybody, the status is lost, not the event: on_exit gets PK__STATUS_UNKNOWN.
+ *
+ * In a forked child of the host nothing is signalled or waited for. */
+#ifndef PK__PROCESS_H
+#define PK__PROCESS_H
+#include "fork.h"
+#include "loop.h"
+#include "sys.h"
+
+#ifndef PLUGKIT_NO_PROCESS
+
+#define PK__STATUS_UNKNOWN (-1) // exited, but somebody else has its status
+#define PK__SPAWN_FDS 16        // declared descriptors of a child, at most
+
+typedef struct pk__spawn_fd {
+    int child, parent; // the child's number, and ours that it becomes
+} pk__spawn_fd;
+
+typedef struct pk__spawn_desc {
+    const char *path;        // of the executable: not searched for; with exec_fd only its name for messages
+    int exec_fd;             // 0 = run path; otherwise what this descriptor holds
+    const char *const *argv; // NULL-terminated
+    const char *const *env;  // NULL-terminated; NULL = empty
+    const pk__spawn_fd *fds;
+    size_t fd_count;
+    const char *cwd;         // NULL = ours
+    pid_t group;             // 0 = a new one, led by the child
+    bool die_with_parent;    // SIGKILL when the thread that spawned it ends: only for a thread that lives on
+} pk__spawn_desc;
+
+/* Zeroed = none. Caller's memory, not moved while it is watched. */
+typedef struct pk__process {
+    pid_t pid; // 0 = none, or reaped
+    int pidfd; // -1 = not available
+    bool leads_group;
+    int status; // waitpid's, once reaped; or PK__STATUS_UNKNOWN
+    long owner; // the pid of the process that started it
+    pk_loop *loop;
+    pk_watch watch;
+    pk_timer timer;
+    uint32_t poll_ms;
+    void (*on_exit)(void *user, int status);
+    void *user;
+} pk__process;
+
+/* Errors: PK_ERR_EXEC "cannot start 'path': exec: permission denied"; PK_ERR_NO_MEMORY, PK_ERR_OS. */
+PK__FN pk_err pk__process_spawn(pk__process *p, const pk__spawn_desc *desc, pk_error *err);
+/* on_exit runs once, on the loop's thread, after the process has been reaped. */
+PK__FN pk_err pk__process_watch(pk__process *p, pk_loop *loop, void (*on_exit)(void *user, int status),
+                                void *user, pk_error *err);
+PK__FN void pk__process_hint(pk__process *p); // it may have exited: look soon (a pipe of it was closed)
+PK__FN bool pk__process_is_alive(const pk__process *p);
+/* Signals the group (or only the process, if it does not lead one). Exited: does nothing. */
+PK__FN void pk__process_signal(pk__process *p, int number);
+/* Without a loop: is it over? Kills its group and reaps it then, and fills p->status. */
+PK__FN bool pk__process_reap(pk__process *p);
+/* Ends the watch, kills what still runs, reaps it, frees. */
+PK__FN void pk__process_deinit(pk__process *p);
+
+/* "exit status 3", "signal 11 (segmentation fault)", "exited, status unknown". Returns out. */
+PK__FN const char *pk__process_describe(int status, char *out, size_t cap);
+
+#endif
+#endif
