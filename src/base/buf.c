@@ -44,7 +44,7 @@ PK_API bool pk_buf_reserve(pk_buf *buf, size_t extra)
         return false;
     }
     size_t need = buf->len + extra;
-    size_t cap = buf->cap < 64 ? 64 : buf->cap;
+    size_t cap = buf->cap < 64 ? PK__MIN(64, buf->max) : buf->cap;
     while (cap < need) {
         cap = cap > buf->max / 2 ? buf->max : cap * 2; // need <= max, so this ends
     }

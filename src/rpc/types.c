@@ -6,7 +6,8 @@
 
 #include "../base/error.h"
 
-#define PK__TYPES_BASIC(T, kind) PK__DATA const pk_type pk_type_##T = {#T, kind, (uint32_t)sizeof(T), 0, false, NULL, NULL}
+#define PK__TYPES_BASIC(T, kind)                                                                              \
+    PK__DATA const pk_type pk_type_##T = {#T, kind, (uint32_t)sizeof(T), 0, false, NULL, NULL}
 PK__TYPES_BASIC(pk_str, PK_TYPE_STR);
 PK__TYPES_BASIC(pk_b64, PK_TYPE_B64);
 PK__TYPES_BASIC(pk_json, PK_TYPE_JSON);

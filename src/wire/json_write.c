@@ -56,10 +56,13 @@ static bool pk__json_fail(pk_json_writer *w, pk__json_fault fault)
     return false;
 }
 
-/* Where the next `count` bytes go, or NULL. */
+/* Where the next `count` bytes go, or NULL: after the first failure nothing is written any more. */
 static inline char *pk__json_room(pk_json_writer *w, size_t count)
 {
     pk_buf *buf = w->buf;
+    if (w->failed) {
+        return NULL;
+    }
     if (count > buf->cap - buf->len && !pk_buf_reserve(buf, count)) {
         (void)pk__json_fail(w, PK__JSON_BUFFER);
         return NULL;
@@ -69,8 +72,8 @@ static inline char *pk__json_room(pk_json_writer *w, size_t count)
 
 static void pk__json_bytes(pk_json_writer *w, const char *bytes, size_t count)
 {
-    char *out = pk__json_room(w, count);
-    if (out && count > 0) {
+    char *out = count > 0 ? pk__json_room(w, count) : NULL;
+    if (out) {
         memcpy(out, bytes, count);
         w->buf->len += count;
     }

@@ -74,8 +74,11 @@ PK__FN bool pk__number_to_uint(pk_str text, uint64_t *out)
         }
         value = value * 10 + digit;
     }
+    if (negative && value > 0) {
+        return false;
+    }
     *out = value;
-    return !negative || value == 0;
+    return true;
 }
 
 PK__FN bool pk__number_to_int(pk_str text, int64_t *out)
@@ -463,7 +466,7 @@ static pk__number_decimal pk__number_shortest(uint64_t mantissa, int e, bool nea
     uint64_t tens = d.digits / 10 * 10; // one digit less, if exactly one neighbour is inside
     bool under = least <= tens * 4;
     bool over = (tens + 10) * 4 <= most;
-    if (d.digits >= 100 && under != over) {
+    if (d.digits >= 10 && under != over) {
         d.digits = tens + (over ? 10 : 0);
         return d;
     }

@@ -1,8 +1,8 @@
 /* swar.h - eight bytes at a time, in plain C.
  *
- * A word holds eight bytes, the first one lowest, on every machine: compilers turn the load into one instruction. A test
- * gives a mask with the top bit of each byte that passes set. Borrows run upwards, so a byte behind the first hit may
- * be a false hit: only the first one counts, and pk__swar_first tells which byte that is.
+ * A word holds eight bytes, the first one lowest, on every machine. A test gives a mask with the top bit of each byte
+ * that passes set. Borrows run upwards, so a byte behind the first hit may be a false hit: only the first one counts,
+ * and pk__swar_first tells which byte that is.
  *
  *     while (end - p >= 8 && !pk__swar_json(pk__swar_load(p))) { p += 8; } */
 #ifndef PK__SWAR_H
@@ -50,7 +50,7 @@ PK__FN inline uint64_t pk__swar_number(uint64_t word)
     const uint64_t pairs = UINT64_C(0x000000FF000000FF);
     word -= PK__SWAR_ONES * '0';
     word = word * 10 + (word >> 8);
-    return ((word & pairs) * UINT64_C(0x000F424000000064) + ((word >> 16) & pairs) * UINT64_C(0x0000271000000001)) >> 32;
+    return ((word & pairs) * UINT64_C(0x000F424000000064) + (word >> 16 & pairs) * UINT64_C(0x0000271000000001)) >> 32;
 }
 
 /* What a JSON string cannot simply run over: control characters and the quote (which is 0x20 once bit 1 is turned, so
