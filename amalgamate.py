@@ -92,11 +92,13 @@ CORE = """
     net/address.h
     net/transport.h
     net/socket.h
+    net/http_out.h
     net/http_client.h
     net/http_pool.h
     net/address.c
     net/socket.c
     net/transport.c
+    net/http_out.c
     net/http_client.c
     net/http_client_run.c
     net/http_pool.c

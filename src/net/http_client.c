@@ -1,4 +1,4 @@
-/* http_client.c - one exchange on one connection: opening, sending, receiving. Who waits for what is http_drive.c's. */
+/* http_client.c - one exchange on one connection: opening, sending, receiving. Who waits for what is http_client_run.c's. */
 #include "http_client.h"
 #include "../base/error.h"
 #include "../base/memory.h"
@@ -8,10 +8,7 @@
 #include <string.h>
 
 enum {
-    PK__HTTP_CLIENT_HEAD_MAX = 64 * 1024, // of a request
-    PK__HTTP_CLIENT_SMALL = 8 * 1024,     // bodies up to here are copied behind the head: one part is cheaper than two
-    PK__HTTP_CLIENT_PIECE = 16 * 1024,    // of a reader or, where it has to be copied, a file
-    PK__HTTP_CLIENT_TURNS = 16,           // receives before others have their turn
+    PK__HTTP_CLIENT_TURNS = 16, // receives before others have their turn
     PK__HTTP_CLIENT_RETRY_MS = 2
 };
 
@@ -72,13 +69,12 @@ static pk_io pk__http_client_recv_socket(pk__http_client *c, bool wait, size_t *
     return io;
 }
 
-static pk_io pk__http_client_send_file(pk__http_client *c, size_t *sent, pk_error *err)
+/* sendfile has no MSG_DONTWAIT, as everything else has. */
+static pk_err pk__http_client_no_waiting(pk__http_client *c, pk_error *err)
 {
-    if (!c->is_nonblocking && pk__fd_set_nonblock(c->fd, true, err)) {
-        return PK_IO_FAILED;
-    }
-    c->is_nonblocking = true;
-    return pk__socket_send_file(c->fd, c->x->body->fd, c->file_at, c->file_left, sent, err);
+    pk_err rc = c->is_nonblocking ? PK_OK : pk__fd_set_nonblock(c->fd, true, err);
+    c->is_nonblocking = rc == PK_OK;
+    return rc;
 }
 
 static pk_err pk__http_client_check_peer(pk__http_client *c, pk_error *err)
@@ -106,10 +102,10 @@ static pk_io pk__http_client_recv_socket(pk__http_client *c, bool wait, size_t *
     return PK_IO_CLOSED;
 }
 
-static pk_io pk__http_client_send_file(pk__http_client *c, size_t *sent, pk_error *err)
+static pk_err pk__http_client_no_waiting(pk__http_client *c, pk_error *err)
 {
-    (void)c, (void)sent, (void)err;
-    return PK_IO_CLOSED;
+    (void)c, (void)err;
+    return PK_OK;
 }
 
 static pk_err pk__http_client_check_peer(pk__http_client *c, pk_error *err)
@@ -130,24 +126,6 @@ static void pk__http_client_cut(int fd)
 }
 #endif
 
-/* Where there are no descriptors at all, no body can be one. */
-#ifndef PK__NO_FD
-static ssize_t pk__http_client_read_file(int fd, char *buf, size_t cap, uint64_t at)
-{
-    ssize_t n;
-    do {
-        n = PK__SYS(pread)(fd, buf, cap, (off_t)at);
-    } while (n < 0 && errno == EINTR);
-    return n;
-}
-#else
-static int pk__http_client_read_file(int fd, char *buf, size_t cap, uint64_t at)
-{
-    (void)fd, (void)buf, (void)cap, (void)at;
-    return -1;
-}
-#endif
-
 /* ---- the connection */
 
 PK__FN pk_err pk__http_client_create(pk__http_client **out, const pk__http_client_desc *desc, pk_error *err)
@@ -160,7 +138,7 @@ PK__FN pk_err pk__http_client_create(pk__http_client **out, const pk__http_clien
     c->desc = *desc;
     c->fd = -1;
     c->is_socket = pk__transport_is_socket(desc->transport);
-    pk_buf_init(&c->out, desc->alloc, PK__HTTP_CLIENT_HEAD_MAX);
+    pk__http_out_init(&c->out, desc->alloc);
     return PK_OK;
 }
 
@@ -192,7 +170,7 @@ PK__FN void pk__http_client_destroy(pk__http_client *c)
 
 PK__FN void pk__http_client_shrink(pk__http_client *c)
 {
-    pk_buf_free(&c->out);
+    pk__http_out_deinit(&c->out);
     pk__free(c->desc.alloc, c->room, sizeof(*c->room));
     c->room = NULL;
 }
@@ -307,46 +285,20 @@ static void pk__http_client_write_head(pk__http_client *c, const pk__http_exchan
     static const pk_body none = {PK_STR_INIT(""), false, 0, 0, 0, NULL, NULL, PK_STR_INIT("")};
     const pk_body *body = x->body ? x->body : &none;
     uint64_t size = body->has_fd ? body->size : body->bytes.len;
-    pk__http_write_request(&c->out, x->method, x->target, x->host.len > 0 ? x->host : c->desc.host);
-    pk__http_write_fields(&c->out, x->own, x->own_count);
-    pk__http_write_fields(&c->out, x->fields, x->field_count);
+    pk_buf *buf = &c->out.buf;
+    pk__http_write_request(buf, x->method, x->target, x->host.len > 0 ? x->host : c->desc.host);
+    pk__http_write_fields(buf, x->own, x->own_count);
+    pk__http_write_fields(buf, x->fields, x->field_count);
     if ((size > 0 || body->read || body->content_type.len > 0) && !pk__http_client_has(x, content_type)) {
-        pk__http_write_field(&c->out, "Content-Type",
+        pk__http_write_field(buf, "Content-Type",
                              body->content_type.len > 0 ? body->content_type : pk_str_from("application/json"));
     }
     if (body->read) {
-        pk__http_write_field(&c->out, "Transfer-Encoding", pk_str_from("chunked"));
+        pk__http_write_field(buf, "Transfer-Encoding", pk_str_from("chunked"));
     } else if (size > 0 || pk__http_client_states_empty(x->method)) {
-        pk__http_write_number(&c->out, "Content-Length", size);
+        pk__http_write_number(buf, "Content-Length", size);
     }
-    pk__http_write_end(&c->out);
-}
-
-static pk_err pk__http_client_prepare_body(pk__http_client *c, pk__http_exchange *x, pk_error *err)
-{
-    const pk_body *body = x->body;
-    c->tail.len = 0;
-    c->file_left = 0;
-    c->has_reader = body && body->read;
-    c->began_chunks = false;
-    if (!body || body->read) {
-        return PK_OK;
-    }
-    if (body->has_fd) {
-        if (body->offset > INT64_MAX || body->size > INT64_MAX - body->offset) {
-            return pk_error_set(err, PK_ERR_MISUSE, "cannot send a file: the range is too large");
-        }
-        c->file_at = body->offset;
-        c->file_left = body->size;
-        return PK_OK;
-    }
-    x->bytes_out = body->bytes.len;
-    if (body->bytes.len <= PK__HTTP_CLIENT_SMALL) {
-        (void)pk_buf_add(&c->out, body->bytes);
-    } else {
-        c->tail = body->bytes;
-    }
-    return PK_OK;
+    pk__http_write_end(buf);
 }
 
 PK__FN pk_err pk__http_client_begin(pk__http_client *c, pk__http_exchange *x, pk_error *err)
@@ -365,25 +317,19 @@ PK__FN pk_err pk__http_client_begin(pk__http_client *c, pk__http_exchange *x, pk
     }
     if (!c->room) {
         c->room = (pk__http_client_room *)pk__resize(c->desc.alloc, NULL, 0, sizeof(*c->room));
+        if (!c->room) {
+            return pk__error_memory(err, "send a request");
+        }
     }
-    pk_buf_clear(&c->out);
+    pk__http_out_reset(&c->out);
     pk__http_client_write_head(c, x);
-    rc = pk__http_client_prepare_body(c, x, err);
+    rc = pk__http_out_begin(&c->out, x->body, true, err);
     if (rc) {
         return rc;
     }
-    if (!c->room || c->out.failed == PK_ERR_NO_MEMORY) {
-        return pk__error_memory(err, "send a request");
-    }
-    if (c->out.failed) {
-        return pk_error_set(err, PK_ERR_LIMIT, "cannot send a request: the header is larger than %d KiB",
-                            PK__HTTP_CLIENT_HEAD_MAX / 1024);
-    }
     pk__http_head_init(&c->head, PK__HTTP_RESPONSE, c->room->fields, &limits);
     c->x = x;
-    c->out_at = 0;
-    c->sending = true;
-    c->starved = false;
+    c->stopped = false;
     c->send_errno = 0;
     c->begin = 0;
     c->end = 0;
@@ -395,114 +341,42 @@ PK__FN pk_err pk__http_client_begin(pk__http_client *c, pk__http_exchange *x, pk
     return PK_OK;
 }
 
-/* The next piece of what has to be copied: a reader's, or a file's for a transport that knows no files.
- * DONE: out holds it, or the body has ended. WANT_READ: the reader has nothing yet. */
-static pk_io pk__http_client_stage(pk__http_client *c, pk_error *err)
+static bool pk__http_client_sends(const pk__http_client *c)
 {
-    const pk_body *body = c->x->body;
-    size_t got = 0;
-    pk_buf_clear(&c->out);
-    c->out_at = 0;
-    if (!c->has_reader && c->file_left == 0) {
-        c->sending = false;
-        return PK_IO_DONE;
-    }
-    if (!pk_buf_reserve(&c->out, PK__CHUNK_HEAD_MAX + PK__HTTP_CLIENT_PIECE)) {
-        (void)pk__error_memory(err, "send a request's body");
-        return PK_IO_FAILED;
-    }
-    char *data = c->out.ptr + PK__CHUNK_HEAD_MAX;
-    if (!c->has_reader) {
-        size_t want = (size_t)PK__MIN(c->file_left, (uint64_t)PK__HTTP_CLIENT_PIECE);
-        int64_t n = pk__http_client_read_file(body->fd, data, want, c->file_at);
-        if (n <= 0) {
-            (void)pk_error_set(err, PK_ERR_OS, "cannot send a file: it cannot be read, or is shorter than promised");
-            return PK_IO_FAILED;
-        }
-        got = (size_t)n;
-        c->file_at += got;
-        c->file_left -= got;
-        c->out_at = PK__CHUNK_HEAD_MAX;
-        c->out.len = c->out_at + got;
-    } else {
-        pk_err rc = body->read(body->user, data, PK__HTTP_CLIENT_PIECE, &got, err);
-        if (rc) {
-            c->starved = rc == PK_ERR_BUSY && c->driven;
-            return c->starved ? PK_IO_WANT_READ : PK_IO_FAILED;
-        }
-        size_t head = pk__http_chunk_head(c->out.ptr, got, !c->began_chunks);
-        memmove(c->out.ptr + head, data, got);
-        c->out.len = head + got;
-        c->began_chunks = true;
-        c->has_reader = got > 0;
-    }
-    c->x->bytes_out += got;
-    return PK_IO_DONE;
+    return c->out.pending && !c->stopped && c->send_errno == 0;
 }
 
-static void pk__http_client_account(pk__http_client *c, size_t sent)
+/* Sends as much as is taken; true: there is more when there is room again. *io FAILED: nothing at all was sent, or the
+ * body could not be read. If the connection breaks in the middle there may be an answer all the same, which explains it. */
+static bool pk__http_client_push(pk__http_client *c, pk_io *result, pk_error *err)
 {
-    size_t part = PK__MIN(sent, c->out.len - c->out_at);
-    if (sent > 0 && c->x->sent == PK_SENT_NO) {
-        c->x->sent = PK_SENT_MAYBE;
+    pk__http_exchange *x = c->x;
+    pk__http_wire wire;
+    wire.transport = c->desc.transport;
+    wire.io = c->io;
+    wire.socket = c->is_socket ? c->fd : -1;
+    *result = PK_IO_FAILED;
+    if (c->out.file_left > 0 && c->is_socket && pk__http_client_no_waiting(c, err)) {
+        return false;
     }
-    c->out_at += part;
-    if (sent > part) {
-        c->tail.ptr += sent - part;
-        c->tail.len -= sent - part;
+    pk_io io = pk__http_out_push(&c->out, &wire, err);
+    x->bytes_out = c->out.total;
+    if (c->out.sent_any && x->sent == PK_SENT_NO) {
+        x->sent = PK_SENT_MAYBE;
     }
-}
-
-static pk_io pk__http_client_send_some(pk__http_client *c, size_t *sent, pk_error *err)
-{
-    pk_str parts[2];
-    size_t count = 0;
-    if (c->out_at < c->out.len) {
-        parts[count].ptr = c->out.ptr + c->out_at;
-        parts[count++].len = c->out.len - c->out_at;
+    if (c->out.busy && !c->driven) {
+        (void)pk_error_set(err, PK_ERR_BUSY, "cannot send a request: the body is not there yet");
+        return false;
     }
-    if (c->tail.len > 0) {
-        parts[count++] = c->tail;
-    }
-    return c->desc.transport->send(c->io, parts, count, sent, err);
-}
-
-/* Sends as much as is taken. DONE: all of it, or the connection takes no more: then there may be an answer all the same,
- * which explains it. WANT_READ: starved. FAILED: nothing at all was sent, or the body could not be read. */
-static pk_io pk__http_client_push(pk__http_client *c, pk_error *err)
-{
-    while (c->sending) {
-        size_t sent = 0;
-        pk_io io;
-        if (c->out_at < c->out.len || c->tail.len > 0) {
-            io = pk__http_client_send_some(c, &sent, err);
-            pk__http_client_account(c, io == PK_IO_DONE ? sent : 0);
-        } else if (c->file_left > 0 && c->is_socket) {
-            io = pk__http_client_send_file(c, &sent, err);
-            if (io == PK_IO_FAILED && err->code == PK_ERR_OS) {
-                return io;
-            }
-            c->file_at += sent;
-            c->file_left -= sent;
-            c->x->bytes_out += sent;
-        } else {
-            io = pk__http_client_stage(c, err);
-            if (io != PK_IO_DONE) {
-                return io;
-            }
+    if (io == PK_IO_CLOSED) {
+        if (x->sent == PK_SENT_NO) {
+            x->is_stale = c->used;
+            return false;
         }
-        if (io == PK_IO_FAILED || io == PK_IO_CLOSED) {
-            if (c->x->sent == PK_SENT_NO) {
-                c->x->is_stale = c->used;
-                return PK_IO_FAILED;
-            }
-            c->send_errno = err->sys_errno != 0 ? err->sys_errno : EPIPE;
-            c->sending = false;
-        } else if (io != PK_IO_DONE) {
-            return PK_IO_WANT_WRITE;
-        }
+        c->send_errno = err->sys_errno != 0 ? err->sys_errno : EPIPE;
     }
-    return PK_IO_DONE;
+    *result = io == PK_IO_FAILED ? io : PK_IO_DONE;
+    return io == PK_IO_WANT_WRITE;
 }
 
 /* ---- the answer */
@@ -563,10 +437,7 @@ static pk_io pk__http_client_take_head(pk__http_client *c, pk_error *err)
     }
     x->sent = PK_SENT_ANSWERED;
     pk__http_head_response(h, pk_str_is(x->method, "HEAD"));
-    if (h->status >= 300 && c->sending) {
-        c->sending = false; // it does not want the rest
-        h->keep_alive = false;
-    }
+    c->stopped = h->status >= 300 && c->out.pending; // it does not want the rest
     if (h->framing == PK__HTTP_LENGTH && x->max_body > 0 && h->length > x->max_body) {
         return pk__http_client_too_long(c, err);
     }
@@ -699,31 +570,29 @@ PK__FN pk_io pk__http_client_advance(pk__http_client *c, bool wait, pk_error *er
     if (!c->is_open) {
         io = pk__http_client_open(c, err);
         c->wants_write = io == PK_IO_WANT_WRITE;
+        if (io != PK_IO_DONE) {
+            return io;
+        }
     }
-    if (io == PK_IO_DONE) {
-        io = pk__http_client_push(c, err);
-        io = io == PK_IO_WANT_READ || io == PK_IO_WANT_WRITE ? PK_IO_DONE : io; // an answer may come even so
-    } else if (io != PK_IO_FAILED) {
-        return io;
-    }
+    bool more_room = pk__http_client_sends(c) ? pk__http_client_push(c, &io, err) : false;
     for (int turn = 0; io == PK_IO_DONE && c->rx != PK__HTTP_RX_DONE; turn++) {
         if (turn == PK__HTTP_CLIENT_TURNS) {
             c->has_more = true;
             break;
         }
-        io = pk__http_client_pull(c, wait && !c->sending, err);
+        io = pk__http_client_pull(c, wait && !pk__http_client_sends(c), err);
     }
     if (io == PK_IO_FAILED || c->rx == PK__HTTP_RX_DONE) {
         return io;
     }
     c->wants_read = !c->paused;
-    c->wants_write = c->sending && !c->starved;
+    c->wants_write = more_room && pk__http_client_sends(c);
     return PK_IO_WANT_READ;
 }
 
 PK__FN void pk__http_client_finish(pk__http_client *c)
 {
-    c->dead = c->dead || c->sending || c->send_errno != 0 || !c->head.keep_alive || c->begin != c->end;
+    c->dead = c->dead || c->out.pending || !c->head.keep_alive || c->begin != c->end;
     c->used = true;
     c->x = NULL;
 }

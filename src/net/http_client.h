@@ -28,7 +28,7 @@
 #include "../wire/http_chunk.h"
 #include "../wire/http_head.h"
 #include "address.h"
-#include "transport.h"
+#include "http_out.h"
 
 typedef struct pk__http_answer {
     int status;
@@ -103,13 +103,8 @@ typedef struct pk__http_client {
 
     /* The request. */
     pk__http_exchange *x;    // NULL = idle
-    pk_buf out;              // head, small bodies, staged pieces: [out_at, len) is to be sent
-    size_t out_at;
-    pk_str tail;             // body bytes sent from where they are
-    uint64_t file_at, file_left;
-    bool sending;            // not all is sent
-    bool starved;            // the reader has nothing yet
-    bool has_reader, began_chunks;
+    pk__http_out out;
+    bool stopped;            // the rest is not sent: the answer was no
     int send_errno;          // it could not be sent to the end; there may be an answer all the same
 
     /* The answer. */

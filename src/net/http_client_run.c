@@ -59,7 +59,7 @@ static pk_err pk__http_client_block(pk__http_client *c, pk_error *err)
             return err->code;
         }
         /* On a socket whose request is out the receive has waited already. */
-        if (!c->has_more && (!c->is_open || c->sending || !c->is_socket)) {
+        if (!c->has_more && (!c->is_open || c->wants_write || !c->is_socket)) {
             pk__http_client_wait(c, until);
         }
     }
@@ -218,8 +218,8 @@ PK__FN pk_err pk__http_client_start(pk__http_client *c, pk_loop *loop, pk__http_
 
 PK__FN void pk__http_client_resume(pk__http_client *c)
 {
-    if (c->x && c->starved) {
-        c->starved = false;
+    if (c->x && c->out.busy) {
+        c->out.busy = false;
         pk_loop_post(c->loop, &c->task);
     }
 }
