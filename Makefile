@@ -112,7 +112,7 @@ ASAN = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-f
 TSAN = -O1 -g -fsanitize=thread
 VALGRIND = valgrind -q --leak-check=full --error-exitcode=9 --child-silent-after-fork=no
 asan: ## unit tests with AddressSanitizer and UBSan
-	@$(MAKE) --no-print-directory -j$(JOBS) unit-src BUILD=build/asan UNIT_CFLAGS='$(ASAN)'
+	@TEST_TIMEOUT_MS=60000 $(MAKE) --no-print-directory -j$(JOBS) unit-src BUILD=build/asan UNIT_CFLAGS='$(ASAN)'
 tsan: ## unit tests with ThreadSanitizer
 	@TEST_TIMEOUT_MS=60000 $(MAKE) --no-print-directory -j$(JOBS) unit-src BUILD=build/tsan UNIT_CFLAGS='$(TSAN)'
 valgrind: $(UNIT_SRC) ## unit tests under valgrind
