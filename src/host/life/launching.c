@@ -292,6 +292,7 @@ static void pk__launching_on_control_line(pk_launch *l, pk_str line)
     memset(&mem, 0, sizeof(mem));
     mem.alloc = l->life->alloc;
     if (pk__control_read(&mem, line, &said, &why)) {
+        pk__lines_take(&l->link, line); // whoever waits for an answer learns that this was none
         (void)pk__error_wrap(&why, "cannot understand the plugin '%s'", l->plugin->id);
         pk__launching_fail(l, &why);
     } else if (said.has_id) {

@@ -221,7 +221,7 @@ static void pk__life_work(void *user)
 PK__FN void pk__life_settle(pk__life *life)
 {
     pk__registry *r = life->registry;
-    if (!life->is_stopping || life->is_stopped) {
+    if (!life->is_stopping || life->is_told) {
         return;
     }
     for (pk__node *n = r->plugins.next; n != &r->plugins; n = n->next) {
@@ -230,12 +230,13 @@ PK__FN void pk__life_settle(pk__life *life)
             return;
         }
     }
+    life->is_told = true;
+    pk__life_event(life, "manager.stopped", NULL, "", "", NULL); // first: who waits for the stop may free what it uses
     pk__registry_lock(r);
     life->is_stopped = true;
     pk__cond_broadcast(&r->changed);
     pk_loop_wake(r->loop);
     pk__registry_unlock(r);
-    pk__life_event(life, "manager.stopped", NULL, "", "", NULL);
     if (life->on_stopped) {
         life->on_stopped(life->user);
     }

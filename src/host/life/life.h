@@ -36,7 +36,7 @@ typedef struct pk__life {
     pk_caller care;                     // carries health and shutdown requests, past the pipeline
     unsigned probes;                    // under way
     bool is_pinned;                     // the loop's thread lives as long as the manager
-    bool is_stopping, is_stopped;
+    bool is_stopping, is_told, is_stopped;
     void (*on_stopped)(void *user);     // the manager's: the last thing that happens
     void *user;
 } pk__life;
