@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """run.py - runs test programs and pytest folders, and adds up what they say.
 
-    tests/run.py [--jobs N] [--again NAME=VALUE] [--pytest PYTHON FOLDER] PROGRAM...
+    tests/run.py [--jobs N] [--under COMMAND] [--again NAME=VALUE] [--pytest PYTHON FOLDER] PROGRAM...
 
 A test program ends with a line "N passed, N failed" (and perhaps ", N skipped"). Programs run side by side, pytest
 after them; --again runs those in a folder "unit" once more with that in the environment. The output of each is kept in
@@ -13,6 +13,7 @@ import argparse
 import concurrent.futures
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -20,7 +21,7 @@ import tempfile
 import time
 
 OUTPUT = "build/test-output"
-LIMIT_SECONDS = 420
+LIMIT_SECONDS = int(os.environ.get("LIMIT_SECONDS", 420))
 SUMMARY = re.compile(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$")
 
 
@@ -86,6 +87,7 @@ def report(name, command, result, counts):
 def main():
     parser = argparse.ArgumentParser(description="Runs tests and adds up their results.")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--under", metavar="COMMAND", default="", help="what runs the programs: valgrind")
     parser.add_argument("--again", metavar="NAME=VALUE", default="")
     parser.add_argument("--pytest", nargs=2, metavar=("PYTHON", "FOLDER"))
     parser.add_argument("programs", nargs="*")
@@ -101,7 +103,8 @@ def main():
     with concurrent.futures.ThreadPoolExecutor(max(args.jobs, 1)) as pool:
         runs = [(program, "") for program in args.programs]
         runs += [(program, args.again) for program in args.programs if args.again and "/unit/" in program]
-        pending = {pool.submit(run, [program], setting): (setting, program) for program, setting in runs}
+        under = shlex.split(args.under)
+        pending = {pool.submit(run, under + [program], setting): (setting, program) for program, setting in runs}
         for done in concurrent.futures.as_completed(pending):
             command = [word for word in pending[done] if word]
             account(" ".join(command), command, done.result(), counts_of_program(*done.result()[:2]))
