@@ -414,15 +414,16 @@ static void pk__call_step_select(pk__call *c)
 
 static void pk__call_step_send(pk__call *c)
 {
+    bool mine = pk__loop_is_mine(c->caller->loop);
     c->ended = false;
     c->state = PK__CALL_RUNNING;
-    if (!c->async && c->target.dialect->run) {
-        c->target.dialect->run(c->target.channel, &c->attempt);
-        return;
-    }
-    if (c->async || pk__loop_is_mine(c->caller->loop)) {
+    if (c->async || mine) { // the loop must go on while we wait: the plugin may call us back through it
         c->waits_loop = !c->async;
         pk__call_begin_on_loop(c);
+        return;
+    }
+    if (c->target.dialect->run) {
+        c->target.dialect->run(c->target.channel, &c->attempt);
         return;
     }
     c->waits_loop = true;

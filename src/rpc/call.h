@@ -13,7 +13,8 @@
  *
  * pk__call_advance moves a call until it must wait or is done; whoever ends the wait pokes it. What only one side knows
  * (which plugins there are) is behind pk__router. A blocking call over a dialect with `run` never leaves its thread;
- * one without goes through the loop and waits: on the loop's own thread by stepping the loop, elsewhere on a condition.
+ * one without goes through the loop and waits on a condition. On the loop's own thread it always goes through the loop,
+ * and waits by stepping it, so that what else the loop does (a plugin calling back, say) goes on.
  *
  * Locks: caller->lock guards the handle table, poked flags and stream buffers. It is a leaf: nothing is called with it. */
 #ifndef PK__CALL_H
