@@ -54,8 +54,8 @@ $(HOSTS): $(BUILD)/examples/%: examples/%.c | $(HEADERS)
 	@$(COMPILE) -MF $@.d -o $@ $< $(LDFLAGS) $(LDLIBS)
 $(HOSTS_CXX): $(BUILD)/examples/%: examples/%.cpp $(BUILD)/plugkit.o | $(HEADERS)
 	@mkdir -p $(@D) && echo '  c++  $@'
-	@$(CXX) -std=c++11 -Wall -Wextra -Werror $(filter-out -std=%,$(CFLAGS)) -I. -Icontracts -MMD -MP -MF $@.d -o $@ $^ \
-	    $(LDFLAGS) $(LDLIBS)
+	@$(CXX) -std=c++11 -Wall -Wextra -Werror $(filter-out -std=%,$(CFLAGS)) -I. -Icontracts -MMD -MP -MF $@.d -o $@ $< \
+	    $(BUILD)/plugkit.o $(LDFLAGS) $(LDLIBS)
 $(BUILD)/plugkit.o: plugkit.h # for programs in C++: the implementation is C
 	@mkdir -p $(@D) && echo '  cc   $@'
 	@printf '#define PLUGKIT_IMPLEMENTATION\n#include "plugkit.h"\n' | $(COMPILE) -x c -c -o $@ -
