@@ -173,7 +173,7 @@ bench: bench-programs ## measures, each against a raw baseline; ROUNDS=n, ONLY="
 install: all ## headers, contracts, command and pkg-config file below PREFIX (and DESTDIR)
 	install -d $(DESTDIR)$(PREFIX)/include/plugkit $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/pkgconfig
 	install -m 644 $(HEADERS) $(DESTDIR)$(PREFIX)/include
-	install -m 644 $(wildcard contracts/*.h) $(DESTDIR)$(PREFIX)/include/plugkit
+	install -m 644 $(wildcard contracts/*.h) tests/harness.h $(DESTDIR)$(PREFIX)/include/plugkit
 	$(if $(CLI),install -m 755 $(CLI) $(DESTDIR)$(PREFIX)/bin)
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' plugkit.pc.in \
 	    > $(DESTDIR)$(PREFIX)/share/pkgconfig/plugkit.pc

@@ -107,6 +107,8 @@ def build_cases():
         case(f"{compiler[0]}: two files, one core", program, compiler, ["-std=c11"], ["two_host.c", "two_sdk.c"])
         case(f"{compiler[0]}: two files, all static", program, compiler, ["-std=c11", "-DLOUD", "-DPLUGKIT_STATIC"],
              ["two_host.c", "two_sdk.c"])
+    for compiler, std in itertools.product(compilers, ("c99", "c17")):
+        case(f"{compiler[0]} {std}: harness.h alone", program, compiler, ["-std=" + std], ["harness_alone.c"], "1..2")
     case("two files with two cores do not link", defines, cc, ["-std=c11", "-DLOUD"], ["two_host.c", "two_sdk.c"])
     case("two files, warnings of the optimiser", program, cc, ["-std=c99", "-O2"], ["two_host.c", "two_sdk.c"])
 
