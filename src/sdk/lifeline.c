@@ -1,0 +1,240 @@
+/* lifeline.c - the control socket, and how a plugin notices that its host has died. */
+#include "lifeline.h"
+#ifndef PLUGKIT_NO_NET
+
+#include <string.h>
+
+#include "../base/error.h"
+#include "../os/clock.h"
+#include "../os/fd.h"
+#include "../os/loop.h"
+#include "../os/sys.h"
+
+enum {
+    PK__LIFELINE_PARENT_MS = 1000,  // between two looks at the parent
+    PK__LIFELINE_NOTICE_MS = 1000,  // the guard: so long for the loop to notice
+    PK__LIFELINE_FINISH_MS = 10000, //   and so long for the end, on_close included
+    PK__LIFELINE_NAP_MS = 20,
+    PK__LIFELINE_READS = 16         // pieces read in one turn of the loop
+};
+
+PK__FN pk_err pk__lifeline_open(pk__lifeline *l, const pk_alloc *alloc, int fd, pk_error *err)
+{
+    int type = 0;
+    socklen_t len = sizeof(type);
+    memset(l, 0, sizeof(*l));
+    if (PK__SYS(getsockopt)(fd, SOL_SOCKET, SO_TYPE, &type, &len) != 0 || type != SOCK_STREAM) {
+        return pk_error_set(err, PK_ERR_PROTOCOL, "cannot use descriptor %d of PLUGKIT_CONTROL_FD: it is no stream "
+                            "socket", fd);
+    }
+    /* Children of ours must not hold the host's lifeline. */
+    pk_err rc = pk__fd_set_cloexec(fd, true, err);
+    if (!rc) {
+        rc = pk__fd_set_nonblock(fd, true, err);
+    }
+    if (!rc) {
+        l->fd = fd;
+        pk__control_lines_init(&l->lines, alloc, PK__CONTROL_START_MAX);
+    }
+    return rc;
+}
+
+/* Reads what has come: 1 = something, 0 = nothing now, -1 = the end. */
+static int pk__lifeline_read(pk__lifeline *l)
+{
+    char buf[4096];
+    pk_str bytes = {buf, 0};
+    ssize_t n = pk__fd_read(l->fd, buf, sizeof(buf));
+    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+        return 0;
+    }
+    if (n <= 0) {
+        return -1;
+    }
+    bytes.len = (size_t)n;
+    return pk__control_lines_feed(&l->lines, bytes, NULL) ? -1 : 1;
+}
+
+PK__FN pk_err pk__lifeline_first(pk__lifeline *l, uint32_t timeout_ms, pk_str *line, pk_error *err)
+{
+    int64_t until = pk__clock_after_ms(pk__clock_ns(), timeout_ms);
+    for (;;) {
+        pk_err rc = pk__control_lines_next(&l->lines, line, err);
+        if (rc || line->ptr) {
+            return rc;
+        }
+        if (!pk__fd_wait(l->fd, true, false, until)) {
+            return pk_error_set(err, PK_ERR_PLUGIN_TIMEOUT, "cannot start: the host did not say how within %u ms",
+                                (unsigned)timeout_ms);
+        }
+        if (pk__lifeline_read(l) < 0) {
+            return pk_error_set(err, PK_ERR_PROTOCOL, "cannot start: the control socket ended before the first line");
+        }
+    }
+}
+
+PK__FN pk_err pk__lifeline_send(pk__lifeline *l, pk_str bytes, pk_error *err)
+{
+    for (size_t done = 0; done < bytes.len;) {
+        ssize_t n = PK__SYS(send)(l->fd, bytes.ptr + done, bytes.len - done, MSG_NOSIGNAL);
+        if (n >= 0) {
+            done += (size_t)n;
+        } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+            (void)pk__fd_wait(l->fd, false, true, PK_FOREVER);
+        } else if (errno != EINTR) {
+            return pk_error_sys(err, PK_ERR_OS, errno, "cannot write to the control socket");
+        }
+    }
+    return PK_OK;
+}
+
+static void pk__lifeline_end_of(pk__lifeline *l, pk__lifeline_end why)
+{
+    if (why == PK__LIFELINE_DEAD) {
+        pk__atomic_store(&l->noticed, 1);
+        pk_watch_remove(l->loop, &l->watch);
+        pk_timer_stop(l->loop, &l->timer);
+    }
+    l->on_end(l->user, why);
+}
+
+/* False = the conversation is over. Lines that say nothing to us are those of a later version. */
+static bool pk__lifeline_take(pk__lifeline *l)
+{
+    pk_mem mem;
+    pk_str line;
+    bool asked = false;
+    memset(&mem, 0, sizeof(mem));
+    mem.alloc = l->lines.buf.alloc;
+    for (;;) {
+        pk__control_message m;
+        if (pk__control_lines_next(&l->lines, &line, NULL)) {
+            return false; // over-long: where the next one begins cannot be known
+        }
+        if (!line.ptr) {
+            break;
+        }
+        asked = asked || (pk__control_read(&mem, line, &m, NULL) == PK_OK && m.has_shutdown && m.shutdown);
+        pk_mem_free(&mem);
+    }
+    if (asked) {
+        pk__lifeline_end_of(l, PK__LIFELINE_SHUTDOWN);
+    }
+    return true;
+}
+
+static void pk__lifeline_on_ready(void *user, bool can_read, bool can_write)
+{
+    pk__lifeline *l = (pk__lifeline *)user;
+    int got = 1;
+    (void)can_read, (void)can_write;
+    for (int i = 0; i < PK__LIFELINE_READS && got > 0; i++) {
+        got = pk__lifeline_read(l);
+        if (got > 0 && !pk__lifeline_take(l)) {
+            got = -1;
+        }
+    }
+    if (got < 0) {
+        pk__lifeline_end_of(l, PK__LIFELINE_DEAD);
+    }
+}
+
+#ifndef PLUGKIT_NO_PROCESS
+static long pk__lifeline_parent(void)
+{
+    return (long)PK__SYS(getppid)();
+}
+#else
+static long pk__lifeline_parent(void)
+{
+    return 0;
+}
+#endif
+
+static void pk__lifeline_on_time(void *user)
+{
+    pk__lifeline *l = (pk__lifeline *)user;
+    if (pk__lifeline_parent() != l->parent) {
+        pk__lifeline_end_of(l, PK__LIFELINE_DEAD);
+        return;
+    }
+    (void)pk_timer_start(l->loop, &l->timer, PK__LIFELINE_PARENT_MS, NULL); // there was room for it just now
+}
+
+PK__FN pk_err pk__lifeline_watch(pk__lifeline *l, pk_loop *loop, void (*on_end)(void *user, pk__lifeline_end why),
+                                 void *user, pk_error *err)
+{
+    l->loop = loop;
+    l->on_end = on_end;
+    l->user = user;
+    l->parent = pk__lifeline_parent();
+    l->timer.on_time = pk__lifeline_on_time;
+    l->timer.user = l;
+    pk_err rc = l->parent ? pk_timer_start(loop, &l->timer, PK__LIFELINE_PARENT_MS, err) : PK_OK;
+    if (rc || !l->fd) {
+        return rc;
+    }
+    l->lines.max = PK__CONTROL_LINE_MAX;
+    l->watch.fd = l->fd;
+    l->watch.on_ready = pk__lifeline_on_ready;
+    l->watch.user = l;
+    rc = pk_watch_add(loop, &l->watch, true, false, err);
+    if (!rc && !pk__lifeline_take(l)) { // what came right behind the first line
+        pk__lifeline_end_of(l, PK__LIFELINE_DEAD);
+    }
+    return rc;
+}
+
+/* ---- the guard */
+
+static bool pk__lifeline_waits(const pk__atomic_u32 *flag, int ms)
+{
+    for (; ms > 0 && !pk__atomic_load(flag); ms -= PK__LIFELINE_NAP_MS) {
+        struct timespec nap = {0, PK__LIFELINE_NAP_MS * PK__MS};
+        (void)PK__SYS(nanosleep)(&nap);
+    }
+    return pk__atomic_load(flag) != 0;
+}
+
+static void pk__lifeline_guard_run(void *arg)
+{
+    pk__lifeline *l = (pk__lifeline *)arg;
+    struct pollfd set = {l->fd, 0, 0}; // wakes for nothing but the other end's closing
+    while (PK__SYS(poll)(&set, 1, -1) <= 0 || !(set.revents & (POLLHUP | POLLERR | POLLNVAL))) {
+        if (pk__atomic_load(&l->released)) {
+            return;
+        }
+    }
+    if (pk__atomic_load(&l->released) ||
+        (pk__lifeline_waits(&l->noticed, PK__LIFELINE_NOTICE_MS) &&
+         pk__lifeline_waits(&l->released, PK__LIFELINE_FINISH_MS))) {
+        return;
+    }
+    _exit(1);
+}
+
+PK__FN void pk__lifeline_guard(pk__lifeline *l)
+{
+    if (l->fd) {
+        (void)pk__thread_start(&l->guard, pk__lifeline_guard_run, l, NULL);
+    }
+}
+
+PK__FN void pk__lifeline_deinit(pk__lifeline *l)
+{
+    if (l->loop) {
+        pk_watch_remove(l->loop, &l->watch);
+        pk_timer_stop(l->loop, &l->timer);
+    }
+    if (l->fd) {
+        pk__atomic_store(&l->released, 1);
+        if (l->guard.started) {
+            (void)PK__SYS(shutdown)(l->fd, SHUT_RDWR); // wakes it
+            pk__thread_join(&l->guard);
+        }
+        pk__fd_close(l->fd);
+        pk__control_lines_deinit(&l->lines);
+        l->fd = 0;
+    }
+}
+#endif

@@ -1,0 +1,48 @@
+/* lifeline.h - a plugin's end of the control socket, and the three ways to notice that its host has died.
+ *
+ *     1. The control socket ends: the kernel closes the host's end, however the host dies. Noticed at once.
+ *     2. The parent changes: a host that forked without exec left a child behind that keeps the socket open. Looked at
+ *        once a second.
+ *     3. The guard, a thread that does nothing but wait for (1): should the loop not have noticed a second later, because a
+ *        handler never returns, the guard ends the process. Only for processes whose main is ours.
+ *
+ * Before the loop runs, the socket is used waiting: the first line is read with a deadline, and our two lines or the error
+ * are written. Then it is watched: {"shutdown":true} is passed on, what is not understood is ignored. */
+#ifndef PK__LIFELINE_H
+#define PK__LIFELINE_H
+#ifndef PLUGKIT_NO_NET
+#include "../os/atomic.h"
+#include "../os/thread.h"
+#include "../rpc/control.h"
+
+typedef enum pk__lifeline_end {
+    PK__LIFELINE_SHUTDOWN, // the host asks us to end
+    PK__LIFELINE_DEAD      // there is no host any more
+} pk__lifeline_end;
+
+typedef struct pk__lifeline {
+    int fd; // the control socket; 0 = none: only the parent is watched
+    pk__control_lines lines;
+    pk_loop *loop;
+    pk_watch watch;
+    pk_timer timer;
+    long parent; // 0 = not watched
+    void (*on_end)(void *user, pk__lifeline_end why); // the loop's thread; may come more than once
+    void *user;
+    pk__thread guard;
+    pk__atomic_u32 noticed, released; // by the loop; the guard is not needed any more
+} pk__lifeline;
+
+/* Takes the descriptor, which must be a socket. Errors: PK_ERR_PROTOCOL; it is left open then. */
+PK__FN pk_err pk__lifeline_open(pk__lifeline *l, const pk_alloc *alloc, int fd, pk_error *err);
+/* Waits for the first line; valid until the socket is watched. Errors: PK_ERR_PROTOCOL, PK_ERR_PLUGIN_TIMEOUT. */
+PK__FN pk_err pk__lifeline_first(pk__lifeline *l, uint32_t timeout_ms, pk_str *line, pk_error *err);
+PK__FN pk_err pk__lifeline_send(pk__lifeline *l, pk_str bytes, pk_error *err);
+/* Watches socket and parent from now on. */
+PK__FN pk_err pk__lifeline_watch(pk__lifeline *l, pk_loop *loop, void (*on_end)(void *user, pk__lifeline_end why),
+                                 void *user, pk_error *err);
+PK__FN void pk__lifeline_guard(pk__lifeline *l); // if a thread is to be had; without a socket it does nothing
+PK__FN void pk__lifeline_deinit(pk__lifeline *l); // closes the socket. Zeroed: does nothing
+
+#endif
+#endif
