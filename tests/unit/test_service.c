@@ -469,6 +469,9 @@ static pk_err wire_open(pk_caller *caller, pk_loop **loop)
     const pk__router router = {wire_take, wire_unqueue, wire_give_back, wire_bind, NULL};
     wire.status = 200;
     pk_err rc = pk_loop_create(loop, test_alloc(), NULL);
+    if (!rc) {
+        pk__loop_give_away(*loop); // a caller on another thread than the loop's: `run` carries out its calls
+    }
     return rc ? rc : pk__caller_init(caller, test_alloc(), *loop, &router, NULL, 0, NULL);
 }
 
