@@ -10,11 +10,13 @@ static void put(pk_json_writer *w, const pk_json_value *v)
     case PK_JSON_NUMBER: {
         int64_t i = 0;
         uint64_t u = 0;
-        if (pk_json_get_int(v, &i)) {
+        if (pk_json_double(v, 1) == 0) {
+            pk_json_put_double(w, pk_json_double(v, 1)); // -0 is another number than 0
+        } else if (pk_json_get_int(v, &i)) {
             pk_json_put_int(w, i);
         } else if (pk_json_get_uint(v, &u)) {
             pk_json_put_uint(w, u);
-        } else if (pk_json_double(v, 0) - pk_json_double(v, 0) == 0) {
+        } else if (pk_json_double(v, 1) == pk_json_double(v, 2)) {
             pk_json_put_double(w, pk_json_double(v, 0));
         } else {
             pk_json_put_raw(w, pk_json_number_text(v)); // too large for a double
