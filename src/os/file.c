@@ -47,7 +47,7 @@ PK__FN pk_str pk__file_basename(const char *path)
 
 /* ---- whole files */
 
-/* A block of twice the size with the same bytes. */
+/* A larger block with the same bytes. */
 PK__FN char *pk__file_grow(pk_mem *mem, const char *bytes, size_t len, size_t cap)
 {
     char *grown = (char *)pk_mem_get(mem, cap);
@@ -60,21 +60,23 @@ PK__FN char *pk__file_grow(pk_mem *mem, const char *bytes, size_t len, size_t ca
 PK__FN pk_err pk__file_read_fd(pk_mem *mem, int fd, const char *path, size_t max, pk_str *out, pk_error *err)
 {
     struct stat st;
-    size_t len = 0, cap;
+    size_t len = 0, cap = 0, wanted;
     char *bytes = NULL;
     if (PK__SYS(fstat)(fd, &st) != 0) {
         return pk_error_sys(err, PK_ERR_OS, errno, "cannot read '%s'", path);
     }
-    /* The size is a hint: files grow, and those in /proc say 0. One more byte tells that it is all, one is
+    /* The size is a hint: files grow, and those in /proc say 0. One byte more tells that it is all, one is
      * the NUL. */
-    cap = (st.st_size > 0 && (uint64_t)st.st_size < max ? (size_t)st.st_size : PK__MIN(max, 4096)) + 2;
+    wanted = (st.st_size > 0 && (uint64_t)st.st_size < max ? (size_t)st.st_size : PK__MIN(max, 4096)) + 2;
     for (;;) {
         ssize_t n;
-        char *grown = bytes && len + 1 < cap ? bytes : pk__file_grow(mem, bytes, len, cap);
-        if (!grown) {
-            return pk__error_memory(err, "read a file");
+        if (len + 1 >= cap) {
+            cap = cap ? PK__MIN(cap * 2, max + 2) : wanted;
+            bytes = pk__file_grow(mem, bytes, len, cap);
+            if (!bytes) {
+                return pk__error_memory(err, "read a file");
+            }
         }
-        bytes = grown;
         n = pk__fd_read(fd, bytes + len, cap - 1 - len);
         if (n < 0) {
             return pk_error_sys(err, PK_ERR_OS, errno, "cannot read '%s'", path);
@@ -88,9 +90,6 @@ PK__FN pk_err pk__file_read_fd(pk_mem *mem, int fd, const char *path, size_t max
             out->ptr = bytes;
             out->len = len;
             return PK_OK;
-        }
-        if (len + 1 == cap) {
-            cap = PK__MIN(cap * 2, max + 2);
         }
     }
 }
@@ -157,13 +156,21 @@ PK__FN pk_err pk__file_write(const char *path, pk_str bytes, mode_t mode, pk_err
 
 /* ---- private directories */
 
+/* May others than the owner exchange what is in it? Our own group counts as ourselves: where everybody has a
+ * private one, directories are group-writable by default. */
+PK__FN bool pk__file_is_open_to_others(const struct stat *st)
+{
+    bool writable = (st->st_mode & S_IWOTH) != 0 || ((st->st_mode & S_IWGRP) != 0 && st->st_gid != getegid());
+    return S_ISDIR(st->st_mode) && writable && (st->st_mode & S_ISVTX) == 0;
+}
+
 PK__FN pk_err pk__file_check_stat(const char *path, const struct stat *st, pk_error *err)
 {
     if (st->st_uid != geteuid() && st->st_uid != 0) {
         return pk_error_set(err, PK_ERR_PERMISSION, "cannot use '%s': it belongs to user %ld", path,
                             (long)st->st_uid);
     }
-    if (S_ISDIR(st->st_mode) && (st->st_mode & (S_IWGRP | S_IWOTH)) != 0 && (st->st_mode & S_ISVTX) == 0) {
+    if (pk__file_is_open_to_others(st)) {
         return pk_error_set(err, PK_ERR_PERMISSION, "cannot use '%s': others may write to it (mode %04o)",
                             path, (unsigned)(st->st_mode & 07777));
     }

@@ -252,16 +252,29 @@ PK__FN pk_err pk__lock_take(pk__lock *lock, const pk_alloc *alloc, const char *p
     return PK_OK;
 }
 
-PK__FN bool pk__lock_exists(const char *path, struct stat *st)
+PK__FN bool pk__lock_exists(const char *path)
 {
-    return PK__SYS(lstat)(path, st) == 0;
+    struct stat st;
+    return PK__SYS(lstat)(path, &st) == 0 || errno != ENOENT;
+}
+
+/* What a dead owner left. */
+PK__FN pk_err pk__lock_remove_socket(const char *path, pk_error *err)
+{
+    struct stat st;
+    if (PK__SYS(lstat)(path, &st) == 0 && !S_ISSOCK(st.st_mode)) {
+        return pk_error_set(err, PK_ERR_PATH, "cannot use socket '%s': it is not a socket", path);
+    }
+    if (PK__SYS(unlink)(path) != 0 && errno != ENOENT) {
+        return pk_error_sys(err, PK_ERR_OS, errno, "cannot remove socket '%s'", path);
+    }
+    return PK_OK;
 }
 
 PK__FN pk_err pk__lock_take_socket(pk__lock *lock, const pk_alloc *alloc, const char *socket_path,
                                    pk_error *err)
 {
     char path[256]; // a socket's path is shorter than that
-    struct stat st;
     pk_err code;
     memset(lock, 0, sizeof(*lock));
     if (snprintf(path, sizeof(path), "%s.lock", socket_path) >= (int)sizeof(path)) {
@@ -269,19 +282,14 @@ PK__FN pk_err pk__lock_take_socket(pk__lock *lock, const pk_alloc *alloc, const 
                             socket_path);
     }
     /* The socket is looked at twice: its owner removes it first, and then the lock. */
-    if (pk__lock_exists(socket_path, &st) && !pk__lock_exists(path, &st) &&
-        pk__lock_exists(socket_path, &st)) {
+    if (pk__lock_exists(socket_path) && !pk__lock_exists(path) && pk__lock_exists(socket_path)) {
         return pk_error_set(err, PK_ERR_BUSY,
                             "cannot use socket '%s': there is no '.lock' beside it that tells whose it is",
                             socket_path);
     }
     code = pk__lock_take(lock, alloc, path, err);
-    if (code == PK_OK && pk__lock_exists(socket_path, &st)) {
-        if (!S_ISSOCK(st.st_mode)) {
-            code = pk_error_set(err, PK_ERR_PATH, "cannot use socket '%s': it is not a socket", socket_path);
-        } else if (PK__SYS(unlink)(socket_path) != 0 && errno != ENOENT) {
-            code = pk_error_sys(err, PK_ERR_OS, errno, "cannot remove socket '%s'", socket_path);
-        }
+    if (code == PK_OK) {
+        code = pk__lock_remove_socket(socket_path, err);
         if (code) {
             pk__lock_release(lock);
         }

@@ -85,8 +85,8 @@
     X(int, fcntl, (int fd, int command, int value), fcntl(fd, command, value), EMFILE, -1)                  \
     X(int, flock, (int fd, int operation), flock(fd, operation), ENOLCK, -1)                                \
     X(int, pipe, (int out[2], int flags), pk__sys_port_pipe(out, flags), EMFILE, -1)                        \
-    X(int, stat, (const char *path, struct stat *out), stat(path, out), ENOENT, -1)                         \
-    X(int, lstat, (const char *path, struct stat *out), lstat(path, out), ENOENT, -1)                       \
+    X(int, stat, (const char *path, struct stat *out), stat(path, out), EIO, -1)                            \
+    X(int, lstat, (const char *path, struct stat *out), lstat(path, out), EIO, -1)                          \
     X(int, fstat, (int fd, struct stat *out), fstat(fd, out), EIO, -1)                                      \
     X(int, fstatat, (int dir, const char *path, struct stat *out, int flags),                               \
       fstatat(dir, path, out, flags), EIO, -1)                                                              \

@@ -369,6 +369,13 @@ TEST(process, starts_with_descriptors_0_to_2_closed)
 
 /* ---- what can go wrong with it */
 
+/* Valgrind does not survive an exec that fails late. */
+static bool under_valgrind(void)
+{
+    const char *preload = getenv("LD_PRELOAD");
+    return preload && strstr(preload, "vgpreload");
+}
+
 static void make_file(const char *path, const char *text, mode_t mode)
 {
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
@@ -395,6 +402,9 @@ TEST(process, says_which_step_failed_and_why)
     make_file("empty", "", 0755);
     make_file("script", "#!/no/such/interpreter\n", 0755);
     for (size_t i = 0; i < PK__COUNT(rows); i++) {
+        if (rows[i].number == ENOENT && rows[i].path[2] == 's' && under_valgrind()) {
+            continue;
+        }
         CASE("%s", rows[i].path) {
             pk__spawn_desc desc = {.path = rows[i].path, .cwd = rows[i].cwd};
             pk_error err = {0};
@@ -467,6 +477,9 @@ TEST(process, a_busy_file_is_tried_again)
     char command[4200];
     int writer, status, pipe_fds[2];
     char byte;
+    if (under_valgrind()) {
+        SKIP("valgrind does not survive it");
+    }
     snprintf(command, sizeof(command), "cp '%s' busy", self_path());
     REQUIRE(system(command) == 0);
     REQUIRE(pipe2(pipe_fds, O_CLOEXEC) == 0);
