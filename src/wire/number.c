@@ -481,10 +481,11 @@ static pk__number_decimal pk__number_shortest(uint64_t mantissa, int e, bool nea
     return d;
 }
 
-/* Puts a decimal into words as JavaScript does: plain between 1e-7 and 1e21. `point` digits stand before the point. */
+/* Plain between 1e-6 and 1e16, so that what looks like an integer is the exact value. `point` digits stand before the
+ * point. */
 static char *pk__number_put_decimal(char *out, const char *digits, int count, int point)
 {
-    if (point > 21 || point < -5) {
+    if (point > 16 || point < -5) {
         *out++ = digits[0];
         if (count > 1) {
             *out++ = '.';

@@ -28,6 +28,6 @@ PK__FN bool pk__number_to_double(pk_str text, double *out);
 /* These write to out, which has room for PK__NUMBER_CAP bytes, and return the end; no NUL. */
 PK__FN char *pk__number_put_int(char *out, int64_t value);
 PK__FN char *pk__number_put_uint(char *out, uint64_t value);
-PK__FN char *pk__number_put_double(char *out, double value); // which is finite: 0.1, 100, 1e21, 5e-324, -0
+PK__FN char *pk__number_put_double(char *out, double value); // which is finite: 0.1, 100, 1e16, 5e-324, -0
 
 #endif

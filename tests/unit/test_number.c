@@ -445,8 +445,9 @@ TEST(number, doubles_are_written_as_people_would)
         {0.0000012345, "0.0000012345"},
         {0.0000001, "1e-7"},
         {1.5e-7, "1.5e-7"},
-        {1e20, "100000000000000000000"},
-        {123456789012345680000.0, "123456789012345680000"},
+        {9999999999999998.0, "9999999999999998"},
+        {1e16, "1e16"}, // from here on doubles are no exact integers any more
+        {12345678901234568.0, "1.2345678901234568e16"},
         {1e21, "1e21"},
         {1.5e300, "1.5e300"},
         {1e23, "1e23"},
@@ -466,6 +467,22 @@ TEST(number, doubles_are_written_as_people_would)
             size_t len = (size_t)(pk__number_put_double(text, rows[i].value) - text);
             CHECK_PK_STR(((pk_str){text, len}), rows[i].text);
             check_shortest(rows[i].value);
+        }
+    }
+}
+
+/* Whoever reads such a text as an integer gets the same number. */
+TEST(number, doubles_without_point_and_exponent_are_exact)
+{
+    for (int i = 0; i < 100000 && !test_now.failed; i++) {
+        double value = (double)(next_random() >> next_random() % 60);
+        char text[PK__NUMBER_CAP];
+        size_t len = (size_t)(pk__number_put_double(text, value) - text);
+        uint64_t exact;
+        if (pk__number_to_uint((pk_str){text, len}, &exact)) {
+            CHECK_UINT(exact, ==, (uint64_t)value);
+        } else {
+            CHECK(value >= 1e16);
         }
     }
 }
