@@ -205,7 +205,8 @@ def test_sequences_of_tokens(echo):
 @pytest.mark.parametrize("document", [
     b"", b" ", b"\xef\xbb\xbf{}", b"\xff\xfe[\0]\0", b"\0[\0]", b'"\xed\xa0\x80"', b'"\xc0\x80"', b'"\\ud800"', b"NaN",
     b"-Infinity", b"[" * 100000, b"[" * DEPTH + b"]" * DEPTH, b"[" * (DEPTH + 1) + b"]" * (DEPTH + 1), b"1" * 5000,
-    b"1e" + b"9" * 5000, b"0." + b"0" * 5000 + b"1e5000", b'{"a":1,"a":2,"a":{"a":3}}', "１".encode(), "[1\u00a0]".encode()])
+    b"1e" + b"9" * 5000, b"0." + b"0" * 5000 + b"1e5000", b'{"a":1,"a":2,"a":{"a":3}}', "１".encode(),
+    "[1\u00a0]".encode()])
 def test_where_readers_differ(echo, document):
     compare(echo, document)
 

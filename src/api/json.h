@@ -8,10 +8,11 @@
  *     pk_mem_free(&mem);
  *
  * Strict means: valid UTF-8 only, no lone surrogates, no trailing commas, no leading zeros, nothing behind the value,
- * nesting of 256 at most. Integers that fit int64 or uint64 are exact; other numbers become the nearest double, and
- * their text is kept. Of duplicate keys the last one counts. The locale plays no part. */
+ * nesting of 256 at most. The text of numbers is kept, and converted when somebody asks: integers that fit int64 or
+ * uint64 are exact, any other number becomes the nearest double. Of duplicate keys the last one counts. The locale
+ * plays no part. */
 
-typedef struct pk_json_value pk_json_value; // immutable; lives in the pk_mem it was parsed into
+typedef struct pk_json_value pk_json_value; // immutable, any thread may read it; lives in the pk_mem it was parsed into
 
 typedef enum pk_json_type {
     PK_JSON_NONE, // of NULL: there is no value
@@ -33,12 +34,13 @@ PK_API pk_err pk_json_parse(pk_mem *mem, pk_str text, const pk_json_value **out,
 /* Checks the syntax alone, without memory. */
 PK_API pk_err pk_json_check(pk_str text, pk_error *err);
 
-/* Getters take NULL and the wrong type: they give `otherwise`, NULL, or an empty string then. */
+/* Getters take NULL and the wrong type: they give `otherwise`, NULL, or an empty string then. 1.0 and 1e3 are no
+ * integers, 1e999 is no double. Getting a member or an item by number may walk over those before it. */
 PK_API pk_json_type pk_json_type_of(const pk_json_value *v);
 PK_API bool pk_json_bool(const pk_json_value *v, bool otherwise);
 PK_API int64_t pk_json_int(const pk_json_value *v, int64_t otherwise);    // only integers that fit
 PK_API uint64_t pk_json_uint(const pk_json_value *v, uint64_t otherwise); // only integers that fit
-PK_API double pk_json_double(const pk_json_value *v, double otherwise);   // any number
+PK_API double pk_json_double(const pk_json_value *v, double otherwise);   // any number that is not too large
 PK_API pk_str pk_json_str(const pk_json_value *v);                        // of a string; a NUL follows it
 PK_API bool pk_json_is(const pk_json_value *v, const char *text);         // a string with just these bytes
 PK_API pk_str pk_json_number_text(const pk_json_value *v);                // as it was written
@@ -47,7 +49,8 @@ PK_API bool pk_json_get_uint(const pk_json_value *v, uint64_t *out);
 PK_API size_t pk_json_count(const pk_json_value *v);                      // items or members; 0 otherwise
 PK_API const pk_json_value *pk_json_get(const pk_json_value *object, const char *key);
 PK_API const pk_json_value *pk_json_item(const pk_json_value *array, size_t index);
-/* JSON Pointer (RFC 6901): "" is the value itself, "/a/0/b" goes down. NULL if there is none. */
+/* JSON Pointer (RFC 6901): "" is the value itself, "/a/0/b" goes down, ~1 is a slash in a key and ~0 a tilde. NULL if
+ * there is no such value, or if that is no pointer. */
 PK_API const pk_json_value *pk_json_at(const pk_json_value *v, const char *pointer);
 
 /* Walks an array or object: for (i = pk_json_first(v); i; i = pk_json_next(v, i)) ...
@@ -56,8 +59,9 @@ PK_API const pk_json_value *pk_json_first(const pk_json_value *v);
 PK_API const pk_json_value *pk_json_next(const pk_json_value *parent, const pk_json_value *item);
 PK_API pk_str pk_json_key(const pk_json_value *member);
 
-/* The writer appends to a pk_buf and puts commas and colons itself. Misuse (a value where a key is due, too many
- * ends) makes pk_json_finish fail with PK_ERR_MISUSE; so does a string that is not UTF-8 with PK_ERR_SERIALIZE.
+/* The writer appends to a pk_buf and puts commas and colons itself. The first mistake is the last thing it writes, and
+ * pk_json_finish tells: PK_ERR_MISUSE (a value where a key is due, too many ends), PK_ERR_SERIALIZE (a string that is
+ * not UTF-8, a number that is not finite), PK_ERR_LIMIT (the buffer is full, 256 levels), PK_ERR_NO_MEMORY.
  *
  *     pk_json_writer w;
  *     pk_json_write(&w, &buf);
@@ -71,7 +75,7 @@ typedef struct pk_json_writer {
     uint64_t arrays[PLUGKIT_JSON_DEPTH / 64 + 1]; // private: one bit a level
     uint16_t depth;                               // private
     bool need_comma, have_key;                    // private
-    int failed;                                   // private
+    int failed;                                   // private: 0 as long as all is well
     unsigned indent;                              // spaces a level; 0 = compact. Set it after pk_json_write
 } pk_json_writer;
 
@@ -86,8 +90,8 @@ PK_API void pk_json_put_text(pk_json_writer *w, const char *value); // NULL writ
 PK_API void pk_json_put_b64(pk_json_writer *w, pk_str bytes);       // as standard padded base64
 PK_API void pk_json_put_int(pk_json_writer *w, int64_t value);
 PK_API void pk_json_put_uint(pk_json_writer *w, uint64_t value);
-PK_API void pk_json_put_double(pk_json_writer *w, double value); // shortest text that reads back; not finite fails
+PK_API void pk_json_put_double(pk_json_writer *w, double value); // the shortest text that reads back as the same
 PK_API void pk_json_put_bool(pk_json_writer *w, bool value);
 PK_API void pk_json_put_null(pk_json_writer *w);
-PK_API void pk_json_put_raw(pk_json_writer *w, pk_json value); // checked first; "" writes null
+PK_API void pk_json_put_raw(pk_json_writer *w, pk_json value); // checked; loses its line breaks; "" writes null
 PK_API pk_err pk_json_finish(pk_json_writer *w, pk_error *err);

@@ -9,8 +9,8 @@
  *
  * Member types: pk_str, pk_b64 (bytes), pk_json (any value, kept as text), pk_ns (a duration), bool, double, int32_t,
  * uint32_t, int64_t, uint64_t, enums by PK_ENUM, and other structs. PK_MESSAGE makes a struct that owns its memory
- * (it begins with a pk_mem): requests and responses of contracts are messages. Unknown keys are ignored; null counts
- * as missing, and a missing LIST or MAP is empty. */
+ * (it begins with a pk_mem): requests and responses of contracts are messages. Unknown keys are ignored; a member that
+ * is null counts as missing, and a missing LIST or MAP is empty. Of duplicate keys the last one counts. */
 
 typedef struct pk_type pk_type;
 
@@ -117,9 +117,14 @@ PK_API_DATA const pk_type pk_type_pk_str, pk_type_pk_b64, pk_type_pk_json, pk_ty
         #T,      PK_TYPE_STRUCT,   (uint32_t)sizeof(T), (uint32_t)(sizeof(pk__fields_##T) / sizeof(pk_field)), \
         has_mem, pk__fields_##T, NULL};
 
-/* Reads JSON text into the struct *out of that type. What it points to lives in *mem; `json` is not needed afterwards.
- * *out is zeroed first (a message's own pk_mem is left alone: pass &out->mem as mem to use it).
- * Errors: PK_ERR_BAD_JSON (syntax), PK_ERR_SERIALIZE with the path ("config.retry.max: expected integer, got "3""). */
+/* Reads JSON text into the struct *out of that type. What it points to lives in *mem, each string with a NUL behind
+ * it; `json` is not needed afterwards. *out is zeroed first, and again after a failure (a message's own pk_mem is left
+ * alone: pass &out->mem as mem to use it). For pk_none nothing is read.
+ * Errors: PK_ERR_BAD_JSON (syntax); PK_ERR_SERIALIZE with the path, as in
+ * "cannot decode settings: config.retry.max: expected integer, got "3""; PK_ERR_LIMIT (nesting), PK_ERR_NO_MEMORY,
+ * PK_ERR_MISUSE (a pk_blob). */
 PK_API pk_err pk_json_decode(pk_mem *mem, const pk_type *type, pk_str json, void *out, pk_error *err);
-/* Appends the struct as compact JSON. Errors: PK_ERR_SERIALIZE (not UTF-8, not finite, bad enum), PK_ERR_LIMIT. */
+/* Appends the struct as compact JSON, without a line break; pk_none appends nothing. After a failure the buffer is as
+ * long as before. Errors: PK_ERR_SERIALIZE (not UTF-8, not finite, an enum's value without name, with the path),
+ * PK_ERR_LIMIT, PK_ERR_NO_MEMORY, PK_ERR_MISUSE (a pk_blob). */
 PK_API pk_err pk_json_encode(pk_buf *buf, const pk_type *type, const void *in, pk_error *err);
