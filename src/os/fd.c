@@ -99,6 +99,16 @@ PK__FN ssize_t pk__fd_read(int fd, void *buf, size_t cap)
     return n;
 }
 
+PK__FN pk_err pk__fd_read_at(int fd, void *buf, size_t cap, uint64_t at, size_t *got, pk_error *err)
+{
+    ssize_t n;
+    do {
+        n = PK__SYS(pread)(fd, buf, cap, (off_t)at);
+    } while (n < 0 && errno == EINTR);
+    *got = n > 0 ? (size_t)n : 0;
+    return n < 0 ? pk_error_sys(err, PK_ERR_OS, errno, "cannot read the file") : PK_OK;
+}
+
 PK__FN ssize_t pk__fd_write(int fd, const void *buf, size_t len)
 {
     ssize_t n;
@@ -149,6 +159,15 @@ PK__FN size_t pk__fd_count(void)
     }
     (void)PK__SYS(closedir)(dir);
     return count ? count - 1 : 0; // without the one we looked with
+}
+
+#else
+
+PK__FN pk_err pk__fd_read_at(int fd, void *buf, size_t cap, uint64_t at, size_t *got, pk_error *err)
+{
+    (void)fd, (void)buf, (void)cap, (void)at;
+    *got = 0;
+    return pk_error_set(err, PK_ERR_UNSUPPORTED, "cannot read the file: this build knows no descriptors");
 }
 
 #endif // PK__NO_FD

@@ -1,15 +1,13 @@
 /* call.c - one call from beginning to outcome. */
 #include "call.h"
 
-#include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "../base/error.h"
 #include "../base/memory.h"
 #include "../os/clock.h"
+#include "../os/fd.h"
 #include "../os/loop.h"
-#include "../os/sys.h"
 #include "chain.h"
 #include "error_body.h"
 
@@ -289,14 +287,13 @@ PK_API pk_err pk_attempt_read(pk_attempt *a, void *buf, size_t cap, size_t *got,
     }
     if (body->has_fd) {
         size_t want = (size_t)PK__MIN((uint64_t)cap, body->size - c->body_at);
-        ssize_t n;
-        do {
-            n = want ? PK__SYS(pread)(body->fd, buf, want, (off_t)(body->offset + c->body_at)) : 0;
-        } while (n < 0 && errno == EINTR);
-        if (n < 0 || (n == 0 && want)) {
-            return pk_error_sys(err, PK_ERR_OS, n ? errno : EIO, "cannot read the request's file");
+        pk_err rc = want ? pk__fd_read_at(body->fd, buf, want, body->offset + c->body_at, got, err) : PK_OK;
+        if (!rc && want && *got == 0) {
+            rc = pk_error_set(err, PK_ERR_OS, "cannot read the request's file: it is shorter than was said");
         }
-        *got = (size_t)n;
+        if (rc) {
+            return rc;
+        }
     } else {
         size_t left = body->bytes.len - (size_t)c->body_at;
         *got = PK__MIN(cap, left);

@@ -1,11 +1,10 @@
 /* internal.c - calls to services in this program. */
 #include "internal.h"
 
-#include <errno.h>
 #include <string.h>
 
 #include "../../base/error.h"
-#include "../../os/sys.h"
+#include "../../os/fd.h"
 #include "../../rpc/service.h"
 
 static const pk_service *pk__internal_find(const pk__internal *in, const pk_attempt *a, const pk_method **method)
@@ -65,17 +64,11 @@ static pk_err pk__internal_send(pk_attempt *a, const pk_body *body, pk_error *er
                 return rc;
             }
         } else {
-#ifndef PLUGKIT_NO_FILES
-            ssize_t n;
-            do {
-                n = PK__SYS(pread)(body->fd, buf, (size_t)PK__MIN((uint64_t)sizeof(buf), body->size - at),
-                                   (off_t)(body->offset + at));
-            } while (n < 0 && errno == EINTR);
-            if (n < 0) {
-                return pk_error_sys(err, PK_ERR_OS, errno, "cannot read the answer's file");
+            pk_err rc = pk__fd_read_at(body->fd, buf, (size_t)PK__MIN((uint64_t)sizeof(buf), body->size - at),
+                                       body->offset + at, &got, err);
+            if (rc) {
+                return rc;
             }
-            got = (size_t)n;
-#endif
         }
         if (got == 0) {
             return PK_OK;
