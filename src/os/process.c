@@ -42,7 +42,9 @@ PK__FN void pk__process_fail(pk__process_job *job, pk__process_step step)
 {
     job->report.error = (int32_t)errno;
     job->report.step = (int32_t)step;
-    (void)!PK__SYS(write)(job->pipe[1], &job->report, sizeof(job->report)); // fits into any pipe
+    const void *told = job; // gcc 12 takes the address of the report for that of its first member
+    told = (const char *)told + offsetof(pk__process_job, report);
+    (void)!PK__SYS(write)(job->pipe[1], told, sizeof(job->report)); // fits into any pipe
     _exit(127);
 }
 

@@ -351,7 +351,7 @@ PK__FN pk_err pk__service_serve(const pk_service *service, const pk_method *m, c
                                 pk_response *response, pk_error *err)
 {
     pk_error own;
-    void *req, *resp;
+    void *req = NULL, *resp;
     err = err ? err : &own;
     err->code = PK_OK;
     memset(response, 0, sizeof(*response));

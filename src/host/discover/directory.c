@@ -111,8 +111,8 @@ static pk_err pk__directory_below(pk__directory_scan *s, int fd, const pk__file_
 /* Takes fd. */
 static pk_err pk__directory_enter(pk__directory_scan *s, int fd, const char *path, unsigned depth)
 {
-    pk__file_entry *entries;
-    size_t count;
+    pk__file_entry *entries = NULL;
+    size_t count = 0;
     pk_mem mem;
     memset(&mem, 0, sizeof(mem));
     mem.alloc = s->d->alloc;
