@@ -95,6 +95,7 @@ CORE = """
     net/http_out.h
     net/http_client.h
     net/http_pool.h
+    net/http_server.h
     net/address.c
     net/socket.c
     net/transport.c
@@ -102,6 +103,9 @@ CORE = """
     net/http_client.c
     net/http_client_run.c
     net/http_pool.c
+    net/http_server.c
+    net/http_server_read.c
+    net/http_server_write.c
     rpc/types.h
     rpc/types.c
     rpc/types_read.c
@@ -121,9 +125,43 @@ CORE = """
     rpc/service.h
     rpc/control.c
     rpc/service.c
+    rpc/routes.h
+    rpc/serve.h
+    rpc/routes.c
+    rpc/serve.c
 """.split()
 
 HOST = """
+    host/registry/registry.h
+    host/registry/registry.c
+    host/speak/internal.h
+    host/speak/lines.h
+    host/speak/internal.c
+    host/speak/lines.c
+    host/launch/process_launcher.h
+    host/launch/process_launcher.c
+    host/discover/sink.h
+    host/discover/directory.h
+    host/discover/sink.c
+    host/discover/directory.c
+    host/call/select.h
+    host/call/select.c
+    host/life/output.h
+    host/life/states.h
+    host/life/capabilities.h
+    host/life/life.h
+    host/life/output.c
+    host/life/states.c
+    host/life/capabilities.c
+    host/life/launching.c
+    host/life/keeper.c
+    host/life/health.c
+    host/life/life.c
+    host/manager/manager.h
+    host/manager/desc.c
+    host/manager/offers.c
+    host/manager/plugins.c
+    host/manager/manager.c
 """.split()
 
 SDK = """
@@ -135,6 +173,8 @@ SDK = """
     sdk/stdout.h
     sdk/lifeline.h
     sdk/host_client.h
+    sdk/endpoints.h
+    sdk/sdk.h
     sdk/log.c
     sdk/args.c
     sdk/settings.c
@@ -143,6 +183,8 @@ SDK = """
     sdk/stdout.c
     sdk/lifeline.c
     sdk/host_client.c
+    sdk/endpoints.c
+    sdk/sdk.c
 """.split()
 
 HEADERS = {
