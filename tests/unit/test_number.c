@@ -2,7 +2,9 @@
  * strtod and printf are the judges here, and only here. Random tests print their seed; TEST_SEED=n repeats one. */
 #include "unit.h"
 
+#include <fenv.h>
 #include <float.h>
+#include <locale.h>
 #include <math.h>
 
 static uint64_t next_random(void)
@@ -542,4 +544,58 @@ TEST(number, random_texts_become_what_strtod_makes_of_them)
         int more = snprintf(text + len, 16, "e%d", (int)(next_random() % (i % 2 ? 60 : 700)) - (i % 2 ? 30 : 350));
         check_double(text, len + (size_t)more);
     }
+}
+
+/* ---- what must play no part */
+
+static void check_some(const char *why)
+{
+    static const struct {
+        const char *text;
+        uint64_t bits;
+    } rows[] = {
+        {"0.1", UINT64_C(0x3FB999999999999A)},
+        {"1.5", UINT64_C(0x3FF8000000000000)},
+        {"1e23", UINT64_C(0x44B52D02C7E14AF6)},
+        {"123456.789", UINT64_C(0x40FE240C9FBE76C9)},
+        {"2.2250738585072014e-308", UINT64_C(0x0010000000000000)},
+        {"5e-324", 1},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        CASE("%s %s", why, rows[i].text)
+        {
+            char text[PK__NUMBER_CAP];
+            double value = 0;
+            CHECK(pk__number_to_double(pk_str_from(rows[i].text), &value));
+            CHECK_UINT(bits_of(value), ==, rows[i].bits);
+            size_t len = (size_t)(pk__number_put_double(text, value) - text);
+            CHECK_PK_STR(((pk_str){text, len}), rows[i].text);
+        }
+    }
+}
+
+TEST(number, the_rounding_mode_plays_no_part)
+{
+#if defined(FE_UPWARD) && defined(FE_DOWNWARD) && defined(FE_TOWARDZERO)
+    static const int modes[] = {FE_UPWARD, FE_DOWNWARD, FE_TOWARDZERO};
+    for (size_t i = 0; i < 3; i++) {
+        REQUIRE(fesetround(modes[i]) == 0);
+        check_some("mode");
+    }
+    (void)fesetround(FE_TONEAREST);
+#else
+    SKIP("this machine rounds in one way only");
+#endif
+}
+
+TEST(number, the_locale_plays_no_part)
+{
+    static const char *const names[] = {"de_DE.UTF-8", "fr_FR.UTF-8", "ru_RU.UTF-8", "da_DK.UTF-8", "de_DE"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (setlocale(LC_ALL, names[i]) && localeconv()->decimal_point[0] == ',') {
+            check_some(names[i]);
+            return;
+        }
+    }
+    SKIP("no locale with a decimal comma is installed; make lint sees to it that no function knows of locales");
 }
