@@ -40,9 +40,9 @@ TEST(base64, follows_the_vectors_of_the_rfc)
 TEST(base64, refuses_what_is_not_quite_base64)
 {
     static const char *const bad[] = {
-        "Z",     "Zg",       "Zg=",      "Zg===",  "Zg==Zg==", "Zh==",  "Zm9=",   "Zm8",     "Zm 8=", "Zm8=\n",
-        "=",     "==",       "====",     "Z===",   "Zm9v=",    "Zm9v==", "Zm9v====", "-__-",  "Zm9v\377g==",
-        "*m9v",  "Zm9,", "Zm9.", "Zm9[", "Zm9{", "Zm9@", "Zm9`", "Zm9:", "Zm9v+", "Z\x80 9",
+        "Z", "Zg", "Zg=", "Zg===", "Zg==Zg==", "Zh==", "Zm9=", "Zm8", "Zm 8=", "Zm8=\n", "=", "==", "====", "Z===",
+        "Zm9v=", "Zm9v==", "Zm9v====", "-__-", "Zm9v\377g==", "*m9v", "Zm9,", "Zm9.", "Zm9[", "Zm9{", "Zm9@", "Zm9`",
+        "Zm9:", "Zm9v+", "Z\x80 9",
     };
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         CASE("'%s'", bad[i])
