@@ -9,7 +9,11 @@
 #include "../../os/fd.h"
 #include "../../os/loop.h"
 
-enum { PK__PROCESS_LAUNCHER_READ = 64 * 1024, PK__PROCESS_LAUNCHER_GRACE_MS = 100 };
+enum {
+    PK__PROCESS_LAUNCHER_READ = 16 * 1024, // bytes at a time, on the stack of whoever steps the loop
+    PK__PROCESS_LAUNCHER_LAST = 64,        // reads at the end: 1 MiB, as much as a pipe holds
+    PK__PROCESS_LAUNCHER_GRACE_MS = 100
+};
 
 typedef struct pk__launcher_pipe {
     struct pk__launcher_child *child;
@@ -92,9 +96,23 @@ static void pk__launcher_pipe_on_ready(void *user, bool can_read, bool can_write
     }
 }
 
+/* What the pipes hold was written before the end: a crash has its last words. Bounded, for a grandchild may write on. */
+static void pk__launcher_child_drain(pk__launcher_child *c)
+{
+    for (size_t i = 0; i < PK__COUNT(c->pipes); i++) {
+        for (int n = 0; n < PK__PROCESS_LAUNCHER_LAST && c->pipes[i].watch.fd >= 0; n++) {
+            if (!pk__launcher_pipe_read(&c->pipes[i])) {
+                break;
+            }
+        }
+    }
+}
+
 static void pk__launcher_child_on_grace(void *user)
 {
-    pk__launcher_child_report((pk__launcher_child *)user); // a grandchild holds a pipe
+    pk__launcher_child *c = (pk__launcher_child *)user;
+    pk__launcher_child_drain(c);
+    pk__launcher_child_report(c); // a grandchild that left the group holds a pipe
 }
 
 static void pk__launcher_child_on_exit(void *user, int status)
@@ -102,12 +120,7 @@ static void pk__launcher_child_on_exit(void *user, int status)
     pk__launcher_child *c = (pk__launcher_child *)user;
     c->exited = true;
     c->status = status;
-    /* What the pipes hold was written before the end; a bounded part of it is read here, so that a crash has its
-     * last words, and the rest in later turns. */
-    for (size_t i = 0; i < PK__COUNT(c->pipes); i++) {
-        for (int reads = 0; reads < 4 && c->pipes[i].watch.fd >= 0 && pk__launcher_pipe_read(&c->pipes[i]); reads++) {
-        }
-    }
+    pk__launcher_child_drain(c);
     if (pk__launcher_child_is_drained(c) ||
         pk_timer_start(c->loop, &c->grace, PK__PROCESS_LAUNCHER_GRACE_MS, NULL) != PK_OK) {
         pk__launcher_child_report(c);
