@@ -54,6 +54,12 @@ static const pk_transport *pk__transport_own(const pk__address *a)
     return a->kind == PK__ADDRESS_UNIX ? &pk__transport_unix : a->kind == PK__ADDRESS_TCP ? &pk__transport_tcp : NULL;
 }
 
+PK__FN const pk_transport *pk__transport_accepted(void **state, int fd)
+{
+    *state = (void *)(intptr_t)fd;
+    return &pk__transport_unix;
+}
+
 PK__FN bool pk__transport_is_socket(const pk_transport *t)
 {
     return t == &pk__transport_unix || t == &pk__transport_tcp;

@@ -19,5 +19,8 @@ struct pk_conn {
 /* The transport of an address: the user's first, then the built-in ones. NULL: there is none. */
 PK__FN const pk_transport *pk__transport_find(const pk_transport *const *more, size_t count, const pk__address *a);
 PK__FN bool pk__transport_is_socket(const pk_transport *t); // one of the built-in two: fd() is a socket
+#ifndef PLUGKIT_NO_NET
+PK__FN const pk_transport *pk__transport_accepted(void **state, int fd); // what sends on a socket that was accepted
+#endif
 
 #endif

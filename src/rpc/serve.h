@@ -1,23 +1,78 @@
 /* serve.h - pk_server: what the engine (net/http_server.h) leaves open. Who may ask, which handler answers, on which
  * thread, and what an error looks like.
  *
- * A request passes: peer's uid (the engine, at accept) - path (wire/url.h) - token - route - interceptors of serve scope,
- * `before` in order - handler - `after` in reverse - answer. Token before route: who may not ask does not learn what there
- * is. With workers the handler and the interceptors run on a worker's thread; routes with PK_INLINE run on the loop's
- * thread always, so that /healthz answers while every worker is busy, and do not count as work.
+ * A request passes: peer's uid (the engine, at accept) - path (wire/url.h) - token - verb - route - its body -
+ * interceptors of serve scope, `before` in order - handler - `after` in reverse - answer. Token before route: who may not
+ * ask does not learn what there is. With workers the handler and the interceptors run on a worker's thread; routes with
+ * PK_INLINE always run on the loop's thread, so that /healthz answers while every worker is busy.
  *
- * An interceptor that waits holds its request, not its thread: when it is resumed the request takes its place in the
- * queue again. Destroying the server from inside a handler is put off until the handler has returned. */
+ * An interceptor that waits holds its request, not its thread: when it is resumed the request goes on, on a worker or on
+ * the loop's thread. It may be resumed before its `before` has even returned, so both sides meet at `held`.
+ *
+ * A call (pk__serve_call) lives in the scratch of the engine's job, from on_head to on_done. Destroying the server from
+ * inside a handler on the loop's thread is put off until that has returned; it waits for handlers on workers. */
 #ifndef PK__SERVE_H
 #define PK__SERVE_H
 #ifndef PLUGKIT_NO_NET
 #include "../base/list.h"
 #include "../net/http_server.h"
 #include "../os/thread.h"
+#include "chain.h"
 #include "ctx.h"
+#include "error_body.h"
 #include "routes.h"
 
-/* Public functions only: api/server.h. */
+struct pk_server {
+    const pk_alloc *alloc;
+    pk_loop *loop;
+    pk__http_server *engine;
+    pk__routes routes;
+    const pk_interceptor **chain;
+    size_t chain_count, chain_states; // states: bytes that a call needs for them
+    pk_str token;
+    char **open_paths;
+    size_t open_count;
+    char *address;
+    uint32_t running;                 // calls between on_head and on_done
+    pk__atomic_u32 canceled;          // handlers are to end soon
+    void (*on_work)(void *user, int change);
+    void *user;
+    /* Workers. */
+    pk__thread *threads;
+    size_t thread_count;
+    pk__mutex lock;
+    pk__cond more;
+    pk__node queue;                   // of calls
+    bool stopping;
+};
+
+enum { PK__SERVE_RUNNING, PK__SERVE_HELD, PK__SERVE_RESUMED };
+
+typedef struct pk__serve_call {
+    pk__resumer resumer; // first: exchange.impl
+    pk_server *server;
+    pk__http_job *job;
+    pk__node node;       // in the queue
+    pk_task task;        // goes on, on the loop's thread
+    pk_route route;      // a copy: the table may grow meanwhile
+    pk_request request;
+    pk_response response;
+    pk_error error;      // code PK_OK: there is an answer
+    pk_ctx ctx;
+    pk__ctx_impl impl;
+    /* With interceptors. */
+    pk_exchange exchange;
+    pk_call_desc desc;
+    pk_reply reply;
+    char *states;
+    size_t at;           // how many `before` have run
+    pk_verdict verdict;
+    pk__atomic_u32 held;
+    bool counted;        // told to on_work
+    pk_meta extra[2];    // headers of an error
+    char allow[PK__ROUTES_ALLOW_MAX];
+    char text[PK__ERROR_BODY_MAX]; // last, and not cleared for each request
+} pk__serve_call;
 
 #endif
 #endif

@@ -1,0 +1,508 @@
+/* http_server.c - listener, links, jobs and deadlines; how a link goes from state to state. */
+#include "http_server.h"
+#ifndef PLUGKIT_NO_NET
+#include "../base/error.h"
+#include "../base/memory.h"
+#include "socket.h"
+
+#include <string.h>
+
+enum {
+    PK__HTTP_SERVER_ACCEPTS = 16,  // connections taken before others have their turn
+    PK__HTTP_SERVER_REST_MS = 50,  // from accepting, when descriptors have run out
+    PK__HTTP_SERVER_SLACK = 8 * 1024 // room behind the largest head, for bodies and what follows
+};
+
+/* ---- jobs */
+
+static void pk__http_job_free(pk__http_job *job)
+{
+    const pk_alloc *alloc = job->server->desc.alloc;
+    const pk__http_server_desc *d = &job->server->desc;
+    pk_mem_free(&job->mem);
+    pk__http_out_deinit(&job->out);
+    pk_buf_free(&job->collected);
+    pk__free(alloc, job->extra, d->extra);
+    pk__free(alloc, job->fields, d->fields * sizeof(*job->fields));
+    pk__free(alloc, job->buf, job->cap);
+    pk__free(alloc, job, sizeof(*job));
+}
+
+static pk__http_job *pk__http_job_new(pk__http_server *s)
+{
+    const pk__http_server_desc *d = &s->desc;
+    pk__http_job *job = (pk__http_job *)pk__new(d->alloc, sizeof(*job));
+    if (!job) {
+        return NULL;
+    }
+    job->server = s;
+    job->cap = d->head_bytes + PK__HTTP_SERVER_SLACK;
+    job->buf = (char *)pk__resize(d->alloc, NULL, 0, job->cap);
+    job->fields = (pk_meta *)pk__resize(d->alloc, NULL, 0, d->fields * sizeof(*job->fields));
+    job->extra = pk__resize(d->alloc, NULL, 0, d->extra);
+    job->mem.alloc = d->alloc;
+    pk_buf_init(&job->collected, d->alloc, d->body_bytes);
+    pk__http_out_init(&job->out, d->alloc);
+    if (!job->buf || !job->fields || !job->extra) {
+        pk__http_job_free(job);
+        return NULL;
+    }
+    return job;
+}
+
+PK__FN bool pk__http_job_take(pk__http_link *l)
+{
+    pk__http_server *s = l->server;
+    pk__node *node = pk__list_pop(&s->spare);
+    l->job = node ? PK__OF(node, pk__http_job, node) : pk__http_job_new(s);
+    if (!l->job) {
+        return false;
+    }
+    s->spare_count -= node != NULL;
+    l->job->link = l;
+    l->job->at = 0;
+    l->job->end = 0;
+    pk__http_job_reset(l->job);
+    return true;
+}
+
+PK__FN void pk__http_job_reset(pk__http_job *job)
+{
+    const pk__http_server_desc *d = &job->server->desc;
+    pk__http_limits limits = {d->head_bytes, PK__MIN(d->head_bytes, (size_t)8192), d->fields};
+    if (job->at > 0 && job->end > job->at) {
+        memmove(job->buf, job->buf + job->at, job->end - job->at);
+    }
+    job->end -= job->at;
+    job->at = 0;
+    pk__http_head_init(&job->head, PK__HTTP_REQUEST, job->fields, &limits);
+    pk__http_out_reset(&job->out);
+    pk_buf_free(&job->collected);
+    pk_mem_reset(&job->mem);
+    memset(&job->answer, 0, sizeof(job->answer));
+    job->body.len = 0;
+    job->deadline = PK_FOREVER;
+    job->state_out = PK_IO_DONE;
+    job->told = false;
+    job->detached = false;
+    job->body_done = false;
+    job->answered = false;
+    job->keep = false;
+    job->wants_continue = false;
+}
+
+/* The answer is written, or never will be. */
+static void pk__http_job_done(pk__http_job *job)
+{
+    if (job->told) {
+        job->told = false;
+        job->server->desc.on_done(job->server->desc.user, job);
+    }
+}
+
+static void pk__http_link_give_job(pk__http_link *l)
+{
+    pk__http_server *s = l->server;
+    pk__http_job *job = l->job;
+    if (!job) {
+        return;
+    }
+    l->job = NULL;
+    if (job->detached) { // answered, and on its way home
+        pk_loop_unpost(s->desc.loop, &job->task);
+        job->detached = false;
+    }
+    pk__http_job_done(job);
+    if (s->spare_count < s->desc.spare) {
+        job->at = job->end;
+        pk__http_job_reset(job);
+        pk__list_push(&s->spare, &job->node);
+        s->spare_count++;
+    } else {
+        pk__http_job_free(job);
+    }
+}
+
+/* ---- links */
+
+PK__FN void pk__http_link_due(pk__http_link *l, uint32_t ms)
+{
+    l->deadline = ms > 0 ? pk__clock_after_ms(pk__clock_ns(), ms) : PK_FOREVER;
+    /* A timer that is too early finds out when it comes; one that is too late is of no use. */
+    if (ms > 0 && (!pk__timer_is_running(&l->timer) || l->timer.pk__at > l->deadline)) {
+        (void)pk__timer_start_at(l->server->desc.loop, &l->timer, l->deadline, NULL); // without memory it waits on
+    }
+}
+
+static void pk__http_link_close(pk__http_link *l)
+{
+    pk__http_server *s = l->server;
+    pk__http_link_give_job(l);
+    if (l->watching) {
+        pk_watch_remove(s->desc.loop, &l->watch);
+    }
+    pk_timer_stop(s->desc.loop, &l->timer);
+    pk__list_remove(&l->node);
+    pk__list_remove(&l->idle);
+    pk__fd_close(l->watch.fd);
+    pk__free(s->desc.alloc, l, sizeof(*l));
+    s->link_count--;
+    pk__http_server_listen(s);
+}
+
+static bool pk__http_link_watch(pk__http_link *l, bool read, bool write)
+{
+    pk_loop *loop = l->server->desc.loop;
+    uint8_t want = (uint8_t)((read ? PK__LOOP_READ : 0) | (write ? PK__LOOP_WRITE : 0));
+    if (l->watching && l->want == want) {
+        return true;
+    }
+    l->want = want;
+    l->watching = (l->watching ? pk_watch_set(loop, &l->watch, read, write, NULL)
+                               : pk_watch_add(loop, &l->watch, read, write, NULL)) == PK_OK;
+    return l->watching;
+}
+
+PK__FN void pk__http_link_next(pk__http_link *l)
+{
+    l->state = PK__HTTP_LINK_IDLE;
+    pk__http_job_reset(l->job);
+    pk__http_link_due(l, l->server->desc.idle_ms);
+}
+
+/* What the answer leaves: the next request, a rest to be read away, or the end. */
+static pk__http_step pk__http_link_written(pk__http_link *l)
+{
+    pk__http_server *s = l->server;
+    pk__http_job *job = l->job;
+    pk__http_job_done(job);
+    if (!job->keep) {
+        bool is_quiet = job->body_done && job->at == job->end;
+        pk__http_link_give_job(l);
+        l->thrown = 0;
+        l->state = PK__HTTP_LINK_LINGER;
+        return is_quiet ? PK__HTTP_STEP_CLOSE : PK__HTTP_STEP_ON;
+    }
+    if (!job->body_done) {
+        l->thrown = 0;
+        l->state = PK__HTTP_LINK_DRAIN;
+        pk__http_link_due(l, s->desc.body_ms);
+        return PK__HTTP_STEP_ON;
+    }
+    pk__http_link_next(l);
+    return PK__HTTP_STEP_ON;
+}
+
+/* Nothing has come: back to being small. */
+static pk__http_step pk__http_link_rest(pk__http_link *l)
+{
+    pk__http_server *s = l->server;
+    pk__http_link_give_job(l);
+    if (s->draining) {
+        return PK__HTTP_STEP_CLOSE;
+    }
+    pk__list_push(&s->idle, &l->idle);
+    return PK__HTTP_STEP_READ;
+}
+
+static pk__http_step pk__http_link_step(pk__http_link *l)
+{
+    pk__http_step step;
+    switch (l->state) {
+    case PK__HTTP_LINK_IDLE:
+    case PK__HTTP_LINK_HEAD:
+        step = pk__http_link_head(l);
+        return step == PK__HTTP_STEP_READ && l->state == PK__HTTP_LINK_IDLE ? pk__http_link_rest(l) : step;
+    case PK__HTTP_LINK_BODY: return pk__http_link_body(l);
+    case PK__HTTP_LINK_WORK:
+        if (l->job->detached || !l->job->answered) {
+            return PK__HTTP_STEP_HOLD;
+        }
+        l->state = PK__HTTP_LINK_WRITE;
+        return PK__HTTP_STEP_ON;
+    case PK__HTTP_LINK_WRITE:
+        step = pk__http_link_write(l);
+        return step == PK__HTTP_STEP_ON ? pk__http_link_written(l) : step;
+    default: return pk__http_link_throw(l);
+    }
+}
+
+PK__FN void pk__http_server_enter(pk__http_server *s)
+{
+    s->depth++;
+}
+
+PK__FN void pk__http_server_leave(pk__http_server *s)
+{
+    s->depth--;
+    if (s->depth == 0 && s->doomed) {
+        pk__http_server_destroy(s);
+    }
+}
+
+/* Moves a link on as far as it goes. It may be gone afterwards, and so may the server. */
+static void pk__http_link_run(pk__http_link *l)
+{
+    pk__http_server *s = l->server;
+    pk__http_step step;
+    pk__http_server_enter(s);
+    l->running = true;
+    do {
+        step = pk__http_link_step(l);
+    } while (step == PK__HTTP_STEP_ON);
+    l->running = false;
+    if (step == PK__HTTP_STEP_CLOSE || (step == PK__HTTP_STEP_READ && !pk__http_link_watch(l, true, false)) ||
+        (step == PK__HTTP_STEP_WRITE && !pk__http_link_watch(l, false, true))) {
+        pk__http_link_close(l);
+    }
+    pk__http_server_leave(s);
+}
+
+static void pk__http_link_on_ready(void *user, bool can_read, bool can_write)
+{
+    pk__http_link *l = (pk__http_link *)user;
+    (void)can_write;
+    if (l->state == PK__HTTP_LINK_WORK) { // the next request, or a hang-up: none of them matters now
+        pk_watch_remove(l->server->desc.loop, &l->watch);
+        l->watching = false;
+        return;
+    }
+    l->can_read |= can_read;
+    pk__http_link_run(l);
+}
+
+static void pk__http_link_on_time(void *user)
+{
+    pk__http_link *l = (pk__http_link *)user;
+    pk__http_server *s = l->server;
+    if (l->deadline == PK_FOREVER || pk__clock_ns() < l->deadline) {
+        if (l->deadline != PK_FOREVER) {
+            (void)pk__timer_start_at(s->desc.loop, &l->timer, l->deadline, NULL);
+        }
+        return;
+    }
+    if (l->state != PK__HTTP_LINK_HEAD && l->state != PK__HTTP_LINK_BODY) {
+        pk__http_link_close(l);
+        return;
+    }
+    pk__http_server_enter(s);
+    const char *why = l->state == PK__HTTP_LINK_HEAD ? "the header did not come in time" : "the body did not come in time";
+    if (pk__http_link_refuse(l, 408, why) == PK__HTTP_STEP_ON) {
+        pk__http_link_run(l);
+    } else {
+        pk__http_link_close(l);
+    }
+    pk__http_server_leave(s);
+}
+
+/* ---- answers from elsewhere */
+
+PK__FN void pk__http_link_answered(pk__http_link *l)
+{
+    if (!l->running) {
+        pk__http_link_run(l);
+    }
+}
+
+static void pk__http_job_on_home(void *user)
+{
+    pk__http_job *job = (pk__http_job *)user;
+    job->detached = false;
+    job->answered = true;
+    pk__http_link_answered(job->link);
+}
+
+PK__FN void pk__http_server_detach(pk__http_job *job)
+{
+    job->detached = true;
+    job->task.run = pk__http_job_on_home;
+    job->task.user = job;
+}
+
+/* ---- the listener */
+
+static bool pk__http_server_make_room(pk__http_server *s)
+{
+    if (s->link_count < s->desc.connections) {
+        return true;
+    }
+    if (pk__list_is_empty(&s->idle)) {
+        return false;
+    }
+    pk__http_link_close(PK__OF(s->idle.next, pk__http_link, idle)); // the one that has waited longest
+    return true;
+}
+
+static void pk__http_server_add(pk__http_server *s, int fd)
+{
+    pk__http_link *l = NULL;
+    if ((!s->is_unix || s->desc.any_uid || pk__fd_check_peer(fd, NULL, NULL) == PK_OK) && pk__http_server_make_room(s)) {
+        l = (pk__http_link *)pk__new(s->desc.alloc, sizeof(*l));
+    }
+    if (!l) {
+        pk__fd_close(fd);
+        return;
+    }
+    l->server = s;
+    l->watch.fd = fd;
+    l->watch.on_ready = pk__http_link_on_ready;
+    l->watch.user = l;
+    l->timer.on_time = pk__http_link_on_time;
+    l->timer.user = l;
+    pk__list_push(&s->links, &l->node);
+    pk__list_push(&s->idle, &l->idle);
+    s->link_count++;
+    pk__http_link_due(l, s->desc.header_ms); // for the first request; those after it may take their time
+    if (!pk__http_link_watch(l, true, false)) {
+        pk__http_link_close(l);
+    }
+}
+
+static void pk__http_server_mute(pk__http_server *s)
+{
+    if (s->accepting) {
+        pk_watch_remove(s->desc.loop, &s->listener);
+        s->accepting = false;
+    }
+}
+
+PK__FN void pk__http_server_listen(pk__http_server *s)
+{
+    if (s->accepting || s->draining || pk__timer_is_running(&s->rest)) {
+        return;
+    }
+    s->accepting = pk_watch_add(s->desc.loop, &s->listener, true, false, NULL) == PK_OK;
+    if (!s->accepting) {
+        (void)pk_timer_start(s->desc.loop, &s->rest, PK__HTTP_SERVER_REST_MS, NULL);
+    }
+}
+
+static void pk__http_server_on_rest(void *user)
+{
+    pk__http_server_listen((pk__http_server *)user);
+}
+
+/* Without descriptors the listener stays readable: asking again at once would only burn the processor. */
+static void pk__http_server_take_rest(pk__http_server *s)
+{
+    if (pk_timer_start(s->desc.loop, &s->rest, PK__HTTP_SERVER_REST_MS, NULL) == PK_OK) {
+        pk__http_server_mute(s);
+    }
+}
+
+static void pk__http_server_on_ready(void *user, bool can_read, bool can_write)
+{
+    pk__http_server *s = (pk__http_server *)user;
+    (void)can_read, (void)can_write;
+    pk__http_server_enter(s);
+    for (int i = 0; i < PK__HTTP_SERVER_ACCEPTS && s->accepting; i++) {
+        int fd = -1;
+        if (s->link_count >= s->desc.connections && pk__list_is_empty(&s->idle)) {
+            pk__http_server_mute(s); // until one is closed
+            break;
+        }
+        if (pk__socket_accept(s->listener.fd, &s->reserve, &fd, NULL)) {
+            pk__http_server_take_rest(s);
+            break;
+        }
+        if (fd < 0) {
+            break;
+        }
+        pk__http_server_add(s, fd);
+    }
+    pk__http_server_leave(s);
+}
+
+/* ---- life */
+
+PK__FN pk_err pk__http_server_create(pk__http_server **out, const pk__http_server_desc *desc, pk_error *err)
+{
+    pk__address local;
+    pk__http_server *s = NULL;
+    *out = NULL;
+    pk_err rc = pk__socket_local(desc->listen_fd, &local, err);
+    if (rc == PK_OK) {
+        rc = pk__fd_set_nonblock(desc->listen_fd, true, err);
+    }
+    if (rc == PK_OK) {
+        rc = pk__fd_set_cloexec(desc->listen_fd, true, err);
+    }
+    if (rc == PK_OK) {
+        s = (pk__http_server *)pk__new(desc->alloc, sizeof(*s));
+        rc = s ? PK_OK : pk__error_memory(err, "create a server");
+    }
+    if (rc) {
+        pk__fd_close(desc->listen_fd);
+        return rc;
+    }
+    s->desc = *desc;
+    s->is_unix = local.kind == PK__ADDRESS_UNIX;
+    s->reserve = -1;
+    s->listener.fd = desc->listen_fd;
+    s->listener.on_ready = pk__http_server_on_ready;
+    s->listener.user = s;
+    s->rest.on_time = pk__http_server_on_rest;
+    s->rest.user = s;
+    pk__list_init(&s->links);
+    pk__list_init(&s->idle);
+    pk__list_init(&s->spare);
+    rc = pk_watch_add(desc->loop, &s->listener, true, false, err);
+    s->accepting = rc == PK_OK;
+    if (rc) {
+        s->desc.on_destroyed = NULL;
+        pk__http_server_destroy(s);
+        return rc;
+    }
+    *out = s;
+    return PK_OK;
+}
+
+PK__FN void pk__http_server_drain(pk__http_server *s)
+{
+    if (s->draining) {
+        return;
+    }
+    pk__http_server_mute(s);
+    pk_timer_stop(s->desc.loop, &s->rest);
+    s->draining = true;
+    pk__fd_close(s->listener.fd);
+    s->listener.fd = -1;
+    pk__http_server_enter(s);
+    for (pk__node *n; (n = pk__list_pop(&s->idle)) != NULL;) {
+        pk__http_link *l = PK__OF(n, pk__http_link, idle);
+        l->can_read = true; // one last look: a request that has come already is served
+        if (!l->running) {
+            pk__http_link_run(l);
+        }
+    }
+    pk__http_server_leave(s);
+}
+
+PK__FN void pk__http_server_destroy(pk__http_server *s)
+{
+    if (!s) {
+        return;
+    }
+    s->doomed = true;
+    s->draining = true;
+    if (s->depth > 0) {
+        return;
+    }
+    pk__http_server_mute(s);
+    pk_timer_stop(s->desc.loop, &s->rest);
+    while (!pk__list_is_empty(&s->links)) {
+        pk__http_link_close(PK__OF(s->links.next, pk__http_link, node));
+    }
+    for (pk__node *n; (n = pk__list_pop(&s->spare)) != NULL;) {
+        pk__http_job_free(PK__OF(n, pk__http_job, node));
+    }
+    pk__fd_close(s->listener.fd);
+    pk__fd_close(s->reserve);
+    void (*on_destroyed)(void *user) = s->desc.on_destroyed;
+    void *user = s->desc.user;
+    pk__free(s->desc.alloc, s, sizeof(*s));
+    if (on_destroyed) {
+        on_destroyed(user);
+    }
+}
+#endif

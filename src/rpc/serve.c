@@ -1,0 +1,629 @@
+/* serve.c - pk_server: from a head to a handler and back. */
+#include "serve.h"
+#ifndef PLUGKIT_NO_NET
+#include "../base/error.h"
+#include "../base/memory.h"
+#include "../net/socket.h"
+#include "../os/random.h"
+#include "../wire/url.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static pk__serve_call *pk__serve_call_of(pk__http_job *job)
+{
+    return (pk__serve_call *)job->extra;
+}
+
+static pk_str pk__serve_field(const pk__http_job *job, const char *name)
+{
+    return pk__http_head_find(job->head.fields, job->head.field_count, pk_str_from(name));
+}
+
+/* ---- answers */
+
+static void pk__serve_add_field(pk__serve_call *c, const char *name, pk_str value)
+{
+    size_t at = c->job->answer.field_count;
+    c->extra[at].name = pk_str_from(name);
+    c->extra[at].value = value;
+    c->job->answer.fields = c->extra;
+    c->job->answer.field_count = at + 1;
+}
+
+/* Makes the call's error its answer. */
+static void pk__serve_fail(pk__serve_call *c)
+{
+    pk_response *a = &c->job->answer;
+    memset(a, 0, sizeof(*a));
+    a->status = pk__error_body_status(&c->error);
+    a->body.bytes.ptr = c->text;
+    a->body.bytes.len = pk__error_body_write(c->text, &c->error);
+    if (a->status == 401) {
+        pk__serve_add_field(c, "WWW-Authenticate", pk_str_from("PlugKit-Token"));
+    }
+    if (c->allow[0]) {
+        pk__serve_add_field(c, "Allow", pk_str_from(c->allow));
+    }
+    if (c->error.retry_after_ms > 0) {
+        pk_str seconds = pk_mem_printf(&c->job->mem, "%u", (unsigned)((c->error.retry_after_ms - 1) / 1000 + 1));
+        if (seconds.ptr) {
+            pk__serve_add_field(c, "Retry-After", seconds);
+        }
+    }
+}
+
+/* The handler's headers and those it added to its context, as one list. */
+static bool pk__serve_join_fields(pk__serve_call *c)
+{
+    pk_response *a = &c->job->answer;
+    size_t count = a->field_count + c->impl.out_count;
+    if (c->impl.out_count == 0) {
+        return true;
+    }
+    pk_meta *all = (pk_meta *)pk_mem_get(&c->job->mem, count * sizeof(*all));
+    if (!all) {
+        return false;
+    }
+    if (a->field_count > 0) {
+        memcpy(all, a->fields, a->field_count * sizeof(*all));
+    }
+    memcpy(all + a->field_count, c->impl.out, c->impl.out_count * sizeof(*all));
+    a->fields = all;
+    a->field_count = count;
+    return true;
+}
+
+static void pk__serve_answer(pk__serve_call *c)
+{
+    if (c->error.code == PK_OK) {
+        c->job->answer = c->response;
+        if (!pk__serve_join_fields(c)) {
+            (void)pk__error_memory(&c->error, "answer");
+        }
+    }
+    if (c->error.code != PK_OK) {
+        pk__serve_fail(c);
+    }
+    pk__http_server_answer(c->job);
+}
+
+static pk__http_plan pk__serve_refuse(pk__serve_call *c, int status, pk_err code, const char *what, pk_str name)
+{
+    char shown[128];
+    (void)pk__error_clean(shown, sizeof(shown), name);
+    (void)pk_error_set(&c->error, code, "%s%s%s%s", what, shown[0] ? " '" : "", shown, shown[0] ? "'" : "");
+    c->error.status = status;
+    pk__serve_answer(c);
+    return PK__HTTP_ANSWERED;
+}
+
+/* ---- the head: who may ask, and who answers */
+
+static bool pk__serve_is_open(const pk_server *s, pk_str path)
+{
+    for (size_t i = 0; i < s->open_count; i++) {
+        if (pk_str_is(path, s->open_paths[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Nobody behind this point needs the token, so nobody can print it. */
+static pk_str pk__serve_take_token(pk__http_job *job)
+{
+    pk_str token = {"", 0};
+    for (size_t i = 0; i < job->head.field_count;) {
+        if (!pk_str_ieq(job->head.fields[i].name, pk_str_from("PlugKit-Token"))) {
+            i++;
+            continue;
+        }
+        token = job->head.fields[i].value;
+        job->head.field_count--;
+        memmove(&job->head.fields[i], &job->head.fields[i + 1], (job->head.field_count - i) * sizeof(pk_meta));
+    }
+    return token;
+}
+
+static pk__http_plan pk__serve_no_route(pk__serve_call *c)
+{
+    pk_str verb = c->request.method;
+    bool asks_options = pk_str_is(verb, "OPTIONS");
+    if (asks_options && pk_str_is(c->request.path, "*")) {
+        (void)snprintf(c->allow, sizeof(c->allow), "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
+    }
+    if (asks_options && c->allow[0]) {
+        c->response.status = 204;
+        c->extra[0].name = pk_str_from("Allow");
+        c->extra[0].value = pk_str_from(c->allow);
+        c->response.fields = c->extra;
+        c->response.field_count = 1;
+        pk__serve_answer(c);
+        return PK__HTTP_ANSWERED;
+    }
+    if (c->allow[0]) {
+        return pk__serve_refuse(c, 405, PK_ERR_UNSUPPORTED, "this path does not take method", verb);
+    }
+    return pk__serve_refuse(c, 404, PK_ERR_NOT_FOUND, "nothing is here at", c->request.path);
+}
+
+static bool pk__serve_decode(pk__serve_call *c, const pk__url *url)
+{
+    pk_request *r = &c->request;
+    r->query = url->query;
+    r->path = url->path;
+    if (url->form == PK__URL_ASTERISK) {
+        return true;
+    }
+    char *path = (char *)pk_mem_get(&c->job->mem, url->path.len);
+    r->path.ptr = path;
+    return path && pk__url_decode_path(url->path, path, &r->path.len);
+}
+
+static pk__http_plan pk__serve_on_head(void *user, pk__http_job *job)
+{
+    pk_server *s = (pk_server *)user;
+    pk__serve_call *c = pk__serve_call_of(job);
+    pk__url url;
+    static const pk_str none = {"", 0};
+    memset(c, 0, offsetof(pk__serve_call, text));
+    c->server = s;
+    c->job = job;
+    c->request.method = job->head.method;
+    s->running++;
+    if (!pk__url_split(job->head.method, job->head.target, &url) || !pk__serve_decode(c, &url)) {
+        return pk__serve_refuse(c, 400, PK_ERR_PARSE, "malformed request target", none);
+    }
+    pk_str token = pk__serve_take_token(job);
+    if (s->token.len > 0 && !pk__token_equal(token, s->token) && !pk__serve_is_open(s, c->request.path)) {
+        return pk__serve_refuse(c, 401, PK_ERR_DENIED, "cannot serve the request: the token is missing or wrong", none);
+    }
+    if (!pk__routes_knows(&s->routes, c->request.method)) {
+        return pk__serve_refuse(c, 501, PK_ERR_UNSUPPORTED, "nothing here knows method", c->request.method);
+    }
+    const pk__route *route = pk__routes_find(&s->routes, c->request.method, c->request.path, &c->request.rest, c->allow);
+    if (!route) {
+        return pk__serve_no_route(c);
+    }
+    c->route = route->route;
+    if (s->on_work && !(c->route.flags & PK_INLINE)) {
+        c->counted = true;
+        s->on_work(s->user, 1);
+    }
+    return c->route.flags & PK_UPLOAD ? PK__HTTP_READ : PK__HTTP_COLLECT;
+}
+
+/* ---- interceptors and handler */
+
+static void pk__serve_handle(pk__serve_call *c)
+{
+    pk_err rc = c->route.run(c->route.user, &c->request, &c->response, &c->error);
+    if (rc == PK_OK) {
+        c->error.code = PK_OK; // whatever it tried on the way
+    } else if (c->error.code == PK_OK) {
+        (void)pk_error_set(&c->error, rc, "%s", pk_err_text(rc));
+    }
+}
+
+/* What `after` sees, and may change. */
+static void pk__serve_after(pk__serve_call *c)
+{
+    pk_reply *r = &c->reply;
+    uint32_t delay_ms = 0;
+    r->status = c->response.status ? c->response.status : 200;
+    r->meta = c->response.fields;
+    r->meta_count = c->response.field_count;
+    r->body = c->response.body;
+    (void)pk__chain_after(c->server->chain, &c->at, 0, c->states, &c->exchange, &delay_ms);
+}
+
+static void pk__serve_take_reply(pk__serve_call *c)
+{
+    c->response.status = c->reply.status;
+    c->response.fields = c->reply.meta;
+    c->response.field_count = c->reply.meta_count;
+    c->response.body = c->reply.body;
+}
+
+/* Goes as far as it can; any thread. The job may be somebody else's as soon as it is answered. */
+static void pk__serve_go(pk__serve_call *c)
+{
+    pk_server *s = c->server;
+    pk__chain_result r = PK__CHAIN_ON;
+    if (s->chain_count > 0) {
+        do {
+            pk_verdict verdict = c->verdict;
+            pk__atomic_store(&c->held, PK__SERVE_RUNNING);
+            r = pk__chain_before(s->chain, &c->at, s->chain_count, c->states, &c->exchange, verdict);
+            if (r == PK__CHAIN_WAIT && pk__atomic_cas(&c->held, PK__SERVE_RUNNING, PK__SERVE_HELD)) {
+                return; // resumed later
+            }
+        } while (r == PK__CHAIN_WAIT);
+        if (r == PK__CHAIN_TURN && c->error.code == PK_OK) {
+            pk__serve_take_reply(c);
+        }
+    }
+    if (r == PK__CHAIN_ON) {
+        pk__serve_handle(c);
+    }
+    if (s->chain_count > 0) {
+        pk__serve_after(c);
+        pk__serve_take_reply(c);
+    }
+    pk__serve_answer(c);
+}
+
+static void pk__serve_on_task(void *user)
+{
+    pk__serve_call *c = (pk__serve_call *)user;
+    pk__http_server *engine = c->server->engine;
+    pk__http_server_enter(engine);
+    pk__serve_go(c);
+    pk__http_server_leave(engine);
+}
+
+static void pk__serve_queue(pk__serve_call *c)
+{
+    pk_server *s = c->server;
+    pk__mutex_lock(&s->lock);
+    pk__list_push(&s->queue, &c->node);
+    pk__mutex_unlock(&s->lock);
+    pk__cond_signal(&s->more);
+}
+
+static void pk__serve_resume(pk__resumer *self, pk_exchange *x, pk_verdict verdict)
+{
+    pk__serve_call *c = PK__OF(self, pk__serve_call, resumer);
+    (void)x;
+    c->verdict = verdict;
+    if (pk__atomic_swap(&c->held, PK__SERVE_RESUMED) != PK__SERVE_HELD) {
+        return; // its `before` has not returned yet, and will see this
+    }
+    if (c->job->detached) {
+        pk__serve_queue(c);
+    } else {
+        pk_loop_post(c->server->loop, &c->task);
+    }
+}
+
+static bool pk__serve_is_gone(void *user)
+{
+    return pk__http_server_is_gone((pk__http_job *)user);
+}
+
+static pk_err pk__serve_read(void *user, void *buf, size_t cap, size_t *got, pk_error *err)
+{
+    return pk__http_server_read((pk__http_job *)user, buf, cap, got, err);
+}
+
+static void pk__serve_set_context(pk__serve_call *c)
+{
+    pk__http_job *job = c->job;
+    uint64_t ms = 0;
+    if (pk__http_head_number(pk__serve_field(job, "Connect-Timeout-Ms"), &ms) && ms > 0 && ms <= UINT32_MAX) {
+        c->ctx.timeout_ms = (uint32_t)ms;
+        job->deadline = pk__clock_after_ms(pk__clock_ns(), ms);
+    }
+    pk__ctx_init(&c->impl, job->deadline);
+    c->impl.canceled = &c->server->canceled;
+    c->impl.is_gone = pk__serve_is_gone;
+    c->impl.user = job;
+    c->ctx.impl = &c->impl;
+    c->ctx.mem = &job->mem;
+    c->ctx.meta = job->head.fields;
+    c->impl.in = job->head.fields;
+    c->ctx.meta_count = job->head.field_count;
+    c->ctx.caller = pk__serve_field(job, "PlugKit-Caller");
+    c->ctx.traceparent = pk__serve_field(job, "traceparent");
+}
+
+static bool pk__serve_set_exchange(pk__serve_call *c)
+{
+    pk_server *s = c->server;
+    c->states = (char *)pk_mem_zero(&c->job->mem, s->chain_states);
+    c->reply.mem.alloc = s->alloc;
+    c->desc.http = c->route.match;
+    c->desc.ctx = c->ctx;
+    c->desc.body = c->request.body;
+    c->exchange.call = &c->desc;
+    c->exchange.ctx = &c->ctx;
+    c->exchange.plugin = pk_str_from("");
+    c->exchange.instance = pk_str_from("");
+    c->exchange.attempt = 1;
+    c->exchange.reply = &c->reply;
+    c->exchange.err = &c->error;
+    c->exchange.impl = c;
+    c->resumer.resume = pk__serve_resume;
+    c->task.run = pk__serve_on_task;
+    c->task.user = c;
+    return c->states != NULL;
+}
+
+static void pk__serve_on_job(void *user, pk__http_job *job)
+{
+    pk_server *s = (pk_server *)user;
+    pk__serve_call *c = pk__serve_call_of(job);
+    pk_request *r = &c->request;
+    pk__serve_set_context(c);
+    r->fields = job->head.fields;
+    r->field_count = job->head.field_count;
+    r->ctx = &c->ctx;
+    r->body.bytes = job->body;
+    r->body.content_type = pk__serve_field(job, "Content-Type");
+    if (c->route.flags & PK_UPLOAD) {
+        r->body.read = pk__serve_read;
+        r->body.user = job;
+    }
+    if (s->chain_count > 0 && !pk__serve_set_exchange(c)) {
+        (void)pk__error_memory(&c->error, "serve the request");
+        pk__serve_answer(c);
+    } else if (s->thread_count > 0 && !(c->route.flags & PK_INLINE)) {
+        pk__http_server_detach(job);
+        pk__serve_queue(c);
+    } else {
+        pk__serve_go(c);
+    }
+}
+
+static void pk__serve_on_done(void *user, pk__http_job *job)
+{
+    pk_server *s = (pk_server *)user;
+    pk__serve_call *c = pk__serve_call_of(job);
+    if (c->response.done) {
+        c->response.done(c->response.user);
+    }
+    if (s->chain_count > 0) {
+        pk_mem_free(&c->reply.mem);
+        pk_loop_unpost(s->loop, &c->task);
+    }
+    s->running--;
+    if (c->counted) {
+        s->on_work(s->user, -1);
+    }
+}
+
+static size_t pk__serve_refusal(void *user, char *out, int status, const char *why)
+{
+    char text[PK__ERROR_BODY_MAX];
+    pk_error error;
+    (void)user;
+    memset(&error, 0, sizeof(error));
+    (void)pk_error_set(&error, status == 408 ? PK_ERR_PLUGIN_TIMEOUT : status >= 500 ? PK_ERR_OS : PK_ERR_HTTP, "%.160s",
+                       why);
+    error.status = status;
+    size_t len = PK__MIN(pk__error_body_write(text, &error), (size_t)PK__HTTP_SERVER_REFUSAL);
+    memcpy(out, text, len);
+    return len;
+}
+
+/* ---- workers */
+
+static void pk__serve_work(void *arg)
+{
+    pk_server *s = (pk_server *)arg;
+    for (;;) {
+        pk__mutex_lock(&s->lock);
+        while (!s->stopping && pk__list_is_empty(&s->queue)) {
+            (void)pk__cond_wait(&s->more, &s->lock, PK_FOREVER);
+        }
+        pk__node *node = s->stopping ? NULL : pk__list_pop(&s->queue);
+        pk__mutex_unlock(&s->lock);
+        if (!node) {
+            return;
+        }
+        pk__serve_go(PK__OF(node, pk__serve_call, node));
+    }
+}
+
+static pk_err pk__serve_start_workers(pk_server *s, int count, pk_error *err)
+{
+    if (count <= 0) {
+        return PK_OK;
+    }
+    s->threads = (pk__thread *)pk__new(s->alloc, (size_t)count * sizeof(*s->threads));
+    if (!s->threads) {
+        return pk__error_memory(err, "create a server");
+    }
+    s->thread_count = (size_t)count;
+    for (size_t i = 0; i < s->thread_count; i++) {
+        pk_err rc = pk__thread_start(&s->threads[i], pk__serve_work, s, err);
+        if (rc) {
+            return rc;
+        }
+    }
+    return PK_OK;
+}
+
+/* Waits for the handlers that are running; those in the queue will not. */
+static void pk__serve_stop_workers(pk_server *s)
+{
+    if (!s->threads) {
+        return;
+    }
+    if (!pk__loop_is_forked(s->loop)) { // a forked child has no threads but its own
+        pk__mutex_lock(&s->lock);
+        s->stopping = true;
+        pk__mutex_unlock(&s->lock);
+        pk__cond_broadcast(&s->more);
+        for (size_t i = 0; i < s->thread_count; i++) {
+            pk__thread_join(&s->threads[i]);
+        }
+    }
+    pk__free(s->alloc, s->threads, s->thread_count * sizeof(*s->threads));
+    s->threads = NULL;
+}
+
+/* ---- life */
+
+static void pk__serve_free(void *user)
+{
+    pk_server *s = (pk_server *)user;
+    pk__serve_stop_workers(s);
+    for (size_t i = 0; i < s->open_count; i++) {
+        pk__strfree(s->alloc, s->open_paths[i]);
+    }
+    pk__free(s->alloc, s->open_paths, s->open_count * sizeof(*s->open_paths));
+    pk__chain_destroy(s->alloc, s->chain, s->chain_count);
+    pk__routes_deinit(&s->routes);
+    pk__strfree(s->alloc, s->address);
+    pk__free(s->alloc, (void *)(uintptr_t)s->token.ptr, s->token.len);
+    pk__mutex_deinit(&s->lock);
+    pk__cond_deinit(&s->more);
+    pk__free(s->alloc, s, sizeof(*s));
+}
+
+static pk_err pk__serve_copy(pk_server *s, const pk_server_desc *desc, pk_error *err)
+{
+    size_t count = 0;
+    while (desc->open_paths && desc->open_paths[count]) {
+        count++;
+    }
+    if (desc->token.len > 0) {
+        char *token = (char *)pk__resize(s->alloc, NULL, 0, desc->token.len);
+        if (!token) {
+            return pk__error_memory(err, "create a server");
+        }
+        memcpy(token, desc->token.ptr, desc->token.len);
+        s->token.ptr = token;
+        s->token.len = desc->token.len;
+    }
+    if (count > 0) {
+        s->open_paths = (char **)pk__new(s->alloc, count * sizeof(*s->open_paths));
+        s->open_count = s->open_paths ? count : 0;
+        for (size_t i = 0; i < s->open_count; i++) {
+            s->open_paths[i] = pk__strdup(s->alloc, desc->open_paths[i]);
+        }
+        if (!s->open_paths || !s->open_paths[count - 1]) {
+            return pk__error_memory(err, "create a server");
+        }
+    }
+    return pk__chain_create(s->alloc, desc->interceptors, desc->interceptor_count, PK_SCOPE_SERVE, PK_SCOPE_SERVE,
+                            &s->chain, &s->chain_count, &s->chain_states, err);
+}
+
+static pk_err pk__serve_listen(pk_server *s, const pk_server_desc *desc, int *fd, pk_error *err)
+{
+    pk__address address;
+    char text[PK__ADDRESS_TEXT_MAX];
+    pk_err rc = PK_OK;
+    if (!desc->has_listen_fd) {
+        rc = pk__address_parse(&address, pk_str_from(desc->listen), err);
+        if (rc == PK_OK) {
+            rc = pk__socket_listen(&address, fd, err);
+        }
+    }
+    if (rc == PK_OK) {
+        rc = pk__socket_local(*fd, &address, err);
+    }
+    if (rc == PK_OK) {
+        (void)pk__address_format(&address, text, sizeof(text));
+        s->address = pk__strdup(s->alloc, text);
+        rc = s->address ? PK_OK : pk__error_memory(err, "create a server");
+    }
+    return rc;
+}
+
+static void pk__serve_resolve(pk__http_server_desc *out, const pk_server_desc *in)
+{
+    memset(out, 0, sizeof(*out));
+    out->alloc = in->alloc;
+    out->loop = in->loop;
+    out->any_uid = in->any_uid;
+    out->header_ms = in->limit.header_ms > 0 ? in->limit.header_ms : 10 * 1000;
+    out->body_ms = in->limit.body_ms > 0 ? in->limit.body_ms : 60 * 1000;
+    out->idle_ms = in->limit.idle_ms > 0 ? in->limit.idle_ms : 5 * 60 * 1000;
+    out->head_bytes = in->limit.head_bytes > 0 ? in->limit.head_bytes : 16 * 1024;
+    out->fields = in->limit.fields > 0 ? in->limit.fields : 100;
+    out->body_bytes = in->limit.body_bytes > 0 ? in->limit.body_bytes : 8 * 1024 * 1024;
+    out->connections = in->limit.connections > 0 ? in->limit.connections : 1024;
+    out->extra = sizeof(pk__serve_call);
+    out->spare = in->workers > 0 ? (size_t)in->workers + 1 : 2;
+    out->on_head = pk__serve_on_head;
+    out->on_job = pk__serve_on_job;
+    out->on_done = pk__serve_on_done;
+    out->refusal = pk__serve_refusal;
+}
+
+static pk_err pk__serve_create(pk_server *s, const pk_server_desc *desc, int *fd, pk_error *err)
+{
+    pk__http_server_desc engine;
+    pk_err rc = pk__serve_copy(s, desc, err);
+    if (rc == PK_OK) {
+        rc = pk__serve_listen(s, desc, fd, err);
+    }
+    if (rc) {
+        return rc;
+    }
+    pk__serve_resolve(&engine, desc);
+    engine.listen_fd = *fd;
+    engine.user = s;
+    *fd = -1;
+    rc = pk__http_server_create(&s->engine, &engine, err);
+    return rc == PK_OK ? pk__serve_start_workers(s, desc->workers, err) : rc;
+}
+
+PK_API pk_err pk_server_create(pk_server **out, const pk_server_desc *desc, pk_error *err)
+{
+    int fd = desc->has_listen_fd ? desc->listen_fd : -1;
+    *out = NULL;
+    if (!desc->loop || (!desc->listen && !desc->has_listen_fd)) {
+        pk__fd_close(fd);
+        return pk_error_set(err, PK_ERR_MISUSE, "cannot create a server: it needs a loop and an address or a descriptor");
+    }
+    pk_server *s = (pk_server *)pk__new(desc->alloc, sizeof(*s));
+    if (!s) {
+        pk__fd_close(fd);
+        return pk__error_memory(err, "create a server");
+    }
+    s->alloc = desc->alloc;
+    s->loop = desc->loop;
+    s->routes.alloc = desc->alloc;
+    s->on_work = desc->on_work;
+    s->user = desc->user;
+    pk__mutex_init(&s->lock);
+    pk__cond_init(&s->more);
+    pk__list_init(&s->queue);
+    pk_err rc = pk__serve_create(s, desc, &fd, err);
+    if (rc) {
+        pk__fd_close(fd);
+        pk__serve_stop_workers(s);
+        pk__http_server_destroy(s->engine);
+        pk__serve_free(s);
+        return rc;
+    }
+    s->engine->desc.on_destroyed = pk__serve_free;
+    *out = s;
+    return PK_OK;
+}
+
+PK_API void pk_server_destroy(pk_server *server)
+{
+    if (!server) {
+        return;
+    }
+    pk__atomic_store(&server->canceled, 1);
+    pk__serve_stop_workers(server);
+    pk__http_server_destroy(server->engine); // and then pk__serve_free, perhaps later
+}
+
+PK_API pk_err pk_server_add(pk_server *server, const pk_route *route, pk_error *err)
+{
+    return pk__routes_add(&server->routes, route, err);
+}
+
+PK_API const char *pk_server_address(const pk_server *server)
+{
+    return server->address;
+}
+
+PK_API void pk_server_drain(pk_server *server)
+{
+    pk__http_server_drain(server->engine);
+}
+
+PK_API bool pk_server_is_idle(const pk_server *server)
+{
+    return server->running == 0;
+}
+#endif
