@@ -215,7 +215,7 @@ static bool pk__types_open(pk__types_in *in, const pk__types_path *path, char br
     if (pk__json_peek(&in->json, in->at) != bracket) {
         return pk__types_mismatch(in, path, in->at, bracket == '{' ? "object" : "array");
     }
-    const char *p = pk__json_open(&in->json, in->at, bracket, more);
+    const char *p = pk__json_open(&in->json, in->at, more);
     in->at = p ? p : in->at;
     return p != NULL;
 }
@@ -479,7 +479,8 @@ static bool pk__types_read_struct(pk__types_in *in, const pk__types_path *path, 
         }
     }
     for (uint32_t i = 0; i < type->count; i++) {
-        if (type->fields[i].shape == PK_SHAPE_REQ && !(seen[i / 64] >> i % 64 & 1)) {
+        bool is_due = type->fields[i].shape == PK_SHAPE_REQ && type->fields[i].type->kind != PK_TYPE_NONE;
+        if (is_due && !(seen[i / 64] >> i % 64 & 1)) {
             member.name = pk_str_from(type->fields[i].json);
             in->failed = pk__types_fail(in->err, "decode", in->root, &member, "it is missing");
             return false;

@@ -368,12 +368,9 @@ PK__FN const char *pk__json_end(pk__json_reader *r, const char *p)
     return p == r->end ? p : pk__json_wrong(r, p, "nothing more");
 }
 
-PK__FN const char *pk__json_open(pk__json_reader *r, const char *p, char bracket, bool *more)
+PK__FN const char *pk__json_open(pk__json_reader *r, const char *p, bool *more)
 {
-    p = pk__json_space(p, r->end);
-    if (pk__json_peek(r, p) != bracket) {
-        return pk__json_wrong(r, p, bracket == '{' ? "'{'" : "'['");
-    }
+    char bracket = *p;
     if (r->depth >= PLUGKIT_JSON_DEPTH) {
         return pk__json_out_of(r, p, PK_ERR_LIMIT);
     }

@@ -72,9 +72,13 @@ PK__FN const char *pk__json_end(pk__json_reader *r, const char *p);
 
 /* Containers, for callers that know what is in them:
  *
- *     for (p = pk__json_open(r, p, '{', &more); p && more; p = pk__json_more(r, p, '}', &more)) {
- *         p = pk__json_key(r, p, &key);  then the value                                                          }  */
-PK__FN const char *pk__json_open(pk__json_reader *r, const char *p, char bracket, bool *more);
+ *     for (p = pk__json_open(r, p, &more); p && more; p = pk__json_more(r, p, '}', &more)) {
+ *         p = pk__json_key(r, p, &key);  then the value
+ *     }
+ *
+ * Opening starts at the bracket, and is at the first item afterwards; without items (*more is false) behind the end.
+ * After an item pk__json_more goes over a comma (*more is true) or the closing bracket. */
+PK__FN const char *pk__json_open(pk__json_reader *r, const char *p, bool *more);
 PK__FN const char *pk__json_more(pk__json_reader *r, const char *p, char bracket, bool *more);
 /* Goes over a key and its colon; *key is what stood between the quotes, r->escaped tells whether it has escapes. */
 PK__FN const char *pk__json_key(pk__json_reader *r, const char *p, pk_str *key);

@@ -8,7 +8,7 @@
 /* Reads "1.4.0" up to what follows; a version has three parts, a range one to three. Returns NULL if it is none. */
 static const char *pk__semver_numbers(const char *p, const char *end, uint64_t part[3], int *count)
 {
-    for (*count = 0; *count < 3; ++*count) {
+    for (*count = 0;; p++) {
         const char *digits = p;
         while (p < end && *p >= '0' && *p <= '9') {
             p++;
@@ -17,13 +17,10 @@ static const char *pk__semver_numbers(const char *p, const char *end, uint64_t p
         if (text.len == 0 || (text.len > 1 && *digits == '0') || !pk__number_to_uint(text, &part[*count])) {
             return NULL;
         }
-        if (p == end || *p != '.' || *count == 2) {
-            ++*count;
+        if (++*count == 3 || p == end || *p != '.') {
             return p;
         }
-        p++;
     }
-    return NULL;
 }
 
 static bool pk__semver_is_number(pk_str id)

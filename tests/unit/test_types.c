@@ -661,6 +661,26 @@ TEST(types, nothing_and_raw_bytes_are_no_json)
     pk_mem_free(&mem);
 }
 
+#define HOLLOW(F, T) F(T, REQ, pk_none, nothing, "nothing") F(T, OPT, pk_none, perhaps, "perhaps")
+PK_STRUCT(hollow, HOLLOW)
+
+TEST(types, a_member_that_is_nothing_takes_anything)
+{
+    static const char *const rows[] = {"{}", "{\"nothing\":null}", "{\"nothing\":[1,{}],\"perhaps\":\"x\"}"};
+    for (size_t i = 0; i < 3; i++) {
+        pk_mem mem = {test_alloc(), NULL, NULL, 0};
+        hollow v;
+        pk_buf buf;
+        pk_buf_init(&buf, test_alloc(), 100);
+        CHECK_OK(decode(&mem, &pk_type_hollow, rows[i], &v, NULL));
+        CHECK_INT(v.has_perhaps, ==, i == 2);
+        CHECK_OK(pk_json_encode(&buf, &pk_type_hollow, &v, NULL));
+        CHECK_PK_STR(pk_buf_str(&buf), i == 2 ? "{\"nothing\":null,\"perhaps\":null}" : "{\"nothing\":null}");
+        pk_buf_free(&buf);
+        pk_mem_free(&mem);
+    }
+}
+
 /* An enum may be as narrow as one byte (-fshort-enums): tables say how wide it is. */
 TEST(types, enums_are_as_wide_as_their_tables_say)
 {
