@@ -128,8 +128,14 @@ static pk_err pk__call_init(pk__call *c, pk_caller *caller, const pk_call_desc *
     c->ctx = desc->ctx;
     c->reply = reply;
     c->waiter.wake = pk__call_on_wake;
-    /* A handler that calls on passes its own context: its caller's deadline holds here as well. */
+    /* A handler that calls on passes its own context: its caller's deadline holds here as well. But the headers that it
+     * was asked with, its token among them, are not what it asks with. */
     c->deadline = pk__ctx_deadline(&desc->ctx, desc->ctx.timeout_ms, caller->timeout_ms);
+    const pk__ctx_impl *outer = (const pk__ctx_impl *)desc->ctx.impl;
+    if (outer && outer->in == desc->ctx.meta) {
+        c->ctx.meta = NULL;
+        c->ctx.meta_count = 0;
+    }
     c->attempt.call = &c->desc;
     c->attempt.ctx = &c->ctx;
     c->attempt.body = &c->desc.body;

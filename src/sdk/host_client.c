@@ -22,6 +22,10 @@ static const pk__control_service *pk__host_client_find(const pk__host_client *c,
                                                        const char *version, pk_error *err)
 {
     const pk__control_service *wrong = NULL;
+    if (c->error.code) {
+        (void)pk__error_copy(err, &c->error);
+        return NULL;
+    }
     for (size_t i = 0; i < c->settings->host.services.count; i++) {
         const pk__control_service *s = &c->settings->host.services.items[i];
         if (!contract || !pk_str_is(s->contract, contract) || (type.len && !pk_str_eq(s->type, type))) {
@@ -106,28 +110,29 @@ static pk_err pk__host_client_bind(void *user, pk_stub *stub, pk_error *err)
 }
 
 PK__FN pk_err pk__host_client_init(pk__host_client *c, const pk__settings *settings, const pk_sdk_desc *desc,
-                                   const pk_alloc *alloc, pk_loop *loop, pk_error *err)
+                                   const pk_alloc *alloc, pk_loop *loop)
 {
     const pk__router router = {pk__host_client_take, pk__host_client_unqueue, pk__host_client_give_back,
                                pk__host_client_bind, c};
     memset(c, 0, sizeof(*c));
     c->settings = settings;
-    pk_err rc = pk__caller_init(&c->caller, alloc, loop, &router, desc->interceptors, desc->interceptor_count, err);
-    if (rc) {
-        return rc;
+    pk_err rc = pk__caller_init(&c->caller, alloc, loop, &router, desc->interceptors, desc->interceptor_count,
+                                &c->error);
+    if (rc && pk__caller_init(&c->caller, alloc, loop, &router, NULL, 0, NULL)) {
+        return rc; // cannot be: there is nothing to allocate
     }
     c->made = true;
     c->caller.name = settings->instance.ptr;
     c->env.alloc = alloc;
     c->env.caller = settings->instance.ptr;
     c->dialect = pk__http_channel_dialect(PK__CONTROL_PROTOCOL, &c->env, false);
-    if (settings->host.address.len && settings->host.services.count) {
+    if (!rc && settings->host.address.len && settings->host.services.count) {
         pk_endpoint endpoint;
         memset(&endpoint, 0, sizeof(endpoint));
         endpoint.address = settings->host.address.ptr;
         endpoint.dialect = PK__CONTROL_PROTOCOL;
         endpoint.token = settings->token;
-        rc = c->dialect.open(c->dialect.user, loop, &endpoint, &c->channel, err);
+        rc = c->dialect.open(c->dialect.user, loop, &endpoint, &c->channel, &c->error);
     }
     return rc;
 }

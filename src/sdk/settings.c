@@ -6,6 +6,7 @@
 
 #include "../base/error.h"
 #include "../base/memory.h"
+#include "../net/address.h"
 #include "../rpc/service.h"
 #include "../wire/base64.h"
 #include "../wire/http_head.h"
@@ -137,6 +138,10 @@ PK__FN pk_err pk__settings_read_line(pk__settings *s, pk_str line, pk_error *err
     }
     if (start.token.len == 0 || !pk__http_head_is_value(start.token)) {
         return pk_error_set(err, PK_ERR_PROTOCOL, "cannot use the host's token: it is empty or holds odd characters");
+    }
+    pk__address address; // a host that cannot be called is better known now
+    if (start.has_host && (rc = pk__address_parse(&address, start.host.address, err)) != PK_OK) {
+        return rc;
     }
     if (start.idle < 0) {
         return pk_error_set(err, PK_ERR_PROTOCOL, "cannot use an idleTimeout below zero");

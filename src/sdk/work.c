@@ -11,9 +11,14 @@ static void pk__work_on_time(void *user)
     pk__work *w = (pk__work *)user;
     int64_t now = pk__clock_ns();
     if (w->running == 0 && now - w->since >= w->idle_ns) {
-        w->on_idle(w->user);
+        /* A request may have come in this very turn of the loop: it is looked at behind the timers. */
+        if (w->was_idle || pk_timer_start(w->loop, &w->timer, 0, NULL)) {
+            w->on_idle(w->user);
+        }
+        w->was_idle = true;
         return;
     }
+    w->was_idle = false;
     /* Busy now: a whole timeout from here is the earliest that can follow. */
     int64_t from = w->running ? now : w->since;
     if (pk__timer_start_at(w->loop, &w->timer, from + w->idle_ns, NULL)) {

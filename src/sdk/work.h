@@ -13,6 +13,7 @@ typedef struct pk__work {
     int64_t idle_ns;  // 0 = never idle
     int64_t since;    // when the last request ended
     uint32_t running;
+    bool was_idle;    // it was time one turn of the loop ago
     void (*on_idle)(void *user);
     void *user;
 } pk__work;

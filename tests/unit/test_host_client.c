@@ -23,7 +23,7 @@ static pk_err open_client(bool has_host)
         settings.host.services.count = PK__COUNT(offers);
     }
     pk_err rc = pk_loop_create(&loop, test_alloc(), NULL);
-    return rc ? rc : pk__host_client_init(&client, &settings, &desc, test_alloc(), loop, NULL);
+    return rc ? rc : pk__host_client_init(&client, &settings, &desc, test_alloc(), loop);
 }
 
 static void close_client(void)
@@ -120,14 +120,20 @@ TEST(host_client, binds_what_is_offered)
     close_client();
 }
 
-TEST(host_client, refuses_a_host_that_has_no_proper_address)
+TEST(host_client, fails_every_call_in_the_way_it_failed_itself)
 {
     pk_sdk_desc desc = {.id = "x"};
+    pk_call_desc call = {.contract = "audit", .type = "log", .method = "write"};
+    pk_stub stub;
+    pk_error err;
     REQUIRE_OK(open_client(true));
     close_client();
     settings.host.address = PK_STR("nonsense");
     REQUIRE_OK(pk_loop_create(&loop, test_alloc(), NULL));
-    CHECK_ERR(pk__host_client_init(&client, &settings, &desc, test_alloc(), loop, NULL), PK_ERR_BAD_ENDPOINT);
+    CHECK_ERR(pk__host_client_init(&client, &settings, &desc, test_alloc(), loop), PK_ERR_BAD_ENDPOINT);
+    CHECK_ERR(pk_caller_call(&client.caller, &call, NULL, &err), PK_ERR_BAD_ENDPOINT);
+    CHECK_CONTAINS(err.msg, "nonsense");
+    CHECK_ERR(pk_stub_bind(&stub, &client.caller, &audit, PK_STR("log"), &err), PK_ERR_BAD_ENDPOINT);
     close_client();
 }
 

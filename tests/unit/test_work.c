@@ -40,7 +40,7 @@ TEST(work, ends_after_the_whole_time_without_any)
     CHECK_OK(pk__work_start(&w, loop, 10 * PK__SECOND, on_idle, NULL, NULL));
     pass(loop, 9);
     CHECK_INT(idles, ==, 0);
-    pass(loop, 1);
+    pass(loop, 2);
     CHECK_INT(idles, ==, 1);
     pass(loop, 100);
     CHECK_INT(idles, ==, 1); // told once
@@ -57,7 +57,7 @@ TEST(work, counts_from_the_end_of_the_last_request)
     pk__work_change(&w, -1);
     pass(loop, 9);
     CHECK_INT(idles, ==, 0);
-    pass(loop, 1);
+    pass(loop, 2);
     CHECK_INT(idles, ==, 1);
     finish(&w, loop);
 }
@@ -77,6 +77,22 @@ TEST(work, is_held_off_by_any_request_however_long)
     pass(loop, 9);
     CHECK_INT(idles, ==, 0);
     pass(loop, 11); // at most one timeout later
+    CHECK_INT(idles, ==, 1);
+    finish(&w, loop);
+}
+
+TEST(work, sees_a_request_that_comes_in_the_last_moment)
+{
+    pk__work w = {0};
+    pk_loop *loop = loop_at(PK__SECOND);
+    CHECK_OK(pk__work_start(&w, loop, 10 * PK__SECOND, on_idle, NULL, NULL));
+    pk__clock_advance(10 * PK__SECOND);
+    CHECK_OK(pk_loop_step(loop, 0, NULL)); // the timer fires, and behind it the request is seen
+    pk__work_change(&w, 1);
+    pk__work_change(&w, -1);
+    pass(loop, 9);
+    CHECK_INT(idles, ==, 0);
+    pass(loop, 2);
     CHECK_INT(idles, ==, 1);
     finish(&w, loop);
 }

@@ -1,0 +1,43 @@
+/* endpoints.h - the routes that a plugin's server has: its services' methods, the user's own, and the three that every
+ * plugin answers.
+ *
+ *     /healthz    GET, HEAD   200 with no body; 200 {"status":"degraded","reason":..}; 503. No work: the idle time goes on
+ *     /readyz     GET, HEAD   200 while requests are served; 503 before the start is complete and when draining
+ *     /shutdown   POST        200, and when that is written the plugin ends. (From the Go framework any verb: its hosts do)
+ *
+ * Several services may have methods with the same verb and path: then the request's PlugKit-Type says whose; without it
+ * the first one's. A service may say that it answers GET /healthz (a pluginBase): it is asked after on_health. */
+#ifndef PK__ENDPOINTS_H
+#define PK__ENDPOINTS_H
+#include "../base/defs.h"
+
+#ifndef PLUGKIT_NO_NET
+/* One method of one service; those with the same verb and path are chained behind the first. */
+typedef struct pk__endpoint {
+    const pk_service *service;
+    const pk_method *method;
+    pk_str type, verb, path;
+    struct pk__endpoint *next;
+    bool is_head; // of its chain: it is what the route leads to
+} pk__endpoint;
+
+typedef struct pk__endpoints {
+    const pk_alloc *alloc;
+    pk__endpoint *items;
+    size_t count, cap;
+    pk__endpoint *health;    // methods that answer GET /healthz; NULL = none
+    pk_health (*on_health)(void *user, char *reason, size_t cap);
+    void *user;              // of on_health
+    bool any_verb_shuts_down;
+    bool (*is_ready)(void *owner);
+    void (*on_shutdown)(void *owner); // the answer to /shutdown is written
+    void *owner;
+} pk__endpoints;
+
+/* Adds all of them to the server. The services and desc's routes are borrowed as long as the server.
+ * Errors: PK_ERR_DUPLICATE, PK_ERR_BAD_CONTRACT, PK_ERR_MISUSE, PK_ERR_NO_MEMORY. */
+PK__FN pk_err pk__endpoints_add(pk__endpoints *e, pk_server *server, const pk_sdk_desc *desc, pk_error *err);
+PK__FN void pk__endpoints_deinit(pk__endpoints *e); // after the server
+#endif
+
+#endif
