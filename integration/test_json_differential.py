@@ -188,7 +188,7 @@ def changed(rng, document):
 
 def test_both_read_and_mean_the_same(echo):
     rng = random.Random(int(os.environ.get("JSON_SEED", "1")))
-    for _ in range(int(os.environ.get("JSON_ROUNDS", "10000"))):
+    for _ in range(int(os.environ.get("JSON_ROUNDS", "4000"))):
         document = some_value(rng).encode()
         reference(document)  # the generator makes nothing but JSON
         compare(echo, document)
@@ -198,7 +198,7 @@ def test_both_read_and_mean_the_same(echo):
 
 def test_sequences_of_tokens(echo):
     rng = random.Random(int(os.environ.get("JSON_SEED", "2")))
-    for _ in range(int(os.environ.get("JSON_ROUNDS", "20000"))):
+    for _ in range(int(os.environ.get("JSON_ROUNDS", "8000"))):
         compare(echo, "".join(rng.choice(TOKENS) for _ in range(rng.randrange(1, 9))).encode())
 
 
