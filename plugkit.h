@@ -2523,7 +2523,8 @@ PK__FN bool pk__atomic_cas_ptr(void **at, void *expected, void *value)
 
 #define PK__SYS_LIST_CLOCK(X)                                                                               \
     X(int, clock_gettime, (clockid_t id, struct timespec *out), clock_gettime(id, out), 0,                  \
-      clock_gettime(id, out))
+      clock_gettime(id, out))                                                                               \
+    X(int, nanosleep, (const struct timespec *time), nanosleep(time, NULL), EINTR, -1)
 
 #ifndef PK__NO_FD
 #define PK__SYS_LIST_FD(X)                                                                                  \
@@ -2567,7 +2568,9 @@ PK__FN bool pk__atomic_cas_ptr(void **at, void *expected, void *value)
       pk__sys_port_mask_signals(how, set, old), 0, pk__sys_port_mask_signals(how, set, old))                \
     X(int, sigaction, (int number, const struct sigaction *set, struct sigaction *old),                     \
       sigaction(number, set, old), EINVAL, -1)                                                              \
-    X(int, nanosleep, (const struct timespec *time), nanosleep(time, NULL), EINTR, -1)                      \
+    X(int, restore_signal, (int number, const struct sigaction *old), sigaction(number, old, NULL), 0,      \
+      sigaction(number, old, NULL))                                                                         \
+    X(int, kill, (pid_t pid, int number), kill(pid, number), ESRCH, -1)                                     \
     X(void *, fork_page, (size_t size), pk__sys_port_fork_page(size), ENOMEM, NULL)
 #else
 #define PK__SYS_LIST_FD(X)
@@ -2646,7 +2649,6 @@ PK__FN bool pk__atomic_cas_ptr(void **at, void *expected, void *value)
     X(int, wait_pidfd, (int fd, siginfo_t *out, int options), pk__sys_port_wait_pidfd(fd, out, options),    \
       EINTR, -1)                                                                                            \
     X(pid_t, waitpid, (pid_t pid, int *status, int options), waitpid(pid, status, options), EINTR, -1)      \
-    X(int, kill, (pid_t pid, int number), kill(pid, number), ESRCH, -1)                                     \
     X(pid_t, getppid, (void), getppid(), 0, getppid())                                                       \
     X(int, pidfd_open, (pid_t pid), pk__sys_port_pidfd_open(pid), ENOSYS, -1)                               \
     X(int, pidfd_send_signal, (int fd, int number, unsigned flags),                                         \
@@ -4027,7 +4029,7 @@ PK__FN void pk__cond_nap(pk__mutex *m)
 {
     struct timespec t = {0, (long)PK__MS};
     pthread_mutex_unlock(&m->os);
-    (void)nanosleep(&t, NULL);
+    (void)PK__SYS(nanosleep)(&t);
     pthread_mutex_lock(&m->os);
 }
 
@@ -4478,21 +4480,29 @@ PK__FN bool pk__fd_wait(int fd, bool read, bool write, int64_t until_ns)
 
 /* ---- create, destroy */
 
+#if defined(PK__NO_POLL)
 PK__FN pk_err pk__loop_open_best(pk_loop *loop, pk_error *err)
 {
-#if defined(PK__NO_POLL)
     loop->backend = pk__loop_idle();
+    return loop->backend->open(loop, err);
+}
 #elif defined(PK__LINUX)
+PK__FN pk_err pk__loop_open_best(pk_loop *loop, pk_error *err)
+{
     loop->backend = pk__loop_epoll();
     if (loop->backend->open(loop, NULL) == PK_OK) {
         return PK_OK;
     }
     loop->backend = pk__loop_poll();
-#else
-    loop->backend = pk__loop_poll();
-#endif
     return loop->backend->open(loop, err);
 }
+#else
+PK__FN pk_err pk__loop_open_best(pk_loop *loop, pk_error *err)
+{
+    loop->backend = pk__loop_poll();
+    return loop->backend->open(loop, err);
+}
+#endif
 
 PK__FN pk_err pk__loop_create(pk_loop **out, const pk_alloc *alloc, const pk__loop_backend *backend,
                               pk_error *err)
@@ -6002,7 +6012,6 @@ PK__FN pk_err pk__file_open_beneath(int root_fd, const char *relative, int flags
 
 
 
-
 #ifndef PLUGKIT_NO_FILES
 
 #define PK__LOCK_TRIES 16
@@ -6033,13 +6042,13 @@ PK__FN int64_t pk__lock_read_pid(int fd)
 }
 
 #ifdef PK__LINUX
-#include <stdio.h>
 
 /* When the process began, in seconds since 1970; 0 = not known. */
 PK__FN int64_t pk__lock_birth(int64_t pid)
 {
     char path[64], text[1024], *at;
     struct timespec boot = {0, 0}, now = {0, 0};
+    int64_t ticks = 0; // since the system started
     int fd;
     ssize_t n;
     snprintf(path, sizeof(path), "/proc/%ld/stat", (long)pid);
@@ -6054,12 +6063,14 @@ PK__FN int64_t pk__lock_birth(int64_t pid)
     for (int field = 2; at && field < 22; field++) {
         at = strchr(at + 1, ' ');
     }
+    for (int digits = 0; at && *++at >= '0' && *at <= '9' && digits < 18; digits++) {
+        ticks = ticks * 10 + (*at - '0');
+    }
     if (!at || PK__SYS(clock_gettime)(CLOCK_BOOTTIME, &boot) != 0 ||
         PK__SYS(clock_gettime)(CLOCK_REALTIME, &now) != 0) {
         return 0;
     }
-    int64_t since_boot = (int64_t)strtoll(at, NULL, 10) / sysconf(_SC_CLK_TCK);
-    return (int64_t)now.tv_sec - ((int64_t)boot.tv_sec - since_boot);
+    return (int64_t)now.tv_sec - ((int64_t)boot.tv_sec - ticks / sysconf(_SC_CLK_TCK));
 }
 #else
 PK__FN int64_t pk__lock_birth(int64_t pid)
@@ -6074,7 +6085,7 @@ PK__FN int64_t pk__lock_birth(int64_t pid)
 PK__FN bool pk__lock_owner_lives(int fd, int64_t pid)
 {
     struct stat st;
-    if (pid == (int64_t)getpid() || (kill((pid_t)pid, 0) != 0 && errno != EPERM)) {
+    if (pid == (int64_t)getpid() || (PK__SYS(kill)((pid_t)pid, 0) != 0 && errno != EPERM)) {
         return false; // our own number in a file that we do not hold: of an earlier life
     }
     /* 2: both clocks are coarse. */
@@ -6360,7 +6371,7 @@ PK__FN pk_err pk__signals_install(pk__signals *s, pk_error *err)
     }
     if (PK__SYS(sigaction)(SIGTERM, &action, &s->old_term) != 0) {
         int error = errno;
-        (void)sigaction(SIGINT, &s->old_int, NULL);
+        (void)PK__SYS(restore_signal)(SIGINT, &s->old_int);
         return pk_error_sys(err, PK_ERR_OS, error, "cannot handle SIGTERM");
     }
     return PK_OK;
@@ -6435,8 +6446,8 @@ PK__FN void pk__signals_stop(pk__signals *s)
         return;
     }
     s->started = false;
-    (void)sigaction(SIGINT, &s->old_int, NULL);
-    (void)sigaction(SIGTERM, &s->old_term, NULL);
+    (void)PK__SYS(restore_signal)(SIGINT, &s->old_int);
+    (void)PK__SYS(restore_signal)(SIGTERM, &s->old_term);
     pk__signals_let_go();
     pk__signals_close(s);
 }
@@ -7317,9 +7328,13 @@ PK__FN const char *pk__json_end(pk__json_reader *r, const char *p);
 
 /* Containers, for callers that know what is in them:
  *
- *     for (p = pk__json_open(r, p, '{', &more); p && more; p = pk__json_more(r, p, '}', &more)) {
- *         p = pk__json_key(r, p, &key);  then the value                                                          }  */
-PK__FN const char *pk__json_open(pk__json_reader *r, const char *p, char bracket, bool *more);
+ *     for (p = pk__json_open(r, p, &more); p && more; p = pk__json_more(r, p, '}', &more)) {
+ *         p = pk__json_key(r, p, &key);  then the value
+ *     }
+ *
+ * Opening starts at the bracket, and is at the first item afterwards; without items (*more is false) behind the end.
+ * After an item pk__json_more goes over a comma (*more is true) or the closing bracket. */
+PK__FN const char *pk__json_open(pk__json_reader *r, const char *p, bool *more);
 PK__FN const char *pk__json_more(pk__json_reader *r, const char *p, char bracket, bool *more);
 /* Goes over a key and its colon; *key is what stood between the quotes, r->escaped tells whether it has escapes. */
 PK__FN const char *pk__json_key(pk__json_reader *r, const char *p, pk_str *key);
@@ -8264,7 +8279,7 @@ PK__FN size_t pk__duration_format(char out[PK__DURATION_CAP], pk_ns value)
 /* Reads "1.4.0" up to what follows; a version has three parts, a range one to three. Returns NULL if it is none. */
 static const char *pk__semver_numbers(const char *p, const char *end, uint64_t part[3], int *count)
 {
-    for (*count = 0; *count < 3; ++*count) {
+    for (*count = 0;; p++) {
         const char *digits = p;
         while (p < end && *p >= '0' && *p <= '9') {
             p++;
@@ -8273,13 +8288,10 @@ static const char *pk__semver_numbers(const char *p, const char *end, uint64_t p
         if (text.len == 0 || (text.len > 1 && *digits == '0') || !pk__number_to_uint(text, &part[*count])) {
             return NULL;
         }
-        if (p == end || *p != '.' || *count == 2) {
-            ++*count;
+        if (++*count == 3 || p == end || *p != '.') {
             return p;
         }
-        p++;
     }
-    return NULL;
 }
 
 static bool pk__semver_is_number(pk_str id)
@@ -8806,12 +8818,9 @@ PK__FN const char *pk__json_end(pk__json_reader *r, const char *p)
     return p == r->end ? p : pk__json_wrong(r, p, "nothing more");
 }
 
-PK__FN const char *pk__json_open(pk__json_reader *r, const char *p, char bracket, bool *more)
+PK__FN const char *pk__json_open(pk__json_reader *r, const char *p, bool *more)
 {
-    p = pk__json_space(p, r->end);
-    if (pk__json_peek(r, p) != bracket) {
-        return pk__json_wrong(r, p, bracket == '{' ? "'{'" : "'['");
-    }
+    char bracket = *p;
     if (r->depth >= PLUGKIT_JSON_DEPTH) {
         return pk__json_out_of(r, p, PK_ERR_LIMIT);
     }
@@ -9605,7 +9614,8 @@ typedef struct pk__http_head {
     pk__http_kind kind;
     pk__http_limits limit;
     const char *base;         // the buffer at the last call: views are moved along when it moves
-    size_t at, seen;          // start of the first unfinished line; bytes known to hold no further line end
+    size_t at, seen;          // start of the first unfinished line; bytes that were looked at
+    uint8_t phase;            // see pk__http_head_more
     bool has_start, has_length, has_coding, has_host, says_close, says_keep;
 } pk__http_head;
 
@@ -9882,8 +9892,6 @@ PK__FN bool pk__url_encode(pk_buf *out, pk_str in, bool keep_slash)
 
 
 
-enum { PK__HTTP_SHORT_LINE = 256 };
-
 enum {
     PK__HTTP_TOKEN = 1, // of names and methods (RFC 9110, 5.6.2)
     PK__HTTP_VALUE = 2, // of field values: no control character but the tab
@@ -9918,14 +9926,14 @@ static pk__http_result pk__http_head_refuse(pk__http_head *h, int status, const 
     return PK__HTTP_ERROR;
 }
 
-/* Skips bytes of that class, eight at a time as long as all eight surely belong to it. `low` is the smallest byte that
- * does; 0x7f and what is above end the quick way. */
-static const char *pk__http_head_skip(const char *p, const char *end, unsigned class_bit, unsigned char low)
+/* Skips bytes of a class: of values and targets eight at a time, as long as all eight surely belong to it. */
+static const char *pk__http_head_skip(const char *p, const char *end, uint8_t class_bit)
 {
-    while (end - p >= 8) {
+    uint64_t least = PK__SWAR_ONES * (class_bit == PK__HTTP_VALUE ? 0x20 : 0x21);
+    while (end - p >= 8 && class_bit != PK__HTTP_TOKEN) {
         uint64_t word = pk__swar_load(p);
-        uint64_t odd = word | (word - PK__SWAR_ONES * low) | ((word ^ PK__SWAR_ONES * 0x7f) - PK__SWAR_ONES);
-        if ((odd & PK__SWAR_TOPS) != 0) { // above 0x7f, or below `low`, or 0x7f
+        uint64_t odd = word | (word - least) | ((word ^ PK__SWAR_ONES * 0x7f) - PK__SWAR_ONES);
+        if ((odd & PK__SWAR_TOPS) != 0) { // above 0x7f, or below the least, or 0x7f
             break;
         }
         p += 8;
@@ -9951,6 +9959,13 @@ static bool pk__http_head_ieq(pk_str s, const char *lower)
     return lower[s.len] == '\0';
 }
 
+/* More is needed, and the line was good up to its end: `phase` is the class of bytes that may go on with it. */
+static pk__http_result pk__http_head_more(pk__http_head *h, uint8_t phase)
+{
+    h->phase = phase;
+    return PK__HTTP_MORE;
+}
+
 static pk_str pk__http_head_view(const char *from, const char *to)
 {
     pk_str s;
@@ -9971,7 +9986,7 @@ PK__FN bool pk__http_head_is_token(pk_str s)
 
 PK__FN bool pk__http_head_is_value(pk_str s)
 {
-    return s.len == 0 || pk__http_head_skip(s.ptr, s.ptr + s.len, PK__HTTP_VALUE, 0x20) == s.ptr + s.len;
+    return s.len == 0 || pk__http_head_skip(s.ptr, s.ptr + s.len, PK__HTTP_VALUE) == s.ptr + s.len;
 }
 
 PK__FN bool pk__http_head_has_token(pk_str list, pk_str token)
@@ -10113,14 +10128,12 @@ static pk__http_result pk__http_head_request_line(pk__http_head *h, const char *
         }
     }
     const char *method = p;
-    while (p < end && pk__http_head_is(*p, PK__HTTP_TOKEN)) {
-        p++;
-    }
+    p = pk__http_head_skip(p, end, PK__HTTP_TOKEN);
     if (p - method > 32) {
         return pk__http_head_refuse(h, 501, "unknown method");
     }
     if (p == end) {
-        return PK__HTTP_MORE;
+        return pk__http_head_more(h, 0);
     }
     if (*p != ' ' || p == method) {
         return pk__http_head_refuse(h, 400, "malformed request line");
@@ -10128,12 +10141,12 @@ static pk__http_result pk__http_head_request_line(pk__http_head *h, const char *
     h->method = pk__http_head_view(method, p++);
 
     const char *target = p;
-    p = pk__http_head_skip(p, end, PK__HTTP_TARGET, 0x21);
+    p = pk__http_head_skip(p, end, PK__HTTP_TARGET);
     if ((size_t)(p - target) > h->limit.target_bytes) {
         return pk__http_head_refuse(h, 414, "request target is too long");
     }
     if (p == end) {
-        return PK__HTTP_MORE;
+        return pk__http_head_more(h, PK__HTTP_TARGET);
     }
     if (*p != ' ' || p == target) {
         return pk__http_head_refuse(h, 400, "malformed request target");
@@ -10177,8 +10190,11 @@ static pk__http_result pk__http_head_status_line(pk__http_head *h, const char **
         return pk__http_head_refuse(h, 502, "malformed status line");
     }
     const char *reason = p;
-    p = pk__http_head_skip(p, end, PK__HTTP_VALUE, 0x20);
+    p = pk__http_head_skip(p, end, PK__HTTP_VALUE);
     h->reason = pk__http_head_view(reason, p);
+    if (p == end) {
+        return pk__http_head_more(h, PK__HTTP_VALUE);
+    }
     r = pk__http_head_line_end(h, &p, end);
     *at = p;
     return r;
@@ -10278,11 +10294,9 @@ static pk__http_result pk__http_head_field(pk__http_head *h, const char **at, co
 {
     const char *p = *at;
     const char *name = p;
-    while (p < end && pk__http_head_is(*p, PK__HTTP_TOKEN)) {
-        p++;
-    }
+    p = pk__http_head_skip(p, end, PK__HTTP_TOKEN);
     if (p == end) {
-        return PK__HTTP_MORE;
+        return pk__http_head_more(h, PK__HTTP_TOKEN);
     }
     if (*p != ':' || p == name) {
         if (p == name && (*p == ' ' || *p == '\t')) {
@@ -10295,8 +10309,11 @@ static pk__http_result pk__http_head_field(pk__http_head *h, const char **at, co
         p++;
     }
     const char *value = p;
-    p = pk__http_head_skip(p, end, PK__HTTP_VALUE, 0x20);
+    p = pk__http_head_skip(p, end, PK__HTTP_VALUE);
     const char *value_end = p;
+    if (p == end) {
+        return pk__http_head_more(h, PK__HTTP_VALUE);
+    }
     pk__http_result r = pk__http_head_line_end(h, &p, end);
     if (r != PK__HTTP_DONE) {
         return r;
@@ -10387,17 +10404,18 @@ PK__FN pk__http_result pk__http_head_parse(pk__http_head *h, const char *buf, si
     if (buf != h->base) {
         pk__http_head_rebase(h, buf);
     }
-    /* A long line is read again only when it has ended, or is a start line that grows too long: so the work stays in
-     * proportion to the bytes, however many pieces they come in. Short ones are worth an early refusal. */
-    if (h->seen > h->at + PK__HTTP_SHORT_LINE && (h->has_start || len <= h->limit.target_bytes) &&
-        (len == h->seen || !memchr(buf + h->seen, '\n', len - h->seen))) {
+    const char *end = buf + len;
+    /* Where the new bytes only make the line longer, it is not read again from its start: so the work stays in proportion
+     * to the bytes, however many pieces they come in. */
+    if (h->phase != 0 && (h->has_start || len <= h->limit.target_bytes) &&
+        pk__http_head_skip(buf + h->seen, end, h->phase) == end) {
         return pk__http_head_wait(h, len);
     }
-    const char *end = buf + len;
     for (;;) {
         const char *p = buf + h->at;
         pk__http_result r;
         bool is_last = h->has_start && p < end && *p == '\r';
+        h->phase = 0;
         if (is_last) {
             r = pk__http_head_line_end(h, &p, end);
         } else if (h->has_start) {
@@ -14703,7 +14721,7 @@ static bool pk__types_open(pk__types_in *in, const pk__types_path *path, char br
     if (pk__json_peek(&in->json, in->at) != bracket) {
         return pk__types_mismatch(in, path, in->at, bracket == '{' ? "object" : "array");
     }
-    const char *p = pk__json_open(&in->json, in->at, bracket, more);
+    const char *p = pk__json_open(&in->json, in->at, more);
     in->at = p ? p : in->at;
     return p != NULL;
 }
@@ -14967,7 +14985,8 @@ static bool pk__types_read_struct(pk__types_in *in, const pk__types_path *path, 
         }
     }
     for (uint32_t i = 0; i < type->count; i++) {
-        if (type->fields[i].shape == PK_SHAPE_REQ && !(seen[i / 64] >> i % 64 & 1)) {
+        bool is_due = type->fields[i].shape == PK_SHAPE_REQ && type->fields[i].type->kind != PK_TYPE_NONE;
+        if (is_due && !(seen[i / 64] >> i % 64 & 1)) {
             member.name = pk_str_from(type->fields[i].json);
             in->failed = pk__types_fail(in->err, "decode", in->root, &member, "it is missing");
             return false;
@@ -15195,6 +15214,7 @@ typedef struct pk__ctx_impl {
     const pk__atomic_u32 *canceled;  // not 0 = canceled; NULL = nobody can
     bool (*is_gone)(void *user);     // does the caller no longer wait? NULL = unknown; the handler's thread
     void *user;                      // for is_gone
+    const pk_meta *in;               // headers of the request: not passed on by a handler that calls with its context
     pk_meta *out;                    // headers of the answer, in ctx->mem
     size_t out_count, out_cap;
 } pk__ctx_impl;
@@ -15893,8 +15913,14 @@ static pk_err pk__call_init(pk__call *c, pk_caller *caller, const pk_call_desc *
     c->ctx = desc->ctx;
     c->reply = reply;
     c->waiter.wake = pk__call_on_wake;
-    /* A handler that calls on passes its own context: its caller's deadline holds here as well. */
+    /* A handler that calls on passes its own context: its caller's deadline holds here as well. But the headers that it
+     * was asked with, its token among them, are not what it asks with. */
     c->deadline = pk__ctx_deadline(&desc->ctx, desc->ctx.timeout_ms, caller->timeout_ms);
+    const pk__ctx_impl *outer = (const pk__ctx_impl *)desc->ctx.impl;
+    if (outer && outer->in == desc->ctx.meta) {
+        c->ctx.meta = NULL;
+        c->ctx.meta_count = 0;
+    }
     c->attempt.call = &c->desc;
     c->attempt.ctx = &c->ctx;
     c->attempt.body = &c->desc.body;
@@ -18547,6 +18573,7 @@ static void pk__serve_set_context(pk__serve_call *c)
     c->ctx.impl = &c->impl;
     c->ctx.mem = &job->mem;
     c->ctx.meta = job->head.fields;
+    c->impl.in = job->head.fields;
     c->ctx.meta_count = job->head.field_count;
     c->ctx.caller = pk__serve_field(job, "PlugKit-Caller");
     c->ctx.traceparent = pk__serve_field(job, "traceparent");
@@ -18863,7 +18890,7 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 18867 "plugkit.h"
+#line 18894 "plugkit.h"
 #endif
 #else // the core is in this file already: its private macros, once more
 #if (defined(__GLIBC__) && !defined(__USE_GNU)) ||                                                                     \
@@ -18899,7 +18926,8 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #endif
 #define PK__SYS_LIST_CLOCK(X)                                                                               \
     X(int, clock_gettime, (clockid_t id, struct timespec *out), clock_gettime(id, out), 0,                  \
-      clock_gettime(id, out))
+      clock_gettime(id, out))                                                                               \
+    X(int, nanosleep, (const struct timespec *time), nanosleep(time, NULL), EINTR, -1)
 #ifndef PK__NO_FD
 #define PK__SYS_LIST_FD(X)                                                                                  \
     X(int, open, (const char *path, int flags, mode_t mode), open(path, flags, mode), EMFILE, -1)           \
@@ -18942,7 +18970,9 @@ PK_API bool pk_server_is_idle(const pk_server *server)
       pk__sys_port_mask_signals(how, set, old), 0, pk__sys_port_mask_signals(how, set, old))                \
     X(int, sigaction, (int number, const struct sigaction *set, struct sigaction *old),                     \
       sigaction(number, set, old), EINVAL, -1)                                                              \
-    X(int, nanosleep, (const struct timespec *time), nanosleep(time, NULL), EINTR, -1)                      \
+    X(int, restore_signal, (int number, const struct sigaction *old), sigaction(number, old, NULL), 0,      \
+      sigaction(number, old, NULL))                                                                         \
+    X(int, kill, (pid_t pid, int number), kill(pid, number), ESRCH, -1)                                     \
     X(void *, fork_page, (size_t size), pk__sys_port_fork_page(size), ENOMEM, NULL)
 #else
 #define PK__SYS_LIST_FD(X)
@@ -19018,7 +19048,6 @@ PK_API bool pk_server_is_idle(const pk_server *server)
     X(int, wait_pidfd, (int fd, siginfo_t *out, int options), pk__sys_port_wait_pidfd(fd, out, options),    \
       EINTR, -1)                                                                                            \
     X(pid_t, waitpid, (pid_t pid, int *status, int options), waitpid(pid, status, options), EINTR, -1)      \
-    X(int, kill, (pid_t pid, int number), kill(pid, number), ESRCH, -1)                                     \
     X(pid_t, getppid, (void), getppid(), 0, getppid())                                                       \
     X(int, pidfd_open, (pid_t pid), pk__sys_port_pidfd_open(pid), ENOSYS, -1)                               \
     X(int, pidfd_send_signal, (int fd, int number, unsigned flags),                                         \
@@ -20027,8 +20056,8 @@ PK__FN const pk_dialect *pk__lines_dialect(void)
  * starves the others.
  *
  * The exit is reported once: after the process has been reaped and both pipes have ended, or 100 ms after it, because a
- * grandchild may hold a pipe open for ever. What is written to the control socket goes out as the plugin reads it, up to
- * PK__PROCESS_LAUNCHER_PENDING bytes behind. */
+ * grandchild may hold a pipe open for ever. What is written to the control socket goes out as the plugin reads it, up
+ * to PK__PROCESS_LAUNCHER_PENDING bytes behind. */
 #ifdef PLUGKIT_LINES
 #line 10 "src/host/launch/process_launcher.h"
 #endif
@@ -20147,7 +20176,7 @@ static void pk__launcher_pipe_on_ready(void *user, bool can_read, bool can_write
     }
 }
 
-/* What the pipes hold was written before the end: a crash has its last words. Bounded, for a grandchild may write on. */
+/* What the pipes hold was written before the end: a crash has its last words. Bounded: a grandchild may write on. */
 static void pk__launcher_child_drain(pk__launcher_child *c)
 {
     for (size_t i = 0; i < PK__COUNT(c->pipes); i++) {
@@ -20564,7 +20593,7 @@ static const char *pk__directory_extension(const char *name)
 static bool pk__directory_is_text(const char *name)
 {
     static const char *const names[] = {"README", "LICENSE", "LICENCE", "COPYING", "NOTICE", "AUTHORS",
-                                        "CHANGELOG", "CHANGES", "NEWS", "TODO", "VERSION", "Makefile"};
+                                        "CHANGELOG", "CHANGES", "NEWS", "VERSION", "Makefile"};
     for (size_t i = 0; i < PK__COUNT(names); i++) {
         if (strcmp(name, names[i]) == 0) {
             return true;
@@ -20573,8 +20602,8 @@ static bool pk__directory_is_text(const char *name)
     return false;
 }
 
-/* What is wrong with a file that would be a plugin, and how to mend it; NULL = nothing. *mention is false for files that
- * nobody would take for one. */
+/* What is wrong with a file that would be a plugin, and how to mend it; NULL = nothing. *mention is false for files
+ * that nobody would take for one. */
 static const char *pk__directory_objection(pk_mem *mem, const pk__file_entry *e, const char *path, bool *mention)
 {
     bool runs = (e->mode & 0111) != 0;
@@ -20660,7 +20689,8 @@ static pk_err pk__directory_enter(pk__directory_scan *s, int fd, const char *pat
         } else if (e->kind == PK__FILE_REGULAR) {
             rc = pk__directory_file(s, &mem, e, at);
         } else if (e->kind == PK__FILE_LINK && !pk__directory_extension(e->name)) {
-            rc = pk__directory_skip(s, e->name, at, "it is a symbolic link, which could lead anywhere: put the file here");
+            rc = pk__directory_skip(s, e->name, at,
+                                    "it is a symbolic link, which could lead anywhere: put the file here");
         }
     }
     pk__fd_close(fd);
@@ -23205,6 +23235,12 @@ static pk_err pk__life_bind(void *user, pk_stub *stub, pk_error *err)
 
 /* ---- one plugin has something noted */
 
+/* Who looks after it; NULL = nobody yet, or nobody needs to: an internal plugin's `life` is the manager's. */
+static pk__keeper *pk__life_keeper_of(const pk__plugin *p)
+{
+    return p->internal ? NULL : (pk__keeper *)p->life;
+}
+
 static pk__keeper *pk__life_keeper(pk__life *life, pk__plugin *p)
 {
     pk__keeper *k = (pk__keeper *)pk__new(life->alloc, sizeof(*k));
@@ -23256,7 +23292,7 @@ static void pk__life_admit(pk__life *life, pk__keeper *k)
 
 static void pk__life_look(pk__life *life, pk__plugin *p)
 {
-    pk__keeper *k = (pk__keeper *)p->life;
+    pk__keeper *k = pk__life_keeper_of(p);
     if (p->internal || p->skipped || (!k && p->state != PK__PLUGIN_FOUND)) {
         return;
     }
@@ -23319,7 +23355,7 @@ PK__FN void pk__life_settle(pk__life *life)
         return;
     }
     for (pk__node *n = r->plugins.next; n != &r->plugins; n = n->next) {
-        const pk__keeper *k = (const pk__keeper *)PK__OF(n, pk__plugin, node)->life;
+        const pk__keeper *k = pk__life_keeper_of(PK__OF(n, pk__plugin, node));
         if (k && k->launch) {
             return;
         }
@@ -23369,7 +23405,7 @@ PK__FN void pk__life_deinit(pk__life *life)
     }
     pk__caller_cancel_all(&life->care);
     for (pk__node *n = life->registry->plugins.next; n != &life->registry->plugins; n = n->next) {
-        pk__keeper *k = (pk__keeper *)PK__OF(n, pk__plugin, node)->life;
+        pk__keeper *k = pk__life_keeper_of(PK__OF(n, pk__plugin, node));
         if (k && k->launch) {
             pk__launching_destroy(k->launch); // only in a forked child: the parent's processes stay its own
         }
@@ -23454,6 +23490,7 @@ PK__FN pk_err pk__desc_resolve(pk_manager *m, const pk_manager_desc *desc, pk_er
 
 /* offers.c */
 PK__FN pk_err pk__offers_open(pk__offers *o, pk_manager *m, pk_error *err);
+PK__FN void pk__offers_drain(pk__offers *o); // takes no more calls
 PK__FN void pk__offers_close(pk__offers *o);
 
 /* plugins.c */
@@ -23709,6 +23746,13 @@ PK__FN pk_err pk__offers_open(pk__offers *o, pk_manager *m, pk_error *err)
     return rc;
 }
 
+PK__FN void pk__offers_drain(pk__offers *o)
+{
+    if (o->server) {
+        pk_server_drain(o->server);
+    }
+}
+
 PK__FN void pk__offers_close(pk__offers *o)
 {
     pk_server_destroy(o->server);
@@ -23722,6 +23766,11 @@ PK__FN pk_err pk__offers_open(pk__offers *o, pk_manager *m, pk_error *err)
     (void)o;
     return m->desc.offer_count ? pk_error_set(err, PK_ERR_UNSUPPORTED, "cannot offer services: this build has no sockets")
                                : PK_OK;
+}
+
+PK__FN void pk__offers_drain(pk__offers *o)
+{
+    (void)o;
 }
 
 PK__FN void pk__offers_close(pk__offers *o)
@@ -24295,9 +24344,7 @@ PK_API pk_err pk_manager_start(pk_manager *m, pk_error *err)
 static void pk__manager_stop_task(void *user)
 {
     pk_manager *m = (pk_manager *)user;
-    if (m->offers.server) {
-        pk_server_drain(m->offers.server);
-    }
+    pk__offers_drain(&m->offers);
     pk__life_stop(&m->life);
 }
 
@@ -24460,7 +24507,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 }
 
 #ifdef PLUGKIT_LINES
-#line 24464 "plugkit.h"
+#line 24511 "plugkit.h"
 #endif
 #ifndef PLUGKIT_TEST
 #undef PK__FN

@@ -2405,7 +2405,8 @@ PK__FN bool pk__atomic_cas_ptr(void **at, void *expected, void *value)
 
 #define PK__SYS_LIST_CLOCK(X)                                                                               \
     X(int, clock_gettime, (clockid_t id, struct timespec *out), clock_gettime(id, out), 0,                  \
-      clock_gettime(id, out))
+      clock_gettime(id, out))                                                                               \
+    X(int, nanosleep, (const struct timespec *time), nanosleep(time, NULL), EINTR, -1)
 
 #ifndef PK__NO_FD
 #define PK__SYS_LIST_FD(X)                                                                                  \
@@ -2449,7 +2450,9 @@ PK__FN bool pk__atomic_cas_ptr(void **at, void *expected, void *value)
       pk__sys_port_mask_signals(how, set, old), 0, pk__sys_port_mask_signals(how, set, old))                \
     X(int, sigaction, (int number, const struct sigaction *set, struct sigaction *old),                     \
       sigaction(number, set, old), EINVAL, -1)                                                              \
-    X(int, nanosleep, (const struct timespec *time), nanosleep(time, NULL), EINTR, -1)                      \
+    X(int, restore_signal, (int number, const struct sigaction *old), sigaction(number, old, NULL), 0,      \
+      sigaction(number, old, NULL))                                                                         \
+    X(int, kill, (pid_t pid, int number), kill(pid, number), ESRCH, -1)                                     \
     X(void *, fork_page, (size_t size), pk__sys_port_fork_page(size), ENOMEM, NULL)
 #else
 #define PK__SYS_LIST_FD(X)
@@ -2528,7 +2531,6 @@ PK__FN bool pk__atomic_cas_ptr(void **at, void *expected, void *value)
     X(int, wait_pidfd, (int fd, siginfo_t *out, int options), pk__sys_port_wait_pidfd(fd, out, options),    \
       EINTR, -1)                                                                                            \
     X(pid_t, waitpid, (pid_t pid, int *status, int options), waitpid(pid, status, options), EINTR, -1)      \
-    X(int, kill, (pid_t pid, int number), kill(pid, number), ESRCH, -1)                                     \
     X(pid_t, getppid, (void), getppid(), 0, getppid())                                                       \
     X(int, pidfd_open, (pid_t pid), pk__sys_port_pidfd_open(pid), ENOSYS, -1)                               \
     X(int, pidfd_send_signal, (int fd, int number, unsigned flags),                                         \
@@ -3909,7 +3911,7 @@ PK__FN void pk__cond_nap(pk__mutex *m)
 {
     struct timespec t = {0, (long)PK__MS};
     pthread_mutex_unlock(&m->os);
-    (void)nanosleep(&t, NULL);
+    (void)PK__SYS(nanosleep)(&t);
     pthread_mutex_lock(&m->os);
 }
 
@@ -4360,21 +4362,29 @@ PK__FN bool pk__fd_wait(int fd, bool read, bool write, int64_t until_ns)
 
 /* ---- create, destroy */
 
+#if defined(PK__NO_POLL)
 PK__FN pk_err pk__loop_open_best(pk_loop *loop, pk_error *err)
 {
-#if defined(PK__NO_POLL)
     loop->backend = pk__loop_idle();
+    return loop->backend->open(loop, err);
+}
 #elif defined(PK__LINUX)
+PK__FN pk_err pk__loop_open_best(pk_loop *loop, pk_error *err)
+{
     loop->backend = pk__loop_epoll();
     if (loop->backend->open(loop, NULL) == PK_OK) {
         return PK_OK;
     }
     loop->backend = pk__loop_poll();
-#else
-    loop->backend = pk__loop_poll();
-#endif
     return loop->backend->open(loop, err);
 }
+#else
+PK__FN pk_err pk__loop_open_best(pk_loop *loop, pk_error *err)
+{
+    loop->backend = pk__loop_poll();
+    return loop->backend->open(loop, err);
+}
+#endif
 
 PK__FN pk_err pk__loop_create(pk_loop **out, const pk_alloc *alloc, const pk__loop_backend *backend,
                               pk_error *err)
@@ -5884,7 +5894,6 @@ PK__FN pk_err pk__file_open_beneath(int root_fd, const char *relative, int flags
 
 
 
-
 #ifndef PLUGKIT_NO_FILES
 
 #define PK__LOCK_TRIES 16
@@ -5915,13 +5924,13 @@ PK__FN int64_t pk__lock_read_pid(int fd)
 }
 
 #ifdef PK__LINUX
-#include <stdio.h>
 
 /* When the process began, in seconds since 1970; 0 = not known. */
 PK__FN int64_t pk__lock_birth(int64_t pid)
 {
     char path[64], text[1024], *at;
     struct timespec boot = {0, 0}, now = {0, 0};
+    int64_t ticks = 0; // since the system started
     int fd;
     ssize_t n;
     snprintf(path, sizeof(path), "/proc/%ld/stat", (long)pid);
@@ -5936,12 +5945,14 @@ PK__FN int64_t pk__lock_birth(int64_t pid)
     for (int field = 2; at && field < 22; field++) {
         at = strchr(at + 1, ' ');
     }
+    for (int digits = 0; at && *++at >= '0' && *at <= '9' && digits < 18; digits++) {
+        ticks = ticks * 10 + (*at - '0');
+    }
     if (!at || PK__SYS(clock_gettime)(CLOCK_BOOTTIME, &boot) != 0 ||
         PK__SYS(clock_gettime)(CLOCK_REALTIME, &now) != 0) {
         return 0;
     }
-    int64_t since_boot = (int64_t)strtoll(at, NULL, 10) / sysconf(_SC_CLK_TCK);
-    return (int64_t)now.tv_sec - ((int64_t)boot.tv_sec - since_boot);
+    return (int64_t)now.tv_sec - ((int64_t)boot.tv_sec - ticks / sysconf(_SC_CLK_TCK));
 }
 #else
 PK__FN int64_t pk__lock_birth(int64_t pid)
@@ -5956,7 +5967,7 @@ PK__FN int64_t pk__lock_birth(int64_t pid)
 PK__FN bool pk__lock_owner_lives(int fd, int64_t pid)
 {
     struct stat st;
-    if (pid == (int64_t)getpid() || (kill((pid_t)pid, 0) != 0 && errno != EPERM)) {
+    if (pid == (int64_t)getpid() || (PK__SYS(kill)((pid_t)pid, 0) != 0 && errno != EPERM)) {
         return false; // our own number in a file that we do not hold: of an earlier life
     }
     /* 2: both clocks are coarse. */
@@ -6242,7 +6253,7 @@ PK__FN pk_err pk__signals_install(pk__signals *s, pk_error *err)
     }
     if (PK__SYS(sigaction)(SIGTERM, &action, &s->old_term) != 0) {
         int error = errno;
-        (void)sigaction(SIGINT, &s->old_int, NULL);
+        (void)PK__SYS(restore_signal)(SIGINT, &s->old_int);
         return pk_error_sys(err, PK_ERR_OS, error, "cannot handle SIGTERM");
     }
     return PK_OK;
@@ -6317,8 +6328,8 @@ PK__FN void pk__signals_stop(pk__signals *s)
         return;
     }
     s->started = false;
-    (void)sigaction(SIGINT, &s->old_int, NULL);
-    (void)sigaction(SIGTERM, &s->old_term, NULL);
+    (void)PK__SYS(restore_signal)(SIGINT, &s->old_int);
+    (void)PK__SYS(restore_signal)(SIGTERM, &s->old_term);
     pk__signals_let_go();
     pk__signals_close(s);
 }
@@ -7199,9 +7210,13 @@ PK__FN const char *pk__json_end(pk__json_reader *r, const char *p);
 
 /* Containers, for callers that know what is in them:
  *
- *     for (p = pk__json_open(r, p, '{', &more); p && more; p = pk__json_more(r, p, '}', &more)) {
- *         p = pk__json_key(r, p, &key);  then the value                                                          }  */
-PK__FN const char *pk__json_open(pk__json_reader *r, const char *p, char bracket, bool *more);
+ *     for (p = pk__json_open(r, p, &more); p && more; p = pk__json_more(r, p, '}', &more)) {
+ *         p = pk__json_key(r, p, &key);  then the value
+ *     }
+ *
+ * Opening starts at the bracket, and is at the first item afterwards; without items (*more is false) behind the end.
+ * After an item pk__json_more goes over a comma (*more is true) or the closing bracket. */
+PK__FN const char *pk__json_open(pk__json_reader *r, const char *p, bool *more);
 PK__FN const char *pk__json_more(pk__json_reader *r, const char *p, char bracket, bool *more);
 /* Goes over a key and its colon; *key is what stood between the quotes, r->escaped tells whether it has escapes. */
 PK__FN const char *pk__json_key(pk__json_reader *r, const char *p, pk_str *key);
@@ -8146,7 +8161,7 @@ PK__FN size_t pk__duration_format(char out[PK__DURATION_CAP], pk_ns value)
 /* Reads "1.4.0" up to what follows; a version has three parts, a range one to three. Returns NULL if it is none. */
 static const char *pk__semver_numbers(const char *p, const char *end, uint64_t part[3], int *count)
 {
-    for (*count = 0; *count < 3; ++*count) {
+    for (*count = 0;; p++) {
         const char *digits = p;
         while (p < end && *p >= '0' && *p <= '9') {
             p++;
@@ -8155,13 +8170,10 @@ static const char *pk__semver_numbers(const char *p, const char *end, uint64_t p
         if (text.len == 0 || (text.len > 1 && *digits == '0') || !pk__number_to_uint(text, &part[*count])) {
             return NULL;
         }
-        if (p == end || *p != '.' || *count == 2) {
-            ++*count;
+        if (++*count == 3 || p == end || *p != '.') {
             return p;
         }
-        p++;
     }
-    return NULL;
 }
 
 static bool pk__semver_is_number(pk_str id)
@@ -8688,12 +8700,9 @@ PK__FN const char *pk__json_end(pk__json_reader *r, const char *p)
     return p == r->end ? p : pk__json_wrong(r, p, "nothing more");
 }
 
-PK__FN const char *pk__json_open(pk__json_reader *r, const char *p, char bracket, bool *more)
+PK__FN const char *pk__json_open(pk__json_reader *r, const char *p, bool *more)
 {
-    p = pk__json_space(p, r->end);
-    if (pk__json_peek(r, p) != bracket) {
-        return pk__json_wrong(r, p, bracket == '{' ? "'{'" : "'['");
-    }
+    char bracket = *p;
     if (r->depth >= PLUGKIT_JSON_DEPTH) {
         return pk__json_out_of(r, p, PK_ERR_LIMIT);
     }
@@ -9487,7 +9496,8 @@ typedef struct pk__http_head {
     pk__http_kind kind;
     pk__http_limits limit;
     const char *base;         // the buffer at the last call: views are moved along when it moves
-    size_t at, seen;          // start of the first unfinished line; bytes known to hold no further line end
+    size_t at, seen;          // start of the first unfinished line; bytes that were looked at
+    uint8_t phase;            // see pk__http_head_more
     bool has_start, has_length, has_coding, has_host, says_close, says_keep;
 } pk__http_head;
 
@@ -9764,8 +9774,6 @@ PK__FN bool pk__url_encode(pk_buf *out, pk_str in, bool keep_slash)
 
 
 
-enum { PK__HTTP_SHORT_LINE = 256 };
-
 enum {
     PK__HTTP_TOKEN = 1, // of names and methods (RFC 9110, 5.6.2)
     PK__HTTP_VALUE = 2, // of field values: no control character but the tab
@@ -9800,14 +9808,14 @@ static pk__http_result pk__http_head_refuse(pk__http_head *h, int status, const 
     return PK__HTTP_ERROR;
 }
 
-/* Skips bytes of that class, eight at a time as long as all eight surely belong to it. `low` is the smallest byte that
- * does; 0x7f and what is above end the quick way. */
-static const char *pk__http_head_skip(const char *p, const char *end, unsigned class_bit, unsigned char low)
+/* Skips bytes of a class: of values and targets eight at a time, as long as all eight surely belong to it. */
+static const char *pk__http_head_skip(const char *p, const char *end, uint8_t class_bit)
 {
-    while (end - p >= 8) {
+    uint64_t least = PK__SWAR_ONES * (class_bit == PK__HTTP_VALUE ? 0x20 : 0x21);
+    while (end - p >= 8 && class_bit != PK__HTTP_TOKEN) {
         uint64_t word = pk__swar_load(p);
-        uint64_t odd = word | (word - PK__SWAR_ONES * low) | ((word ^ PK__SWAR_ONES * 0x7f) - PK__SWAR_ONES);
-        if ((odd & PK__SWAR_TOPS) != 0) { // above 0x7f, or below `low`, or 0x7f
+        uint64_t odd = word | (word - least) | ((word ^ PK__SWAR_ONES * 0x7f) - PK__SWAR_ONES);
+        if ((odd & PK__SWAR_TOPS) != 0) { // above 0x7f, or below the least, or 0x7f
             break;
         }
         p += 8;
@@ -9833,6 +9841,13 @@ static bool pk__http_head_ieq(pk_str s, const char *lower)
     return lower[s.len] == '\0';
 }
 
+/* More is needed, and the line was good up to its end: `phase` is the class of bytes that may go on with it. */
+static pk__http_result pk__http_head_more(pk__http_head *h, uint8_t phase)
+{
+    h->phase = phase;
+    return PK__HTTP_MORE;
+}
+
 static pk_str pk__http_head_view(const char *from, const char *to)
 {
     pk_str s;
@@ -9853,7 +9868,7 @@ PK__FN bool pk__http_head_is_token(pk_str s)
 
 PK__FN bool pk__http_head_is_value(pk_str s)
 {
-    return s.len == 0 || pk__http_head_skip(s.ptr, s.ptr + s.len, PK__HTTP_VALUE, 0x20) == s.ptr + s.len;
+    return s.len == 0 || pk__http_head_skip(s.ptr, s.ptr + s.len, PK__HTTP_VALUE) == s.ptr + s.len;
 }
 
 PK__FN bool pk__http_head_has_token(pk_str list, pk_str token)
@@ -9995,14 +10010,12 @@ static pk__http_result pk__http_head_request_line(pk__http_head *h, const char *
         }
     }
     const char *method = p;
-    while (p < end && pk__http_head_is(*p, PK__HTTP_TOKEN)) {
-        p++;
-    }
+    p = pk__http_head_skip(p, end, PK__HTTP_TOKEN);
     if (p - method > 32) {
         return pk__http_head_refuse(h, 501, "unknown method");
     }
     if (p == end) {
-        return PK__HTTP_MORE;
+        return pk__http_head_more(h, 0);
     }
     if (*p != ' ' || p == method) {
         return pk__http_head_refuse(h, 400, "malformed request line");
@@ -10010,12 +10023,12 @@ static pk__http_result pk__http_head_request_line(pk__http_head *h, const char *
     h->method = pk__http_head_view(method, p++);
 
     const char *target = p;
-    p = pk__http_head_skip(p, end, PK__HTTP_TARGET, 0x21);
+    p = pk__http_head_skip(p, end, PK__HTTP_TARGET);
     if ((size_t)(p - target) > h->limit.target_bytes) {
         return pk__http_head_refuse(h, 414, "request target is too long");
     }
     if (p == end) {
-        return PK__HTTP_MORE;
+        return pk__http_head_more(h, PK__HTTP_TARGET);
     }
     if (*p != ' ' || p == target) {
         return pk__http_head_refuse(h, 400, "malformed request target");
@@ -10059,8 +10072,11 @@ static pk__http_result pk__http_head_status_line(pk__http_head *h, const char **
         return pk__http_head_refuse(h, 502, "malformed status line");
     }
     const char *reason = p;
-    p = pk__http_head_skip(p, end, PK__HTTP_VALUE, 0x20);
+    p = pk__http_head_skip(p, end, PK__HTTP_VALUE);
     h->reason = pk__http_head_view(reason, p);
+    if (p == end) {
+        return pk__http_head_more(h, PK__HTTP_VALUE);
+    }
     r = pk__http_head_line_end(h, &p, end);
     *at = p;
     return r;
@@ -10160,11 +10176,9 @@ static pk__http_result pk__http_head_field(pk__http_head *h, const char **at, co
 {
     const char *p = *at;
     const char *name = p;
-    while (p < end && pk__http_head_is(*p, PK__HTTP_TOKEN)) {
-        p++;
-    }
+    p = pk__http_head_skip(p, end, PK__HTTP_TOKEN);
     if (p == end) {
-        return PK__HTTP_MORE;
+        return pk__http_head_more(h, PK__HTTP_TOKEN);
     }
     if (*p != ':' || p == name) {
         if (p == name && (*p == ' ' || *p == '\t')) {
@@ -10177,8 +10191,11 @@ static pk__http_result pk__http_head_field(pk__http_head *h, const char **at, co
         p++;
     }
     const char *value = p;
-    p = pk__http_head_skip(p, end, PK__HTTP_VALUE, 0x20);
+    p = pk__http_head_skip(p, end, PK__HTTP_VALUE);
     const char *value_end = p;
+    if (p == end) {
+        return pk__http_head_more(h, PK__HTTP_VALUE);
+    }
     pk__http_result r = pk__http_head_line_end(h, &p, end);
     if (r != PK__HTTP_DONE) {
         return r;
@@ -10269,17 +10286,18 @@ PK__FN pk__http_result pk__http_head_parse(pk__http_head *h, const char *buf, si
     if (buf != h->base) {
         pk__http_head_rebase(h, buf);
     }
-    /* A long line is read again only when it has ended, or is a start line that grows too long: so the work stays in
-     * proportion to the bytes, however many pieces they come in. Short ones are worth an early refusal. */
-    if (h->seen > h->at + PK__HTTP_SHORT_LINE && (h->has_start || len <= h->limit.target_bytes) &&
-        (len == h->seen || !memchr(buf + h->seen, '\n', len - h->seen))) {
+    const char *end = buf + len;
+    /* Where the new bytes only make the line longer, it is not read again from its start: so the work stays in proportion
+     * to the bytes, however many pieces they come in. */
+    if (h->phase != 0 && (h->has_start || len <= h->limit.target_bytes) &&
+        pk__http_head_skip(buf + h->seen, end, h->phase) == end) {
         return pk__http_head_wait(h, len);
     }
-    const char *end = buf + len;
     for (;;) {
         const char *p = buf + h->at;
         pk__http_result r;
         bool is_last = h->has_start && p < end && *p == '\r';
+        h->phase = 0;
         if (is_last) {
             r = pk__http_head_line_end(h, &p, end);
         } else if (h->has_start) {
@@ -14585,7 +14603,7 @@ static bool pk__types_open(pk__types_in *in, const pk__types_path *path, char br
     if (pk__json_peek(&in->json, in->at) != bracket) {
         return pk__types_mismatch(in, path, in->at, bracket == '{' ? "object" : "array");
     }
-    const char *p = pk__json_open(&in->json, in->at, bracket, more);
+    const char *p = pk__json_open(&in->json, in->at, more);
     in->at = p ? p : in->at;
     return p != NULL;
 }
@@ -14849,7 +14867,8 @@ static bool pk__types_read_struct(pk__types_in *in, const pk__types_path *path, 
         }
     }
     for (uint32_t i = 0; i < type->count; i++) {
-        if (type->fields[i].shape == PK_SHAPE_REQ && !(seen[i / 64] >> i % 64 & 1)) {
+        bool is_due = type->fields[i].shape == PK_SHAPE_REQ && type->fields[i].type->kind != PK_TYPE_NONE;
+        if (is_due && !(seen[i / 64] >> i % 64 & 1)) {
             member.name = pk_str_from(type->fields[i].json);
             in->failed = pk__types_fail(in->err, "decode", in->root, &member, "it is missing");
             return false;
@@ -15077,6 +15096,7 @@ typedef struct pk__ctx_impl {
     const pk__atomic_u32 *canceled;  // not 0 = canceled; NULL = nobody can
     bool (*is_gone)(void *user);     // does the caller no longer wait? NULL = unknown; the handler's thread
     void *user;                      // for is_gone
+    const pk_meta *in;               // headers of the request: not passed on by a handler that calls with its context
     pk_meta *out;                    // headers of the answer, in ctx->mem
     size_t out_count, out_cap;
 } pk__ctx_impl;
@@ -15775,8 +15795,14 @@ static pk_err pk__call_init(pk__call *c, pk_caller *caller, const pk_call_desc *
     c->ctx = desc->ctx;
     c->reply = reply;
     c->waiter.wake = pk__call_on_wake;
-    /* A handler that calls on passes its own context: its caller's deadline holds here as well. */
+    /* A handler that calls on passes its own context: its caller's deadline holds here as well. But the headers that it
+     * was asked with, its token among them, are not what it asks with. */
     c->deadline = pk__ctx_deadline(&desc->ctx, desc->ctx.timeout_ms, caller->timeout_ms);
+    const pk__ctx_impl *outer = (const pk__ctx_impl *)desc->ctx.impl;
+    if (outer && outer->in == desc->ctx.meta) {
+        c->ctx.meta = NULL;
+        c->ctx.meta_count = 0;
+    }
     c->attempt.call = &c->desc;
     c->attempt.ctx = &c->ctx;
     c->attempt.body = &c->desc.body;
@@ -18429,6 +18455,7 @@ static void pk__serve_set_context(pk__serve_call *c)
     c->ctx.impl = &c->impl;
     c->ctx.mem = &job->mem;
     c->ctx.meta = job->head.fields;
+    c->impl.in = job->head.fields;
     c->ctx.meta_count = job->head.field_count;
     c->ctx.caller = pk__serve_field(job, "PlugKit-Caller");
     c->ctx.traceparent = pk__serve_field(job, "traceparent");
@@ -18745,7 +18772,7 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 18749 "plugkit_sdk.h"
+#line 18776 "plugkit_sdk.h"
 #endif
 #else // the core is in this file already: its private macros, once more
 #if (defined(__GLIBC__) && !defined(__USE_GNU)) ||                                                                     \
@@ -18781,7 +18808,8 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #endif
 #define PK__SYS_LIST_CLOCK(X)                                                                               \
     X(int, clock_gettime, (clockid_t id, struct timespec *out), clock_gettime(id, out), 0,                  \
-      clock_gettime(id, out))
+      clock_gettime(id, out))                                                                               \
+    X(int, nanosleep, (const struct timespec *time), nanosleep(time, NULL), EINTR, -1)
 #ifndef PK__NO_FD
 #define PK__SYS_LIST_FD(X)                                                                                  \
     X(int, open, (const char *path, int flags, mode_t mode), open(path, flags, mode), EMFILE, -1)           \
@@ -18824,7 +18852,9 @@ PK_API bool pk_server_is_idle(const pk_server *server)
       pk__sys_port_mask_signals(how, set, old), 0, pk__sys_port_mask_signals(how, set, old))                \
     X(int, sigaction, (int number, const struct sigaction *set, struct sigaction *old),                     \
       sigaction(number, set, old), EINVAL, -1)                                                              \
-    X(int, nanosleep, (const struct timespec *time), nanosleep(time, NULL), EINTR, -1)                      \
+    X(int, restore_signal, (int number, const struct sigaction *old), sigaction(number, old, NULL), 0,      \
+      sigaction(number, old, NULL))                                                                         \
+    X(int, kill, (pid_t pid, int number), kill(pid, number), ESRCH, -1)                                     \
     X(void *, fork_page, (size_t size), pk__sys_port_fork_page(size), ENOMEM, NULL)
 #else
 #define PK__SYS_LIST_FD(X)
@@ -18900,7 +18930,6 @@ PK_API bool pk_server_is_idle(const pk_server *server)
     X(int, wait_pidfd, (int fd, siginfo_t *out, int options), pk__sys_port_wait_pidfd(fd, out, options),    \
       EINTR, -1)                                                                                            \
     X(pid_t, waitpid, (pid_t pid, int *status, int options), waitpid(pid, status, options), EINTR, -1)      \
-    X(int, kill, (pid_t pid, int number), kill(pid, number), ESRCH, -1)                                     \
     X(pid_t, getppid, (void), getppid(), 0, getppid())                                                       \
     X(int, pidfd_open, (pid_t pid), pk__sys_port_pidfd_open(pid), ENOSYS, -1)                               \
     X(int, pidfd_send_signal, (int fd, int number, unsigned flags),                                         \
@@ -19118,7 +19147,7 @@ typedef struct pk__settings {
     pk__control_host host; // address "" = there is none to call
 } pk__settings;
 
-/* Errors of both: PK_ERR_CONFIG, PK_ERR_PROTOCOL, PK_ERR_BAD_NAME, PK_ERR_NO_MEMORY. */
+/* Errors of both: PK_ERR_CONFIG, PK_ERR_PROTOCOL, PK_ERR_BAD_NAME, PK_ERR_BAD_ENDPOINT, PK_ERR_NO_MEMORY. */
 PK__FN pk_err pk__settings_read_config(pk__settings *s, pk_str json, pk_error *err); // --config
 PK__FN pk_err pk__settings_read_line(pk__settings *s, pk_str line, pk_error *err);   // the control socket
 /* Hands the configuration to desc->on_config. One of a type that is not declared is an error, as is on_config's. */
@@ -19145,6 +19174,7 @@ typedef struct pk__work {
     int64_t idle_ns;  // 0 = never idle
     int64_t since;    // when the last request ended
     uint32_t running;
+    bool was_idle;    // it was time one turn of the loop ago
     void (*on_idle)(void *user);
     void *user;
 } pk__work;
@@ -19288,10 +19318,14 @@ PK__FN void pk__lifeline_deinit(pk__lifeline *l); // closes the socket. Zeroed: 
  * that path with the method's own behind it, with our token and our name, over a pool of connections of the usual kind;
  * the call machine (rpc/call.h) is the same as in a host. There is always a caller, also without a host: it finds nothing.
  *
+ * It is made when pk_sdk_host is first called, and nothing else of the SDK names its functions: the linker leaves the whole
+ * client side out of a plugin that never calls its host (-ffunction-sections, --gc-sections). Should there be no memory
+ * for it then, its calls say so.
+ *
  * A call waits on the thread that makes it. On the loop's thread it steps the loop meanwhile, so that the host may call
  * back: then another handler can run before the waiting one goes on. */
 #ifdef PLUGKIT_LINES
-#line 8 "src/sdk/host_client.h"
+#line 12 "src/sdk/host_client.h"
 #endif
 
 
@@ -19305,13 +19339,14 @@ typedef struct pk__host_client {
     const pk__settings *settings; // the host's address and services
     pk__http_channel_env env;
     pk_dialect dialect;
-    void *channel; // NULL = there is no host
+    void *channel;  // NULL = there is no host
+    pk_error error; // why nothing can be called; code PK_OK if it can
     bool made;
 } pk__host_client;
 
-/* The settings are borrowed. Errors: PK_ERR_BAD_ENDPOINT, PK_ERR_NO_MEMORY. */
+/* The settings are borrowed. After a failure every call fails in the same way. */
 PK__FN pk_err pk__host_client_init(pk__host_client *c, const pk__settings *settings, const pk_sdk_desc *desc,
-                                   const pk_alloc *alloc, pk_loop *loop, pk_error *err);
+                                   const pk_alloc *alloc, pk_loop *loop);
 PK__FN void pk__host_client_interrupt(pk__host_client *c); // calls end soon, no new ones begin; the loop's thread
 PK__FN void pk__host_client_deinit(pk__host_client *c);    // no call is waited for any more. Zeroed: does nothing
 #endif
@@ -19372,7 +19407,7 @@ PK__FN void pk__endpoints_deinit(pk__endpoints *e); // after the server
  * A plugin is   starting -> running -> draining -> stopped.
  *
  *     starting   arguments (args.h) -> are the services complete? -> what were we told (settings.h) -> on_config ->
- *                listen (door.h) -> server and routes (endpoints.h) -> host client -> on_start -> announce the address
+ *                listen (door.h) -> server and routes (endpoints.h) -> on_start -> announce the address
  *     running    requests are served; work (work.h), lifeline (lifeline.h) and signals may ask for the end
  *     draining   the socket's file is gone, no more connections are taken, those under way get their answers,
  *                for as long as the reason allows: 5 s after /shutdown, a signal, idleness or pk_sdk_stop; half a second
@@ -19404,8 +19439,8 @@ typedef enum pk__sdk_state { PK__SDK_STARTING, PK__SDK_RUNNING, PK__SDK_DRAINING
 
 struct pk_sdk {
     const pk_alloc *alloc;
-    pk_sdk_desc desc;      // the services are a copy
-    pk_service *services;
+    pk_sdk_desc desc;      // its arrays of services and interceptors are copies, in mem
+    pk_mem mem;
     bool is_main;          // the process is ours
     bool started;          // on_start has succeeded: on_close is due
     pk__args args;
@@ -19415,7 +19450,10 @@ struct pk_sdk {
     pk__door door;
     pk_server *server;
     pk__endpoints endpoints;
-    pk__host_client host;
+    pk__mutex host_lock;   // of the making of `host`
+    pk__host_client host;  // made by pk_sdk_host, with the two functions that end it
+    void (*interrupt_host)(pk__host_client *c);
+    void (*deinit_host)(pk__host_client *c);
     pk__work work;
     pk__lifeline lifeline;
     pk__stdout real_stdout;
@@ -19666,6 +19704,7 @@ PK__FN void pk__args_usage(pk_buf *out, const char *program, const pk_sdk_desc *
 
 
 
+
 #define PK__SETTINGS_FILE(F, T)                                                                               \
     F(T, OPT, pk_str, id, "id")                                                                               \
     F(T, OPT, pk_str, type, "type")                                                                           \
@@ -19794,6 +19833,10 @@ PK__FN pk_err pk__settings_read_line(pk__settings *s, pk_str line, pk_error *err
     if (start.token.len == 0 || !pk__http_head_is_value(start.token)) {
         return pk_error_set(err, PK_ERR_PROTOCOL, "cannot use the host's token: it is empty or holds odd characters");
     }
+    pk__address address; // a host that cannot be called is better known now
+    if (start.has_host && (rc = pk__address_parse(&address, start.host.address, err)) != PK_OK) {
+        return rc;
+    }
     if (start.idle < 0) {
         return pk_error_set(err, PK_ERR_PROTOCOL, "cannot use an idleTimeout below zero");
     }
@@ -19867,9 +19910,14 @@ static void pk__work_on_time(void *user)
     pk__work *w = (pk__work *)user;
     int64_t now = pk__clock_ns();
     if (w->running == 0 && now - w->since >= w->idle_ns) {
-        w->on_idle(w->user);
+        /* A request may have come in this very turn of the loop: it is looked at behind the timers. */
+        if (w->was_idle || pk_timer_start(w->loop, &w->timer, 0, NULL)) {
+            w->on_idle(w->user);
+        }
+        w->was_idle = true;
         return;
     }
+    w->was_idle = false;
     /* Busy now: a whole timeout from here is the earliest that can follow. */
     int64_t from = w->running ? now : w->since;
     if (pk__timer_start_at(w->loop, &w->timer, from + w->idle_ns, NULL)) {
@@ -20393,6 +20441,10 @@ static const pk__control_service *pk__host_client_find(const pk__host_client *c,
                                                        const char *version, pk_error *err)
 {
     const pk__control_service *wrong = NULL;
+    if (c->error.code) {
+        (void)pk__error_copy(err, &c->error);
+        return NULL;
+    }
     for (size_t i = 0; i < c->settings->host.services.count; i++) {
         const pk__control_service *s = &c->settings->host.services.items[i];
         if (!contract || !pk_str_is(s->contract, contract) || (type.len && !pk_str_eq(s->type, type))) {
@@ -20477,28 +20529,29 @@ static pk_err pk__host_client_bind(void *user, pk_stub *stub, pk_error *err)
 }
 
 PK__FN pk_err pk__host_client_init(pk__host_client *c, const pk__settings *settings, const pk_sdk_desc *desc,
-                                   const pk_alloc *alloc, pk_loop *loop, pk_error *err)
+                                   const pk_alloc *alloc, pk_loop *loop)
 {
     const pk__router router = {pk__host_client_take, pk__host_client_unqueue, pk__host_client_give_back,
                                pk__host_client_bind, c};
     memset(c, 0, sizeof(*c));
     c->settings = settings;
-    pk_err rc = pk__caller_init(&c->caller, alloc, loop, &router, desc->interceptors, desc->interceptor_count, err);
-    if (rc) {
-        return rc;
+    pk_err rc = pk__caller_init(&c->caller, alloc, loop, &router, desc->interceptors, desc->interceptor_count,
+                                &c->error);
+    if (rc && pk__caller_init(&c->caller, alloc, loop, &router, NULL, 0, NULL)) {
+        return rc; // cannot be: there is nothing to allocate
     }
     c->made = true;
     c->caller.name = settings->instance.ptr;
     c->env.alloc = alloc;
     c->env.caller = settings->instance.ptr;
     c->dialect = pk__http_channel_dialect(PK__CONTROL_PROTOCOL, &c->env, false);
-    if (settings->host.address.len && settings->host.services.count) {
+    if (!rc && settings->host.address.len && settings->host.services.count) {
         pk_endpoint endpoint;
         memset(&endpoint, 0, sizeof(endpoint));
         endpoint.address = settings->host.address.ptr;
         endpoint.dialect = PK__CONTROL_PROTOCOL;
         endpoint.token = settings->token;
-        rc = c->dialect.open(c->dialect.user, loop, &endpoint, &c->channel, err);
+        rc = c->dialect.open(c->dialect.user, loop, &endpoint, &c->channel, &c->error);
     }
     return rc;
 }
@@ -20854,6 +20907,17 @@ static void pk__sdk_on_stop(void *user)
     pk__sdk_begin_end((pk_sdk *)user, PK__SDK_DRAIN_MS);
 }
 
+PK_API void pk_sdk_stop(pk_sdk *p)
+{
+    pk_loop_post(p->loop, &p->stop);
+}
+
+/* From inside the server, which is not to be drained there. */
+static void pk__sdk_on_shutdown(void *owner)
+{
+    pk_sdk_stop((pk_sdk *)owner);
+}
+
 static void pk__sdk_on_lifeline(void *user, pk__lifeline_end why)
 {
     pk__sdk_begin_end((pk_sdk *)user, why == PK__LIFELINE_DEAD ? PK__SDK_DRAIN_DEAD_MS : PK__SDK_DRAIN_MS);
@@ -21018,7 +21082,7 @@ static pk_err pk__sdk_open_server(pk_sdk *p, pk_error *err)
     p->endpoints.user = p->desc.user;
     p->endpoints.any_verb_shuts_down = p->settings.profile == PK__SETTINGS_FRAMEWORK;
     p->endpoints.is_ready = pk__sdk_is_ready;
-    p->endpoints.on_shutdown = pk__sdk_on_stop;
+    p->endpoints.on_shutdown = pk__sdk_on_shutdown;
     p->endpoints.owner = p;
     return pk__endpoints_add(&p->endpoints, p->server, &p->desc, err);
 }
@@ -21094,9 +21158,6 @@ static pk_err pk__sdk_start(pk_sdk *p, const char *program, pk_error *err)
         rc = pk__sdk_open_server(p, err);
     }
     if (!rc) {
-        rc = pk__host_client_init(&p->host, &p->settings, &p->desc, p->alloc, p->loop, err);
-    }
-    if (!rc) {
         rc = pk__sdk_call_on_start(p, err);
     }
     return rc ? rc : pk__sdk_run(p, err);
@@ -21120,25 +21181,45 @@ static void pk__sdk_report(pk_sdk *p, const pk_error *why)
     }
 }
 
+/* The description may be gone when pk_sdk_create has returned; what its arrays point to is borrowed. */
+static bool pk__sdk_copy(pk_sdk *p, const pk_sdk_desc *desc)
+{
+    size_t services = desc->services ? desc->service_count * sizeof(pk_service) : 0;
+    size_t interceptors = desc->interceptors ? desc->interceptor_count * sizeof(void *) : 0;
+    pk_service *s = (pk_service *)pk_mem_get(&p->mem, services);
+    const pk_interceptor **i = (const pk_interceptor **)pk_mem_get(&p->mem, interceptors);
+    if (!s || !i) {
+        return false;
+    }
+    p->desc = *desc;
+    if (services) {
+        memcpy(s, desc->services, services);
+        p->desc.services = s;
+    }
+    if (interceptors) {
+        memcpy(i, desc->interceptors, interceptors);
+        p->desc.interceptors = i;
+    }
+    return true;
+}
+
 static pk_sdk *pk__sdk_new(const pk_sdk_desc *desc)
 {
-    size_t size = desc->service_count * sizeof(pk_service);
     pk_sdk *p = (pk_sdk *)pk__new(desc->alloc, sizeof(*p));
-    pk_service *services = p && size && desc->services ? (pk_service *)pk__new(desc->alloc, size) : NULL;
-    if (!p || (size && desc->services && !services)) {
-        pk__free(desc->alloc, p, sizeof(*p));
+    if (!p) {
         return NULL;
     }
     p->alloc = desc->alloc;
-    p->desc = *desc;
-    p->loop = desc->loop;
-    if (services) {
-        memcpy(services, desc->services, size);
-        p->services = services;
-        p->desc.services = services;
+    p->mem.alloc = desc->alloc;
+    if (!pk__sdk_copy(p, desc)) {
+        pk_mem_free(&p->mem);
+        pk__free(desc->alloc, p, sizeof(*p));
+        return NULL;
     }
+    p->loop = desc->loop;
     p->stop.run = pk__sdk_on_stop;
     p->stop.user = p;
+    pk__mutex_init(&p->host_lock);
     return p;
 }
 
@@ -21195,11 +21276,6 @@ PK_API bool pk_sdk_is_running(const pk_sdk *p)
     return p && pk__sdk_state_of(p) != PK__SDK_STOPPED;
 }
 
-PK_API void pk_sdk_stop(pk_sdk *p)
-{
-    pk_loop_post(p->loop, &p->stop);
-}
-
 PK_API void pk_sdk_destroy(pk_sdk *p)
 {
     if (!p) {
@@ -21210,17 +21286,22 @@ PK_API void pk_sdk_destroy(pk_sdk *p)
     if (forked) {
         p->door.path[0] = '\0';
     }
+    pk__atomic_store(&p->state, PK__SDK_STOPPED); // whatever still asks for the end comes too late
+    pk__work_stop(&p->work);
+    pk__door_shut(&p->door);
+    if (p->interrupt_host) {
+        p->interrupt_host(&p->host); // a handler that waits for the host may end
+    }
+    pk_server_destroy(p->server);
     if (p->loop) {
         pk_loop_unpost(p->loop, &p->stop);
         pk_timer_stop(p->loop, &p->drain);
     }
-    pk__work_stop(&p->work);
-    pk__door_shut(&p->door);
-    pk__host_client_interrupt(&p->host); // a handler that waits for the host may end
-    pk_server_destroy(p->server);
-    p->server = NULL;
     pk__endpoints_deinit(&p->endpoints);
-    pk__host_client_deinit(&p->host);
+    if (p->deinit_host) {
+        p->deinit_host(&p->host);
+    }
+    pk__mutex_deinit(&p->host_lock);
     if (p->started && p->desc.on_close && !forked) {
         p->desc.on_close(p->desc.user);
     }
@@ -21235,7 +21316,7 @@ PK_API void pk_sdk_destroy(pk_sdk *p)
         (void)PK__SYS(sigaction)(SIGPIPE, &p->old_pipe, NULL);
     }
     pk_mem_free(&p->settings.mem);
-    pk__free(alloc, p->services, p->desc.service_count * sizeof(pk_service));
+    pk_mem_free(&p->mem);
     pk__free(alloc, p, sizeof(*p));
 }
 
@@ -21256,6 +21337,13 @@ PK_API const char *pk_sdk_instance(const pk_sdk *p)
 
 PK_API pk_caller *pk_sdk_host(pk_sdk *p)
 {
+    pk__mutex_lock(&p->host_lock);
+    if (!p->deinit_host) {
+        (void)pk__host_client_init(&p->host, &p->settings, &p->desc, p->alloc, p->loop);
+        p->interrupt_host = pk__host_client_interrupt;
+        p->deinit_host = pk__host_client_deinit;
+    }
+    pk__mutex_unlock(&p->host_lock);
     return &p->host.caller;
 }
 
@@ -21291,7 +21379,7 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 21295 "plugkit_sdk.h"
+#line 21383 "plugkit_sdk.h"
 #endif
 #ifndef PLUGKIT_TEST
 #undef PK__FN

@@ -1,6 +1,7 @@
 /* test_life.c - plugins' lives under a manager, with a made-up finder, launcher and dialect: no process, no socket. */
 #include "unit.h"
 
+#define LIFE_WORD(F, T) F(T, REQ, pk_str, text, "text")
 #define CAPS "{\"types\":{\"c\":[{\"type\":\"x\"}]},\"configTypes\":[\"t\"],\"protocols\":[\"plugkit/1\"]}"
 
 typedef struct world {
@@ -498,6 +499,52 @@ TEST(life, destroying_from_inside_a_callback_is_put_off)
     step(&w, 3);
     CHECK_CONTAINS(w.events, "manager.stopped");
     pk_loop_destroy(w.loop);
+}
+
+PK_MESSAGE(life_word, LIFE_WORD)
+#define LIFE_ECHO(M, C) M(C, say, "POST /say", life_word, life_word, 0)
+PK_CONTRACT(life_echo, "echo", "1.2.0", LIFE_ECHO)
+
+static pk_err say(const life_echo *self, pk_ctx *ctx, const life_word *req, life_word *resp, pk_error *err)
+{
+    (void)ctx;
+    ++*(int *)self->stub.user;
+    resp->text = pk_mem_printf(&resp->mem, "%" PK_FMT "!", PK_ARG(req->text));
+    return resp->text.ptr ? PK_OK : pk_error_set(err, PK_ERR_NO_MEMORY, "cannot say it");
+}
+
+TEST(life, an_internal_plugin_is_called_directly_and_through_the_pipeline_and_the_manager_stops)
+{
+    world w;
+    int said = 0;
+    life_echo impl = {.stub = {.user = &said}, .say = say}, echo;
+    const pk_service service = {&life_echo_contract, "built-in", &impl, {NULL, 0}};
+    prepare(&w);
+    REQUIRE_OK(open_world(&w));
+    REQUIRE_OK(pk_manager_add(w.m, "inside", &service, 1, NULL, NULL));
+    CHECK_ERR(pk_manager_add(w.m, "inside", &service, 1, NULL, NULL), PK_ERR_DUPLICATE);
+    CHECK_ERR(pk_manager_add(w.m, "other", &service, 1, NULL, NULL), PK_ERR_DUPLICATE); // of the type
+    REQUIRE_OK(life_echo_bind(&echo, pk_manager_caller(w.m), PK_STR("built-in"), NULL));
+    CHECK(echo.stub.direct == &impl);
+    life_word req = {.text = PK_STR("hi")}, resp = {.mem = {.alloc = test_alloc()}};
+    CHECK_OK(echo.say(&echo, NULL, &req, &resp, NULL));
+    CHECK_PK_STR(resp.text, "hi!");
+    pk_mem_free(&resp.mem);
+    pk_call_desc d = {.contract = "echo", .method = "say", .body = {.bytes = PK_STR("{\"text\":\"you\"}")}};
+    pk_reply reply = {.mem = {.alloc = test_alloc()}};
+    CHECK_OK(pk_caller_call(pk_manager_caller(w.m), &d, &reply, NULL));
+    CHECK_PK_STR(reply.body.bytes, "{\"text\":\"you!\"}");
+    d.body.bytes = PK_STR("{}");
+    CHECK(pk_caller_call(pk_manager_caller(w.m), &d, &reply, NULL) != PK_OK);
+    pk_mem_free(&reply.mem);
+    CHECK_INT(said, ==, 2);
+    life_echo incomplete = {.say = NULL};
+    const pk_service bad = {&life_echo_contract, "bad", &incomplete, {NULL, 0}};
+    pk_error err;
+    CHECK_ERR(pk_manager_add(w.m, "bad", &bad, 1, NULL, &err), PK_ERR_BAD_CONTRACT);
+    CHECK_CONTAINS(err.msg, "'say'");
+    CHECK_OK(pk_manager_stop(w.m, NULL));
+    close_world(&w);
 }
 
 TEST_TORTURE(life, whatever_fails_nothing_is_left)

@@ -36,7 +36,7 @@ static const char *pk__directory_extension(const char *name)
 static bool pk__directory_is_text(const char *name)
 {
     static const char *const names[] = {"README", "LICENSE", "LICENCE", "COPYING", "NOTICE", "AUTHORS",
-                                        "CHANGELOG", "CHANGES", "NEWS", "TODO", "VERSION", "Makefile"};
+                                        "CHANGELOG", "CHANGES", "NEWS", "VERSION", "Makefile"};
     for (size_t i = 0; i < PK__COUNT(names); i++) {
         if (strcmp(name, names[i]) == 0) {
             return true;
@@ -45,8 +45,8 @@ static bool pk__directory_is_text(const char *name)
     return false;
 }
 
-/* What is wrong with a file that would be a plugin, and how to mend it; NULL = nothing. *mention is false for files that
- * nobody would take for one. */
+/* What is wrong with a file that would be a plugin, and how to mend it; NULL = nothing. *mention is false for files
+ * that nobody would take for one. */
 static const char *pk__directory_objection(pk_mem *mem, const pk__file_entry *e, const char *path, bool *mention)
 {
     bool runs = (e->mode & 0111) != 0;
@@ -132,7 +132,8 @@ static pk_err pk__directory_enter(pk__directory_scan *s, int fd, const char *pat
         } else if (e->kind == PK__FILE_REGULAR) {
             rc = pk__directory_file(s, &mem, e, at);
         } else if (e->kind == PK__FILE_LINK && !pk__directory_extension(e->name)) {
-            rc = pk__directory_skip(s, e->name, at, "it is a symbolic link, which could lead anywhere: put the file here");
+            rc = pk__directory_skip(s, e->name, at,
+                                    "it is a symbolic link, which could lead anywhere: put the file here");
         }
     }
     pk__fd_close(fd);

@@ -96,7 +96,7 @@ static void pk__launcher_pipe_on_ready(void *user, bool can_read, bool can_write
     }
 }
 
-/* What the pipes hold was written before the end: a crash has its last words. Bounded, for a grandchild may write on. */
+/* What the pipes hold was written before the end: a crash has its last words. Bounded: a grandchild may write on. */
 static void pk__launcher_child_drain(pk__launcher_child *c)
 {
     for (size_t i = 0; i < PK__COUNT(c->pipes); i++) {

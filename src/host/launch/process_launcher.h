@@ -6,8 +6,8 @@
  * starves the others.
  *
  * The exit is reported once: after the process has been reaped and both pipes have ended, or 100 ms after it, because a
- * grandchild may hold a pipe open for ever. What is written to the control socket goes out as the plugin reads it, up to
- * PK__PROCESS_LAUNCHER_PENDING bytes behind. */
+ * grandchild may hold a pipe open for ever. What is written to the control socket goes out as the plugin reads it, up
+ * to PK__PROCESS_LAUNCHER_PENDING bytes behind. */
 #ifndef PK__PROCESS_LAUNCHER_H
 #define PK__PROCESS_LAUNCHER_H
 #include "../../os/process.h"

@@ -111,6 +111,12 @@ static pk_err pk__life_bind(void *user, pk_stub *stub, pk_error *err)
 
 /* ---- one plugin has something noted */
 
+/* Who looks after it; NULL = nobody yet, or nobody needs to: an internal plugin's `life` is the manager's. */
+static pk__keeper *pk__life_keeper_of(const pk__plugin *p)
+{
+    return p->internal ? NULL : (pk__keeper *)p->life;
+}
+
 static pk__keeper *pk__life_keeper(pk__life *life, pk__plugin *p)
 {
     pk__keeper *k = (pk__keeper *)pk__new(life->alloc, sizeof(*k));
@@ -162,7 +168,7 @@ static void pk__life_admit(pk__life *life, pk__keeper *k)
 
 static void pk__life_look(pk__life *life, pk__plugin *p)
 {
-    pk__keeper *k = (pk__keeper *)p->life;
+    pk__keeper *k = pk__life_keeper_of(p);
     if (p->internal || p->skipped || (!k && p->state != PK__PLUGIN_FOUND)) {
         return;
     }
@@ -225,7 +231,7 @@ PK__FN void pk__life_settle(pk__life *life)
         return;
     }
     for (pk__node *n = r->plugins.next; n != &r->plugins; n = n->next) {
-        const pk__keeper *k = (const pk__keeper *)PK__OF(n, pk__plugin, node)->life;
+        const pk__keeper *k = pk__life_keeper_of(PK__OF(n, pk__plugin, node));
         if (k && k->launch) {
             return;
         }
@@ -275,7 +281,7 @@ PK__FN void pk__life_deinit(pk__life *life)
     }
     pk__caller_cancel_all(&life->care);
     for (pk__node *n = life->registry->plugins.next; n != &life->registry->plugins; n = n->next) {
-        pk__keeper *k = (pk__keeper *)PK__OF(n, pk__plugin, node)->life;
+        pk__keeper *k = pk__life_keeper_of(PK__OF(n, pk__plugin, node));
         if (k && k->launch) {
             pk__launching_destroy(k->launch); // only in a forked child: the parent's processes stay its own
         }

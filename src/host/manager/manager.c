@@ -212,9 +212,7 @@ PK_API pk_err pk_manager_start(pk_manager *m, pk_error *err)
 static void pk__manager_stop_task(void *user)
 {
     pk_manager *m = (pk_manager *)user;
-    if (m->offers.server) {
-        pk_server_drain(m->offers.server);
-    }
+    pk__offers_drain(&m->offers);
     pk__life_stop(&m->life);
 }
 

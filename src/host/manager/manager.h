@@ -66,6 +66,7 @@ PK__FN pk_err pk__desc_resolve(pk_manager *m, const pk_manager_desc *desc, pk_er
 
 /* offers.c */
 PK__FN pk_err pk__offers_open(pk__offers *o, pk_manager *m, pk_error *err);
+PK__FN void pk__offers_drain(pk__offers *o); // takes no more calls
 PK__FN void pk__offers_close(pk__offers *o);
 
 /* plugins.c */

@@ -107,6 +107,13 @@ PK__FN pk_err pk__offers_open(pk__offers *o, pk_manager *m, pk_error *err)
     return rc;
 }
 
+PK__FN void pk__offers_drain(pk__offers *o)
+{
+    if (o->server) {
+        pk_server_drain(o->server);
+    }
+}
+
 PK__FN void pk__offers_close(pk__offers *o)
 {
     pk_server_destroy(o->server);
@@ -120,6 +127,11 @@ PK__FN pk_err pk__offers_open(pk__offers *o, pk_manager *m, pk_error *err)
     (void)o;
     return m->desc.offer_count ? pk_error_set(err, PK_ERR_UNSUPPORTED, "cannot offer services: this build has no sockets")
                                : PK_OK;
+}
+
+PK__FN void pk__offers_drain(pk__offers *o)
+{
+    (void)o;
 }
 
 PK__FN void pk__offers_close(pk__offers *o)
