@@ -6,7 +6,6 @@
 #include "file.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #ifndef PLUGKIT_NO_FILES
@@ -39,13 +38,13 @@ PK__FN int64_t pk__lock_read_pid(int fd)
 }
 
 #ifdef PK__LINUX
-#include <stdio.h>
 
 /* When the process began, in seconds since 1970; 0 = not known. */
 PK__FN int64_t pk__lock_birth(int64_t pid)
 {
     char path[64], text[1024], *at;
     struct timespec boot = {0, 0}, now = {0, 0};
+    int64_t ticks = 0; // since the system started
     int fd;
     ssize_t n;
     snprintf(path, sizeof(path), "/proc/%ld/stat", (long)pid);
@@ -60,12 +59,14 @@ PK__FN int64_t pk__lock_birth(int64_t pid)
     for (int field = 2; at && field < 22; field++) {
         at = strchr(at + 1, ' ');
     }
+    for (int digits = 0; at && *++at >= '0' && *at <= '9' && digits < 18; digits++) {
+        ticks = ticks * 10 + (*at - '0');
+    }
     if (!at || PK__SYS(clock_gettime)(CLOCK_BOOTTIME, &boot) != 0 ||
         PK__SYS(clock_gettime)(CLOCK_REALTIME, &now) != 0) {
         return 0;
     }
-    int64_t since_boot = (int64_t)strtoll(at, NULL, 10) / sysconf(_SC_CLK_TCK);
-    return (int64_t)now.tv_sec - ((int64_t)boot.tv_sec - since_boot);
+    return (int64_t)now.tv_sec - ((int64_t)boot.tv_sec - ticks / sysconf(_SC_CLK_TCK));
 }
 #else
 PK__FN int64_t pk__lock_birth(int64_t pid)
@@ -80,7 +81,7 @@ PK__FN int64_t pk__lock_birth(int64_t pid)
 PK__FN bool pk__lock_owner_lives(int fd, int64_t pid)
 {
     struct stat st;
-    if (pid == (int64_t)getpid() || (kill((pid_t)pid, 0) != 0 && errno != EPERM)) {
+    if (pid == (int64_t)getpid() || (PK__SYS(kill)((pid_t)pid, 0) != 0 && errno != EPERM)) {
         return false; // our own number in a file that we do not hold: of an earlier life
     }
     /* 2: both clocks are coarse. */

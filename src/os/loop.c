@@ -5,21 +5,29 @@
 
 /* ---- create, destroy */
 
+#if defined(PK__NO_POLL)
 PK__FN pk_err pk__loop_open_best(pk_loop *loop, pk_error *err)
 {
-#if defined(PK__NO_POLL)
     loop->backend = pk__loop_idle();
+    return loop->backend->open(loop, err);
+}
 #elif defined(PK__LINUX)
+PK__FN pk_err pk__loop_open_best(pk_loop *loop, pk_error *err)
+{
     loop->backend = pk__loop_epoll();
     if (loop->backend->open(loop, NULL) == PK_OK) {
         return PK_OK;
     }
     loop->backend = pk__loop_poll();
-#else
-    loop->backend = pk__loop_poll();
-#endif
     return loop->backend->open(loop, err);
 }
+#else
+PK__FN pk_err pk__loop_open_best(pk_loop *loop, pk_error *err)
+{
+    loop->backend = pk__loop_poll();
+    return loop->backend->open(loop, err);
+}
+#endif
 
 PK__FN pk_err pk__loop_create(pk_loop **out, const pk_alloc *alloc, const pk__loop_backend *backend,
                               pk_error *err)

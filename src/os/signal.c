@@ -47,7 +47,7 @@ PK__FN pk_err pk__signals_install(pk__signals *s, pk_error *err)
     }
     if (PK__SYS(sigaction)(SIGTERM, &action, &s->old_term) != 0) {
         int error = errno;
-        (void)sigaction(SIGINT, &s->old_int, NULL);
+        (void)PK__SYS(restore_signal)(SIGINT, &s->old_int);
         return pk_error_sys(err, PK_ERR_OS, error, "cannot handle SIGTERM");
     }
     return PK_OK;
@@ -122,8 +122,8 @@ PK__FN void pk__signals_stop(pk__signals *s)
         return;
     }
     s->started = false;
-    (void)sigaction(SIGINT, &s->old_int, NULL);
-    (void)sigaction(SIGTERM, &s->old_term, NULL);
+    (void)PK__SYS(restore_signal)(SIGINT, &s->old_int);
+    (void)PK__SYS(restore_signal)(SIGTERM, &s->old_term);
     pk__signals_let_go();
     pk__signals_close(s);
 }

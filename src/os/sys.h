@@ -67,7 +67,8 @@
 
 #define PK__SYS_LIST_CLOCK(X)                                                                               \
     X(int, clock_gettime, (clockid_t id, struct timespec *out), clock_gettime(id, out), 0,                  \
-      clock_gettime(id, out))
+      clock_gettime(id, out))                                                                               \
+    X(int, nanosleep, (const struct timespec *time), nanosleep(time, NULL), EINTR, -1)
 
 #ifndef PK__NO_FD
 #define PK__SYS_LIST_FD(X)                                                                                  \
@@ -111,7 +112,9 @@
       pk__sys_port_mask_signals(how, set, old), 0, pk__sys_port_mask_signals(how, set, old))                \
     X(int, sigaction, (int number, const struct sigaction *set, struct sigaction *old),                     \
       sigaction(number, set, old), EINVAL, -1)                                                              \
-    X(int, nanosleep, (const struct timespec *time), nanosleep(time, NULL), EINTR, -1)                      \
+    X(int, restore_signal, (int number, const struct sigaction *old), sigaction(number, old, NULL), 0,      \
+      sigaction(number, old, NULL))                                                                         \
+    X(int, kill, (pid_t pid, int number), kill(pid, number), ESRCH, -1)                                     \
     X(void *, fork_page, (size_t size), pk__sys_port_fork_page(size), ENOMEM, NULL)
 #else
 #define PK__SYS_LIST_FD(X)
@@ -190,7 +193,6 @@
     X(int, wait_pidfd, (int fd, siginfo_t *out, int options), pk__sys_port_wait_pidfd(fd, out, options),    \
       EINTR, -1)                                                                                            \
     X(pid_t, waitpid, (pid_t pid, int *status, int options), waitpid(pid, status, options), EINTR, -1)      \
-    X(int, kill, (pid_t pid, int number), kill(pid, number), ESRCH, -1)                                     \
     X(pid_t, getppid, (void), getppid(), 0, getppid())                                                       \
     X(int, pidfd_open, (pid_t pid), pk__sys_port_pidfd_open(pid), ENOSYS, -1)                               \
     X(int, pidfd_send_signal, (int fd, int number, unsigned flags),                                         \

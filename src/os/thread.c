@@ -106,7 +106,7 @@ PK__FN void pk__cond_nap(pk__mutex *m)
 {
     struct timespec t = {0, (long)PK__MS};
     pthread_mutex_unlock(&m->os);
-    (void)nanosleep(&t, NULL);
+    (void)PK__SYS(nanosleep)(&t);
     pthread_mutex_lock(&m->os);
 }
 

@@ -21,7 +21,9 @@ static pk_err scan_run(scan *s, const char *path, bool (*filter)(void *user, con
                        pk_error *err)
 {
     memset(s, 0, sizeof(*s));
-    REQUIRE_OK(pk_loop_create(&s->loop, NULL, NULL));
+    if (!TRY_OK(pk_loop_create(&s->loop, NULL, err))) {
+        return PK_ERR_OS;
+    }
     pk__registry_init(&s->registry, test_alloc(), &s->desc, s->loop);
     s->registry.work.run = no_work;
     s->finder = pk__directory_finder(&s->directory, test_alloc(), path, filter, user);
@@ -40,6 +42,9 @@ static pk_err scan_run(scan *s, const char *path, bool (*filter)(void *user, con
 
 static void scan_end(scan *s)
 {
+    if (!s->loop) {
+        return;
+    }
     pk__sink_stop(&s->sink);
     pk_loop_unpost(s->loop, &s->registry.work);
     pk__registry_deinit(&s->registry);

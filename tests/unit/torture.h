@@ -89,6 +89,7 @@ static bool torture_apart(void (*body)(void), char kind, long at)
     REQUIRE(pid >= 0);
     if (pid == 0) {
         setpgid(0, 0);
+        test_now.failed = 0; // of this repetition, not of those before
         if (chdir(folder) != 0 || setenv("TMPDIR", folder, 1) != 0) {
             _exit(1);
         }
