@@ -18,12 +18,11 @@ static bool ends_with(pk_str s, pk_str end)
 static void preview(const process_response *r)
 {
     pk_str rest = r->data, line;
-    if (r->has_format && !pk_str_starts(r->format, PK_STR("text/"))) {
+    if (r->format.len > 0 && !pk_str_starts(r->format, PK_STR("text/"))) {
         printf("    %lu bytes of %" PK_FMT "\n", (unsigned long)r->data.len, PK_ARG(r->format));
         return;
     }
-    for (int i = 0; i < PREVIEW_LINES && rest.len > 0; i++) {
-        (void)pk_str_cut(rest, '\n', &line, &rest);
+    for (int i = 0; i < PREVIEW_LINES && pk_str_cut(rest, '\n', &line, &rest); i++) {
         printf("    %" PK_FMT "\n", PK_ARG(line));
     }
     if (rest.len > 0) {

@@ -21,6 +21,7 @@ Its keywords are the environment variables below, in lower case and without GPF_
     GPF_IDLE_CONN    seconds until an idle connection is closed (default: 15, ReadTimeout's)
     GPF_CONTRACT     the kind of plugin (default: dataProcessor)
     GPF_CONFIG_TYPES the configuration that it declares, separated by blanks
+    GPF_CONFIG_COPY  a file that gets what was passed as --config
 """
 
 import email.utils
@@ -448,6 +449,9 @@ def main():
     if not text:
         slog("ERROR", "missing required flag --config")
         return 1
+    if "GPF_CONFIG_COPY" in os.environ:
+        with open(os.environ["GPF_CONFIG_COPY"], "w", encoding="utf-8") as copy:
+            copy.write(text)
     try:
         config = Config(text)
     except (ValueError, KeyError, TypeError) as error:

@@ -224,8 +224,11 @@ static pk_err split_lines(pk_str text, pk_mem *mem, job *j, pk_error *err)
     if (!j->lines) {
         return pk_error_set(err, PK_ERR_NO_MEMORY, "cannot split the text into lines: out of memory");
     }
-    while (text.len > 0) {
-        (void)pk_str_cut(text, '\n', &j->lines[j->count++], &text);
+    while (pk_str_cut(text, '\n', &j->lines[j->count], &text)) {
+        j->count++;
+    }
+    if (text.len > 0) { // the last line, without a newline
+        j->lines[j->count++] = text;
     }
     return PK_OK;
 }

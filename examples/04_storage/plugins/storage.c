@@ -40,10 +40,12 @@ static pk_err configure(void *user, pk_str type, pk_json data, pk_error *err)
     }
     if (!rc) {
         (void)snprintf(s->directory, sizeof(s->directory), "%" PK_FMT, PK_ARG(config.directory));
-        if (stat(s->directory, &st) || access(s->directory, W_OK | X_OK)) {
+        if (stat(s->directory, &st)) {
             rc = pk_error_sys(err, PK_ERR_CONFIG, errno, "cannot keep blobs in '%s'", s->directory);
         } else if (!S_ISDIR(st.st_mode)) {
             rc = pk_error_sys(err, PK_ERR_CONFIG, ENOTDIR, "cannot keep blobs in '%s'", s->directory);
+        } else if (access(s->directory, W_OK | X_OK)) {
+            rc = pk_error_sys(err, PK_ERR_CONFIG, errno, "cannot keep blobs in '%s'", s->directory);
         }
     }
     pk_mem_free(&config.mem);
