@@ -975,6 +975,9 @@ typedef struct pk_server_desc {
     bool has_listen_fd;      //   a descriptor that listens already; the server's from now on, also on failure
     int listen_fd;           //
     pk_str token;            // every request needs it in PlugKit-Token; "" = none
+    /* Decides instead of `token`, for callers with secrets of their own. `caller` is what PlugKit-Caller says. Compare in
+     * constant time; handlers do not see the token. The loop's thread. */
+    bool (*on_token)(void *user, pk_str token, pk_str caller);
     bool any_uid;            // accept Unix peers of other users
     const char *const *open_paths; // NULL-terminated: served without a token
     const pk_interceptor *const *interceptors; // of PK_SCOPE_SERVE
@@ -986,7 +989,7 @@ typedef struct pk_server_desc {
         size_t connections;                    // 0 = 1,024
     } limit;
     void (*on_work)(void *user, int change); // +1 when a request begins, -1 when its answer is written; loop's thread
-    void *user;
+    void *user;              // of on_token and on_work
 } pk_server_desc;
 
 PK_API pk_err pk_server_create(pk_server **out, const pk_server_desc *desc, pk_error *err);
@@ -9926,14 +9929,24 @@ static pk__http_result pk__http_head_refuse(pk__http_head *h, int status, const 
     return PK__HTTP_ERROR;
 }
 
-/* Skips bytes of a class: of values and targets eight at a time, as long as all eight surely belong to it. */
-static const char *pk__http_head_skip(const char *p, const char *end, uint8_t class_bit)
+static const char *pk__http_head_skip_token(const char *p, const char *end)
 {
-    uint64_t least = PK__SWAR_ONES * (class_bit == PK__HTTP_VALUE ? 0x20 : 0x21);
-    while (end - p >= 8 && class_bit != PK__HTTP_TOKEN) {
+    while (p < end && pk__http_head_is(*p, PK__HTTP_TOKEN)) {
+        p++;
+    }
+    return p;
+}
+
+/* Skips bytes of values or targets: printable ASCII eight at a time; what is not plain is looked up. */
+static const char *pk__http_head_skip_text(const char *p, const char *end, uint8_t class_bit)
+{
+    const uint64_t least = PK__SWAR_ONES * (class_bit == PK__HTTP_VALUE ? 0x20 : 0x21);
+    while (end - p >= 8) {
         uint64_t word = pk__swar_load(p);
         uint64_t odd = word | (word - least) | ((word ^ PK__SWAR_ONES * 0x7f) - PK__SWAR_ONES);
-        if ((odd & PK__SWAR_TOPS) != 0) { // above 0x7f, or below the least, or 0x7f
+        odd &= PK__SWAR_TOPS; // above 0x7f, or below the least, or 0x7f
+        if (odd != 0) {
+            p += pk__swar_first(odd);
             break;
         }
         p += 8;
@@ -9942,6 +9955,11 @@ static const char *pk__http_head_skip(const char *p, const char *end, uint8_t cl
         p++;
     }
     return p;
+}
+
+static const char *pk__http_head_skip(const char *p, const char *end, uint8_t class_bit)
+{
+    return class_bit == PK__HTTP_TOKEN ? pk__http_head_skip_token(p, end) : pk__http_head_skip_text(p, end, class_bit);
 }
 
 /* Equal to `lower`, which is lower case, but for ASCII case. */
@@ -9986,7 +10004,7 @@ PK__FN bool pk__http_head_is_token(pk_str s)
 
 PK__FN bool pk__http_head_is_value(pk_str s)
 {
-    return s.len == 0 || pk__http_head_skip(s.ptr, s.ptr + s.len, PK__HTTP_VALUE) == s.ptr + s.len;
+    return s.len == 0 || pk__http_head_skip_text(s.ptr, s.ptr + s.len, PK__HTTP_VALUE) == s.ptr + s.len;
 }
 
 PK__FN bool pk__http_head_has_token(pk_str list, pk_str token)
@@ -10128,7 +10146,7 @@ static pk__http_result pk__http_head_request_line(pk__http_head *h, const char *
         }
     }
     const char *method = p;
-    p = pk__http_head_skip(p, end, PK__HTTP_TOKEN);
+    p = pk__http_head_skip_token(p, end);
     if (p - method > 32) {
         return pk__http_head_refuse(h, 501, "unknown method");
     }
@@ -10141,7 +10159,7 @@ static pk__http_result pk__http_head_request_line(pk__http_head *h, const char *
     h->method = pk__http_head_view(method, p++);
 
     const char *target = p;
-    p = pk__http_head_skip(p, end, PK__HTTP_TARGET);
+    p = pk__http_head_skip_text(p, end, PK__HTTP_TARGET);
     if ((size_t)(p - target) > h->limit.target_bytes) {
         return pk__http_head_refuse(h, 414, "request target is too long");
     }
@@ -10190,7 +10208,7 @@ static pk__http_result pk__http_head_status_line(pk__http_head *h, const char **
         return pk__http_head_refuse(h, 502, "malformed status line");
     }
     const char *reason = p;
-    p = pk__http_head_skip(p, end, PK__HTTP_VALUE);
+    p = pk__http_head_skip_text(p, end, PK__HTTP_VALUE);
     h->reason = pk__http_head_view(reason, p);
     if (p == end) {
         return pk__http_head_more(h, PK__HTTP_VALUE);
@@ -10294,7 +10312,7 @@ static pk__http_result pk__http_head_field(pk__http_head *h, const char **at, co
 {
     const char *p = *at;
     const char *name = p;
-    p = pk__http_head_skip(p, end, PK__HTTP_TOKEN);
+    p = pk__http_head_skip_token(p, end);
     if (p == end) {
         return pk__http_head_more(h, PK__HTTP_TOKEN);
     }
@@ -10309,7 +10327,7 @@ static pk__http_result pk__http_head_field(pk__http_head *h, const char **at, co
         p++;
     }
     const char *value = p;
-    p = pk__http_head_skip(p, end, PK__HTTP_VALUE);
+    p = pk__http_head_skip_text(p, end, PK__HTTP_VALUE);
     const char *value_end = p;
     if (p == end) {
         return pk__http_head_more(h, PK__HTTP_VALUE);
@@ -18057,6 +18075,7 @@ struct pk_server {
     char *address;
     uint32_t running;                 // calls between on_head and on_done
     pk__atomic_u32 canceled;          // handlers are to end soon
+    bool (*on_token)(void *user, pk_str token, pk_str caller);
     void (*on_work)(void *user, int change);
     void *user;
     /* Workers. */
@@ -18437,7 +18456,9 @@ static pk__http_plan pk__serve_on_head(void *user, pk__http_job *job)
         return pk__serve_refuse(c, 400, PK_ERR_PARSE, "malformed request target", none);
     }
     pk_str token = pk__serve_take_token(job);
-    if (s->token.len > 0 && !pk__token_equal(token, s->token) && !pk__serve_is_open(s, c->request.path)) {
+    bool known = s->on_token ? s->on_token(s->user, token, pk__serve_field(job, "PlugKit-Caller"))
+                             : s->token.len == 0 || pk__token_equal(token, s->token);
+    if (!known && !pk__serve_is_open(s, c->request.path)) {
         return pk__serve_refuse(c, 401, PK_ERR_DENIED, "cannot serve the request: the token is missing or wrong", none);
     }
     if (!pk__routes_knows(&s->routes, c->request.method)) {
@@ -18841,6 +18862,7 @@ PK_API pk_err pk_server_create(pk_server **out, const pk_server_desc *desc, pk_e
     s->loop = desc->loop;
     s->routes.alloc = desc->alloc;
     s->on_work = desc->on_work;
+    s->on_token = desc->on_token;
     s->user = desc->user;
     pk__mutex_init(&s->lock);
     pk__cond_init(&s->more);
@@ -18890,7 +18912,7 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 18894 "plugkit.h"
+#line 18916 "plugkit.h"
 #endif
 #else // the core is in this file already: its private macros, once more
 #if (defined(__GLIBC__) && !defined(__USE_GNU)) ||                                                                     \
@@ -23445,7 +23467,6 @@ PK__FN void pk__life_deinit(pk__life *life)
 
 
 typedef struct pk__offers {
-    pk__registry *registry;
     pk_server *server;
     struct pk__offer *items;
     size_t count;
@@ -23653,32 +23674,29 @@ PK__FN pk_err pk__desc_resolve(pk_manager *m, const pk_manager_desc *desc, pk_er
 #ifndef PLUGKIT_NO_NET
 
 typedef struct pk__offer {
-    pk__offers *all;
     const pk_service *service;
     const pk_method *method;
 } pk__offer;
 
-static bool pk__offers_is_ours(pk__offers *o, pk_str caller, pk_str token)
+/* Is that the token of the instance that the caller says it is? */
+static bool pk__offers_on_token(void *user, pk_str token, pk_str caller)
 {
+    pk__registry *r = (pk__registry *)user;
     bool ours = false;
-    pk__registry_lock(o->registry);
-    for (pk__node *n = o->registry->instances.next; n != &o->registry->instances; n = n->next) {
+    pk__registry_lock(r);
+    for (pk__node *n = r->instances.next; n != &r->instances; n = n->next) {
         const pk__instance *i = PK__OF(n, pk__instance, node);
         if (pk_str_is(caller, i->name)) {
             ours = i->token && pk__token_equal(token, pk_str_from(i->token));
         }
     }
-    pk__registry_unlock(o->registry);
+    pk__registry_unlock(r);
     return ours;
 }
 
 static pk_err pk__offers_serve(void *user, const pk_request *request, pk_response *response, pk_error *err)
 {
     const pk__offer *offer = (const pk__offer *)user;
-    pk_str token = pk_ctx_meta(request->ctx, "plugkit-token");
-    if (!pk__offers_is_ours(offer->all, request->ctx->caller, token)) {
-        return pk_error_set(err, PK_ERR_DENIED, "cannot call the host: the caller or its token is not known here");
-    }
     return pk__service_serve(offer->service, offer->method, request, response, err);
 }
 
@@ -23693,7 +23711,6 @@ static pk_err pk__offers_add(pk__offers *o, pk_manager *m, const pk_service *s, 
         pk_route route;
         pk_str verb, path;
         pk__offer *offer = &o->items[o->count++];
-        offer->all = o;
         offer->service = s;
         offer->method = &s->contract->methods[i];
         memset(&route, 0, sizeof(route));
@@ -23717,7 +23734,6 @@ PK__FN pk_err pk__offers_open(pk__offers *o, pk_manager *m, pk_error *err)
 {
     pk_server_desc desc;
     size_t methods = 0;
-    o->registry = &m->registry;
     if (m->desc.offer_count == 0) {
         return PK_OK;
     }
@@ -23739,6 +23755,8 @@ PK__FN pk_err pk__offers_open(pk__offers *o, pk_manager *m, pk_error *err)
     desc.alloc = &m->alloc;
     desc.loop = m->loop;
     desc.listen = o->host.address.ptr;
+    desc.on_token = pk__offers_on_token;
+    desc.user = &m->registry;
     rc = pk_server_create(&o->server, &desc, err);
     for (size_t i = 0; !rc && i < m->desc.offer_count; i++) {
         rc = pk__offers_add(o, m, &m->desc.offers[i], err);
@@ -24507,7 +24525,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 }
 
 #ifdef PLUGKIT_LINES
-#line 24511 "plugkit.h"
+#line 24529 "plugkit.h"
 #endif
 #ifndef PLUGKIT_TEST
 #undef PK__FN

@@ -965,6 +965,9 @@ typedef struct pk_server_desc {
     bool has_listen_fd;      //   a descriptor that listens already; the server's from now on, also on failure
     int listen_fd;           //
     pk_str token;            // every request needs it in PlugKit-Token; "" = none
+    /* Decides instead of `token`, for callers with secrets of their own. `caller` is what PlugKit-Caller says. Compare in
+     * constant time; handlers do not see the token. The loop's thread. */
+    bool (*on_token)(void *user, pk_str token, pk_str caller);
     bool any_uid;            // accept Unix peers of other users
     const char *const *open_paths; // NULL-terminated: served without a token
     const pk_interceptor *const *interceptors; // of PK_SCOPE_SERVE
@@ -976,7 +979,7 @@ typedef struct pk_server_desc {
         size_t connections;                    // 0 = 1,024
     } limit;
     void (*on_work)(void *user, int change); // +1 when a request begins, -1 when its answer is written; loop's thread
-    void *user;
+    void *user;              // of on_token and on_work
 } pk_server_desc;
 
 PK_API pk_err pk_server_create(pk_server **out, const pk_server_desc *desc, pk_error *err);
@@ -9808,14 +9811,24 @@ static pk__http_result pk__http_head_refuse(pk__http_head *h, int status, const 
     return PK__HTTP_ERROR;
 }
 
-/* Skips bytes of a class: of values and targets eight at a time, as long as all eight surely belong to it. */
-static const char *pk__http_head_skip(const char *p, const char *end, uint8_t class_bit)
+static const char *pk__http_head_skip_token(const char *p, const char *end)
 {
-    uint64_t least = PK__SWAR_ONES * (class_bit == PK__HTTP_VALUE ? 0x20 : 0x21);
-    while (end - p >= 8 && class_bit != PK__HTTP_TOKEN) {
+    while (p < end && pk__http_head_is(*p, PK__HTTP_TOKEN)) {
+        p++;
+    }
+    return p;
+}
+
+/* Skips bytes of values or targets: printable ASCII eight at a time; what is not plain is looked up. */
+static const char *pk__http_head_skip_text(const char *p, const char *end, uint8_t class_bit)
+{
+    const uint64_t least = PK__SWAR_ONES * (class_bit == PK__HTTP_VALUE ? 0x20 : 0x21);
+    while (end - p >= 8) {
         uint64_t word = pk__swar_load(p);
         uint64_t odd = word | (word - least) | ((word ^ PK__SWAR_ONES * 0x7f) - PK__SWAR_ONES);
-        if ((odd & PK__SWAR_TOPS) != 0) { // above 0x7f, or below the least, or 0x7f
+        odd &= PK__SWAR_TOPS; // above 0x7f, or below the least, or 0x7f
+        if (odd != 0) {
+            p += pk__swar_first(odd);
             break;
         }
         p += 8;
@@ -9824,6 +9837,11 @@ static const char *pk__http_head_skip(const char *p, const char *end, uint8_t cl
         p++;
     }
     return p;
+}
+
+static const char *pk__http_head_skip(const char *p, const char *end, uint8_t class_bit)
+{
+    return class_bit == PK__HTTP_TOKEN ? pk__http_head_skip_token(p, end) : pk__http_head_skip_text(p, end, class_bit);
 }
 
 /* Equal to `lower`, which is lower case, but for ASCII case. */
@@ -9868,7 +9886,7 @@ PK__FN bool pk__http_head_is_token(pk_str s)
 
 PK__FN bool pk__http_head_is_value(pk_str s)
 {
-    return s.len == 0 || pk__http_head_skip(s.ptr, s.ptr + s.len, PK__HTTP_VALUE) == s.ptr + s.len;
+    return s.len == 0 || pk__http_head_skip_text(s.ptr, s.ptr + s.len, PK__HTTP_VALUE) == s.ptr + s.len;
 }
 
 PK__FN bool pk__http_head_has_token(pk_str list, pk_str token)
@@ -10010,7 +10028,7 @@ static pk__http_result pk__http_head_request_line(pk__http_head *h, const char *
         }
     }
     const char *method = p;
-    p = pk__http_head_skip(p, end, PK__HTTP_TOKEN);
+    p = pk__http_head_skip_token(p, end);
     if (p - method > 32) {
         return pk__http_head_refuse(h, 501, "unknown method");
     }
@@ -10023,7 +10041,7 @@ static pk__http_result pk__http_head_request_line(pk__http_head *h, const char *
     h->method = pk__http_head_view(method, p++);
 
     const char *target = p;
-    p = pk__http_head_skip(p, end, PK__HTTP_TARGET);
+    p = pk__http_head_skip_text(p, end, PK__HTTP_TARGET);
     if ((size_t)(p - target) > h->limit.target_bytes) {
         return pk__http_head_refuse(h, 414, "request target is too long");
     }
@@ -10072,7 +10090,7 @@ static pk__http_result pk__http_head_status_line(pk__http_head *h, const char **
         return pk__http_head_refuse(h, 502, "malformed status line");
     }
     const char *reason = p;
-    p = pk__http_head_skip(p, end, PK__HTTP_VALUE);
+    p = pk__http_head_skip_text(p, end, PK__HTTP_VALUE);
     h->reason = pk__http_head_view(reason, p);
     if (p == end) {
         return pk__http_head_more(h, PK__HTTP_VALUE);
@@ -10176,7 +10194,7 @@ static pk__http_result pk__http_head_field(pk__http_head *h, const char **at, co
 {
     const char *p = *at;
     const char *name = p;
-    p = pk__http_head_skip(p, end, PK__HTTP_TOKEN);
+    p = pk__http_head_skip_token(p, end);
     if (p == end) {
         return pk__http_head_more(h, PK__HTTP_TOKEN);
     }
@@ -10191,7 +10209,7 @@ static pk__http_result pk__http_head_field(pk__http_head *h, const char **at, co
         p++;
     }
     const char *value = p;
-    p = pk__http_head_skip(p, end, PK__HTTP_VALUE);
+    p = pk__http_head_skip_text(p, end, PK__HTTP_VALUE);
     const char *value_end = p;
     if (p == end) {
         return pk__http_head_more(h, PK__HTTP_VALUE);
@@ -17939,6 +17957,7 @@ struct pk_server {
     char *address;
     uint32_t running;                 // calls between on_head and on_done
     pk__atomic_u32 canceled;          // handlers are to end soon
+    bool (*on_token)(void *user, pk_str token, pk_str caller);
     void (*on_work)(void *user, int change);
     void *user;
     /* Workers. */
@@ -18319,7 +18338,9 @@ static pk__http_plan pk__serve_on_head(void *user, pk__http_job *job)
         return pk__serve_refuse(c, 400, PK_ERR_PARSE, "malformed request target", none);
     }
     pk_str token = pk__serve_take_token(job);
-    if (s->token.len > 0 && !pk__token_equal(token, s->token) && !pk__serve_is_open(s, c->request.path)) {
+    bool known = s->on_token ? s->on_token(s->user, token, pk__serve_field(job, "PlugKit-Caller"))
+                             : s->token.len == 0 || pk__token_equal(token, s->token);
+    if (!known && !pk__serve_is_open(s, c->request.path)) {
         return pk__serve_refuse(c, 401, PK_ERR_DENIED, "cannot serve the request: the token is missing or wrong", none);
     }
     if (!pk__routes_knows(&s->routes, c->request.method)) {
@@ -18723,6 +18744,7 @@ PK_API pk_err pk_server_create(pk_server **out, const pk_server_desc *desc, pk_e
     s->loop = desc->loop;
     s->routes.alloc = desc->alloc;
     s->on_work = desc->on_work;
+    s->on_token = desc->on_token;
     s->user = desc->user;
     pk__mutex_init(&s->lock);
     pk__cond_init(&s->more);
@@ -18772,7 +18794,7 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 18776 "plugkit_sdk.h"
+#line 18798 "plugkit_sdk.h"
 #endif
 #else // the core is in this file already: its private macros, once more
 #if (defined(__GLIBC__) && !defined(__USE_GNU)) ||                                                                     \
@@ -21379,7 +21401,7 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 21383 "plugkit_sdk.h"
+#line 21405 "plugkit_sdk.h"
 #endif
 #ifndef PLUGKIT_TEST
 #undef PK__FN

@@ -41,6 +41,9 @@ typedef struct pk_server_desc {
     bool has_listen_fd;      //   a descriptor that listens already; the server's from now on, also on failure
     int listen_fd;           //
     pk_str token;            // every request needs it in PlugKit-Token; "" = none
+    /* Decides instead of `token`, for callers with secrets of their own. `caller` is what PlugKit-Caller says. Compare in
+     * constant time; handlers do not see the token. The loop's thread. */
+    bool (*on_token)(void *user, pk_str token, pk_str caller);
     bool any_uid;            // accept Unix peers of other users
     const char *const *open_paths; // NULL-terminated: served without a token
     const pk_interceptor *const *interceptors; // of PK_SCOPE_SERVE
@@ -52,7 +55,7 @@ typedef struct pk_server_desc {
         size_t connections;                    // 0 = 1,024
     } limit;
     void (*on_work)(void *user, int change); // +1 when a request begins, -1 when its answer is written; loop's thread
-    void *user;
+    void *user;              // of on_token and on_work
 } pk_server_desc;
 
 PK_API pk_err pk_server_create(pk_server **out, const pk_server_desc *desc, pk_error *err);

@@ -176,7 +176,9 @@ static pk__http_plan pk__serve_on_head(void *user, pk__http_job *job)
         return pk__serve_refuse(c, 400, PK_ERR_PARSE, "malformed request target", none);
     }
     pk_str token = pk__serve_take_token(job);
-    if (s->token.len > 0 && !pk__token_equal(token, s->token) && !pk__serve_is_open(s, c->request.path)) {
+    bool known = s->on_token ? s->on_token(s->user, token, pk__serve_field(job, "PlugKit-Caller"))
+                             : s->token.len == 0 || pk__token_equal(token, s->token);
+    if (!known && !pk__serve_is_open(s, c->request.path)) {
         return pk__serve_refuse(c, 401, PK_ERR_DENIED, "cannot serve the request: the token is missing or wrong", none);
     }
     if (!pk__routes_knows(&s->routes, c->request.method)) {
@@ -580,6 +582,7 @@ PK_API pk_err pk_server_create(pk_server **out, const pk_server_desc *desc, pk_e
     s->loop = desc->loop;
     s->routes.alloc = desc->alloc;
     s->on_work = desc->on_work;
+    s->on_token = desc->on_token;
     s->user = desc->user;
     pk__mutex_init(&s->lock);
     pk__cond_init(&s->more);

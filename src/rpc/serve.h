@@ -35,6 +35,7 @@ struct pk_server {
     char *address;
     uint32_t running;                 // calls between on_head and on_done
     pk__atomic_u32 canceled;          // handlers are to end soon
+    bool (*on_token)(void *user, pk_str token, pk_str caller);
     void (*on_work)(void *user, int change);
     void *user;
     /* Workers. */

@@ -21,7 +21,6 @@
 #include "../registry/registry.h"
 
 typedef struct pk__offers {
-    pk__registry *registry;
     pk_server *server;
     struct pk__offer *items;
     size_t count;

@@ -14,32 +14,29 @@
 #ifndef PLUGKIT_NO_NET
 
 typedef struct pk__offer {
-    pk__offers *all;
     const pk_service *service;
     const pk_method *method;
 } pk__offer;
 
-static bool pk__offers_is_ours(pk__offers *o, pk_str caller, pk_str token)
+/* Is that the token of the instance that the caller says it is? */
+static bool pk__offers_on_token(void *user, pk_str token, pk_str caller)
 {
+    pk__registry *r = (pk__registry *)user;
     bool ours = false;
-    pk__registry_lock(o->registry);
-    for (pk__node *n = o->registry->instances.next; n != &o->registry->instances; n = n->next) {
+    pk__registry_lock(r);
+    for (pk__node *n = r->instances.next; n != &r->instances; n = n->next) {
         const pk__instance *i = PK__OF(n, pk__instance, node);
         if (pk_str_is(caller, i->name)) {
             ours = i->token && pk__token_equal(token, pk_str_from(i->token));
         }
     }
-    pk__registry_unlock(o->registry);
+    pk__registry_unlock(r);
     return ours;
 }
 
 static pk_err pk__offers_serve(void *user, const pk_request *request, pk_response *response, pk_error *err)
 {
     const pk__offer *offer = (const pk__offer *)user;
-    pk_str token = pk_ctx_meta(request->ctx, "plugkit-token");
-    if (!pk__offers_is_ours(offer->all, request->ctx->caller, token)) {
-        return pk_error_set(err, PK_ERR_DENIED, "cannot call the host: the caller or its token is not known here");
-    }
     return pk__service_serve(offer->service, offer->method, request, response, err);
 }
 
@@ -54,7 +51,6 @@ static pk_err pk__offers_add(pk__offers *o, pk_manager *m, const pk_service *s, 
         pk_route route;
         pk_str verb, path;
         pk__offer *offer = &o->items[o->count++];
-        offer->all = o;
         offer->service = s;
         offer->method = &s->contract->methods[i];
         memset(&route, 0, sizeof(route));
@@ -78,7 +74,6 @@ PK__FN pk_err pk__offers_open(pk__offers *o, pk_manager *m, pk_error *err)
 {
     pk_server_desc desc;
     size_t methods = 0;
-    o->registry = &m->registry;
     if (m->desc.offer_count == 0) {
         return PK_OK;
     }
@@ -100,6 +95,8 @@ PK__FN pk_err pk__offers_open(pk__offers *o, pk_manager *m, pk_error *err)
     desc.alloc = &m->alloc;
     desc.loop = m->loop;
     desc.listen = o->host.address.ptr;
+    desc.on_token = pk__offers_on_token;
+    desc.user = &m->registry;
     rc = pk_server_create(&o->server, &desc, err);
     for (size_t i = 0; !rc && i < m->desc.offer_count; i++) {
         rc = pk__offers_add(o, m, &m->desc.offers[i], err);
