@@ -43,7 +43,8 @@ PLUGINS_C   := $(wildcard examples/*/plugins/*.c)
 PLUGINS_GO  := $(if $(shell command -v go 2>/dev/null),$(wildcard examples/*/plugins/*/main.go))
 PLUGINS_ANY := $(foreach f,$(wildcard examples/*/plugins/*),$(if $(suffix $f)$(wildcard $f/.),,$f))
 PLUGINS     := $(addprefix $(BUILD)/plugins/,$(notdir $(PLUGINS_C:.c=) $(PLUGINS_ANY) $(PLUGINS_GO:/main.go=)))
-CLI         := $(if $(wildcard cli/*.c),$(BUILD)/plugkit)
+CLI         := $(BUILD)/plugkit
+CLI_OBJECTS := $(patsubst cli/%.c,$(BUILD)/cli/%.o,$(wildcard cli/*.c))
 
 .PHONY: examples cli
 examples: $(HOSTS) $(HOSTS_CXX) $(PLUGINS)
@@ -68,9 +69,18 @@ $(addprefix $(BUILD)/plugins/,$(notdir $(PLUGINS_ANY))): $$(wildcard examples/*/
 $(addprefix $(BUILD)/plugins/,$(notdir $(PLUGINS_GO:/main.go=))): $$(wildcard examples/*/plugins/$$(@F)/*)
 	@mkdir -p $(@D) && echo '  go   $@'
 	@cd $(dir $<) && GOFLAGS=-mod=mod go build -o $(abspath $@) .
-$(BUILD)/plugkit: $(wildcard cli/*.c cli/*.h) | $(HEADERS)
-	@mkdir -p $(@D) && echo '  cc   $@'
-	@$(COMPILE) -MF $@.d -o $@ $(wildcard cli/*.c) $(LDFLAGS) $(LDLIBS)
+$(CLI_OBJECTS): $(BUILD)/cli/%.o: cli/%.c | $(HEADERS)
+	@mkdir -p $(@D)
+	@$(COMPILE) -D_GNU_SOURCE -MF $@.d -c -o $@ $<
+$(BUILD)/plugkit: $(CLI_OBJECTS)
+	@echo '  cc   $@'
+	@$(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS) $(LDLIBS)
+
+# The main job: every plugin, on real files.
+FILES ?= $(foreach f,$(wildcard *.md *.py Makefile $(addsuffix /*,docs contracts cli src/* src/*/* examples/* tests \
+           tests/unit integration bench)),$(if $(wildcard $f/.),,$f))
+run: $(BUILD)/examples/10_files/host $(PLUGINS) ## the main job on real files: FILES='...', or those of this repository
+	@$(BUILD)/examples/10_files/host $(BUILD)/plugins $(FILES)
 
 # ---- Tests. A test program ends with "N passed, N failed"; tests/run.py adds them up. T=json picks test_json.
 
@@ -139,7 +149,7 @@ size: $(HEADERS) ## sizes of programs and headers against their budgets
 BENCH        := $(patsubst bench/%.c,$(BUILD)/bench/%,$(wildcard bench/*.c))
 BENCH_OWN    := $(addprefix $(BUILD)/bench/,http syscalls)
 BENCH_PEERS  := $(addprefix $(BUILD)/bench/,one_byte nothing plugins/echo plugins/hello plugins_counting/echo \
-                    size/hello size/empty size/host.o)
+                    small/hello small/empty small/host.o)
 BENCH_CC      = $(CC) -std=c11 -D_GNU_SOURCE -Wall -Wextra -g -I. -MMD -MP -MF $@.d -MT $@
 BENCH_STEP    = mkdir -p $(@D) && echo '  cc   $@'
 BENCH_HOST    = printf '\#define PLUGKIT_IMPLEMENTATION\n\#include "plugkit.h"\n'
@@ -159,11 +169,11 @@ $(BUILD)/bench/plugins_counting/echo: bench/plugins/echo.c | $(HEADERS)
 	@$(BENCH_STEP) && $(BENCH_CC) -O2 -DPLUGKIT_TEST -o $@ $< $(LDFLAGS) $(LDLIBS)
 $(BUILD)/bench/plugins/hello: examples/01_hello/plugins/hello.c | $(HEADERS)
 	@$(BENCH_STEP) && $(BENCH_CC) -O2 -o $@ $< $(LDFLAGS) $(LDLIBS)
-$(BUILD)/bench/size/hello: examples/01_hello/plugins/hello.c | $(HEADERS)
+$(BUILD)/bench/small/hello: examples/01_hello/plugins/hello.c | $(HEADERS)
 	@$(BENCH_STEP) && $(BENCH_CC) -Os -s -o $@ $< $(LDFLAGS) $(LDLIBS)
-$(BUILD)/bench/size/empty:
+$(BUILD)/bench/small/empty:
 	@$(BENCH_STEP) && echo 'int main(void) { return 0; }' | $(BENCH_CC) -Os -s -x c -o $@ -
-$(BUILD)/bench/size/host.o: plugkit.h
+$(BUILD)/bench/small/host.o: plugkit.h
 	@$(BENCH_STEP) && $(BENCH_HOST) | $(BENCH_CC) -Os -c -x c -o $@ -
 .PHONY: bench-programs
 bench-programs: $(BENCH) $(BENCH_PEERS)
@@ -174,7 +184,7 @@ install: all ## headers, contracts, command and pkg-config file below PREFIX (an
 	install -d $(DESTDIR)$(PREFIX)/include/plugkit $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/pkgconfig
 	install -m 644 $(HEADERS) $(DESTDIR)$(PREFIX)/include
 	install -m 644 $(wildcard contracts/*.h) tests/harness.h $(DESTDIR)$(PREFIX)/include/plugkit
-	$(if $(CLI),install -m 755 $(CLI) $(DESTDIR)$(PREFIX)/bin)
+	install -m 755 $(CLI) $(DESTDIR)$(PREFIX)/bin
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' plugkit.pc.in \
 	    > $(DESTDIR)$(PREFIX)/share/pkgconfig/plugkit.pc
 

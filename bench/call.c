@@ -245,8 +245,8 @@ static char instant_answer[ECHO_RESPONSE_BYTES];
 
 static pk_err instant_open(void *user, pk_loop *loop, const pk_endpoint *endpoint, void **channel, pk_error *err)
 {
-    (void)loop, (void)endpoint, (void)err;
-    *channel = user;
+    (void)user, (void)loop, (void)endpoint, (void)err;
+    *channel = instant_answer;
     return PK_OK;
 }
 

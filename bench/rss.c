@@ -103,7 +103,7 @@ static void bench_plugin(void)
 /* A folder with so many links to the echo plugin. */
 static void folder_make(const char *folder, int plugins)
 {
-    char path[8192];
+    char path[8300];
     if (mkdir(folder, 0700)) {
         bench_die("mkdir '%s': %s", folder, strerror(errno));
     }
@@ -117,7 +117,7 @@ static void folder_make(const char *folder, int plugins)
 
 static void folder_remove(const char *folder, int plugins)
 {
-    char path[8192];
+    char path[8300];
     for (int i = 0; i < plugins; i++) {
         snprintf(path, sizeof(path), "%s/echo-%d", folder, i);
         (void)unlink(path);

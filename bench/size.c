@@ -30,9 +30,9 @@ static double text_kib(const char *path)
 int main(int argc, char **argv)
 {
     bench_begin(argc, argv);
-    bench_report_most(&(bench_result){"size.hello_plugin", "stripped", file_kib(bench_path("size/hello")), "KiB",
-                                 "empty program", file_kib(bench_path("size/empty"))}, 96);
-    double text = text_kib(bench_path("size/host.o"));
+    bench_report_most(&(bench_result){"size.hello_plugin", "stripped", file_kib(bench_path("small/hello")), "KiB",
+                                 "empty program", file_kib(bench_path("small/empty"))}, 96);
+    double text = text_kib(bench_path("small/host.o"));
     if (text > 0) {
         bench_report_most(&(bench_result){"size.host", "text", text, "KiB", NULL, 0}, 220);
     } else {
