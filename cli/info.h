@@ -1,0 +1,33 @@
+/* info.h - what is known of a plugin, as JSON and as words. */
+#ifndef CLI_INFO_H
+#define CLI_INFO_H
+#include "../plugkit.h"
+
+#include "term.h"
+
+/* Is there nothing wrong with it, as far as is known? */
+bool info_is_good(const pk_plugin_info *p);
+bool info_is_skipped(const pk_plugin_info *p);
+term_style info_style(const pk_plugin_info *p); // of its status
+
+/* {"id":..,"path":..,"status":..,"reason":null or {..},"version":..,"services":[..], ...}: see `plugkit help list`. */
+void info_put(pk_json_writer *w, const pk_plugin_info *p);
+void info_put_error(pk_json_writer *w, const pk_error *err); // {"code","name","kind","message",..}; null for none
+void info_put_ms(pk_json_writer *w, const char *key, int64_t ns);
+
+/* For people "dataProcessor: upper, lower; analytics: text", otherwise "dataProcessor/upper,dataProcessor/lower,.."; in
+ * *mem. */
+pk_str info_services(pk_mem *mem, const pk_plugin_info *p, bool for_people);
+
+void info_print_error(const pk_error *err); // {"error":{..}} on stdout
+
+/* A document on its way to stdout. Ends give false if it could not be made; that was said on stderr. */
+typedef struct info_json {
+    pk_buf buf;
+    pk_json_writer w;
+} info_json;
+void info_json_begin(info_json *j);
+bool info_json_end(info_json *j);  // indented on a terminal
+bool info_json_line(info_json *j); // always on one line
+
+#endif

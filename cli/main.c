@@ -1,0 +1,139 @@
+/* main.c - the commands of plugkit, and what they say about themselves. */
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "term.h"
+
+const command commands[] = {
+    {"list", FOR_LIST, "DIR", "what plugins there are, and what they offer",
+     "Finds the plugins below DIR: executable files without an extension. Each is asked for its\n"
+     "capabilities; none is started. Files that look like plugins and are none are listed too, with\n"
+     "the reason.\n"
+     "\n"
+     "In a pipe each line has five columns, separated by tabs: id, status, version, services\n"
+     "(contract/type,contract/type), reason. With --json:\n"
+     "\n"
+     "    {\"directory\":\"plugins\",\"plugins\":[PLUGIN,..],\"skipped\":[{\"id\",\"path\",\"reason\"},..]}\n"
+     "\n"
+     "where PLUGIN has id, path, status, reason (null, or code, name, kind, message), version,\n"
+     "services (contract, type, version), dialect, address, pid, starts, startMs, calls, failures,\n"
+     "inFlight, bytesIn, bytesOut and capabilities. What is not known is null.\n"
+     "\n"
+     "    plugkit list build/plugins\n"
+     "    plugkit list build/plugins | cut -f1\n",
+     1, 1, list_run},
+    {"call", FOR_CALL, "DIR TARGET METHOD [JSON | @FILE | -]", "calls a method, and prints the answer",
+     "TARGET is a type (\"upper\") or a plugin (\"text\") that offers the method only once. The request\n"
+     "is JSON on the command line, in a file, or on stdin; without one the body is empty. Only the\n"
+     "plugin that is called is started, and it is stopped again.\n"
+     "\n"
+     "The answer goes to stdout: on a terminal JSON is indented, in a pipe it is as the plugin wrote\n"
+     "it. --raw leaves requests and answers alone, --upload and --download carry files of any size. With\n"
+     "--json there is one object around it: plugin, contract, type, method, status, headers, durationMs,\n"
+     "error (null if there is none), and body, text or base64, depending on what the answer is; with\n"
+     "--download file and bytes.\n"
+     "\n"
+     "    plugkit call build/plugins polite greet '{\"name\":\"you\"}'\n"
+     "    plugkit call build/plugins lines transformations\n"
+     "    plugkit call build/plugins text --http 'GET /healthz'\n",
+     2, 4, call_run},
+    {"run", FOR_RUN, "DIR", "keeps a host running, and shows what happens",
+     "Prints a line for each event and each line that a plugin logs, until Ctrl-C or SIGTERM. Plugins\n"
+     "start with their first call, or at once with --eager. What is typed is done:\n"
+     "\n"
+     "    call TARGET METHOD [JSON]     start ID     stop ID     list     quit\n"
+     "\n"
+     "--wait starts every plugin, shows its pid, and waits for Enter, so that a debugger can be attached;\n"
+     "then nothing has a deadline, and nobody asks plugins how they are.\n"
+     "\n"
+     "With --json each line is an object with time and kind:\n"
+     "    event   event, plugin, from, to, reason; of a running plugin also pid and startMs\n"
+     "    log     level, event, plugin, message, fields\n"
+     "    note    plugin, note, message: what the command itself has to say\n"
+     "\n"
+     "    plugkit run build/plugins --eager\n"
+     "    plugkit run build/plugins --wait --env LD_LIBRARY_PATH\n",
+     1, 1, run_run},
+    {"inspect", FOR_INSPECT, "DIR ID", "everything that is known about one plugin",
+     "Starts the plugin, asks how it is, shows what it offers, and stops it again. --no-start leaves it\n"
+     "alone. The status is 1 if the plugin was rejected, does not start, or is not well.\n"
+     "\n"
+     "In a pipe: name, tab, value; services and methods have four columns. With --json:\n"
+     "\n"
+     "    {\"plugin\":PLUGIN,\"methods\":[{\"contract\",\"method\",\"http\"},..],\"configTypes\":[..],\n"
+     "     \"health\":null or {\"status\":\"ok\"|\"degraded\"|\"bad\"|\"unknown\",\"reason\",\"durationMs\"}}\n"
+     "\n"
+     "PLUGIN as in plugkit help list.\n",
+     2, 2, inspect_run},
+    {"doctor", FOR_DOCTOR, "DIR", "says what is wrong with each plugin, and how to mend it",
+     "Tries everything: looks at each file, asks for capabilities, holds them against the contracts that\n"
+     "come with PlugKit, starts the plugin, asks how it is, stops it. Then it looks at the directories\n"
+     "around, and for what dead programs left over. The status is 1 if anything keeps a plugin from\n"
+     "working; warnings and notes do not change it.\n"
+     "\n"
+     "With --json:\n"
+     "\n"
+     "    {\"directory\",\"ok\",\"plugins\":[{\"id\",\"path\",\"verdict\":\"ok\"|\"failed\"|\"skipped\",\n"
+     "     \"startMs\",\"health\",\"stopMs\",\"findings\":[FINDING,..]},..],\"findings\":[FINDING,..]}\n"
+     "\n"
+     "where FINDING has level (note, warning, error), subject, what and cure.\n",
+     1, 1, doctor_run},
+    {"version", FOR_VERSION, "", "the version of this command", "With --json: {\"version\":\"" PK_VERSION "\"}\n", 0, 0,
+     version_run},
+    {"help", FOR_HELP, "[COMMAND]", "this, or the help of one command",
+     "With --json:\n"
+     "\n"
+     "    {\"commands\":[{\"name\",\"synopsis\",\"summary\",\"options\":[{\"name\",\"value\",\"help\"},..]},..]}\n",
+     0, 1, help_run},
+};
+const size_t command_count = sizeof(commands) / sizeof(*commands);
+
+const command *command_find(const char *name)
+{
+    for (size_t i = 0; i < command_count; i++) {
+        if (strcmp(commands[i].name, name) == 0) {
+            return &commands[i];
+        }
+    }
+    return NULL;
+}
+
+/* A reader that has gone is no mistake: the command ends as if SIGPIPE had ended it, now that plugins are stopped.
+ * Anything else (a full disk) is one. */
+static int main_finish(int status)
+{
+    struct pollfd out = {STDOUT_FILENO, POLLOUT, 0};
+    bool bad = fflush(stdout) != 0;
+    if (!bad && !ferror(stdout)) {
+        return status;
+    }
+    if (poll(&out, 1, 0) == 1 && (out.revents & POLLERR)) {
+        (void)signal(SIGPIPE, SIG_DFL);
+        (void)raise(SIGPIPE);
+    }
+    fputs("plugkit: cannot write to stdout\n", stderr);
+    return status ? status : EXIT_FAILED;
+}
+
+int main(int argc, char **argv)
+{
+    args a;
+    int status = EXIT_USAGE;
+    (void)signal(SIGPIPE, SIG_IGN);
+    if (args_parse(&a, argc - 1, argv + 1)) {
+        term_init(a.color);
+        if (!a.command && !a.help) {
+            help_short(stderr);
+        } else if (!a.command || a.help) {
+            status = help_about(&a, a.command);
+        } else {
+            status = a.command->run(&a);
+        }
+    }
+    args_free(&a);
+    return main_finish(status);
+}

@@ -1,0 +1,134 @@
+/* target.c - from a name to a service. */
+#include "target.h"
+
+#include <string.h>
+
+#include "command.h"
+#include "info.h"
+
+const pk_plugin_info *target_plugin(const session *s, const char *id)
+{
+    for (size_t i = 0; i < s->count; i++) {
+        if (pk_str_is(s->plugins[i].id, id)) {
+            return &s->plugins[i];
+        }
+    }
+    return NULL;
+}
+
+int target_missing(session *s, const char *name)
+{
+    args_near n = {name, NULL, 0};
+    for (size_t i = 0; i < s->count; i++) {
+        const pk_plugin_info *p = &s->plugins[i];
+        if (!info_is_skipped(p)) {
+            args_near_try(&n, p->id.ptr); // a NUL follows: it was copied by pk_manager_list
+        }
+        for (size_t k = 0; k < p->service_count; k++) {
+            args_near_try(&n, p->services[k].type.ptr);
+        }
+    }
+    return session_complain(s->args, EXIT_NOTHING, "there is no plugin or type '%s' in '%s'%s%s%s", name, s->directory,
+                            n.best ? ": did you mean '" : "", n.best ? n.best : "", n.best ? "'?" : "");
+}
+
+typedef struct target_search {
+    const char *contract, *method; // NULL = any
+    const pk_plugin_info *plugin;  // the first that fits
+    const pk_service_info *service;
+    size_t count, without_method;
+    char all[200];                 // that fit, for the message
+    char methods[200];             // that there are instead
+} target_search;
+
+static void target_list(char list[200], pk_str word)
+{
+    size_t len = strlen(list);
+    (void)snprintf(list + len, 200 - len, "%s%" PK_FMT, len ? ", " : "", PK_ARG(word));
+}
+
+/* Does the plugin say that this contract has the method? One that lists no methods is believed to have all. */
+static bool target_has_method(target_search *t, const pk_plugin_info *p, pk_str contract)
+{
+    pk_mem mem = {0};
+    const pk_json_value *doc = NULL;
+    bool has = true;
+    if (t->method && p->capabilities.len && pk_json_parse(&mem, p->capabilities, &doc, NULL) == PK_OK) {
+        const pk_json_value *methods = pk_json_get(pk_json_get(doc, "methods"), contract.ptr);
+        has = !methods || pk_json_get(methods, t->method);
+        const pk_json_value *m = has || t->without_method ? NULL : pk_json_first(methods);
+        for (; m; m = pk_json_next(methods, m)) {
+            target_list(t->methods, pk_json_key(m));
+        }
+    }
+    pk_mem_free(&mem);
+    return has;
+}
+
+static void target_try(target_search *t, const pk_plugin_info *p, const pk_service_info *service, bool show_type)
+{
+    if (t->contract && !pk_str_is(service->contract, t->contract)) {
+        return;
+    }
+    if (!target_has_method(t, p, service->contract)) {
+        t->without_method++;
+        return;
+    }
+    target_list(t->all, show_type ? service->type : service->contract);
+    if (t->count++ == 0) {
+        t->plugin = p;
+        t->service = service;
+    }
+}
+
+static int target_take(session *s, const target_search *t, const char *name, bool by_type, target *out)
+{
+    if (t->count > 1 && t->method) {
+        return session_complain(s->args, EXIT_USAGE,
+                                by_type ? "'%s' can do '%s' by several contracts, say which with --contract: %s"
+                                        : "plugin '%s' can do '%s' as several types, name one of them instead: %s",
+                                name, t->method, t->all);
+    }
+    out->plugin = t->plugin;
+    if (t->count == 1) {
+        out->contract = t->service->contract.ptr;
+        out->type = t->service->type.ptr;
+    }
+    return EXIT_GOOD;
+}
+
+int target_find(session *s, const char *name, const char *contract, const char *method, target *out)
+{
+    target_search types = {contract, method, NULL, NULL, 0, 0, "", ""}, plugin = types;
+    const pk_plugin_info *named = target_plugin(s, name);
+    memset(out, 0, sizeof(*out));
+    for (size_t i = 0; i < s->count; i++) {
+        const pk_plugin_info *p = &s->plugins[i];
+        for (size_t k = 0; k < p->service_count; k++) {
+            if (pk_str_is(p->services[k].type, name)) {
+                target_try(&types, p, &p->services[k], false);
+            }
+            if (p == named) {
+                target_try(&plugin, p, &p->services[k], true);
+            }
+        }
+    }
+    if (types.count > 0 || plugin.count > 0) {
+        return types.count > 0 ? target_take(s, &types, name, true, out) : target_take(s, &plugin, name, false, out);
+    }
+    if (types.without_method + plugin.without_method > 0) {
+        return session_complain(s->args, EXIT_NOTHING, "'%s' has no method '%s': there is %s", name, method,
+                                types.without_method ? types.methods : plugin.methods);
+    }
+    if (named && !info_is_good(named)) {
+        return session_complain(s->args, EXIT_FAILED, "cannot call '%s': %s", name, named->why.msg);
+    }
+    if (named && contract) {
+        return session_complain(s->args, EXIT_NOTHING, "'%s' does not offer the contract '%s'", name, contract);
+    }
+    if (named) { // it names no services: its word is all there is
+        out->plugin = named;
+        return EXIT_GOOD;
+    }
+    return target_missing(s, name);
+}
