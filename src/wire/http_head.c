@@ -4,8 +4,6 @@
 
 #include <string.h>
 
-enum { PK__HTTP_SHORT_LINE = 256 };
-
 enum {
     PK__HTTP_TOKEN = 1, // of names and methods (RFC 9110, 5.6.2)
     PK__HTTP_VALUE = 2, // of field values: no control character but the tab
@@ -40,14 +38,24 @@ static pk__http_result pk__http_head_refuse(pk__http_head *h, int status, const 
     return PK__HTTP_ERROR;
 }
 
-/* Skips bytes of that class, eight at a time as long as all eight surely belong to it. `low` is the smallest byte that
- * does; 0x7f and what is above end the quick way. */
-static const char *pk__http_head_skip(const char *p, const char *end, unsigned class_bit, unsigned char low)
+static const char *pk__http_head_skip_token(const char *p, const char *end)
 {
+    while (p < end && pk__http_head_is(*p, PK__HTTP_TOKEN)) {
+        p++;
+    }
+    return p;
+}
+
+/* Skips bytes of values or targets: printable ASCII eight at a time; what is not plain is looked up. */
+static const char *pk__http_head_skip_text(const char *p, const char *end, uint8_t class_bit)
+{
+    const uint64_t least = PK__SWAR_ONES * (class_bit == PK__HTTP_VALUE ? 0x20 : 0x21);
     while (end - p >= 8) {
         uint64_t word = pk__swar_load(p);
-        uint64_t odd = word | (word - PK__SWAR_ONES * low) | ((word ^ PK__SWAR_ONES * 0x7f) - PK__SWAR_ONES);
-        if ((odd & PK__SWAR_TOPS) != 0) { // above 0x7f, or below `low`, or 0x7f
+        uint64_t odd = word | (word - least) | ((word ^ PK__SWAR_ONES * 0x7f) - PK__SWAR_ONES);
+        odd &= PK__SWAR_TOPS; // above 0x7f, or below the least, or 0x7f
+        if (odd != 0) {
+            p += pk__swar_first(odd);
             break;
         }
         p += 8;
@@ -56,6 +64,11 @@ static const char *pk__http_head_skip(const char *p, const char *end, unsigned c
         p++;
     }
     return p;
+}
+
+static const char *pk__http_head_skip(const char *p, const char *end, uint8_t class_bit)
+{
+    return class_bit == PK__HTTP_TOKEN ? pk__http_head_skip_token(p, end) : pk__http_head_skip_text(p, end, class_bit);
 }
 
 /* Equal to `lower`, which is lower case, but for ASCII case. */
@@ -71,6 +84,13 @@ static bool pk__http_head_ieq(pk_str s, const char *lower)
         }
     }
     return lower[s.len] == '\0';
+}
+
+/* More is needed, and the line was good up to its end: `phase` is the class of bytes that may go on with it. */
+static pk__http_result pk__http_head_more(pk__http_head *h, uint8_t phase)
+{
+    h->phase = phase;
+    return PK__HTTP_MORE;
 }
 
 static pk_str pk__http_head_view(const char *from, const char *to)
@@ -93,7 +113,7 @@ PK__FN bool pk__http_head_is_token(pk_str s)
 
 PK__FN bool pk__http_head_is_value(pk_str s)
 {
-    return s.len == 0 || pk__http_head_skip(s.ptr, s.ptr + s.len, PK__HTTP_VALUE, 0x20) == s.ptr + s.len;
+    return s.len == 0 || pk__http_head_skip_text(s.ptr, s.ptr + s.len, PK__HTTP_VALUE) == s.ptr + s.len;
 }
 
 PK__FN bool pk__http_head_has_token(pk_str list, pk_str token)
@@ -235,14 +255,12 @@ static pk__http_result pk__http_head_request_line(pk__http_head *h, const char *
         }
     }
     const char *method = p;
-    while (p < end && pk__http_head_is(*p, PK__HTTP_TOKEN)) {
-        p++;
-    }
+    p = pk__http_head_skip_token(p, end);
     if (p - method > 32) {
         return pk__http_head_refuse(h, 501, "unknown method");
     }
     if (p == end) {
-        return PK__HTTP_MORE;
+        return pk__http_head_more(h, 0);
     }
     if (*p != ' ' || p == method) {
         return pk__http_head_refuse(h, 400, "malformed request line");
@@ -250,12 +268,12 @@ static pk__http_result pk__http_head_request_line(pk__http_head *h, const char *
     h->method = pk__http_head_view(method, p++);
 
     const char *target = p;
-    p = pk__http_head_skip(p, end, PK__HTTP_TARGET, 0x21);
+    p = pk__http_head_skip_text(p, end, PK__HTTP_TARGET);
     if ((size_t)(p - target) > h->limit.target_bytes) {
         return pk__http_head_refuse(h, 414, "request target is too long");
     }
     if (p == end) {
-        return PK__HTTP_MORE;
+        return pk__http_head_more(h, PK__HTTP_TARGET);
     }
     if (*p != ' ' || p == target) {
         return pk__http_head_refuse(h, 400, "malformed request target");
@@ -299,8 +317,11 @@ static pk__http_result pk__http_head_status_line(pk__http_head *h, const char **
         return pk__http_head_refuse(h, 502, "malformed status line");
     }
     const char *reason = p;
-    p = pk__http_head_skip(p, end, PK__HTTP_VALUE, 0x20);
+    p = pk__http_head_skip_text(p, end, PK__HTTP_VALUE);
     h->reason = pk__http_head_view(reason, p);
+    if (p == end) {
+        return pk__http_head_more(h, PK__HTTP_VALUE);
+    }
     r = pk__http_head_line_end(h, &p, end);
     *at = p;
     return r;
@@ -400,11 +421,9 @@ static pk__http_result pk__http_head_field(pk__http_head *h, const char **at, co
 {
     const char *p = *at;
     const char *name = p;
-    while (p < end && pk__http_head_is(*p, PK__HTTP_TOKEN)) {
-        p++;
-    }
+    p = pk__http_head_skip_token(p, end);
     if (p == end) {
-        return PK__HTTP_MORE;
+        return pk__http_head_more(h, PK__HTTP_TOKEN);
     }
     if (*p != ':' || p == name) {
         if (p == name && (*p == ' ' || *p == '\t')) {
@@ -417,8 +436,11 @@ static pk__http_result pk__http_head_field(pk__http_head *h, const char **at, co
         p++;
     }
     const char *value = p;
-    p = pk__http_head_skip(p, end, PK__HTTP_VALUE, 0x20);
+    p = pk__http_head_skip_text(p, end, PK__HTTP_VALUE);
     const char *value_end = p;
+    if (p == end) {
+        return pk__http_head_more(h, PK__HTTP_VALUE);
+    }
     pk__http_result r = pk__http_head_line_end(h, &p, end);
     if (r != PK__HTTP_DONE) {
         return r;
@@ -509,17 +531,18 @@ PK__FN pk__http_result pk__http_head_parse(pk__http_head *h, const char *buf, si
     if (buf != h->base) {
         pk__http_head_rebase(h, buf);
     }
-    /* A long line is read again only when it has ended, or is a start line that grows too long: so the work stays in
-     * proportion to the bytes, however many pieces they come in. Short ones are worth an early refusal. */
-    if (h->seen > h->at + PK__HTTP_SHORT_LINE && (h->has_start || len <= h->limit.target_bytes) &&
-        (len == h->seen || !memchr(buf + h->seen, '\n', len - h->seen))) {
+    const char *end = buf + len;
+    /* Where the new bytes only make the line longer, it is not read again from its start: so the work stays in proportion
+     * to the bytes, however many pieces they come in. */
+    if (h->phase != 0 && (h->has_start || len <= h->limit.target_bytes) &&
+        pk__http_head_skip(buf + h->seen, end, h->phase) == end) {
         return pk__http_head_wait(h, len);
     }
-    const char *end = buf + len;
     for (;;) {
         const char *p = buf + h->at;
         pk__http_result r;
         bool is_last = h->has_start && p < end && *p == '\r';
+        h->phase = 0;
         if (is_last) {
             r = pk__http_head_line_end(h, &p, end);
         } else if (h->has_start) {

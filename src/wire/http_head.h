@@ -52,7 +52,8 @@ typedef struct pk__http_head {
     pk__http_kind kind;
     pk__http_limits limit;
     const char *base;         // the buffer at the last call: views are moved along when it moves
-    size_t at, seen;          // start of the first unfinished line; bytes known to hold no further line end
+    size_t at, seen;          // start of the first unfinished line; bytes that were looked at
+    uint8_t phase;            // see pk__http_head_more
     bool has_start, has_length, has_coding, has_host, says_close, says_keep;
 } pk__http_head;
 
