@@ -159,7 +159,8 @@ def test_helps(probe):
     (["--config", '{"id":"x","idleTimeout":"soon"}'], "idleTimeout: expected duration"),
     (["--config", '{"id":"x","configTypes":[{"type":"unheard","data":{}}]}'],
      "does not understand the config type 'unheard' (it declares: probe-config, refused)"),
-    (["--config", '{"id":"x","configTypes":[{"type":"probe-config","data":"a: b"}]}'], "neither base64 of JSON nor JSON"),
+    (["--config", '{"id":"x","configTypes":[{"type":"probe-config","data":"a: b"}]}'],
+     "neither base64 of JSON nor JSON"),
     (["--config", '{"id":"x","configTypes":[{"type":"refused","data":{}}]}'],
      "cannot use this configuration: the test wants it so"),
     (["--listen", "http://0.0.0.0:80"], "loopback addresses only"),
@@ -319,7 +320,8 @@ def first_line(**changes):
     (first_line(listen="/tmp/" + "x" * 120), "PLUGIN_1004", "107"),
     (first_line(listen="http://[::]:0"), "PLUGIN_1004", "loopback addresses only"),
     (first_line(listen="/nowhere/at/all.sock"), "CORE_3007", "/nowhere/at/all.sock"),
-    (first_line(config=[{"type": "unheard", "data": 1}]), "CONFIG_1703", "does not understand the config type 'unheard'"),
+    (first_line(config=[{"type": "unheard", "data": 1}]), "CONFIG_1703",
+     "does not understand the config type 'unheard'"),
     (first_line(config=[{"type": "refused", "data": 1}]), "CONFIG_1703", "the test wants it so"),
     (first_line(host={"address": "nonsense", "services": [{"contract": "c", "type": "t", "version": "1.0.0",
                                                            "path": "/c"}]}), "PLUGIN_1004", "nonsense"),
@@ -393,7 +395,8 @@ def test_takes_a_socket_that_listens_already(probe, free_dir):
 
 
 def test_serves_as_the_framework_does(framework):
-    shout = framework(configTypes=[{"type": "probe-config", "data": b64('{"a":1}')}, {"type": "probe-config", "data": "[2]"}])
+    shout = framework(configTypes=[{"type": "probe-config", "data": b64('{"a":1}')},
+                                   {"type": "probe-config", "data": "[2]"}])
 
     assert shout.address == f"{UNIX}{shout.socket}"
     assert stat.S_IMODE(os.stat(shout.socket).st_mode) == 0o600
@@ -590,7 +593,8 @@ def busy(either, plugin, free_dir):
 def ask_for_ever(shout, free_dir):
     connection = socket.socket(socket.AF_UNIX)
     connection.connect(shout.address[len(UNIX):])
-    connection.sendall(f"GET /wait{free_dir}/never HTTP/1.1\r\nHost: x\r\nPlugKit-Token: {shout.token}\r\n\r\n".encode())
+    connection.sendall(f"GET /wait{free_dir}/never HTTP/1.1\r\nHost: x\r\n"
+                       f"PlugKit-Token: {shout.token}\r\n\r\n".encode())
     wait_until((free_dir / "never.running").exists, "the request to run")
     return connection
 
@@ -702,8 +706,8 @@ def test_logs_as_slog_does(probe, plugin):
     shout = plugin(probe)
     shout.call("GET /log")
     line = shout.process.stderr.line(lambda line: "logged" in line, "the log")
-    assert re.fullmatch(r'\{"time":"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z","level":"WARN","msg":"logged","answer":"42"\}',
-                        line)
+    assert re.fullmatch(r'\{"time":"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z",'
+                        r'"level":"WARN","msg":"logged","answer":"42"\}', line)
 
 
 # ---- calling the host
@@ -754,7 +758,8 @@ def test_calls_its_host(probe, free_dir, host_services, workers):
     control.socket.sendall(first_line(listen=f"{UNIX}{place}", host=offer))
     control.socket.recv(4096)
     for _ in range(2):
-        answer = call(f"{UNIX}{place}", "POST /host", b"hello", token="0" * 64, headers={"PlugKit-Caller": "somebody-1"})
+        answer = call(f"{UNIX}{place}", "POST /host", b"hello", token="0" * 64,
+                      headers={"PlugKit-Caller": "somebody-1"})
         assert (answer.status, answer.body) == (200, b"host says hello")
     assert asked == 2 * [("/services/audit/log/write", "0" * 64, "x-1", {"text": "hello"})]
     control.socket.close()

@@ -1,8 +1,8 @@
 /* probe.c - a plugin that does what a test wants: integration/test_sdk.py says what.
  *
- * In the environment: PROBE_WORKERS, PROBE_IDLE_MS (numbers), PROBE_START ("fail", "print"), PROBE_HEALTH (a file: "d..."
- * degraded, "b..." bad, the rest is the reason), PROBE_CLOSED (a file that on_close makes). Compiled with -DINCOMPLETE a
- * method is missing, with -DOWN_LOOP the loop is the program's. */
+ * In the environment: PROBE_WORKERS, PROBE_IDLE_MS (numbers), PROBE_START ("fail", "print"), PROBE_HEALTH (a file:
+ * "d..." degraded, "b..." bad, the rest is the reason), PROBE_CLOSED (a file that on_close makes). Compiled with
+ * -DINCOMPLETE a method is missing, with -DOWN_LOOP the loop is the program's. */
 #define PLUGKIT_SDK_IMPLEMENTATION
 #include "plugkit_sdk.h"
 

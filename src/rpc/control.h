@@ -7,16 +7,17 @@
  *      "host":{"address":"http+unix:///run/plugkit-0/x/host.sock",
  *              "services":[{"contract":"audit","type":"log","version":"1.0.0","path":"/services/audit/log"}]}}
  *
- * and the plugin answers {"listening":"http+unix:///..."}, then {"ready":true}; or {"error":"..","code":"CONFIG_1703"}
- * and exits with 1. Later the host may say {"shutdown":true}; its end of the socket closing means the same, at once.
- * A plugin calls its host's services at host.address with its own token and its instance as PlugKit-Caller.
+ * and the plugin answers {"listening":"http+unix:///..."}, then {"ready":true}; or
+ * {"error":"..","code":"CONFIG_1703"} and exits with 1. Later the host may say {"shutdown":true}; its end of the
+ * socket closing means the same, at once. A plugin calls its host's services at host.address with its own token and
+ * its instance as PlugKit-Caller.
  *
- * Lines are built and read by struct tables: keys come out in the order above, without blanks, so that a shell can take
- * them apart; unknown keys are ignored, so that both sides can learn new words on their own.
+ * Lines are built and read by struct tables: keys come out in the order above, without blanks, so that a shell can
+ * take them apart; unknown keys are ignored, so that both sides can learn new words on their own.
  *
- * Reading: bytes are fed as they come, lines are taken as long as there are any. A line that is longer than the limit
- * ends the conversation: whoever sends such a thing does not follow the protocol, and there is no way to tell where the
- * next line begins that would not let data pose as one. */
+ * Reading: bytes are fed as they come, lines are taken as long as there are any. A line that is longer than the
+ * limit ends the conversation: whoever sends such a thing does not follow the protocol, and there is no way to tell
+ * where the next line begins that would not let data pose as one. */
 #ifndef PK__CONTROL_H
 #define PK__CONTROL_H
 #include "../base/defs.h"

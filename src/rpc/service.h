@@ -1,19 +1,20 @@
 /* service.h - between bytes and structs: how an offered service is checked, described, served and called.
  *
- * Serving: a pk_request goes in, the method's C function runs with structs, a pk_response comes out. Sockets play no
- * part, so a plugin's HTTP routes and a host's internal plugins share this:
+ * Serving: a pk_request goes in, the method's C function runs with structs, a pk_response comes out. Sockets play
+ * no part, so a plugin's HTTP routes and a host's internal plugins share this:
  *
  *     request body   -> JSON into a zeroed struct | pk_none | pk_blob (bytes, or the reader on upload routes)
  *     run            -> the contract's function
  *     response       -> struct to JSON | nothing | the blob's body as it is
  *
- * Memory. The request struct, the response struct and the encoded answer live in ctx->mem, which lasts until the answer
- * is written. The response's own pk_mem (where handlers allocate) is a separate one, because a handler may pass its
- * response on to another call, which empties it; but its first bytes are lent to it by ctx->mem, so that a small answer
- * allocates nothing. It is freed as soon as the answer is encoded; that of a blob when its bytes are written (done).
+ * Memory. The request struct, the response struct and the encoded answer live in ctx->mem, which lasts until the
+ * answer is written. The response's own pk_mem (where handlers allocate) is a separate one, because a handler may
+ * pass its response on to another call, which empties it; but its first bytes are lent to it by ctx->mem, so that a
+ * small answer allocates nothing. It is freed as soon as the answer is encoded; that of a blob when its bytes are
+ * written (done).
  *
- * Errors. A request that cannot be read is 400 with the place ("config.retry: expected integer"); a response that cannot
- * be written is 500, for it is not the caller's fault. What a handler reports goes out as it is.
+ * Errors. A request that cannot be read is 400 with the place ("config.retry: expected integer"); a response that
+ * cannot be written is 500, for it is not the caller's fault. What a handler reports goes out as it is.
  *
  * Calling is the mirror image: pk_stub_call encodes into scratch on the stack, lends the response's pk_mem to the
  * reply, and decodes in place. A warm call of usual size allocates nothing. */
@@ -29,8 +30,9 @@
 PK__FN bool pk__service_is_name(pk_str name);
 PK__FN bool pk__service_is_type(pk_str type);
 
-/* Can these be offered together? Names and versions are well formed, every method has a function and a "VERB /path", and
- * no (contract, type) comes twice. Errors: PK_ERR_BAD_NAME, PK_ERR_BAD_CONTRACT (names the method), PK_ERR_DUPLICATE. */
+/* Can these be offered together? Names and versions are well formed, every method has a function and a
+ * "VERB /path", and no (contract, type) comes twice.
+ * Errors: PK_ERR_BAD_NAME, PK_ERR_BAD_CONTRACT (names the method), PK_ERR_DUPLICATE. */
 PK__FN pk_err pk__service_check(const pk_service *services, size_t count, pk_error *err);
 /* Takes "POST /process" apart. False: not of this form. The path holds no query, star, space or percent sign. */
 PK__FN bool pk__service_split(const char *http, pk_str *verb, pk_str *path);

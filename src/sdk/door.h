@@ -6,9 +6,10 @@
  *     BY_HAND     --listen
  *     any         PLUGKIT_LISTEN_FD: a descriptor that listens already. Its file is not ours to remove
  *
- * Sockets are made with mode 0600. Where two processes could want the same path (in the framework's way, and by hand) a
- * lock file beside it says who has it: os/lock.h. Whether the path fits into sun_path is checked before anything else.
- * Over TCP a plugin is only to be had on a loopback address, and the descriptor that found a free port is kept.
+ * Sockets are made with mode 0600. Where two processes could want the same path (in the framework's way, and by
+ * hand) a lock file beside it says who has it: os/lock.h. Whether the path fits into sun_path is checked before
+ * anything else. Over TCP a plugin is only to be had on a loopback address, and the descriptor that found a free
+ * port is kept.
  *
  * The file goes when draining begins: who comes later learns at once that nobody is there. The lock goes last. */
 #ifndef PK__DOOR_H

@@ -57,7 +57,8 @@ static pk_err pk__endpoints_add_method(pk__endpoints *all, pk__endpoint *fresh, 
         return PK_OK;
     }
     if (pk__endpoints_is_reserved(fresh->path)) {
-        return pk_error_set(err, PK_ERR_BAD_CONTRACT, "cannot offer '%s': method '%s' claims %s, which every plugin has",
+        return pk_error_set(err, PK_ERR_BAD_CONTRACT,
+                            "cannot offer '%s': method '%s' claims %s, which every plugin has",
                             fresh->service->contract->name, fresh->method->name, fresh->method->http);
     }
     for (size_t i = 0; i < all->count; i++) {

@@ -1,12 +1,13 @@
 /* endpoints.h - the routes that a plugin's server has: its services' methods, the user's own, and the three that every
  * plugin answers.
  *
- *     /healthz    GET, HEAD   200 with no body; 200 {"status":"degraded","reason":..}; 503. No work: the idle time goes on
+ *     /healthz    GET, HEAD   200 with no body; 200 {"status":"degraded","reason":..}; 503. It is no work
  *     /readyz     GET, HEAD   200 while requests are served; 503 before the start is complete and when draining
- *     /shutdown   POST        200, and when that is written the plugin ends. (From the Go framework any verb: its hosts do)
+ *     /shutdown   POST        200, and when that is written the plugin ends. The Go framework's hosts may use any verb
  *
- * Several services may have methods with the same verb and path: then the request's PlugKit-Type says whose; without it
- * the first one's. A service may say that it answers GET /healthz (a pluginBase): it is asked after on_health. */
+ * Several services may have methods with the same verb and path: then the request's PlugKit-Type says whose;
+ * without it the first one's. A service may say that it answers GET /healthz (a pluginBase): it is asked after
+ * on_health. */
 #ifndef PK__ENDPOINTS_H
 #define PK__ENDPOINTS_H
 #include "../base/defs.h"

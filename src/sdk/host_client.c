@@ -47,8 +47,8 @@ static const pk__control_service *pk__host_client_find(const pk__host_client *c,
     return NULL;
 }
 
-/* "/services/audit/log" + "/write", in memory that goes back with the target. A method without a known path is POSTed to
- * one of its name. */
+/* "/services/audit/log" + "/write", in memory that goes back with the target. A method without a known path is
+ * POSTed to one of its name. */
 static pk_err pk__host_client_address(const pk__host_client *c, const pk__control_service *s,
                                       const pk_call_desc *desc, pk__target *out, pk_error *err)
 {

@@ -1,15 +1,16 @@
 /* host_client.h - how a plugin calls its host: pk_sdk_host.
  *
- * The host said at the start which services it offers, and at which path each is. So a call to contract + type goes to
- * that path with the method's own behind it, with our token and our name, over a pool of connections of the usual kind;
- * the call machine (rpc/call.h) is the same as in a host. There is always a caller, also without a host: it finds nothing.
+ * The host said at the start which services it offers, and at which path each is. So a call to contract + type goes
+ * to that path with the method's own behind it, with our token and our name, over a pool of connections of the
+ * usual kind; the call machine (rpc/call.h) is the same as in a host. There is always a caller, also without a
+ * host: it finds nothing.
  *
- * It is made when pk_sdk_host is first called, and nothing else of the SDK names its functions: the linker leaves the whole
- * client side out of a plugin that never calls its host (-ffunction-sections, --gc-sections). Should there be no memory
- * for it then, its calls say so.
+ * It is made when pk_sdk_host is first called, and nothing else of the SDK names its functions: the linker leaves
+ * the whole client side out of a plugin that never calls its host (-ffunction-sections, --gc-sections). Should
+ * there be no memory for it then, its calls say so.
  *
- * A call waits on the thread that makes it. On the loop's thread it steps the loop meanwhile, so that the host may call
- * back: then another handler can run before the waiting one goes on. */
+ * A call waits on the thread that makes it. On the loop's thread it steps the loop meanwhile, so that the host may
+ * call back: then another handler can run before the waiting one goes on. */
 #ifndef PK__HOST_CLIENT_H
 #define PK__HOST_CLIENT_H
 #ifndef PLUGKIT_NO_NET

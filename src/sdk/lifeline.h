@@ -3,11 +3,11 @@
  *     1. The control socket ends: the kernel closes the host's end, however the host dies. Noticed at once.
  *     2. The parent changes: a host that forked without exec left a child behind that keeps the socket open. Looked at
  *        once a second.
- *     3. The guard, a thread that does nothing but wait for (1): should the loop not have noticed a second later, because a
- *        handler never returns, the guard ends the process. Only for processes whose main is ours.
+ *     3. The guard, a thread that does nothing but wait for (1): should the loop not have noticed a second later,
+ *        because a handler never returns, the guard ends the process. Only for processes whose main is ours.
  *
- * Before the loop runs, the socket is used waiting: the first line is read with a deadline, and our two lines or the error
- * are written. Then it is watched: {"shutdown":true} is passed on, what is not understood is ignored. */
+ * Before the loop runs, the socket is used waiting: the first line is read with a deadline, and our two lines or
+ * the error are written. Then it is watched: {"shutdown":true} is passed on, what is not understood is ignored. */
 #ifndef PK__LIFELINE_H
 #define PK__LIFELINE_H
 #ifndef PLUGKIT_NO_NET

@@ -161,8 +161,9 @@ static void pk__sdk_ignore_sigpipe(pk_sdk *p)
 static pk_err pk__sdk_check(const pk_sdk_desc *desc, pk_error *err)
 {
     if (!pk__service_is_name(pk_str_from(desc->id))) {
-        return pk_error_set(err, PK_ERR_BAD_NAME, "cannot be a plugin: '%s' is not an id: letters, digits, '_', '.' and "
-                            "'-', at most %d", desc->id ? desc->id : "", PK__SERVICE_NAME_MAX);
+        return pk_error_set(err, PK_ERR_BAD_NAME,
+                            "cannot be a plugin: '%s' is not an id: letters, digits, '_', '.' and '-', at most %d",
+                            desc->id ? desc->id : "", PK__SERVICE_NAME_MAX);
     }
     if (desc->workers < 0 || (desc->service_count && !desc->services) || (desc->route_count && !desc->routes)) {
         return pk_error_set(err, PK_ERR_MISUSE, "cannot start '%s': its description is not complete", desc->id);

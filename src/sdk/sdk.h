@@ -5,8 +5,8 @@
  *     starting   arguments (args.h) -> are the services complete? -> what were we told (settings.h) -> on_config ->
  *                listen (door.h) -> server and routes (endpoints.h) -> on_start -> announce the address
  *     running    requests are served; work (work.h), lifeline (lifeline.h) and signals may ask for the end
- *     draining   the socket's file is gone, no more connections are taken, those under way get their answers,
- *                for as long as the reason allows: 5 s after /shutdown, a signal, idleness or pk_sdk_stop; half a second
+ *     draining   the socket's file is gone, no more connections are taken, requests under way get their answers, for
+ *                as long as the reason allows: 5 s after /shutdown, a signal, idleness or pk_sdk_stop; half a second
  *                when the host is dead and nobody waits
  *     stopped    pk_sdk_is_running is false; destroy frees the rest, then calls on_close
  *

@@ -159,7 +159,8 @@ PK__FN pk_err pk__settings_read_line(pk__settings *s, pk_str line, pk_error *err
     }
     s->host = start.host;
     s->host.address = pk_mem_dup(&s->mem, start.host.address);
-    return s->instance.ptr && s->token.ptr && s->host.address.ptr ? PK_OK : pk__error_memory(err, "read the host's first line");
+    bool good = s->instance.ptr && s->token.ptr && s->host.address.ptr;
+    return good ? PK_OK : pk__error_memory(err, "read the host's first line");
 }
 
 /* ", "-separated, for people. */

@@ -1,8 +1,8 @@
 /* work.h - is anybody using this plugin? Counts requests, and tells when there have been none for long enough.
  *
- * Any request under way holds the timeout off, however long it runs; when the last one ends, the time begins anew. So that
- * a request costs no timer, the timer is left running: when it fires too early it looks at when work last ended, and sleeps
- * for the rest. All of it happens on the loop's thread. */
+ * Any request under way holds the timeout off, however long it runs; when the last one ends, the time begins anew.
+ * So that a request costs no timer, the timer is left running: when it fires too early it looks at when work last
+ * ended, and sleeps for the rest. All of it happens on the loop's thread. */
 #ifndef PK__WORK_H
 #define PK__WORK_H
 #include "../base/defs.h"

@@ -15,7 +15,8 @@ static pk_err process(const data_processor *self, pk_ctx *ctx, const process_req
     return PK_OK;
 }
 
-static pk_err formats(const data_processor *self, pk_ctx *ctx, const pk_none *req, formats_response *resp, pk_error *err)
+static pk_err formats(const data_processor *self, pk_ctx *ctx, const pk_none *req, formats_response *resp,
+                      pk_error *err)
 {
     (void)self, (void)ctx, (void)req, (void)resp, (void)err;
     return PK_OK;
@@ -83,7 +84,8 @@ static int prepare(void)
     setenv("PLUGKIT_PROTOCOL", "plugkit/1", 1);
     setenv("PLUGKIT_CONTROL_FD", number, 1);
     snprintf(place, sizeof(place), "%.80s/echo.sock", test_now.folder);
-    snprintf(line, sizeof(line), "{\"config\":[],\"instance\":\"echo-1\",\"token\":\"secret\",\"listen\":\"%s\"}\n", place);
+    snprintf(line, sizeof(line),
+             "{\"config\":[],\"instance\":\"echo-1\",\"token\":\"secret\",\"listen\":\"%s\"}\n", place);
     say(line);
     return pair[1];
 }
@@ -119,8 +121,9 @@ static int dial(void)
 static const char *ask_on(int fd, pk_loop *loop, const char *what, const char *body)
 {
     static char text[4096];
-    int len = snprintf(text, sizeof(text), "%s HTTP/1.1\r\nHost: x\r\nPlugKit-Token: secret\r\nContent-Length: %zu\r\n\r\n%s",
-                       what, strlen(body), body);
+    int len = snprintf(text, sizeof(text),
+                       "%s HTTP/1.1\r\nHost: x\r\nPlugKit-Token: secret\r\nContent-Length: %zu\r\n\r\n%s", what,
+                       strlen(body), body);
     REQUIRE(write(fd, text, (size_t)len) == len);
     ssize_t n = -1;
     WAIT_UNTIL(pk_loop_step(loop, 10, NULL) != PK_OK || (n = recv(fd, text, sizeof(text) - 1, MSG_DONTWAIT)) > 0);

@@ -1,5 +1,5 @@
-/* test_service.c - offered services: what is refused, what is printed, how bytes become structs and back; and the stubs,
- * over a dialect that answers at once. */
+/* test_service.c - offered services: what is refused, what is printed, how bytes become structs and back; and the
+ * stubs, over a dialect that answers at once. */
 #include "unit.h"
 
 #define ADD_REQUEST(F, T)                                                                                     \

@@ -195,10 +195,12 @@ TEST(settings, hands_over_declared_types_only)
     pk_sdk_desc deaf = {.id = "shout"};
     pk_error err;
 
-    CHECK_OK(apply("{\"type\":\"db\",\"data\":1},{\"type\":\"log\",\"data\":{}},{\"type\":\"db\",\"data\":2}", &desc, NULL));
+    CHECK_OK(apply("{\"type\":\"db\",\"data\":1},{\"type\":\"log\",\"data\":{}},{\"type\":\"db\",\"data\":2}", &desc,
+                   NULL));
     CHECK_STR(told, "db=1;log={};db=2;");
     CHECK_ERR(apply("{\"type\":\"cache\",\"data\":1}", &desc, &err), PK_ERR_CONFIG);
-    CHECK_STR(err.msg, "cannot configure 'shout': it does not understand the config type 'cache' (it declares: db, log)");
+    CHECK_STR(err.msg,
+              "cannot configure 'shout': it does not understand the config type 'cache' (it declares: db, log)");
     CHECK_ERR(apply("{\"type\":\"db\",\"data\":1}", &deaf, &err), PK_ERR_CONFIG);
     CHECK_CONTAINS(err.msg, "(it declares: none)");
     CHECK_OK(apply("", &deaf, NULL));
