@@ -271,12 +271,14 @@ static pk_err pk__sdk_announce(pk_sdk *p, pk_error *err)
 
 static pk_err pk__sdk_call_on_start(pk_sdk *p, pk_error *err)
 {
-    pk_err rc = p->desc.on_start ? p->desc.on_start(p->desc.user, p, err) : PK_OK;
-    if (rc && err && err->code != rc) { // returned a code, and did not say more
-        (void)pk_error_set(err, rc, "cannot start '%s': %s", p->desc.id, pk_err_text(rc));
-    }
+    pk_error why;
+    memset(&why, 0, sizeof(why));
+    pk_err rc = p->desc.on_start ? p->desc.on_start(p->desc.user, p, &why) : PK_OK;
     p->started = rc == PK_OK;
-    return rc;
+    if (rc && why.code != rc) { // returned a code, and did not say more
+        return pk_error_set(err, rc, "cannot start '%s': %s", p->desc.id, pk_err_text(rc));
+    }
+    return rc ? pk__error_copy(err, &why) : PK_OK;
 }
 
 /* From here on things are watched that can ask for the end. */

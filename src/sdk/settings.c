@@ -188,13 +188,15 @@ PK__FN pk_err pk__settings_apply(const pk__settings *s, const pk_sdk_desc *desc,
             return pk_error_set(err, PK_ERR_CONFIG, "cannot configure '%s': it does not understand the config type '%"
                                 PK_FMT "' (it declares: %s)", desc->id, PK_ARG(c->type), known[0] ? known : "none");
         }
-        pk_err rc = desc->on_config ? desc->on_config(desc->user, c->type, c->data, err) : PK_OK;
+        pk_error why;
+        memset(&why, 0, sizeof(why));
+        pk_err rc = desc->on_config ? desc->on_config(desc->user, c->type, c->data, &why) : PK_OK;
+        if (rc && why.code != rc) { // returned a code, and did not say more
+            return pk_error_set(err, rc, "cannot configure '%s' with '%" PK_FMT "': %s", desc->id, PK_ARG(c->type),
+                                pk_err_text(rc));
+        }
         if (rc) {
-            if (err && err->code != rc) { // returned a code, and did not say more
-                (void)pk_error_set(err, rc, "cannot configure '%s' with '%" PK_FMT "': %s", desc->id,
-                                   PK_ARG(c->type), pk_err_text(rc));
-            }
-            return rc;
+            return pk__error_copy(err, &why);
         }
     }
     return PK_OK;

@@ -183,17 +183,23 @@ TEST(lifeline, notices_that_the_parent_has_changed)
     pk__clock_real();
 }
 
-/* The process hangs in what stands for a handler: nobody steps the loop, and the guard must end it. */
-TEST_EXITS(lifeline, guard_ends_a_process_that_hangs, TEST_STATUS(1))
+TEST(lifeline, guard_ends_a_process_that_hangs)
 {
-    pk__lifeline l;
-    int host;
-    open_pair(&l, &host);
-    pk__lifeline_guard(&l);
-    close(host);
-    for (;;) {
-        test__nap(1000);
+    int status;
+    pid_t pid = fork();
+    REQUIRE(pid >= 0);
+    if (pid == 0) {
+        pk__lifeline l;
+        int host;
+        open_pair(&l, &host);
+        pk__lifeline_guard(&l);
+        close(host);
+        for (;;) { // stands for a handler: nobody steps the loop
+            test__nap(1000);
+        }
     }
+    REQUIRE(waitpid(pid, &status, 0) == pid && WIFEXITED(status));
+    CHECK(WEXITSTATUS(status) == 1 || getenv("TEST_VALGRIND")); // valgrind has a status of its own for such an end
 }
 
 TEST(lifeline, guard_leaves_a_process_alone_that_ends_by_itself)
