@@ -1947,11 +1947,46 @@ PK_API pk_kind pk_kind_from_status(int status)
     }
 }
 
+/* How many bytes of well-formed UTF-8 start at s; 0 = none (RFC 3629). */
+static size_t pk__error_utf8(const unsigned char *s, size_t len)
+{
+    unsigned char c = s[0];
+    size_t need = c < 0x80 ? 1 : c >= 0xC2 && c <= 0xDF ? 2 : (c & 0xF0) == 0xE0 ? 3 : c >= 0xF0 && c <= 0xF4 ? 4 : 0;
+    if (need == 0 || need > len) {
+        return 0;
+    }
+    for (size_t i = 1; i < need; i++) {
+        if ((s[i] & 0xC0) != 0x80) {
+            return 0;
+        }
+    }
+    bool bad = (c == 0xE0 && s[1] < 0xA0) || (c == 0xED && s[1] > 0x9F) || (c == 0xF0 && s[1] < 0x90) ||
+               (c == 0xF4 && s[1] > 0x8F) || (c == 0xC2 && need == 2 && s[1] < 0xA0); // C1 controls
+    return bad ? 0 : need;
+}
+
+/* Was the text cut to fit its array, in the middle of its last character? Then that goes as well. */
+static void pk__error_whole(char *text, size_t cap)
+{
+    size_t len = strlen(text);
+    size_t last = len; // where the last character begins, + 1
+    if (len + 1 < cap) {
+        return;
+    }
+    while (last > 1 && len - last < 3 && ((unsigned char)text[last - 1] & 0xC0) == 0x80) {
+        last--;
+    }
+    if (last > 0 && pk__error_utf8((const unsigned char *)text + last - 1, len - last + 1) == 0) {
+        text[last - 1] = '\0';
+    }
+}
+
 PK__FN pk_err pk__error_setv(pk_error *err, pk_err code, const char *format, va_list args)
 {
     if (err) {
         char msg[sizeof(err->msg)]; // the arguments may point into *err
         (void)vsnprintf(msg, sizeof(msg), format, args);
+        pk__error_whole(msg, sizeof(msg));
         memset(err, 0, sizeof(*err));
         err->code = code;
         err->where = pk_err_text(code);
@@ -1978,6 +2013,7 @@ PK_API pk_err pk_error_sys(pk_error *err, pk_err code, int sys_errno, const char
         va_end(args);
         size_t len = strlen(err->msg);
         (void)snprintf(err->msg + len, sizeof(err->msg) - len, ": %s", strerror(sys_errno));
+        pk__error_whole(err->msg, sizeof(err->msg));
         err->sys_errno = sys_errno;
     }
     return code;
@@ -2006,6 +2042,7 @@ PK__FN pk_err pk__error_wrap(pk_error *err, const char *format, ...)
         size_t have = strlen(err->msg);
         (void)snprintf(msg + len, room, ": %.*s", (int)PK__MIN(have, room), err->msg);
     }
+    pk__error_whole(msg, sizeof(msg));
     memcpy(err->msg, msg, sizeof(msg));
     return err->code;
 }
@@ -2013,24 +2050,6 @@ PK__FN pk_err pk__error_wrap(pk_error *err, const char *format, ...)
 PK__FN pk_err pk__error_memory(pk_error *err, const char *what)
 {
     return pk_error_set(err, PK_ERR_NO_MEMORY, "cannot %s: out of memory", what);
-}
-
-/* How many bytes of well-formed UTF-8 start at s; 0 = none (RFC 3629). */
-static size_t pk__error_utf8(const unsigned char *s, size_t len)
-{
-    unsigned char c = s[0];
-    size_t need = c < 0x80 ? 1 : c >= 0xC2 && c <= 0xDF ? 2 : (c & 0xF0) == 0xE0 ? 3 : c >= 0xF0 && c <= 0xF4 ? 4 : 0;
-    if (need == 0 || need > len) {
-        return 0;
-    }
-    for (size_t i = 1; i < need; i++) {
-        if ((s[i] & 0xC0) != 0x80) {
-            return 0;
-        }
-    }
-    bool bad = (c == 0xE0 && s[1] < 0xA0) || (c == 0xED && s[1] > 0x9F) || (c == 0xF0 && s[1] < 0x90) ||
-               (c == 0xF4 && s[1] > 0x8F) || (c == 0xC2 && need == 2 && s[1] < 0xA0); // C1 controls
-    return bad ? 0 : need;
 }
 
 PK__FN size_t pk__error_clean(char *out, size_t cap, pk_str in)
@@ -2465,7 +2484,7 @@ PK__FN bool pk__atomic_cas_ptr(void **at, void *expected, void *value)
  *
  * A line of the list:  X(type, name, (parameters), call, errno of a made-up failure, what it then returns)
  * The name is the name at PK__SYS; the call may be any expression, which is where systems differ: what only
- * Linux has is done by the functions behind PK__SYS_PORT, whole alternatives in sys.c. A made-up failure must
+ * Linux has is done by pk__sys_port_*, whole alternatives in sys.c. A made-up failure must
  * not lose what a real one would not lose either, so close and its kind do their work before they fail.
  *
  * Five features are younger than the kernels we run on: pidfd_open, close_range, openat2, memfd_create,
@@ -3881,7 +3900,7 @@ PK__FN pk_err pk__random_bytes(void *out, size_t len, pk_error *err)
 PK__FN pk_err pk__random_token(char out[PK__TOKEN_LEN + 1], pk_error *err)
 {
     static const char digits[] = "0123456789abcdef";
-    unsigned char bytes[PK__TOKEN_LEN / 2];
+    unsigned char bytes[PK__TOKEN_LEN / 2] = {0};
     pk_err code = pk__random_bytes(bytes, sizeof(bytes), err);
     if (code) {
         out[0] = '\0';
@@ -7005,12 +7024,12 @@ PK__FN const char *pk__process_signal_name(int number)
         int number;
         const char *name;
     } names[] = {
-        {SIGHUP, "hangup"},          {SIGINT, "interrupt"},      {SIGQUIT, "quit"},
-        {SIGILL, "illegal instruction"}, {SIGTRAP, "trap"},      {SIGABRT, "aborted"},
-        {SIGBUS, "bus error"},       {SIGFPE, "arithmetic error"}, {SIGKILL, "killed"},
-        {SIGSEGV, "segmentation fault"}, {SIGPIPE, "broken pipe"}, {SIGALRM, "alarm"},
-        {SIGTERM, "terminated"},     {SIGUSR1, "user signal 1"}, {SIGUSR2, "user signal 2"},
-        {SIGXCPU, "too much processor time"}, {SIGXFSZ, "file too large"}, {SIGSYS, "bad system call"},
+        {SIGHUP, "hangup"},                 {SIGINT, "interrupt"},           {SIGQUIT, "quit"},
+        {SIGILL, "illegal instruction"},    {SIGTRAP, "trap"},               {SIGABRT, "aborted"},
+        {SIGBUS, "bus error"},              {SIGFPE, "arithmetic error"},    {SIGKILL, "killed"},
+        {SIGSEGV, "segmentation fault"},    {SIGPIPE, "broken pipe"},        {SIGALRM, "alarm"},
+        {SIGTERM, "terminated"},            {SIGUSR1, "user signal 1"},      {SIGUSR2, "user signal 2"},
+        {SIGXCPU, "too much processor time"}, {SIGXFSZ, "file too large"},     {SIGSYS, "bad system call"},
     };
     for (size_t i = 0; i < PK__COUNT(names); i++) {
         if (names[i].number == number) {
@@ -11382,7 +11401,7 @@ static bool pk__address_take(pk_str *s, const char *prefix)
 
 static pk_err pk__address_bad(pk_error *err, pk_str text, const char *why)
 {
-    char shown[160];
+    char shown[80]; // the reason comes behind it, and must fit
     (void)pk__error_clean(shown, sizeof(shown), text);
     return pk_error_set(err, PK_ERR_BAD_ENDPOINT, "cannot use address '%s': %s", shown, why);
 }
@@ -15575,7 +15594,7 @@ typedef struct pk__waiter {
     uint32_t serial; //   and since when
 } pk__waiter;
 
-/* Where an attempt goes. The strings live as long as the target is held. */
+/* Where an attempt goes. The strings live as long as the target is held, the plugin's name as long as the router. */
 typedef struct pk__target {
     const pk_dialect *dialect;
     void *channel;
@@ -15592,7 +15611,7 @@ typedef struct pk__usage { // what an attempt amounted to, for the router's book
 } pk__usage;
 
 typedef struct pk__router {
-    /* Takes an instance for an attempt. PK_ERR_BUSY: *w was queued and will be woken. */
+    /* Takes an instance for an attempt. PK_ERR_BUSY: *w was queued and will be woken; of *out only `plugin` is valid. */
     pk_err (*take)(void *user, const pk_call_desc *desc, pk__waiter *w, pk__target *out, pk_error *err);
     void (*unqueue)(void *user, pk__waiter *w); // after it, wake does not run
     void (*give_back)(void *user, pk__target *target, const pk__usage *usage);
@@ -15885,10 +15904,31 @@ static pk__call *pk__call_of(pk_attempt *a)
     return (pk__call *)(void *)a; // the first member
 }
 
+/* Whoever reads it wants to know which plugin it was; and what was asked for, as long as none is chosen. */
 static pk_err pk__call_fail(pk__call *c, pk_err code, const char *what)
 {
-    return pk_error_set(&c->error, code, "cannot call '%s.%s': %s", c->desc.contract ? c->desc.contract : "plugin",
-                        c->desc.method ? c->desc.method : c->desc.http ? c->desc.http : "?", what);
+    const pk_call_desc *d = &c->desc;
+    pk_str who = c->target.plugin.len ? c->target.plugin : pk_str_from(d->plugin);
+    if (who.len) {
+        return pk_error_set(&c->error, code, "cannot call '%" PK_FMT "': %s", PK_ARG(who), what);
+    }
+    return pk_error_set(&c->error, code, "cannot call '%s.%s': %s", d->contract ? d->contract : "plugin",
+                        d->method ? d->method : d->http ? d->http : "?", what);
+}
+
+/* Dialects know their peer by its address only. */
+static void pk__call_name_plugin(pk__call *c)
+{
+    switch (c->error.code) {
+    case PK_ERR_PLUGIN_CONNECTION:
+    case PK_ERR_PLUGIN_TIMEOUT:
+    case PK_ERR_HTTP:
+    case PK_ERR_PROTOCOL: break;
+    default: return;
+    }
+    if (!pk_str_starts(pk_str_from(c->error.msg), PK_STR("cannot call '"))) {
+        (void)pk__error_wrap(&c->error, "cannot call '%" PK_FMT "'", PK_ARG(c->target.plugin));
+    }
 }
 
 PK__FN void pk__call_poke(pk__call *c)
@@ -16246,6 +16286,7 @@ static void pk__call_step_tried(pk__call *c)
                                   c->reply->meta_count, c->reply->body.bytes);
         c->error.sent = PK_SENT_ANSWERED;
     }
+    pk__call_name_plugin(c);
     (void)pk__chain_after(c->caller->chain, &c->at, c->caller->chain_call, c->chain_state, &c->exchange, &unused);
     pk__call_give_back(c);
     c->state = PK__CALL_AFTER;
@@ -16330,7 +16371,9 @@ static bool pk__call_advance(pk__call *c)
     for (;;) {
         if ((c->timed_out || c->canceled) && c->state < PK__CALL_TRIED) {
             pk__call_abandon(c, c->canceled ? PK_ERR_CANCELED : PK_ERR_PLUGIN_TIMEOUT,
-                             c->canceled ? "it was cancelled" : "the deadline passed");
+                             c->canceled ? "it was cancelled"
+                             : c->queued ? "it was not ready before the deadline passed"
+                                         : "the deadline passed");
             if (c->queued) {
                 c->caller->router.unqueue(c->caller->router.user, &c->waiter);
                 c->queued = false;
@@ -17160,18 +17203,19 @@ PK__FN pk_dialect pk__http_channel_dialect(const char *name, const pk__http_chan
  *      "host":{"address":"http+unix:///run/plugkit-0/x/host.sock",
  *              "services":[{"contract":"audit","type":"log","version":"1.0.0","path":"/services/audit/log"}]}}
  *
- * and the plugin answers {"listening":"http+unix:///..."}, then {"ready":true}; or {"error":"..","code":"CONFIG_1703"}
- * and exits with 1. Later the host may say {"shutdown":true}; its end of the socket closing means the same, at once.
- * A plugin calls its host's services at host.address with its own token and its instance as PlugKit-Caller.
+ * and the plugin answers {"listening":"http+unix:///..."}, then {"ready":true}; or
+ * {"error":"..","code":"CONFIG_1703"} and exits with 1. Later the host may say {"shutdown":true}; its end of the
+ * socket closing means the same, at once. A plugin calls its host's services at host.address with its own token and
+ * its instance as PlugKit-Caller.
  *
- * Lines are built and read by struct tables: keys come out in the order above, without blanks, so that a shell can take
- * them apart; unknown keys are ignored, so that both sides can learn new words on their own.
+ * Lines are built and read by struct tables: keys come out in the order above, without blanks, so that a shell can
+ * take them apart; unknown keys are ignored, so that both sides can learn new words on their own.
  *
- * Reading: bytes are fed as they come, lines are taken as long as there are any. A line that is longer than the limit
- * ends the conversation: whoever sends such a thing does not follow the protocol, and there is no way to tell where the
- * next line begins that would not let data pose as one. */
+ * Reading: bytes are fed as they come, lines are taken as long as there are any. A line that is longer than the
+ * limit ends the conversation: whoever sends such a thing does not follow the protocol, and there is no way to tell
+ * where the next line begins that would not let data pose as one. */
 #ifdef PLUGKIT_LINES
-#line 19 "src/rpc/control.h"
+#line 20 "src/rpc/control.h"
 #endif
 
 
@@ -17253,25 +17297,26 @@ PK__FN bool pk__control_lines_is_empty(const pk__control_lines *l); // nothing i
 /* == rpc/service.h == */
 /* service.h - between bytes and structs: how an offered service is checked, described, served and called.
  *
- * Serving: a pk_request goes in, the method's C function runs with structs, a pk_response comes out. Sockets play no
- * part, so a plugin's HTTP routes and a host's internal plugins share this:
+ * Serving: a pk_request goes in, the method's C function runs with structs, a pk_response comes out. Sockets play
+ * no part, so a plugin's HTTP routes and a host's internal plugins share this:
  *
  *     request body   -> JSON into a zeroed struct | pk_none | pk_blob (bytes, or the reader on upload routes)
  *     run            -> the contract's function
  *     response       -> struct to JSON | nothing | the blob's body as it is
  *
- * Memory. The request struct, the response struct and the encoded answer live in ctx->mem, which lasts until the answer
- * is written. The response's own pk_mem (where handlers allocate) is a separate one, because a handler may pass its
- * response on to another call, which empties it; but its first bytes are lent to it by ctx->mem, so that a small answer
- * allocates nothing. It is freed as soon as the answer is encoded; that of a blob when its bytes are written (done).
+ * Memory. The request struct, the response struct and the encoded answer live in ctx->mem, which lasts until the
+ * answer is written. The response's own pk_mem (where handlers allocate) is a separate one, because a handler may
+ * pass its response on to another call, which empties it; but its first bytes are lent to it by ctx->mem, so that a
+ * small answer allocates nothing. It is freed as soon as the answer is encoded; that of a blob when its bytes are
+ * written (done).
  *
- * Errors. A request that cannot be read is 400 with the place ("config.retry: expected integer"); a response that cannot
- * be written is 500, for it is not the caller's fault. What a handler reports goes out as it is.
+ * Errors. A request that cannot be read is 400 with the place ("config.retry: expected integer"); a response that
+ * cannot be written is 500, for it is not the caller's fault. What a handler reports goes out as it is.
  *
  * Calling is the mirror image: pk_stub_call encodes into scratch on the stack, lends the response's pk_mem to the
  * reply, and decodes in place. A warm call of usual size allocates nothing. */
 #ifdef PLUGKIT_LINES
-#line 19 "src/rpc/service.h"
+#line 20 "src/rpc/service.h"
 #endif
 
 
@@ -17285,8 +17330,9 @@ PK__FN bool pk__control_lines_is_empty(const pk__control_lines *l); // nothing i
 PK__FN bool pk__service_is_name(pk_str name);
 PK__FN bool pk__service_is_type(pk_str type);
 
-/* Can these be offered together? Names and versions are well formed, every method has a function and a "VERB /path", and
- * no (contract, type) comes twice. Errors: PK_ERR_BAD_NAME, PK_ERR_BAD_CONTRACT (names the method), PK_ERR_DUPLICATE. */
+/* Can these be offered together? Names and versions are well formed, every method has a function and a
+ * "VERB /path", and no (contract, type) comes twice.
+ * Errors: PK_ERR_BAD_NAME, PK_ERR_BAD_CONTRACT (names the method), PK_ERR_DUPLICATE. */
 PK__FN pk_err pk__service_check(const pk_service *services, size_t count, pk_error *err);
 /* Takes "POST /process" apart. False: not of this form. The path holds no query, star, space or percent sign. */
 PK__FN bool pk__service_split(const char *http, pk_str *verb, pk_str *path);
@@ -18912,7 +18958,7 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 18916 "plugkit.h"
+#line 18962 "plugkit.h"
 #endif
 #else // the core is in this file already: its private macros, once more
 #if (defined(__GLIBC__) && !defined(__USE_GNU)) ||                                                                     \
@@ -20967,6 +21013,7 @@ static pk_err pk__select_take_locked(pk__registry *r, const pk_call_desc *d, pk_
     }
     memset(out, 0, sizeof(*out));
     pk__instance *i = p->instance;
+    out->plugin = pk_str_from(p->id);
     if (!i || !i->channel || i->suspect) {
         return pk__select_wish(r, p, w, err);
     }
@@ -20977,7 +21024,6 @@ static pk_err pk__select_take_locked(pk__registry *r, const pk_call_desc *d, pk_
     out->dialect = i->dialect;
     out->channel = i->channel;
     out->instance = i;
-    out->plugin = pk_str_from(p->id);
     out->instance_name = pk_str_from(i->name);
     i->in_flight++;
     return PK_OK;
@@ -22119,6 +22165,9 @@ static void pk__launching_tail(pk_launch *l, pk_str line)
     }
     if (have + add + 4 > sizeof(l->tail)) {
         size_t drop = PK__MIN(have, have + add + 4 - sizeof(l->tail));
+        while (drop < have && ((unsigned char)l->tail[drop] & 0xC0) == 0x80) {
+            drop++; // not in the middle of a character
+        }
         memmove(l->tail, l->tail + drop, have - drop + 1);
         have -= drop;
     }
@@ -22185,6 +22234,10 @@ static void pk__launching_on_message(pk_launch *l, const pk__control_message *sa
         pk__launching_fail(l, &why);
     } else if (said->has_ready && said->ready && l->instance->channel) {
         pk__keeper_up(l->keeper);
+    } else if (said->has_ready && said->ready) {
+        (void)pk_error_set(&why, PK_ERR_PROTOCOL, "cannot start '%s': it says that it is ready, but not where it listens",
+                           l->plugin->id);
+        pk__launching_fail(l, &why);
     }
 }
 
@@ -22731,9 +22784,9 @@ static void pk__keeper_why(const pk__keeper *k, const pk_launch *l, pk_error *wh
         (void)snprintf(how, sizeof(how), "it ended with %d", l->wait_status);
 #endif
     }
-    (void)pk_error_set(why, PK_ERR_START, "%s '%s': %s%s%s",
-                       !l->instance ? "cannot probe" : was_up ? "the plugin crashed:" : "cannot start", k->plugin->id, how,
-                       l->tail[0] ? ": " : "", l->tail);
+    (void)pk_error_set(why, PK_ERR_START, "%s '%s'%s: %s%s%s",
+                       !l->instance ? "cannot probe" : was_up ? "the plugin" : "cannot start", k->plugin->id,
+                       was_up ? " crashed" : "", how, l->tail[0] ? ": " : "", l->tail);
 }
 
 static void pk__keeper_crashed(pk__keeper *k, const pk_error *why)
@@ -24525,7 +24578,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 }
 
 #ifdef PLUGKIT_LINES
-#line 24529 "plugkit.h"
+#line 24582 "plugkit.h"
 #endif
 #ifndef PLUGKIT_TEST
 #undef PK__FN

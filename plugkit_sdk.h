@@ -1829,11 +1829,46 @@ PK_API pk_kind pk_kind_from_status(int status)
     }
 }
 
+/* How many bytes of well-formed UTF-8 start at s; 0 = none (RFC 3629). */
+static size_t pk__error_utf8(const unsigned char *s, size_t len)
+{
+    unsigned char c = s[0];
+    size_t need = c < 0x80 ? 1 : c >= 0xC2 && c <= 0xDF ? 2 : (c & 0xF0) == 0xE0 ? 3 : c >= 0xF0 && c <= 0xF4 ? 4 : 0;
+    if (need == 0 || need > len) {
+        return 0;
+    }
+    for (size_t i = 1; i < need; i++) {
+        if ((s[i] & 0xC0) != 0x80) {
+            return 0;
+        }
+    }
+    bool bad = (c == 0xE0 && s[1] < 0xA0) || (c == 0xED && s[1] > 0x9F) || (c == 0xF0 && s[1] < 0x90) ||
+               (c == 0xF4 && s[1] > 0x8F) || (c == 0xC2 && need == 2 && s[1] < 0xA0); // C1 controls
+    return bad ? 0 : need;
+}
+
+/* Was the text cut to fit its array, in the middle of its last character? Then that goes as well. */
+static void pk__error_whole(char *text, size_t cap)
+{
+    size_t len = strlen(text);
+    size_t last = len; // where the last character begins, + 1
+    if (len + 1 < cap) {
+        return;
+    }
+    while (last > 1 && len - last < 3 && ((unsigned char)text[last - 1] & 0xC0) == 0x80) {
+        last--;
+    }
+    if (last > 0 && pk__error_utf8((const unsigned char *)text + last - 1, len - last + 1) == 0) {
+        text[last - 1] = '\0';
+    }
+}
+
 PK__FN pk_err pk__error_setv(pk_error *err, pk_err code, const char *format, va_list args)
 {
     if (err) {
         char msg[sizeof(err->msg)]; // the arguments may point into *err
         (void)vsnprintf(msg, sizeof(msg), format, args);
+        pk__error_whole(msg, sizeof(msg));
         memset(err, 0, sizeof(*err));
         err->code = code;
         err->where = pk_err_text(code);
@@ -1860,6 +1895,7 @@ PK_API pk_err pk_error_sys(pk_error *err, pk_err code, int sys_errno, const char
         va_end(args);
         size_t len = strlen(err->msg);
         (void)snprintf(err->msg + len, sizeof(err->msg) - len, ": %s", strerror(sys_errno));
+        pk__error_whole(err->msg, sizeof(err->msg));
         err->sys_errno = sys_errno;
     }
     return code;
@@ -1888,6 +1924,7 @@ PK__FN pk_err pk__error_wrap(pk_error *err, const char *format, ...)
         size_t have = strlen(err->msg);
         (void)snprintf(msg + len, room, ": %.*s", (int)PK__MIN(have, room), err->msg);
     }
+    pk__error_whole(msg, sizeof(msg));
     memcpy(err->msg, msg, sizeof(msg));
     return err->code;
 }
@@ -1895,24 +1932,6 @@ PK__FN pk_err pk__error_wrap(pk_error *err, const char *format, ...)
 PK__FN pk_err pk__error_memory(pk_error *err, const char *what)
 {
     return pk_error_set(err, PK_ERR_NO_MEMORY, "cannot %s: out of memory", what);
-}
-
-/* How many bytes of well-formed UTF-8 start at s; 0 = none (RFC 3629). */
-static size_t pk__error_utf8(const unsigned char *s, size_t len)
-{
-    unsigned char c = s[0];
-    size_t need = c < 0x80 ? 1 : c >= 0xC2 && c <= 0xDF ? 2 : (c & 0xF0) == 0xE0 ? 3 : c >= 0xF0 && c <= 0xF4 ? 4 : 0;
-    if (need == 0 || need > len) {
-        return 0;
-    }
-    for (size_t i = 1; i < need; i++) {
-        if ((s[i] & 0xC0) != 0x80) {
-            return 0;
-        }
-    }
-    bool bad = (c == 0xE0 && s[1] < 0xA0) || (c == 0xED && s[1] > 0x9F) || (c == 0xF0 && s[1] < 0x90) ||
-               (c == 0xF4 && s[1] > 0x8F) || (c == 0xC2 && need == 2 && s[1] < 0xA0); // C1 controls
-    return bad ? 0 : need;
 }
 
 PK__FN size_t pk__error_clean(char *out, size_t cap, pk_str in)
@@ -2347,7 +2366,7 @@ PK__FN bool pk__atomic_cas_ptr(void **at, void *expected, void *value)
  *
  * A line of the list:  X(type, name, (parameters), call, errno of a made-up failure, what it then returns)
  * The name is the name at PK__SYS; the call may be any expression, which is where systems differ: what only
- * Linux has is done by the functions behind PK__SYS_PORT, whole alternatives in sys.c. A made-up failure must
+ * Linux has is done by pk__sys_port_*, whole alternatives in sys.c. A made-up failure must
  * not lose what a real one would not lose either, so close and its kind do their work before they fail.
  *
  * Five features are younger than the kernels we run on: pidfd_open, close_range, openat2, memfd_create,
@@ -3763,7 +3782,7 @@ PK__FN pk_err pk__random_bytes(void *out, size_t len, pk_error *err)
 PK__FN pk_err pk__random_token(char out[PK__TOKEN_LEN + 1], pk_error *err)
 {
     static const char digits[] = "0123456789abcdef";
-    unsigned char bytes[PK__TOKEN_LEN / 2];
+    unsigned char bytes[PK__TOKEN_LEN / 2] = {0};
     pk_err code = pk__random_bytes(bytes, sizeof(bytes), err);
     if (code) {
         out[0] = '\0';
@@ -6887,12 +6906,12 @@ PK__FN const char *pk__process_signal_name(int number)
         int number;
         const char *name;
     } names[] = {
-        {SIGHUP, "hangup"},          {SIGINT, "interrupt"},      {SIGQUIT, "quit"},
-        {SIGILL, "illegal instruction"}, {SIGTRAP, "trap"},      {SIGABRT, "aborted"},
-        {SIGBUS, "bus error"},       {SIGFPE, "arithmetic error"}, {SIGKILL, "killed"},
-        {SIGSEGV, "segmentation fault"}, {SIGPIPE, "broken pipe"}, {SIGALRM, "alarm"},
-        {SIGTERM, "terminated"},     {SIGUSR1, "user signal 1"}, {SIGUSR2, "user signal 2"},
-        {SIGXCPU, "too much processor time"}, {SIGXFSZ, "file too large"}, {SIGSYS, "bad system call"},
+        {SIGHUP, "hangup"},                 {SIGINT, "interrupt"},           {SIGQUIT, "quit"},
+        {SIGILL, "illegal instruction"},    {SIGTRAP, "trap"},               {SIGABRT, "aborted"},
+        {SIGBUS, "bus error"},              {SIGFPE, "arithmetic error"},    {SIGKILL, "killed"},
+        {SIGSEGV, "segmentation fault"},    {SIGPIPE, "broken pipe"},        {SIGALRM, "alarm"},
+        {SIGTERM, "terminated"},            {SIGUSR1, "user signal 1"},      {SIGUSR2, "user signal 2"},
+        {SIGXCPU, "too much processor time"}, {SIGXFSZ, "file too large"},     {SIGSYS, "bad system call"},
     };
     for (size_t i = 0; i < PK__COUNT(names); i++) {
         if (names[i].number == number) {
@@ -11264,7 +11283,7 @@ static bool pk__address_take(pk_str *s, const char *prefix)
 
 static pk_err pk__address_bad(pk_error *err, pk_str text, const char *why)
 {
-    char shown[160];
+    char shown[80]; // the reason comes behind it, and must fit
     (void)pk__error_clean(shown, sizeof(shown), text);
     return pk_error_set(err, PK_ERR_BAD_ENDPOINT, "cannot use address '%s': %s", shown, why);
 }
@@ -15457,7 +15476,7 @@ typedef struct pk__waiter {
     uint32_t serial; //   and since when
 } pk__waiter;
 
-/* Where an attempt goes. The strings live as long as the target is held. */
+/* Where an attempt goes. The strings live as long as the target is held, the plugin's name as long as the router. */
 typedef struct pk__target {
     const pk_dialect *dialect;
     void *channel;
@@ -15474,7 +15493,7 @@ typedef struct pk__usage { // what an attempt amounted to, for the router's book
 } pk__usage;
 
 typedef struct pk__router {
-    /* Takes an instance for an attempt. PK_ERR_BUSY: *w was queued and will be woken. */
+    /* Takes an instance for an attempt. PK_ERR_BUSY: *w was queued and will be woken; of *out only `plugin` is valid. */
     pk_err (*take)(void *user, const pk_call_desc *desc, pk__waiter *w, pk__target *out, pk_error *err);
     void (*unqueue)(void *user, pk__waiter *w); // after it, wake does not run
     void (*give_back)(void *user, pk__target *target, const pk__usage *usage);
@@ -15767,10 +15786,31 @@ static pk__call *pk__call_of(pk_attempt *a)
     return (pk__call *)(void *)a; // the first member
 }
 
+/* Whoever reads it wants to know which plugin it was; and what was asked for, as long as none is chosen. */
 static pk_err pk__call_fail(pk__call *c, pk_err code, const char *what)
 {
-    return pk_error_set(&c->error, code, "cannot call '%s.%s': %s", c->desc.contract ? c->desc.contract : "plugin",
-                        c->desc.method ? c->desc.method : c->desc.http ? c->desc.http : "?", what);
+    const pk_call_desc *d = &c->desc;
+    pk_str who = c->target.plugin.len ? c->target.plugin : pk_str_from(d->plugin);
+    if (who.len) {
+        return pk_error_set(&c->error, code, "cannot call '%" PK_FMT "': %s", PK_ARG(who), what);
+    }
+    return pk_error_set(&c->error, code, "cannot call '%s.%s': %s", d->contract ? d->contract : "plugin",
+                        d->method ? d->method : d->http ? d->http : "?", what);
+}
+
+/* Dialects know their peer by its address only. */
+static void pk__call_name_plugin(pk__call *c)
+{
+    switch (c->error.code) {
+    case PK_ERR_PLUGIN_CONNECTION:
+    case PK_ERR_PLUGIN_TIMEOUT:
+    case PK_ERR_HTTP:
+    case PK_ERR_PROTOCOL: break;
+    default: return;
+    }
+    if (!pk_str_starts(pk_str_from(c->error.msg), PK_STR("cannot call '"))) {
+        (void)pk__error_wrap(&c->error, "cannot call '%" PK_FMT "'", PK_ARG(c->target.plugin));
+    }
 }
 
 PK__FN void pk__call_poke(pk__call *c)
@@ -16128,6 +16168,7 @@ static void pk__call_step_tried(pk__call *c)
                                   c->reply->meta_count, c->reply->body.bytes);
         c->error.sent = PK_SENT_ANSWERED;
     }
+    pk__call_name_plugin(c);
     (void)pk__chain_after(c->caller->chain, &c->at, c->caller->chain_call, c->chain_state, &c->exchange, &unused);
     pk__call_give_back(c);
     c->state = PK__CALL_AFTER;
@@ -16212,7 +16253,9 @@ static bool pk__call_advance(pk__call *c)
     for (;;) {
         if ((c->timed_out || c->canceled) && c->state < PK__CALL_TRIED) {
             pk__call_abandon(c, c->canceled ? PK_ERR_CANCELED : PK_ERR_PLUGIN_TIMEOUT,
-                             c->canceled ? "it was cancelled" : "the deadline passed");
+                             c->canceled ? "it was cancelled"
+                             : c->queued ? "it was not ready before the deadline passed"
+                                         : "the deadline passed");
             if (c->queued) {
                 c->caller->router.unqueue(c->caller->router.user, &c->waiter);
                 c->queued = false;
@@ -17042,18 +17085,19 @@ PK__FN pk_dialect pk__http_channel_dialect(const char *name, const pk__http_chan
  *      "host":{"address":"http+unix:///run/plugkit-0/x/host.sock",
  *              "services":[{"contract":"audit","type":"log","version":"1.0.0","path":"/services/audit/log"}]}}
  *
- * and the plugin answers {"listening":"http+unix:///..."}, then {"ready":true}; or {"error":"..","code":"CONFIG_1703"}
- * and exits with 1. Later the host may say {"shutdown":true}; its end of the socket closing means the same, at once.
- * A plugin calls its host's services at host.address with its own token and its instance as PlugKit-Caller.
+ * and the plugin answers {"listening":"http+unix:///..."}, then {"ready":true}; or
+ * {"error":"..","code":"CONFIG_1703"} and exits with 1. Later the host may say {"shutdown":true}; its end of the
+ * socket closing means the same, at once. A plugin calls its host's services at host.address with its own token and
+ * its instance as PlugKit-Caller.
  *
- * Lines are built and read by struct tables: keys come out in the order above, without blanks, so that a shell can take
- * them apart; unknown keys are ignored, so that both sides can learn new words on their own.
+ * Lines are built and read by struct tables: keys come out in the order above, without blanks, so that a shell can
+ * take them apart; unknown keys are ignored, so that both sides can learn new words on their own.
  *
- * Reading: bytes are fed as they come, lines are taken as long as there are any. A line that is longer than the limit
- * ends the conversation: whoever sends such a thing does not follow the protocol, and there is no way to tell where the
- * next line begins that would not let data pose as one. */
+ * Reading: bytes are fed as they come, lines are taken as long as there are any. A line that is longer than the
+ * limit ends the conversation: whoever sends such a thing does not follow the protocol, and there is no way to tell
+ * where the next line begins that would not let data pose as one. */
 #ifdef PLUGKIT_LINES
-#line 19 "src/rpc/control.h"
+#line 20 "src/rpc/control.h"
 #endif
 
 
@@ -17135,25 +17179,26 @@ PK__FN bool pk__control_lines_is_empty(const pk__control_lines *l); // nothing i
 /* == rpc/service.h == */
 /* service.h - between bytes and structs: how an offered service is checked, described, served and called.
  *
- * Serving: a pk_request goes in, the method's C function runs with structs, a pk_response comes out. Sockets play no
- * part, so a plugin's HTTP routes and a host's internal plugins share this:
+ * Serving: a pk_request goes in, the method's C function runs with structs, a pk_response comes out. Sockets play
+ * no part, so a plugin's HTTP routes and a host's internal plugins share this:
  *
  *     request body   -> JSON into a zeroed struct | pk_none | pk_blob (bytes, or the reader on upload routes)
  *     run            -> the contract's function
  *     response       -> struct to JSON | nothing | the blob's body as it is
  *
- * Memory. The request struct, the response struct and the encoded answer live in ctx->mem, which lasts until the answer
- * is written. The response's own pk_mem (where handlers allocate) is a separate one, because a handler may pass its
- * response on to another call, which empties it; but its first bytes are lent to it by ctx->mem, so that a small answer
- * allocates nothing. It is freed as soon as the answer is encoded; that of a blob when its bytes are written (done).
+ * Memory. The request struct, the response struct and the encoded answer live in ctx->mem, which lasts until the
+ * answer is written. The response's own pk_mem (where handlers allocate) is a separate one, because a handler may
+ * pass its response on to another call, which empties it; but its first bytes are lent to it by ctx->mem, so that a
+ * small answer allocates nothing. It is freed as soon as the answer is encoded; that of a blob when its bytes are
+ * written (done).
  *
- * Errors. A request that cannot be read is 400 with the place ("config.retry: expected integer"); a response that cannot
- * be written is 500, for it is not the caller's fault. What a handler reports goes out as it is.
+ * Errors. A request that cannot be read is 400 with the place ("config.retry: expected integer"); a response that
+ * cannot be written is 500, for it is not the caller's fault. What a handler reports goes out as it is.
  *
  * Calling is the mirror image: pk_stub_call encodes into scratch on the stack, lends the response's pk_mem to the
  * reply, and decodes in place. A warm call of usual size allocates nothing. */
 #ifdef PLUGKIT_LINES
-#line 19 "src/rpc/service.h"
+#line 20 "src/rpc/service.h"
 #endif
 
 
@@ -17167,8 +17212,9 @@ PK__FN bool pk__control_lines_is_empty(const pk__control_lines *l); // nothing i
 PK__FN bool pk__service_is_name(pk_str name);
 PK__FN bool pk__service_is_type(pk_str type);
 
-/* Can these be offered together? Names and versions are well formed, every method has a function and a "VERB /path", and
- * no (contract, type) comes twice. Errors: PK_ERR_BAD_NAME, PK_ERR_BAD_CONTRACT (names the method), PK_ERR_DUPLICATE. */
+/* Can these be offered together? Names and versions are well formed, every method has a function and a
+ * "VERB /path", and no (contract, type) comes twice.
+ * Errors: PK_ERR_BAD_NAME, PK_ERR_BAD_CONTRACT (names the method), PK_ERR_DUPLICATE. */
 PK__FN pk_err pk__service_check(const pk_service *services, size_t count, pk_error *err);
 /* Takes "POST /process" apart. False: not of this form. The path holds no query, star, space or percent sign. */
 PK__FN bool pk__service_split(const char *http, pk_str *verb, pk_str *path);
@@ -18794,7 +18840,7 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 18798 "plugkit_sdk.h"
+#line 18844 "plugkit_sdk.h"
 #endif
 #else // the core is in this file already: its private macros, once more
 #if (defined(__GLIBC__) && !defined(__USE_GNU)) ||                                                                     \
@@ -19083,9 +19129,9 @@ PK_API bool pk_server_is_idle(const pk_server *server)
  *
  *     {"time":"2026-03-01T12:00:00.125Z","level":"INFO","msg":"ready","port":"80"}
  *
- * Hosts take such lines apart again and keep level and fields. A record is one write, so that records of several threads
- * do not mix (up to the pipe's atomic size, 4 KiB and more). What is no UTF-8 is made visible as \xNN instead of lost; a
- * record that is too long is cut to its message. stdout is never touched. */
+ * Hosts take such lines apart again and keep level and fields. A record is one write, so that records of several
+ * threads do not mix (up to the pipe's atomic size, 4 KiB and more). What is no UTF-8 is made visible as \xNN
+ * instead of lost; a record that is too long is cut to its message. stdout is never touched. */
 #ifdef PLUGKIT_LINES
 #line 7 "src/sdk/log.h"
 #endif
@@ -19180,9 +19226,9 @@ PK__FN pk_err pk__settings_apply(const pk__settings *s, const pk_sdk_desc *desc,
 /* == sdk/work.h == */
 /* work.h - is anybody using this plugin? Counts requests, and tells when there have been none for long enough.
  *
- * Any request under way holds the timeout off, however long it runs; when the last one ends, the time begins anew. So that
- * a request costs no timer, the timer is left running: when it fires too early it looks at when work last ended, and sleeps
- * for the rest. All of it happens on the loop's thread. */
+ * Any request under way holds the timeout off, however long it runs; when the last one ends, the time begins anew.
+ * So that a request costs no timer, the timer is left running: when it fires too early it looks at when work last
+ * ended, and sleeps for the rest. All of it happens on the loop's thread. */
 #ifdef PLUGKIT_LINES
 #line 5 "src/sdk/work.h"
 #endif
@@ -19217,13 +19263,14 @@ PK__FN void pk__work_stop(pk__work *w);               // no more on_idle; counti
  *     BY_HAND     --listen
  *     any         PLUGKIT_LISTEN_FD: a descriptor that listens already. Its file is not ours to remove
  *
- * Sockets are made with mode 0600. Where two processes could want the same path (in the framework's way, and by hand) a
- * lock file beside it says who has it: os/lock.h. Whether the path fits into sun_path is checked before anything else.
- * Over TCP a plugin is only to be had on a loopback address, and the descriptor that found a free port is kept.
+ * Sockets are made with mode 0600. Where two processes could want the same path (in the framework's way, and by
+ * hand) a lock file beside it says who has it: os/lock.h. Whether the path fits into sun_path is checked before
+ * anything else. Over TCP a plugin is only to be had on a loopback address, and the descriptor that found a free
+ * port is kept.
  *
  * The file goes when draining begins: who comes later learns at once that nobody is there. The lock goes last. */
 #ifdef PLUGKIT_LINES
-#line 13 "src/sdk/door.h"
+#line 14 "src/sdk/door.h"
 #endif
 
 
@@ -19255,10 +19302,10 @@ PK__FN void pk__door_deinit(pk__door *d);  // removes all that is left. Zeroed: 
 /* == sdk/stdout.h == */
 /* stdout.h - keeps stdout clean for the one line that the framework's hosts read there.
  *
- * Those hosts take the first line on stdout for the plugin's address, and some stop reading afterwards: a stray printf
- * before the line breaks the start, and many after it stall the plugin when the pipe is full. So while a plugin serves in
- * that way, descriptor 1 is a copy of stderr: what is printed becomes a log, and only our line goes to the real stdout. It
- * stays open until the end, because its closing could be taken for the plugin's death.
+ * Those hosts take the first line on stdout for the plugin's address, and some stop reading afterwards: a stray
+ * printf before the line breaks the start, and many after it stall the plugin when the pipe is full. So while a
+ * plugin serves in that way, descriptor 1 is a copy of stderr: what is printed becomes a log, and only our line
+ * goes to the real stdout. It stays open until the end, because its closing could be taken for the plugin's death.
  *
  * A build without processes cannot exchange descriptors, and writes to 1 as it is. */
 #ifdef PLUGKIT_LINES
@@ -19286,11 +19333,11 @@ PK__FN void pk__stdout_restore(pk__stdout *s); // zeroed: does nothing
  *     1. The control socket ends: the kernel closes the host's end, however the host dies. Noticed at once.
  *     2. The parent changes: a host that forked without exec left a child behind that keeps the socket open. Looked at
  *        once a second.
- *     3. The guard, a thread that does nothing but wait for (1): should the loop not have noticed a second later, because a
- *        handler never returns, the guard ends the process. Only for processes whose main is ours.
+ *     3. The guard, a thread that does nothing but wait for (1): should the loop not have noticed a second later,
+ *        because a handler never returns, the guard ends the process. Only for processes whose main is ours.
  *
- * Before the loop runs, the socket is used waiting: the first line is read with a deadline, and our two lines or the error
- * are written. Then it is watched: {"shutdown":true} is passed on, what is not understood is ignored. */
+ * Before the loop runs, the socket is used waiting: the first line is read with a deadline, and our two lines or
+ * the error are written. Then it is watched: {"shutdown":true} is passed on, what is not understood is ignored. */
 #ifdef PLUGKIT_LINES
 #line 10 "src/sdk/lifeline.h"
 #endif
@@ -19336,18 +19383,19 @@ PK__FN void pk__lifeline_deinit(pk__lifeline *l); // closes the socket. Zeroed: 
 /* == sdk/host_client.h == */
 /* host_client.h - how a plugin calls its host: pk_sdk_host.
  *
- * The host said at the start which services it offers, and at which path each is. So a call to contract + type goes to
- * that path with the method's own behind it, with our token and our name, over a pool of connections of the usual kind;
- * the call machine (rpc/call.h) is the same as in a host. There is always a caller, also without a host: it finds nothing.
+ * The host said at the start which services it offers, and at which path each is. So a call to contract + type goes
+ * to that path with the method's own behind it, with our token and our name, over a pool of connections of the
+ * usual kind; the call machine (rpc/call.h) is the same as in a host. There is always a caller, also without a
+ * host: it finds nothing.
  *
- * It is made when pk_sdk_host is first called, and nothing else of the SDK names its functions: the linker leaves the whole
- * client side out of a plugin that never calls its host (-ffunction-sections, --gc-sections). Should there be no memory
- * for it then, its calls say so.
+ * It is made when pk_sdk_host is first called, and nothing else of the SDK names its functions: the linker leaves
+ * the whole client side out of a plugin that never calls its host (-ffunction-sections, --gc-sections). Should
+ * there be no memory for it then, its calls say so.
  *
- * A call waits on the thread that makes it. On the loop's thread it steps the loop meanwhile, so that the host may call
- * back: then another handler can run before the waiting one goes on. */
+ * A call waits on the thread that makes it. On the loop's thread it steps the loop meanwhile, so that the host may
+ * call back: then another handler can run before the waiting one goes on. */
 #ifdef PLUGKIT_LINES
-#line 12 "src/sdk/host_client.h"
+#line 13 "src/sdk/host_client.h"
 #endif
 
 
@@ -19379,14 +19427,15 @@ PK__FN void pk__host_client_deinit(pk__host_client *c);    // no call is waited 
 /* endpoints.h - the routes that a plugin's server has: its services' methods, the user's own, and the three that every
  * plugin answers.
  *
- *     /healthz    GET, HEAD   200 with no body; 200 {"status":"degraded","reason":..}; 503. No work: the idle time goes on
+ *     /healthz    GET, HEAD   200 with no body; 200 {"status":"degraded","reason":..}; 503. It is no work
  *     /readyz     GET, HEAD   200 while requests are served; 503 before the start is complete and when draining
- *     /shutdown   POST        200, and when that is written the plugin ends. (From the Go framework any verb: its hosts do)
+ *     /shutdown   POST        200, and when that is written the plugin ends. The Go framework's hosts may use any verb
  *
- * Several services may have methods with the same verb and path: then the request's PlugKit-Type says whose; without it
- * the first one's. A service may say that it answers GET /healthz (a pluginBase): it is asked after on_health. */
+ * Several services may have methods with the same verb and path: then the request's PlugKit-Type says whose;
+ * without it the first one's. A service may say that it answers GET /healthz (a pluginBase): it is asked after
+ * on_health. */
 #ifdef PLUGKIT_LINES
-#line 9 "src/sdk/endpoints.h"
+#line 10 "src/sdk/endpoints.h"
 #endif
 
 
@@ -19431,8 +19480,8 @@ PK__FN void pk__endpoints_deinit(pk__endpoints *e); // after the server
  *     starting   arguments (args.h) -> are the services complete? -> what were we told (settings.h) -> on_config ->
  *                listen (door.h) -> server and routes (endpoints.h) -> on_start -> announce the address
  *     running    requests are served; work (work.h), lifeline (lifeline.h) and signals may ask for the end
- *     draining   the socket's file is gone, no more connections are taken, those under way get their answers,
- *                for as long as the reason allows: 5 s after /shutdown, a signal, idleness or pk_sdk_stop; half a second
+ *     draining   the socket's file is gone, no more connections are taken, requests under way get their answers, for
+ *                as long as the reason allows: 5 s after /shutdown, a signal, idleness or pk_sdk_stop; half a second
  *                when the host is dead and nobody waits
  *     stopped    pk_sdk_is_running is false; destroy frees the rest, then calls on_close
  *
@@ -19875,7 +19924,8 @@ PK__FN pk_err pk__settings_read_line(pk__settings *s, pk_str line, pk_error *err
     }
     s->host = start.host;
     s->host.address = pk_mem_dup(&s->mem, start.host.address);
-    return s->instance.ptr && s->token.ptr && s->host.address.ptr ? PK_OK : pk__error_memory(err, "read the host's first line");
+    bool good = s->instance.ptr && s->token.ptr && s->host.address.ptr;
+    return good ? PK_OK : pk__error_memory(err, "read the host's first line");
 }
 
 /* ", "-separated, for people. */
@@ -19903,13 +19953,15 @@ PK__FN pk_err pk__settings_apply(const pk__settings *s, const pk_sdk_desc *desc,
             return pk_error_set(err, PK_ERR_CONFIG, "cannot configure '%s': it does not understand the config type '%"
                                 PK_FMT "' (it declares: %s)", desc->id, PK_ARG(c->type), known[0] ? known : "none");
         }
-        pk_err rc = desc->on_config ? desc->on_config(desc->user, c->type, c->data, err) : PK_OK;
+        pk_error why;
+        memset(&why, 0, sizeof(why));
+        pk_err rc = desc->on_config ? desc->on_config(desc->user, c->type, c->data, &why) : PK_OK;
+        if (rc && why.code != rc) { // returned a code, and did not say more
+            return pk_error_set(err, rc, "cannot configure '%s' with '%" PK_FMT "': %s", desc->id, PK_ARG(c->type),
+                                pk_err_text(rc));
+        }
         if (rc) {
-            if (err && err->code != rc) { // returned a code, and did not say more
-                (void)pk_error_set(err, rc, "cannot configure '%s' with '%" PK_FMT "': %s", desc->id,
-                                   PK_ARG(c->type), pk_err_text(rc));
-            }
-            return rc;
+            return pk__error_copy(err, &why);
         }
     }
     return PK_OK;
@@ -20488,8 +20540,8 @@ static const pk__control_service *pk__host_client_find(const pk__host_client *c,
     return NULL;
 }
 
-/* "/services/audit/log" + "/write", in memory that goes back with the target. A method without a known path is POSTed to
- * one of its name. */
+/* "/services/audit/log" + "/write", in memory that goes back with the target. A method without a known path is
+ * POSTed to one of its name. */
 static pk_err pk__host_client_address(const pk__host_client *c, const pk__control_service *s,
                                       const pk_call_desc *desc, pk__target *out, pk_error *err)
 {
@@ -20661,7 +20713,8 @@ static pk_err pk__endpoints_add_method(pk__endpoints *all, pk__endpoint *fresh, 
         return PK_OK;
     }
     if (pk__endpoints_is_reserved(fresh->path)) {
-        return pk_error_set(err, PK_ERR_BAD_CONTRACT, "cannot offer '%s': method '%s' claims %s, which every plugin has",
+        return pk_error_set(err, PK_ERR_BAD_CONTRACT,
+                            "cannot offer '%s': method '%s' claims %s, which every plugin has",
                             fresh->service->contract->name, fresh->method->name, fresh->method->http);
     }
     for (size_t i = 0; i < all->count; i++) {
@@ -21019,8 +21072,9 @@ static void pk__sdk_ignore_sigpipe(pk_sdk *p)
 static pk_err pk__sdk_check(const pk_sdk_desc *desc, pk_error *err)
 {
     if (!pk__service_is_name(pk_str_from(desc->id))) {
-        return pk_error_set(err, PK_ERR_BAD_NAME, "cannot be a plugin: '%s' is not an id: letters, digits, '_', '.' and "
-                            "'-', at most %d", desc->id ? desc->id : "", PK__SERVICE_NAME_MAX);
+        return pk_error_set(err, PK_ERR_BAD_NAME,
+                            "cannot be a plugin: '%s' is not an id: letters, digits, '_', '.' and '-', at most %d",
+                            desc->id ? desc->id : "", PK__SERVICE_NAME_MAX);
     }
     if (desc->workers < 0 || (desc->service_count && !desc->services) || (desc->route_count && !desc->routes)) {
         return pk_error_set(err, PK_ERR_MISUSE, "cannot start '%s': its description is not complete", desc->id);
@@ -21128,12 +21182,14 @@ static pk_err pk__sdk_announce(pk_sdk *p, pk_error *err)
 
 static pk_err pk__sdk_call_on_start(pk_sdk *p, pk_error *err)
 {
-    pk_err rc = p->desc.on_start ? p->desc.on_start(p->desc.user, p, err) : PK_OK;
-    if (rc && err && err->code != rc) { // returned a code, and did not say more
-        (void)pk_error_set(err, rc, "cannot start '%s': %s", p->desc.id, pk_err_text(rc));
-    }
+    pk_error why;
+    memset(&why, 0, sizeof(why));
+    pk_err rc = p->desc.on_start ? p->desc.on_start(p->desc.user, p, &why) : PK_OK;
     p->started = rc == PK_OK;
-    return rc;
+    if (rc && why.code != rc) { // returned a code, and did not say more
+        return pk_error_set(err, rc, "cannot start '%s': %s", p->desc.id, pk_err_text(rc));
+    }
+    return rc ? pk__error_copy(err, &why) : PK_OK;
 }
 
 /* From here on things are watched that can ask for the end. */
@@ -21401,7 +21457,7 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 21405 "plugkit_sdk.h"
+#line 21461 "plugkit_sdk.h"
 #endif
 #ifndef PLUGKIT_TEST
 #undef PK__FN

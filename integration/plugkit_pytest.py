@@ -427,7 +427,9 @@ class Run:
         self._env = dict(os.environ, XDG_RUNTIME_DIR=str(runtime), TMPDIR=str(folder))
         self._env.update(env or {})
         source = None
-        if stdin is not None:
+        if isinstance(stdin, pathlib.Path):
+            source = stdin
+        elif stdin is not None:
             source = folder / f"stdin-{secrets.token_hex(4)}"
             source.write_bytes(stdin.encode() if isinstance(stdin, str) else stdin)
         self.killed = False
@@ -538,6 +540,7 @@ def plugin(request, free_dir):
 def host(request, free_dir):
     """host(path, *args, cwd=None, env=None, stdin=None, background=False): runs a program and gives a Run.
 
+    stdin is what the program reads there: text, bytes, or the Path of a file or fifo.
     It starts in free_dir and keeps its sockets below it; what is left there afterwards fails the test, unless the
     test itself has killed the program.
     """

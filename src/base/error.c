@@ -110,11 +110,46 @@ PK_API pk_kind pk_kind_from_status(int status)
     }
 }
 
+/* How many bytes of well-formed UTF-8 start at s; 0 = none (RFC 3629). */
+static size_t pk__error_utf8(const unsigned char *s, size_t len)
+{
+    unsigned char c = s[0];
+    size_t need = c < 0x80 ? 1 : c >= 0xC2 && c <= 0xDF ? 2 : (c & 0xF0) == 0xE0 ? 3 : c >= 0xF0 && c <= 0xF4 ? 4 : 0;
+    if (need == 0 || need > len) {
+        return 0;
+    }
+    for (size_t i = 1; i < need; i++) {
+        if ((s[i] & 0xC0) != 0x80) {
+            return 0;
+        }
+    }
+    bool bad = (c == 0xE0 && s[1] < 0xA0) || (c == 0xED && s[1] > 0x9F) || (c == 0xF0 && s[1] < 0x90) ||
+               (c == 0xF4 && s[1] > 0x8F) || (c == 0xC2 && need == 2 && s[1] < 0xA0); // C1 controls
+    return bad ? 0 : need;
+}
+
+/* Was the text cut to fit its array, in the middle of its last character? Then that goes as well. */
+static void pk__error_whole(char *text, size_t cap)
+{
+    size_t len = strlen(text);
+    size_t last = len; // where the last character begins, + 1
+    if (len + 1 < cap) {
+        return;
+    }
+    while (last > 1 && len - last < 3 && ((unsigned char)text[last - 1] & 0xC0) == 0x80) {
+        last--;
+    }
+    if (last > 0 && pk__error_utf8((const unsigned char *)text + last - 1, len - last + 1) == 0) {
+        text[last - 1] = '\0';
+    }
+}
+
 PK__FN pk_err pk__error_setv(pk_error *err, pk_err code, const char *format, va_list args)
 {
     if (err) {
         char msg[sizeof(err->msg)]; // the arguments may point into *err
         (void)vsnprintf(msg, sizeof(msg), format, args);
+        pk__error_whole(msg, sizeof(msg));
         memset(err, 0, sizeof(*err));
         err->code = code;
         err->where = pk_err_text(code);
@@ -141,6 +176,7 @@ PK_API pk_err pk_error_sys(pk_error *err, pk_err code, int sys_errno, const char
         va_end(args);
         size_t len = strlen(err->msg);
         (void)snprintf(err->msg + len, sizeof(err->msg) - len, ": %s", strerror(sys_errno));
+        pk__error_whole(err->msg, sizeof(err->msg));
         err->sys_errno = sys_errno;
     }
     return code;
@@ -169,6 +205,7 @@ PK__FN pk_err pk__error_wrap(pk_error *err, const char *format, ...)
         size_t have = strlen(err->msg);
         (void)snprintf(msg + len, room, ": %.*s", (int)PK__MIN(have, room), err->msg);
     }
+    pk__error_whole(msg, sizeof(msg));
     memcpy(err->msg, msg, sizeof(msg));
     return err->code;
 }
@@ -176,24 +213,6 @@ PK__FN pk_err pk__error_wrap(pk_error *err, const char *format, ...)
 PK__FN pk_err pk__error_memory(pk_error *err, const char *what)
 {
     return pk_error_set(err, PK_ERR_NO_MEMORY, "cannot %s: out of memory", what);
-}
-
-/* How many bytes of well-formed UTF-8 start at s; 0 = none (RFC 3629). */
-static size_t pk__error_utf8(const unsigned char *s, size_t len)
-{
-    unsigned char c = s[0];
-    size_t need = c < 0x80 ? 1 : c >= 0xC2 && c <= 0xDF ? 2 : (c & 0xF0) == 0xE0 ? 3 : c >= 0xF0 && c <= 0xF4 ? 4 : 0;
-    if (need == 0 || need > len) {
-        return 0;
-    }
-    for (size_t i = 1; i < need; i++) {
-        if ((s[i] & 0xC0) != 0x80) {
-            return 0;
-        }
-    }
-    bool bad = (c == 0xE0 && s[1] < 0xA0) || (c == 0xED && s[1] > 0x9F) || (c == 0xF0 && s[1] < 0x90) ||
-               (c == 0xF4 && s[1] > 0x8F) || (c == 0xC2 && need == 2 && s[1] < 0xA0); // C1 controls
-    return bad ? 0 : need;
 }
 
 PK__FN size_t pk__error_clean(char *out, size_t cap, pk_str in)

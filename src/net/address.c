@@ -26,7 +26,7 @@ static bool pk__address_take(pk_str *s, const char *prefix)
 
 static pk_err pk__address_bad(pk_error *err, pk_str text, const char *why)
 {
-    char shown[160];
+    char shown[80]; // the reason comes behind it, and must fit
     (void)pk__error_clean(shown, sizeof(shown), text);
     return pk_error_set(err, PK_ERR_BAD_ENDPOINT, "cannot use address '%s': %s", shown, why);
 }

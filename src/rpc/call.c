@@ -82,10 +82,31 @@ static pk__call *pk__call_of(pk_attempt *a)
     return (pk__call *)(void *)a; // the first member
 }
 
+/* Whoever reads it wants to know which plugin it was; and what was asked for, as long as none is chosen. */
 static pk_err pk__call_fail(pk__call *c, pk_err code, const char *what)
 {
-    return pk_error_set(&c->error, code, "cannot call '%s.%s': %s", c->desc.contract ? c->desc.contract : "plugin",
-                        c->desc.method ? c->desc.method : c->desc.http ? c->desc.http : "?", what);
+    const pk_call_desc *d = &c->desc;
+    pk_str who = c->target.plugin.len ? c->target.plugin : pk_str_from(d->plugin);
+    if (who.len) {
+        return pk_error_set(&c->error, code, "cannot call '%" PK_FMT "': %s", PK_ARG(who), what);
+    }
+    return pk_error_set(&c->error, code, "cannot call '%s.%s': %s", d->contract ? d->contract : "plugin",
+                        d->method ? d->method : d->http ? d->http : "?", what);
+}
+
+/* Dialects know their peer by its address only. */
+static void pk__call_name_plugin(pk__call *c)
+{
+    switch (c->error.code) {
+    case PK_ERR_PLUGIN_CONNECTION:
+    case PK_ERR_PLUGIN_TIMEOUT:
+    case PK_ERR_HTTP:
+    case PK_ERR_PROTOCOL: break;
+    default: return;
+    }
+    if (!pk_str_starts(pk_str_from(c->error.msg), PK_STR("cannot call '"))) {
+        (void)pk__error_wrap(&c->error, "cannot call '%" PK_FMT "'", PK_ARG(c->target.plugin));
+    }
 }
 
 PK__FN void pk__call_poke(pk__call *c)
@@ -443,6 +464,7 @@ static void pk__call_step_tried(pk__call *c)
                                   c->reply->meta_count, c->reply->body.bytes);
         c->error.sent = PK_SENT_ANSWERED;
     }
+    pk__call_name_plugin(c);
     (void)pk__chain_after(c->caller->chain, &c->at, c->caller->chain_call, c->chain_state, &c->exchange, &unused);
     pk__call_give_back(c);
     c->state = PK__CALL_AFTER;
@@ -527,7 +549,9 @@ static bool pk__call_advance(pk__call *c)
     for (;;) {
         if ((c->timed_out || c->canceled) && c->state < PK__CALL_TRIED) {
             pk__call_abandon(c, c->canceled ? PK_ERR_CANCELED : PK_ERR_PLUGIN_TIMEOUT,
-                             c->canceled ? "it was cancelled" : "the deadline passed");
+                             c->canceled ? "it was cancelled"
+                             : c->queued ? "it was not ready before the deadline passed"
+                                         : "the deadline passed");
             if (c->queued) {
                 c->caller->router.unqueue(c->caller->router.user, &c->waiter);
                 c->queued = false;

@@ -32,7 +32,7 @@ typedef struct pk__waiter {
     uint32_t serial; //   and since when
 } pk__waiter;
 
-/* Where an attempt goes. The strings live as long as the target is held. */
+/* Where an attempt goes. The strings live as long as the target is held, the plugin's name as long as the router. */
 typedef struct pk__target {
     const pk_dialect *dialect;
     void *channel;
@@ -49,7 +49,7 @@ typedef struct pk__usage { // what an attempt amounted to, for the router's book
 } pk__usage;
 
 typedef struct pk__router {
-    /* Takes an instance for an attempt. PK_ERR_BUSY: *w was queued and will be woken. */
+    /* Takes an instance for an attempt. PK_ERR_BUSY: *w was queued and will be woken; of *out only `plugin` is valid. */
     pk_err (*take)(void *user, const pk_call_desc *desc, pk__waiter *w, pk__target *out, pk_error *err);
     void (*unqueue)(void *user, pk__waiter *w); // after it, wake does not run
     void (*give_back)(void *user, pk__target *target, const pk__usage *usage);

@@ -42,6 +42,29 @@ TEST(error, kinds_and_statuses_agree_with_connect)
     CHECK_INT(pk_kind_from_status(204), ==, PK_KIND_OK);
 }
 
+TEST(error, a_sentence_is_cut_between_characters)
+{
+    char euros[400];
+    char quoted[sizeof(((pk_error *)0)->msg) + 2];
+    pk_error err;
+    for (size_t i = 0; i + 4 <= sizeof(euros); i += 3) {
+        memcpy(euros + i, "\xE2\x82\xAC", 4);
+    }
+    for (int before = 0; before < 4; before++) {
+        CASE("%d", before)
+        {
+            pk_error_set(&err, PK_ERR_OS, "%.*s%s", before, "aaa", euros);
+            CHECK_UINT(strlen(err.msg), >, sizeof(err.msg) - 4);
+            pk__error_wrap(&err, "cannot do '%s'", "it");
+            snprintf(quoted, sizeof(quoted), "\"%s\"", err.msg);
+            CHECK_OK(pk_json_check(pk_str_from(quoted), NULL));
+            pk_error_sys(&err, PK_ERR_OS, ENOENT, "%.*s%s", before, "aaa", euros);
+            snprintf(quoted, sizeof(quoted), "\"%s\"", err.msg);
+            CHECK_OK(pk_json_check(pk_str_from(quoted), NULL));
+        }
+    }
+}
+
 TEST(error, sentences_are_made_wrapped_and_cut_but_never_overrun)
 {
     pk_error err;

@@ -341,7 +341,7 @@ TEST(life, a_crashed_plugin_comes_back_and_calls_wait_for_it)
     end(&w, 11);
     step(&w, 3);
     CHECK_CONTAINS(w.events, "backoff");
-    CHECK_CONTAINS(w.why, "the plugin crashed: 'p': signal 11");
+    CHECK_CONTAINS(w.why, "the plugin 'p' crashed: signal 11");
     CHECK_OK(call(&w, NULL));
     CHECK_INT(w.starts, ==, 2);
     close_world(&w);

@@ -191,6 +191,7 @@ static pk_err pk__select_take_locked(pk__registry *r, const pk_call_desc *d, pk_
     }
     memset(out, 0, sizeof(*out));
     pk__instance *i = p->instance;
+    out->plugin = pk_str_from(p->id);
     if (!i || !i->channel || i->suspect) {
         return pk__select_wish(r, p, w, err);
     }
@@ -201,7 +202,6 @@ static pk_err pk__select_take_locked(pk__registry *r, const pk_call_desc *d, pk_
     out->dialect = i->dialect;
     out->channel = i->channel;
     out->instance = i;
-    out->plugin = pk_str_from(p->id);
     out->instance_name = pk_str_from(i->name);
     i->in_flight++;
     return PK_OK;

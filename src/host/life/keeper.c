@@ -162,9 +162,9 @@ static void pk__keeper_why(const pk__keeper *k, const pk_launch *l, pk_error *wh
         (void)snprintf(how, sizeof(how), "it ended with %d", l->wait_status);
 #endif
     }
-    (void)pk_error_set(why, PK_ERR_START, "%s '%s': %s%s%s",
-                       !l->instance ? "cannot probe" : was_up ? "the plugin crashed:" : "cannot start", k->plugin->id, how,
-                       l->tail[0] ? ": " : "", l->tail);
+    (void)pk_error_set(why, PK_ERR_START, "%s '%s'%s: %s%s%s",
+                       !l->instance ? "cannot probe" : was_up ? "the plugin" : "cannot start", k->plugin->id,
+                       was_up ? " crashed" : "", how, l->tail[0] ? ": " : "", l->tail);
 }
 
 static void pk__keeper_crashed(pk__keeper *k, const pk_error *why)

@@ -215,6 +215,9 @@ static void pk__launching_tail(pk_launch *l, pk_str line)
     }
     if (have + add + 4 > sizeof(l->tail)) {
         size_t drop = PK__MIN(have, have + add + 4 - sizeof(l->tail));
+        while (drop < have && ((unsigned char)l->tail[drop] & 0xC0) == 0x80) {
+            drop++; // not in the middle of a character
+        }
         memmove(l->tail, l->tail + drop, have - drop + 1);
         have -= drop;
     }
@@ -281,6 +284,10 @@ static void pk__launching_on_message(pk_launch *l, const pk__control_message *sa
         pk__launching_fail(l, &why);
     } else if (said->has_ready && said->ready && l->instance->channel) {
         pk__keeper_up(l->keeper);
+    } else if (said->has_ready && said->ready) {
+        (void)pk_error_set(&why, PK_ERR_PROTOCOL, "cannot start '%s': it says that it is ready, but not where it listens",
+                           l->plugin->id);
+        pk__launching_fail(l, &why);
     }
 }
 
