@@ -509,12 +509,12 @@ PK__FN const char *pk__process_signal_name(int number)
         int number;
         const char *name;
     } names[] = {
-        {SIGHUP, "hangup"},          {SIGINT, "interrupt"},      {SIGQUIT, "quit"},
-        {SIGILL, "illegal instruction"}, {SIGTRAP, "trap"},      {SIGABRT, "aborted"},
-        {SIGBUS, "bus error"},       {SIGFPE, "arithmetic error"}, {SIGKILL, "killed"},
-        {SIGSEGV, "segmentation fault"}, {SIGPIPE, "broken pipe"}, {SIGALRM, "alarm"},
-        {SIGTERM, "terminated"},     {SIGUSR1, "user signal 1"}, {SIGUSR2, "user signal 2"},
-        {SIGXCPU, "too much processor time"}, {SIGXFSZ, "file too large"}, {SIGSYS, "bad system call"},
+        {SIGHUP, "hangup"},                 {SIGINT, "interrupt"},           {SIGQUIT, "quit"},
+        {SIGILL, "illegal instruction"},    {SIGTRAP, "trap"},               {SIGABRT, "aborted"},
+        {SIGBUS, "bus error"},              {SIGFPE, "arithmetic error"},    {SIGKILL, "killed"},
+        {SIGSEGV, "segmentation fault"},    {SIGPIPE, "broken pipe"},        {SIGALRM, "alarm"},
+        {SIGTERM, "terminated"},            {SIGUSR1, "user signal 1"},      {SIGUSR2, "user signal 2"},
+        {SIGXCPU, "too much cpu time"},      {SIGXFSZ, "file too large"},     {SIGSYS, "bad system call"},
     };
     for (size_t i = 0; i < PK__COUNT(names); i++) {
         if (names[i].number == number) {

@@ -52,7 +52,7 @@ PK__FN pk_err pk__random_bytes(void *out, size_t len, pk_error *err)
 PK__FN pk_err pk__random_token(char out[PK__TOKEN_LEN + 1], pk_error *err)
 {
     static const char digits[] = "0123456789abcdef";
-    unsigned char bytes[PK__TOKEN_LEN / 2];
+    unsigned char bytes[PK__TOKEN_LEN / 2] = {0};
     pk_err code = pk__random_bytes(bytes, sizeof(bytes), err);
     if (code) {
         out[0] = '\0';

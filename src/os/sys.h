@@ -9,8 +9,8 @@
  *
  * A line of the list:  X(type, name, (parameters), call, errno of a made-up failure, what it then returns)
  * The name is the name at PK__SYS; the call may be any expression, which is where systems differ: what only
- * Linux has is done by the functions behind PK__SYS_PORT, whole alternatives in sys.c. A made-up failure must
- * not lose what a real one would not lose either, so close and its kind do their work before they fail.
+ * Linux has is done by pk__sys_port_*, whole alternatives in sys.c. A made-up failure must not lose what a real
+ * one would not lose either, so close and its kind do their work before they fail.
  *
  * Five features are younger than the kernels we run on: pidfd_open, close_range, openat2, memfd_create,
  * execveat. They answer ENOSYS where they are missing, and each caller has another way. A test build answers
