@@ -101,6 +101,7 @@ CORE = """
     net/transport.c
     net/http_out.c
     net/http_client.c
+    net/http_client_read.c
     net/http_client_run.c
     net/http_pool.c
     net/http_server.c
@@ -129,6 +130,7 @@ CORE = """
     rpc/serve.h
     rpc/routes.c
     rpc/serve.c
+    rpc/serve_life.c
 """.split()
 
 HOST = """
@@ -150,9 +152,13 @@ HOST = """
     host/life/states.h
     host/life/capabilities.h
     host/life/life.h
+    host/life/telling.h
+    host/life/hearing.h
     host/life/output.c
     host/life/states.c
     host/life/capabilities.c
+    host/life/telling.c
+    host/life/hearing.c
     host/life/launching.c
     host/life/keeper.c
     host/life/health.c

@@ -1057,7 +1057,9 @@ typedef struct pk_launch_info {
 } pk_launch_info;
 typedef enum pk_stream { PK_STREAM_OUT, PK_STREAM_ERR, PK_STREAM_CONTROL } pk_stream;
 /* Reports; any thread, except output, which comes from the loop's. */
+#ifndef PLUGKIT_NO_PROCESS
 PK_API void pk_launch_output(pk_launch *l, pk_stream stream, pk_str bytes);        // raw; lines are cut elsewhere
+#endif
 PK_API void pk_launch_listening(pk_launch *l, const pk_endpoint *endpoint);        // it can be called there: ready
 PK_API void pk_launch_pid(pk_launch *l, int64_t pid);                              // for people only
 PK_API void pk_launch_exited(pk_launch *l, int wait_status, const char *why);      // waitpid's status; why may be NULL
@@ -2484,8 +2486,8 @@ PK__FN bool pk__atomic_cas_ptr(void **at, void *expected, void *value)
  *
  * A line of the list:  X(type, name, (parameters), call, errno of a made-up failure, what it then returns)
  * The name is the name at PK__SYS; the call may be any expression, which is where systems differ: what only
- * Linux has is done by pk__sys_port_*, whole alternatives in sys.c. A made-up failure must
- * not lose what a real one would not lose either, so close and its kind do their work before they fail.
+ * Linux has is done by pk__sys_port_*, whole alternatives in sys.c. A made-up failure must not lose what a real
+ * one would not lose either, so close and its kind do their work before they fail.
  *
  * Five features are younger than the kernels we run on: pidfd_open, close_range, openat2, memfd_create,
  * execveat. They answer ENOSYS where they are missing, and each caller has another way. A test build answers
@@ -7029,7 +7031,7 @@ PK__FN const char *pk__process_signal_name(int number)
         {SIGBUS, "bus error"},              {SIGFPE, "arithmetic error"},    {SIGKILL, "killed"},
         {SIGSEGV, "segmentation fault"},    {SIGPIPE, "broken pipe"},        {SIGALRM, "alarm"},
         {SIGTERM, "terminated"},            {SIGUSR1, "user signal 1"},      {SIGUSR2, "user signal 2"},
-        {SIGXCPU, "too much processor time"}, {SIGXFSZ, "file too large"},     {SIGSYS, "bad system call"},
+        {SIGXCPU, "too much cpu time"},      {SIGXFSZ, "file too large"},     {SIGSYS, "bad system call"},
     };
     for (size_t i = 0; i < PK__COUNT(names); i++) {
         if (names[i].number == number) {
@@ -11143,10 +11145,11 @@ PK__FN bool pk__http_client_is_reusable(const pk__http_client *c); // connected 
 PK__FN bool pk__http_client_is_alive(pk__http_client *c);          // asks the system: still open and silent?
 PK__FN void pk__http_client_shrink(pk__http_client *c);            // gives its buffers back while it is idle
 
-/* For the drivers: prepares an exchange; moves it on as far as it goes (WANT_*: see wants_read, wants_write, retry_at);
+/* Between the files of this module: prepares an exchange; moves it on as far as it goes (WANT_*: see wants_read, wants_write, retry_at);
  * ends it. `wait`: the receive may wait. */
 PK__FN pk_err pk__http_client_begin(pk__http_client *c, pk__http_exchange *x, pk_error *err);
 PK__FN pk_io pk__http_client_advance(pk__http_client *c, bool wait, pk_error *err);
+PK__FN pk_io pk__http_client_pull(pk__http_client *c, bool wait, pk_error *err); // receives once; DONE: perhaps more
 PK__FN void pk__http_client_finish(pk__http_client *c);
 PK__FN void pk__http_client_fail(pk__http_client *c, pk_error *err);
 PK__FN pk_err pk__http_client_needs_loop(const pk__http_client *c, pk_error *err); // an error, always
@@ -12338,7 +12341,7 @@ PK__FN pk_io pk__http_out_push(pk__http_out *o, const pk__http_wire *wire, pk_er
 }
 
 /* == net/http_client.c == */
-/* http_client.c - one exchange on one connection: opening, sending, receiving. Who waits for what is http_client_run.c's. */
+/* http_client.c - a connection and the request on it. The answer is http_client_read.c's, waiting http_client_run.c's. */
 #ifdef PLUGKIT_LINES
 #line 1 "src/net/http_client.c"
 #endif
@@ -12351,67 +12354,13 @@ PK__FN pk_io pk__http_out_push(pk__http_out *o, const pk__http_wire *wire, pk_er
 
 
 enum {
-    PK__HTTP_CLIENT_TURNS = 16, // receives before others have their turn
-    PK__HTTP_CLIENT_RETRY_MS = 2
+    PK__HTTP_CLIENT_TURNS = 16,  // receives before others have their turn
+    PK__HTTP_CLIENT_RETRY_MS = 2 // when the server's queue is full
 };
 
 /* ---- what is different about sockets */
 
 #ifndef PLUGKIT_NO_NET
-/* Sees to it that a receive waits no longer than the exchange may. The timeout that is set is rarely the one we need,
- * and setting it costs a call to the system. But a shorter one does as well: the receive comes back early, and then the
- * exact rest is set. So it is a power of two, which the deadlines of the calls to come do not fall below either. */
-static bool pk__http_client_set_timeout(pk__http_client *c, int64_t left, bool exact)
-{
-    int64_t ns = left;
-    if (left <= 0) {
-        return false;
-    }
-    if (!exact) {
-        if (c->timeout_ns != 0 && c->timeout_ns <= left) {
-            return true;
-        }
-        for (ns = PK__MS; ns <= left / 2;) {
-            ns *= 2;
-        }
-        ns = PK__MIN(ns, left);
-    }
-    if (!pk__socket_set_timeout(c->fd, ns)) {
-        c->timeout_ns = 0;
-        return false;
-    }
-    c->timeout_ns = ns;
-    return true;
-}
-
-/* Makes the socket one whose receive waits until the deadline. */
-static bool pk__http_client_can_wait(pk__http_client *c, int64_t deadline)
-{
-    if (c->is_nonblocking && pk__fd_set_nonblock(c->fd, false, NULL)) {
-        return false;
-    }
-    c->is_nonblocking = false;
-    return deadline == PK_FOREVER || pk__http_client_set_timeout(c, deadline - pk__clock_ns(), false);
-}
-
-static pk_io pk__http_client_recv_socket(pk__http_client *c, bool wait, size_t *got, pk_error *err)
-{
-    char *at = c->room->bytes + c->end;
-    size_t cap = PK__HTTP_CLIENT_ROOM - c->end;
-    int64_t deadline = c->x->deadline;
-    if (wait && !pk__http_client_can_wait(c, deadline)) {
-        wait = false;
-        if (!pk__fd_wait(c->fd, true, false, deadline)) {
-            return PK_IO_WANT_READ;
-        }
-    }
-    pk_io io = pk__socket_recv(c->fd, at, cap, wait, got, err);
-    if (io == PK_IO_WANT_READ && wait && deadline != PK_FOREVER) {
-        (void)pk__http_client_set_timeout(c, deadline - pk__clock_ns(), true);
-    }
-    return io;
-}
-
 /* sendfile has no MSG_DONTWAIT, as everything else has. */
 static pk_err pk__http_client_no_waiting(pk__http_client *c, pk_error *err)
 {
@@ -12439,12 +12388,6 @@ static void pk__http_client_cut(int fd)
     (void)PK__SYS(shutdown)(fd, SHUT_RDWR);
 }
 #else // without the built-in transports there are no sockets, and none of these is reached
-static pk_io pk__http_client_recv_socket(pk__http_client *c, bool wait, size_t *got, pk_error *err)
-{
-    (void)c, (void)wait, (void)got, (void)err;
-    return PK_IO_CLOSED;
-}
-
 static pk_err pk__http_client_no_waiting(pk__http_client *c, pk_error *err)
 {
     (void)c, (void)err;
@@ -12722,7 +12665,129 @@ static bool pk__http_client_push(pk__http_client *c, pk_io *result, pk_error *er
     return io == PK_IO_WANT_WRITE;
 }
 
-/* ---- the answer */
+/* ---- both together */
+
+PK__FN pk_io pk__http_client_advance(pk__http_client *c, bool wait, pk_error *err)
+{
+    pk_io io = PK_IO_DONE;
+    c->wants_read = false;
+    c->wants_write = false;
+    c->has_more = false;
+    if (!c->is_open) {
+        io = pk__http_client_open(c, err);
+        c->wants_write = io == PK_IO_WANT_WRITE;
+        if (io != PK_IO_DONE) {
+            return io;
+        }
+    }
+    bool more_room = pk__http_client_sends(c) ? pk__http_client_push(c, &io, err) : false;
+    for (int turn = 0; io == PK_IO_DONE && c->rx != PK__HTTP_RX_DONE; turn++) {
+        if (turn == PK__HTTP_CLIENT_TURNS) {
+            c->has_more = true;
+            break;
+        }
+        io = pk__http_client_pull(c, wait && !pk__http_client_sends(c), err);
+    }
+    if (io == PK_IO_FAILED || c->rx == PK__HTTP_RX_DONE) {
+        return io;
+    }
+    c->wants_read = !c->paused;
+    c->wants_write = more_room && pk__http_client_sends(c);
+    return PK_IO_WANT_READ;
+}
+
+PK__FN void pk__http_client_finish(pk__http_client *c)
+{
+    c->dead = c->dead || c->out.pending || !c->head.keep_alive || c->begin != c->end;
+    c->used = true;
+    c->x = NULL;
+}
+
+PK__FN void pk__http_client_fail(pk__http_client *c, pk_error *err)
+{
+    if (pk__atomic_load(&c->interrupted) != 0) {
+        (void)pk_error_set(err, PK_ERR_CANCELED, "cannot finish the request: it was interrupted");
+        c->x->is_stale = false;
+    } else if (err->code == PK_OK) { // a transport of somebody else's that does not say why
+        (void)pk_error_set(err, PK_ERR_PLUGIN_CONNECTION, "cannot finish the request: the connection was closed");
+    }
+    err->sent = c->x->sent;
+    c->dead = true;
+    c->x = NULL;
+}
+
+/* == net/http_client_read.c == */
+/* http_client_read.c - the answer: received once, used up at once, reported as it comes. */
+#ifdef PLUGKIT_LINES
+#line 1 "src/net/http_client_read.c"
+#endif
+
+
+
+
+
+
+#ifndef PLUGKIT_NO_NET
+/* Sees to it that a receive waits no longer than the exchange may. The timeout that is set is rarely the one we need,
+ * and setting it costs a call to the system. But a shorter one does as well: the receive comes back early, and then the
+ * exact rest is set. So it is a power of two, which the deadlines of the calls to come do not fall below either. */
+static bool pk__http_client_set_timeout(pk__http_client *c, int64_t left, bool exact)
+{
+    int64_t ns = left;
+    if (left <= 0) {
+        return false;
+    }
+    if (!exact) {
+        if (c->timeout_ns != 0 && c->timeout_ns <= left) {
+            return true;
+        }
+        for (ns = PK__MS; ns <= left / 2;) {
+            ns *= 2;
+        }
+        ns = PK__MIN(ns, left);
+    }
+    if (!pk__socket_set_timeout(c->fd, ns)) {
+        c->timeout_ns = 0;
+        return false;
+    }
+    c->timeout_ns = ns;
+    return true;
+}
+
+/* Makes the socket one whose receive waits until the deadline. */
+static bool pk__http_client_can_wait(pk__http_client *c, int64_t deadline)
+{
+    if (c->is_nonblocking && pk__fd_set_nonblock(c->fd, false, NULL)) {
+        return false;
+    }
+    c->is_nonblocking = false;
+    return deadline == PK_FOREVER || pk__http_client_set_timeout(c, deadline - pk__clock_ns(), false);
+}
+
+static pk_io pk__http_client_recv_socket(pk__http_client *c, bool wait, size_t *got, pk_error *err)
+{
+    char *at = c->room->bytes + c->end;
+    size_t cap = PK__HTTP_CLIENT_ROOM - c->end;
+    int64_t deadline = c->x->deadline;
+    if (wait && !pk__http_client_can_wait(c, deadline)) {
+        wait = false;
+        if (!pk__fd_wait(c->fd, true, false, deadline)) {
+            return PK_IO_WANT_READ;
+        }
+    }
+    pk_io io = pk__socket_recv(c->fd, at, cap, wait, got, err);
+    if (io == PK_IO_WANT_READ && wait && deadline != PK_FOREVER) {
+        (void)pk__http_client_set_timeout(c, deadline - pk__clock_ns(), true);
+    }
+    return io;
+}
+#else // there are none
+static pk_io pk__http_client_recv_socket(pk__http_client *c, bool wait, size_t *got, pk_error *err)
+{
+    (void)c, (void)wait, (void)got, (void)err;
+    return PK_IO_CLOSED;
+}
+#endif
 
 static pk_io pk__http_client_bad(pk_error *err, const char *why)
 {
@@ -12878,8 +12943,7 @@ static pk_io pk__http_client_take_end(pk__http_client *c, pk_io io, pk_error *er
     return PK_IO_FAILED;
 }
 
-/* Receives once and uses it. DONE: there may be more at once. */
-static pk_io pk__http_client_pull(pk__http_client *c, bool wait, pk_error *err)
+PK__FN pk_io pk__http_client_pull(pk__http_client *c, bool wait, pk_error *err)
 {
     size_t got = 0;
     pk_io io = pk__http_client_take(c, err); // what a pause left
@@ -12900,57 +12964,6 @@ static pk_io pk__http_client_pull(pk__http_client *c, bool wait, pk_error *err)
     io = pk__http_client_take(c, err);
     /* A socket that gave less than we had room for is empty: asking again would cost a call to hear just that. */
     return io == PK_IO_WANT_READ && !wait && (got == room || !c->is_socket) ? PK_IO_DONE : io;
-}
-
-/* ---- both together */
-
-PK__FN pk_io pk__http_client_advance(pk__http_client *c, bool wait, pk_error *err)
-{
-    pk_io io = PK_IO_DONE;
-    c->wants_read = false;
-    c->wants_write = false;
-    c->has_more = false;
-    if (!c->is_open) {
-        io = pk__http_client_open(c, err);
-        c->wants_write = io == PK_IO_WANT_WRITE;
-        if (io != PK_IO_DONE) {
-            return io;
-        }
-    }
-    bool more_room = pk__http_client_sends(c) ? pk__http_client_push(c, &io, err) : false;
-    for (int turn = 0; io == PK_IO_DONE && c->rx != PK__HTTP_RX_DONE; turn++) {
-        if (turn == PK__HTTP_CLIENT_TURNS) {
-            c->has_more = true;
-            break;
-        }
-        io = pk__http_client_pull(c, wait && !pk__http_client_sends(c), err);
-    }
-    if (io == PK_IO_FAILED || c->rx == PK__HTTP_RX_DONE) {
-        return io;
-    }
-    c->wants_read = !c->paused;
-    c->wants_write = more_room && pk__http_client_sends(c);
-    return PK_IO_WANT_READ;
-}
-
-PK__FN void pk__http_client_finish(pk__http_client *c)
-{
-    c->dead = c->dead || c->out.pending || !c->head.keep_alive || c->begin != c->end;
-    c->used = true;
-    c->x = NULL;
-}
-
-PK__FN void pk__http_client_fail(pk__http_client *c, pk_error *err)
-{
-    if (pk__atomic_load(&c->interrupted) != 0) {
-        (void)pk_error_set(err, PK_ERR_CANCELED, "cannot finish the request: it was interrupted");
-        c->x->is_stale = false;
-    } else if (err->code == PK_OK) { // a transport of somebody else's that does not say why
-        (void)pk_error_set(err, PK_ERR_PLUGIN_CONNECTION, "cannot finish the request: the connection was closed");
-    }
-    err->sent = c->x->sent;
-    c->dead = true;
-    c->x = NULL;
 }
 
 /* == net/http_client_run.c == */
@@ -16879,7 +16892,6 @@ PK_API pk_err pk_caller_cancel(pk_caller *caller, pk_call call)
 #endif
 
 
-#ifndef PLUGKIT_NO_NET
 
 
 
@@ -16893,7 +16905,6 @@ typedef struct pk__http_channel_env { // the `user` of the dialects that are bui
 /* A dialect of this name over HTTP; `env` is borrowed. `framework` chooses the second set of fields. */
 PK__FN pk_dialect pk__http_channel_dialect(const char *name, const pk__http_channel_env *env, bool framework);
 
-#endif
 
 
 /* == rpc/http_channel.c == */
@@ -16902,10 +16913,9 @@ PK__FN pk_dialect pk__http_channel_dialect(const char *name, const pk__http_chan
 #line 1 "src/rpc/http_channel.c"
 #endif
 
-#ifndef PLUGKIT_NO_NET
 
-#include <stdio.h>
-#include <string.h>
+
+
 
 
 
@@ -17191,7 +17201,6 @@ PK__FN pk_dialect pk__http_channel_dialect(const char *name, const pk__http_chan
     d.user = (void *)(uintptr_t)env; // `user` is not const for dialects that keep state there
     return d;
 }
-#endif
 
 /* == rpc/control.h == */
 /* control.h - the lines on the control socket of plugkit/1, for both sides.
@@ -18161,6 +18170,13 @@ typedef struct pk__serve_call {
     char text[PK__ERROR_BODY_MAX]; // last, and not cleared for each request
 } pk__serve_call;
 
+/* What the engine calls, and what workers do. */
+PK__FN pk__http_plan pk__serve_on_head(void *user, pk__http_job *job);
+PK__FN void pk__serve_on_job(void *user, pk__http_job *job);
+PK__FN void pk__serve_on_done(void *user, pk__http_job *job);
+PK__FN size_t pk__serve_refusal(void *user, char *out, int status, const char *why);
+PK__FN void pk__serve_go(pk__serve_call *c);
+
 #endif
 
 
@@ -18321,7 +18337,7 @@ PK__FN bool pk__routes_knows(const pk__routes *r, pk_str verb)
 }
 
 /* == rpc/serve.c == */
-/* serve.c - pk_server: from a head to a handler and back. */
+/* serve.c - a request of pk_server: from its head to a handler and back. */
 #ifdef PLUGKIT_LINES
 #line 1 "src/rpc/serve.c"
 #endif
@@ -18487,7 +18503,7 @@ static bool pk__serve_decode(pk__serve_call *c, const pk__url *url)
     return path && pk__url_decode_path(url->path, path, &r->path.len);
 }
 
-static pk__http_plan pk__serve_on_head(void *user, pk__http_job *job)
+PK__FN pk__http_plan pk__serve_on_head(void *user, pk__http_job *job)
 {
     pk_server *s = (pk_server *)user;
     pk__serve_call *c = pk__serve_call_of(job);
@@ -18555,7 +18571,7 @@ static void pk__serve_take_reply(pk__serve_call *c)
 }
 
 /* Goes as far as it can; any thread. The job may be somebody else's as soon as it is answered. */
-static void pk__serve_go(pk__serve_call *c)
+PK__FN void pk__serve_go(pk__serve_call *c)
 {
     pk_server *s = c->server;
     pk__chain_result r = PK__CHAIN_ON;
@@ -18668,7 +18684,7 @@ static bool pk__serve_set_exchange(pk__serve_call *c)
     return c->states != NULL;
 }
 
-static void pk__serve_on_job(void *user, pk__http_job *job)
+PK__FN void pk__serve_on_job(void *user, pk__http_job *job)
 {
     pk_server *s = (pk_server *)user;
     pk__serve_call *c = pk__serve_call_of(job);
@@ -18694,7 +18710,7 @@ static void pk__serve_on_job(void *user, pk__http_job *job)
     }
 }
 
-static void pk__serve_on_done(void *user, pk__http_job *job)
+PK__FN void pk__serve_on_done(void *user, pk__http_job *job)
 {
     pk_server *s = (pk_server *)user;
     pk__serve_call *c = pk__serve_call_of(job);
@@ -18711,7 +18727,7 @@ static void pk__serve_on_done(void *user, pk__http_job *job)
     }
 }
 
-static size_t pk__serve_refusal(void *user, char *out, int status, const char *why)
+PK__FN size_t pk__serve_refusal(void *user, char *out, int status, const char *why)
 {
     char text[PK__ERROR_BODY_MAX];
     pk_error error;
@@ -18724,6 +18740,20 @@ static size_t pk__serve_refusal(void *user, char *out, int status, const char *w
     memcpy(out, text, len);
     return len;
 }
+#endif
+
+/* == rpc/serve_life.c == */
+/* serve_life.c - pk_server: its workers, and how it is made and unmade. */
+#ifdef PLUGKIT_LINES
+#line 1 "src/rpc/serve_life.c"
+#endif
+
+#ifndef PLUGKIT_NO_NET
+
+
+
+
+#include <string.h>
 
 /* ---- workers */
 
@@ -18958,7 +18988,7 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 18962 "plugkit.h"
+#line 18992 "plugkit.h"
 #endif
 #else // the core is in this file already: its private macros, once more
 #if (defined(__GLIBC__) && !defined(__USE_GNU)) ||                                                                     \
@@ -21259,13 +21289,15 @@ PK__FN pk_err pk__capabilities_parse(pk__plugin *p, pk_str text, pk__capabilitie
  *
  *     life.c        the work task, probing, stopping everything
  *     keeper.c      one plugin: start, up, crash, backoff, stop
- *     launching.c   one incarnation: argv, environment, output, control lines, exit; implements pk_launch_*
+ *     launching.c   one incarnation, from its start to its exit; implements pk_launch_*
+ *     telling.c     what it is started with: environment, arguments, configuration
+ *     hearing.c     what it prints and says: logs, its address, control lines
  *     health.c      asking instances how they are
  *
  * A move is made under the registry's lock by the tables of states.h; the event is told after it has settled, with no
  * lock held. */
 #ifdef PLUGKIT_LINES
-#line 13 "src/host/life/life.h"
+#line 15 "src/host/life/life.h"
 #endif
 
 
@@ -21373,6 +21405,7 @@ PK__FN void pk__keeper_destroy(pk__keeper *k);
 PK__FN pk_err pk__launching_begin(pk__keeper *k, bool probe, pk_error *err); // sets k->launch
 PK__FN pk_err pk__launching_connect(pk_launch *l, const char *dialect, pk_str address, const char *token,
                                     pk_error *err); // opens the channel
+PK__FN void pk__launching_fail(pk_launch *l, const pk_error *why); // it is of no use: end it
 PK__FN void pk__launching_signal(pk_launch *l, int how);
 PK__FN void pk__launching_arm(pk_launch *l, uint32_t delay_ms); // the deadline of the step
 PK__FN void pk__launching_destroy(pk_launch *l);
@@ -21382,6 +21415,39 @@ PK__FN void pk__health_begin(pk_launch *l);    // of an instance that has just b
 PK__FN void pk__health_ask(pk_launch *l);      // now
 PK__FN void pk__health_end(pk_launch *l);
 PK__FN void pk__health_shutdown(pk_launch *l); // asks it to end, in its own language
+
+
+
+/* == host/life/telling.h == */
+/* telling.h - what a process is started with: environment, arguments, and the first line on its control socket. */
+#ifdef PLUGKIT_LINES
+#line 1 "src/host/life/telling.h"
+#endif
+
+
+
+#ifndef PLUGKIT_NO_PROCESS
+
+/* Is there configuration that the host means for just this plugin, and the plugin does not know? PK_ERR_CONFIG. */
+PK__FN pk_err pk__telling_check(const pk_launch *l, pk_error *err);
+/* Fills l->info, all of it in l->mem, and *hello: "" for probes and for plugins of the Go framework. */
+PK__FN pk_err pk__telling_prepare(pk_launch *l, pk_buf *hello, pk_error *err);
+
+#endif
+
+
+/* == host/life/hearing.h == */
+/* hearing.h - what a process prints and says: logs, the address of a Go framework plugin, control lines. */
+#ifdef PLUGKIT_LINES
+#line 1 "src/host/life/hearing.h"
+#endif
+
+
+
+
+PK__FN void pk__hearing_init(pk_launch *l);
+PK__FN void pk__hearing_end(pk_launch *l); // nothing more will come: delivers last lines
+PK__FN void pk__hearing_deinit(pk_launch *l);
 
 
 
@@ -21944,27 +22010,22 @@ PK__FN pk_err pk__capabilities_parse(pk__plugin *p, pk_str text, pk__capabilitie
     return rc;
 }
 
-/* == host/life/launching.c == */
-/* launching.c - one incarnation of a plugin, from its command line to its exit. */
+/* == host/life/telling.c == */
+/* telling.c - what a process is started with. */
 #ifdef PLUGKIT_LINES
-#line 1 "src/host/life/launching.c"
+#line 1 "src/host/life/telling.c"
 #endif
 
+#ifndef PLUGKIT_NO_PROCESS
+
+#include <stdlib.h>
+#include <string.h>
 
 
 
 
 
-
-
-
-
-
-
-
-/* ---- what it is started with */
-
-static bool pk__launching_env_add(pk_launch *l, const char **env, size_t *n, const char *name)
+static bool pk__telling_env_add(pk_launch *l, const char **env, size_t *n, const char *name)
 {
     const char *value = getenv(name);
     if (!value) {
@@ -21975,7 +22036,7 @@ static bool pk__launching_env_add(pk_launch *l, const char **env, size_t *n, con
 }
 
 /* An allow-list: nothing of the host's environment is inherited unless it is named here or by the host. */
-static pk_err pk__launching_env(pk_launch *l, pk_error *err)
+static pk_err pk__telling_env(pk_launch *l, pk_error *err)
 {
     static const char *const always[] = {"PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR"};
     size_t more = 0;
@@ -21986,10 +22047,10 @@ static pk_err pk__launching_env(pk_launch *l, pk_error *err)
     const char **env = (const char **)pk_mem_zero(&l->mem, (PK__COUNT(always) + more + 3) * sizeof(*env));
     bool ok = env != NULL;
     for (size_t i = 0; ok && i < PK__COUNT(always); i++) {
-        ok = pk__launching_env_add(l, env, &n, always[i]);
+        ok = pk__telling_env_add(l, env, &n, always[i]);
     }
     for (size_t i = 0; ok && i < more; i++) {
-        ok = pk__launching_env_add(l, env, &n, l->life->desc->env[i]);
+        ok = pk__telling_env_add(l, env, &n, l->life->desc->env[i]);
     }
     if (ok && l->info.control) {
         env[n++] = "PLUGKIT_PROTOCOL=plugkit/1";
@@ -21999,7 +22060,7 @@ static pk_err pk__launching_env(pk_launch *l, pk_error *err)
     return ok ? PK_OK : pk__error_memory(err, "make the plugin's environment");
 }
 
-static bool pk__launching_declares(const pk__plugin *p, const char *type)
+static bool pk__telling_declares(const pk__plugin *p, const char *type)
 {
     for (size_t i = 0; p->config_types && p->config_types[i]; i++) {
         if (strcmp(p->config_types[i], type) == 0) {
@@ -22010,25 +22071,24 @@ static bool pk__launching_declares(const pk__plugin *p, const char *type)
 }
 
 /* The host's configuration entries that are meant for this plugin; only types that it declares are sent. */
-static const pk_plugin_config *pk__launching_config_next(const pk_launch *l, size_t *at)
+static const pk_plugin_config *pk__telling_config_next(const pk_launch *l, size_t *at)
 {
     const pk_manager_desc *d = l->life->desc;
     while (*at < d->config_count) {
         const pk_plugin_config *c = &d->config[(*at)++];
-        if ((!c->plugin || strcmp(c->plugin, l->plugin->id) == 0) && pk__launching_declares(l->plugin, c->type)) {
+        if ((!c->plugin || strcmp(c->plugin, l->plugin->id) == 0) && pk__telling_declares(l->plugin, c->type)) {
             return c;
         }
     }
     return NULL;
 }
 
-/* A type that the host means for just this plugin, and the plugin does not know: a mistake that people should see. */
-static pk_err pk__launching_config_check(const pk_launch *l, pk_error *err)
+PK__FN pk_err pk__telling_check(const pk_launch *l, pk_error *err)
 {
     const pk_manager_desc *d = l->life->desc;
     for (size_t i = 0; i < d->config_count; i++) {
         const pk_plugin_config *c = &d->config[i];
-        if (c->plugin && strcmp(c->plugin, l->plugin->id) == 0 && !pk__launching_declares(l->plugin, c->type)) {
+        if (c->plugin && strcmp(c->plugin, l->plugin->id) == 0 && !pk__telling_declares(l->plugin, c->type)) {
             return pk_error_set(err, PK_ERR_CONFIG, "cannot configure '%s': it declares no config type '%s'",
                                 l->plugin->id, c->type);
         }
@@ -22036,14 +22096,14 @@ static pk_err pk__launching_config_check(const pk_launch *l, pk_error *err)
     return PK_OK;
 }
 
-static uint64_t pk__launching_idle_ns(const pk_launch *l)
+static uint64_t pk__telling_idle_ns(const pk_launch *l)
 {
     return l->life->desc->idle_ms * 1000000u;
 }
 
 /* --config for the Go framework: just what Go's encoding/json would write, as its SDK reads nothing else. The id is
  * made unique, because such a plugin takes a socket of that name in /tmp, and another host may run it too. */
-static pk_err pk__launching_framework_config(pk_launch *l, pk_buf *out, pk_error *err)
+static pk_err pk__telling_framework_config(pk_launch *l, pk_buf *out, pk_error *err)
 {
     pk_json_writer w;
     pk_str id = pk_mem_printf(&l->mem, "%s-%08lx", l->instance->name, (unsigned long)(pk__random_u64() & 0xffffffffu));
@@ -22057,13 +22117,13 @@ static pk_err pk__launching_framework_config(pk_launch *l, pk_buf *out, pk_error
     pk_json_put_key(&w, "type");
     pk_json_put_text(&w, l->life->desc->tcp ? "tcp" : "unix");
     pk_json_put_key(&w, "idleTimeout");
-    pk_json_put_uint(&w, pk__launching_idle_ns(l));
+    pk_json_put_uint(&w, pk__telling_idle_ns(l));
     size_t at = 0;
-    const pk_plugin_config *c = pk__launching_config_next(l, &at);
+    const pk_plugin_config *c = pk__telling_config_next(l, &at);
     if (c) {
         pk_json_put_key(&w, "configTypes");
         pk_json_put_array(&w);
-        for (; c; c = pk__launching_config_next(l, &at)) {
+        for (; c; c = pk__telling_config_next(l, &at)) {
             pk_json_put_object(&w);
             pk_json_put_key(&w, "type");
             pk_json_put_text(&w, c->type);
@@ -22078,7 +22138,7 @@ static pk_err pk__launching_framework_config(pk_launch *l, pk_buf *out, pk_error
 }
 
 /* The first line on the control socket. */
-static pk_err pk__launching_hello(pk_launch *l, pk_buf *out, pk_error *err)
+static pk_err pk__telling_hello(pk_launch *l, pk_buf *out, pk_error *err)
 {
     pk__control_start start;
     memset(&start, 0, sizeof(start));
@@ -22091,7 +22151,7 @@ static pk_err pk__launching_hello(pk_launch *l, pk_buf *out, pk_error *err)
     if (!start.config.items || !start.listen.ptr) {
         return pk__error_memory(err, "write the plugin's configuration");
     }
-    for (const pk_plugin_config *c; (c = pk__launching_config_next(l, &at)) != NULL;) {
+    for (const pk_plugin_config *c; (c = pk__telling_config_next(l, &at)) != NULL;) {
         pk__control_config *item = &start.config.items[start.config.count++];
         item->type = pk_str_from(c->type);
         item->has_data = c->data.len > 0;
@@ -22101,7 +22161,7 @@ static pk_err pk__launching_hello(pk_launch *l, pk_buf *out, pk_error *err)
     start.token = pk_str_from(l->instance->token);
     start.has_listen = true;
     start.has_idle = true;
-    start.idle = (pk_ns)pk__launching_idle_ns(l);
+    start.idle = (pk_ns)pk__telling_idle_ns(l);
     if (l->life->host) {
         start.has_host = true;
         start.host = *l->life->host;
@@ -22113,7 +22173,7 @@ static pk_err pk__launching_hello(pk_launch *l, pk_buf *out, pk_error *err)
     return rc;
 }
 
-static pk_err pk__launching_argv(pk_launch *l, pk_error *err)
+static pk_err pk__telling_argv(pk_launch *l, pk_error *err)
 {
     const char **argv = (const char **)pk_mem_zero(&l->mem, 4 * sizeof(*argv));
     if (!argv) {
@@ -22130,7 +22190,7 @@ static pk_err pk__launching_argv(pk_launch *l, pk_error *err)
     }
     pk_buf config;
     pk_buf_init(&config, l->life->alloc, 96 * 1024); // one argument may have 128 KiB
-    pk_err rc = pk__launching_framework_config(l, &config, err);
+    pk_err rc = pk__telling_framework_config(l, &config, err);
     if (!rc) {
         argv[1] = "--config";
         argv[2] = pk_mem_dup(&l->mem, pk_buf_str(&config)).ptr;
@@ -22140,22 +22200,43 @@ static pk_err pk__launching_argv(pk_launch *l, pk_error *err)
     return rc;
 }
 
-/* ---- what it prints and says */
-
-static void pk__launching_fail(pk_launch *l, const pk_error *why)
+PK__FN pk_err pk__telling_prepare(pk_launch *l, pk_buf *hello, pk_error *err)
 {
-    if (l->failure.code == PK_OK) {
-        l->failure = *why;
+    l->is_framework = l->instance && !l->plugin->speaks_plugkit;
+    l->info.id = l->plugin->id;
+    l->info.instance = l->instance ? l->instance->name : l->plugin->id;
+    l->info.path = l->plugin->path;
+    l->info.probe = !l->instance;
+    l->info.control = !l->is_framework;
+    l->info.die_with_host = l->is_framework && l->life->is_pinned;
+    l->info.loop = l->life->loop;
+    pk_err rc = pk__telling_env(l, err);
+    rc = rc ? rc : pk__telling_argv(l, err);
+    if (!rc && l->instance && !l->is_framework) {
+        rc = pk__telling_hello(l, hello, err);
+        l->info.config = pk_buf_str(hello);
     }
-    if (l->instance) {
-        pk__keeper_fail(l->keeper, why);
-    } else {
-        pk__launching_signal(l, 2);
-    }
+    return rc;
 }
+#endif
+
+/* == host/life/hearing.c == */
+/* hearing.c - what a process prints and says. */
+#ifdef PLUGKIT_LINES
+#line 1 "src/host/life/hearing.c"
+#endif
+
+
+
+
+
+
+
+
+#ifndef PLUGKIT_NO_PROCESS
 
 /* The last lines of stderr say best why a start failed. */
-static void pk__launching_tail(pk_launch *l, pk_str line)
+static void pk__hearing_tail(pk_launch *l, pk_str line)
 {
     char clean[200];
     size_t add = pk__error_clean(clean, sizeof(clean), line);
@@ -22174,16 +22255,16 @@ static void pk__launching_tail(pk_launch *l, pk_str line)
     (void)snprintf(l->tail + have, sizeof(l->tail) - have, "%s%s", have ? " | " : "", clean);
 }
 
-static void pk__launching_on_error_line(void *user, pk_str line)
+static void pk__hearing_on_error_line(void *user, pk_str line)
 {
     pk_launch *l = (pk_launch *)user;
-    pk__launching_tail(l, line);
+    pk__hearing_tail(l, line);
     pk__output_log(l->life->alloc, l->life->desc->on_log, l->life->desc->user, "plugin.output",
                    pk_str_from(l->plugin->id), PK_STR("stderr"), line);
 }
 
 /* A framework plugin tells its address by a line on stdout; what else it prints there is output like any other. */
-static bool pk__launching_is_address(pk_str line)
+static bool pk__hearing_is_address(pk_str line)
 {
     pk__address a;
     static const char *const forms[] = {"http+unix://", "http://", "unix:", "tcp://"};
@@ -22197,11 +22278,11 @@ static bool pk__launching_is_address(pk_str line)
     return form && pk__address_parse(&a, line, NULL) == PK_OK && a.kind != PK__ADDRESS_OTHER;
 }
 
-static void pk__launching_on_out_line(void *user, pk_str line)
+static void pk__hearing_on_out_line(void *user, pk_str line)
 {
     pk_launch *l = (pk_launch *)user;
     if (l->is_framework && l->step == PK__LAUNCH_STARTING && l->instance && !l->instance->channel &&
-        pk__launching_is_address(line)) {
+        pk__hearing_is_address(line)) {
         pk_error why;
         if (pk__launching_connect(l, "go-framework", line, "", &why)) {
             pk__launching_fail(l, &why);
@@ -22214,7 +22295,7 @@ static void pk__launching_on_out_line(void *user, pk_str line)
                    pk_str_from(l->plugin->id), PK_STR("stdout"), line);
 }
 
-static void pk__launching_on_message(pk_launch *l, const pk__control_message *said)
+static void pk__hearing_on_message(pk_launch *l, const pk__control_message *said)
 {
     pk_error why;
     if (said->has_listening && !l->instance->channel) {
@@ -22241,7 +22322,7 @@ static void pk__launching_on_message(pk_launch *l, const pk__control_message *sa
     }
 }
 
-static void pk__launching_on_control_line(pk_launch *l, pk_str line)
+static void pk__hearing_on_control_line(pk_launch *l, pk_str line)
 {
     pk__control_message said;
     pk_error why;
@@ -22255,12 +22336,12 @@ static void pk__launching_on_control_line(pk_launch *l, pk_str line)
     } else if (said.has_id) {
         pk__lines_take(&l->link, line);
     } else {
-        pk__launching_on_message(l, &said);
+        pk__hearing_on_message(l, &said);
     }
     pk_mem_free(&mem);
 }
 
-static void pk__launching_on_control(pk_launch *l, pk_str bytes)
+static void pk__hearing_on_control(pk_launch *l, pk_str bytes)
 {
     pk_error why;
     pk_str line;
@@ -22274,7 +22355,7 @@ static void pk__launching_on_control(pk_launch *l, pk_str bytes)
             return;
         }
         if (!rc) {
-            pk__launching_on_control_line(l, line);
+            pk__hearing_on_control_line(l, line);
         }
     }
     if (rc) {
@@ -22283,7 +22364,7 @@ static void pk__launching_on_control(pk_launch *l, pk_str bytes)
     }
 }
 
-static pk_err pk__launching_send(void *user, pk_str bytes, pk_error *err)
+static pk_err pk__hearing_send(void *user, pk_str bytes, pk_error *err)
 {
     pk_launch *l = (pk_launch *)user;
     if (!l->launcher || !l->launcher->send || !l->state || l->step >= PK__LAUNCH_EXITED) {
@@ -22293,12 +22374,10 @@ static pk_err pk__launching_send(void *user, pk_str bytes, pk_error *err)
     return l->launcher->send(l->state, bytes, err);
 }
 
-/* ---- reports of launchers */
-
 PK_API void pk_launch_output(pk_launch *l, pk_stream stream, pk_str bytes)
 {
     if (stream == PK_STREAM_CONTROL) {
-        pk__launching_on_control(l, bytes);
+        pk__hearing_on_control(l, bytes);
     } else if (stream == PK_STREAM_ERR) {
         pk__output_add(&l->err, bytes);
     } else if (l->instance) {
@@ -22310,6 +22389,82 @@ PK_API void pk_launch_output(pk_launch *l, pk_stream stream, pk_str bytes)
         pk__launching_fail(l, &why);
     }
 }
+
+PK__FN void pk__hearing_init(pk_launch *l)
+{
+    const pk_alloc *alloc = l->life->alloc;
+    l->link.alloc = alloc;
+    l->link.send = pk__hearing_send;
+    l->link.user = l;
+    pk__output_init(&l->out, alloc, PK__OUTPUT_LINE, pk__hearing_on_out_line, l);
+    pk__output_init(&l->err, alloc, PK__OUTPUT_LINE, pk__hearing_on_error_line, l);
+    pk__control_lines_init(&l->control, alloc, PK__CONTROL_START_MAX); // answers in lines mode are large
+    pk_buf_init(&l->printed, alloc, PK__LIFE_PROBE_MAX);
+}
+
+PK__FN void pk__hearing_end(pk_launch *l)
+{
+    pk__output_end(&l->out);
+    pk__output_end(&l->err);
+}
+
+PK__FN void pk__hearing_deinit(pk_launch *l)
+{
+    pk__output_deinit(&l->out);
+    pk__output_deinit(&l->err);
+    pk__control_lines_deinit(&l->control);
+    pk_buf_free(&l->printed);
+}
+
+#else // nothing is started, so nothing is heard
+
+PK__FN void pk__hearing_init(pk_launch *l)
+{
+    (void)l;
+}
+
+PK__FN void pk__hearing_end(pk_launch *l)
+{
+    (void)l;
+}
+
+PK__FN void pk__hearing_deinit(pk_launch *l)
+{
+    (void)l;
+}
+
+#endif
+
+/* == host/life/launching.c == */
+/* launching.c - one incarnation of a plugin, from its command line to its exit. */
+#ifdef PLUGKIT_LINES
+#line 1 "src/host/life/launching.c"
+#endif
+
+
+
+
+
+
+
+
+
+
+
+
+PK__FN void pk__launching_fail(pk_launch *l, const pk_error *why)
+{
+    if (l->failure.code == PK_OK) {
+        l->failure = *why;
+    }
+    if (l->instance) {
+        pk__keeper_fail(l->keeper, why);
+    } else {
+        pk__launching_signal(l, 2);
+    }
+}
+
+/* ---- reports of launchers */
 
 PK_API void pk_launch_pid(pk_launch *l, int64_t pid)
 {
@@ -22372,8 +22527,7 @@ static void pk__launching_on_report(void *user)
         pk__launching_on_endpoint(l);
     }
     if (exited && l->step != PK__LAUNCH_EXITED) {
-        pk__output_end(&l->out);
-        pk__output_end(&l->err);
+        pk__hearing_end(l);
         l->step = PK__LAUNCH_EXITED;
         pk_timer_stop(l->life->loop, &l->timer);
         pk__keeper_exited(l->keeper);
@@ -22463,21 +22617,6 @@ PK__FN pk_err pk__launching_connect(pk_launch *l, const char *dialect, pk_str ad
     return PK_OK;
 }
 
-static const pk_launcher *pk__launching_launcher(const pk__life *life, const pk__plugin *p)
-{
-    pk_found found;
-    memset(&found, 0, sizeof(found));
-    found.id = p->id;
-    found.path = p->path;
-    for (size_t i = 0; p->path && i < life->launcher_count; i++) {
-        const pk_launcher *l = life->launchers[i];
-        if (!l->fits || l->fits(l->user, &found)) {
-            return l;
-        }
-    }
-    return NULL;
-}
-
 static pk_err pk__launching_instance(pk_launch *l, pk_error *err)
 {
     pk__instance *i = (pk__instance *)pk__new(l->life->alloc, sizeof(*i));
@@ -22498,53 +22637,67 @@ static pk_err pk__launching_instance(pk_launch *l, pk_error *err)
         i->token = pk_mem_dup(&i->mem, pk_str_from(token)).ptr;
         rc = i->token ? PK_OK : pk__error_memory(err, "start a plugin");
     }
-    return rc ? rc : pk__launching_config_check(l, err);
+    return rc;
+}
+
+#ifndef PLUGKIT_NO_PROCESS
+
+static const pk_launcher *pk__launching_launcher(const pk__life *life, const pk__plugin *p)
+{
+    pk_found found;
+    memset(&found, 0, sizeof(found));
+    found.id = p->id;
+    found.path = p->path;
+    for (size_t i = 0; p->path && i < life->launcher_count; i++) {
+        const pk_launcher *l = life->launchers[i];
+        if (!l->fits || l->fits(l->user, &found)) {
+            return l;
+        }
+    }
+    return NULL;
 }
 
 static pk_err pk__launching_run(pk_launch *l, pk_error *err)
 {
+    pk_buf hello;
+    void *state = NULL;
     l->launcher = pk__launching_launcher(l->life, l->plugin);
     if (!l->launcher && l->plugin->path) {
-        return pk_error_set(err, PK_ERR_UNSUPPORTED, "cannot start '%s': this build starts no processes", l->plugin->id);
+        return pk_error_set(err, PK_ERR_UNSUPPORTED, "cannot start '%s': there is no launcher for it", l->plugin->id);
     }
     if (!l->launcher) { // it runs already
         pk_launch_listening(l, &l->plugin->endpoint);
         return PK_OK;
     }
-    l->is_framework = l->instance && !l->plugin->speaks_plugkit;
-    l->info.id = l->plugin->id;
-    l->info.instance = l->instance ? l->instance->name : l->plugin->id;
-    l->info.path = l->plugin->path;
-    l->info.probe = !l->instance;
-    l->info.control = !l->is_framework;
-    l->info.die_with_host = l->is_framework && l->life->is_pinned;
-    l->info.loop = l->life->loop;
-    pk_buf hello;
     pk_buf_init(&hello, l->life->alloc, 1024 * 1024);
-    pk_err rc = pk__launching_env(l, err);
-    rc = rc ? rc : pk__launching_argv(l, err);
-    if (!rc && l->instance && !l->is_framework) {
-        rc = pk__launching_hello(l, &hello, err);
-        l->info.config = pk_buf_str(&hello);
-    }
+    pk_err rc = l->instance ? pk__telling_check(l, err) : PK_OK;
+    rc = rc ? rc : pk__telling_prepare(l, &hello, err);
     /* Reports may come before start has returned; what they ask for waits until there is something to stop. */
-    void *state = NULL;
     rc = rc ? rc : l->launcher->start(l->launcher->user, l, &l->info, &state, err);
     l->state = state;
     if (!rc && l->failure.code) {
         pk__launching_signal(l, 2);
     }
-    if (!rc && hello.len && l->launcher->send) {
-        rc = l->launcher->send(l->state, pk_buf_str(&hello), err);
-        if (rc) {
-            pk__launching_signal(l, 2); // it has started: its exit ends it
-            l->failure = *err;
-            rc = PK_OK;
-        }
+    if (!rc && hello.len && l->launcher->send && l->launcher->send(l->state, pk_buf_str(&hello), err)) {
+        l->failure = *err;
+        pk__launching_signal(l, 2); // it has started: its exit ends it
     }
     pk_buf_free(&hello);
     return rc;
 }
+
+#else
+
+static pk_err pk__launching_run(pk_launch *l, pk_error *err)
+{
+    if (l->plugin->path) {
+        return pk_error_set(err, PK_ERR_UNSUPPORTED, "cannot start '%s': this build starts no processes", l->plugin->id);
+    }
+    pk_launch_listening(l, &l->plugin->endpoint);
+    return PK_OK;
+}
+
+#endif
 
 PK__FN pk_err pk__launching_begin(pk__keeper *k, bool probe, pk_error *err)
 {
@@ -22564,13 +22717,7 @@ PK__FN pk_err pk__launching_begin(pk__keeper *k, bool probe, pk_error *err)
     l->task.user = l;
     l->timer.on_time = pk__launching_on_time;
     l->timer.user = l;
-    l->link.alloc = life->alloc;
-    l->link.send = pk__launching_send;
-    l->link.user = l;
-    pk__output_init(&l->out, life->alloc, PK__OUTPUT_LINE, pk__launching_on_out_line, l);
-    pk__output_init(&l->err, life->alloc, PK__OUTPUT_LINE, pk__launching_on_error_line, l);
-    pk__control_lines_init(&l->control, life->alloc, PK__CONTROL_START_MAX); // answers in lines mode are large
-    pk_buf_init(&l->printed, life->alloc, PK__LIFE_PROBE_MAX);
+    pk__hearing_init(l);
     k->launch = l;
     pk_err rc = probe ? PK_OK : pk__launching_instance(l, err);
     rc = rc ? rc : pk_timer_start(life->loop, &l->timer, life->desc->deadline.start_ms, err);
@@ -22607,10 +22754,7 @@ PK__FN void pk__launching_destroy(pk_launch *l)
     pk__strfree(life->alloc, l->address);
     pk__strfree(life->alloc, l->dialect);
     pk__strfree(life->alloc, l->token);
-    pk__output_deinit(&l->out);
-    pk__output_deinit(&l->err);
-    pk__control_lines_deinit(&l->control);
-    pk_buf_free(&l->printed);
+    pk__hearing_deinit(l);
     pk_mem_free(&l->mem);
     l->keeper->launch = NULL;
     pk__free(life->alloc, l, sizeof(*l));
@@ -23542,10 +23686,8 @@ struct pk_manager {
     pk__life life;
     pk_caller caller;
     pk__offers offers;
-#ifndef PLUGKIT_NO_NET
     pk__http_channel_env env;
     pk_dialect plugkit1, framework;
-#endif
     pk_sink *sinks;
     size_t sink_count;
 #ifndef PLUGKIT_NO_FILES
@@ -24267,8 +24409,9 @@ static void pk__manager_thread(void *arg)
 static void pk__manager_built_in(pk_manager *m)
 {
     const pk_dialect **dialects = (const pk_dialect **)(uintptr_t)m->desc.dialects; // our copy, with room for three
+#ifndef PLUGKIT_NO_PROCESS
     dialects[m->desc.dialect_count++] = pk__lines_dialect();
-#ifndef PLUGKIT_NO_NET
+#endif
     m->env.alloc = m->registry.alloc;
     m->env.caller = "";
     m->env.transports = m->desc.transports;
@@ -24277,7 +24420,6 @@ static void pk__manager_built_in(pk_manager *m)
     m->framework = pk__http_channel_dialect("go-framework", &m->env, true);
     dialects[m->desc.dialect_count++] = &m->plugkit1;
     dialects[m->desc.dialect_count++] = &m->framework;
-#endif
 #ifndef PLUGKIT_NO_PROCESS
     const pk_launcher **launchers = (const pk_launcher **)(uintptr_t)m->desc.launchers;
     m->process_launcher = pk__process_launcher(m->registry.alloc);
@@ -24578,7 +24720,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 }
 
 #ifdef PLUGKIT_LINES
-#line 24582 "plugkit.h"
+#line 24724 "plugkit.h"
 #endif
 #ifndef PLUGKIT_TEST
 #undef PK__FN

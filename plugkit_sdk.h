@@ -2366,8 +2366,8 @@ PK__FN bool pk__atomic_cas_ptr(void **at, void *expected, void *value)
  *
  * A line of the list:  X(type, name, (parameters), call, errno of a made-up failure, what it then returns)
  * The name is the name at PK__SYS; the call may be any expression, which is where systems differ: what only
- * Linux has is done by pk__sys_port_*, whole alternatives in sys.c. A made-up failure must
- * not lose what a real one would not lose either, so close and its kind do their work before they fail.
+ * Linux has is done by pk__sys_port_*, whole alternatives in sys.c. A made-up failure must not lose what a real
+ * one would not lose either, so close and its kind do their work before they fail.
  *
  * Five features are younger than the kernels we run on: pidfd_open, close_range, openat2, memfd_create,
  * execveat. They answer ENOSYS where they are missing, and each caller has another way. A test build answers
@@ -6911,7 +6911,7 @@ PK__FN const char *pk__process_signal_name(int number)
         {SIGBUS, "bus error"},              {SIGFPE, "arithmetic error"},    {SIGKILL, "killed"},
         {SIGSEGV, "segmentation fault"},    {SIGPIPE, "broken pipe"},        {SIGALRM, "alarm"},
         {SIGTERM, "terminated"},            {SIGUSR1, "user signal 1"},      {SIGUSR2, "user signal 2"},
-        {SIGXCPU, "too much processor time"}, {SIGXFSZ, "file too large"},     {SIGSYS, "bad system call"},
+        {SIGXCPU, "too much cpu time"},      {SIGXFSZ, "file too large"},     {SIGSYS, "bad system call"},
     };
     for (size_t i = 0; i < PK__COUNT(names); i++) {
         if (names[i].number == number) {
@@ -11025,10 +11025,11 @@ PK__FN bool pk__http_client_is_reusable(const pk__http_client *c); // connected 
 PK__FN bool pk__http_client_is_alive(pk__http_client *c);          // asks the system: still open and silent?
 PK__FN void pk__http_client_shrink(pk__http_client *c);            // gives its buffers back while it is idle
 
-/* For the drivers: prepares an exchange; moves it on as far as it goes (WANT_*: see wants_read, wants_write, retry_at);
+/* Between the files of this module: prepares an exchange; moves it on as far as it goes (WANT_*: see wants_read, wants_write, retry_at);
  * ends it. `wait`: the receive may wait. */
 PK__FN pk_err pk__http_client_begin(pk__http_client *c, pk__http_exchange *x, pk_error *err);
 PK__FN pk_io pk__http_client_advance(pk__http_client *c, bool wait, pk_error *err);
+PK__FN pk_io pk__http_client_pull(pk__http_client *c, bool wait, pk_error *err); // receives once; DONE: perhaps more
 PK__FN void pk__http_client_finish(pk__http_client *c);
 PK__FN void pk__http_client_fail(pk__http_client *c, pk_error *err);
 PK__FN pk_err pk__http_client_needs_loop(const pk__http_client *c, pk_error *err); // an error, always
@@ -12220,7 +12221,7 @@ PK__FN pk_io pk__http_out_push(pk__http_out *o, const pk__http_wire *wire, pk_er
 }
 
 /* == net/http_client.c == */
-/* http_client.c - one exchange on one connection: opening, sending, receiving. Who waits for what is http_client_run.c's. */
+/* http_client.c - a connection and the request on it. The answer is http_client_read.c's, waiting http_client_run.c's. */
 #ifdef PLUGKIT_LINES
 #line 1 "src/net/http_client.c"
 #endif
@@ -12233,67 +12234,13 @@ PK__FN pk_io pk__http_out_push(pk__http_out *o, const pk__http_wire *wire, pk_er
 
 
 enum {
-    PK__HTTP_CLIENT_TURNS = 16, // receives before others have their turn
-    PK__HTTP_CLIENT_RETRY_MS = 2
+    PK__HTTP_CLIENT_TURNS = 16,  // receives before others have their turn
+    PK__HTTP_CLIENT_RETRY_MS = 2 // when the server's queue is full
 };
 
 /* ---- what is different about sockets */
 
 #ifndef PLUGKIT_NO_NET
-/* Sees to it that a receive waits no longer than the exchange may. The timeout that is set is rarely the one we need,
- * and setting it costs a call to the system. But a shorter one does as well: the receive comes back early, and then the
- * exact rest is set. So it is a power of two, which the deadlines of the calls to come do not fall below either. */
-static bool pk__http_client_set_timeout(pk__http_client *c, int64_t left, bool exact)
-{
-    int64_t ns = left;
-    if (left <= 0) {
-        return false;
-    }
-    if (!exact) {
-        if (c->timeout_ns != 0 && c->timeout_ns <= left) {
-            return true;
-        }
-        for (ns = PK__MS; ns <= left / 2;) {
-            ns *= 2;
-        }
-        ns = PK__MIN(ns, left);
-    }
-    if (!pk__socket_set_timeout(c->fd, ns)) {
-        c->timeout_ns = 0;
-        return false;
-    }
-    c->timeout_ns = ns;
-    return true;
-}
-
-/* Makes the socket one whose receive waits until the deadline. */
-static bool pk__http_client_can_wait(pk__http_client *c, int64_t deadline)
-{
-    if (c->is_nonblocking && pk__fd_set_nonblock(c->fd, false, NULL)) {
-        return false;
-    }
-    c->is_nonblocking = false;
-    return deadline == PK_FOREVER || pk__http_client_set_timeout(c, deadline - pk__clock_ns(), false);
-}
-
-static pk_io pk__http_client_recv_socket(pk__http_client *c, bool wait, size_t *got, pk_error *err)
-{
-    char *at = c->room->bytes + c->end;
-    size_t cap = PK__HTTP_CLIENT_ROOM - c->end;
-    int64_t deadline = c->x->deadline;
-    if (wait && !pk__http_client_can_wait(c, deadline)) {
-        wait = false;
-        if (!pk__fd_wait(c->fd, true, false, deadline)) {
-            return PK_IO_WANT_READ;
-        }
-    }
-    pk_io io = pk__socket_recv(c->fd, at, cap, wait, got, err);
-    if (io == PK_IO_WANT_READ && wait && deadline != PK_FOREVER) {
-        (void)pk__http_client_set_timeout(c, deadline - pk__clock_ns(), true);
-    }
-    return io;
-}
-
 /* sendfile has no MSG_DONTWAIT, as everything else has. */
 static pk_err pk__http_client_no_waiting(pk__http_client *c, pk_error *err)
 {
@@ -12321,12 +12268,6 @@ static void pk__http_client_cut(int fd)
     (void)PK__SYS(shutdown)(fd, SHUT_RDWR);
 }
 #else // without the built-in transports there are no sockets, and none of these is reached
-static pk_io pk__http_client_recv_socket(pk__http_client *c, bool wait, size_t *got, pk_error *err)
-{
-    (void)c, (void)wait, (void)got, (void)err;
-    return PK_IO_CLOSED;
-}
-
 static pk_err pk__http_client_no_waiting(pk__http_client *c, pk_error *err)
 {
     (void)c, (void)err;
@@ -12604,7 +12545,129 @@ static bool pk__http_client_push(pk__http_client *c, pk_io *result, pk_error *er
     return io == PK_IO_WANT_WRITE;
 }
 
-/* ---- the answer */
+/* ---- both together */
+
+PK__FN pk_io pk__http_client_advance(pk__http_client *c, bool wait, pk_error *err)
+{
+    pk_io io = PK_IO_DONE;
+    c->wants_read = false;
+    c->wants_write = false;
+    c->has_more = false;
+    if (!c->is_open) {
+        io = pk__http_client_open(c, err);
+        c->wants_write = io == PK_IO_WANT_WRITE;
+        if (io != PK_IO_DONE) {
+            return io;
+        }
+    }
+    bool more_room = pk__http_client_sends(c) ? pk__http_client_push(c, &io, err) : false;
+    for (int turn = 0; io == PK_IO_DONE && c->rx != PK__HTTP_RX_DONE; turn++) {
+        if (turn == PK__HTTP_CLIENT_TURNS) {
+            c->has_more = true;
+            break;
+        }
+        io = pk__http_client_pull(c, wait && !pk__http_client_sends(c), err);
+    }
+    if (io == PK_IO_FAILED || c->rx == PK__HTTP_RX_DONE) {
+        return io;
+    }
+    c->wants_read = !c->paused;
+    c->wants_write = more_room && pk__http_client_sends(c);
+    return PK_IO_WANT_READ;
+}
+
+PK__FN void pk__http_client_finish(pk__http_client *c)
+{
+    c->dead = c->dead || c->out.pending || !c->head.keep_alive || c->begin != c->end;
+    c->used = true;
+    c->x = NULL;
+}
+
+PK__FN void pk__http_client_fail(pk__http_client *c, pk_error *err)
+{
+    if (pk__atomic_load(&c->interrupted) != 0) {
+        (void)pk_error_set(err, PK_ERR_CANCELED, "cannot finish the request: it was interrupted");
+        c->x->is_stale = false;
+    } else if (err->code == PK_OK) { // a transport of somebody else's that does not say why
+        (void)pk_error_set(err, PK_ERR_PLUGIN_CONNECTION, "cannot finish the request: the connection was closed");
+    }
+    err->sent = c->x->sent;
+    c->dead = true;
+    c->x = NULL;
+}
+
+/* == net/http_client_read.c == */
+/* http_client_read.c - the answer: received once, used up at once, reported as it comes. */
+#ifdef PLUGKIT_LINES
+#line 1 "src/net/http_client_read.c"
+#endif
+
+
+
+
+
+
+#ifndef PLUGKIT_NO_NET
+/* Sees to it that a receive waits no longer than the exchange may. The timeout that is set is rarely the one we need,
+ * and setting it costs a call to the system. But a shorter one does as well: the receive comes back early, and then the
+ * exact rest is set. So it is a power of two, which the deadlines of the calls to come do not fall below either. */
+static bool pk__http_client_set_timeout(pk__http_client *c, int64_t left, bool exact)
+{
+    int64_t ns = left;
+    if (left <= 0) {
+        return false;
+    }
+    if (!exact) {
+        if (c->timeout_ns != 0 && c->timeout_ns <= left) {
+            return true;
+        }
+        for (ns = PK__MS; ns <= left / 2;) {
+            ns *= 2;
+        }
+        ns = PK__MIN(ns, left);
+    }
+    if (!pk__socket_set_timeout(c->fd, ns)) {
+        c->timeout_ns = 0;
+        return false;
+    }
+    c->timeout_ns = ns;
+    return true;
+}
+
+/* Makes the socket one whose receive waits until the deadline. */
+static bool pk__http_client_can_wait(pk__http_client *c, int64_t deadline)
+{
+    if (c->is_nonblocking && pk__fd_set_nonblock(c->fd, false, NULL)) {
+        return false;
+    }
+    c->is_nonblocking = false;
+    return deadline == PK_FOREVER || pk__http_client_set_timeout(c, deadline - pk__clock_ns(), false);
+}
+
+static pk_io pk__http_client_recv_socket(pk__http_client *c, bool wait, size_t *got, pk_error *err)
+{
+    char *at = c->room->bytes + c->end;
+    size_t cap = PK__HTTP_CLIENT_ROOM - c->end;
+    int64_t deadline = c->x->deadline;
+    if (wait && !pk__http_client_can_wait(c, deadline)) {
+        wait = false;
+        if (!pk__fd_wait(c->fd, true, false, deadline)) {
+            return PK_IO_WANT_READ;
+        }
+    }
+    pk_io io = pk__socket_recv(c->fd, at, cap, wait, got, err);
+    if (io == PK_IO_WANT_READ && wait && deadline != PK_FOREVER) {
+        (void)pk__http_client_set_timeout(c, deadline - pk__clock_ns(), true);
+    }
+    return io;
+}
+#else // there are none
+static pk_io pk__http_client_recv_socket(pk__http_client *c, bool wait, size_t *got, pk_error *err)
+{
+    (void)c, (void)wait, (void)got, (void)err;
+    return PK_IO_CLOSED;
+}
+#endif
 
 static pk_io pk__http_client_bad(pk_error *err, const char *why)
 {
@@ -12760,8 +12823,7 @@ static pk_io pk__http_client_take_end(pk__http_client *c, pk_io io, pk_error *er
     return PK_IO_FAILED;
 }
 
-/* Receives once and uses it. DONE: there may be more at once. */
-static pk_io pk__http_client_pull(pk__http_client *c, bool wait, pk_error *err)
+PK__FN pk_io pk__http_client_pull(pk__http_client *c, bool wait, pk_error *err)
 {
     size_t got = 0;
     pk_io io = pk__http_client_take(c, err); // what a pause left
@@ -12782,57 +12844,6 @@ static pk_io pk__http_client_pull(pk__http_client *c, bool wait, pk_error *err)
     io = pk__http_client_take(c, err);
     /* A socket that gave less than we had room for is empty: asking again would cost a call to hear just that. */
     return io == PK_IO_WANT_READ && !wait && (got == room || !c->is_socket) ? PK_IO_DONE : io;
-}
-
-/* ---- both together */
-
-PK__FN pk_io pk__http_client_advance(pk__http_client *c, bool wait, pk_error *err)
-{
-    pk_io io = PK_IO_DONE;
-    c->wants_read = false;
-    c->wants_write = false;
-    c->has_more = false;
-    if (!c->is_open) {
-        io = pk__http_client_open(c, err);
-        c->wants_write = io == PK_IO_WANT_WRITE;
-        if (io != PK_IO_DONE) {
-            return io;
-        }
-    }
-    bool more_room = pk__http_client_sends(c) ? pk__http_client_push(c, &io, err) : false;
-    for (int turn = 0; io == PK_IO_DONE && c->rx != PK__HTTP_RX_DONE; turn++) {
-        if (turn == PK__HTTP_CLIENT_TURNS) {
-            c->has_more = true;
-            break;
-        }
-        io = pk__http_client_pull(c, wait && !pk__http_client_sends(c), err);
-    }
-    if (io == PK_IO_FAILED || c->rx == PK__HTTP_RX_DONE) {
-        return io;
-    }
-    c->wants_read = !c->paused;
-    c->wants_write = more_room && pk__http_client_sends(c);
-    return PK_IO_WANT_READ;
-}
-
-PK__FN void pk__http_client_finish(pk__http_client *c)
-{
-    c->dead = c->dead || c->out.pending || !c->head.keep_alive || c->begin != c->end;
-    c->used = true;
-    c->x = NULL;
-}
-
-PK__FN void pk__http_client_fail(pk__http_client *c, pk_error *err)
-{
-    if (pk__atomic_load(&c->interrupted) != 0) {
-        (void)pk_error_set(err, PK_ERR_CANCELED, "cannot finish the request: it was interrupted");
-        c->x->is_stale = false;
-    } else if (err->code == PK_OK) { // a transport of somebody else's that does not say why
-        (void)pk_error_set(err, PK_ERR_PLUGIN_CONNECTION, "cannot finish the request: the connection was closed");
-    }
-    err->sent = c->x->sent;
-    c->dead = true;
-    c->x = NULL;
 }
 
 /* == net/http_client_run.c == */
@@ -16761,7 +16772,6 @@ PK_API pk_err pk_caller_cancel(pk_caller *caller, pk_call call)
 #endif
 
 
-#ifndef PLUGKIT_NO_NET
 
 
 
@@ -16775,7 +16785,6 @@ typedef struct pk__http_channel_env { // the `user` of the dialects that are bui
 /* A dialect of this name over HTTP; `env` is borrowed. `framework` chooses the second set of fields. */
 PK__FN pk_dialect pk__http_channel_dialect(const char *name, const pk__http_channel_env *env, bool framework);
 
-#endif
 
 
 /* == rpc/http_channel.c == */
@@ -16784,10 +16793,9 @@ PK__FN pk_dialect pk__http_channel_dialect(const char *name, const pk__http_chan
 #line 1 "src/rpc/http_channel.c"
 #endif
 
-#ifndef PLUGKIT_NO_NET
 
-#include <stdio.h>
-#include <string.h>
+
+
 
 
 
@@ -17073,7 +17081,6 @@ PK__FN pk_dialect pk__http_channel_dialect(const char *name, const pk__http_chan
     d.user = (void *)(uintptr_t)env; // `user` is not const for dialects that keep state there
     return d;
 }
-#endif
 
 /* == rpc/control.h == */
 /* control.h - the lines on the control socket of plugkit/1, for both sides.
@@ -18043,6 +18050,13 @@ typedef struct pk__serve_call {
     char text[PK__ERROR_BODY_MAX]; // last, and not cleared for each request
 } pk__serve_call;
 
+/* What the engine calls, and what workers do. */
+PK__FN pk__http_plan pk__serve_on_head(void *user, pk__http_job *job);
+PK__FN void pk__serve_on_job(void *user, pk__http_job *job);
+PK__FN void pk__serve_on_done(void *user, pk__http_job *job);
+PK__FN size_t pk__serve_refusal(void *user, char *out, int status, const char *why);
+PK__FN void pk__serve_go(pk__serve_call *c);
+
 #endif
 
 
@@ -18203,7 +18217,7 @@ PK__FN bool pk__routes_knows(const pk__routes *r, pk_str verb)
 }
 
 /* == rpc/serve.c == */
-/* serve.c - pk_server: from a head to a handler and back. */
+/* serve.c - a request of pk_server: from its head to a handler and back. */
 #ifdef PLUGKIT_LINES
 #line 1 "src/rpc/serve.c"
 #endif
@@ -18369,7 +18383,7 @@ static bool pk__serve_decode(pk__serve_call *c, const pk__url *url)
     return path && pk__url_decode_path(url->path, path, &r->path.len);
 }
 
-static pk__http_plan pk__serve_on_head(void *user, pk__http_job *job)
+PK__FN pk__http_plan pk__serve_on_head(void *user, pk__http_job *job)
 {
     pk_server *s = (pk_server *)user;
     pk__serve_call *c = pk__serve_call_of(job);
@@ -18437,7 +18451,7 @@ static void pk__serve_take_reply(pk__serve_call *c)
 }
 
 /* Goes as far as it can; any thread. The job may be somebody else's as soon as it is answered. */
-static void pk__serve_go(pk__serve_call *c)
+PK__FN void pk__serve_go(pk__serve_call *c)
 {
     pk_server *s = c->server;
     pk__chain_result r = PK__CHAIN_ON;
@@ -18550,7 +18564,7 @@ static bool pk__serve_set_exchange(pk__serve_call *c)
     return c->states != NULL;
 }
 
-static void pk__serve_on_job(void *user, pk__http_job *job)
+PK__FN void pk__serve_on_job(void *user, pk__http_job *job)
 {
     pk_server *s = (pk_server *)user;
     pk__serve_call *c = pk__serve_call_of(job);
@@ -18576,7 +18590,7 @@ static void pk__serve_on_job(void *user, pk__http_job *job)
     }
 }
 
-static void pk__serve_on_done(void *user, pk__http_job *job)
+PK__FN void pk__serve_on_done(void *user, pk__http_job *job)
 {
     pk_server *s = (pk_server *)user;
     pk__serve_call *c = pk__serve_call_of(job);
@@ -18593,7 +18607,7 @@ static void pk__serve_on_done(void *user, pk__http_job *job)
     }
 }
 
-static size_t pk__serve_refusal(void *user, char *out, int status, const char *why)
+PK__FN size_t pk__serve_refusal(void *user, char *out, int status, const char *why)
 {
     char text[PK__ERROR_BODY_MAX];
     pk_error error;
@@ -18606,6 +18620,20 @@ static size_t pk__serve_refusal(void *user, char *out, int status, const char *w
     memcpy(out, text, len);
     return len;
 }
+#endif
+
+/* == rpc/serve_life.c == */
+/* serve_life.c - pk_server: its workers, and how it is made and unmade. */
+#ifdef PLUGKIT_LINES
+#line 1 "src/rpc/serve_life.c"
+#endif
+
+#ifndef PLUGKIT_NO_NET
+
+
+
+
+#include <string.h>
 
 /* ---- workers */
 
@@ -18840,7 +18868,7 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 18844 "plugkit_sdk.h"
+#line 18872 "plugkit_sdk.h"
 #endif
 #else // the core is in this file already: its private macros, once more
 #if (defined(__GLIBC__) && !defined(__USE_GNU)) ||                                                                     \
@@ -21457,7 +21485,7 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 21461 "plugkit_sdk.h"
+#line 21489 "plugkit_sdk.h"
 #endif
 #ifndef PLUGKIT_TEST
 #undef PK__FN

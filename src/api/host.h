@@ -45,7 +45,9 @@ typedef struct pk_launch_info {
 } pk_launch_info;
 typedef enum pk_stream { PK_STREAM_OUT, PK_STREAM_ERR, PK_STREAM_CONTROL } pk_stream;
 /* Reports; any thread, except output, which comes from the loop's. */
+#ifndef PLUGKIT_NO_PROCESS
 PK_API void pk_launch_output(pk_launch *l, pk_stream stream, pk_str bytes);        // raw; lines are cut elsewhere
+#endif
 PK_API void pk_launch_listening(pk_launch *l, const pk_endpoint *endpoint);        // it can be called there: ready
 PK_API void pk_launch_pid(pk_launch *l, int64_t pid);                              // for people only
 PK_API void pk_launch_exited(pk_launch *l, int wait_status, const char *why);      // waitpid's status; why may be NULL

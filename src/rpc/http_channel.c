@@ -1,6 +1,5 @@
 /* http_channel.c - calls over HTTP/1.1. */
 #include "http_channel.h"
-#ifndef PLUGKIT_NO_NET
 
 #include <stdio.h>
 #include <string.h>
@@ -289,4 +288,3 @@ PK__FN pk_dialect pk__http_channel_dialect(const char *name, const pk__http_chan
     d.user = (void *)(uintptr_t)env; // `user` is not const for dialects that keep state there
     return d;
 }
-#endif

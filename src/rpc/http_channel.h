@@ -9,7 +9,6 @@
  *     Go framework     Accept and Content-Type: application/json, always: its client does */
 #ifndef PK__HTTP_CHANNEL_H
 #define PK__HTTP_CHANNEL_H
-#ifndef PLUGKIT_NO_NET
 #include "../net/http_pool.h"
 #include "call.h"
 
@@ -23,5 +22,4 @@ typedef struct pk__http_channel_env { // the `user` of the dialects that are bui
 /* A dialect of this name over HTTP; `env` is borrowed. `framework` chooses the second set of fields. */
 PK__FN pk_dialect pk__http_channel_dialect(const char *name, const pk__http_channel_env *env, bool framework);
 
-#endif
 #endif

@@ -6,7 +6,9 @@
  *
  *     life.c        the work task, probing, stopping everything
  *     keeper.c      one plugin: start, up, crash, backoff, stop
- *     launching.c   one incarnation: argv, environment, output, control lines, exit; implements pk_launch_*
+ *     launching.c   one incarnation, from its start to its exit; implements pk_launch_*
+ *     telling.c     what it is started with: environment, arguments, configuration
+ *     hearing.c     what it prints and says: logs, its address, control lines
  *     health.c      asking instances how they are
  *
  * A move is made under the registry's lock by the tables of states.h; the event is told after it has settled, with no
@@ -117,6 +119,7 @@ PK__FN void pk__keeper_destroy(pk__keeper *k);
 PK__FN pk_err pk__launching_begin(pk__keeper *k, bool probe, pk_error *err); // sets k->launch
 PK__FN pk_err pk__launching_connect(pk_launch *l, const char *dialect, pk_str address, const char *token,
                                     pk_error *err); // opens the channel
+PK__FN void pk__launching_fail(pk_launch *l, const pk_error *why); // it is of no use: end it
 PK__FN void pk__launching_signal(pk_launch *l, int how);
 PK__FN void pk__launching_arm(pk_launch *l, uint32_t delay_ms); // the deadline of the step
 PK__FN void pk__launching_destroy(pk_launch *l);

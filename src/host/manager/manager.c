@@ -64,8 +64,9 @@ static void pk__manager_thread(void *arg)
 static void pk__manager_built_in(pk_manager *m)
 {
     const pk_dialect **dialects = (const pk_dialect **)(uintptr_t)m->desc.dialects; // our copy, with room for three
+#ifndef PLUGKIT_NO_PROCESS
     dialects[m->desc.dialect_count++] = pk__lines_dialect();
-#ifndef PLUGKIT_NO_NET
+#endif
     m->env.alloc = m->registry.alloc;
     m->env.caller = "";
     m->env.transports = m->desc.transports;
@@ -74,7 +75,6 @@ static void pk__manager_built_in(pk_manager *m)
     m->framework = pk__http_channel_dialect("go-framework", &m->env, true);
     dialects[m->desc.dialect_count++] = &m->plugkit1;
     dialects[m->desc.dialect_count++] = &m->framework;
-#endif
 #ifndef PLUGKIT_NO_PROCESS
     const pk_launcher **launchers = (const pk_launcher **)(uintptr_t)m->desc.launchers;
     m->process_launcher = pk__process_launcher(m->registry.alloc);

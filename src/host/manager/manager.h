@@ -43,10 +43,8 @@ struct pk_manager {
     pk__life life;
     pk_caller caller;
     pk__offers offers;
-#ifndef PLUGKIT_NO_NET
     pk__http_channel_env env;
     pk_dialect plugkit1, framework;
-#endif
     pk_sink *sinks;
     size_t sink_count;
 #ifndef PLUGKIT_NO_FILES

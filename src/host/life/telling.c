@@ -1,0 +1,205 @@
+/* telling.c - what a process is started with. */
+#include "telling.h"
+#ifndef PLUGKIT_NO_PROCESS
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../base/error.h"
+#include "../../base/memory.h"
+#include "../../os/random.h"
+
+static bool pk__telling_env_add(pk_launch *l, const char **env, size_t *n, const char *name)
+{
+    const char *value = getenv(name);
+    if (!value) {
+        return true;
+    }
+    env[*n] = pk_mem_printf(&l->mem, "%s=%s", name, value).ptr;
+    return env[(*n)++] != NULL;
+}
+
+/* An allow-list: nothing of the host's environment is inherited unless it is named here or by the host. */
+static pk_err pk__telling_env(pk_launch *l, pk_error *err)
+{
+    static const char *const always[] = {"PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR"};
+    size_t more = 0;
+    while (l->life->desc->env && l->life->desc->env[more]) {
+        more++;
+    }
+    size_t n = 0;
+    const char **env = (const char **)pk_mem_zero(&l->mem, (PK__COUNT(always) + more + 3) * sizeof(*env));
+    bool ok = env != NULL;
+    for (size_t i = 0; ok && i < PK__COUNT(always); i++) {
+        ok = pk__telling_env_add(l, env, &n, always[i]);
+    }
+    for (size_t i = 0; ok && i < more; i++) {
+        ok = pk__telling_env_add(l, env, &n, l->life->desc->env[i]);
+    }
+    if (ok && l->info.control) {
+        env[n++] = "PLUGKIT_PROTOCOL=plugkit/1";
+        env[n++] = "PLUGKIT_CONTROL_FD=3";
+    }
+    l->info.env = env;
+    return ok ? PK_OK : pk__error_memory(err, "make the plugin's environment");
+}
+
+static bool pk__telling_declares(const pk__plugin *p, const char *type)
+{
+    for (size_t i = 0; p->config_types && p->config_types[i]; i++) {
+        if (strcmp(p->config_types[i], type) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The host's configuration entries that are meant for this plugin; only types that it declares are sent. */
+static const pk_plugin_config *pk__telling_config_next(const pk_launch *l, size_t *at)
+{
+    const pk_manager_desc *d = l->life->desc;
+    while (*at < d->config_count) {
+        const pk_plugin_config *c = &d->config[(*at)++];
+        if ((!c->plugin || strcmp(c->plugin, l->plugin->id) == 0) && pk__telling_declares(l->plugin, c->type)) {
+            return c;
+        }
+    }
+    return NULL;
+}
+
+PK__FN pk_err pk__telling_check(const pk_launch *l, pk_error *err)
+{
+    const pk_manager_desc *d = l->life->desc;
+    for (size_t i = 0; i < d->config_count; i++) {
+        const pk_plugin_config *c = &d->config[i];
+        if (c->plugin && strcmp(c->plugin, l->plugin->id) == 0 && !pk__telling_declares(l->plugin, c->type)) {
+            return pk_error_set(err, PK_ERR_CONFIG, "cannot configure '%s': it declares no config type '%s'",
+                                l->plugin->id, c->type);
+        }
+    }
+    return PK_OK;
+}
+
+static uint64_t pk__telling_idle_ns(const pk_launch *l)
+{
+    return l->life->desc->idle_ms * 1000000u;
+}
+
+/* --config for the Go framework: just what Go's encoding/json would write, as its SDK reads nothing else. The id is
+ * made unique, because such a plugin takes a socket of that name in /tmp, and another host may run it too. */
+static pk_err pk__telling_framework_config(pk_launch *l, pk_buf *out, pk_error *err)
+{
+    pk_json_writer w;
+    pk_str id = pk_mem_printf(&l->mem, "%s-%08lx", l->instance->name, (unsigned long)(pk__random_u64() & 0xffffffffu));
+    if (!id.ptr) {
+        return pk__error_memory(err, "write the plugin's configuration");
+    }
+    pk_json_write(&w, out);
+    pk_json_put_object(&w);
+    pk_json_put_key(&w, "id");
+    pk_json_put_str(&w, id);
+    pk_json_put_key(&w, "type");
+    pk_json_put_text(&w, l->life->desc->tcp ? "tcp" : "unix");
+    pk_json_put_key(&w, "idleTimeout");
+    pk_json_put_uint(&w, pk__telling_idle_ns(l));
+    size_t at = 0;
+    const pk_plugin_config *c = pk__telling_config_next(l, &at);
+    if (c) {
+        pk_json_put_key(&w, "configTypes");
+        pk_json_put_array(&w);
+        for (; c; c = pk__telling_config_next(l, &at)) {
+            pk_json_put_object(&w);
+            pk_json_put_key(&w, "type");
+            pk_json_put_text(&w, c->type);
+            pk_json_put_key(&w, "data");
+            pk_json_put_b64(&w, c->data);
+            pk_json_put_end(&w);
+        }
+        pk_json_put_end(&w);
+    }
+    pk_json_put_end(&w);
+    return pk_json_finish(&w, err);
+}
+
+/* The first line on the control socket. */
+static pk_err pk__telling_hello(pk_launch *l, pk_buf *out, pk_error *err)
+{
+    pk__control_start start;
+    memset(&start, 0, sizeof(start));
+    size_t at = 0;
+    size_t cap = l->life->desc->config_count;
+    start.config.items = (pk__control_config *)pk_mem_zero(&l->mem, (cap + 1) * sizeof(*start.config.items));
+    start.listen = l->life->desc->tcp ? PK_STR("http://127.0.0.1:0")
+                                      : pk_mem_printf(&l->mem, "http+unix://%s/%s.sock", l->life->runtime_dir,
+                                                      l->instance->name);
+    if (!start.config.items || !start.listen.ptr) {
+        return pk__error_memory(err, "write the plugin's configuration");
+    }
+    for (const pk_plugin_config *c; (c = pk__telling_config_next(l, &at)) != NULL;) {
+        pk__control_config *item = &start.config.items[start.config.count++];
+        item->type = pk_str_from(c->type);
+        item->has_data = c->data.len > 0;
+        item->data = c->data;
+    }
+    start.instance = pk_str_from(l->instance->name);
+    start.token = pk_str_from(l->instance->token);
+    start.has_listen = true;
+    start.has_idle = true;
+    start.idle = (pk_ns)pk__telling_idle_ns(l);
+    if (l->life->host) {
+        start.has_host = true;
+        start.host = *l->life->host;
+    }
+    pk_err rc = pk__control_write_start(out, &start, err);
+    if (rc) {
+        (void)pk__error_wrap(err, "cannot configure '%s'", l->plugin->id);
+    }
+    return rc;
+}
+
+static pk_err pk__telling_argv(pk_launch *l, pk_error *err)
+{
+    const char **argv = (const char **)pk_mem_zero(&l->mem, 4 * sizeof(*argv));
+    if (!argv) {
+        return pk__error_memory(err, "make the plugin's arguments");
+    }
+    argv[0] = l->plugin->path;
+    l->info.argv = argv;
+    if (l->info.probe) {
+        argv[1] = "capabilities";
+        return PK_OK;
+    }
+    if (!l->is_framework) {
+        return PK_OK;
+    }
+    pk_buf config;
+    pk_buf_init(&config, l->life->alloc, 96 * 1024); // one argument may have 128 KiB
+    pk_err rc = pk__telling_framework_config(l, &config, err);
+    if (!rc) {
+        argv[1] = "--config";
+        argv[2] = pk_mem_dup(&l->mem, pk_buf_str(&config)).ptr;
+        rc = argv[2] ? PK_OK : pk__error_memory(err, "make the plugin's arguments");
+    }
+    pk_buf_free(&config);
+    return rc;
+}
+
+PK__FN pk_err pk__telling_prepare(pk_launch *l, pk_buf *hello, pk_error *err)
+{
+    l->is_framework = l->instance && !l->plugin->speaks_plugkit;
+    l->info.id = l->plugin->id;
+    l->info.instance = l->instance ? l->instance->name : l->plugin->id;
+    l->info.path = l->plugin->path;
+    l->info.probe = !l->instance;
+    l->info.control = !l->is_framework;
+    l->info.die_with_host = l->is_framework && l->life->is_pinned;
+    l->info.loop = l->life->loop;
+    pk_err rc = pk__telling_env(l, err);
+    rc = rc ? rc : pk__telling_argv(l, err);
+    if (!rc && l->instance && !l->is_framework) {
+        rc = pk__telling_hello(l, hello, err);
+        l->info.config = pk_buf_str(hello);
+    }
+    return rc;
+}
+#endif
