@@ -6,12 +6,14 @@ import os
 import random
 import re
 import shutil
+import signal
 import stat
 import zlib
 
 import pytest
 
 from conftest import PROGRAMS, ROOT
+from plugkit_pytest import call
 
 EXAMPLES = sorted(path.parent.name for path in (ROOT / "examples").glob("*/README.md"))
 TEXTS = [ROOT / "Makefile", ROOT / "CONTRIBUTING.md", ROOT / "integration" / "test_examples.py"]
@@ -34,6 +36,43 @@ def test_scripts_are_executable_and_have_no_extension(name):
             if path.is_file() and not path.suffix:
                 assert stat.S_IMODE(path.stat().st_mode) == 0o755, path
                 assert path.read_text().startswith("#!/"), path
+
+
+# ---- all plugins in C, without any host: a good call, a bad one, and every way to end
+
+CALLS = {
+    "hello": ("POST /greet", {"name": "you"}, {}),
+    "text": ("POST /process", {"data": "aGk="}, {"data": "AA=="}),
+    "lines": ("POST /transform", {"data": "aGk=", "transformation": "sort"}, {"data": "", "transformation": "?"}),
+    "storage": ("GET /healthz", None, None),
+    "analytics": ("POST /analyze", {"data": "aGk="}, {"data": 7}),
+    "crc32": ("POST /process", {"data": "aGk="}, {"data": "a"}),
+    "json": ("POST /process", {"data": "e30="}, {"data": "ew=="}),
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.parametrize("end", ["shutdown", "drop", "signal"])
+def test_plugin_answers_and_ends_cleanly(plugin, free_dir, name, end):
+    what, good, bad = CALLS[name]
+    started = plugin(PROGRAMS / "plugins" / name)
+    assert started.protocol == "plugkit/1"
+    assert started.call(what, good).status == 200
+    if bad is not None:
+        answer = started.call(what, bad)
+        assert answer.status >= 400
+        assert answer.json["message"] and answer.json["statusCode"] == answer.status
+    assert call(started.address, what, good, token="0" * 64).status in (200, 401)  # /healthz is open to all
+
+    if end == "shutdown":
+        started.shutdown()
+    elif end == "drop":
+        started.drop()
+    else:
+        started.signal(signal.SIGTERM)
+
+    assert started.wait() == 0
+    assert list((free_dir / "sockets").iterdir()) == []
 
 
 # ---- 01 hello

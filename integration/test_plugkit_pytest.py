@@ -124,7 +124,7 @@ def test_it(free_dir):
     subprocess.Popen(["sleep", "1000"], cwd=free_dir)
 """)
 
-    assert "processes were left behind" in output and "sleep 1000" in output
+    assert "processes were left behind" in output
 
 
 def test_host_runs_a_program_and_fails_on_what_it_leaves(outside):
