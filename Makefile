@@ -94,7 +94,7 @@ $(UNIT_SRC): $(BUILD)/unit/%: tests/unit/%.c build/src_all.h
 	@$(CC) -std=c11 $(UNIT_CFLAGS) -I. -Icontracts -MMD -MP -MF $@.d -o $@ $< $(LDFLAGS) $(LDLIBS) -lm
 $(UNIT_GEN): $(BUILD)/unit_generated/%: tests/unit/%.c $(HEADERS)
 	@mkdir -p $(@D) && echo '  cc   $@'
-	@$(CC) -std=c11 -DUNIT_GENERATED -O1 -I. -Icontracts -MMD -MP -MF $@.d -o $@ $< $(LDFLAGS) $(LDLIBS) -lm
+	@$(CC) -std=c11 -DUNIT_GENERATED -O0 -I. -Icontracts -MMD -MP -MF $@.d -o $@ $< $(LDFLAGS) $(LDLIBS) -lm
 
 test: ## everything: headers up to date, compile matrix, unit tests in three ways, whole programs
 	@./amalgamate.py --check

@@ -4,9 +4,9 @@
     tests/run.py [--jobs N] [--under COMMAND] [--again NAME=VALUE] [--pytest PYTHON FOLDER] PROGRAM...
 
 A test program ends with a line "N passed, N failed" (and perhaps ", N skipped"). Programs run side by side, pytest
-after them; --again runs those in a folder "unit" once more with that in the environment. The output of each is kept in
-build/test-output/; of those that failed, what went wrong is shown with the command that repeats it. The last line of
-all is "N passed, N failed", the sum.
+beside them; --again runs those in a folder "unit" once more with that in the environment. The output of each is kept
+in build/test-output/; of those that failed, what went wrong is shown with the command that repeats it. The last line
+of all is "N passed, N failed", the sum.
 """
 
 import argparse
@@ -100,19 +100,20 @@ def main():
         for i, n in enumerate(counts):
             total[i] += n
 
-    with concurrent.futures.ThreadPoolExecutor(max(args.jobs, 1)) as pool:
-        runs = [(program, "") for program in args.programs]
-        runs += [(program, args.again) for program in args.programs if args.again and "/unit/" in program]
-        under = shlex.split(args.under)
-        pending = {pool.submit(run, under + [program], setting): (setting, program) for program, setting in runs}
-        for done in concurrent.futures.as_completed(pending):
-            command = [word for word in pending[done] if word]
-            account(" ".join(command), command, done.result(), counts_of_program(*done.result()[:2]))
+    runs = []  # (name, command, setting, what counts its results): what takes longest goes first
     if args.pytest:
         python, folder = args.pytest
-        command = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", folder]
-        result = run(command)
-        account(folder, command, result, counts_of_pytest(*result[:2]))
+        runs.append((folder, [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", folder], "", counts_of_pytest))
+    under = shlex.split(args.under)
+    runs += [(program, under + [program], "", counts_of_program) for program in args.programs]
+    runs += [(f"{args.again} {program}", [program], args.again, counts_of_program) for program in args.programs
+             if args.again and "/unit/" in program]
+    with concurrent.futures.ThreadPoolExecutor(max(args.jobs, 1)) as pool:
+        pending = {pool.submit(run, command, setting): (name, command, setting, counts_of)
+                   for name, command, setting, counts_of in runs}
+        for done in concurrent.futures.as_completed(pending):
+            name, command, setting, counts_of = pending[done]
+            account(name, [word for word in [setting, *command] if word], done.result(), counts_of(*done.result()[:2]))
 
     print(f"{total[0]} passed, {total[1]} failed" + (f", {total[2]} skipped" if total[2] else ""))
     return 1 if total[1] else 0

@@ -1,6 +1,6 @@
 /* peer.h - the other end of a connection, played by a script with plain sockets: for tests of what reads from one.
  *
- *     static const peer_step script[] = {{PEER_ACCEPT}, {PEER_HEAD}, {PEER_SEND, "HTTP/1.1 200 OK\r\n..."}, {PEER_CLOSE}, {0}};
+ *     static const peer_step script[] = {ACCEPT, HEAD, SEND("HTTP/1.1 200 OK\r\n..."), CLOSE, END};
  *     peer p;
  *     peer_start(&p, "x.sock", script);       // listens at once, plays on a thread of its own
  *     ...
@@ -16,18 +16,29 @@
 
 typedef enum peer_verb {
     PEER_END,
-    PEER_ACCEPT, // the next connection
-    PEER_HEAD,   // reads until an empty line
-    PEER_READ,   // reads `count` bytes
-    PEER_BODY,   // reads a request with so long a body, plain or chunked
-    PEER_SEND,   // writes text (or count bytes of it)
-    PEER_DRIP,   // writes text byte by byte
-    PEER_FILL,   // writes `count` times the text
-    PEER_EOF,    // reads until the end
+    PEER_ACCEPT,
+    PEER_HEAD,
+    PEER_READ,
+    PEER_BODY,
+    PEER_SEND,
+    PEER_DRIP,
+    PEER_FILL,
+    PEER_EOF,
     PEER_CLOSE,
-    PEER_RESET,  // closes with bytes unread, if there are any
-    PEER_STAY    // does nothing until the test is over with it (peer_release)
+    PEER_STAY
 } peer_verb;
+
+#define ACCEPT {PEER_ACCEPT, NULL, 0}          // the next connection
+#define HEAD {PEER_HEAD, NULL, 0}              // reads until an empty line
+#define READ(count) {PEER_READ, NULL, count}   // reads so many bytes
+#define BODY(count) {PEER_BODY, NULL, count}   // reads a request with so long a body, plain or chunked
+#define SEND(text) {PEER_SEND, text, 0}
+#define DRIP(text) {PEER_DRIP, text, 0}        // byte by byte
+#define FILL(text, count) {PEER_FILL, text, count} // so many times
+#define UNTIL_EOF {PEER_EOF, NULL, 0}          // reads until the end
+#define CLOSE {PEER_CLOSE, NULL, 0}
+#define STAY {PEER_STAY, NULL, 0}              // does nothing until peer_release
+#define END {PEER_END, NULL, 0}
 
 typedef struct peer_step {
     peer_verb verb;
@@ -90,7 +101,7 @@ static TEST__UNUSED void peer_body(peer *p, size_t size)
 
 static TEST__UNUSED void peer_play(peer *p, const peer_step *step)
 {
-    size_t mark = p->got_len, len = step->count ? step->count : step->text ? strlen(step->text) : 0;
+    size_t mark = p->got_len, len = step->text ? strlen(step->text) : 0;
     uint64_t all = p->got_all;
     char byte;
     switch (step->verb) {
@@ -120,7 +131,6 @@ static TEST__UNUSED void peer_play(peer *p, const peer_step *step)
         }
         break;
     case PEER_CLOSE:
-    case PEER_RESET:
         close(p->fd);
         p->fd = -1;
         break;
