@@ -449,6 +449,91 @@ TEST(life, a_call_that_cannot_reach_its_plugin_ends_it_and_the_next_one_works)
     close_world(&w);
 }
 
+TEST(life, stopping_what_is_stopped_is_done_at_once)
+{
+    world w;
+    prepare(&w);
+    REQUIRE_OK(pk_manager_create(&w.m, &w.desc, NULL)); // on a thread of its own, which nobody steps while we wait
+    REQUIRE_OK(pk_manager_start(w.m, NULL));
+    pk_plugin p = pk_manager_find(w.m, "p");
+    CHECK_OK(pk_plugin_stop(w.m, p, NULL));
+    CHECK_OK(call(&w, NULL));
+    CHECK_OK(pk_plugin_stop(w.m, p, NULL));
+    CHECK_OK(pk_plugin_stop(w.m, p, NULL));
+    CHECK_OK(pk_manager_stop(w.m, NULL));
+    CHECK_OK(pk_plugin_stop(w.m, p, NULL));
+    close_world(&w);
+}
+
+/* What two threads have noted before the loop came to look. */
+static void wish(world *w, bool start, bool stop)
+{
+    pk__registry *r = &w->m->registry;
+    pk__registry_lock(r);
+    pk__plugin *p = pk__registry_find(r, PK_STR("p"));
+    p->is_unasked = stop;
+    p->is_asked = start;
+    pk_loop_post(w->loop, &r->work);
+    pk__registry_unlock(r);
+}
+
+TEST(life, a_wish_to_stop_and_one_to_start_are_both_granted)
+{
+    world w;
+    prepare(&w);
+    w.desc.deadline.stop_ms = 30;
+    REQUIRE_OK(open_world(&w));
+    CHECK_OK(call(&w, NULL));
+    wish(&w, true, true);
+    for (int i = 0; i < 500 && w.starts < 2; i++) {
+        pk_loop_step(w.loop, 10, NULL);
+    }
+    step(&w, 10);
+    CHECK_INT(w.stops[0], ==, 1);
+    CHECK_INT(w.starts, ==, 2);
+    CHECK_STR(status_of(&w), "ready");
+    close_world(&w);
+}
+
+static void stop_on_starting(void *user, const pk_event *e)
+{
+    world *w = user;
+    on_event(user, e);
+    if (strcmp(e->name, "plugin.starting") == 0 && w->starts == 0) {
+        wish(w, false, true);
+    }
+}
+
+TEST(life, a_start_that_is_stopped_on_its_way_goes_on_afterwards)
+{
+    world w;
+    prepare(&w);
+    w.desc.on_event = stop_on_starting;
+    w.desc.deadline.stop_ms = 30;
+    w.never_ready = true;
+    REQUIRE_OK(open_world(&w));
+    wish(&w, true, false);
+    step(&w, 10);
+    w.never_ready = false;
+    CHECK_OK(pk_plugin_start(w.m, pk_manager_find(w.m, "p"), NULL));
+    CHECK_STR(status_of(&w), "ready");
+    close_world(&w);
+}
+
+TEST(life, events_tell_why_only_if_there_is_a_reason)
+{
+    world w;
+    prepare(&w);
+    w.start_status = 3 << 8;
+    REQUIRE_OK(open_world(&w));
+    CHECK_ERR(call(&w, NULL), PK_ERR_START);
+    w.start_status = -1;
+    w.why[0] = '\0';
+    CHECK_OK(call(&w, NULL)); // "starting" has nothing to do with the failure before
+    CHECK_STR(w.why, "");
+    close_world(&w);
+}
+
 TEST(life, configuration_for_a_plugin_that_does_not_declare_the_type_is_refused_by_name)
 {
     world w;

@@ -19,8 +19,6 @@ PK__FN bool pk__keeper_move(pk__keeper *k, pk__plugin_event event, const pk_erro
     };
     pk__registry *r = k->life->registry;
     pk__plugin *p = k->plugin;
-    pk_error told;
-    memset(&told, 0, sizeof(told));
     pk__registry_lock(r);
     pk__plugin_state from = p->state;
     bool moved = pk__states_plugin(&p->state, event);
@@ -33,7 +31,6 @@ PK__FN bool pk__keeper_move(pk__keeper *k, pk__plugin_event event, const pk_erro
         }
         p->failures += event == PK__PLUGIN_ON_START_FAILED || event == PK__PLUGIN_ON_GIVE_UP ||
                        event == PK__PLUGIN_ON_REJECT || (event == PK__PLUGIN_ON_CRASHED && from == PK__PLUGIN_STARTING);
-        told = p->why;
         if (event != PK__PLUGIN_ON_WANT) { // there is nothing for waiters yet
             pk__registry_wake(r, p);
         }
@@ -41,7 +38,7 @@ PK__FN bool pk__keeper_move(pk__keeper *k, pk__plugin_event event, const pk_erro
     pk__registry_unlock(r);
     if (moved) {
         pk__life_event(k->life, to == PK__PLUGIN_RUNNING ? "plugin.ready" : names[to], p, pk__states_plugin_text(from),
-                       pk__states_plugin_text(to), told.code ? &told : NULL);
+                       pk__states_plugin_text(to), why);
     }
     return moved;
 }
@@ -183,6 +180,14 @@ static void pk__keeper_crashed(pk__keeper *k, const pk_error *why)
     }
 }
 
+PK__FN void pk__keeper_is_down(pk__keeper *k)
+{
+    pk__registry_lock(k->life->registry);
+    k->plugin->stops++;
+    pk__registry_wake(k->life->registry, k->plugin);
+    pk__registry_unlock(k->life->registry);
+}
+
 /* Nothing of the instance is in use any more. */
 static void pk__keeper_finish(pk__keeper *k)
 {
@@ -197,6 +202,10 @@ static void pk__keeper_finish(pk__keeper *k)
     } else {
         pk__keeper_crashed(k, &why);
     }
+    if (asked) {
+        pk__keeper_is_down(k);
+    }
+    pk_loop_post(k->life->loop, &k->life->registry->work); // it may be wanted again already
     pk__life_settle(k->life);
 }
 
@@ -315,8 +324,8 @@ PK__FN void pk__keeper_drained(pk__keeper *k)
 PK__FN void pk__keeper_stop(pk__keeper *k)
 {
     pk_launch *l = k->launch;
-    if (k->is_stop_asked && l) {
-        return;
+    if ((k->is_stop_asked && l) || (l && !l->instance && !k->life->is_stopping)) {
+        return; // a probe ends by itself, and says something about the plugin that will be needed
     }
     k->is_stop_asked = true;
     pk_timer_stop(k->life->loop, &k->backoff);

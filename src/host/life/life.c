@@ -169,16 +169,22 @@ static void pk__life_admit(pk__life *life, pk__keeper *k)
 static void pk__life_look(pk__life *life, pk__plugin *p)
 {
     pk__keeper *k = pk__life_keeper_of(p);
-    if (p->internal || p->skipped || (!k && p->state != PK__PLUGIN_FOUND)) {
+    if (p->internal || p->skipped) {
         return;
     }
     if (!k) {
-        k = pk__life_keeper(life, p);
+        k = p->state == PK__PLUGIN_FOUND ? pk__life_keeper(life, p) : NULL;
         if (!k) { // nobody to look after it: it is out
             pk__registry_lock(life->registry);
-            (void)pk__states_plugin(&p->state, PK__PLUGIN_ON_REJECT);
-            (void)pk__error_memory(&p->why, "look after the plugin");
-            pk__registry_wake(life->registry, p);
+            bool is_new = pk__states_plugin(&p->state, PK__PLUGIN_ON_REJECT);
+            if (is_new) {
+                (void)pk__error_memory(&p->why, "look after the plugin");
+            }
+            if (is_new || p->is_unasked) {
+                p->stops++;
+                p->is_unasked = false;
+                pk__registry_wake(life->registry, p);
+            }
             pk__registry_unlock(life->registry);
             return;
         }
@@ -190,10 +196,16 @@ static void pk__life_look(pk__life *life, pk__plugin *p)
     bool suspect = p->instance && p->instance->suspect;
     bool eager = life->desc->eager && p->starts == 0 && p->failures == 0;
     bool unasked = p->is_unasked || p->is_gone;
-    p->is_asked = asked && (state == PK__PLUGIN_FOUND || state == PK__PLUGIN_PROBING || state == PK__PLUGIN_STOPPING);
+    bool runs = k->launch && k->launch->instance;
+    bool stops = unasked && (runs || p->is_gone || !asked); // of two wishes the one to stop comes first
+    p->is_asked = asked && !p->is_gone &&
+                  (stops || state == PK__PLUGIN_FOUND || state == PK__PLUGIN_PROBING || state == PK__PLUGIN_STOPPING);
     p->is_unasked = false;
     pk__registry_unlock(life->registry);
-    if (life->is_stopping || (unasked && !asked)) {
+    if (unasked && !runs) {
+        pk__keeper_is_down(k);
+    }
+    if (life->is_stopping || stops) {
         pk__keeper_stop(k);
     } else if (state == PK__PLUGIN_FOUND) {
         pk__life_admit(life, k);

@@ -109,6 +109,7 @@ PK__FN bool pk__keeper_move(pk__keeper *k, pk__plugin_event event, const pk_erro
 PK__FN void pk__keeper_start(pk__keeper *k);  // if it is wanted and can be
 PK__FN void pk__keeper_stop(pk__keeper *k);   // drain, ask, tell, kill
 PK__FN void pk__keeper_up(pk__keeper *k);     // the instance can be called
+PK__FN void pk__keeper_is_down(pk__keeper *k); // a wish to stop is granted: tells who waits for that
 PK__FN void pk__keeper_exited(pk__keeper *k); // the launch is over: a probe or an instance
 PK__FN void pk__keeper_drained(pk__keeper *k); // looks whether what it waits for is there
 PK__FN void pk__keeper_suspect(pk__keeper *k); // a call could not reach it

@@ -270,14 +270,40 @@ PK_API pk_err pk_plugin_get(pk_manager *m, pk_plugin p, pk_mem *mem, pk_plugin_i
 
 typedef struct pk__plugins_wish {
     pk__plugin *plugin;
-    uint32_t failures;
+    uint32_t serial; // of failures or stops, when it was made
+    bool is_granted;
 } pk__plugins_wish;
+
+static void pk__plugins_ask(pk_manager *m, pk__plugin *p)
+{
+    p->is_asked = true;
+    pk_loop_post(m->loop, &m->registry.work);
+}
 
 static bool pk__plugins_is_up(pk_manager *m, void *arg)
 {
-    const pk__plugins_wish *w = (const pk__plugins_wish *)arg;
-    return m->registry.is_closed || w->plugin->state == PK__PLUGIN_RUNNING || w->plugin->state == PK__PLUGIN_REJECTED ||
-           w->plugin->failures != w->failures;
+    pk__plugins_wish *w = (pk__plugins_wish *)arg;
+    pk__plugin *p = w->plugin;
+    w->is_granted = p->state == PK__PLUGIN_RUNNING;
+    if (w->is_granted || m->registry.is_closed || p->is_gone || p->state == PK__PLUGIN_REJECTED ||
+        p->failures != w->serial) {
+        return true;
+    }
+    if (p->state == PK__PLUGIN_STOPPED && !p->is_asked) {
+        pk__plugins_ask(m, p); // somebody else has stopped it meanwhile
+    }
+    return false;
+}
+
+static pk_err pk__plugins_why(const pk_manager *m, const pk__plugin *p, pk_error *err)
+{
+    if (m->registry.is_closed) {
+        return pk_error_set(err, PK_ERR_STOPPED, "cannot start '%s': the manager is stopping", p->id);
+    }
+    if (p->is_gone) {
+        return pk_error_set(err, PK_ERR_PLUGIN_DISABLED, "cannot start '%s': it has been removed", p->id);
+    }
+    return pk__error_copy(err, &p->why);
 }
 
 PK_API pk_err pk_plugin_start(pk_manager *m, pk_plugin p, pk_error *err)
@@ -287,55 +313,52 @@ PK_API pk_err pk_plugin_start(pk_manager *m, pk_plugin p, pk_error *err)
     if (rc) {
         return rc;
     }
-    wish.failures = wish.plugin->failures;
+    wish.serial = wish.plugin->failures;
     bool runs = wish.plugin->internal;
-    if (wish.plugin->skipped || wish.plugin->is_gone) {
-        rc = pk_error_set(err, PK_ERR_PLUGIN_DISABLED, "cannot start '%s': %s", wish.plugin->id,
-                          wish.plugin->is_gone ? "it has been removed" : wish.plugin->why.msg);
+    if (wish.plugin->skipped) {
+        rc = pk_error_set(err, PK_ERR_PLUGIN_DISABLED, "cannot start '%s': %s", wish.plugin->id, wish.plugin->why.msg);
     } else if (!runs) {
-        wish.plugin->is_asked = true;
-        pk_loop_post(m->loop, &m->registry.work);
+        pk__plugins_ask(m, wish.plugin);
     }
     pk__registry_unlock(&m->registry);
     if (rc || runs) {
         return rc;
     }
     pk__manager_wait(m, pk__plugins_is_up, &wish);
-    pk__registry_lock(&m->registry);
-    if (wish.plugin->state != PK__PLUGIN_RUNNING) {
-        rc = m->registry.is_closed ? pk_error_set(err, PK_ERR_STOPPED, "cannot start '%s': the manager is stopping",
-                                                  wish.plugin->id)
-                                   : pk__error_copy(err, &wish.plugin->why);
+    if (!wish.is_granted) {
+        pk__registry_lock(&m->registry);
+        rc = pk__plugins_why(m, wish.plugin, err);
+        pk__registry_unlock(&m->registry);
     }
-    pk__registry_unlock(&m->registry);
     return rc;
 }
 
 static bool pk__plugins_is_down(pk_manager *m, void *arg)
 {
-    const pk__plugin *p = (const pk__plugin *)arg;
+    const pk__plugins_wish *w = (const pk__plugins_wish *)arg;
     (void)m;
-    return !p->is_unasked && p->state != PK__PLUGIN_STARTING && p->state != PK__PLUGIN_RUNNING &&
-           p->state != PK__PLUGIN_STOPPING && p->state != PK__PLUGIN_BACKOFF;
+    return w->plugin->stops != w->serial;
 }
 
 PK_API pk_err pk_plugin_stop(pk_manager *m, pk_plugin p, pk_error *err)
 {
-    pk__plugin *found;
-    pk_err rc = pk__plugins_lock(m, p, "stop a plugin", &found, err);
+    pk__plugins_wish wish;
+    pk_err rc = pk__plugins_lock(m, p, "stop a plugin", &wish.plugin, err);
     if (rc) {
         return rc;
     }
-    if (found->internal) {
-        rc = pk_error_set(err, PK_ERR_UNSUPPORTED, "cannot stop '%s': it is compiled in", found->id);
-    } else {
-        found->is_asked = false;
-        found->is_unasked = true;
+    bool stops = !wish.plugin->internal && !wish.plugin->skipped;
+    wish.serial = wish.plugin->stops;
+    if (wish.plugin->internal) {
+        rc = pk_error_set(err, PK_ERR_UNSUPPORTED, "cannot stop '%s': it is compiled in", wish.plugin->id);
+    } else if (stops) {
+        wish.plugin->is_asked = false;
+        wish.plugin->is_unasked = true;
         pk_loop_post(m->loop, &m->registry.work);
     }
     pk__registry_unlock(&m->registry);
-    if (!rc) {
-        pk__manager_wait(m, pk__plugins_is_down, found);
+    if (stops) {
+        pk__manager_wait(m, pk__plugins_is_down, &wish);
     }
     return rc;
 }

@@ -92,6 +92,7 @@ struct pk__plugin {
     bool is_gone;               // its finder says that it is no longer there
     pk_error why;               // of the last failure; code PK_OK = none
     uint32_t failures;          // starts that failed, ever: a waiter compares
+    uint32_t stops;             // wishes to stop that were granted, ever: likewise
     pk__instance *instance;     // that calls go to; NULL = none
     pk__node waiters;
     pk__service_entry *services;
