@@ -975,8 +975,8 @@ typedef struct pk_server_desc {
     bool has_listen_fd;      //   a descriptor that listens already; the server's from now on, also on failure
     int listen_fd;           //
     pk_str token;            // every request needs it in PlugKit-Token; "" = none
-    /* Decides instead of `token`, for callers with secrets of their own. `caller` is what PlugKit-Caller says. Compare in
-     * constant time; handlers do not see the token. The loop's thread. */
+    /* Decides instead of `token`, for callers with secrets of their own. `caller` is what PlugKit-Caller says. Compare
+     * in constant time; handlers do not see the token. The loop's thread. */
     bool (*on_token)(void *user, pk_str token, pk_str caller);
     bool any_uid;            // accept Unix peers of other users
     const char *const *open_paths; // NULL-terminated: served without a token
@@ -1153,6 +1153,9 @@ PK_API void pk_manager_destroy(pk_manager *m);           // stops first if need 
 PK_API pk_loop *pk_manager_loop(pk_manager *m);
 PK_API pk_caller *pk_manager_caller(pk_manager *m);      // as long as the manager
 PK_API const char *pk_manager_runtime_dir(const pk_manager *m);
+/* With PLUGKIT_NO_NET: lets the manager call remote plugins by HTTP over a transport of yours. Without the call none of
+ * it is linked. In other builds it is done already. Before pk_manager_start. */
+PK_API void pk_manager_add_http(pk_manager *m);
 
 /* An internal plugin: services compiled into the host. They come before external ones. The array and what it points to
  * are borrowed until the plugin is removed. Errors: PK_ERR_DUPLICATE, PK_ERR_BAD_NAME, PK_ERR_BAD_CONTRACT. */
@@ -10444,8 +10447,8 @@ PK__FN pk__http_result pk__http_head_parse(pk__http_head *h, const char *buf, si
         pk__http_head_rebase(h, buf);
     }
     const char *end = buf + len;
-    /* Where the new bytes only make the line longer, it is not read again from its start: so the work stays in proportion
-     * to the bytes, however many pieces they come in. */
+    /* Where the new bytes only make the line longer, it is not read again from its start: so the work stays in
+     * proportion to the bytes, however many pieces they come in. */
     if (h->phase != 0 && (h->has_start || len <= h->limit.target_bytes) &&
         pk__http_head_skip(buf + h->seen, end, h->phase) == end) {
         return pk__http_head_wait(h, len);
@@ -10843,7 +10846,12 @@ PK__FN const char *pk__http_write_refused(const pk_meta *fields, size_t count, s
 #define PK__ADDRESS_PATH_MAX 107 // bytes of a Unix path that every system takes, without the NUL
 #define PK__ADDRESS_TEXT_MAX 272 // room for any formatted address, with the NUL
 
-typedef enum pk__address_kind { PK__ADDRESS_NONE, PK__ADDRESS_UNIX, PK__ADDRESS_TCP, PK__ADDRESS_OTHER } pk__address_kind;
+typedef enum pk__address_kind {
+    PK__ADDRESS_NONE,
+    PK__ADDRESS_UNIX,
+    PK__ADDRESS_TCP,
+    PK__ADDRESS_OTHER
+} pk__address_kind;
 
 typedef struct pk__address {
     pk__address_kind kind;
@@ -11005,9 +11013,9 @@ PK__FN pk_io pk__http_out_push(pk__http_out *o, const pk__http_wire *wire, pk_er
  * Callbacks run on the driving thread, never after the end, and may do anything, destroy included.
  *
  * How far a failed exchange got is told exactly (x->sent): PK_SENT_NO only if no byte of the request was handed to the
- * system, so that it may be repeated whatever it does; PK_SENT_ANSWERED once a whole answer head has come; PK_SENT_MAYBE
- * between. A kept connection may have been closed by the server just as we used it: that ends with MAYBE and is_stale,
- * as nobody can know whether the request was read. Idempotent requests should then be repeated, others not.
+ * system, so that it may be repeated whatever it does; PK_SENT_ANSWERED once a whole answer head has come; between them
+ * PK_SENT_MAYBE. A kept connection may have been closed by the server just as we used it: that ends with MAYBE and
+ * is_stale, as nobody can know whether the request was read. Idempotent requests should then be repeated, others not.
  *
  * Answers may come before the request is all sent: one of 300 or above stops the sending, others go on both ways. A
  * connection whose request was not sent to its end, or on which more came than the answer, is not used again. Lengths,
@@ -11145,8 +11153,8 @@ PK__FN bool pk__http_client_is_reusable(const pk__http_client *c); // connected 
 PK__FN bool pk__http_client_is_alive(pk__http_client *c);          // asks the system: still open and silent?
 PK__FN void pk__http_client_shrink(pk__http_client *c);            // gives its buffers back while it is idle
 
-/* Between the files of this module: prepares an exchange; moves it on as far as it goes (WANT_*: see wants_read, wants_write, retry_at);
- * ends it. `wait`: the receive may wait. */
+/* Between the files of this module: prepares an exchange; moves it on as far as it goes (WANT_*: see wants_read,
+ * wants_write, retry_at); ends it. `wait`: the receive may wait. */
 PK__FN pk_err pk__http_client_begin(pk__http_client *c, pk__http_exchange *x, pk_error *err);
 PK__FN pk_io pk__http_client_advance(pk__http_client *c, bool wait, pk_error *err);
 PK__FN pk_io pk__http_client_pull(pk__http_client *c, bool wait, pk_error *err); // receives once; DONE: perhaps more
@@ -11162,8 +11170,8 @@ PK__FN void pk__http_client_undrive(pk__http_client *c); // takes it off its loo
  *
  * The last one given back is taken first: it is the warmest, and the others can grow old and be closed. A lock guards
  * the two lists and is never held while anything is sent, received, opened or closed (an interrupt shuts sockets down,
- * which waits for nothing). One that has been idle for more than a second is looked at before it is handed out; the warm
- * path pays nothing for that. Only the connection on top keeps its buffers.
+ * which waits for nothing). One that has been idle for more than a second is looked at before it is handed out; the
+ * warm path pays nothing for that. Only the connection on top keeps its buffers.
  *
  *     pk__http_pool_take(&pool, &client, &err);
  *     pk__http_client_run(client, &exchange, &err);     // or _start
@@ -11218,8 +11226,8 @@ PK__FN void pk__http_pool_interrupt(pk__http_pool *pool); // no more are handed 
  * answered is none of its business: that is rpc/serve.h, which plugs in here with a few callbacks.
  *
  * A connection (link) that waits for its next request is a small struct and a descriptor. When bytes come it borrows a
- * job: buffer, field array, memory and scratch of one request, and gives it back when the answer is out and nothing more
- * has come. One request at a time is worked on, so that pipelined ones are answered in order. The way of a link:
+ * job: buffer, field array, memory and scratch of one request, and gives it back when the answer is out and nothing
+ * more has come. One request at a time is worked on, so that pipelined ones are answered in order. The way of a link:
  *
  *     IDLE      no request; closed after a while, or when connections run out
  *     HEAD      part of a head has come; until an absolute deadline: no trickle keeps it alive     408, 431, 400 ...
@@ -11458,8 +11466,8 @@ static bool pk__address_is_host(pk_str host, bool in_brackets)
 {
     for (size_t i = 0; i < host.len; i++) {
         char c = host.ptr[i];
-        bool good = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '-' ||
-                    c == '_' || (in_brackets && (c == ':' || c == '%'));
+        bool good = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+                    c == '-' || c == '_' || (in_brackets && (c == ':' || c == '%'));
         if (!good) {
             return false;
         }
@@ -11696,8 +11704,8 @@ static pk_err pk__socket_name_make(pk__socket_name *out, socklen_t *len, const p
         return pk__socket_name_unix(out, len, a->host)
                    ? PK_OK
                    : pk_error_set(err, PK_ERR_BAD_ENDPOINT,
-                                  "cannot use socket path '%s': it has %zu bytes, and %zu is the most that fits", a->host,
-                                  strlen(a->host), sizeof(out->path.sun_path) - 1);
+                                  "cannot use socket path '%s': it has %zu bytes, and %zu is the most that fits",
+                                  a->host, strlen(a->host), sizeof(out->path.sun_path) - 1);
     }
     if (a->kind != PK__ADDRESS_TCP) {
         return pk_error_set(err, PK_ERR_BAD_ENDPOINT, "cannot use address '%s://': not a socket", a->host);
@@ -11779,7 +11787,8 @@ PK__FN pk_err pk__socket_local(int fd, pk__address *out, pk_error *err)
     }
     switch (name.any.sa_family) {
     case AF_UNIX: {
-        size_t n = (size_t)len > offsetof(struct sockaddr_un, sun_path) ? len - offsetof(struct sockaddr_un, sun_path) : 0;
+        const size_t head = offsetof(struct sockaddr_un, sun_path);
+        size_t n = (size_t)len > head ? (size_t)len - head : 0;
         out->kind = PK__ADDRESS_UNIX;
         memcpy(out->host, name.path.sun_path, PK__MIN(n, PK__MIN(sizeof(name.path.sun_path), sizeof(out->host) - 1)));
         return PK_OK;
@@ -12632,8 +12641,9 @@ static bool pk__http_client_sends(const pk__http_client *c)
     return c->out.pending && !c->stopped && c->send_errno == 0;
 }
 
-/* Sends as much as is taken; true: there is more when there is room again. *io FAILED: nothing at all was sent, or the
- * body could not be read. If the connection breaks in the middle there may be an answer all the same, which explains it. */
+/* Sends as much as is taken; true: there is more when there is room again. *result FAILED: nothing at all was sent, or
+ * the body could not be read. If the connection breaks in the middle there may be an answer all the same, which
+ * explains it: that is no failure yet. */
 static bool pk__http_client_push(pk__http_client *c, pk_io *result, pk_error *err)
 {
     pk__http_exchange *x = c->x;
@@ -12936,8 +12946,8 @@ static pk_io pk__http_client_take_end(pk__http_client *c, pk_io io, pk_error *er
             (void)pk_error_sys(err, PK_ERR_PLUGIN_CONNECTION, c->send_errno,
                                "cannot read the answer: it %s, and the request was not taken to its end", what);
         } else {
-            (void)pk_error_set(err, PK_ERR_PLUGIN_CONNECTION, "cannot read the answer: it %s: the connection was closed",
-                               what);
+            (void)pk_error_set(err, PK_ERR_PLUGIN_CONNECTION,
+                               "cannot read the answer: it %s: the connection was closed", what);
         }
     }
     return PK_IO_FAILED;
@@ -13702,8 +13712,8 @@ static void pk__http_link_on_time(void *user)
         return;
     }
     pk__http_server_enter(s);
-    const char *why = l->state == PK__HTTP_LINK_HEAD ? "the header did not come in time" : "the body did not come in time";
-    if (pk__http_link_refuse(l, 408, why) == PK__HTTP_STEP_ON) {
+    bool is_head = l->state == PK__HTTP_LINK_HEAD;
+    if (pk__http_link_refuse(l, 408, is_head ? "the header did not come in time" : "the body did not come in time") == PK__HTTP_STEP_ON) {
         pk__http_link_run(l);
     } else {
         pk__http_link_close(l);
@@ -14124,7 +14134,8 @@ static pk_err pk__http_job_wait(pk__http_job *job, char *buf, size_t cap, size_t
         case PK_IO_DONE: return PK_OK;
         case PK_IO_WANT_READ: break;
         case PK_IO_CLOSED:
-            return pk_error_set(err, PK_ERR_PLUGIN_CONNECTION, "cannot read the request's body: the caller has hung up");
+            return pk_error_set(err, PK_ERR_PLUGIN_CONNECTION,
+                                "cannot read the request's body: the caller has hung up");
         default: return PK_ERR_PLUGIN_CONNECTION;
         }
         if (!pk__fd_wait(fd, true, false, PK__MIN(piece, job->deadline))) {
@@ -14393,7 +14404,7 @@ static pk_io pk__http_job_push(pk__http_job *job)
     return job->state_out;
 }
 
-/* On a worker's thread: a reader is its business to the end, and may wait; so may we, as long as the peer takes some. */
+/* On a worker's thread: a reader is its business to the end, and may wait. So may we, while the peer takes some. */
 static void pk__http_job_pump(pk__http_job *job)
 {
     while (pk__http_job_push(job) == PK_IO_WANT_WRITE && job->answer.body.read) {
@@ -14432,7 +14443,7 @@ PK__FN pk__http_step pk__http_link_write(pk__http_link *l)
     switch (job->state_out) {
     case PK_IO_DONE: return PK__HTTP_STEP_ON;
     case PK_IO_WANT_WRITE: pk__http_link_due(l, l->server->desc.body_ms); return PK__HTTP_STEP_WRITE;
-    default: return PK__HTTP_STEP_CLOSE; // the connection broke, or the body's reader failed: cut short is what it must look
+    default: return PK__HTTP_STEP_CLOSE; // it broke, or the body's reader failed: then it must look cut short
     }
 }
 #endif
@@ -18094,12 +18105,12 @@ PK__FN bool pk__routes_knows(const pk__routes *r, pk_str verb); // some route or
  * thread, and what an error looks like.
  *
  * A request passes: peer's uid (the engine, at accept) - path (wire/url.h) - token - verb - route - its body -
- * interceptors of serve scope, `before` in order - handler - `after` in reverse - answer. Token before route: who may not
- * ask does not learn what there is. With workers the handler and the interceptors run on a worker's thread; routes with
- * PK_INLINE always run on the loop's thread, so that /healthz answers while every worker is busy.
+ * interceptors of serve scope, `before` in order - handler - `after` in reverse - answer. Token before route: who may
+ * not ask does not learn what there is. With workers the handler and the interceptors run on a worker's thread; routes
+ * with PK_INLINE always run on the loop's thread, so that /healthz answers while every worker is busy.
  *
- * An interceptor that waits holds its request, not its thread: when it is resumed the request goes on, on a worker or on
- * the loop's thread. It may be resumed before its `before` has even returned, so both sides meet at `held`.
+ * An interceptor that waits holds its request, not its thread: when it is resumed the request goes on, on a worker or
+ * on the loop's thread. It may be resumed before its `before` has even returned, so both sides meet at `held`.
  *
  * A call (pk__serve_call) lives in the scratch of the engine's job, from on_head to on_done. Destroying the server from
  * inside a handler on the loop's thread is put off until that has returned; it waits for handlers on workers. */
@@ -18526,7 +18537,8 @@ PK__FN pk__http_plan pk__serve_on_head(void *user, pk__http_job *job)
     if (!pk__routes_knows(&s->routes, c->request.method)) {
         return pk__serve_refuse(c, 501, PK_ERR_UNSUPPORTED, "nothing here knows method", c->request.method);
     }
-    const pk__route *route = pk__routes_find(&s->routes, c->request.method, c->request.path, &c->request.rest, c->allow);
+    pk_request *r = &c->request;
+    const pk__route *route = pk__routes_find(&s->routes, r->method, r->path, &r->rest, c->allow);
     if (!route) {
         return pk__serve_no_route(c);
     }
@@ -18733,8 +18745,8 @@ PK__FN size_t pk__serve_refusal(void *user, char *out, int status, const char *w
     pk_error error;
     (void)user;
     memset(&error, 0, sizeof(error));
-    (void)pk_error_set(&error, status == 408 ? PK_ERR_PLUGIN_TIMEOUT : status >= 500 ? PK_ERR_OS : PK_ERR_HTTP, "%.160s",
-                       why);
+    pk_err code = status == 408 ? PK_ERR_PLUGIN_TIMEOUT : status >= 500 ? PK_ERR_OS : PK_ERR_HTTP;
+    (void)pk_error_set(&error, code, "%.160s", why);
     error.status = status;
     size_t len = PK__MIN(pk__error_body_write(text, &error), (size_t)PK__HTTP_SERVER_REFUSAL);
     memcpy(out, text, len);
@@ -18927,7 +18939,8 @@ PK_API pk_err pk_server_create(pk_server **out, const pk_server_desc *desc, pk_e
     *out = NULL;
     if (!desc->loop || (!desc->listen && !desc->has_listen_fd)) {
         pk__fd_close(fd);
-        return pk_error_set(err, PK_ERR_MISUSE, "cannot create a server: it needs a loop and an address or a descriptor");
+        return pk_error_set(err, PK_ERR_MISUSE,
+                            "cannot create a server: it needs a loop and an address or a descriptor");
     }
     pk_server *s = (pk_server *)pk__new(desc->alloc, sizeof(*s));
     if (!s) {
@@ -18988,7 +19001,7 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 18992 "plugkit.h"
+#line 19005 "plugkit.h"
 #endif
 #else // the core is in this file already: its private macros, once more
 #if (defined(__GLIBC__) && !defined(__USE_GNU)) ||                                                                     \
@@ -19370,6 +19383,7 @@ struct pk__plugin {
     bool is_gone;               // its finder says that it is no longer there
     pk_error why;               // of the last failure; code PK_OK = none
     uint32_t failures;          // starts that failed, ever: a waiter compares
+    uint32_t stops;             // wishes to stop that were granted, ever: likewise
     pk__instance *instance;     // that calls go to; NULL = none
     pk__node waiters;
     pk__service_entry *services;
@@ -21395,6 +21409,7 @@ PK__FN bool pk__keeper_move(pk__keeper *k, pk__plugin_event event, const pk_erro
 PK__FN void pk__keeper_start(pk__keeper *k);  // if it is wanted and can be
 PK__FN void pk__keeper_stop(pk__keeper *k);   // drain, ask, tell, kill
 PK__FN void pk__keeper_up(pk__keeper *k);     // the instance can be called
+PK__FN void pk__keeper_is_down(pk__keeper *k); // a wish to stop is granted: tells who waits for that
 PK__FN void pk__keeper_exited(pk__keeper *k); // the launch is over: a probe or an instance
 PK__FN void pk__keeper_drained(pk__keeper *k); // looks whether what it waits for is there
 PK__FN void pk__keeper_suspect(pk__keeper *k); // a call could not reach it
@@ -22785,8 +22800,6 @@ PK__FN bool pk__keeper_move(pk__keeper *k, pk__plugin_event event, const pk_erro
     };
     pk__registry *r = k->life->registry;
     pk__plugin *p = k->plugin;
-    pk_error told;
-    memset(&told, 0, sizeof(told));
     pk__registry_lock(r);
     pk__plugin_state from = p->state;
     bool moved = pk__states_plugin(&p->state, event);
@@ -22799,7 +22812,6 @@ PK__FN bool pk__keeper_move(pk__keeper *k, pk__plugin_event event, const pk_erro
         }
         p->failures += event == PK__PLUGIN_ON_START_FAILED || event == PK__PLUGIN_ON_GIVE_UP ||
                        event == PK__PLUGIN_ON_REJECT || (event == PK__PLUGIN_ON_CRASHED && from == PK__PLUGIN_STARTING);
-        told = p->why;
         if (event != PK__PLUGIN_ON_WANT) { // there is nothing for waiters yet
             pk__registry_wake(r, p);
         }
@@ -22807,7 +22819,7 @@ PK__FN bool pk__keeper_move(pk__keeper *k, pk__plugin_event event, const pk_erro
     pk__registry_unlock(r);
     if (moved) {
         pk__life_event(k->life, to == PK__PLUGIN_RUNNING ? "plugin.ready" : names[to], p, pk__states_plugin_text(from),
-                       pk__states_plugin_text(to), told.code ? &told : NULL);
+                       pk__states_plugin_text(to), why);
     }
     return moved;
 }
@@ -22949,6 +22961,14 @@ static void pk__keeper_crashed(pk__keeper *k, const pk_error *why)
     }
 }
 
+PK__FN void pk__keeper_is_down(pk__keeper *k)
+{
+    pk__registry_lock(k->life->registry);
+    k->plugin->stops++;
+    pk__registry_wake(k->life->registry, k->plugin);
+    pk__registry_unlock(k->life->registry);
+}
+
 /* Nothing of the instance is in use any more. */
 static void pk__keeper_finish(pk__keeper *k)
 {
@@ -22963,6 +22983,10 @@ static void pk__keeper_finish(pk__keeper *k)
     } else {
         pk__keeper_crashed(k, &why);
     }
+    if (asked) {
+        pk__keeper_is_down(k);
+    }
+    pk_loop_post(k->life->loop, &k->life->registry->work); // it may be wanted again already
     pk__life_settle(k->life);
 }
 
@@ -23081,8 +23105,8 @@ PK__FN void pk__keeper_drained(pk__keeper *k)
 PK__FN void pk__keeper_stop(pk__keeper *k)
 {
     pk_launch *l = k->launch;
-    if (k->is_stop_asked && l) {
-        return;
+    if ((k->is_stop_asked && l) || (l && !l->instance && !k->life->is_stopping)) {
+        return; // a probe ends by itself, and says something about the plugin that will be needed
     }
     k->is_stop_asked = true;
     pk_timer_stop(k->life->loop, &k->backoff);
@@ -23512,16 +23536,22 @@ static void pk__life_admit(pk__life *life, pk__keeper *k)
 static void pk__life_look(pk__life *life, pk__plugin *p)
 {
     pk__keeper *k = pk__life_keeper_of(p);
-    if (p->internal || p->skipped || (!k && p->state != PK__PLUGIN_FOUND)) {
+    if (p->internal || p->skipped) {
         return;
     }
     if (!k) {
-        k = pk__life_keeper(life, p);
+        k = p->state == PK__PLUGIN_FOUND ? pk__life_keeper(life, p) : NULL;
         if (!k) { // nobody to look after it: it is out
             pk__registry_lock(life->registry);
-            (void)pk__states_plugin(&p->state, PK__PLUGIN_ON_REJECT);
-            (void)pk__error_memory(&p->why, "look after the plugin");
-            pk__registry_wake(life->registry, p);
+            bool is_new = pk__states_plugin(&p->state, PK__PLUGIN_ON_REJECT);
+            if (is_new) {
+                (void)pk__error_memory(&p->why, "look after the plugin");
+            }
+            if (is_new || p->is_unasked) {
+                p->stops++;
+                p->is_unasked = false;
+                pk__registry_wake(life->registry, p);
+            }
             pk__registry_unlock(life->registry);
             return;
         }
@@ -23533,10 +23563,16 @@ static void pk__life_look(pk__life *life, pk__plugin *p)
     bool suspect = p->instance && p->instance->suspect;
     bool eager = life->desc->eager && p->starts == 0 && p->failures == 0;
     bool unasked = p->is_unasked || p->is_gone;
-    p->is_asked = asked && (state == PK__PLUGIN_FOUND || state == PK__PLUGIN_PROBING || state == PK__PLUGIN_STOPPING);
+    bool runs = k->launch && k->launch->instance;
+    bool stops = unasked && (runs || p->is_gone || !asked); // of two wishes the one to stop comes first
+    p->is_asked = asked && !p->is_gone &&
+                  (stops || state == PK__PLUGIN_FOUND || state == PK__PLUGIN_PROBING || state == PK__PLUGIN_STOPPING);
     p->is_unasked = false;
     pk__registry_unlock(life->registry);
-    if (life->is_stopping || (unasked && !asked)) {
+    if (unasked && !runs) {
+        pk__keeper_is_down(k);
+    }
+    if (life->is_stopping || stops) {
         pk__keeper_stop(k);
     } else if (state == PK__PLUGIN_FOUND) {
         pk__life_admit(life, k);
@@ -24269,14 +24305,40 @@ PK_API pk_err pk_plugin_get(pk_manager *m, pk_plugin p, pk_mem *mem, pk_plugin_i
 
 typedef struct pk__plugins_wish {
     pk__plugin *plugin;
-    uint32_t failures;
+    uint32_t serial; // of failures or stops, when it was made
+    bool is_granted;
 } pk__plugins_wish;
+
+static void pk__plugins_ask(pk_manager *m, pk__plugin *p)
+{
+    p->is_asked = true;
+    pk_loop_post(m->loop, &m->registry.work);
+}
 
 static bool pk__plugins_is_up(pk_manager *m, void *arg)
 {
-    const pk__plugins_wish *w = (const pk__plugins_wish *)arg;
-    return m->registry.is_closed || w->plugin->state == PK__PLUGIN_RUNNING || w->plugin->state == PK__PLUGIN_REJECTED ||
-           w->plugin->failures != w->failures;
+    pk__plugins_wish *w = (pk__plugins_wish *)arg;
+    pk__plugin *p = w->plugin;
+    w->is_granted = p->state == PK__PLUGIN_RUNNING;
+    if (w->is_granted || m->registry.is_closed || p->is_gone || p->state == PK__PLUGIN_REJECTED ||
+        p->failures != w->serial) {
+        return true;
+    }
+    if (p->state == PK__PLUGIN_STOPPED && !p->is_asked) {
+        pk__plugins_ask(m, p); // somebody else has stopped it meanwhile
+    }
+    return false;
+}
+
+static pk_err pk__plugins_why(const pk_manager *m, const pk__plugin *p, pk_error *err)
+{
+    if (m->registry.is_closed) {
+        return pk_error_set(err, PK_ERR_STOPPED, "cannot start '%s': the manager is stopping", p->id);
+    }
+    if (p->is_gone) {
+        return pk_error_set(err, PK_ERR_PLUGIN_DISABLED, "cannot start '%s': it has been removed", p->id);
+    }
+    return pk__error_copy(err, &p->why);
 }
 
 PK_API pk_err pk_plugin_start(pk_manager *m, pk_plugin p, pk_error *err)
@@ -24286,55 +24348,52 @@ PK_API pk_err pk_plugin_start(pk_manager *m, pk_plugin p, pk_error *err)
     if (rc) {
         return rc;
     }
-    wish.failures = wish.plugin->failures;
+    wish.serial = wish.plugin->failures;
     bool runs = wish.plugin->internal;
-    if (wish.plugin->skipped || wish.plugin->is_gone) {
-        rc = pk_error_set(err, PK_ERR_PLUGIN_DISABLED, "cannot start '%s': %s", wish.plugin->id,
-                          wish.plugin->is_gone ? "it has been removed" : wish.plugin->why.msg);
+    if (wish.plugin->skipped) {
+        rc = pk_error_set(err, PK_ERR_PLUGIN_DISABLED, "cannot start '%s': %s", wish.plugin->id, wish.plugin->why.msg);
     } else if (!runs) {
-        wish.plugin->is_asked = true;
-        pk_loop_post(m->loop, &m->registry.work);
+        pk__plugins_ask(m, wish.plugin);
     }
     pk__registry_unlock(&m->registry);
     if (rc || runs) {
         return rc;
     }
     pk__manager_wait(m, pk__plugins_is_up, &wish);
-    pk__registry_lock(&m->registry);
-    if (wish.plugin->state != PK__PLUGIN_RUNNING) {
-        rc = m->registry.is_closed ? pk_error_set(err, PK_ERR_STOPPED, "cannot start '%s': the manager is stopping",
-                                                  wish.plugin->id)
-                                   : pk__error_copy(err, &wish.plugin->why);
+    if (!wish.is_granted) {
+        pk__registry_lock(&m->registry);
+        rc = pk__plugins_why(m, wish.plugin, err);
+        pk__registry_unlock(&m->registry);
     }
-    pk__registry_unlock(&m->registry);
     return rc;
 }
 
 static bool pk__plugins_is_down(pk_manager *m, void *arg)
 {
-    const pk__plugin *p = (const pk__plugin *)arg;
+    const pk__plugins_wish *w = (const pk__plugins_wish *)arg;
     (void)m;
-    return !p->is_unasked && p->state != PK__PLUGIN_STARTING && p->state != PK__PLUGIN_RUNNING &&
-           p->state != PK__PLUGIN_STOPPING && p->state != PK__PLUGIN_BACKOFF;
+    return w->plugin->stops != w->serial;
 }
 
 PK_API pk_err pk_plugin_stop(pk_manager *m, pk_plugin p, pk_error *err)
 {
-    pk__plugin *found;
-    pk_err rc = pk__plugins_lock(m, p, "stop a plugin", &found, err);
+    pk__plugins_wish wish;
+    pk_err rc = pk__plugins_lock(m, p, "stop a plugin", &wish.plugin, err);
     if (rc) {
         return rc;
     }
-    if (found->internal) {
-        rc = pk_error_set(err, PK_ERR_UNSUPPORTED, "cannot stop '%s': it is compiled in", found->id);
-    } else {
-        found->is_asked = false;
-        found->is_unasked = true;
+    bool stops = !wish.plugin->internal && !wish.plugin->skipped;
+    wish.serial = wish.plugin->stops;
+    if (wish.plugin->internal) {
+        rc = pk_error_set(err, PK_ERR_UNSUPPORTED, "cannot stop '%s': it is compiled in", wish.plugin->id);
+    } else if (stops) {
+        wish.plugin->is_asked = false;
+        wish.plugin->is_unasked = true;
         pk_loop_post(m->loop, &m->registry.work);
     }
     pk__registry_unlock(&m->registry);
-    if (!rc) {
-        pk__manager_wait(m, pk__plugins_is_down, found);
+    if (stops) {
+        pk__manager_wait(m, pk__plugins_is_down, &wish);
     }
     return rc;
 }
@@ -24405,14 +24464,14 @@ static void pk__manager_thread(void *arg)
     }
 }
 
-/* The built-in extensions stand behind the user's, who may so replace each of them. */
-static void pk__manager_built_in(pk_manager *m)
+/* A function of its own, and not called without sockets: who has no remote plugins then has no HTTP client either. */
+PK_API void pk_manager_add_http(pk_manager *m)
 {
     const pk_dialect **dialects = (const pk_dialect **)(uintptr_t)m->desc.dialects; // our copy, with room for three
-#ifndef PLUGKIT_NO_PROCESS
-    dialects[m->desc.dialect_count++] = pk__lines_dialect();
-#endif
-    m->env.alloc = m->registry.alloc;
+    if (m->plugkit1.name) {
+        return;
+    }
+    m->env.alloc = &m->alloc;
     m->env.caller = "";
     m->env.transports = m->desc.transports;
     m->env.transport_count = m->desc.transport_count;
@@ -24420,6 +24479,19 @@ static void pk__manager_built_in(pk_manager *m)
     m->framework = pk__http_channel_dialect("go-framework", &m->env, true);
     dialects[m->desc.dialect_count++] = &m->plugkit1;
     dialects[m->desc.dialect_count++] = &m->framework;
+    m->life.dialect_count = m->desc.dialect_count;
+}
+
+/* The built-in extensions stand behind the user's, who may so replace each of them. */
+static void pk__manager_built_in(pk_manager *m)
+{
+#ifndef PLUGKIT_NO_PROCESS
+    const pk_dialect **dialects = (const pk_dialect **)(uintptr_t)m->desc.dialects;
+    dialects[m->desc.dialect_count++] = pk__lines_dialect();
+#endif
+#ifndef PLUGKIT_NO_NET
+    pk_manager_add_http(m);
+#endif
 #ifndef PLUGKIT_NO_PROCESS
     const pk_launcher **launchers = (const pk_launcher **)(uintptr_t)m->desc.launchers;
     m->process_launcher = pk__process_launcher(m->registry.alloc);
@@ -24720,7 +24792,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 }
 
 #ifdef PLUGKIT_LINES
-#line 24724 "plugkit.h"
+#line 24796 "plugkit.h"
 #endif
 #ifndef PLUGKIT_TEST
 #undef PK__FN

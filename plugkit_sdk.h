@@ -965,8 +965,8 @@ typedef struct pk_server_desc {
     bool has_listen_fd;      //   a descriptor that listens already; the server's from now on, also on failure
     int listen_fd;           //
     pk_str token;            // every request needs it in PlugKit-Token; "" = none
-    /* Decides instead of `token`, for callers with secrets of their own. `caller` is what PlugKit-Caller says. Compare in
-     * constant time; handlers do not see the token. The loop's thread. */
+    /* Decides instead of `token`, for callers with secrets of their own. `caller` is what PlugKit-Caller says. Compare
+     * in constant time; handlers do not see the token. The loop's thread. */
     bool (*on_token)(void *user, pk_str token, pk_str caller);
     bool any_uid;            // accept Unix peers of other users
     const char *const *open_paths; // NULL-terminated: served without a token
@@ -10324,8 +10324,8 @@ PK__FN pk__http_result pk__http_head_parse(pk__http_head *h, const char *buf, si
         pk__http_head_rebase(h, buf);
     }
     const char *end = buf + len;
-    /* Where the new bytes only make the line longer, it is not read again from its start: so the work stays in proportion
-     * to the bytes, however many pieces they come in. */
+    /* Where the new bytes only make the line longer, it is not read again from its start: so the work stays in
+     * proportion to the bytes, however many pieces they come in. */
     if (h->phase != 0 && (h->has_start || len <= h->limit.target_bytes) &&
         pk__http_head_skip(buf + h->seen, end, h->phase) == end) {
         return pk__http_head_wait(h, len);
@@ -10723,7 +10723,12 @@ PK__FN const char *pk__http_write_refused(const pk_meta *fields, size_t count, s
 #define PK__ADDRESS_PATH_MAX 107 // bytes of a Unix path that every system takes, without the NUL
 #define PK__ADDRESS_TEXT_MAX 272 // room for any formatted address, with the NUL
 
-typedef enum pk__address_kind { PK__ADDRESS_NONE, PK__ADDRESS_UNIX, PK__ADDRESS_TCP, PK__ADDRESS_OTHER } pk__address_kind;
+typedef enum pk__address_kind {
+    PK__ADDRESS_NONE,
+    PK__ADDRESS_UNIX,
+    PK__ADDRESS_TCP,
+    PK__ADDRESS_OTHER
+} pk__address_kind;
 
 typedef struct pk__address {
     pk__address_kind kind;
@@ -10885,9 +10890,9 @@ PK__FN pk_io pk__http_out_push(pk__http_out *o, const pk__http_wire *wire, pk_er
  * Callbacks run on the driving thread, never after the end, and may do anything, destroy included.
  *
  * How far a failed exchange got is told exactly (x->sent): PK_SENT_NO only if no byte of the request was handed to the
- * system, so that it may be repeated whatever it does; PK_SENT_ANSWERED once a whole answer head has come; PK_SENT_MAYBE
- * between. A kept connection may have been closed by the server just as we used it: that ends with MAYBE and is_stale,
- * as nobody can know whether the request was read. Idempotent requests should then be repeated, others not.
+ * system, so that it may be repeated whatever it does; PK_SENT_ANSWERED once a whole answer head has come; between them
+ * PK_SENT_MAYBE. A kept connection may have been closed by the server just as we used it: that ends with MAYBE and
+ * is_stale, as nobody can know whether the request was read. Idempotent requests should then be repeated, others not.
  *
  * Answers may come before the request is all sent: one of 300 or above stops the sending, others go on both ways. A
  * connection whose request was not sent to its end, or on which more came than the answer, is not used again. Lengths,
@@ -11025,8 +11030,8 @@ PK__FN bool pk__http_client_is_reusable(const pk__http_client *c); // connected 
 PK__FN bool pk__http_client_is_alive(pk__http_client *c);          // asks the system: still open and silent?
 PK__FN void pk__http_client_shrink(pk__http_client *c);            // gives its buffers back while it is idle
 
-/* Between the files of this module: prepares an exchange; moves it on as far as it goes (WANT_*: see wants_read, wants_write, retry_at);
- * ends it. `wait`: the receive may wait. */
+/* Between the files of this module: prepares an exchange; moves it on as far as it goes (WANT_*: see wants_read,
+ * wants_write, retry_at); ends it. `wait`: the receive may wait. */
 PK__FN pk_err pk__http_client_begin(pk__http_client *c, pk__http_exchange *x, pk_error *err);
 PK__FN pk_io pk__http_client_advance(pk__http_client *c, bool wait, pk_error *err);
 PK__FN pk_io pk__http_client_pull(pk__http_client *c, bool wait, pk_error *err); // receives once; DONE: perhaps more
@@ -11042,8 +11047,8 @@ PK__FN void pk__http_client_undrive(pk__http_client *c); // takes it off its loo
  *
  * The last one given back is taken first: it is the warmest, and the others can grow old and be closed. A lock guards
  * the two lists and is never held while anything is sent, received, opened or closed (an interrupt shuts sockets down,
- * which waits for nothing). One that has been idle for more than a second is looked at before it is handed out; the warm
- * path pays nothing for that. Only the connection on top keeps its buffers.
+ * which waits for nothing). One that has been idle for more than a second is looked at before it is handed out; the
+ * warm path pays nothing for that. Only the connection on top keeps its buffers.
  *
  *     pk__http_pool_take(&pool, &client, &err);
  *     pk__http_client_run(client, &exchange, &err);     // or _start
@@ -11098,8 +11103,8 @@ PK__FN void pk__http_pool_interrupt(pk__http_pool *pool); // no more are handed 
  * answered is none of its business: that is rpc/serve.h, which plugs in here with a few callbacks.
  *
  * A connection (link) that waits for its next request is a small struct and a descriptor. When bytes come it borrows a
- * job: buffer, field array, memory and scratch of one request, and gives it back when the answer is out and nothing more
- * has come. One request at a time is worked on, so that pipelined ones are answered in order. The way of a link:
+ * job: buffer, field array, memory and scratch of one request, and gives it back when the answer is out and nothing
+ * more has come. One request at a time is worked on, so that pipelined ones are answered in order. The way of a link:
  *
  *     IDLE      no request; closed after a while, or when connections run out
  *     HEAD      part of a head has come; until an absolute deadline: no trickle keeps it alive     408, 431, 400 ...
@@ -11338,8 +11343,8 @@ static bool pk__address_is_host(pk_str host, bool in_brackets)
 {
     for (size_t i = 0; i < host.len; i++) {
         char c = host.ptr[i];
-        bool good = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '-' ||
-                    c == '_' || (in_brackets && (c == ':' || c == '%'));
+        bool good = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+                    c == '-' || c == '_' || (in_brackets && (c == ':' || c == '%'));
         if (!good) {
             return false;
         }
@@ -11576,8 +11581,8 @@ static pk_err pk__socket_name_make(pk__socket_name *out, socklen_t *len, const p
         return pk__socket_name_unix(out, len, a->host)
                    ? PK_OK
                    : pk_error_set(err, PK_ERR_BAD_ENDPOINT,
-                                  "cannot use socket path '%s': it has %zu bytes, and %zu is the most that fits", a->host,
-                                  strlen(a->host), sizeof(out->path.sun_path) - 1);
+                                  "cannot use socket path '%s': it has %zu bytes, and %zu is the most that fits",
+                                  a->host, strlen(a->host), sizeof(out->path.sun_path) - 1);
     }
     if (a->kind != PK__ADDRESS_TCP) {
         return pk_error_set(err, PK_ERR_BAD_ENDPOINT, "cannot use address '%s://': not a socket", a->host);
@@ -11659,7 +11664,8 @@ PK__FN pk_err pk__socket_local(int fd, pk__address *out, pk_error *err)
     }
     switch (name.any.sa_family) {
     case AF_UNIX: {
-        size_t n = (size_t)len > offsetof(struct sockaddr_un, sun_path) ? len - offsetof(struct sockaddr_un, sun_path) : 0;
+        const size_t head = offsetof(struct sockaddr_un, sun_path);
+        size_t n = (size_t)len > head ? (size_t)len - head : 0;
         out->kind = PK__ADDRESS_UNIX;
         memcpy(out->host, name.path.sun_path, PK__MIN(n, PK__MIN(sizeof(name.path.sun_path), sizeof(out->host) - 1)));
         return PK_OK;
@@ -12512,8 +12518,9 @@ static bool pk__http_client_sends(const pk__http_client *c)
     return c->out.pending && !c->stopped && c->send_errno == 0;
 }
 
-/* Sends as much as is taken; true: there is more when there is room again. *io FAILED: nothing at all was sent, or the
- * body could not be read. If the connection breaks in the middle there may be an answer all the same, which explains it. */
+/* Sends as much as is taken; true: there is more when there is room again. *result FAILED: nothing at all was sent, or
+ * the body could not be read. If the connection breaks in the middle there may be an answer all the same, which
+ * explains it: that is no failure yet. */
 static bool pk__http_client_push(pk__http_client *c, pk_io *result, pk_error *err)
 {
     pk__http_exchange *x = c->x;
@@ -12816,8 +12823,8 @@ static pk_io pk__http_client_take_end(pk__http_client *c, pk_io io, pk_error *er
             (void)pk_error_sys(err, PK_ERR_PLUGIN_CONNECTION, c->send_errno,
                                "cannot read the answer: it %s, and the request was not taken to its end", what);
         } else {
-            (void)pk_error_set(err, PK_ERR_PLUGIN_CONNECTION, "cannot read the answer: it %s: the connection was closed",
-                               what);
+            (void)pk_error_set(err, PK_ERR_PLUGIN_CONNECTION,
+                               "cannot read the answer: it %s: the connection was closed", what);
         }
     }
     return PK_IO_FAILED;
@@ -13582,8 +13589,8 @@ static void pk__http_link_on_time(void *user)
         return;
     }
     pk__http_server_enter(s);
-    const char *why = l->state == PK__HTTP_LINK_HEAD ? "the header did not come in time" : "the body did not come in time";
-    if (pk__http_link_refuse(l, 408, why) == PK__HTTP_STEP_ON) {
+    bool is_head = l->state == PK__HTTP_LINK_HEAD;
+    if (pk__http_link_refuse(l, 408, is_head ? "the header did not come in time" : "the body did not come in time") == PK__HTTP_STEP_ON) {
         pk__http_link_run(l);
     } else {
         pk__http_link_close(l);
@@ -14004,7 +14011,8 @@ static pk_err pk__http_job_wait(pk__http_job *job, char *buf, size_t cap, size_t
         case PK_IO_DONE: return PK_OK;
         case PK_IO_WANT_READ: break;
         case PK_IO_CLOSED:
-            return pk_error_set(err, PK_ERR_PLUGIN_CONNECTION, "cannot read the request's body: the caller has hung up");
+            return pk_error_set(err, PK_ERR_PLUGIN_CONNECTION,
+                                "cannot read the request's body: the caller has hung up");
         default: return PK_ERR_PLUGIN_CONNECTION;
         }
         if (!pk__fd_wait(fd, true, false, PK__MIN(piece, job->deadline))) {
@@ -14273,7 +14281,7 @@ static pk_io pk__http_job_push(pk__http_job *job)
     return job->state_out;
 }
 
-/* On a worker's thread: a reader is its business to the end, and may wait; so may we, as long as the peer takes some. */
+/* On a worker's thread: a reader is its business to the end, and may wait. So may we, while the peer takes some. */
 static void pk__http_job_pump(pk__http_job *job)
 {
     while (pk__http_job_push(job) == PK_IO_WANT_WRITE && job->answer.body.read) {
@@ -14312,7 +14320,7 @@ PK__FN pk__http_step pk__http_link_write(pk__http_link *l)
     switch (job->state_out) {
     case PK_IO_DONE: return PK__HTTP_STEP_ON;
     case PK_IO_WANT_WRITE: pk__http_link_due(l, l->server->desc.body_ms); return PK__HTTP_STEP_WRITE;
-    default: return PK__HTTP_STEP_CLOSE; // the connection broke, or the body's reader failed: cut short is what it must look
+    default: return PK__HTTP_STEP_CLOSE; // it broke, or the body's reader failed: then it must look cut short
     }
 }
 #endif
@@ -17974,12 +17982,12 @@ PK__FN bool pk__routes_knows(const pk__routes *r, pk_str verb); // some route or
  * thread, and what an error looks like.
  *
  * A request passes: peer's uid (the engine, at accept) - path (wire/url.h) - token - verb - route - its body -
- * interceptors of serve scope, `before` in order - handler - `after` in reverse - answer. Token before route: who may not
- * ask does not learn what there is. With workers the handler and the interceptors run on a worker's thread; routes with
- * PK_INLINE always run on the loop's thread, so that /healthz answers while every worker is busy.
+ * interceptors of serve scope, `before` in order - handler - `after` in reverse - answer. Token before route: who may
+ * not ask does not learn what there is. With workers the handler and the interceptors run on a worker's thread; routes
+ * with PK_INLINE always run on the loop's thread, so that /healthz answers while every worker is busy.
  *
- * An interceptor that waits holds its request, not its thread: when it is resumed the request goes on, on a worker or on
- * the loop's thread. It may be resumed before its `before` has even returned, so both sides meet at `held`.
+ * An interceptor that waits holds its request, not its thread: when it is resumed the request goes on, on a worker or
+ * on the loop's thread. It may be resumed before its `before` has even returned, so both sides meet at `held`.
  *
  * A call (pk__serve_call) lives in the scratch of the engine's job, from on_head to on_done. Destroying the server from
  * inside a handler on the loop's thread is put off until that has returned; it waits for handlers on workers. */
@@ -18406,7 +18414,8 @@ PK__FN pk__http_plan pk__serve_on_head(void *user, pk__http_job *job)
     if (!pk__routes_knows(&s->routes, c->request.method)) {
         return pk__serve_refuse(c, 501, PK_ERR_UNSUPPORTED, "nothing here knows method", c->request.method);
     }
-    const pk__route *route = pk__routes_find(&s->routes, c->request.method, c->request.path, &c->request.rest, c->allow);
+    pk_request *r = &c->request;
+    const pk__route *route = pk__routes_find(&s->routes, r->method, r->path, &r->rest, c->allow);
     if (!route) {
         return pk__serve_no_route(c);
     }
@@ -18613,8 +18622,8 @@ PK__FN size_t pk__serve_refusal(void *user, char *out, int status, const char *w
     pk_error error;
     (void)user;
     memset(&error, 0, sizeof(error));
-    (void)pk_error_set(&error, status == 408 ? PK_ERR_PLUGIN_TIMEOUT : status >= 500 ? PK_ERR_OS : PK_ERR_HTTP, "%.160s",
-                       why);
+    pk_err code = status == 408 ? PK_ERR_PLUGIN_TIMEOUT : status >= 500 ? PK_ERR_OS : PK_ERR_HTTP;
+    (void)pk_error_set(&error, code, "%.160s", why);
     error.status = status;
     size_t len = PK__MIN(pk__error_body_write(text, &error), (size_t)PK__HTTP_SERVER_REFUSAL);
     memcpy(out, text, len);
@@ -18807,7 +18816,8 @@ PK_API pk_err pk_server_create(pk_server **out, const pk_server_desc *desc, pk_e
     *out = NULL;
     if (!desc->loop || (!desc->listen && !desc->has_listen_fd)) {
         pk__fd_close(fd);
-        return pk_error_set(err, PK_ERR_MISUSE, "cannot create a server: it needs a loop and an address or a descriptor");
+        return pk_error_set(err, PK_ERR_MISUSE,
+                            "cannot create a server: it needs a loop and an address or a descriptor");
     }
     pk_server *s = (pk_server *)pk__new(desc->alloc, sizeof(*s));
     if (!s) {
@@ -18868,7 +18878,7 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 18872 "plugkit_sdk.h"
+#line 18882 "plugkit_sdk.h"
 #endif
 #else // the core is in this file already: its private macros, once more
 #if (defined(__GLIBC__) && !defined(__USE_GNU)) ||                                                                     \
@@ -21485,7 +21495,7 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 21489 "plugkit_sdk.h"
+#line 21499 "plugkit_sdk.h"
 #endif
 #ifndef PLUGKIT_TEST
 #undef PK__FN

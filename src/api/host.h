@@ -141,6 +141,9 @@ PK_API void pk_manager_destroy(pk_manager *m);           // stops first if need 
 PK_API pk_loop *pk_manager_loop(pk_manager *m);
 PK_API pk_caller *pk_manager_caller(pk_manager *m);      // as long as the manager
 PK_API const char *pk_manager_runtime_dir(const pk_manager *m);
+/* With PLUGKIT_NO_NET: lets the manager call remote plugins by HTTP over a transport of yours. Without the call none of
+ * it is linked. In other builds it is done already. Before pk_manager_start. */
+PK_API void pk_manager_add_http(pk_manager *m);
 
 /* An internal plugin: services compiled into the host. They come before external ones. The array and what it points to
  * are borrowed until the plugin is removed. Errors: PK_ERR_DUPLICATE, PK_ERR_BAD_NAME, PK_ERR_BAD_CONTRACT. */

@@ -60,14 +60,14 @@ static void pk__manager_thread(void *arg)
     }
 }
 
-/* The built-in extensions stand behind the user's, who may so replace each of them. */
-static void pk__manager_built_in(pk_manager *m)
+/* A function of its own, and not called without sockets: who has no remote plugins then has no HTTP client either. */
+PK_API void pk_manager_add_http(pk_manager *m)
 {
     const pk_dialect **dialects = (const pk_dialect **)(uintptr_t)m->desc.dialects; // our copy, with room for three
-#ifndef PLUGKIT_NO_PROCESS
-    dialects[m->desc.dialect_count++] = pk__lines_dialect();
-#endif
-    m->env.alloc = m->registry.alloc;
+    if (m->plugkit1.name) {
+        return;
+    }
+    m->env.alloc = &m->alloc;
     m->env.caller = "";
     m->env.transports = m->desc.transports;
     m->env.transport_count = m->desc.transport_count;
@@ -75,6 +75,19 @@ static void pk__manager_built_in(pk_manager *m)
     m->framework = pk__http_channel_dialect("go-framework", &m->env, true);
     dialects[m->desc.dialect_count++] = &m->plugkit1;
     dialects[m->desc.dialect_count++] = &m->framework;
+    m->life.dialect_count = m->desc.dialect_count;
+}
+
+/* The built-in extensions stand behind the user's, who may so replace each of them. */
+static void pk__manager_built_in(pk_manager *m)
+{
+#ifndef PLUGKIT_NO_PROCESS
+    const pk_dialect **dialects = (const pk_dialect **)(uintptr_t)m->desc.dialects;
+    dialects[m->desc.dialect_count++] = pk__lines_dialect();
+#endif
+#ifndef PLUGKIT_NO_NET
+    pk_manager_add_http(m);
+#endif
 #ifndef PLUGKIT_NO_PROCESS
     const pk_launcher **launchers = (const pk_launcher **)(uintptr_t)m->desc.launchers;
     m->process_launcher = pk__process_launcher(m->registry.alloc);
