@@ -2,6 +2,8 @@
 #include "info.h"
 
 #include <string.h>
+#include <sys/time.h>
+#include <time.h>
 
 bool info_is_skipped(const pk_plugin_info *p)
 {
@@ -54,6 +56,21 @@ void info_put_ms(pk_json_writer *w, const char *key, int64_t ns)
 {
     pk_json_put_key(w, key);
     pk_json_put_double(w, (double)(ns / 1000) / 1000.0);
+}
+
+void info_put_kind(pk_json_writer *w, const char *kind)
+{
+    char text[40];
+    struct timeval now;
+    struct tm parts;
+    (void)gettimeofday(&now, NULL);
+    (void)gmtime_r(&now.tv_sec, &parts);
+    size_t len = strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &parts);
+    (void)snprintf(text + len, sizeof(text) - len, ".%03dZ", (int)(now.tv_usec / 1000));
+    pk_json_put_key(w, "time");
+    pk_json_put_text(w, text);
+    pk_json_put_key(w, "kind");
+    pk_json_put_text(w, kind);
 }
 
 static void info_put_str(pk_json_writer *w, const char *key, pk_str value)
@@ -173,13 +190,16 @@ bool info_json_line(info_json *j)
     return info_json_write(j, false);
 }
 
-void info_print_error(const pk_error *err)
+void info_print_error(const pk_error *err, const char *kind)
 {
     info_json j;
     info_json_begin(&j);
     pk_json_put_object(&j.w);
+    if (kind) {
+        info_put_kind(&j.w, kind);
+    }
     pk_json_put_key(&j.w, "error");
     info_put_error(&j.w, err);
     pk_json_put_end(&j.w);
-    (void)info_json_end(&j);
+    (void)info_json_write(&j, !kind && term_is_rich());
 }

@@ -14,12 +14,14 @@ term_style info_style(const pk_plugin_info *p); // of its status
 void info_put(pk_json_writer *w, const pk_plugin_info *p);
 void info_put_error(pk_json_writer *w, const pk_error *err); // {"code","name","kind","message",..}; null for none
 void info_put_ms(pk_json_writer *w, const char *key, int64_t ns);
+void info_put_kind(pk_json_writer *w, const char *kind); // "time":..,"kind":..: how lines of `run` begin
 
 /* For people "dataProcessor: upper, lower; analytics: text", otherwise "dataProcessor/upper,dataProcessor/lower,.."; in
  * *mem. */
 pk_str info_services(pk_mem *mem, const pk_plugin_info *p, bool for_people);
 
-void info_print_error(const pk_error *err); // {"error":{..}} on stdout
+/* {"error":{..}} on stdout; with a kind, as a line of `run`. */
+void info_print_error(const pk_error *err, const char *kind);
 
 /* A document on its way to stdout. Ends give false if it could not be made; that was said on stderr. */
 typedef struct info_json {

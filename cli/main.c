@@ -53,6 +53,8 @@ const command commands[] = {
      "With --json each line is an object with time and kind:\n"
      "    event   event, plugin, from, to, reason; of a running plugin also pid and startMs\n"
      "    log     level, event, plugin, message, fields\n"
+     "    reply   of a typed call: as plugkit call prints it\n"
+     "    error   error: what went wrong otherwise\n"
      "    note    plugin, note, message: what the command itself has to say\n"
      "\n"
      "    plugkit run build/plugins --eager\n"

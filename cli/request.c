@@ -186,12 +186,8 @@ static void request_put_body(const request *r, pk_json_writer *w)
     }
 }
 
-static int request_print_json(const request *r)
+void request_put(pk_json_writer *w, const request *r)
 {
-    info_json j;
-    pk_json_writer *w = &j.w;
-    info_json_begin(&j);
-    pk_json_put_object(w);
     request_put_text(w, "plugin", r->desc.plugin);
     request_put_text(w, "contract", r->desc.contract);
     request_put_text(w, "type", r->desc.type);
@@ -218,8 +214,16 @@ static int request_print_json(const request *r)
     info_put_ms(w, "durationMs", r->took_ns);
     pk_json_put_key(w, "error");
     info_put_error(w, &r->err);
-    pk_json_put_end(w);
-    return info_json_end(&j) ? EXIT_GOOD : EXIT_FAILED;
+}
+
+static void request_print_json(const request *r)
+{
+    info_json j;
+    info_json_begin(&j);
+    pk_json_put_object(&j.w);
+    request_put(&j.w, r);
+    pk_json_put_end(&j.w);
+    (void)info_json_end(&j);
 }
 
 static void request_print_rich(pk_str bytes, bool is_json)
@@ -275,7 +279,7 @@ int request_print(request *r)
         fputc('\n', stderr);
     }
     if (r->args->json) {
-        (void)request_print_json(r);
+        request_print_json(r);
     } else if (!r->err.code) {
         request_print_text(r);
     }

@@ -27,6 +27,7 @@ typedef struct request {
 int request_open(request *r, session *s, const args *a, const char *name, const char *method, const char *body);
 int request_run(request *r);   // waits for the outcome; an interrupt cancels it
 int request_print(request *r); // the answer, or what was wrong
+void request_put(pk_json_writer *w, const request *r); // "plugin":..,"contract":..: what `call --json` prints
 void request_close(request *r);
 
 #endif

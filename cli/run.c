@@ -9,7 +9,6 @@
 
 #include "command.h"
 #include "info.h"
-#include "request.h"
 #include "term.h"
 
 typedef struct run_state {
@@ -54,10 +53,7 @@ static void run_call(run_state *r, char *rest)
     }
     if (request_open(&call, &r->s, r->args, name, method, *rest ? rest : NULL) == EXIT_GOOD) {
         (void)request_run(&call);
-        pthread_mutex_lock(&r->printer.lock);
-        (void)request_print(&call);
-        fflush(stdout);
-        pthread_mutex_unlock(&r->printer.lock);
+        run_print_reply(&r->printer, &call);
     }
     request_close(&call);
 }

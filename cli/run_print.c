@@ -24,20 +24,10 @@ static void run_print_done(run_printer *p)
 
 static void run_json_begin(run_printer *p, info_json *j, const char *kind)
 {
-    char text[40];
-    struct timeval now;
-    struct tm parts;
-    (void)gettimeofday(&now, NULL);
-    (void)gmtime_r(&now.tv_sec, &parts);
-    size_t len = strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &parts);
-    (void)snprintf(text + len, sizeof(text) - len, ".%03dZ", (int)(now.tv_usec / 1000));
     pthread_mutex_lock(&p->lock);
     info_json_begin(j);
     pk_json_put_object(&j->w);
-    pk_json_put_key(&j->w, "time");
-    pk_json_put_text(&j->w, text);
-    pk_json_put_key(&j->w, "kind");
-    pk_json_put_text(&j->w, kind);
+    info_put_kind(&j->w, kind);
 }
 
 static void run_json_end(run_printer *p, info_json *j)
@@ -176,6 +166,20 @@ static void run_text_event(run_printer *p, const pk_event *event, const pk_plugi
         term_text(stdout, TERM_DIM, "everything");
     }
     run_text_end(p);
+}
+
+void run_print_reply(run_printer *p, request *r)
+{
+    if (p->args->json) {
+        info_json j;
+        run_json_begin(p, &j, "reply");
+        request_put(&j.w, r);
+        run_json_end(p, &j);
+    } else {
+        pthread_mutex_lock(&p->lock);
+        request_print(r);
+        run_print_done(p);
+    }
 }
 
 /* ---- what the manager calls */

@@ -29,7 +29,7 @@ int session_fail(const args *a, const pk_error *err)
     term_text(stderr, TERM_PLAIN, err->msg);
     fputc('\n', stderr);
     if (a->json) {
-        info_print_error(err);
+        info_print_error(err, a->command->run == run_run ? "error" : NULL);
     }
     return session_status(err->code);
 }

@@ -36,9 +36,9 @@ typedef struct target_search {
     const char *contract, *method; // NULL = any
     const pk_plugin_info *plugin;  // the first that fits
     const pk_service_info *service;
-    size_t count, without_method;
+    size_t count, without_method, other_contract;
     char all[200];                 // that fit, for the message
-    char methods[200];             // that there are instead
+    char instead[200];             // methods or contracts that there are
 } target_search;
 
 static void target_list(char list[200], pk_str word)
@@ -58,7 +58,7 @@ static bool target_has_method(target_search *t, const pk_plugin_info *p, pk_str 
         has = !methods || pk_json_get(methods, t->method);
         const pk_json_value *m = has || t->without_method ? NULL : pk_json_first(methods);
         for (; m; m = pk_json_next(methods, m)) {
-            target_list(t->methods, pk_json_key(m));
+            target_list(t->instead, pk_json_key(m));
         }
     }
     pk_mem_free(&mem);
@@ -68,6 +68,8 @@ static bool target_has_method(target_search *t, const pk_plugin_info *p, pk_str 
 static void target_try(target_search *t, const pk_plugin_info *p, const pk_service_info *service, bool show_type)
 {
     if (t->contract && !pk_str_is(service->contract, t->contract)) {
+        t->other_contract++;
+        target_list(t->instead, service->contract);
         return;
     }
     if (!target_has_method(t, p, service->contract)) {
@@ -99,7 +101,7 @@ static int target_take(session *s, const target_search *t, const char *name, boo
 
 int target_find(session *s, const char *name, const char *contract, const char *method, target *out)
 {
-    target_search types = {contract, method, NULL, NULL, 0, 0, "", ""}, plugin = types;
+    target_search types = {contract, method, NULL, NULL, 0, 0, 0, "", ""}, plugin = types;
     const pk_plugin_info *named = target_plugin(s, name);
     memset(out, 0, sizeof(*out));
     for (size_t i = 0; i < s->count; i++) {
@@ -116,15 +118,17 @@ int target_find(session *s, const char *name, const char *contract, const char *
     if (types.count > 0 || plugin.count > 0) {
         return types.count > 0 ? target_take(s, &types, name, true, out) : target_take(s, &plugin, name, false, out);
     }
-    if (types.without_method + plugin.without_method > 0) {
+    const target_search *near = types.without_method + types.other_contract > 0 ? &types : &plugin;
+    if (near->without_method > 0) {
         return session_complain(s->args, EXIT_NOTHING, "'%s' has no method '%s': there is %s", name, method,
-                                types.without_method ? types.methods : plugin.methods);
+                                near->instead);
+    }
+    if (near->other_contract > 0) {
+        return session_complain(s->args, EXIT_NOTHING, "'%s' does not offer the contract '%s': there is %s", name,
+                                contract, near->instead);
     }
     if (named && !info_is_good(named)) {
         return session_complain(s->args, EXIT_FAILED, "cannot call '%s': %s", name, named->why.msg);
-    }
-    if (named && contract) {
-        return session_complain(s->args, EXIT_NOTHING, "'%s' does not offer the contract '%s'", name, contract);
     }
     if (named) { // it names no services: its word is all there is
         out->plugin = named;

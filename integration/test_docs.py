@@ -1,5 +1,5 @@
-"""The texts say what is true: quoted programs are the files, C blocks compile, links lead somewhere, and what is made from
-the sources is up to date.
+"""The texts say what is true: quoted programs are the files, C blocks compile, links lead somewhere, messages are
+explained, and what is made from the sources is up to date.
 """
 
 import os
