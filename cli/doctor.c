@@ -108,26 +108,25 @@ static void doctor_examine(doctor *d, doctor_patient *p)
 
 /* ---- text */
 
-static void doctor_print_finding(const doctor_finding *f, const char *indent, bool show_subject)
+static void doctor_print_finding(doctor *d, const doctor_finding *f, size_t indent, bool show_subject)
 {
-    fputs(indent, stdout);
-    term_text(stdout, doctor_styles[f->level], doctor_levels[f->level]);
+    pk_str what = show_subject ? pk_mem_printf(&d->mem, "%" PK_FMT ": %" PK_FMT, PK_ARG(f->subject), PK_ARG(f->what))
+                               : f->what;
+    const char *level = doctor_levels[f->level];
+    printf("%*s", (int)indent, "");
+    term_text(stdout, doctor_styles[f->level], level);
     fputs(": ", stdout);
-    if (show_subject) {
-        term_put(stdout, TERM_PLAIN, f->subject);
-        fputs(": ", stdout);
-    }
-    term_put(stdout, TERM_PLAIN, f->what);
+    term_wrap(stdout, TERM_PLAIN, what, indent + strlen(level) + 2);
     fputc('\n', stdout);
     if (f->cure.len) {
-        fputs(indent, stdout);
+        printf("%*s", (int)indent, "");
         term_text(stdout, TERM_GOOD, "  mend: ");
-        term_put(stdout, TERM_PLAIN, f->cure);
+        term_wrap(stdout, TERM_PLAIN, f->cure, indent + 8);
         fputc('\n', stdout);
     }
 }
 
-static void doctor_print_patient(const doctor_patient *p)
+static void doctor_print_patient(doctor *d, const doctor_patient *p)
 {
     char start[24], asked[24], stop[24];
     bool skipped = info_is_skipped(p->plugin);
@@ -141,18 +140,18 @@ static void doctor_print_patient(const doctor_patient *p)
     }
     fputc('\n', stdout);
     for (const doctor_finding *f = p->findings; f; f = f->next) {
-        doctor_print_finding(f, "      ", false);
+        doctor_print_finding(d, f, 6, false);
     }
 }
 
-static void doctor_print_text(const doctor *d)
+static void doctor_print_text(doctor *d)
 {
     for (size_t i = 0; i < d->count; i++) {
-        doctor_print_patient(&d->patients[i]);
+        doctor_print_patient(d, &d->patients[i]);
     }
     fputs(d->count && d->places ? "\n" : "", stdout);
     for (const doctor_finding *f = d->places; f; f = f->next) {
-        doctor_print_finding(f, "", true);
+        doctor_print_finding(d, f, 0, true);
     }
 }
 
@@ -248,7 +247,7 @@ static int doctor_all(doctor *d)
 }
 
 /* What there is to say, and the status that follows from it. */
-static int doctor_sum_up(const doctor *d)
+static int doctor_sum_up(doctor *d)
 {
     size_t ill = 0, plugins = 0;
     bool trouble = false;

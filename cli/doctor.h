@@ -37,6 +37,7 @@ typedef struct doctor {
     doctor_patient *patients;
     size_t count;
     doctor_finding *places, **last; // findings that are about no plugin
+    size_t locks;                   // that were left over in /tmp
 } doctor;
 
 /* p NULL: about a place. what and cure are copied; cure "" = the sentence has it already. */

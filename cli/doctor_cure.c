@@ -57,13 +57,17 @@ static const char *doctor_cure_probe(doctor *d, const pk_plugin_info *p, const p
 }
 
 /* It was started and did not come up, or went away. */
-static const char *doctor_cure_start(const pk_error *err)
+static const char *doctor_cure_start(doctor *d, const pk_error *err)
 {
+    pk_str show;
     switch (err->code) {
     case PK_ERR_PLUGIN_TIMEOUT:
         return "it must say {\"listening\":..} and {\"ready\":true} on descriptor 3, or (the Go framework) print its "
                "address on stdout and answer GET /healthz; --timeout gives it longer";
-    case PK_ERR_START: return "what it printed last says most; plugkit run DIR --eager -v shows all of it";
+    case PK_ERR_START:
+        show = pk_mem_printf(&d->mem, "what it printed last says most; plugkit run '%s' --eager -v shows all of it",
+                             d->args->rest[0]);
+        return show.ptr ? show.ptr : "";
     case PK_ERR_PROTOCOL: return "on descriptor 3 it must write one JSON object a line, and nothing else";
     case PK_ERR_BAD_ENDPOINT: return "it must listen where its host says ('listen'), or on 127.0.0.1";
     case PK_ERR_PLUGIN_CONNECTION: return "it takes no connections: it must say that it is ready after listen()";
@@ -85,6 +89,6 @@ const char *doctor_cure(doctor *d, const pk_plugin_info *p, const pk_error *err)
     case PK_ERR_NO_MEMORY: return "there is no memory left: end other programs";
     default: break;
     }
-    cure = pk_str_is(p->status, "rejected") ? doctor_cure_probe(d, p, err) : doctor_cure_start(err);
+    cure = pk_str_is(p->status, "rejected") ? doctor_cure_probe(d, p, err) : doctor_cure_start(d, err);
     return *cure ? cure : doctor_cure_system(err);
 }

@@ -17,6 +17,7 @@ enum {
     DOCTOR_SOCKET_PATH = sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1,
     DOCTOR_RUNTIME_NAME = 13 + 64 + 4 + 6, // "/", 12 digits; "/", a long id, "-1234", ".sock"
     DOCTOR_FDS_EACH = 8,
+    DOCTOR_SHOWN = 3, // of things of one kind
     DOCTOR_DAY = 24 * 3600
 };
 
@@ -153,7 +154,8 @@ static void doctor_visit_tmp(doctor *d, const char *path, const char *name)
                     pk_mem_printf(&d->mem, "rm '%s'*", path).ptr);
     } else if (doctor_ends_with(name, "-plugin.socket.lock") && lstat(path, &info) == 0 && info.st_uid == geteuid()) {
         pk_str socket_path = pk_mem_printf(&d->mem, "%.*s", (int)(strlen(path) - strlen(".lock")), path);
-        if (socket_path.ptr && lstat(socket_path.ptr, &info) != 0 && errno == ENOENT) {
+        bool left = socket_path.ptr && lstat(socket_path.ptr, &info) != 0 && errno == ENOENT;
+        if (left && d->locks++ < DOCTOR_SHOWN) {
             doctor_find(d, NULL, DOCTOR_NOTE, path, "a lock without its socket: its plugin was killed",
                         pk_mem_printf(&d->mem, "rm '%s'", path).ptr);
         }
@@ -188,6 +190,10 @@ void doctor_places(doctor *d)
     doctor_runtime(d, base);
     doctor_limits(d);
     (void)doctor_each(d, "/tmp", doctor_visit_tmp);
+    if (d->locks > DOCTOR_SHOWN) {
+        pk_str more = pk_mem_printf(&d->mem, "%zu more locks without their sockets", d->locks - DOCTOR_SHOWN);
+        doctor_find(d, NULL, DOCTOR_NOTE, "/tmp", more.ptr, "remove those, too");
+    }
     pk_str own = pk_mem_printf(&d->mem, "%s/plugkit-%ld", base, (long)geteuid());
     if (own.ptr) {
         (void)doctor_each(d, own.ptr, doctor_visit_host);

@@ -80,42 +80,6 @@ static void table_pad(FILE *file, size_t columns)
     fprintf(file, "%*s", (int)columns, "");
 }
 
-/* How much of the text fits into a line: up to the last blank before the edge, or all of a long word. */
-static size_t table_fit(pk_str text, size_t room)
-{
-    size_t blank = 0;
-    for (size_t i = 0; i <= text.len; i++) {
-        if (i == text.len || text.ptr[i] == ' ') {
-            pk_str part = {text.ptr, i};
-            if (term_columns(part) > room && blank > 0) {
-                return blank;
-            }
-            blank = i;
-        }
-    }
-    return text.len;
-}
-
-static void table_print_wrapped(FILE *file, const table_cell *cell, size_t indent, size_t width)
-{
-    pk_str rest = cell->text;
-    size_t room = width > indent + 30 ? width - indent : SIZE_MAX; // a narrow column reads worse than a broken line
-    while (rest.len > 0) {
-        pk_str line = {rest.ptr, table_fit(rest, room)};
-        term_put(file, cell->style, line);
-        rest.ptr += line.len;
-        rest.len -= line.len;
-        while (rest.len > 0 && rest.ptr[0] == ' ') {
-            rest.ptr++;
-            rest.len--;
-        }
-        if (rest.len > 0) {
-            fputc('\n', file);
-            table_pad(file, indent);
-        }
-    }
-}
-
 static void table_print_row(const table *t, FILE *file, const table_cell *row, const size_t widths[TABLE_COLUMNS])
 {
     size_t indent = 0;
@@ -127,7 +91,7 @@ static void table_print_row(const table *t, FILE *file, const table_cell *row, c
         size_t columns = term_columns(row[i].text);
         bool right = t->right & (1u << i);
         if (i + 1 == t->columns && !right) {
-            table_print_wrapped(file, &row[i], indent, term_width());
+            term_wrap(file, row[i].style, row[i].text, indent);
             break;
         }
         table_pad(file, right ? widths[i] - columns : 0);

@@ -136,6 +136,41 @@ void term_lines(FILE *file, pk_str text)
     }
 }
 
+/* How much of the text fits into a line: up to the last blank before the edge, or all of a long word. */
+static size_t term_fit(pk_str text, size_t room)
+{
+    size_t blank = 0;
+    for (size_t i = 0; i <= text.len; i++) {
+        if (i == text.len || text.ptr[i] == ' ') {
+            pk_str part = {text.ptr, i};
+            if (term_columns(part) > room && blank > 0) {
+                return blank;
+            }
+            blank = i;
+        }
+    }
+    return text.len;
+}
+
+void term_wrap(FILE *file, term_style style, pk_str text, size_t indent)
+{
+    size_t width = term_width();
+    size_t room = width > indent + 30 ? width - indent : SIZE_MAX; // a narrow column reads worse than a broken line
+    while (text.len > 0) {
+        pk_str line = {text.ptr, term_fit(text, room)};
+        term_put(file, style, line);
+        text.ptr += line.len;
+        text.len -= line.len;
+        while (text.len > 0 && text.ptr[0] == ' ') {
+            text.ptr++;
+            text.len--;
+        }
+        if (text.len > 0) {
+            fprintf(file, "\n%*s", (int)indent, "");
+        }
+    }
+}
+
 /* ---- JSON */
 
 static void term_newline(FILE *file, unsigned depth)

@@ -20,6 +20,8 @@ void term_put(FILE *file, term_style style, pk_str text);
 void term_text(FILE *file, term_style style, const char *text);
 void term_format(FILE *file, term_style style, const char *format, ...) PK_PRINTF(3, 4);
 void term_lines(FILE *file, pk_str text); // as it is, but for control characters other than newline and tab
+/* From column `indent` on, broken at blanks on a terminal; what follows begins there, too. */
+void term_wrap(FILE *file, term_style style, pk_str text, size_t indent);
 void term_json(FILE *file, pk_json json); // indented, and in colours if they are on
 
 /* Progress on stderr: "probing  12 of 40". Silent unless stderr is a terminal, and for the first 300 ms. */

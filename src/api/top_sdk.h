@@ -37,7 +37,7 @@
  * Put the program into the host's plugin directory, executable and without extension. To try it by hand:
  *
  *     ./hello capabilities                  what it can do, as JSON
- *     ./hello                               serves; prints where, and ends with Ctrl-C
+ *     ./hello --listen /tmp/hello.sock      serves there, for curl --unix-socket; ends with Ctrl-C
  *
  * The host for it stands at the top of plugkit.h. Each part below begins with a line like the next; search for it:
  *
