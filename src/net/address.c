@@ -80,8 +80,8 @@ static bool pk__address_is_host(pk_str host, bool in_brackets)
 {
     for (size_t i = 0; i < host.len; i++) {
         char c = host.ptr[i];
-        bool good = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '-' ||
-                    c == '_' || (in_brackets && (c == ':' || c == '%'));
+        bool good = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+                    c == '-' || c == '_' || (in_brackets && (c == ':' || c == '%'));
         if (!good) {
             return false;
         }

@@ -14,7 +14,12 @@
 #define PK__ADDRESS_PATH_MAX 107 // bytes of a Unix path that every system takes, without the NUL
 #define PK__ADDRESS_TEXT_MAX 272 // room for any formatted address, with the NUL
 
-typedef enum pk__address_kind { PK__ADDRESS_NONE, PK__ADDRESS_UNIX, PK__ADDRESS_TCP, PK__ADDRESS_OTHER } pk__address_kind;
+typedef enum pk__address_kind {
+    PK__ADDRESS_NONE,
+    PK__ADDRESS_UNIX,
+    PK__ADDRESS_TCP,
+    PK__ADDRESS_OTHER
+} pk__address_kind;
 
 typedef struct pk__address {
     pk__address_kind kind;

@@ -1,4 +1,4 @@
-/* http_client.c - one exchange on one connection: opening, sending, receiving. Who waits for what is http_client_run.c's. */
+/* http_client.c - a connection and the request on it. The answer is http_client_read.c's, waiting http_client_run.c's. */
 #include "http_client.h"
 #include "../base/error.h"
 #include "../base/memory.h"
@@ -8,67 +8,13 @@
 #include <string.h>
 
 enum {
-    PK__HTTP_CLIENT_TURNS = 16, // receives before others have their turn
-    PK__HTTP_CLIENT_RETRY_MS = 2
+    PK__HTTP_CLIENT_TURNS = 16,  // receives before others have their turn
+    PK__HTTP_CLIENT_RETRY_MS = 2 // when the server's queue is full
 };
 
 /* ---- what is different about sockets */
 
 #ifndef PLUGKIT_NO_NET
-/* Sees to it that a receive waits no longer than the exchange may. The timeout that is set is rarely the one we need,
- * and setting it costs a call to the system. But a shorter one does as well: the receive comes back early, and then the
- * exact rest is set. So it is a power of two, which the deadlines of the calls to come do not fall below either. */
-static bool pk__http_client_set_timeout(pk__http_client *c, int64_t left, bool exact)
-{
-    int64_t ns = left;
-    if (left <= 0) {
-        return false;
-    }
-    if (!exact) {
-        if (c->timeout_ns != 0 && c->timeout_ns <= left) {
-            return true;
-        }
-        for (ns = PK__MS; ns <= left / 2;) {
-            ns *= 2;
-        }
-        ns = PK__MIN(ns, left);
-    }
-    if (!pk__socket_set_timeout(c->fd, ns)) {
-        c->timeout_ns = 0;
-        return false;
-    }
-    c->timeout_ns = ns;
-    return true;
-}
-
-/* Makes the socket one whose receive waits until the deadline. */
-static bool pk__http_client_can_wait(pk__http_client *c, int64_t deadline)
-{
-    if (c->is_nonblocking && pk__fd_set_nonblock(c->fd, false, NULL)) {
-        return false;
-    }
-    c->is_nonblocking = false;
-    return deadline == PK_FOREVER || pk__http_client_set_timeout(c, deadline - pk__clock_ns(), false);
-}
-
-static pk_io pk__http_client_recv_socket(pk__http_client *c, bool wait, size_t *got, pk_error *err)
-{
-    char *at = c->room->bytes + c->end;
-    size_t cap = PK__HTTP_CLIENT_ROOM - c->end;
-    int64_t deadline = c->x->deadline;
-    if (wait && !pk__http_client_can_wait(c, deadline)) {
-        wait = false;
-        if (!pk__fd_wait(c->fd, true, false, deadline)) {
-            return PK_IO_WANT_READ;
-        }
-    }
-    pk_io io = pk__socket_recv(c->fd, at, cap, wait, got, err);
-    if (io == PK_IO_WANT_READ && wait && deadline != PK_FOREVER) {
-        (void)pk__http_client_set_timeout(c, deadline - pk__clock_ns(), true);
-    }
-    return io;
-}
-
 /* sendfile has no MSG_DONTWAIT, as everything else has. */
 static pk_err pk__http_client_no_waiting(pk__http_client *c, pk_error *err)
 {
@@ -96,12 +42,6 @@ static void pk__http_client_cut(int fd)
     (void)PK__SYS(shutdown)(fd, SHUT_RDWR);
 }
 #else // without the built-in transports there are no sockets, and none of these is reached
-static pk_io pk__http_client_recv_socket(pk__http_client *c, bool wait, size_t *got, pk_error *err)
-{
-    (void)c, (void)wait, (void)got, (void)err;
-    return PK_IO_CLOSED;
-}
-
 static pk_err pk__http_client_no_waiting(pk__http_client *c, pk_error *err)
 {
     (void)c, (void)err;
@@ -346,8 +286,9 @@ static bool pk__http_client_sends(const pk__http_client *c)
     return c->out.pending && !c->stopped && c->send_errno == 0;
 }
 
-/* Sends as much as is taken; true: there is more when there is room again. *io FAILED: nothing at all was sent, or the
- * body could not be read. If the connection breaks in the middle there may be an answer all the same, which explains it. */
+/* Sends as much as is taken; true: there is more when there is room again. *result FAILED: nothing at all was sent, or
+ * the body could not be read. If the connection breaks in the middle there may be an answer all the same, which
+ * explains it: that is no failure yet. */
 static bool pk__http_client_push(pk__http_client *c, pk_io *result, pk_error *err)
 {
     pk__http_exchange *x = c->x;
@@ -377,186 +318,6 @@ static bool pk__http_client_push(pk__http_client *c, pk_io *result, pk_error *er
     }
     *result = io == PK_IO_FAILED ? io : PK_IO_DONE;
     return io == PK_IO_WANT_WRITE;
-}
-
-/* ---- the answer */
-
-static pk_io pk__http_client_bad(pk_error *err, const char *why)
-{
-    (void)pk_error_set(err, PK_ERR_HTTP, "cannot read the answer: %s", why);
-    return PK_IO_FAILED;
-}
-
-static pk_io pk__http_client_too_long(pk__http_client *c, pk_error *err)
-{
-    (void)pk_error_set(err, PK_ERR_LIMIT, "cannot read the answer: its body is larger than %llu bytes",
-                       (unsigned long long)c->x->max_body);
-    return PK_IO_FAILED;
-}
-
-/* Runs a callback. False: it failed, or it ended or destroyed what we are working on. */
-static bool pk__http_client_tell_head(pk__http_client *c, const pk__http_answer *answer, pk_error *err)
-{
-    pk__http_exchange *x = c->x;
-    c->depth++;
-    pk_err rc = x->on_head ? x->on_head(x->user, answer, err) : PK_OK;
-    c->depth--;
-    return rc == PK_OK && c->x == x;
-}
-
-static bool pk__http_client_tell_chunk(pk__http_client *c, pk_str bytes, pk_error *err)
-{
-    pk__http_exchange *x = c->x;
-    x->bytes_in += bytes.len;
-    if (!x->on_chunk || bytes.len == 0) {
-        return true;
-    }
-    c->depth++;
-    pk_err rc = x->on_chunk(x->user, bytes, err);
-    c->depth--;
-    return rc == PK_OK && c->x == x;
-}
-
-static pk_io pk__http_client_take_head(pk__http_client *c, pk_error *err)
-{
-    pk__http_exchange *x = c->x;
-    pk__http_head *h = &c->head;
-    switch (pk__http_head_parse(h, c->room->bytes + c->begin, c->end - c->begin)) {
-    case PK__HTTP_MORE: return PK_IO_WANT_READ;
-    case PK__HTTP_ERROR: return pk__http_client_bad(err, h->error);
-    default: break;
-    }
-    c->begin += h->size;
-    if (h->status < 200) {
-        if (h->status == 101) {
-            return pk__http_client_bad(err, "it switches protocols, which nobody asked for");
-        }
-        pk__http_limits limits = h->limit;
-        pk__http_head_init(h, PK__HTTP_RESPONSE, c->room->fields, &limits);
-        return PK_IO_DONE; // an interim answer; the real one follows
-    }
-    x->sent = PK_SENT_ANSWERED;
-    pk__http_head_response(h, pk_str_is(x->method, "HEAD"));
-    c->stopped = h->status >= 300 && c->out.pending; // it does not want the rest
-    if (h->framing == PK__HTTP_LENGTH && x->max_body > 0 && h->length > x->max_body) {
-        return pk__http_client_too_long(c, err);
-    }
-    pk__http_answer answer;
-    answer.status = h->status;
-    answer.fields = h->fields;
-    answer.field_count = h->field_count;
-    answer.length = h->framing == PK__HTTP_LENGTH ? (int64_t)h->length : h->framing == PK__HTTP_NO_BODY ? 0 : -1;
-    c->left = h->length;
-    c->rx = h->framing == PK__HTTP_NO_BODY ? PK__HTTP_RX_DONE : PK__HTTP_RX_BODY;
-    pk__http_chunk_init(&c->chunk);
-    return pk__http_client_tell_head(c, &answer, err) ? PK_IO_DONE : PK_IO_FAILED;
-}
-
-/* One run of the body's bytes, out of what has come. */
-static pk_io pk__http_client_take_body(pk__http_client *c, pk_error *err)
-{
-    pk__http_exchange *x = c->x;
-    pk_str in = {c->room->bytes + c->begin, c->end - c->begin}, data = {NULL, 0};
-    bool is_last = false;
-    switch (c->head.framing) {
-    case PK__HTTP_CHUNKED: {
-        pk__chunk_result r = pk__http_chunk_next(&c->chunk, &in, &data);
-        if (r == PK__CHUNK_ERROR) {
-            return pk__http_client_bad(err, c->chunk.error);
-        }
-        c->begin = c->end - in.len;
-        is_last = r == PK__CHUNK_DONE;
-        if (r == PK__CHUNK_MORE) {
-            return PK_IO_WANT_READ;
-        }
-        break;
-    }
-    case PK__HTTP_LENGTH:
-        data = in;
-        data.len = (size_t)PK__MIN(c->left, (uint64_t)in.len);
-        c->left -= data.len;
-        c->begin += data.len;
-        is_last = c->left == 0;
-        break;
-    default:
-        data = in;
-        c->begin = c->end;
-        break;
-    }
-    if (x->max_body > 0 && data.len > x->max_body - x->bytes_in) {
-        return pk__http_client_too_long(c, err);
-    }
-    if (!pk__http_client_tell_chunk(c, data, err)) {
-        return PK_IO_FAILED;
-    }
-    if (is_last) {
-        c->rx = PK__HTTP_RX_DONE;
-    }
-    return PK_IO_DONE;
-}
-
-/* Uses up what has come. WANT_READ: more is needed, or nobody wants more now. */
-static pk_io pk__http_client_take(pk__http_client *c, pk_error *err)
-{
-    pk_io io = PK_IO_DONE;
-    while (io == PK_IO_DONE && c->rx != PK__HTTP_RX_DONE) {
-        if (c->paused || c->begin == c->end) {
-            io = PK_IO_WANT_READ;
-        } else {
-            io = c->rx == PK__HTTP_RX_HEAD ? pk__http_client_take_head(c, err) : pk__http_client_take_body(c, err);
-        }
-    }
-    if (io == PK_IO_WANT_READ && c->begin > 0 && !c->paused) {
-        memmove(c->room->bytes, c->room->bytes + c->begin, c->end - c->begin); // part of a line, at most
-        c->end -= c->begin;
-        c->begin = 0;
-    }
-    return io;
-}
-
-/* The server has closed the connection, or it broke. */
-static pk_io pk__http_client_take_end(pk__http_client *c, pk_io io, pk_error *err)
-{
-    if (io == PK_IO_CLOSED && c->rx == PK__HTTP_RX_BODY && c->head.framing == PK__HTTP_UNTIL_CLOSE) {
-        c->rx = PK__HTTP_RX_DONE;
-        return PK_IO_DONE;
-    }
-    c->x->is_stale = c->used && !c->got_any;
-    if (io == PK_IO_CLOSED) {
-        const char *what = c->got_any ? "was cut off" : "did not come";
-        if (c->send_errno != 0) {
-            (void)pk_error_sys(err, PK_ERR_PLUGIN_CONNECTION, c->send_errno,
-                               "cannot read the answer: it %s, and the request was not taken to its end", what);
-        } else {
-            (void)pk_error_set(err, PK_ERR_PLUGIN_CONNECTION, "cannot read the answer: it %s: the connection was closed",
-                               what);
-        }
-    }
-    return PK_IO_FAILED;
-}
-
-/* Receives once and uses it. DONE: there may be more at once. */
-static pk_io pk__http_client_pull(pk__http_client *c, bool wait, pk_error *err)
-{
-    size_t got = 0;
-    pk_io io = pk__http_client_take(c, err); // what a pause left
-    if (io != PK_IO_WANT_READ || c->paused) {
-        return io;
-    }
-    size_t room = PK__HTTP_CLIENT_ROOM - c->end;
-    io = c->is_socket ? pk__http_client_recv_socket(c, wait, &got, err)
-                      : c->desc.transport->recv(c->io, c->room->bytes + c->end, room, &got, err);
-    if (io == PK_IO_CLOSED || io == PK_IO_FAILED) {
-        return pk__http_client_take_end(c, io, err);
-    }
-    if (io != PK_IO_DONE) {
-        return PK_IO_WANT_READ;
-    }
-    c->end += got;
-    c->got_any = true;
-    io = pk__http_client_take(c, err);
-    /* A socket that gave less than we had room for is empty: asking again would cost a call to hear just that. */
-    return io == PK_IO_WANT_READ && !wait && (got == room || !c->is_socket) ? PK_IO_DONE : io;
 }
 
 /* ---- both together */

@@ -13,9 +13,9 @@
  * Callbacks run on the driving thread, never after the end, and may do anything, destroy included.
  *
  * How far a failed exchange got is told exactly (x->sent): PK_SENT_NO only if no byte of the request was handed to the
- * system, so that it may be repeated whatever it does; PK_SENT_ANSWERED once a whole answer head has come; PK_SENT_MAYBE
- * between. A kept connection may have been closed by the server just as we used it: that ends with MAYBE and is_stale,
- * as nobody can know whether the request was read. Idempotent requests should then be repeated, others not.
+ * system, so that it may be repeated whatever it does; PK_SENT_ANSWERED once a whole answer head has come; between them
+ * PK_SENT_MAYBE. A kept connection may have been closed by the server just as we used it: that ends with MAYBE and
+ * is_stale, as nobody can know whether the request was read. Idempotent requests should then be repeated, others not.
  *
  * Answers may come before the request is all sent: one of 300 or above stops the sending, others go on both ways. A
  * connection whose request was not sent to its end, or on which more came than the answer, is not used again. Lengths,
@@ -150,10 +150,11 @@ PK__FN bool pk__http_client_is_reusable(const pk__http_client *c); // connected 
 PK__FN bool pk__http_client_is_alive(pk__http_client *c);          // asks the system: still open and silent?
 PK__FN void pk__http_client_shrink(pk__http_client *c);            // gives its buffers back while it is idle
 
-/* For the drivers: prepares an exchange; moves it on as far as it goes (WANT_*: see wants_read, wants_write, retry_at);
- * ends it. `wait`: the receive may wait. */
+/* Between the files of this module: prepares an exchange; moves it on as far as it goes (WANT_*: see wants_read,
+ * wants_write, retry_at); ends it. `wait`: the receive may wait. */
 PK__FN pk_err pk__http_client_begin(pk__http_client *c, pk__http_exchange *x, pk_error *err);
 PK__FN pk_io pk__http_client_advance(pk__http_client *c, bool wait, pk_error *err);
+PK__FN pk_io pk__http_client_pull(pk__http_client *c, bool wait, pk_error *err); // receives once; DONE: perhaps more
 PK__FN void pk__http_client_finish(pk__http_client *c);
 PK__FN void pk__http_client_fail(pk__http_client *c, pk_error *err);
 PK__FN pk_err pk__http_client_needs_loop(const pk__http_client *c, pk_error *err); // an error, always

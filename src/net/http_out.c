@@ -2,6 +2,7 @@
 #include "http_out.h"
 #include "../base/error.h"
 #include "../base/memory.h"
+#include "../os/fd.h"
 #include "../wire/http_chunk.h"
 #include "socket.h"
 
@@ -24,23 +25,6 @@ static pk_io pk__http_out_send_file(const pk__http_out *o, const pk__http_wire *
 {
     (void)o, (void)wire, (void)sent, (void)err;
     return PK_IO_CLOSED;
-}
-#endif
-
-#ifndef PK__NO_FD
-static ssize_t pk__http_out_read_file(int fd, char *buf, size_t cap, uint64_t at)
-{
-    ssize_t n;
-    do {
-        n = PK__SYS(pread)(fd, buf, cap, (off_t)at);
-    } while (n < 0 && errno == EINTR);
-    return n;
-}
-#else // no descriptors: no body can be one
-static int pk__http_out_read_file(int fd, char *buf, size_t cap, uint64_t at)
-{
-    (void)fd, (void)buf, (void)cap, (void)at;
-    return -1;
 }
 #endif
 
@@ -102,16 +86,18 @@ PK__FN pk_err pk__http_out_begin(pk__http_out *o, const pk_body *body, bool chun
 /* A piece of a file for a transport that knows no files. */
 static pk_io pk__http_out_stage_file(pk__http_out *o, char *data, pk_error *err)
 {
-    size_t want = (size_t)PK__MIN(o->file_left, (uint64_t)PK__HTTP_OUT_PIECE);
-    int64_t n = pk__http_out_read_file(o->body->fd, data, want, o->file_at);
-    if (n <= 0) {
-        (void)pk_error_set(err, PK_ERR_OS, "cannot send a file: it cannot be read, or is shorter than promised");
+    size_t want = (size_t)PK__MIN(o->file_left, (uint64_t)PK__HTTP_OUT_PIECE), n = 0;
+    if (pk__fd_read_at(o->body->fd, data, want, o->file_at, &n, err)) {
         return PK_IO_FAILED;
     }
-    o->buf.len = (size_t)n;
-    o->file_at += (uint64_t)n;
-    o->file_left -= (uint64_t)n;
-    o->total += (uint64_t)n;
+    if (n == 0) {
+        (void)pk_error_set(err, PK_ERR_OS, "cannot send a file: it is shorter than promised");
+        return PK_IO_FAILED;
+    }
+    o->buf.len = n;
+    o->file_at += n;
+    o->file_left -= n;
+    o->total += n;
     return PK_IO_DONE;
 }
 

@@ -2,8 +2,8 @@
  *
  * The last one given back is taken first: it is the warmest, and the others can grow old and be closed. A lock guards
  * the two lists and is never held while anything is sent, received, opened or closed (an interrupt shuts sockets down,
- * which waits for nothing). One that has been idle for more than a second is looked at before it is handed out; the warm
- * path pays nothing for that. Only the connection on top keeps its buffers.
+ * which waits for nothing). One that has been idle for more than a second is looked at before it is handed out; the
+ * warm path pays nothing for that. Only the connection on top keeps its buffers.
  *
  *     pk__http_pool_take(&pool, &client, &err);
  *     pk__http_client_run(client, &exchange, &err);     // or _start

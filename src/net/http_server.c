@@ -286,8 +286,8 @@ static void pk__http_link_on_time(void *user)
         return;
     }
     pk__http_server_enter(s);
-    const char *why = l->state == PK__HTTP_LINK_HEAD ? "the header did not come in time" : "the body did not come in time";
-    if (pk__http_link_refuse(l, 408, why) == PK__HTTP_STEP_ON) {
+    bool is_head = l->state == PK__HTTP_LINK_HEAD;
+    if (pk__http_link_refuse(l, 408, is_head ? "the header did not come in time" : "the body did not come in time") == PK__HTTP_STEP_ON) {
         pk__http_link_run(l);
     } else {
         pk__http_link_close(l);

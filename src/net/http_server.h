@@ -2,8 +2,8 @@
  * answered is none of its business: that is rpc/serve.h, which plugs in here with a few callbacks.
  *
  * A connection (link) that waits for its next request is a small struct and a descriptor. When bytes come it borrows a
- * job: buffer, field array, memory and scratch of one request, and gives it back when the answer is out and nothing more
- * has come. One request at a time is worked on, so that pipelined ones are answered in order. The way of a link:
+ * job: buffer, field array, memory and scratch of one request, and gives it back when the answer is out and nothing
+ * more has come. One request at a time is worked on, so that pipelined ones are answered in order. The way of a link:
  *
  *     IDLE      no request; closed after a while, or when connections run out
  *     HEAD      part of a head has come; until an absolute deadline: no trickle keeps it alive     408, 431, 400 ...

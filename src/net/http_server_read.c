@@ -195,7 +195,8 @@ static pk_err pk__http_job_wait(pk__http_job *job, char *buf, size_t cap, size_t
         case PK_IO_DONE: return PK_OK;
         case PK_IO_WANT_READ: break;
         case PK_IO_CLOSED:
-            return pk_error_set(err, PK_ERR_PLUGIN_CONNECTION, "cannot read the request's body: the caller has hung up");
+            return pk_error_set(err, PK_ERR_PLUGIN_CONNECTION,
+                                "cannot read the request's body: the caller has hung up");
         default: return PK_ERR_PLUGIN_CONNECTION;
         }
         if (!pk__fd_wait(fd, true, false, PK__MIN(piece, job->deadline))) {

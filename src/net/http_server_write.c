@@ -116,7 +116,7 @@ static pk_io pk__http_job_push(pk__http_job *job)
     return job->state_out;
 }
 
-/* On a worker's thread: a reader is its business to the end, and may wait; so may we, as long as the peer takes some. */
+/* On a worker's thread: a reader is its business to the end, and may wait. So may we, while the peer takes some. */
 static void pk__http_job_pump(pk__http_job *job)
 {
     while (pk__http_job_push(job) == PK_IO_WANT_WRITE && job->answer.body.read) {
@@ -155,7 +155,7 @@ PK__FN pk__http_step pk__http_link_write(pk__http_link *l)
     switch (job->state_out) {
     case PK_IO_DONE: return PK__HTTP_STEP_ON;
     case PK_IO_WANT_WRITE: pk__http_link_due(l, l->server->desc.body_ms); return PK__HTTP_STEP_WRITE;
-    default: return PK__HTTP_STEP_CLOSE; // the connection broke, or the body's reader failed: cut short is what it must look
+    default: return PK__HTTP_STEP_CLOSE; // it broke, or the body's reader failed: then it must look cut short
     }
 }
 #endif

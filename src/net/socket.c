@@ -95,8 +95,8 @@ static pk_err pk__socket_name_make(pk__socket_name *out, socklen_t *len, const p
         return pk__socket_name_unix(out, len, a->host)
                    ? PK_OK
                    : pk_error_set(err, PK_ERR_BAD_ENDPOINT,
-                                  "cannot use socket path '%s': it has %zu bytes, and %zu is the most that fits", a->host,
-                                  strlen(a->host), sizeof(out->path.sun_path) - 1);
+                                  "cannot use socket path '%s': it has %zu bytes, and %zu is the most that fits",
+                                  a->host, strlen(a->host), sizeof(out->path.sun_path) - 1);
     }
     if (a->kind != PK__ADDRESS_TCP) {
         return pk_error_set(err, PK_ERR_BAD_ENDPOINT, "cannot use address '%s://': not a socket", a->host);
@@ -178,7 +178,8 @@ PK__FN pk_err pk__socket_local(int fd, pk__address *out, pk_error *err)
     }
     switch (name.any.sa_family) {
     case AF_UNIX: {
-        size_t n = (size_t)len > offsetof(struct sockaddr_un, sun_path) ? len - offsetof(struct sockaddr_un, sun_path) : 0;
+        const size_t head = offsetof(struct sockaddr_un, sun_path);
+        size_t n = (size_t)len > head ? (size_t)len - head : 0;
         out->kind = PK__ADDRESS_UNIX;
         memcpy(out->host, name.path.sun_path, PK__MIN(n, PK__MIN(sizeof(name.path.sun_path), sizeof(out->host) - 1)));
         return PK_OK;
@@ -205,7 +206,11 @@ static pk_err pk__socket_refused(const pk__address *a, int reason, pk_error *err
 {
     char text[PK__ADDRESS_TEXT_MAX];
     (void)pk__address_format(a, text, sizeof(text));
-    return pk_error_sys(err, PK_ERR_PLUGIN_CONNECTION, reason, "cannot connect to '%s'", text);
+    (void)pk_error_sys(err, PK_ERR_PLUGIN_CONNECTION, reason, "cannot connect to '%s'", text);
+    if (err) {
+        pk__fd_explain(err);
+    }
+    return PK_ERR_PLUGIN_CONNECTION;
 }
 
 PK__FN pk_io pk__socket_connect(const pk__address *a, int *fd, pk_error *err)
@@ -218,7 +223,7 @@ PK__FN pk_io pk__socket_connect(const pk__address *a, int *fd, pk_error *err)
     }
     int s = pk__fd_lift(PK__SYS(socket)(name.any.sa_family, SOCK_STREAM, 0));
     if (s < 0) {
-        (void)pk__socket_refused(a, errno, err);
+        (void)pk_error_sys(err, PK_ERR_OS, errno, "cannot open a socket"); // that is our fault, not the peer's
         return PK_IO_FAILED;
     }
     pk__socket_prepare(s, name.any.sa_family);
@@ -370,22 +375,18 @@ static pk_err pk__socket_file_short(pk_error *err)
 }
 
 /* Where the system cannot: what is read but not taken is read again with the next piece. */
-static pk_io pk__socket_copy_file(int fd, int file, off_t at, size_t size, size_t *sent, pk_error *err)
+static pk_io pk__socket_copy_file(int fd, int file, uint64_t at, size_t size, size_t *sent, pk_error *err)
 {
     char buf[16 * 1024];
-    ssize_t n;
-    do {
-        n = PK__SYS(pread)(file, buf, PK__MIN(size, sizeof(buf)), at);
-    } while (n < 0 && errno == EINTR);
-    if (n < 0) {
-        (void)pk_error_sys(err, PK_ERR_OS, errno, "cannot read the file to send");
+    size_t n = 0;
+    pk_err rc = pk__fd_read_at(file, buf, PK__MIN(size, sizeof(buf)), at, &n, err);
+    if (rc == PK_OK && n == 0) {
+        rc = pk__socket_file_short(err);
+    }
+    if (rc) {
         return PK_IO_FAILED;
     }
-    if (n == 0) {
-        (void)pk__socket_file_short(err);
-        return PK_IO_FAILED;
-    }
-    pk_str part = {buf, (size_t)n};
+    pk_str part = {buf, n};
     return pk__socket_send(fd, &part, 1, sent, err);
 }
 
@@ -401,7 +402,7 @@ PK__FN pk_io pk__socket_send_file(int fd, int file, uint64_t offset, uint64_t si
     } while (n < 0 && errno == EINTR);
     pk__sigpipe_restore(&guard);
     if (n < 0 && (errno == ENOSYS || errno == EINVAL || errno == EOPNOTSUPP)) {
-        return pk__socket_copy_file(fd, file, (off_t)offset, piece, sent, err);
+        return pk__socket_copy_file(fd, file, offset, piece, sent, err);
     }
     if (n == 0) {
         (void)pk__socket_file_short(err);

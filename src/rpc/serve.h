@@ -2,12 +2,12 @@
  * thread, and what an error looks like.
  *
  * A request passes: peer's uid (the engine, at accept) - path (wire/url.h) - token - verb - route - its body -
- * interceptors of serve scope, `before` in order - handler - `after` in reverse - answer. Token before route: who may not
- * ask does not learn what there is. With workers the handler and the interceptors run on a worker's thread; routes with
- * PK_INLINE always run on the loop's thread, so that /healthz answers while every worker is busy.
+ * interceptors of serve scope, `before` in order - handler - `after` in reverse - answer. Token before route: who may
+ * not ask does not learn what there is. With workers the handler and the interceptors run on a worker's thread; routes
+ * with PK_INLINE always run on the loop's thread, so that /healthz answers while every worker is busy.
  *
- * An interceptor that waits holds its request, not its thread: when it is resumed the request goes on, on a worker or on
- * the loop's thread. It may be resumed before its `before` has even returned, so both sides meet at `held`.
+ * An interceptor that waits holds its request, not its thread: when it is resumed the request goes on, on a worker or
+ * on the loop's thread. It may be resumed before its `before` has even returned, so both sides meet at `held`.
  *
  * A call (pk__serve_call) lives in the scratch of the engine's job, from on_head to on_done. Destroying the server from
  * inside a handler on the loop's thread is put off until that has returned; it waits for handlers on workers. */
@@ -74,6 +74,13 @@ typedef struct pk__serve_call {
     char allow[PK__ROUTES_ALLOW_MAX];
     char text[PK__ERROR_BODY_MAX]; // last, and not cleared for each request
 } pk__serve_call;
+
+/* What the engine calls, and what workers do. */
+PK__FN pk__http_plan pk__serve_on_head(void *user, pk__http_job *job);
+PK__FN void pk__serve_on_job(void *user, pk__http_job *job);
+PK__FN void pk__serve_on_done(void *user, pk__http_job *job);
+PK__FN size_t pk__serve_refusal(void *user, char *out, int status, const char *why);
+PK__FN void pk__serve_go(pk__serve_call *c);
 
 #endif
 #endif

@@ -532,8 +532,8 @@ PK__FN pk__http_result pk__http_head_parse(pk__http_head *h, const char *buf, si
         pk__http_head_rebase(h, buf);
     }
     const char *end = buf + len;
-    /* Where the new bytes only make the line longer, it is not read again from its start: so the work stays in proportion
-     * to the bytes, however many pieces they come in. */
+    /* Where the new bytes only make the line longer, it is not read again from its start: so the work stays in
+     * proportion to the bytes, however many pieces they come in. */
     if (h->phase != 0 && (h->has_start || len <= h->limit.target_bytes) &&
         pk__http_head_skip(buf + h->seen, end, h->phase) == end) {
         return pk__http_head_wait(h, len);

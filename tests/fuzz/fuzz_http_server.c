@@ -47,7 +47,9 @@ static int wait_in_vain(struct pollfd *set, nfds_t count, int timeout_ms)
 
 static void open_server(void)
 {
-    static const pk_route routes[] = {{"POST /e", 0, echo, NULL}, {"GET /*", 0, echo, NULL}, {"POST /u", PK_UPLOAD, upload, NULL}};
+    static const pk_route routes[] = {
+        {"POST /e", 0, echo, NULL}, {"GET /*", 0, echo, NULL}, {"POST /u", PK_UPLOAD, upload, NULL},
+    };
     struct sockaddr_un name; // without a path the system chooses one of its own
     pk_server_desc desc;
     pk__clock_fake(PK__SECOND);

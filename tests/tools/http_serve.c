@@ -122,9 +122,14 @@ int main(int argc, char **argv)
     FILE *self = fopen(argv[0], "rb");
     int self_fd = self ? fileno(self) : -1;
     const pk_route routes[] = {
-        {"GET /healthz", PK_INLINE, healthz, NULL}, {"POST /echo", 0, echo, NULL},   {"POST /upload", PK_UPLOAD, upload, NULL},
-        {"PUT /ignore", PK_UPLOAD, ignore, NULL},   {"GET /stream", 0, stream, NULL}, {"GET /file", 0, file, &self_fd},
-        {"GET /status/*", 0, status, NULL},         {"ANY /show/*", 0, show, NULL},
+        {"GET /healthz", PK_INLINE, healthz, NULL},
+        {"POST /echo", 0, echo, NULL},
+        {"POST /upload", PK_UPLOAD, upload, NULL},
+        {"PUT /ignore", PK_UPLOAD, ignore, NULL},
+        {"GET /stream", 0, stream, NULL},
+        {"GET /file", 0, file, &self_fd},
+        {"GET /status/*", 0, status, NULL},
+        {"ANY /show/*", 0, show, NULL},
     };
     pk_watch watch = {.fd = 0, .on_ready = on_stdin, .user = &running};
     pk_server_desc desc = {.listen = argc > 1 ? argv[1] : "http://127.0.0.1:0", .workers = argc > 2 ? atoi(argv[2]) : 0};

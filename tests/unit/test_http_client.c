@@ -122,8 +122,8 @@ static void check_answer(const char *method, const char *answer, int status, con
             CASE("%s %s, drive %d, drip %d", method, answer, drive, drip)
             {
                 const peer_step script[] = {
-                    {PEER_ACCEPT, NULL, 0}, {PEER_HEAD, NULL, 0}, {drip ? PEER_DRIP : PEER_SEND, answer, 0},
-                    {keep ? PEER_EOF : PEER_CLOSE, NULL, 0}, {PEER_END, NULL, 0},
+                    ACCEPT, HEAD, {drip ? PEER_DRIP : PEER_SEND, answer, 0}, {keep ? PEER_EOF : PEER_CLOSE, NULL, 0},
+                    END,
                 };
                 peer p;
                 outcome o;
@@ -152,8 +152,10 @@ TEST(http_client, reads_every_kind_of_answer)
     check_answer("HEAD", "HTTP/1.1 200 OK\r\nDate: x\r\n\r\n", 200, "", true);
     check_answer("HEAD", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", 200, "", true);
     check_answer("GET", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", 200, "hello", true);
-    check_answer("GET", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n3;x\r\n yo\r\n0\r\nA: b\r\n\r\n", 200,
-                 "hello yo", true);
+    check_answer("GET",
+                 "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+                 "5\r\nhello\r\n3;x\r\n yo\r\n0\r\nA: b\r\n\r\n",
+                 200, "hello yo", true);
     check_answer("GET", "HTTP/1.1 204 No Content\r\n\r\n", 204, "", true);
     check_answer("GET", "HTTP/1.1 304 Not Modified\r\nContent-Length: 12\r\n\r\n", 304, "", true);
     check_answer("GET", "HTTP/1.1 200 OK\r\n\r\nuntil close", 200, "until close", false);
@@ -189,10 +191,7 @@ TEST(http_client, refuses_answers_that_are_no_proper_http)
     for (size_t i = 0; i < PK__COUNT(rows) * 2; i++) {
         CASE("%s, drive %zu", rows[i / 2].answer, i % 2)
         {
-            const peer_step script[] = {
-                {PEER_ACCEPT, NULL, 0}, {PEER_HEAD, NULL, 0}, {PEER_SEND, rows[i / 2].answer, 0}, {PEER_CLOSE, NULL, 0},
-                {PEER_END, NULL, 0},
-            };
+            const peer_step script[] = {ACCEPT, HEAD, SEND(rows[i / 2].answer), CLOSE, END};
             peer p;
             outcome o;
             pk_error err = {0};
@@ -217,8 +216,7 @@ TEST(http_client, refuses_answers_that_are_no_proper_http)
 TEST(http_client, does_not_reuse_a_connection_with_bytes_behind_the_answer)
 {
     static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nxHTTP/1.1 200 OK\r\n";
-    static const peer_step script[] = {{PEER_ACCEPT, NULL, 0}, {PEER_HEAD, NULL, 0}, {PEER_SEND, answer, 0}, {PEER_EOF, NULL, 0},
-                                       {PEER_END, NULL, 0}};
+    static const peer_step script[] = {ACCEPT, HEAD, SEND(answer), UNTIL_EOF, END};
     peer p;
     outcome o;
     peer_start(&p, "x.sock", script);
@@ -257,6 +255,8 @@ static pk_err read_source(void *user, void *buf, size_t cap, size_t *got, pk_err
     return PK_OK;
 }
 
+#define FIELD(name, value) {PK_STR_INIT(name), PK_STR_INIT(value)}
+#define JSON "Content-Type: application/json\r\n"
 #define OK_EMPTY "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 
 static void check_request(const outcome *what, const char *bytes)
@@ -264,10 +264,7 @@ static void check_request(const outcome *what, const char *bytes)
     for (int drive = 0; drive < 2; drive++) {
         CASE("%s, drive %d", bytes, drive)
         {
-            const peer_step script[] = {
-                {PEER_ACCEPT, NULL, 0}, {PEER_READ, NULL, strlen(bytes)}, {PEER_SEND, OK_EMPTY, 0}, {PEER_EOF, NULL, 0},
-                {PEER_END, NULL, 0},
-            };
+            const peer_step script[] = {ACCEPT, READ(strlen(bytes)), SEND(OK_EMPTY), UNTIL_EOF, END};
             peer p;
             outcome o = *what;
             pk_error err = {0};
@@ -299,8 +296,8 @@ TEST(http_client, sends_requests_of_every_kind)
     ask(&o, "GET", "/healthz");
     check_request(&o, "GET /healthz HTTP/1.1\r\nHost: unix\r\n\r\n");
 
-    static const pk_meta own[] = {{PK_STR_INIT("PlugKit-Token"), PK_STR_INIT("t")}, {PK_STR_INIT("Accept"), PK_STR_INIT("*/*")}};
-    static const pk_meta users[] = {{PK_STR_INIT("Authorization"), PK_STR_INIT("{\"a\": 1}")}, {PK_STR_INIT("X"), PK_STR_INIT("")}};
+    static const pk_meta own[] = {FIELD("PlugKit-Token", "t"), FIELD("Accept", "*/*")};
+    static const pk_meta users[] = {FIELD("Authorization", "{\"a\": 1}"), FIELD("X", "")};
     pk_body body = {0};
     body.bytes = PK_STR("{\"a\":1}");
     ask(&o, "POST", "/process?x=1");
@@ -311,12 +308,12 @@ TEST(http_client, sends_requests_of_every_kind)
     o.x.body = &body;
     o.x.host = PK_STR("example:80");
     check_request(&o, "POST /process?x=1 HTTP/1.1\r\nHost: example:80\r\nPlugKit-Token: t\r\nAccept: */*\r\n"
-                      "Authorization: {\"a\": 1}\r\nX: \r\nContent-Type: application/json\r\nContent-Length: 7\r\n\r\n{\"a\":1}");
+                      "Authorization: {\"a\": 1}\r\nX: \r\n" JSON "Content-Length: 7\r\n\r\n{\"a\":1}");
 
     ask(&o, "POST", "/");
     check_request(&o, "POST / HTTP/1.1\r\nHost: unix\r\nContent-Length: 0\r\n\r\n");
 
-    static const pk_meta typed[] = {{PK_STR_INIT("content-type"), PK_STR_INIT("text/x")}};
+    static const pk_meta typed[] = {FIELD("content-type", "text/x")};
     body.content_type = PK_STR("text/plain");
     ask(&o, "PUT", "/");
     o.x.body = &body;
@@ -335,10 +332,10 @@ TEST(http_client, sends_a_reader_as_chunks)
     body.user = &s;
     ask(&o, "POST", "/");
     o.x.body = &body;
-    check_request(&o, "POST / HTTP/1.1\r\nHost: unix\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    check_request(&o, "POST / HTTP/1.1\r\nHost: unix\r\n" JSON "Transfer-Encoding: chunked\r\n\r\n"
                       "6\r\nhello \r\n5\r\nworld\r\n0\r\n\r\n");
     s.text = "";
-    check_request(&o, "POST / HTTP/1.1\r\nHost: unix\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    check_request(&o, "POST / HTTP/1.1\r\nHost: unix\r\n" JSON "Transfer-Encoding: chunked\r\n\r\n"
                       "0\r\n\r\n");
 }
 
@@ -368,8 +365,8 @@ TEST(http_client, sends_a_range_of_a_file)
     ask(&o, "POST", "/");
     o.x.body = &body;
     for (int copy = 0; copy < 2; copy++) {
-        check_request(&o, "POST / HTTP/1.1\r\nHost: unix\r\nContent-Type: application/octet-stream\r\nContent-Length: 5\r\n\r\n"
-                          "23456");
+        check_request(&o, "POST / HTTP/1.1\r\nHost: unix\r\nContent-Type: application/octet-stream\r\n"
+                          "Content-Length: 5\r\n\r\n23456");
         pk__sys.sendfile = no_sendfile; // and once more where the system cannot
     }
     close(body.fd);
@@ -377,7 +374,7 @@ TEST(http_client, sends_a_range_of_a_file)
 
 TEST(http_client, fails_when_the_body_does)
 {
-    static const peer_step script[] = {{PEER_ACCEPT, NULL, 0}, {PEER_EOF, NULL, 0}, {PEER_END, NULL, 0}};
+    static const peer_step script[] = {ACCEPT, UNTIL_EOF, END};
     for (int i = 0; i < 4; i++) {
         CASE("body %d, drive %d", i / 2, i % 2)
         {
@@ -450,7 +447,7 @@ TEST(http_client, refuses_to_send_what_would_be_two_requests)
     }
     /* The library's own values are looked at as well: some come from elsewhere. */
     outcome o;
-    static const pk_meta own = {PK_STR_INIT("traceparent"), PK_STR_INIT("a\r\nb")};
+    static const pk_meta own = FIELD("traceparent", "a\r\nb");
     ask(&o, "GET", "/");
     o.x.own = &own;
     o.x.own_count = 1;
@@ -464,11 +461,7 @@ TEST(http_client, makes_two_system_calls_for_a_warm_exchange)
 {
     static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}";
     static const peer_step script[] = {
-        {PEER_ACCEPT, NULL, 0},
-        {PEER_HEAD, NULL, 0}, {PEER_SEND, answer, 0},
-        {PEER_HEAD, NULL, 0}, {PEER_SEND, answer, 0},
-        {PEER_HEAD, NULL, 0}, {PEER_SEND, answer, 0},
-        {PEER_EOF, NULL, 0}, {PEER_END, NULL, 0},
+        ACCEPT, HEAD, SEND(answer), HEAD, SEND(answer), HEAD, SEND(answer), UNTIL_EOF, END,
     };
     peer p;
     outcome o;
@@ -497,10 +490,9 @@ TEST(http_client, makes_two_system_calls_for_a_warm_exchange)
 
 TEST(http_client, keeps_deadlines_also_against_a_server_that_drips)
 {
-    static const peer_step silent[] = {{PEER_ACCEPT, NULL, 0}, {PEER_STAY, NULL, 0}, {PEER_END, NULL, 0}};
+    static const peer_step silent[] = {ACCEPT, STAY, END};
     static const peer_step dripping[] = {
-        {PEER_ACCEPT, NULL, 0}, {PEER_SEND, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", 0},
-        {PEER_FILL, "1\r\nx\r\n", 1 << 20}, {PEER_END, NULL, 0},
+        ACCEPT, SEND("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"), FILL("1\r\nx\r\n", 1 << 20), END,
     };
     for (int i = 0; i < 4; i++) {
         CASE("server %d, drive %d", i / 2, i % 2)
@@ -545,10 +537,8 @@ TEST(http_client, says_that_nothing_was_sent)
 /* A server that closes a kept connection: before, or just as the next request comes. */
 TEST(http_client, tells_of_a_kept_connection_that_has_died)
 {
-    static const peer_step early[] = {{PEER_ACCEPT, NULL, 0}, {PEER_HEAD, NULL, 0}, {PEER_SEND, OK_EMPTY, 0}, {PEER_CLOSE, NULL, 0},
-                                      {PEER_END, NULL, 0}};
-    static const peer_step late[] = {{PEER_ACCEPT, NULL, 0}, {PEER_HEAD, NULL, 0}, {PEER_SEND, OK_EMPTY, 0}, {PEER_HEAD, NULL, 0},
-                                     {PEER_CLOSE, NULL, 0}, {PEER_END, NULL, 0}};
+    static const peer_step early[] = {ACCEPT, HEAD, SEND(OK_EMPTY), CLOSE, END};
+    static const peer_step late[] = {ACCEPT, HEAD, SEND(OK_EMPTY), HEAD, CLOSE, END};
     for (int i = 0; i < 4; i++) {
         CASE("%s, drive %d", i / 2 ? "late" : "early", i % 2)
         {
@@ -614,8 +604,8 @@ static void big_body(pk_body *body, source *s, int kind)
 TEST(http_client, sends_large_bodies_and_reads_large_answers)
 {
     static const peer_step script[] = {
-        {PEER_ACCEPT, NULL, 0}, {PEER_BODY, NULL, BIG}, {PEER_SEND, "HTTP/1.1 200 OK\r\nContent-Length: 3000000\r\n\r\n", 0},
-        {PEER_FILL, "abc", 1000000}, {PEER_EOF, NULL, 0}, {PEER_END, NULL, 0},
+        ACCEPT, BODY(BIG), SEND("HTTP/1.1 200 OK\r\nContent-Length: 3000000\r\n\r\n"), FILL("abc", 1000000),
+        UNTIL_EOF, END,
     };
     for (int i = 0; i < 6; i++) {
         CASE("body %d, drive %d", i / 2, i % 2)
@@ -652,12 +642,10 @@ TEST(http_client, sends_large_bodies_and_reads_large_answers)
 TEST(http_client, reads_an_early_refusal)
 {
     static const peer_step script[] = {
-        {PEER_ACCEPT, NULL, 0}, {PEER_HEAD, NULL, 0}, {PEER_SEND, "HTTP/1.1 413 Content Too Large\r\nContent-Length: 2\r\n\r\nno", 0},
-        {PEER_STAY, NULL, 0}, {PEER_CLOSE, NULL, 0}, {PEER_END, NULL, 0},
+        ACCEPT, HEAD, SEND("HTTP/1.1 413 Content Too Large\r\nContent-Length: 2\r\n\r\nno"), STAY, CLOSE, END,
     };
     static const peer_step closing[] = {
-        {PEER_ACCEPT, NULL, 0}, {PEER_HEAD, NULL, 0}, {PEER_SEND, "HTTP/1.1 413 Content Too Large\r\nContent-Length: 2\r\n\r\nno", 0},
-        {PEER_CLOSE, NULL, 0}, {PEER_END, NULL, 0},
+        ACCEPT, HEAD, SEND("HTTP/1.1 413 Content Too Large\r\nContent-Length: 2\r\n\r\nno"), CLOSE, END,
     };
     for (int i = 0; i < 12; i++) {
         CASE("body %d, drive %d, %s", i / 2 % 3, i % 2, i < 6 ? "open" : "closing")
@@ -695,8 +683,8 @@ TEST(http_client, reads_an_early_refusal)
 TEST(http_client, goes_on_sending_while_a_good_answer_comes)
 {
     static const peer_step script[] = {
-        {PEER_ACCEPT, NULL, 0}, {PEER_HEAD, NULL, 0}, {PEER_SEND, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", 0},
-        {PEER_READ, NULL, BIG - (128u << 10)}, {PEER_SEND, "2\r\nok\r\n0\r\n\r\n", 0}, {PEER_EOF, NULL, 0}, {PEER_END, NULL, 0},
+        ACCEPT, HEAD, SEND("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"), READ(BIG - (128u << 10)),
+        SEND("2\r\nok\r\n0\r\n\r\n"), UNTIL_EOF, END,
     };
     for (int drive = 0; drive < 2; drive++) {
         peer p;
@@ -719,8 +707,7 @@ TEST(http_client, goes_on_sending_while_a_good_answer_comes)
 TEST(http_client, ends_with_what_a_callback_says)
 {
     static const peer_step script[] = {
-        {PEER_ACCEPT, NULL, 0}, {PEER_SEND, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", 0}, {PEER_EOF, NULL, 0},
-        {PEER_END, NULL, 0},
+        ACCEPT, SEND("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"), UNTIL_EOF, END,
     };
     for (int i = 0; i < 4; i++) {
         CASE("%s, drive %d", i / 2 ? "cancel" : "refuse", i % 2)
@@ -764,8 +751,7 @@ static pk_err destroy_on_chunk(void *user, pk_str bytes, pk_error *err)
 TEST(http_client, may_be_destroyed_in_its_callbacks)
 {
     static const peer_step script[] = {
-        {PEER_ACCEPT, NULL, 0}, {PEER_SEND, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", 0}, {PEER_EOF, NULL, 0},
-        {PEER_END, NULL, 0},
+        ACCEPT, SEND("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"), UNTIL_EOF, END,
     };
     for (int i = 0; i < 2; i++) {
         peer p;
@@ -793,8 +779,7 @@ TEST(http_client, may_be_destroyed_in_its_callbacks)
 TEST(http_client, holds_the_answer_back_while_it_is_paused)
 {
     static const peer_step script[] = {
-        {PEER_ACCEPT, NULL, 0}, {PEER_SEND, "HTTP/1.1 200 OK\r\nContent-Length: 3000000\r\n\r\n", 0}, {PEER_FILL, "abc", 1000000},
-        {PEER_CLOSE, NULL, 0}, {PEER_END, NULL, 0},
+        ACCEPT, SEND("HTTP/1.1 200 OK\r\nContent-Length: 3000000\r\n\r\n"), FILL("abc", 1000000), CLOSE, END,
     };
     peer p;
     outcome o;
@@ -830,8 +815,7 @@ TEST(http_client, holds_the_answer_back_while_it_is_paused)
 
 TEST(http_client, waits_for_a_reader_that_has_nothing_yet)
 {
-    static const peer_step script[] = {{PEER_ACCEPT, NULL, 0}, {PEER_READ, NULL, 111}, {PEER_SEND, OK_EMPTY, 0}, {PEER_EOF, NULL, 0},
-                                       {PEER_END, NULL, 0}};
+    static const peer_step script[] = {ACCEPT, READ(111), SEND(OK_EMPTY), UNTIL_EOF, END};
     peer p;
     outcome o;
     source s = {"hello", 0, 3, 1, PK_OK};
@@ -877,7 +861,7 @@ static void *interrupt_later(void *arg)
 
 TEST(http_client, can_be_interrupted_by_another_thread)
 {
-    static const peer_step script[] = {{PEER_ACCEPT, NULL, 0}, {PEER_EOF, NULL, 0}, {PEER_END, NULL, 0}};
+    static const peer_step script[] = {ACCEPT, UNTIL_EOF, END};
     peer p;
     outcome o;
     pthread_t thread;
@@ -1050,8 +1034,7 @@ TEST(http_client, works_byte_by_byte_and_through_signals)
 TEST_TORTURE(http_client, survives_every_failure)
 {
     static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
-    static const peer_step script[] = {{PEER_ACCEPT, NULL, 0}, {PEER_HEAD, NULL, 0}, {PEER_SEND, answer, 0}, {PEER_HEAD, NULL, 0},
-                                       {PEER_SEND, answer, 0}, {PEER_EOF, NULL, 0}, {PEER_END, NULL, 0}};
+    static const peer_step script[] = {ACCEPT, HEAD, SEND(answer), HEAD, SEND(answer), UNTIL_EOF, END};
     peer p;
     outcome o;
     pk_body body = {0};

@@ -300,8 +300,8 @@ TEST(http_head, knows_who_wants_to_go_on)
 TEST(http_head, knows_who_waits_for_100)
 {
     pk__http_head head;
-    CHECK_INT(parse_request(&head, "PUT / HTTP/1.1\r\nHost: a\r\nExpect: 100-Continue\r\nContent-Length: 1\r\n\r\n"), ==,
-              PK__HTTP_DONE);
+    CHECK_INT(parse_request(&head, "PUT / HTTP/1.1\r\nHost: a\r\nExpect: 100-Continue\r\nContent-Length: 1\r\n\r\n"),
+              ==, PK__HTTP_DONE);
     CHECK(head.expects_continue);
     CHECK_INT(parse_request(&head, "PUT / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n\r\n"), ==, PK__HTTP_DONE);
     CHECK(!head.expects_continue); // there is no body to wait for
@@ -398,7 +398,8 @@ TEST(http_head, reads_responses)
         {"HTTP/1.1 200\r\nTransfer-Encoding: chunked\r\n\r\n", 200, true, true, PK__HTTP_NO_BODY, 0},
         {"HTTP/1.1 200 OK\r\n\r\n", 200, false, false, PK__HTTP_UNTIL_CLOSE, 0},
         {"HTTP/1.0 200 OK\r\n\r\n", 200, false, false, PK__HTTP_UNTIL_CLOSE, 0},
-        {"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 3\r\n\r\n", 200, false, true, PK__HTTP_LENGTH, 3},
+        {"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 3\r\n\r\n", 200, false, true,
+         PK__HTTP_LENGTH, 3},
         {"HTTP/1.1 204 No Content\r\n\r\n", 204, false, true, PK__HTTP_NO_BODY, 0},
         {"HTTP/1.1 304 Not Modified\r\nContent-Length: 99\r\n\r\n", 304, false, true, PK__HTTP_NO_BODY, 99},
         {"HTTP/1.1 100 Continue\r\n\r\n", 100, false, true, PK__HTTP_NO_BODY, 0},

@@ -38,8 +38,8 @@ static pk_err run_show(void *user, const pk_request *q, pk_response *a, pk_error
     site *s = (site *)user;
     (void)err;
     s->runs++;
-    snprintf(s->seen, sizeof(s->seen), "%" PK_FMT " %" PK_FMT " ?%" PK_FMT " *%" PK_FMT " [%" PK_FMT "]", PK_ARG(q->method),
-             PK_ARG(q->path), PK_ARG(q->query), PK_ARG(q->rest), PK_ARG(q->body.bytes));
+    snprintf(s->seen, sizeof(s->seen), "%" PK_FMT " %" PK_FMT " ?%" PK_FMT " *%" PK_FMT " [%" PK_FMT "]",
+             PK_ARG(q->method), PK_ARG(q->path), PK_ARG(q->query), PK_ARG(q->rest), PK_ARG(q->body.bytes));
     a->body.bytes = pk_mem_printf(q->ctx->mem, "%s", s->seen);
     a->body.content_type = PK_STR("text/plain");
     return PK_OK;
@@ -63,12 +63,14 @@ static pk_err run_fail(void *user, const pk_request *q, pk_response *a, pk_error
     return rc;
 }
 
+#define FIELD(name, value) {PK_STR_INIT(name), PK_STR_INIT(value)}
+
 static pk_err run_header(void *user, const pk_request *q, pk_response *a, pk_error *err)
 {
     site *s = (site *)user;
-    static const pk_meta fields[] = {{PK_STR_INIT("X-A"), PK_STR_INIT("1")}, {PK_STR_INIT("content-type"), PK_STR_INIT("a/b")}};
-    static const pk_meta evil[] = {{PK_STR_INIT("X"), PK_STR_INIT("a\r\nSet-Cookie: b")}};
-    static const pk_meta framing[] = {{PK_STR_INIT("Content-Length"), PK_STR_INIT("5")}};
+    static const pk_meta fields[] = {FIELD("X-A", "1"), FIELD("content-type", "a/b")};
+    static const pk_meta evil[] = {FIELD("X", "a\r\nSet-Cookie: b")};
+    static const pk_meta framing[] = {FIELD("Content-Length", "5")};
     (void)err;
     s->runs++;
     a->body.bytes = PK_STR("body");
@@ -139,7 +141,8 @@ static pk_err run_upload(void *user, const pk_request *q, pk_response *a, pk_err
 {
     site *s = (site *)user;
     char buf[1000];
-    size_t got = 1, sum = 0, want = pk_str_is(q->query, "all") ? SIZE_MAX : (size_t)atol(q->query.len ? q->query.ptr : "0");
+    size_t got = 1, sum = 0, want = q->query.len ? (size_t)atol(q->query.ptr) : 0;
+    want = pk_str_is(q->query, "all") ? SIZE_MAX : want;
     s->runs++;
     while (got > 0 && sum < want) {
         pk_err rc = q->body.read(q->body.user, buf, PK__MIN(sizeof(buf), want - sum), &got, err);
@@ -195,10 +198,17 @@ static void on_work(void *user, int change)
 static pk_err site_try(site *s, pk_server_desc *desc, pk_error *err)
 {
     const pk_route routes[] = {
-        {"GET /healthz", PK_INLINE, run_empty, s}, {"POST /echo", 0, run_echo, s},     {"ANY /show/*", 0, run_show, s},
-        {"GET /show/exact", 0, run_show, s},       {"GET /fail", 0, run_fail, s},      {"GET /header", 0, run_header, s},
-        {"GET /large/*", 0, run_large, s},         {"POST /upload", PK_UPLOAD, run_upload, s},
-        {"GET /context", 0, run_context, s},       {"GET /destroy", 0, run_destroy, s}, {"POST /drain", 0, run_drain, s},
+        {"GET /healthz", PK_INLINE, run_empty, s},
+        {"POST /echo", 0, run_echo, s},
+        {"ANY /show/*", 0, run_show, s},
+        {"GET /show/exact", 0, run_show, s},
+        {"GET /fail", 0, run_fail, s},
+        {"GET /header", 0, run_header, s},
+        {"GET /large/*", 0, run_large, s},
+        {"POST /upload", PK_UPLOAD, run_upload, s},
+        {"GET /context", 0, run_context, s},
+        {"GET /destroy", 0, run_destroy, s},
+        {"POST /drain", 0, run_drain, s},
         {"BREW /pot", 0, run_empty, s},
     };
     memset(s, 0, sizeof(*s));
@@ -317,6 +327,11 @@ static void check_talk(site *s, const char *bytes, const char *expected, bool op
 }
 
 #define H " HTTP/1.1\r\nHost: unix\r\n"
+#define OK_EMPTY "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+#define OK_JSON "HTTP/1.1 200 OK\r\n" JSON
+#define EXPECT "Expect: 100-continue\r\n"
+#define OK_LAST "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+#define JSON "Content-Type: application/json\r\n"
 
 /* ---- the plain things */
 
@@ -325,34 +340,33 @@ TEST(http_server, answers_as_go_does)
     site s;
     site_open(&s, NULL);
     CHECK_STR(pk_server_address(s.server), "http+unix://x.sock");
-    check_talk(&s, "GET /healthz" H "\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", true);
-    check_talk(&s, "HEAD /healthz" H "\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", true);
+    check_talk(&s, "GET /healthz" H "\r\n", OK_EMPTY, true);
+    check_talk(&s, "HEAD /healthz" H "\r\n", OK_EMPTY, true);
     check_talk(&s,
                "POST /echo HTTP/1.1\r\nHost: unix\r\nUser-Agent: Go-http-client/1.1\r\nContent-Length: 7\r\nAccept: "
                "application/json\r\nContent-Type: application/json\r\nAccept-Encoding: gzip\r\n\r\n{\"a\":1}",
-               "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 7\r\n\r\n{\"a\":1}", true);
+               OK_JSON "Content-Length: 7\r\n\r\n{\"a\":1}", true);
     check_talk(&s, "POST /healthz" H "\r\n",
-               "HTTP/1.1 405 Method Not Allowed\r\nAllow: GET, HEAD, OPTIONS\r\nContent-Type: application/json\r\n"
-               "Content-Length: 88\r\n\r\n"
+               "HTTP/1.1 405 Method Not Allowed\r\nAllow: GET, HEAD, OPTIONS\r\n" JSON "Content-Length: 88\r\n\r\n"
                "{\"message\":\"this path does not take method 'POST'\",\"statusCode\":405,\"code\":\"CORE_3006\"}\n",
                true);
     check_talk(&s, "GET /nope%0Ax" H "\r\n",
-               "HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nContent-Length: 75\r\n\r\n"
+               "HTTP/1.1 400 Bad Request\r\n" JSON "Content-Length: 75\r\n\r\n"
                "{\"message\":\"malformed request target\",\"statusCode\":400,\"code\":\"CORE_3011\"}\n",
                true);
     check_talk(&s, "GET /nope" H "\r\n",
-               "HTTP/1.1 404 Not Found\r\nContent-Type: application/json\r\nContent-Length: 77\r\n\r\n"
+               "HTTP/1.1 404 Not Found\r\n" JSON "Content-Length: 77\r\n\r\n"
                "{\"message\":\"nothing is here at '/nope'\",\"statusCode\":404,\"code\":\"CORE_3008\"}\n",
                true);
     check_talk(&s, "GET /healthz HTTP/1.1\r\n\r\n",
-               "HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nContent-Length: 84\r\nConnection: close\r\n\r\n"
+               "HTTP/1.1 400 Bad Request\r\n" JSON "Content-Length: 84\r\nConnection: close\r\n\r\n"
                "{\"message\":\"missing required Host header\",\"statusCode\":400,\"code\":\"TRANSPORT_1301\"}\n",
                false);
     check_talk(&s, "TRACE /healthz" H "\r\n",
-               "HTTP/1.1 501 Not Implemented\r\nContent-Type: application/json\r\nContent-Length: 84\r\n\r\n"
+               "HTTP/1.1 501 Not Implemented\r\n" JSON "Content-Length: 84\r\n\r\n"
                "{\"message\":\"nothing here knows method 'TRACE'\",\"statusCode\":501,\"code\":\"CORE_3006\"}\n",
                true);
-    check_talk(&s, "BREW /pot" H "\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", true);
+    check_talk(&s, "BREW /pot" H "\r\n", OK_EMPTY, true);
     check_talk(&s, "OPTIONS /echo" H "\r\n", "HTTP/1.1 204 No Content\r\nAllow: POST, OPTIONS\r\n\r\n", true);
     check_talk(&s, "OPTIONS *" H "\r\n",
                "HTTP/1.1 204 No Content\r\nAllow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n\r\n", true);
@@ -401,20 +415,22 @@ TEST(http_server, makes_json_of_errors)
     site s;
     site_open(&s, NULL);
     check_talk(&s, "GET /fail" H "\r\n",
-               "HTTP/1.1 404 Not Found\r\nContent-Type: application/json\r\nContent-Length: 86\r\n\r\n"
-               "{\"message\":\"cannot open 'x': \\\"no\\\"\\\\x0a such note\",\"statusCode\":404,\"code\":\"NOTE_7\"}\n",
+               "HTTP/1.1 404 Not Found\r\n" JSON "Content-Length: 86\r\n\r\n"
+               "{\"message\":\"cannot open 'x': \\\"no\\\"\\\\x0a such note\","
+               "\"statusCode\":404,\"code\":\"NOTE_7\"}\n",
                true);
     check_talk(&s, "GET /fail?busy" H "\r\n",
-               "HTTP/1.1 429 Too Many Requests\r\nRetry-After: 2\r\nContent-Type: application/json\r\nContent-Length: 78\r\n\r\n"
+               "HTTP/1.1 429 Too Many Requests\r\nRetry-After: 2\r\n" JSON "Content-Length: 78\r\n\r\n"
                "{\"message\":\"cannot serve: too many\",\"statusCode\":429,\"code\":\"RATELIMIT_1501\"}\n",
                true);
     check_talk(&s, "GET /fail?bare" H "\r\n",
-               "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: PlugKit-Token\r\nContent-Type: application/json\r\n"
-               "Content-Length: 91\r\n\r\n"
+               "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: PlugKit-Token\r\n" JSON "Content-Length: 91\r\n\r\n"
                "{\"message\":\"the caller is not allowed to do that\",\"statusCode\":401,\"code\":\"SECURITY_1801\"}\n",
                true);
     site_close(&s);
 }
+
+#define ODD "HTTP/1.1 203 Non-Authoritative Information\r\nX-A: 1\r\ncontent-type: a/b\r\n"
 
 TEST(http_server, sends_the_headers_of_handlers_but_no_others)
 {
@@ -422,12 +438,12 @@ TEST(http_server, sends_the_headers_of_handlers_but_no_others)
     site s;
     site_open(&s, NULL);
     check_talk(&s, "GET /header" H "\r\n",
-               "HTTP/1.1 203 Non-Authoritative Information\r\nX-A: 1\r\ncontent-type: a/b\r\nContent-Length: 4\r\n\r\nbody", true);
+               ODD "Content-Length: 4\r\n\r\nbody", true);
     check_talk(&s, "GET /header?added" H "\r\n",
-               "HTTP/1.1 203 Non-Authoritative Information\r\nX-A: 1\r\ncontent-type: a/b\r\nX-Added: yes\r\n"
+               ODD "X-Added: yes\r\n"
                "Content-Length: 4\r\n\r\nbody", true);
     check_talk(&s, "HEAD /header" H "\r\n",
-               "HTTP/1.1 203 Non-Authoritative Information\r\nX-A: 1\r\ncontent-type: a/b\r\nContent-Length: 4\r\n\r\n", true);
+               ODD "Content-Length: 4\r\n\r\n", true);
     check_talk(&s, "GET /header?no" H "\r\n", "HTTP/1.1 204 No Content\r\nX-A: 1\r\ncontent-type: a/b\r\n\r\n", true);
     static const char *const bad[] = {"evil", "framing", "odd"};
     for (size_t i = 0; i < PK__COUNT(bad); i++) {
@@ -452,15 +468,15 @@ TEST(http_server, keeps_connections_as_the_peer_wishes)
     site s;
     site_open(&s, NULL);
     check_talk(&s, "GET /healthz" H "Connection: close\r\n\r\n",
-               "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", false);
-    check_talk(&s, "GET /healthz HTTP/1.0\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", false);
+               OK_LAST, false);
+    check_talk(&s, "GET /healthz HTTP/1.0\r\n\r\n", OK_LAST, false);
     check_talk(&s, "GET /healthz HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
                "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: keep-alive\r\n\r\n", true);
     check_talk(&s, "GET /large/short" H "\r\n",
-               "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+               OK_JSON "Transfer-Encoding: chunked\r\n\r\n"
                "6\r\nssssss\r\n5\r\nsssss\r\n0\r\n\r\n", true);
     check_talk(&s, "GET /large/short HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
-               "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\nsssssssssss", false);
+               OK_JSON "Connection: close\r\n\r\nsssssssssss", false);
     CHECK_INT(s.dones, ==, 2);
     site_close(&s);
 }
@@ -469,8 +485,8 @@ static const char three[] = "POST /echo" H "Content-Length: 3\r\n\r\none"
                             "POST /echo" H "Transfer-Encoding: chunked\r\n\r\n2;x\r\ntw\r\n1\r\no\r\n0\r\nA: b\r\n\r\n"
                             "GET /show/three?q" H "\r\n";
 static const char three_answers[] =
-    "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 3\r\n\r\none"
-    "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 3\r\n\r\ntwo"
+    OK_JSON "Content-Length: 3\r\n\r\none"
+    OK_JSON "Content-Length: 3\r\n\r\ntwo"
     "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 28\r\n\r\nGET /show/three ?q *three []";
 
 TEST(http_server, answers_pipelined_requests_in_order)
@@ -581,21 +597,22 @@ TEST(http_server, waits_for_nobody_who_waits_for_100)
     site s;
     site_open(&s, NULL);
     int fd = dial("x.sock");
-    CHECK_STR(talk(&s, fd, "POST /echo" H "Expect: 100-continue\r\nContent-Length: 5\r\n\r\n", &a), "HTTP/1.1 100 Continue\r\n\r\n");
+    CHECK_STR(talk(&s, fd, "POST /echo" H EXPECT "Content-Length: 5\r\n\r\n", &a), "HTTP/1.1 100 Continue\r\n\r\n");
     CHECK_CONTAINS(talk(&s, fd, "hello", &a), "\r\n\r\nhello");
     CHECK(!a.eof);
     /* Who sends the body along is not answered twice. */
     CHECK_STR(talk(&s, fd, "POST /echo" H "Expect: 100-continue\r\nContent-Length: 1\r\n\r\nx", &a),
-              "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 1\r\n\r\nx");
+              OK_JSON "Content-Length: 1\r\n\r\nx");
     close(fd);
     /* A refusal instead of 100: the body will not come, and the connection ends. */
     fd = dial("x.sock");
-    CHECK_CONTAINS(talk(&s, fd, "POST /nope" H "Expect: 100-continue\r\nContent-Length: 5\r\n\r\n", &a), "HTTP/1.1 404");
+    CHECK_CONTAINS(talk(&s, fd, "POST /nope" H EXPECT "Content-Length: 5\r\n\r\n", &a), "HTTP/1.1 404");
     CHECK(a.eof);
     close(fd);
     check_talk(&s, "POST /echo" H "Expect: 99\r\nContent-Length: 5\r\n\r\n",
-               "HTTP/1.1 417 Expectation Failed\r\nContent-Type: application/json\r\nContent-Length: 98\r\nConnection: close\r\n\r\n"
-               "{\"message\":\"no expectation but 100-continue can be met\",\"statusCode\":417,\"code\":\"TRANSPORT_1301\"}\n",
+               "HTTP/1.1 417 Expectation Failed\r\n" JSON "Content-Length: 98\r\nConnection: close\r\n\r\n"
+               "{\"message\":\"no expectation but 100-continue can be met\","
+               "\"statusCode\":417,\"code\":\"TRANSPORT_1301\"}\n",
                false);
     site_close(&s);
 }
@@ -618,7 +635,8 @@ TEST(http_server, holds_its_limits)
         {"POST /echo" H "Content-Length: 1000\r\n\r\n", "", 1000, "HTTP/1.1 200 OK"},
         {"POST /echo" H "Content-Length: 1001\r\n\r\n", "", 1001, "HTTP/1.1 413 Content Too Large"},
         {"POST /echo" H "Content-Length: 60000\r\n\r\n", "", 60000, "HTTP/1.1 413 Content Too Large"},
-        {"POST /echo" H "Transfer-Encoding: chunked\r\n\r\n3e9\r\n", "\r\n0\r\n\r\n", 1001, "HTTP/1.1 413 Content Too Large"},
+        {"POST /echo" H "Transfer-Encoding: chunked\r\n\r\n3e9\r\n", "\r\n0\r\n\r\n", 1001,
+         "HTTP/1.1 413 Content Too Large"},
         {"POST /echo" H "Transfer-Encoding: chunked\r\n\r\n3e8\r\n", "\r\n0\r\n\r\n", 1000, "HTTP/1.1 200 OK"},
     };
     for (size_t i = 0; i < PK__COUNT(rows); i++) {
@@ -648,7 +666,7 @@ TEST(http_server, gives_heads_and_bodies_only_so_long)
     pk__clock_fake(1000 * PK__SECOND);
     site_open(&s, NULL);
     int head = dial("x.sock"), silent = dial("x.sock"), body = dial("x.sock"), idle = dial("x.sock");
-    CHECK_STR(talk(&s, idle, "GET /healthz" H "\r\n", &a), "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    CHECK_STR(talk(&s, idle, "GET /healthz" H "\r\n", &a), OK_EMPTY);
     CHECK_STR(talk(&s, body, "POST /echo" H "Content-Length: 5\r\n\r\nhe", &a), "");
     for (int i = 0; i < 9; i++) { // a byte each second does not keep it alive
         char byte = "GET /heal"[i];
@@ -727,11 +745,11 @@ TEST(http_server, asks_for_the_token)
     desc.token = PK_STR("0123456789abcdef");
     desc.open_paths = open_paths;
     site_open(&s, &desc);
-    check_talk(&s, "GET /healthz" H "\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", true);
+    check_talk(&s, "GET /healthz" H "\r\n", OK_EMPTY, true);
     static const char refused[] =
-        "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: PlugKit-Token\r\nContent-Type: application/json\r\n"
-        "Content-Length: 110\r\n\r\n"
-        "{\"message\":\"cannot serve the request: the token is missing or wrong\",\"statusCode\":401,\"code\":\"SECURITY_1801\"}\n";
+        "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: PlugKit-Token\r\n" JSON "Content-Length: 110\r\n\r\n"
+        "{\"message\":\"cannot serve the request: the token is missing or wrong\","
+        "\"statusCode\":401,\"code\":\"SECURITY_1801\"}\n";
     check_talk(&s, "GET /show/x" H "\r\n", refused, true);
     check_talk(&s, "GET /nope" H "\r\n", refused, true);
     check_talk(&s, "TRACE /nope" H "\r\n", refused, true);
@@ -745,6 +763,28 @@ TEST(http_server, asks_for_the_token)
     int fd = dial("x.sock");
     CHECK_CONTAINS(talk(&s, fd, "GET /context" H "plugkit-TOKEN: 0123456789abcdef\r\nX-Own: o\r\n\r\n", &a),
                    "forever 0   o token= 2"); // the handler does not see it
+    close(fd);
+    site_close(&s);
+}
+
+static bool knows_token(void *user, pk_str token, pk_str caller)
+{
+    (void)user;
+    return pk__token_equal(token, PK_STR("of-shop")) && pk_str_is(caller, "shop");
+}
+
+TEST(http_server, lets_a_callback_decide_about_tokens)
+{
+    static answer a;
+    site s;
+    pk_server_desc desc = {0};
+    desc.on_token = knows_token;
+    site_open(&s, &desc);
+    int fd = dial("x.sock");
+    CHECK_CONTAINS(talk(&s, fd, "GET /show/x" H "\r\n", &a), "HTTP/1.1 401");
+    CHECK_CONTAINS(talk(&s, fd, "GET /show/x" H "PlugKit-Token: of-shop\r\n\r\n", &a), "HTTP/1.1 401");
+    (void)talk(&s, fd, "GET /show/x" H "PlugKit-Token: of-shop\r\nPlugKit-Caller: shop\r\n\r\n", &a);
+    CHECK_CONTAINS(a.text, "200 OK");
     close(fd);
     site_close(&s);
 }
@@ -782,7 +822,9 @@ TEST(http_server, tells_handlers_about_their_call)
     site s;
     site_open(&s, NULL);
     int fd = dial("x.sock");
-    CHECK_CONTAINS(talk(&s, fd, "GET /context" H "Connect-Timeout-Ms: 5000\r\nPlugKit-Caller: shop-1\r\ntraceparent: 00-1\r\n\r\n", &a),
+    static const char known[] =
+        "GET /context" H "Connect-Timeout-Ms: 5000\r\nPlugKit-Caller: shop-1\r\ntraceparent: 00-1\r\n\r\n";
+    CHECK_CONTAINS(talk(&s, fd, known, &a),
                    "soon 0 shop-1 00-1  token= 4");
     CHECK_CONTAINS(talk(&s, fd, "GET /context" H "Connect-Timeout-Ms: -5\r\n\r\n", &a), "forever 0");
     /* Somebody who has hung up by the time the handler asks. */
@@ -846,7 +888,7 @@ TEST(http_server, sends_large_bodies_of_every_kind)
                 CHECK_CONTAINS(a.text, "Transfer-Encoding: chunked");
             }
             CHECK(!a.eof);
-            CHECK_STR(talk(&s, fd, "GET /healthz" H "\r\n", &a), "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+            CHECK_STR(talk(&s, fd, "GET /healthz" H "\r\n", &a), OK_EMPTY);
             close(fd);
         }
     }
@@ -936,7 +978,8 @@ TEST(http_server, lets_handlers_read_uploads_themselves)
     }
     /* Too much to read away: the connection ends instead. */
     int fd = dial("x.sock");
-    CHECK_CONTAINS(talk(&s, fd, "POST /upload?2" H "Content-Length: 99999999\r\n\r\nuu", &a), "Connection: close\r\n\r\n2");
+    CHECK_CONTAINS(talk(&s, fd, "POST /upload?2" H "Content-Length: 99999999\r\n\r\nuu", &a),
+                   "Connection: close\r\n\r\n2");
     CHECK(a.eof);
     close(fd);
     site_close(&s);
@@ -1177,7 +1220,7 @@ TEST(http_server, runs_interceptors_around_handlers)
 {
     static const pk_interceptor one = {"one", PK_SCOPE_SERVE, 1, 2, before_a, after_a, (void *)(uintptr_t)"one "};
     static const pk_interceptor two = {"two", PK_SCOPE_SERVE, 2, 2, before_a, after_a, (void *)(uintptr_t)"two "};
-    static const pk_interceptor not_here = {"call", PK_SCOPE_CALL, 0, 0, before_a, after_a, (void *)(uintptr_t)"never "};
+    static const pk_interceptor not_here = {"call", PK_SCOPE_CALL, 0, 0, before_a, after_a, NULL};
     static const pk_interceptor *const list[] = {&two, &not_here, &one};
     static const struct {
         const char *act, *answer, *trail;
@@ -1185,7 +1228,7 @@ TEST(http_server, runs_interceptors_around_handlers)
     } rows[] = {
         {"nothing", "HTTP/1.1 200 OK\r\n", "one two -two -one ", 1},
         {"change", "HTTP/1.1 201 Created\r\n", "one two -two -one ", 1},
-        {"answer", "HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\nContent-Length: 11\r\n\r\nfrom before", "one -one ", 0},
+        {"answer", "HTTP/1.1 202 Accepted\r\n" JSON "Content-Length: 11\r\n\r\nfrom before", "one -one ", 0},
         {"refuse", "HTTP/1.1 401 Unauthorized\r\n", "one -one ", 0},
         {"early", "HTTP/1.1 200 OK\r\n", "one two -two -one ", 1},
         {"wait", "HTTP/1.1 200 OK\r\n", "one two -two -one ", 1},
@@ -1245,7 +1288,7 @@ TEST(http_server, drains)
     site_open(&s, NULL);
     int idle = dial("x.sock"), busy = dial("x.sock");
     (void)talk(&s, idle, "GET /healthz" H "\r\n", &a);
-    CHECK_STR(talk(&s, busy, "POST /drain" H "\r\n", &b), "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    CHECK_STR(talk(&s, busy, "POST /drain" H "\r\n", &b), OK_LAST);
     CHECK(b.eof);
     settle(&s, idle, &a);
     CHECK(a.eof);
@@ -1261,7 +1304,8 @@ TEST(http_server, may_be_destroyed_in_a_handler)
     site s;
     site_open(&s, NULL);
     int fd = dial("x.sock"), other = dial("x.sock");
-    CHECK_CONTAINS(talk(&s, fd, "GET /destroy" H "\r\nGET /healthz" H "\r\n", &a), "Connection: close\r\n\r\nlast words");
+    CHECK_CONTAINS(talk(&s, fd, "GET /destroy" H "\r\nGET /healthz" H "\r\n", &a),
+                   "Connection: close\r\n\r\nlast words");
     CHECK(a.eof);
     CHECK_INT(s.runs, ==, 1);
     close(fd), close(other);
@@ -1331,12 +1375,13 @@ TEST(http_server, closes_the_longest_idle_when_connections_run_out)
 
 TEST(http_server, makes_three_system_calls_for_a_warm_request)
 {
+    static const char request[] = "POST /echo" H "Content-Length: 5\r\n\r\nhello";
     static answer a;
     site s;
     site_open(&s, NULL);
     int fd = dial("x.sock");
     for (int i = 0; i < 3; i++) {
-        REQUIRE(peer_write(fd, "POST /echo" H "Content-Length: 5\r\n\r\nhello", 10 + sizeof(H "Content-Length: 5\r\n\r\nhello") - 1));
+        REQUIRE(peer_write(fd, request, sizeof(request) - 1));
         if (i > 0) {
             pk__sys_reset();
         }
@@ -1449,7 +1494,7 @@ TEST(http_server, listens_on_tcp_and_on_what_it_is_given)
     given.has_listen_fd = true;
     given.listen_fd = peer_listen("x.sock");
     site_open(&s, &given);
-    check_talk(&s, "GET /healthz" H "\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", true);
+    check_talk(&s, "GET /healthz" H "\r\n", OK_EMPTY, true);
     site_close(&s);
 
     pk_error err = {0};
