@@ -252,6 +252,18 @@ def test_answers_many_requests_on_one_connection(start, language):
 
 
 @over_http
+def test_ends_also_when_nobody_waits_for_the_answer(start, language):
+    plugin = start(language)
+    request = f"POST /shutdown HTTP/1.1\r\nHost: x\r\nPlugKit-Token: {plugin.token}\r\nContent-Length: 0\r\n\r\n"
+
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(plugin.address[len(UNIX):])
+        connection.sendall(request.encode())
+
+    assert plugin.wait() == 0
+
+
+@over_http
 def test_listens_on_the_loopback_when_no_socket_is_given(start, language):
     plugin = start(language, listen=None)
 
