@@ -161,6 +161,15 @@ PK__FN size_t pk__fd_count(void)
     return count ? count - 1 : 0; // without the one we looked with
 }
 
+PK__FN void pk__fd_explain(pk_error *err)
+{
+    struct rlimit limit;
+    size_t len = strlen(err->msg);
+    if (err->sys_errno == EMFILE && PK__SYS(fd_limit)(&limit) == 0 && limit.rlim_cur != RLIM_INFINITY) {
+        (void)snprintf(err->msg + len, sizeof(err->msg) - len, " (at most %lu: ulimit -n)", (unsigned long)limit.rlim_cur);
+    }
+}
+
 #else
 
 PK__FN pk_err pk__fd_read_at(int fd, void *buf, size_t cap, uint64_t at, size_t *got, pk_error *err)
@@ -168,6 +177,11 @@ PK__FN pk_err pk__fd_read_at(int fd, void *buf, size_t cap, uint64_t at, size_t 
     (void)fd, (void)buf, (void)cap, (void)at;
     *got = 0;
     return pk_error_set(err, PK_ERR_UNSUPPORTED, "cannot read the file: this build knows no descriptors");
+}
+
+PK__FN void pk__fd_explain(pk_error *err)
+{
+    (void)err;
 }
 
 #endif // PK__NO_FD

@@ -24,6 +24,7 @@ PK__FN size_t pk__fd_count(void);                                   // open in t
 /* Fills buf from byte `at` of a file, as far as one read goes; *got 0 = the file ends there. Without descriptors in the
  * build: PK_ERR_UNSUPPORTED. */
 PK__FN pk_err pk__fd_read_at(int fd, void *buf, size_t cap, uint64_t at, size_t *got, pk_error *err);
+PK__FN void pk__fd_explain(pk_error *err); // no descriptors left? Then it says how many there may be
 #ifndef PK__NO_POLL
 PK__FN pk_err pk__fd_socketpair(int out[2], pk_error *err);         // Unix stream; both non-blocking
 /* Is the other end of a Unix socket our own user (or root)? PK_ERR_PERMISSION: it is not. *pid may be NULL.

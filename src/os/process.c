@@ -179,6 +179,20 @@ PK__FN const char *pk__process_step_name(int32_t step)
     return step > 0 && step < (int32_t)PK__COUNT(names) ? names[step] : names[0];
 }
 
+/* What the system says about programs that cannot be run is often about another file than one would think. */
+PK__FN const char *pk__process_reason(const pk__process_job *job)
+{
+    struct stat st;
+    bool exec = job->report.step == PK__STEP_EXEC;
+    if (exec && job->report.error == ENOEXEC) {
+        return "exec: no program of this kind of machine, and no script that begins with #!";
+    }
+    if (exec && job->report.error == ENOENT && PK__SYS(stat)(job->desc->path, &st) == 0) {
+        return "exec: the interpreter that its first line names, or its loader";
+    }
+    return pk__process_step_name(job->report.step);
+}
+
 /* Takes fd; returns it or a copy above `highest`. -1 with errno: fd is closed. */
 PK__FN int pk__process_above(int fd, int highest)
 {
@@ -324,7 +338,7 @@ PK__FN pk_err pk__process_spawn(pk__process *p, const pk__spawn_desc *desc, pk_e
     if (pid == 0) {
         code = job.report.error == ENOMEM ? PK_ERR_NO_MEMORY : PK_ERR_EXEC;
         return pk_error_sys(err, code, job.report.error, "cannot start '%s': %s", desc->path,
-                            pk__process_step_name(job.report.step));
+                            pk__process_reason(&job));
     }
     p->pid = pid;
     p->owner = (long)getpid();

@@ -41,6 +41,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 #include <sys/uio.h>
@@ -52,7 +53,6 @@
 #include <sys/un.h>
 #endif
 #ifndef PLUGKIT_NO_PROCESS
-#include <sys/resource.h>
 #include <sys/wait.h>
 #endif
 #ifndef PLUGKIT_NO_THREADS
@@ -85,6 +85,7 @@
     X(ssize_t, pread, (int fd, void *buf, size_t cap, off_t at), pread(fd, buf, cap, at), EIO, -1)          \
     X(off_t, lseek, (int fd, off_t at, int whence), lseek(fd, at, whence), ESPIPE, -1)                      \
     X(int, fcntl, (int fd, int command, int value), fcntl(fd, command, value), EMFILE, -1)                  \
+    X(int, fd_limit, (struct rlimit *out), getrlimit(RLIMIT_NOFILE, out), EINVAL, -1)                       \
     X(int, flock, (int fd, int operation), flock(fd, operation), ENOLCK, -1)                                \
     X(int, pipe, (int out[2], int flags), pk__sys_port_pipe(out, flags), EMFILE, -1)                        \
     X(int, stat, (const char *path, struct stat *out), stat(path, out), EIO, -1)                            \
@@ -186,7 +187,6 @@
     X(ssize_t, getdents, (int fd, void *buf, size_t cap), pk__sys_port_getdents(fd, buf, cap), ENOSYS, -1)  \
     X(int, setpgid, (pid_t pid, pid_t group), setpgid(pid, group), EPERM, -1)                               \
     X(int, close_range, (unsigned first), pk__sys_port_close_range(first), ENOSYS, -1)                      \
-    X(int, fd_limit, (struct rlimit *out), getrlimit(RLIMIT_NOFILE, out), EINVAL, -1)                       \
     X(int, die_with_parent, (int number), pk__sys_port_die_with_parent(number), EINVAL, -1)                 \
     X(int, waitid, (idtype_t type, id_t id, siginfo_t *out, int options), waitid(type, id, out, options),   \
       EINTR, -1)                                                                                            \

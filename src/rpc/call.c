@@ -101,9 +101,11 @@ static void pk__call_name_plugin(pk__call *c)
     case PK_ERR_PLUGIN_CONNECTION:
     case PK_ERR_PLUGIN_TIMEOUT:
     case PK_ERR_HTTP:
+    case PK_ERR_OS:
     case PK_ERR_PROTOCOL: break;
     default: return;
     }
+    pk__fd_explain(&c->error);
     if (!pk_str_starts(pk_str_from(c->error.msg), PK_STR("cannot call '"))) {
         (void)pk__error_wrap(&c->error, "cannot call '%" PK_FMT "'", PK_ARG(c->target.plugin));
     }

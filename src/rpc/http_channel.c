@@ -176,6 +176,12 @@ static void pk__http_attempt_init(pk__http_attempt *h, pk__http_channel *ch, pk_
     pk__http_attempt_fields(h);
 }
 
+/* Nobody has cancelled this call: the plugin has ended, or will, and the next instance may well have the request. */
+static void pk__http_channel_gone(pk_error *why)
+{
+    (void)pk_error_set(why, PK_ERR_PLUGIN_CONNECTION, "cannot finish the call: the plugin has gone or is being stopped");
+}
+
 static void pk__http_channel_run(void *channel, pk_attempt *a)
 {
     pk__http_channel *ch = (pk__http_channel *)channel;
@@ -184,9 +190,13 @@ static void pk__http_channel_run(void *channel, pk_attempt *a)
     why.code = PK_OK;
     pk__http_attempt_init(&h, ch, a);
     if (pk__http_pool_take(&ch->pool, &h.client, &why) == PK_OK) {
-        (void)pk__http_client_run(h.client, &h.x, &why);
+        if (pk__http_client_run(h.client, &h.x, &why) && pk__atomic_load(&h.client->interrupted)) {
+            pk__http_channel_gone(&why);
+        }
         pk__http_pool_give(&ch->pool, h.client);
         a->sent = h.x.sent;
+    } else if (why.code == PK_ERR_STOPPED) {
+        pk__http_channel_gone(&why);
     }
     pk_attempt_end(a, why.code ? &why : NULL);
 }
@@ -226,6 +236,10 @@ static pk_err pk__http_channel_start(void *channel, pk_attempt *a, pk_error *err
     }
     if (rc) {
         pk__free(ch->env->alloc, h, sizeof(*h));
+        if (rc == PK_ERR_STOPPED) {
+            pk__http_channel_gone(err);
+            rc = err->code;
+        }
         return rc;
     }
     a->state = h;
@@ -266,7 +280,7 @@ static void pk__http_channel_interrupt(void *channel)
         pk__http_attempt *h = PK__OF(ch->started.next, pk__http_attempt, node);
         pk_attempt *a = h->attempt;
         pk_error why;
-        (void)pk_error_set(&why, PK_ERR_PLUGIN_CONNECTION, "cannot finish the call: the plugin is being stopped");
+        pk__http_channel_gone(&why);
         pk__http_channel_cancel(ch, a);
         pk_attempt_end(a, &why);
     }

@@ -127,7 +127,7 @@ TEST(manager, every_bad_plugin_is_named_with_its_reason_and_disturbs_nobody)
         {"half", "#!/bin/sh\nprintf '{\"types\":{\"c\":['\n", 0755, "rejected", "'half'"},
         {"typed", "#!/bin/sh\necho '{\"types\":{\"c\":[{\"type\":7}]}}'\n", 0755, "rejected", "\"type\" should be a string"},
         {"flood", "#!/bin/sh\nhead -c 100000000 /dev/zero | tr '\\0' x\n", 0755, "rejected", "prints more than 1 MiB"},
-        {"hangs", "#!/bin/sh\nexec sleep 100\n", 0755, "rejected", "cannot probe 'hangs': it was not ready within"},
+        {"hangs", "#!/bin/sh\nexec sleep 100\n", 0755, "rejected", "cannot probe 'hangs': it was not ready within 700 ms: it did not print its capabilities"},
         {"noexec", "#!/no/such/interpreter\n", 0755, "rejected", "cannot start 'plugins/noexec'"},
         {"bad name", "#!/bin/sh\n", 0755, "rejected", "cannot name a plugin 'bad name'"},
         {"open", "#!/bin/sh\n", 0777, "skipped", "everybody may write to it: chmod o-w 'plugins/open'"},
@@ -205,7 +205,7 @@ TEST(manager, what_goes_wrong_in_a_call_is_told_and_the_next_call_works)
         {"mumbles", SCRIPT("mumbles", "", "echo 'no json' >&3"), "cannot read the plugin's answer",
          PK_ERR_PROTOCOL},
         {"sleeps", SCRIPT("sleeps", "", "exec sleep 100"), "the deadline passed", PK_ERR_PLUGIN_TIMEOUT},
-        {"unready", SCRIPT("unready", "exec sleep 100", ANSWER), "'unready': it was not ready within", PK_ERR_PLUGIN_TIMEOUT},
+        {"unready", SCRIPT("unready", "exec sleep 100", ANSWER), "'unready': it was not ready within 1500 ms: it did not say where it listens", PK_ERR_PLUGIN_TIMEOUT},
         {"gives-up", SCRIPT("gives-up", "printf '{\"error\":\"no license\",\"code\":\"L1\"}\\n' >&3; exit 1", ANSWER),
          "cannot start 'gives-up': no license", PK_ERR_START},
     };

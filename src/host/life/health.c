@@ -104,6 +104,7 @@ static void pk__health_on_reply(void *user, pk_call call, pk_reply *reply, const
         if (!err || err->sent == PK_SENT_ANSWERED) {
             pk__keeper_up(l->keeper);
         } else {
+            (void)pk__error_clean(l->trouble, sizeof(l->trouble), pk_str_from(err->msg));
             l->retry_ms = PK__MIN(l->retry_ms ? l->retry_ms * 2 : 1, (uint32_t)PK__HEALTH_RETRY_MAX);
             pk__health_later(l, l->retry_ms);
         }

@@ -41,7 +41,10 @@ static void pk__hearing_on_error_line(void *user, pk_str line)
 static bool pk__hearing_is_address(pk_str line)
 {
     pk__address a;
-    static const char *const forms[] = {"http+unix://", "http://", "unix:", "tcp://"};
+    static const char *const forms[] = {"http://", "unix:", "tcp://"};
+    if (pk_str_starts(line, PK_STR("http+unix://"))) {
+        return true; // nothing else begins like that: if it is none, that is an error
+    }
     if (line.len > 300) {
         return false;
     }

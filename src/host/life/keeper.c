@@ -5,10 +5,11 @@
 #include "../../base/error.h"
 #include "../../base/memory.h"
 #include "../../os/clock.h"
+#include "../../os/fd.h"
 #include "../../os/process.h"
 #include "../../os/random.h"
 #include "capabilities.h"
-#include "life.h"
+#include "telling.h"
 
 PK__FN bool pk__keeper_move(pk__keeper *k, pk__plugin_event event, const pk_error *why)
 {
@@ -69,6 +70,15 @@ static uint32_t pk__keeper_in_flight(const pk__keeper *k, bool with_care)
 
 /* ---- starting */
 
+PK__FN void pk__keeper_explain(const pk__keeper *k, const char *verb, pk_error *why)
+{
+    pk__fd_explain(why);
+    if (!pk_str_starts(pk_str_from(why->msg), PK_STR("cannot start '")) &&
+        !pk_str_starts(pk_str_from(why->msg), PK_STR("cannot configure '"))) {
+        (void)pk__error_wrap(why, "cannot %s '%s'", verb, k->plugin->id);
+    }
+}
+
 PK__FN void pk__keeper_start(pk__keeper *k)
 {
     pk_error why;
@@ -78,6 +88,7 @@ PK__FN void pk__keeper_start(pk__keeper *k)
     }
     k->is_stop_asked = false;
     if (pk__launching_begin(k, false, &why)) {
+        pk__keeper_explain(k, "start", &why);
         (void)pk__keeper_move(k, PK__PLUGIN_ON_START_FAILED, &why);
     }
 }
@@ -196,6 +207,7 @@ static void pk__keeper_finish(pk__keeper *k)
     pk__keeper_why(k, l, &why);
     bool idle = k->plugin->state == PK__PLUGIN_RUNNING && l->failure.code == PK_OK && l->wait_status == 0;
     bool asked = k->is_stop_asked;
+    pk__telling_clean_up(l);
     pk__launching_destroy(l);
     if (asked || idle) {
         (void)pk__keeper_move(k, PK__PLUGIN_ON_EXITED, NULL); // an idle exit is no crash: the next call starts it again

@@ -95,15 +95,32 @@ static void pk__launching_on_report(void *user)
 
 /* ---- beginning and end */
 
+/* It had its time and is not ready. What it has not done yet is the best that can be said, but for its own words. */
+static void pk__launching_too_slow(const pk_launch *l, pk_error *why)
+{
+    const pk__instance *i = l->instance;
+    unsigned long ms = l->life->desc->deadline.start_ms;
+    char what[200];
+    if (!i) {
+        (void)snprintf(what, sizeof(what), "it did not print its capabilities and end");
+    } else if (!i->channel) {
+        (void)snprintf(what, sizeof(what), "it did not say where it listens");
+    } else if (l->trouble[0]) {
+        (void)snprintf(what, sizeof(what), "it did not answer GET /healthz: %s", l->trouble);
+    } else {
+        (void)snprintf(what, sizeof(what), "it did not say that it is ready");
+    }
+    (void)pk_error_set(why, PK_ERR_PLUGIN_TIMEOUT, "cannot %s '%s': it was not ready within %lu ms: %s%s%s",
+                       i ? "start" : "probe", l->plugin->id, ms, what, l->tail[0] ? ": " : "", l->tail);
+}
+
 static void pk__launching_on_time(void *user)
 {
     pk_launch *l = (pk_launch *)user;
     pk_error why;
     switch (l->step) {
     case PK__LAUNCH_STARTING:
-        (void)pk_error_set(&why, PK_ERR_PLUGIN_TIMEOUT, "cannot %s '%s': it was not ready within %lu ms%s%s",
-                           l->instance ? "start" : "probe", l->plugin->id,
-                           (unsigned long)l->life->desc->deadline.start_ms, l->tail[0] ? ": " : "", l->tail);
+        pk__launching_too_slow(l, &why);
         pk__launching_fail(l, &why);
         break;
     case PK__LAUNCH_UP: break;

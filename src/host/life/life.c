@@ -146,6 +146,7 @@ static void pk__life_admit(pk__life *life, pk__keeper *k)
         life->probes++;
         if (pk__launching_begin(k, true, &why)) {
             life->probes--;
+            pk__keeper_explain(k, "probe", &why);
             (void)pk__keeper_move(k, PK__PLUGIN_ON_REJECT, &why);
         }
         return;

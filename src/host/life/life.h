@@ -85,6 +85,8 @@ struct pk_launch {
     bool is_asking;           // a health request is under way
     pk_call asking;
     bool is_framework;        // speaks as the Go framework does
+    const char *socket;       // where it was told to listen, a path in mem; NULL = nowhere, or by TCP
+    char trouble[120];        // what came of asking it, before it was ready; "" = nothing
     pk__lines_link link;
     int64_t started_at;
     pk_task task;             // brings what other threads reported to the loop
@@ -107,6 +109,7 @@ PK__FN void pk__life_settle(pk__life *life); // is everything stopped now?
 /* keeper.c */
 PK__FN bool pk__keeper_move(pk__keeper *k, pk__plugin_event event, const pk_error *why); // false: not now
 PK__FN void pk__keeper_start(pk__keeper *k);  // if it is wanted and can be
+PK__FN void pk__keeper_explain(const pk__keeper *k, const char *verb, pk_error *why); // names the plugin in it
 PK__FN void pk__keeper_stop(pk__keeper *k);   // drain, ask, tell, kill
 PK__FN void pk__keeper_up(pk__keeper *k);     // the instance can be called
 PK__FN void pk__keeper_is_down(pk__keeper *k); // a wish to stop is granted: tells who waits for that

@@ -82,7 +82,7 @@ PK__FN pk_err pk__telling_check(const pk_launch *l, pk_error *err)
 
 static uint64_t pk__telling_idle_ns(const pk_launch *l)
 {
-    return l->life->desc->idle_ms * 1000000u;
+    return PK__MIN(l->life->desc->idle_ms, (uint64_t)(INT64_MAX / 1000000)) * 1000000u;
 }
 
 /* --config for the Go framework: just what Go's encoding/json would write, as its SDK reads nothing else. The id is
@@ -91,7 +91,8 @@ static pk_err pk__telling_framework_config(pk_launch *l, pk_buf *out, pk_error *
 {
     pk_json_writer w;
     pk_str id = pk_mem_printf(&l->mem, "%s-%08lx", l->instance->name, (unsigned long)(pk__random_u64() & 0xffffffffu));
-    if (!id.ptr) {
+    l->socket = pk_mem_printf(&l->mem, "/tmp/%" PK_FMT "-plugin.socket", PK_ARG(id)).ptr;
+    if (!id.ptr || !l->socket) {
         return pk__error_memory(err, "write the plugin's configuration");
     }
     pk_json_write(&w, out);
@@ -121,6 +122,28 @@ static pk_err pk__telling_framework_config(pk_launch *l, pk_buf *out, pk_error *
     return pk_json_finish(&w, err);
 }
 
+/* Where it is to listen. Said here, before anything runs: plugins without our SDK may not find such good words. */
+static pk_err pk__telling_listen(pk_launch *l, pk_str *out, pk_error *err)
+{
+    *out = PK_STR("http://127.0.0.1:0");
+    if (l->life->desc->tcp) {
+        return PK_OK;
+    }
+    pk_str path = pk_mem_printf(&l->mem, "%s/%s.sock", l->life->runtime_dir, l->instance->name);
+    *out = pk_mem_printf(&l->mem, "http+unix://%s", path.ptr ? path.ptr : "");
+    if (!path.ptr || !out->ptr) {
+        return pk__error_memory(err, "write the plugin's configuration");
+    }
+    if (path.len > PK__ADDRESS_PATH_MAX) {
+        return pk_error_set(err, PK_ERR_BAD_ENDPOINT,
+                            "cannot start '%s': the path of its socket would have %lu bytes, and %d is the most that "
+                            "fits: choose a shorter runtime_dir than '%.60s%s'", l->plugin->id, (unsigned long)path.len,
+                            PK__ADDRESS_PATH_MAX, l->life->runtime_dir, strlen(l->life->runtime_dir) > 60 ? "..." : "");
+    }
+    l->socket = path.ptr;
+    return PK_OK;
+}
+
 /* The first line on the control socket. */
 static pk_err pk__telling_hello(pk_launch *l, pk_buf *out, pk_error *err)
 {
@@ -129,11 +152,12 @@ static pk_err pk__telling_hello(pk_launch *l, pk_buf *out, pk_error *err)
     size_t at = 0;
     size_t cap = l->life->desc->config_count;
     start.config.items = (pk__control_config *)pk_mem_zero(&l->mem, (cap + 1) * sizeof(*start.config.items));
-    start.listen = l->life->desc->tcp ? PK_STR("http://127.0.0.1:0")
-                                      : pk_mem_printf(&l->mem, "http+unix://%s/%s.sock", l->life->runtime_dir,
-                                                      l->instance->name);
-    if (!start.config.items || !start.listen.ptr) {
+    if (!start.config.items) {
         return pk__error_memory(err, "write the plugin's configuration");
+    }
+    pk_err rc = pk__telling_listen(l, &start.listen, err);
+    if (rc) {
+        return rc;
     }
     for (const pk_plugin_config *c; (c = pk__telling_config_next(l, &at)) != NULL;) {
         pk__control_config *item = &start.config.items[start.config.count++];
@@ -150,7 +174,7 @@ static pk_err pk__telling_hello(pk_launch *l, pk_buf *out, pk_error *err)
         start.has_host = true;
         start.host = *l->life->host;
     }
-    pk_err rc = pk__control_write_start(out, &start, err);
+    rc = pk__control_write_start(out, &start, err);
     if (rc) {
         (void)pk__error_wrap(err, "cannot configure '%s'", l->plugin->id);
     }
@@ -182,6 +206,32 @@ static pk_err pk__telling_argv(pk_launch *l, pk_error *err)
     }
     pk_buf_free(&config);
     return rc;
+}
+
+static void pk__telling_remove(const pk_launch *l, const char *path)
+{
+    char lock[300];
+    (void)PK__SYS(unlink)(path);
+    if (l->is_framework && strlen(path) + 6 < sizeof(lock)) {
+        (void)snprintf(lock, sizeof(lock), "%s.lock", path);
+        (void)PK__SYS(unlink)(lock);
+    }
+}
+
+/* The name of a socket is given once, so that nobody else's can be meant. A framework plugin need not use /tmp. */
+PK__FN void pk__telling_clean_up(const pk_launch *l)
+{
+    const char *said = l->instance ? l->instance->address : NULL;
+    if (!l->socket) {
+        return;
+    }
+    pk__telling_remove(l, l->socket);
+    if (l->is_framework && said && strncmp(said, "http+unix://", 12) == 0) {
+        const char *name = strrchr(l->socket, '/'), *said_name = strrchr(said, '/');
+        if (said_name && strcmp(name, said_name) == 0) {
+            pk__telling_remove(l, said + 12);
+        }
+    }
 }
 
 PK__FN pk_err pk__telling_prepare(pk_launch *l, pk_buf *hello, pk_error *err)

@@ -8,6 +8,13 @@
 PK__FN pk_err pk__telling_check(const pk_launch *l, pk_error *err);
 /* Fills l->info, all of it in l->mem, and *hello: "" for probes and for plugins of the Go framework. */
 PK__FN pk_err pk__telling_prepare(pk_launch *l, pk_buf *hello, pk_error *err);
+/* Removes the socket that it was told to make, should it not have done so itself. The process is no more. */
+PK__FN void pk__telling_clean_up(const pk_launch *l);
 
+#else
+static inline void pk__telling_clean_up(const pk_launch *l)
+{
+    (void)l; // nothing was started
+}
 #endif
 #endif
