@@ -226,11 +226,12 @@ def check_cppcheck():
         path = os.path.join(folder, "all.c")
         with open(path, "w", encoding="utf-8") as file:
             file.write('#include "build/src_all.h"\n')
+        defines = ["-DPLUGKIT_IMPLEMENTATION", "-DPLUGKIT_SDK_IMPLEMENTATION", "-D__linux__", "-D__GNUC__=9",
+                   "-D__GCC_ATOMIC_INT_LOCK_FREE=2", "-D__GCC_ATOMIC_POINTER_LOCK_FREE=2"]
         done = subprocess.run(["cppcheck", "--std=c99", "--enable=warning,portability", "--inline-suppr", "--quiet",
-                               "--template={file}:{line}: {message} [{id}]", *["--suppress=" + name for name in CPPCHECK_ERRS],
-                               "-DPLUGKIT_IMPLEMENTATION", "-DPLUGKIT_SDK_IMPLEMENTATION", "-D__linux__",
-                               "-D__GNUC__=9", "-D__GCC_ATOMIC_INT_LOCK_FREE=2",
-                               "-D__GCC_ATOMIC_POINTER_LOCK_FREE=2", "-I", ROOT, path], cwd=ROOT, stderr=subprocess.PIPE, text=True)
+                               "--template={file}:{line}: {message} [{id}]", *defines, "-I", ROOT, path,
+                               *["--suppress=" + name for name in CPPCHECK_ERRS]],
+                              cwd=ROOT, stderr=subprocess.PIPE, text=True)
     for line in done.stderr.split("\n"):
         match = re.match(r"(?:.*?/)?(src/\S+?):(\d+): (.*)", line)
         if match:
