@@ -150,25 +150,27 @@ BENCH        := $(patsubst bench/%.c,$(BUILD)/bench/%,$(wildcard bench/*.c))
 BENCH_OWN    := $(addprefix $(BUILD)/bench/,http syscalls)
 BENCH_PEERS  := $(addprefix $(BUILD)/bench/,one_byte nothing plugins/echo plugins/hello plugins_counting/echo \
                     small/hello small/empty small/host.o)
-BENCH_CC      = $(CC) -std=c11 -D_GNU_SOURCE -Wall -Wextra -g -I. -MMD -MP -MF $@.d -MT $@
+BENCH_CFLAGS ?= -O2 -g
+BENCH_CC      = $(CC) -std=c11 -D_GNU_SOURCE -Wall -Wextra -I. -MMD -MP -MF $@.d -MT $@
 BENCH_STEP    = mkdir -p $(@D) && echo '  cc   $@'
 BENCH_HOST    = printf '\#define PLUGKIT_IMPLEMENTATION\n\#include "plugkit.h"\n'
 $(filter-out $(BENCH_OWN),$(BENCH)): $(BUILD)/bench/%: bench/%.c $(BUILD)/bench/plugkit.o | $(HEADERS)
-	@$(BENCH_STEP) && $(BENCH_CC) -O2 -o $@ $< $(BUILD)/bench/plugkit.o $(LDFLAGS) $(LDLIBS) -lm
+	@$(BENCH_STEP) && $(BENCH_CC) $(BENCH_CFLAGS) -o $@ $< $(BUILD)/bench/plugkit.o $(LDFLAGS) $(LDLIBS) -lm
 $(BENCH_OWN): $(BUILD)/bench/%: bench/%.c | $(HEADERS)
-	@$(BENCH_STEP) && $(BENCH_CC) -O2 $(if $(filter syscalls,$*),-DPLUGKIT_TEST) -o $@ $< $(LDFLAGS) $(LDLIBS) -lm
+	@$(BENCH_STEP) && $(BENCH_CC) $(BENCH_CFLAGS) $(if $(filter syscalls,$*),-DPLUGKIT_TEST) -o $@ $< $(LDFLAGS) \
+	    $(LDLIBS) -lm
 $(BUILD)/bench/plugkit.o: plugkit.h
-	@$(BENCH_STEP) && $(BENCH_HOST) | $(BENCH_CC) -O2 -c -x c -o $@ -
+	@$(BENCH_STEP) && $(BENCH_HOST) | $(BENCH_CC) $(BENCH_CFLAGS) -c -x c -o $@ -
 $(BUILD)/bench/nothing: bench/raw/nothing.c
-	@$(BENCH_STEP) && $(BENCH_CC) -O2 -o $@ $<
+	@$(BENCH_STEP) && $(BENCH_CC) $(BENCH_CFLAGS) -o $@ $<
 $(BUILD)/bench/one_byte: bench/raw/one_byte.c
-	@$(BENCH_STEP) && $(BENCH_CC) -O2 -static -o $@ $<
+	@$(BENCH_STEP) && $(BENCH_CC) $(BENCH_CFLAGS) -static -o $@ $<
 $(BUILD)/bench/plugins/echo: bench/plugins/echo.c | $(HEADERS)
-	@$(BENCH_STEP) && $(BENCH_CC) -O2 -o $@ $< $(LDFLAGS) $(LDLIBS)
+	@$(BENCH_STEP) && $(BENCH_CC) $(BENCH_CFLAGS) -o $@ $< $(LDFLAGS) $(LDLIBS)
 $(BUILD)/bench/plugins_counting/echo: bench/plugins/echo.c | $(HEADERS)
-	@$(BENCH_STEP) && $(BENCH_CC) -O2 -DPLUGKIT_TEST -o $@ $< $(LDFLAGS) $(LDLIBS)
+	@$(BENCH_STEP) && $(BENCH_CC) $(BENCH_CFLAGS) -DPLUGKIT_TEST -o $@ $< $(LDFLAGS) $(LDLIBS)
 $(BUILD)/bench/plugins/hello: examples/01_hello/plugins/hello.c | $(HEADERS)
-	@$(BENCH_STEP) && $(BENCH_CC) -O2 -o $@ $< $(LDFLAGS) $(LDLIBS)
+	@$(BENCH_STEP) && $(BENCH_CC) $(BENCH_CFLAGS) -o $@ $< $(LDFLAGS) $(LDLIBS)
 $(BUILD)/bench/small/hello: examples/01_hello/plugins/hello.c | $(HEADERS)
 	@$(BENCH_STEP) && $(BENCH_CC) -Os -s -o $@ $< $(LDFLAGS) $(LDLIBS)
 $(BUILD)/bench/small/empty:

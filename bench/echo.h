@@ -1,7 +1,7 @@
 /* echo.h - the contract that calls are measured with: a request of 250 bytes of JSON, an answer of 200.
  *
- * Its members are what real messages have: numbers, text, a list, a nested object. The HTTP heads come on top, about
- * 200 bytes a message (see README.md). */
+ * Its members are what real messages have: numbers, text, a list, a nested object. The HTTP heads come on top (see
+ * README.md). */
 #ifndef BENCH_ECHO_H
 #define BENCH_ECHO_H
 

@@ -33,8 +33,9 @@ EXPECTED = {
 def bench(tmp_path_factory):
     """What a run of a few laps wrote: the table, and the results by bench and metric."""
     build = tmp_path_factory.mktemp("bench")
-    run = subprocess.run(["make", "-s", "bench", "ROUNDS=0", f"BUILD={build}"], cwd=ROOT, stdin=subprocess.DEVNULL,
-                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    command = ["make", "-s", "bench", "ROUNDS=0", "BENCH_CFLAGS=-O0", f"BUILD={build}"]
+    run = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                         text=True, check=False)
     assert run.returncode == 0, run.stdout
     results = [json.loads(line) for line in (build / "bench.jsonl").read_text().splitlines()]
     return run.stdout, results
