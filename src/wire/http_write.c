@@ -4,38 +4,54 @@
 
 #include <string.h>
 
-static void pk__http_write_text(pk_buf *buf, const char *text)
+static char *pk__http_write_put(char *at, const char *from, size_t len)
 {
-    (void)pk_buf_add(buf, pk_str_from(text));
+    if (len > 0) {
+        memcpy(at, from, len);
+    }
+    return at + len;
+}
+
+/* Five pieces in a row, with one look at the room: heads are written for every message. */
+static void pk__http_write_line(pk_buf *buf, pk_str a, pk_str b, pk_str c, pk_str d, pk_str e)
+{
+    size_t len = a.len + b.len + c.len + d.len + e.len;
+    if (pk_buf_reserve(buf, len)) {
+        char *at = buf->ptr + buf->len;
+        at = pk__http_write_put(at, a.ptr, a.len);
+        at = pk__http_write_put(at, b.ptr, b.len);
+        at = pk__http_write_put(at, c.ptr, c.len);
+        at = pk__http_write_put(at, d.ptr, d.len);
+        (void)pk__http_write_put(at, e.ptr, e.len);
+        buf->len += len;
+    }
+}
+
+static void pk__http_write_pair(pk_buf *buf, pk_str name, pk_str value)
+{
+    pk__http_write_line(buf, name, PK_STR(": "), value, PK_STR("\r\n"), PK_STR(""));
 }
 
 PK__FN void pk__http_write_request(pk_buf *buf, pk_str method, pk_str target, pk_str host)
 {
-    (void)pk_buf_add(buf, method);
-    (void)pk_buf_add_char(buf, ' ');
-    (void)pk_buf_add(buf, target);
-    pk__http_write_text(buf, " HTTP/1.1\r\nHost: ");
-    (void)pk_buf_add(buf, host);
-    pk__http_write_text(buf, "\r\n");
+    pk__http_write_line(buf, method, PK_STR(" "), target, PK_STR(" HTTP/1.1\r\nHost: "), host);
+    (void)pk_buf_add(buf, PK_STR("\r\n"));
 }
 
 PK__FN void pk__http_write_status(pk_buf *buf, int status)
 {
-    char line[] = "HTTP/1.1 000 ";
-    line[9] = (char)('0' + status / 100 % 10);
-    line[10] = (char)('0' + status / 10 % 10);
-    line[11] = (char)('0' + status % 10);
-    pk__http_write_text(buf, line);
-    pk__http_write_text(buf, pk__http_head_reason(status));
-    pk__http_write_text(buf, "\r\n");
+    char number[4] = {'0', '0', '0', ' '};
+    number[0] = (char)('0' + status / 100 % 10);
+    number[1] = (char)('0' + status / 10 % 10);
+    number[2] = (char)('0' + status % 10);
+    pk_str text = {number, sizeof(number)};
+    pk__http_write_line(buf, PK_STR("HTTP/1.1 "), text, pk_str_from(pk__http_head_reason(status)), PK_STR("\r\n"),
+                        PK_STR(""));
 }
 
 PK__FN void pk__http_write_field(pk_buf *buf, const char *name, pk_str value)
 {
-    pk__http_write_text(buf, name);
-    pk__http_write_text(buf, ": ");
-    (void)pk_buf_add(buf, value);
-    pk__http_write_text(buf, "\r\n");
+    pk__http_write_pair(buf, pk_str_from(name), value);
 }
 
 PK__FN void pk__http_write_number(pk_buf *buf, const char *name, uint64_t value)
@@ -53,16 +69,13 @@ PK__FN void pk__http_write_number(pk_buf *buf, const char *name, uint64_t value)
 PK__FN void pk__http_write_fields(pk_buf *buf, const pk_meta *fields, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        (void)pk_buf_add(buf, fields[i].name);
-        pk__http_write_text(buf, ": ");
-        (void)pk_buf_add(buf, fields[i].value);
-        pk__http_write_text(buf, "\r\n");
+        pk__http_write_pair(buf, fields[i].name, fields[i].value);
     }
 }
 
 PK__FN void pk__http_write_end(pk_buf *buf)
 {
-    pk__http_write_text(buf, "\r\n");
+    (void)pk_buf_add(buf, PK_STR("\r\n"));
 }
 
 static bool pk__http_write_is_ours(pk_str name)
