@@ -120,6 +120,18 @@ def test_every_message_is_explained():
     assert not unknown, "docs/troubleshooting.md has no row for:\n" + "\n".join(unknown)
 
 
+def test_every_event_is_listed():
+    registry = (ROOT / "src/host/registry/registry.h").read_text(encoding="utf-8")
+    states = re.search(r"PK__PLUGIN_STATES\(X\)(.*?)\ntypedef", registry, re.S).group(1)
+    names = {f"plugin.{text}" for text in re.findall(r'X\(\w+, "(\w+)"\)', states)} - {"plugin.running"}
+    for path in (ROOT / "src/host").rglob("*.c"):
+        names |= set(re.findall(r'"((?:plugin|manager)\.[a-z]{2,})"', path.read_text(encoding="utf-8")))
+    text = (ROOT / "docs/events.md").read_text(encoding="utf-8")
+
+    assert len(names) > 12
+    assert not [name for name in sorted(names) if f"`{name}`" not in text]
+
+
 def test_every_option_of_the_headers_is_listed():
     used = set()
     for path in (ROOT / "src").rglob("*.[ch]"):
