@@ -50,7 +50,7 @@ PK_API void pk_launch_output(pk_launch *l, pk_stream stream, pk_str bytes);     
 #endif
 PK_API void pk_launch_listening(pk_launch *l, const pk_endpoint *endpoint);        // it can be called there: ready
 PK_API void pk_launch_pid(pk_launch *l, int64_t pid);                              // for people only
-PK_API void pk_launch_exited(pk_launch *l, int wait_status, const char *why);      // waitpid's status; why may be NULL
+PK_API void pk_launch_exited(pk_launch *l, int wait_status, const char *why);      // waitpid's status, -1 = not known; why may be NULL
 typedef struct pk_launcher {
     const char *name;
     bool (*fits)(void *user, const pk_found *found); // optional: absent = takes everything with a path

@@ -20,9 +20,10 @@
 #include "loop.h"
 #include "sys.h"
 
+#define PK__STATUS_UNKNOWN (-1) // exited, but somebody else has its status
+
 #ifndef PLUGKIT_NO_PROCESS
 
-#define PK__STATUS_UNKNOWN (-1) // exited, but somebody else has its status
 #define PK__SPAWN_FDS 16        // declared descriptors of a child, at most
 
 typedef struct pk__spawn_fd {

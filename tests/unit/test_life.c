@@ -397,6 +397,55 @@ static void on_reply(void *user, pk_call id, pk_reply *reply, const pk_error *er
     o->code = err ? err->code : PK_OK;
 }
 
+/* A host that ignores SIGCHLD, or waits for every child there is, takes the statuses away. */
+TEST(life, without_statuses_plugins_are_probed_and_end_for_idleness_all_the_same)
+{
+    world w;
+    prepare(&w);
+    w.probe_status = PK__STATUS_UNKNOWN;
+    REQUIRE_OK(open_world(&w));
+    CHECK_OK(call(&w, NULL));
+    end(&w, PK__STATUS_UNKNOWN);
+    step(&w, 3);
+    CHECK_STR(status_of(&w), "stopped");
+    CHECK_OK(call(&w, NULL));
+    CHECK_INT(w.starts, ==, 2);
+    close_world(&w);
+}
+
+TEST(life, without_a_status_a_probe_that_printed_nothing_is_told_with_its_last_words)
+{
+    world w;
+    prepare(&w);
+    w.caps = "";
+    w.probe_status = PK__STATUS_UNKNOWN;
+    REQUIRE_OK(open_world(&w));
+    CHECK_STR(status_of(&w), "rejected");
+    CHECK_STR(w.why, "cannot probe 'p': exited, status unknown");
+    close_world(&w);
+}
+
+TEST(life, without_a_status_an_end_in_the_middle_of_a_call_is_a_crash)
+{
+    world w;
+    outcome o = {0, PK_OK};
+    prepare(&w);
+    REQUIRE_OK(open_world(&w));
+    w.hold = true;
+    pk_call_desc d = {.contract = "c", .type = "x", .method = "go", .on_reply = on_reply, .user = &o};
+    REQUIRE_OK(pk_caller_start(pk_manager_caller(w.m), &d, NULL, NULL));
+    for (int i = 0; i < 100 && !w.held; i++) {
+        step(&w, 1);
+    }
+    REQUIRE(w.held);
+    end(&w, PK__STATUS_UNKNOWN);
+    step(&w, 5);
+    CHECK_INT(o.count, ==, 1);
+    CHECK_CONTAINS(w.events, "backoff");
+    CHECK_CONTAINS(w.why, "the plugin 'p' crashed: exited, status unknown");
+    close_world(&w);
+}
+
 TEST(life, stopping_drains_and_a_call_that_takes_too_long_is_interrupted)
 {
     world w;

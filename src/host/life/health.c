@@ -3,8 +3,9 @@
  * Only dialects with PK_DIALECT_HEALTH are asked, and Go framework plugins only when something failed: asking counts as
  * work there and would keep an idle plugin alive for ever. The answers: 2xx is well (a JSON body with a "status" of
  * "degraded" is less than well), anything else is a miss. A miss counts only while no call is in flight: a plugin that
- * works on one may be too busy to answer. After a transport failure there is no second chance: it is asked at once,
- * and ended if it does not answer. */
+ * works on one may be too busy to answer. After a transport failure it is asked at once, and ended if it does not
+ * answer; but if it cannot even be reached, it most likely has just died, and its exit, which comes in a moment, says
+ * better why: it is asked once more before it is ended. */
 #include <string.h>
 
 #include "../../base/error.h"
@@ -12,7 +13,7 @@
 #include "../../os/clock.h"
 #include "life.h"
 
-enum { PK__HEALTH_RETRY_MAX = 50 };
+enum { PK__HEALTH_RETRY_MAX = 50, PK__HEALTH_SECOND_MS = 20 };
 
 static void pk__health_later(pk_launch *l, uint32_t delay_ms)
 {
@@ -54,6 +55,7 @@ static void pk__health_good(pk_launch *l, const pk_reply *reply)
     bool degraded = reply->body.bytes.len && pk_json_parse(&mem, reply->body.bytes, &doc, NULL) == PK_OK &&
                     pk_json_is(pk_json_get(doc, "status"), "degraded");
     l->misses = 0;
+    l->is_second = false;
     pk__registry_lock(r);
     pk__instance_state from = l->instance->state;
     bool moved = pk__states_instance(&l->instance->state, degraded ? PK__INSTANCE_ON_DEGRADE : PK__INSTANCE_ON_RECOVER);
@@ -74,7 +76,8 @@ static void pk__health_good(pk_launch *l, const pk_reply *reply)
     pk_mem_free(&mem);
 }
 
-static void pk__health_bad(pk_launch *l, const pk_error *err)
+/* Returns when to ask again; 0 = never, or as usual. */
+static uint32_t pk__health_bad(pk_launch *l, const pk_error *err)
 {
     pk__registry *r = l->life->registry;
     pk_error why;
@@ -83,12 +86,17 @@ static void pk__health_bad(pk_launch *l, const pk_error *err)
     bool busy = l->instance->in_flight > 0;
     pk__registry_unlock(r);
     l->misses += !busy;
+    if (suspect && err->code == PK_ERR_PLUGIN_CONNECTION && !l->is_second) {
+        l->is_second = true;
+        return PK__HEALTH_SECOND_MS;
+    }
     if (suspect || l->misses >= l->life->desc->health.misses) {
         (void)pk_error_set(&why, PK_ERR_UNHEALTHY, "plugin '%s' is not healthy: %s", l->plugin->id, err->msg);
         pk__keeper_fail(l->keeper, &why);
-        return;
+        return 0;
     }
     pk__life_log(l->life, PK_LOG_WARN, "plugin.health", l->plugin->id, err->msg);
+    return 0;
 }
 
 static void pk__health_on_reply(void *user, pk_call call, pk_reply *reply, const pk_error *err)
@@ -113,13 +121,14 @@ static void pk__health_on_reply(void *user, pk_call call, pk_reply *reply, const
     if (l->step != PK__LAUNCH_UP) {
         return;
     }
+    uint32_t soon_ms = 0;
     if (!err || (l->is_framework && err->sent == PK_SENT_ANSWERED)) {
         pk__health_good(l, reply);
     } else {
-        pk__health_bad(l, err);
+        soon_ms = pk__health_bad(l, err);
     }
-    if (l->step == PK__LAUNCH_UP && pk__health_is_asked(l)) {
-        pk__health_later(l, l->life->desc->health.interval_ms);
+    if (l->step == PK__LAUNCH_UP && (soon_ms || pk__health_is_asked(l))) {
+        pk__health_later(l, soon_ms ? soon_ms : l->life->desc->health.interval_ms);
     }
 }
 

@@ -205,7 +205,8 @@ static void pk__keeper_finish(pk__keeper *k)
     pk_launch *l = k->launch;
     pk_error why;
     pk__keeper_why(k, l, &why);
-    bool idle = k->plugin->state == PK__PLUGIN_RUNNING && l->failure.code == PK_OK && l->wait_status == 0;
+    bool idle = k->plugin->state == PK__PLUGIN_RUNNING && l->failure.code == PK_OK &&
+                (l->wait_status == 0 || (l->wait_status == PK__STATUS_UNKNOWN && !l->was_busy));
     bool asked = k->is_stop_asked;
     pk__telling_clean_up(l);
     pk__launching_destroy(l);
@@ -229,7 +230,8 @@ static void pk__keeper_probed(pk__keeper *k)
     pk__capabilities found;
     pk_error why;
     pk_err rc = PK_OK;
-    if (l->failure.code || l->wait_status != 0) {
+    bool unknown = l->wait_status == PK__STATUS_UNKNOWN && l->printed.len > 0; // then what it printed has to tell
+    if (l->failure.code || (l->wait_status != 0 && !unknown)) {
         pk__keeper_why(k, l, &why);
         rc = why.code;
     } else {
@@ -261,6 +263,7 @@ PK__FN void pk__keeper_exited(pk__keeper *k)
         pk__keeper_probed(k);
         return;
     }
+    k->launch->was_busy = pk__keeper_in_flight(k, false) > 0;
     (void)pk__keeper_move_instance(k, PK__INSTANCE_ON_EXIT, false);
     pk__health_end(k->launch);
     if (i->channel && i->dialect->interrupt) {

@@ -79,10 +79,12 @@ struct pk_launch {
     pk_buf printed;           // a probe's stdout
     char tail[PK__LIFE_TAIL]; // the last of stderr, for the error of a failed start
     pk_error failure;         // why it is being ended; code PK_OK = no reason of ours
+    bool was_busy;            // calls were in flight when it ended
     pk_timer timer;           // the deadline of the step
     pk_timer health;          // the next question, or the next try to reach it
     uint32_t retry_ms, misses;
     bool is_asking;           // a health request is under way
+    bool is_second;           // of two questions to one that could not be reached
     pk_call asking;
     bool is_framework;        // speaks as the Go framework does
     const char *socket;       // where it was told to listen, a path in mem; NULL = nowhere, or by TCP
