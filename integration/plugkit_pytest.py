@@ -220,11 +220,17 @@ class _Process:
     def _reap(self):
         # The pid stays taken until the status is fetched, and that happens with the lock held: no kill() of ours can
         # meet a stranger's process.
-        os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
-        with self.lock:
-            status = os.waitpid(self.pid, 0)[1]
-            self.status = os.WEXITSTATUS(status) if os.WIFEXITED(status) else -os.WTERMSIG(status)
+        if hasattr(os, "waitid"):  # not on every system in every Python
+            os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
+            with self.lock:
+                self._fetch_status()
+        else:
+            self._fetch_status()
         self.ended.set()
+
+    def _fetch_status(self):
+        status = os.waitpid(self.pid, 0)[1]
+        self.status = os.WEXITSTATUS(status) if os.WIFEXITED(status) else -os.WTERMSIG(status)
 
     def signal(self, number):
         with self.lock:

@@ -211,4 +211,3 @@ def test_headers_compile_with_all_warnings(compiler, tmp_path):
     warnings = "-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror -fsyntax-only".split()
 
     subprocess.run([*compiler.split(), *warnings, "-I", str(ROOT), str(source)], check=True, timeout=120)
-

@@ -307,8 +307,8 @@ def test_analytics_counts_bytes_that_are_not_utf8_apart(plugin):
 
 
 def test_languages_all_process_a_file(example, free_dir):
-    present = [name for name, tool in (("py-processor", "python3"), ("js-processor", "node"), ("sh-processor", "base64"),
-                                       ("go-processor", "go")) if shutil.which(tool)]
+    needed = {"py": "python3", "js": "node", "sh": "base64", "go": "go"}
+    present = [f"{language}-processor" for language, tool in needed.items() if shutil.which(tool)]
     (free_dir / "text").write_text("# Title\nword\nanother word\n")
 
     run = example("06_languages", "text", plugins=present)

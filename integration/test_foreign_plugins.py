@@ -277,7 +277,8 @@ def test_says_why_it_cannot_listen(plugin, language, request, free_dir):
     path = request.getfixturevalue("go_program") if language == "go" else LANGUAGES / f"plugins/{language}-processor"
     nowhere = f"{UNIX}{free_dir}/no/such/folder/x.sock"
 
-    with pytest.raises(pytest.fail.Exception, match="ended with 1: cannot (serve|listen): .*([Nn]o such file|ENOENT|EACCES)"):
+    reason = "ended with 1: cannot (serve|listen): .*([Nn]o such file|ENOENT|EACCES)"
+    with pytest.raises(pytest.fail.Exception, match=reason):
         plugin(path, listen=nowhere)
 
 

@@ -121,7 +121,8 @@ static pk_err analyze(const analytics *self, pk_ctx *ctx, const analyze_request 
     if (request->data.len > UINT32_MAX) {
         return pk_error_set(err, PK_ERR_LIMIT, "cannot analyze the text: it is larger than 4 GiB");
     }
-    uint32_t *counts = (uint32_t *)calloc(CODE_POINTS, sizeof(*counts)); // 4 MiB, of which the kernel gives what is used
+    /* 4 MiB, of which the kernel gives what is used. */
+    uint32_t *counts = (uint32_t *)calloc(CODE_POINTS, sizeof(*counts));
     if (!counts) {
         return pk_error_set(err, PK_ERR_NO_MEMORY, "cannot analyze the text: out of memory");
     }

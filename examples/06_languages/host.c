@@ -30,6 +30,11 @@ static void preview(const process_response *r)
     }
 }
 
+static bool is_wanted(const pk_service_info *service)
+{
+    return pk_str_is(service->contract, "dataProcessor") && ends_with(service->type, PK_STR("-processor"));
+}
+
 static pk_err process(pk_manager *m, pk_str type, pk_str text, pk_error *err)
 {
     data_processor dp;
@@ -61,7 +66,7 @@ static int process_by_all(pk_manager *m, pk_str text)
     for (size_t i = 0; i < count; i++) {
         for (size_t k = 0; k < plugins[i].service_count; k++) {
             pk_str type = plugins[i].services[k].type;
-            if (!pk_str_is(plugins[i].services[k].contract, "dataProcessor") || !ends_with(type, PK_STR("-processor"))) {
+            if (!is_wanted(&plugins[i].services[k])) {
                 continue;
             }
             printf("%" PK_FMT "\n", PK_ARG(type));

@@ -3,7 +3,7 @@
  *     ls *.c | host
  *
  * Reads names of files from its standard input as they come, and writes their checksums as they come: one thread, no
- * waiting but in poll(). Up to IN_FLIGHT calls are under way at a time; while there are that many, no names are read. */
+ * waiting but in poll(). Up to IN_FLIGHT calls are under way at a time; meanwhile no further names are read. */
 #define PLUGKIT_IMPLEMENTATION
 #include "../../plugkit.h"
 #include "../../contracts/data_processor.h"

@@ -8,8 +8,8 @@
  *                answer, and its exit status tells whether that is good; if not, the call fails with what it wrote to
  *                standard error.
  *
- * Nothing here waits. Input and output are one socket pair, watched by the manager's loop: the write side is closed when
- * the body ends, and the read side ends when the program does. (A socket also spares us SIGPIPE, which a pipe does not.)
+ * Nothing here waits. Input and output are one socket pair, watched by the manager's loop: the write side is closed
+ * when the body ends, and the read side ends when the program does. (A socket can be written to without SIGPIPE.)
  *
  *     static const pk_launcher *launchers[] = {&filter_launcher};
  *     static const pk_dialect *dialects[] = {&filter_dialect};

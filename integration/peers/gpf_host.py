@@ -170,8 +170,7 @@ class Plugin:
             fields["pluginType"] = ""
         fields["idleTimeout"] = self.config["idle_ns"]
         if self.config["types"]:
-            fields["configTypes"] = [dict(value, type=kind) if self.flavour == "ocm" else
-                                     {"type": kind, "data": value if isinstance(value, bytes) else marshal(value).encode()}
+            fields["configTypes"] = [dict(value, type=kind) if self.flavour == "ocm" else {"type": kind, "data": value}
                                      for kind, value in self.config["types"]]
         return marshal(fields)
 

@@ -62,8 +62,8 @@ def capabilities():
         declared = os.environ.get("GPF_CONFIG_TYPES", "").split()
         return {"types": Map({contract: [{"type": name, "jsonSchema": SCHEMA}]}),
                 **({"configTypes": declared} if declared else {})}
-    return {"capabilities": [{"type": "blobTransformer",
-                              "supportedTransformerSpecTypes": [{"type": name, "aliases": None, "jsonSchema": SCHEMA}]}]}
+    spec_type = {"type": name, "aliases": None, "jsonSchema": SCHEMA}
+    return {"capabilities": [{"type": "blobTransformer", "supportedTransformerSpecTypes": [spec_type]}]}
 
 
 # ---- the configuration
@@ -91,7 +91,8 @@ class Config:
     def _take(fields, key, kind, name, default):
         value = fields.get(key, default)
         if not isinstance(value, kind) or isinstance(value, bool):
-            given = {str: "string", int: "number", bool: "bool", list: "array", dict: "object"}.get(type(value), "number")
+            kinds = {str: "string", bool: "bool", list: "array", dict: "object"}
+            given = kinds.get(type(value), "number")
             raise ValueError(f"json: cannot unmarshal {given} into Go struct field Config.{key} of type {name}")
         return value
 
