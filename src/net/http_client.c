@@ -103,7 +103,11 @@ PK__FN void pk__http_client_destroy(pk__http_client *c)
         c->doomed = true; // the callback that we are in returns to our code first
         return;
     }
+    bool could_post = c->opened && c->fd < 0 && c->wakes;
     pk__http_client_close(c);
+    if (could_post) { // a transport without a descriptor may have called just now
+        pk_loop_unpost((pk_loop *)c->wakes, &c->task);
+    }
     pk__http_client_shrink(c);
     pk__free(c->desc.alloc, c, sizeof(*c));
 }
@@ -254,6 +258,9 @@ PK__FN pk_err pk__http_client_begin(pk__http_client *c, pk__http_exchange *x, pk
     pk_err rc = pk__http_client_check(x, err);
     if (rc) {
         return rc;
+    }
+    if (x->deadline != PK_FOREVER && pk__clock_ns() >= x->deadline) {
+        return pk_error_set(err, PK_ERR_PLUGIN_TIMEOUT, "cannot send a request: the deadline has passed already");
     }
     if (!c->room) {
         c->room = (pk__http_client_room *)pk__resize(c->desc.alloc, NULL, 0, sizeof(*c->room));

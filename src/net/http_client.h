@@ -9,7 +9,8 @@
  *     pk__http_client_start  is driven by a loop: never waits, reports the end to on_end.
  *
  * Transports with a descriptor are polled. One without is asked again when it calls pk_conn_ready, which needs a loop:
- * _run gives PK_ERR_UNSUPPORTED there, nothing is sent, and its client is to be destroyed on the loop's thread.
+ * _run gives PK_ERR_UNSUPPORTED there, and nothing is sent. Such a client is destroyed on the loop's thread, before the
+ * loop is.
  * Callbacks run on the driving thread, never after the end, and may do anything, destroy included.
  *
  * How far a failed exchange got is told exactly (x->sent): PK_SENT_NO only if no byte of the request was handed to the
@@ -123,7 +124,8 @@ typedef struct pk__http_client {
     bool watching;
     bool doomed;             // destroyed in a callback
     unsigned depth;          // of callbacks on the stack
-    pk_loop *loop;           // of the running or last exchange
+    pk_loop *loop;           // of the running exchange
+    void *wakes;             // the same for pk_conn_ready; atomic, and kept
     pk_watch watch;
     pk_timer timer;
     pk_task task;

@@ -101,6 +101,7 @@ PK__FN void pk__http_client_undrive(pk__http_client *c)
     }
     pk_timer_stop(c->loop, &c->timer);
     pk_loop_unpost(c->loop, &c->task);
+    c->loop = NULL; // another thread may use the connection next, or destroy it
 }
 
 /* The last thing that is done for an exchange: on_end may destroy the client. why NULL = all went well. */
@@ -192,9 +193,7 @@ static void pk__http_client_on_time(void *user)
 static void pk__http_client_on_conn(pk_conn *conn)
 {
     pk__http_client *c = PK__OF(conn, pk__http_client, conn);
-    if (c->loop) {
-        pk_loop_post(c->loop, &c->task);
-    }
+    pk_loop_post((pk_loop *)pk__atomic_load_ptr(&c->wakes), &c->task);
 }
 
 PK__FN pk_err pk__http_client_start(pk__http_client *c, pk_loop *loop, pk__http_exchange *x, pk_error *err)
@@ -205,6 +204,7 @@ PK__FN pk_err pk__http_client_start(pk__http_client *c, pk_loop *loop, pk__http_
     }
     c->driven = true;
     c->loop = loop;
+    pk__atomic_store_ptr(&c->wakes, loop);
     c->conn.on_ready = pk__http_client_on_conn;
     c->watch.on_ready = pk__http_client_on_ready;
     c->watch.user = c;
