@@ -1062,7 +1062,7 @@ PK_API void pk_launch_output(pk_launch *l, pk_stream stream, pk_str bytes);     
 #endif
 PK_API void pk_launch_listening(pk_launch *l, const pk_endpoint *endpoint);        // it can be called there: ready
 PK_API void pk_launch_pid(pk_launch *l, int64_t pid);                              // for people only
-PK_API void pk_launch_exited(pk_launch *l, int wait_status, const char *why);      // waitpid's status; why may be NULL
+PK_API void pk_launch_exited(pk_launch *l, int wait_status, const char *why);      // waitpid's status, -1 = not known; why may be NULL
 typedef struct pk_launcher {
     const char *name;
     bool (*fits)(void *user, const pk_found *found); // optional: absent = takes everything with a path
@@ -2524,6 +2524,7 @@ PK__FN bool pk__atomic_cas_ptr(void **at, void *expected, void *value)
 #include <signal.h>
 #include <stdio.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 #include <sys/uio.h>
@@ -2535,7 +2536,6 @@ PK__FN bool pk__atomic_cas_ptr(void **at, void *expected, void *value)
 #include <sys/un.h>
 #endif
 #ifndef PLUGKIT_NO_PROCESS
-#include <sys/resource.h>
 #include <sys/wait.h>
 #endif
 #ifndef PLUGKIT_NO_THREADS
@@ -2568,6 +2568,7 @@ PK__FN bool pk__atomic_cas_ptr(void **at, void *expected, void *value)
     X(ssize_t, pread, (int fd, void *buf, size_t cap, off_t at), pread(fd, buf, cap, at), EIO, -1)          \
     X(off_t, lseek, (int fd, off_t at, int whence), lseek(fd, at, whence), ESPIPE, -1)                      \
     X(int, fcntl, (int fd, int command, int value), fcntl(fd, command, value), EMFILE, -1)                  \
+    X(int, fd_limit, (struct rlimit *out), getrlimit(RLIMIT_NOFILE, out), EINVAL, -1)                       \
     X(int, flock, (int fd, int operation), flock(fd, operation), ENOLCK, -1)                                \
     X(int, pipe, (int out[2], int flags), pk__sys_port_pipe(out, flags), EMFILE, -1)                        \
     X(int, stat, (const char *path, struct stat *out), stat(path, out), EIO, -1)                            \
@@ -2669,7 +2670,6 @@ PK__FN bool pk__atomic_cas_ptr(void **at, void *expected, void *value)
     X(ssize_t, getdents, (int fd, void *buf, size_t cap), pk__sys_port_getdents(fd, buf, cap), ENOSYS, -1)  \
     X(int, setpgid, (pid_t pid, pid_t group), setpgid(pid, group), EPERM, -1)                               \
     X(int, close_range, (unsigned first), pk__sys_port_close_range(first), ENOSYS, -1)                      \
-    X(int, fd_limit, (struct rlimit *out), getrlimit(RLIMIT_NOFILE, out), EINVAL, -1)                       \
     X(int, die_with_parent, (int number), pk__sys_port_die_with_parent(number), EINVAL, -1)                 \
     X(int, waitid, (idtype_t type, id_t id, siginfo_t *out, int options), waitid(type, id, out, options),   \
       EINTR, -1)                                                                                            \
@@ -2958,6 +2958,7 @@ PK__FN size_t pk__fd_count(void);                                   // open in t
 /* Fills buf from byte `at` of a file, as far as one read goes; *got 0 = the file ends there. Without descriptors in the
  * build: PK_ERR_UNSUPPORTED. */
 PK__FN pk_err pk__fd_read_at(int fd, void *buf, size_t cap, uint64_t at, size_t *got, pk_error *err);
+PK__FN void pk__fd_explain(pk_error *err); // no descriptors left? Then it says how many there may be
 #ifndef PK__NO_POLL
 PK__FN pk_err pk__fd_socketpair(int out[2], pk_error *err);         // Unix stream; both non-blocking
 /* Is the other end of a Unix socket our own user (or root)? PK_ERR_PERMISSION: it is not. *pid may be NULL.
@@ -3268,9 +3269,10 @@ PK__FN void pk__sigpipe_restore(pk__sigpipe *s); // keeps errno
 
 
 
+#define PK__STATUS_UNKNOWN (-1) // exited, but somebody else has its status
+
 #ifndef PLUGKIT_NO_PROCESS
 
-#define PK__STATUS_UNKNOWN (-1) // exited, but somebody else has its status
 #define PK__SPAWN_FDS 16        // declared descriptors of a child, at most
 
 typedef struct pk__spawn_fd {
@@ -4432,6 +4434,15 @@ PK__FN size_t pk__fd_count(void)
     return count ? count - 1 : 0; // without the one we looked with
 }
 
+PK__FN void pk__fd_explain(pk_error *err)
+{
+    struct rlimit limit;
+    size_t len = strlen(err->msg);
+    if (err->sys_errno == EMFILE && PK__SYS(fd_limit)(&limit) == 0 && limit.rlim_cur != RLIM_INFINITY) {
+        (void)snprintf(err->msg + len, sizeof(err->msg) - len, " (at most %lu: ulimit -n)", (unsigned long)limit.rlim_cur);
+    }
+}
+
 #else
 
 PK__FN pk_err pk__fd_read_at(int fd, void *buf, size_t cap, uint64_t at, size_t *got, pk_error *err)
@@ -4439,6 +4450,11 @@ PK__FN pk_err pk__fd_read_at(int fd, void *buf, size_t cap, uint64_t at, size_t 
     (void)fd, (void)buf, (void)cap, (void)at;
     *got = 0;
     return pk_error_set(err, PK_ERR_UNSUPPORTED, "cannot read the file: this build knows no descriptors");
+}
+
+PK__FN void pk__fd_explain(pk_error *err)
+{
+    (void)err;
 }
 
 #endif // PK__NO_FD
@@ -6699,6 +6715,20 @@ PK__FN const char *pk__process_step_name(int32_t step)
     return step > 0 && step < (int32_t)PK__COUNT(names) ? names[step] : names[0];
 }
 
+/* What the system says about programs that cannot be run is often about another file than one would think. */
+PK__FN const char *pk__process_reason(const pk__process_job *job)
+{
+    struct stat st;
+    bool exec = job->report.step == PK__STEP_EXEC;
+    if (exec && job->report.error == ENOEXEC) {
+        return "exec: no program of this kind of machine, and no script that begins with #!";
+    }
+    if (exec && job->report.error == ENOENT && PK__SYS(stat)(job->desc->path, &st) == 0) {
+        return "exec: the interpreter that its first line names, or its loader";
+    }
+    return pk__process_step_name(job->report.step);
+}
+
 /* Takes fd; returns it or a copy above `highest`. -1 with errno: fd is closed. */
 PK__FN int pk__process_above(int fd, int highest)
 {
@@ -6844,7 +6874,7 @@ PK__FN pk_err pk__process_spawn(pk__process *p, const pk__spawn_desc *desc, pk_e
     if (pid == 0) {
         code = job.report.error == ENOMEM ? PK_ERR_NO_MEMORY : PK_ERR_EXEC;
         return pk_error_sys(err, code, job.report.error, "cannot start '%s': %s", desc->path,
-                            pk__process_step_name(job.report.step));
+                            pk__process_reason(&job));
     }
     p->pid = pid;
     p->owner = (long)getpid();
@@ -10072,7 +10102,9 @@ PK__FN pk_str pk__http_head_find(const pk_meta *fields, size_t count, pk_str nam
 {
     static const pk_str none = {"", 0};
     for (size_t i = 0; i < count; i++) {
-        if (fields[i].name.len == name.len && pk_str_ieq(fields[i].name, name)) {
+        /* Most peers write names as everybody does, and that is quickly seen. */
+        if (fields[i].name.len == name.len &&
+            (memcmp(fields[i].name.ptr, name.ptr, name.len) == 0 || pk_str_ieq(fields[i].name, name))) {
             return fields[i].value;
         }
     }
@@ -10734,38 +10766,54 @@ PK__FN const char *pk__http_write_refused(const pk_meta *fields, size_t count, s
 
 
 
-static void pk__http_write_text(pk_buf *buf, const char *text)
+static char *pk__http_write_put(char *at, const char *from, size_t len)
 {
-    (void)pk_buf_add(buf, pk_str_from(text));
+    if (len > 0) {
+        memcpy(at, from, len);
+    }
+    return at + len;
+}
+
+/* Five pieces in a row, with one look at the room: heads are written for every message. */
+static void pk__http_write_line(pk_buf *buf, pk_str a, pk_str b, pk_str c, pk_str d, pk_str e)
+{
+    size_t len = a.len + b.len + c.len + d.len + e.len;
+    if (pk_buf_reserve(buf, len)) {
+        char *at = buf->ptr + buf->len;
+        at = pk__http_write_put(at, a.ptr, a.len);
+        at = pk__http_write_put(at, b.ptr, b.len);
+        at = pk__http_write_put(at, c.ptr, c.len);
+        at = pk__http_write_put(at, d.ptr, d.len);
+        (void)pk__http_write_put(at, e.ptr, e.len);
+        buf->len += len;
+    }
+}
+
+static void pk__http_write_pair(pk_buf *buf, pk_str name, pk_str value)
+{
+    pk__http_write_line(buf, name, PK_STR(": "), value, PK_STR("\r\n"), PK_STR(""));
 }
 
 PK__FN void pk__http_write_request(pk_buf *buf, pk_str method, pk_str target, pk_str host)
 {
-    (void)pk_buf_add(buf, method);
-    (void)pk_buf_add_char(buf, ' ');
-    (void)pk_buf_add(buf, target);
-    pk__http_write_text(buf, " HTTP/1.1\r\nHost: ");
-    (void)pk_buf_add(buf, host);
-    pk__http_write_text(buf, "\r\n");
+    pk__http_write_line(buf, method, PK_STR(" "), target, PK_STR(" HTTP/1.1\r\nHost: "), host);
+    (void)pk_buf_add(buf, PK_STR("\r\n"));
 }
 
 PK__FN void pk__http_write_status(pk_buf *buf, int status)
 {
-    char line[] = "HTTP/1.1 000 ";
-    line[9] = (char)('0' + status / 100 % 10);
-    line[10] = (char)('0' + status / 10 % 10);
-    line[11] = (char)('0' + status % 10);
-    pk__http_write_text(buf, line);
-    pk__http_write_text(buf, pk__http_head_reason(status));
-    pk__http_write_text(buf, "\r\n");
+    char number[4] = {'0', '0', '0', ' '};
+    number[0] = (char)('0' + status / 100 % 10);
+    number[1] = (char)('0' + status / 10 % 10);
+    number[2] = (char)('0' + status % 10);
+    pk_str text = {number, sizeof(number)};
+    pk__http_write_line(buf, PK_STR("HTTP/1.1 "), text, pk_str_from(pk__http_head_reason(status)), PK_STR("\r\n"),
+                        PK_STR(""));
 }
 
 PK__FN void pk__http_write_field(pk_buf *buf, const char *name, pk_str value)
 {
-    pk__http_write_text(buf, name);
-    pk__http_write_text(buf, ": ");
-    (void)pk_buf_add(buf, value);
-    pk__http_write_text(buf, "\r\n");
+    pk__http_write_pair(buf, pk_str_from(name), value);
 }
 
 PK__FN void pk__http_write_number(pk_buf *buf, const char *name, uint64_t value)
@@ -10783,16 +10831,13 @@ PK__FN void pk__http_write_number(pk_buf *buf, const char *name, uint64_t value)
 PK__FN void pk__http_write_fields(pk_buf *buf, const pk_meta *fields, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        (void)pk_buf_add(buf, fields[i].name);
-        pk__http_write_text(buf, ": ");
-        (void)pk_buf_add(buf, fields[i].value);
-        pk__http_write_text(buf, "\r\n");
+        pk__http_write_pair(buf, fields[i].name, fields[i].value);
     }
 }
 
 PK__FN void pk__http_write_end(pk_buf *buf)
 {
-    pk__http_write_text(buf, "\r\n");
+    (void)pk_buf_add(buf, PK_STR("\r\n"));
 }
 
 static bool pk__http_write_is_ours(pk_str name)
@@ -11009,7 +11054,8 @@ PK__FN pk_io pk__http_out_push(pk__http_out *o, const pk__http_wire *wire, pk_er
  *     pk__http_client_start  is driven by a loop: never waits, reports the end to on_end.
  *
  * Transports with a descriptor are polled. One without is asked again when it calls pk_conn_ready, which needs a loop:
- * _run gives PK_ERR_UNSUPPORTED there, nothing is sent, and its client is to be destroyed on the loop's thread.
+ * _run gives PK_ERR_UNSUPPORTED there, and nothing is sent. Such a client is destroyed on the loop's thread, before the
+ * loop is.
  * Callbacks run on the driving thread, never after the end, and may do anything, destroy included.
  *
  * How far a failed exchange got is told exactly (x->sent): PK_SENT_NO only if no byte of the request was handed to the
@@ -11021,7 +11067,7 @@ PK__FN pk_io pk__http_out_push(pk__http_out *o, const pk__http_wire *wire, pk_er
  * connection whose request was not sent to its end, or on which more came than the answer, is not used again. Lengths,
  * framing and limits are as strict as in wire/http_head.h. */
 #ifdef PLUGKIT_LINES
-#line 22 "src/net/http_client.h"
+#line 23 "src/net/http_client.h"
 #endif
 
 
@@ -11126,7 +11172,8 @@ typedef struct pk__http_client {
     bool watching;
     bool doomed;             // destroyed in a callback
     unsigned depth;          // of callbacks on the stack
-    pk_loop *loop;           // of the running or last exchange
+    pk_loop *loop;           // of the running exchange
+    void *wakes;             // the same for pk_conn_ready; atomic, and kept
     pk_watch watch;
     pk_timer timer;
     pk_task task;
@@ -11815,7 +11862,11 @@ static pk_err pk__socket_refused(const pk__address *a, int reason, pk_error *err
 {
     char text[PK__ADDRESS_TEXT_MAX];
     (void)pk__address_format(a, text, sizeof(text));
-    return pk_error_sys(err, PK_ERR_PLUGIN_CONNECTION, reason, "cannot connect to '%s'", text);
+    (void)pk_error_sys(err, PK_ERR_PLUGIN_CONNECTION, reason, "cannot connect to '%s'", text);
+    if (err) {
+        pk__fd_explain(err);
+    }
+    return PK_ERR_PLUGIN_CONNECTION;
 }
 
 PK__FN pk_io pk__socket_connect(const pk__address *a, int *fd, pk_error *err)
@@ -11828,7 +11879,7 @@ PK__FN pk_io pk__socket_connect(const pk__address *a, int *fd, pk_error *err)
     }
     int s = pk__fd_lift(PK__SYS(socket)(name.any.sa_family, SOCK_STREAM, 0));
     if (s < 0) {
-        (void)pk__socket_refused(a, errno, err);
+        (void)pk_error_sys(err, PK_ERR_OS, errno, "cannot open a socket"); // that is our fault, not the peer's
         return PK_IO_FAILED;
     }
     pk__socket_prepare(s, name.any.sa_family);
@@ -11980,22 +12031,18 @@ static pk_err pk__socket_file_short(pk_error *err)
 }
 
 /* Where the system cannot: what is read but not taken is read again with the next piece. */
-static pk_io pk__socket_copy_file(int fd, int file, off_t at, size_t size, size_t *sent, pk_error *err)
+static pk_io pk__socket_copy_file(int fd, int file, uint64_t at, size_t size, size_t *sent, pk_error *err)
 {
     char buf[16 * 1024];
-    ssize_t n;
-    do {
-        n = PK__SYS(pread)(file, buf, PK__MIN(size, sizeof(buf)), at);
-    } while (n < 0 && errno == EINTR);
-    if (n < 0) {
-        (void)pk_error_sys(err, PK_ERR_OS, errno, "cannot read the file to send");
+    size_t n = 0;
+    pk_err rc = pk__fd_read_at(file, buf, PK__MIN(size, sizeof(buf)), at, &n, err);
+    if (rc == PK_OK && n == 0) {
+        rc = pk__socket_file_short(err);
+    }
+    if (rc) {
         return PK_IO_FAILED;
     }
-    if (n == 0) {
-        (void)pk__socket_file_short(err);
-        return PK_IO_FAILED;
-    }
-    pk_str part = {buf, (size_t)n};
+    pk_str part = {buf, n};
     return pk__socket_send(fd, &part, 1, sent, err);
 }
 
@@ -12011,7 +12058,7 @@ PK__FN pk_io pk__socket_send_file(int fd, int file, uint64_t offset, uint64_t si
     } while (n < 0 && errno == EINTR);
     pk__sigpipe_restore(&guard);
     if (n < 0 && (errno == ENOSYS || errno == EINVAL || errno == EOPNOTSUPP)) {
-        return pk__socket_copy_file(fd, file, (off_t)offset, piece, sent, err);
+        return pk__socket_copy_file(fd, file, offset, piece, sent, err);
     }
     if (n == 0) {
         (void)pk__socket_file_short(err);
@@ -12149,6 +12196,7 @@ PK__FN const pk_transport *pk__transport_find(const pk_transport *const *more, s
 
 
 
+
 enum {
     PK__HTTP_OUT_HEAD = 64 * 1024,  // the largest head, with a small body
     PK__HTTP_OUT_SMALL = 8 * 1024,  // bodies up to here are copied behind the head
@@ -12166,23 +12214,6 @@ static pk_io pk__http_out_send_file(const pk__http_out *o, const pk__http_wire *
 {
     (void)o, (void)wire, (void)sent, (void)err;
     return PK_IO_CLOSED;
-}
-#endif
-
-#ifndef PK__NO_FD
-static ssize_t pk__http_out_read_file(int fd, char *buf, size_t cap, uint64_t at)
-{
-    ssize_t n;
-    do {
-        n = PK__SYS(pread)(fd, buf, cap, (off_t)at);
-    } while (n < 0 && errno == EINTR);
-    return n;
-}
-#else // no descriptors: no body can be one
-static int pk__http_out_read_file(int fd, char *buf, size_t cap, uint64_t at)
-{
-    (void)fd, (void)buf, (void)cap, (void)at;
-    return -1;
 }
 #endif
 
@@ -12244,16 +12275,18 @@ PK__FN pk_err pk__http_out_begin(pk__http_out *o, const pk_body *body, bool chun
 /* A piece of a file for a transport that knows no files. */
 static pk_io pk__http_out_stage_file(pk__http_out *o, char *data, pk_error *err)
 {
-    size_t want = (size_t)PK__MIN(o->file_left, (uint64_t)PK__HTTP_OUT_PIECE);
-    int64_t n = pk__http_out_read_file(o->body->fd, data, want, o->file_at);
-    if (n <= 0) {
-        (void)pk_error_set(err, PK_ERR_OS, "cannot send a file: it cannot be read, or is shorter than promised");
+    size_t want = (size_t)PK__MIN(o->file_left, (uint64_t)PK__HTTP_OUT_PIECE), n = 0;
+    if (pk__fd_read_at(o->body->fd, data, want, o->file_at, &n, err)) {
         return PK_IO_FAILED;
     }
-    o->buf.len = (size_t)n;
-    o->file_at += (uint64_t)n;
-    o->file_left -= (uint64_t)n;
-    o->total += (uint64_t)n;
+    if (n == 0) {
+        (void)pk_error_set(err, PK_ERR_OS, "cannot send a file: it is shorter than promised");
+        return PK_IO_FAILED;
+    }
+    o->buf.len = n;
+    o->file_at += n;
+    o->file_left -= n;
+    o->total += n;
     return PK_IO_DONE;
 }
 
@@ -12458,7 +12491,11 @@ PK__FN void pk__http_client_destroy(pk__http_client *c)
         c->doomed = true; // the callback that we are in returns to our code first
         return;
     }
+    bool could_post = c->opened && c->fd < 0 && c->wakes;
     pk__http_client_close(c);
+    if (could_post) { // a transport without a descriptor may have called just now
+        pk_loop_unpost((pk_loop *)c->wakes, &c->task);
+    }
     pk__http_client_shrink(c);
     pk__free(c->desc.alloc, c, sizeof(*c));
 }
@@ -12609,6 +12646,9 @@ PK__FN pk_err pk__http_client_begin(pk__http_client *c, pk__http_exchange *x, pk
     pk_err rc = pk__http_client_check(x, err);
     if (rc) {
         return rc;
+    }
+    if (x->deadline != PK_FOREVER && pk__clock_ns() >= x->deadline) {
+        return pk_error_set(err, PK_ERR_PLUGIN_TIMEOUT, "cannot send a request: the deadline has passed already");
     }
     if (!c->room) {
         c->room = (pk__http_client_room *)pk__resize(c->desc.alloc, NULL, 0, sizeof(*c->room));
@@ -13083,6 +13123,7 @@ PK__FN void pk__http_client_undrive(pk__http_client *c)
     }
     pk_timer_stop(c->loop, &c->timer);
     pk_loop_unpost(c->loop, &c->task);
+    c->loop = NULL; // another thread may use the connection next, or destroy it
 }
 
 /* The last thing that is done for an exchange: on_end may destroy the client. why NULL = all went well. */
@@ -13174,9 +13215,7 @@ static void pk__http_client_on_time(void *user)
 static void pk__http_client_on_conn(pk_conn *conn)
 {
     pk__http_client *c = PK__OF(conn, pk__http_client, conn);
-    if (c->loop) {
-        pk_loop_post(c->loop, &c->task);
-    }
+    pk_loop_post((pk_loop *)pk__atomic_load_ptr(&c->wakes), &c->task);
 }
 
 PK__FN pk_err pk__http_client_start(pk__http_client *c, pk_loop *loop, pk__http_exchange *x, pk_error *err)
@@ -13187,6 +13226,7 @@ PK__FN pk_err pk__http_client_start(pk__http_client *c, pk_loop *loop, pk__http_
     }
     c->driven = true;
     c->loop = loop;
+    pk__atomic_store_ptr(&c->wakes, loop);
     c->conn.on_ready = pk__http_client_on_conn;
     c->watch.on_ready = pk__http_client_on_ready;
     c->watch.user = c;
@@ -15698,6 +15738,7 @@ typedef struct pk__call {
     pk__resumer resumer;  // what exchange.impl points to
     pk_verdict resumed;   // by it; under caller->lock
     bool has_target, queued, waits_chain, waits_loop, ended, timed_out, canceled;
+    bool is_lent; // the loop's thread drives it: its own (blocking) thread touches nothing but the lock until poked
     bool poked, cancel_asked; // under caller->lock
     char *chain_state;
     uint64_t bytes_out, bytes_in;
@@ -15947,9 +15988,11 @@ static void pk__call_name_plugin(pk__call *c)
     case PK_ERR_PLUGIN_CONNECTION:
     case PK_ERR_PLUGIN_TIMEOUT:
     case PK_ERR_HTTP:
+    case PK_ERR_OS:
     case PK_ERR_PROTOCOL: break;
     default: return;
     }
+    pk__fd_explain(&c->error);
     if (!pk_str_starts(pk_str_from(c->error.msg), PK_STR("cannot call '"))) {
         (void)pk__error_wrap(&c->error, "cannot call '%" PK_FMT "'", PK_ARG(c->target.plugin));
     }
@@ -16297,6 +16340,7 @@ static void pk__call_step_send(pk__call *c)
         return;
     }
     c->waits_loop = true;
+    c->is_lent = true;
     c->task.run = pk__call_begin_task;
     c->task.user = c;
     pk_loop_post(c->caller->loop, &c->task);
@@ -16393,6 +16437,9 @@ static bool pk__call_step_before(pk__call *c, size_t end, pk__call_state next, p
 static bool pk__call_advance(pk__call *c)
 {
     for (;;) {
+        if (c->is_lent) {
+            return false;
+        }
         if ((c->timed_out || c->canceled) && c->state < PK__CALL_TRIED) {
             pk__call_abandon(c, c->canceled ? PK_ERR_CANCELED : PK_ERR_PLUGIN_TIMEOUT,
                              c->canceled ? "it was cancelled"
@@ -16467,6 +16514,7 @@ PK_API pk_err pk_caller_call(pk_caller *caller, const pk_call_desc *desc, pk_rep
             pk__mutex_lock(&caller->lock);
             c.poked = false;
             pk__mutex_unlock(&caller->lock);
+            c.is_lent = c.is_lent && !woken; // the loop's last act with it is to poke
             if (!woken && pk__clock_ns() >= c.deadline) {
                 c.timed_out = true;
             }
@@ -17100,6 +17148,12 @@ static void pk__http_attempt_init(pk__http_attempt *h, pk__http_channel *ch, pk_
     pk__http_attempt_fields(h);
 }
 
+/* Nobody has cancelled this call: the plugin has ended, or will, and the next instance may well have the request. */
+static void pk__http_channel_gone(pk_error *why)
+{
+    (void)pk_error_set(why, PK_ERR_PLUGIN_CONNECTION, "cannot finish the call: the plugin has gone or is being stopped");
+}
+
 static void pk__http_channel_run(void *channel, pk_attempt *a)
 {
     pk__http_channel *ch = (pk__http_channel *)channel;
@@ -17108,9 +17162,13 @@ static void pk__http_channel_run(void *channel, pk_attempt *a)
     why.code = PK_OK;
     pk__http_attempt_init(&h, ch, a);
     if (pk__http_pool_take(&ch->pool, &h.client, &why) == PK_OK) {
-        (void)pk__http_client_run(h.client, &h.x, &why);
+        if (pk__http_client_run(h.client, &h.x, &why) && pk__atomic_load(&h.client->interrupted)) {
+            pk__http_channel_gone(&why);
+        }
         pk__http_pool_give(&ch->pool, h.client);
         a->sent = h.x.sent;
+    } else if (why.code == PK_ERR_STOPPED) {
+        pk__http_channel_gone(&why);
     }
     pk_attempt_end(a, why.code ? &why : NULL);
 }
@@ -17150,6 +17208,10 @@ static pk_err pk__http_channel_start(void *channel, pk_attempt *a, pk_error *err
     }
     if (rc) {
         pk__free(ch->env->alloc, h, sizeof(*h));
+        if (rc == PK_ERR_STOPPED) {
+            pk__http_channel_gone(err);
+            rc = err->code;
+        }
         return rc;
     }
     a->state = h;
@@ -17190,7 +17252,7 @@ static void pk__http_channel_interrupt(void *channel)
         pk__http_attempt *h = PK__OF(ch->started.next, pk__http_attempt, node);
         pk_attempt *a = h->attempt;
         pk_error why;
-        (void)pk_error_set(&why, PK_ERR_PLUGIN_CONNECTION, "cannot finish the call: the plugin is being stopped");
+        pk__http_channel_gone(&why);
         pk__http_channel_cancel(ch, a);
         pk_attempt_end(a, &why);
     }
@@ -19001,7 +19063,7 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 19005 "plugkit.h"
+#line 19067 "plugkit.h"
 #endif
 #else // the core is in this file already: its private macros, once more
 #if (defined(__GLIBC__) && !defined(__USE_GNU)) ||                                                                     \
@@ -19054,6 +19116,7 @@ PK_API bool pk_server_is_idle(const pk_server *server)
     X(ssize_t, pread, (int fd, void *buf, size_t cap, off_t at), pread(fd, buf, cap, at), EIO, -1)          \
     X(off_t, lseek, (int fd, off_t at, int whence), lseek(fd, at, whence), ESPIPE, -1)                      \
     X(int, fcntl, (int fd, int command, int value), fcntl(fd, command, value), EMFILE, -1)                  \
+    X(int, fd_limit, (struct rlimit *out), getrlimit(RLIMIT_NOFILE, out), EINVAL, -1)                       \
     X(int, flock, (int fd, int operation), flock(fd, operation), ENOLCK, -1)                                \
     X(int, pipe, (int out[2], int flags), pk__sys_port_pipe(out, flags), EMFILE, -1)                        \
     X(int, stat, (const char *path, struct stat *out), stat(path, out), EIO, -1)                            \
@@ -19152,7 +19215,6 @@ PK_API bool pk_server_is_idle(const pk_server *server)
     X(ssize_t, getdents, (int fd, void *buf, size_t cap), pk__sys_port_getdents(fd, buf, cap), ENOSYS, -1)  \
     X(int, setpgid, (pid_t pid, pid_t group), setpgid(pid, group), EPERM, -1)                               \
     X(int, close_range, (unsigned first), pk__sys_port_close_range(first), ENOSYS, -1)                      \
-    X(int, fd_limit, (struct rlimit *out), getrlimit(RLIMIT_NOFILE, out), EINVAL, -1)                       \
     X(int, die_with_parent, (int number), pk__sys_port_die_with_parent(number), EINVAL, -1)                 \
     X(int, waitid, (idtype_t type, id_t id, siginfo_t *out, int options), waitid(type, id, out, options),   \
       EINTR, -1)                                                                                            \
@@ -19223,8 +19285,8 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #ifndef PK__NO_POLL
 #else
 #endif
-#ifndef PLUGKIT_NO_PROCESS
 #define PK__STATUS_UNKNOWN (-1) // exited, but somebody else has its status
+#ifndef PLUGKIT_NO_PROCESS
 #define PK__SPAWN_FDS 16        // declared descriptors of a child, at most
 #endif
 #define PK__SWAR_ONES UINT64_C(0x0101010101010101)
@@ -21379,12 +21441,16 @@ struct pk_launch {
     pk_buf printed;           // a probe's stdout
     char tail[PK__LIFE_TAIL]; // the last of stderr, for the error of a failed start
     pk_error failure;         // why it is being ended; code PK_OK = no reason of ours
+    bool was_busy;            // calls were in flight when it ended
     pk_timer timer;           // the deadline of the step
     pk_timer health;          // the next question, or the next try to reach it
     uint32_t retry_ms, misses;
     bool is_asking;           // a health request is under way
+    bool is_second;           // of two questions to one that could not be reached
     pk_call asking;
     bool is_framework;        // speaks as the Go framework does
+    const char *socket;       // where it was told to listen, a path in mem; NULL = nowhere, or by TCP
+    char trouble[120];        // what came of asking it, before it was ready; "" = nothing
     pk__lines_link link;
     int64_t started_at;
     pk_task task;             // brings what other threads reported to the loop
@@ -21407,6 +21473,7 @@ PK__FN void pk__life_settle(pk__life *life); // is everything stopped now?
 /* keeper.c */
 PK__FN bool pk__keeper_move(pk__keeper *k, pk__plugin_event event, const pk_error *why); // false: not now
 PK__FN void pk__keeper_start(pk__keeper *k);  // if it is wanted and can be
+PK__FN void pk__keeper_explain(const pk__keeper *k, const char *verb, pk_error *why); // names the plugin in it
 PK__FN void pk__keeper_stop(pk__keeper *k);   // drain, ask, tell, kill
 PK__FN void pk__keeper_up(pk__keeper *k);     // the instance can be called
 PK__FN void pk__keeper_is_down(pk__keeper *k); // a wish to stop is granted: tells who waits for that
@@ -21447,7 +21514,14 @@ PK__FN void pk__health_shutdown(pk_launch *l); // asks it to end, in its own lan
 PK__FN pk_err pk__telling_check(const pk_launch *l, pk_error *err);
 /* Fills l->info, all of it in l->mem, and *hello: "" for probes and for plugins of the Go framework. */
 PK__FN pk_err pk__telling_prepare(pk_launch *l, pk_buf *hello, pk_error *err);
+/* Removes the socket that it was told to make, should it not have done so itself. The process is no more. */
+PK__FN void pk__telling_clean_up(const pk_launch *l);
 
+#else
+static inline void pk__telling_clean_up(const pk_launch *l)
+{
+    (void)l; // nothing was started
+}
 #endif
 
 
@@ -22113,7 +22187,7 @@ PK__FN pk_err pk__telling_check(const pk_launch *l, pk_error *err)
 
 static uint64_t pk__telling_idle_ns(const pk_launch *l)
 {
-    return l->life->desc->idle_ms * 1000000u;
+    return PK__MIN(l->life->desc->idle_ms, (uint64_t)(INT64_MAX / 1000000)) * 1000000u;
 }
 
 /* --config for the Go framework: just what Go's encoding/json would write, as its SDK reads nothing else. The id is
@@ -22122,7 +22196,8 @@ static pk_err pk__telling_framework_config(pk_launch *l, pk_buf *out, pk_error *
 {
     pk_json_writer w;
     pk_str id = pk_mem_printf(&l->mem, "%s-%08lx", l->instance->name, (unsigned long)(pk__random_u64() & 0xffffffffu));
-    if (!id.ptr) {
+    l->socket = pk_mem_printf(&l->mem, "/tmp/%" PK_FMT "-plugin.socket", PK_ARG(id)).ptr;
+    if (!id.ptr || !l->socket) {
         return pk__error_memory(err, "write the plugin's configuration");
     }
     pk_json_write(&w, out);
@@ -22152,6 +22227,28 @@ static pk_err pk__telling_framework_config(pk_launch *l, pk_buf *out, pk_error *
     return pk_json_finish(&w, err);
 }
 
+/* Where it is to listen. Said here, before anything runs: plugins without our SDK may not find such good words. */
+static pk_err pk__telling_listen(pk_launch *l, pk_str *out, pk_error *err)
+{
+    *out = PK_STR("http://127.0.0.1:0");
+    if (l->life->desc->tcp) {
+        return PK_OK;
+    }
+    pk_str path = pk_mem_printf(&l->mem, "%s/%s.sock", l->life->runtime_dir, l->instance->name);
+    *out = pk_mem_printf(&l->mem, "http+unix://%s", path.ptr ? path.ptr : "");
+    if (!path.ptr || !out->ptr) {
+        return pk__error_memory(err, "write the plugin's configuration");
+    }
+    if (path.len > PK__ADDRESS_PATH_MAX) {
+        return pk_error_set(err, PK_ERR_BAD_ENDPOINT,
+                            "cannot start '%s': the path of its socket would have %lu bytes, and %d is the most that "
+                            "fits: choose a shorter runtime_dir than '%.60s%s'", l->plugin->id, (unsigned long)path.len,
+                            PK__ADDRESS_PATH_MAX, l->life->runtime_dir, strlen(l->life->runtime_dir) > 60 ? "..." : "");
+    }
+    l->socket = path.ptr;
+    return PK_OK;
+}
+
 /* The first line on the control socket. */
 static pk_err pk__telling_hello(pk_launch *l, pk_buf *out, pk_error *err)
 {
@@ -22160,11 +22257,12 @@ static pk_err pk__telling_hello(pk_launch *l, pk_buf *out, pk_error *err)
     size_t at = 0;
     size_t cap = l->life->desc->config_count;
     start.config.items = (pk__control_config *)pk_mem_zero(&l->mem, (cap + 1) * sizeof(*start.config.items));
-    start.listen = l->life->desc->tcp ? PK_STR("http://127.0.0.1:0")
-                                      : pk_mem_printf(&l->mem, "http+unix://%s/%s.sock", l->life->runtime_dir,
-                                                      l->instance->name);
-    if (!start.config.items || !start.listen.ptr) {
+    if (!start.config.items) {
         return pk__error_memory(err, "write the plugin's configuration");
+    }
+    pk_err rc = pk__telling_listen(l, &start.listen, err);
+    if (rc) {
+        return rc;
     }
     for (const pk_plugin_config *c; (c = pk__telling_config_next(l, &at)) != NULL;) {
         pk__control_config *item = &start.config.items[start.config.count++];
@@ -22181,7 +22279,7 @@ static pk_err pk__telling_hello(pk_launch *l, pk_buf *out, pk_error *err)
         start.has_host = true;
         start.host = *l->life->host;
     }
-    pk_err rc = pk__control_write_start(out, &start, err);
+    rc = pk__control_write_start(out, &start, err);
     if (rc) {
         (void)pk__error_wrap(err, "cannot configure '%s'", l->plugin->id);
     }
@@ -22213,6 +22311,32 @@ static pk_err pk__telling_argv(pk_launch *l, pk_error *err)
     }
     pk_buf_free(&config);
     return rc;
+}
+
+static void pk__telling_remove(const pk_launch *l, const char *path)
+{
+    char lock[300];
+    (void)PK__SYS(unlink)(path);
+    if (l->is_framework && strlen(path) + 6 < sizeof(lock)) {
+        (void)snprintf(lock, sizeof(lock), "%s.lock", path);
+        (void)PK__SYS(unlink)(lock);
+    }
+}
+
+/* The name of a socket is given once, so that nobody else's can be meant. A framework plugin need not use /tmp. */
+PK__FN void pk__telling_clean_up(const pk_launch *l)
+{
+    const char *said = l->instance ? l->instance->address : NULL;
+    if (!l->socket) {
+        return;
+    }
+    pk__telling_remove(l, l->socket);
+    if (l->is_framework && said && strncmp(said, "http+unix://", 12) == 0) {
+        const char *name = strrchr(l->socket, '/'), *said_name = strrchr(said, '/');
+        if (said_name && strcmp(name, said_name) == 0) {
+            pk__telling_remove(l, said + 12);
+        }
+    }
 }
 
 PK__FN pk_err pk__telling_prepare(pk_launch *l, pk_buf *hello, pk_error *err)
@@ -22282,7 +22406,10 @@ static void pk__hearing_on_error_line(void *user, pk_str line)
 static bool pk__hearing_is_address(pk_str line)
 {
     pk__address a;
-    static const char *const forms[] = {"http+unix://", "http://", "unix:", "tcp://"};
+    static const char *const forms[] = {"http://", "unix:", "tcp://"};
+    if (pk_str_starts(line, PK_STR("http+unix://"))) {
+        return true; // nothing else begins like that: if it is none, that is an error
+    }
     if (line.len > 300) {
         return false;
     }
@@ -22551,15 +22678,32 @@ static void pk__launching_on_report(void *user)
 
 /* ---- beginning and end */
 
+/* It had its time and is not ready. What it has not done yet is the best that can be said, but for its own words. */
+static void pk__launching_too_slow(const pk_launch *l, pk_error *why)
+{
+    const pk__instance *i = l->instance;
+    unsigned long ms = l->life->desc->deadline.start_ms;
+    char what[200];
+    if (!i) {
+        (void)snprintf(what, sizeof(what), "it did not print its capabilities and end");
+    } else if (!i->channel) {
+        (void)snprintf(what, sizeof(what), "it did not say where it listens");
+    } else if (l->trouble[0]) {
+        (void)snprintf(what, sizeof(what), "it did not answer GET /healthz: %s", l->trouble);
+    } else {
+        (void)snprintf(what, sizeof(what), "it did not say that it is ready");
+    }
+    (void)pk_error_set(why, PK_ERR_PLUGIN_TIMEOUT, "cannot %s '%s': it was not ready within %lu ms: %s%s%s",
+                       i ? "start" : "probe", l->plugin->id, ms, what, l->tail[0] ? ": " : "", l->tail);
+}
+
 static void pk__launching_on_time(void *user)
 {
     pk_launch *l = (pk_launch *)user;
     pk_error why;
     switch (l->step) {
     case PK__LAUNCH_STARTING:
-        (void)pk_error_set(&why, PK_ERR_PLUGIN_TIMEOUT, "cannot %s '%s': it was not ready within %lu ms%s%s",
-                           l->instance ? "start" : "probe", l->plugin->id,
-                           (unsigned long)l->life->desc->deadline.start_ms, l->tail[0] ? ": " : "", l->tail);
+        pk__launching_too_slow(l, &why);
         pk__launching_fail(l, &why);
         break;
     case PK__LAUNCH_UP: break;
@@ -22791,6 +22935,7 @@ PK__FN void pk__launching_destroy(pk_launch *l)
 
 
 
+
 PK__FN bool pk__keeper_move(pk__keeper *k, pk__plugin_event event, const pk_error *why)
 {
     static const char *const names[] = {
@@ -22850,6 +22995,15 @@ static uint32_t pk__keeper_in_flight(const pk__keeper *k, bool with_care)
 
 /* ---- starting */
 
+PK__FN void pk__keeper_explain(const pk__keeper *k, const char *verb, pk_error *why)
+{
+    pk__fd_explain(why);
+    if (!pk_str_starts(pk_str_from(why->msg), PK_STR("cannot start '")) &&
+        !pk_str_starts(pk_str_from(why->msg), PK_STR("cannot configure '"))) {
+        (void)pk__error_wrap(why, "cannot %s '%s'", verb, k->plugin->id);
+    }
+}
+
 PK__FN void pk__keeper_start(pk__keeper *k)
 {
     pk_error why;
@@ -22859,6 +23013,7 @@ PK__FN void pk__keeper_start(pk__keeper *k)
     }
     k->is_stop_asked = false;
     if (pk__launching_begin(k, false, &why)) {
+        pk__keeper_explain(k, "start", &why);
         (void)pk__keeper_move(k, PK__PLUGIN_ON_START_FAILED, &why);
     }
 }
@@ -22975,8 +23130,10 @@ static void pk__keeper_finish(pk__keeper *k)
     pk_launch *l = k->launch;
     pk_error why;
     pk__keeper_why(k, l, &why);
-    bool idle = k->plugin->state == PK__PLUGIN_RUNNING && l->failure.code == PK_OK && l->wait_status == 0;
+    bool idle = k->plugin->state == PK__PLUGIN_RUNNING && l->failure.code == PK_OK &&
+                (l->wait_status == 0 || (l->wait_status == PK__STATUS_UNKNOWN && !l->was_busy));
     bool asked = k->is_stop_asked;
+    pk__telling_clean_up(l);
     pk__launching_destroy(l);
     if (asked || idle) {
         (void)pk__keeper_move(k, PK__PLUGIN_ON_EXITED, NULL); // an idle exit is no crash: the next call starts it again
@@ -22998,7 +23155,8 @@ static void pk__keeper_probed(pk__keeper *k)
     pk__capabilities found;
     pk_error why;
     pk_err rc = PK_OK;
-    if (l->failure.code || l->wait_status != 0) {
+    bool unknown = l->wait_status == PK__STATUS_UNKNOWN && l->printed.len > 0; // then what it printed has to tell
+    if (l->failure.code || (l->wait_status != 0 && !unknown)) {
         pk__keeper_why(k, l, &why);
         rc = why.code;
     } else {
@@ -23030,6 +23188,7 @@ PK__FN void pk__keeper_exited(pk__keeper *k)
         pk__keeper_probed(k);
         return;
     }
+    k->launch->was_busy = pk__keeper_in_flight(k, false) > 0;
     (void)pk__keeper_move_instance(k, PK__INSTANCE_ON_EXIT, false);
     pk__health_end(k->launch);
     if (i->channel && i->dialect->interrupt) {
@@ -23168,10 +23327,11 @@ PK__FN void pk__keeper_destroy(pk__keeper *k)
  * Only dialects with PK_DIALECT_HEALTH are asked, and Go framework plugins only when something failed: asking counts as
  * work there and would keep an idle plugin alive for ever. The answers: 2xx is well (a JSON body with a "status" of
  * "degraded" is less than well), anything else is a miss. A miss counts only while no call is in flight: a plugin that
- * works on one may be too busy to answer. After a transport failure there is no second chance: it is asked at once,
- * and ended if it does not answer. */
+ * works on one may be too busy to answer. After a transport failure it is asked at once, and ended if it does not
+ * answer; but if it cannot even be reached, it most likely has just died, and its exit, which comes in a moment, says
+ * better why: it is asked once more before it is ended. */
 #ifdef PLUGKIT_LINES
-#line 7 "src/host/life/health.c"
+#line 8 "src/host/life/health.c"
 #endif
 
 
@@ -23180,7 +23340,7 @@ PK__FN void pk__keeper_destroy(pk__keeper *k)
 
 
 
-enum { PK__HEALTH_RETRY_MAX = 50 };
+enum { PK__HEALTH_RETRY_MAX = 50, PK__HEALTH_SECOND_MS = 20 };
 
 static void pk__health_later(pk_launch *l, uint32_t delay_ms)
 {
@@ -23222,6 +23382,7 @@ static void pk__health_good(pk_launch *l, const pk_reply *reply)
     bool degraded = reply->body.bytes.len && pk_json_parse(&mem, reply->body.bytes, &doc, NULL) == PK_OK &&
                     pk_json_is(pk_json_get(doc, "status"), "degraded");
     l->misses = 0;
+    l->is_second = false;
     pk__registry_lock(r);
     pk__instance_state from = l->instance->state;
     bool moved = pk__states_instance(&l->instance->state, degraded ? PK__INSTANCE_ON_DEGRADE : PK__INSTANCE_ON_RECOVER);
@@ -23242,7 +23403,8 @@ static void pk__health_good(pk_launch *l, const pk_reply *reply)
     pk_mem_free(&mem);
 }
 
-static void pk__health_bad(pk_launch *l, const pk_error *err)
+/* Returns when to ask again; 0 = never, or as usual. */
+static uint32_t pk__health_bad(pk_launch *l, const pk_error *err)
 {
     pk__registry *r = l->life->registry;
     pk_error why;
@@ -23251,12 +23413,17 @@ static void pk__health_bad(pk_launch *l, const pk_error *err)
     bool busy = l->instance->in_flight > 0;
     pk__registry_unlock(r);
     l->misses += !busy;
+    if (suspect && err->code == PK_ERR_PLUGIN_CONNECTION && !l->is_second) {
+        l->is_second = true;
+        return PK__HEALTH_SECOND_MS;
+    }
     if (suspect || l->misses >= l->life->desc->health.misses) {
         (void)pk_error_set(&why, PK_ERR_UNHEALTHY, "plugin '%s' is not healthy: %s", l->plugin->id, err->msg);
         pk__keeper_fail(l->keeper, &why);
-        return;
+        return 0;
     }
     pk__life_log(l->life, PK_LOG_WARN, "plugin.health", l->plugin->id, err->msg);
+    return 0;
 }
 
 static void pk__health_on_reply(void *user, pk_call call, pk_reply *reply, const pk_error *err)
@@ -23272,6 +23439,7 @@ static void pk__health_on_reply(void *user, pk_call call, pk_reply *reply, const
         if (!err || err->sent == PK_SENT_ANSWERED) {
             pk__keeper_up(l->keeper);
         } else {
+            (void)pk__error_clean(l->trouble, sizeof(l->trouble), pk_str_from(err->msg));
             l->retry_ms = PK__MIN(l->retry_ms ? l->retry_ms * 2 : 1, (uint32_t)PK__HEALTH_RETRY_MAX);
             pk__health_later(l, l->retry_ms);
         }
@@ -23280,13 +23448,14 @@ static void pk__health_on_reply(void *user, pk_call call, pk_reply *reply, const
     if (l->step != PK__LAUNCH_UP) {
         return;
     }
+    uint32_t soon_ms = 0;
     if (!err || (l->is_framework && err->sent == PK_SENT_ANSWERED)) {
         pk__health_good(l, reply);
     } else {
-        pk__health_bad(l, err);
+        soon_ms = pk__health_bad(l, err);
     }
-    if (l->step == PK__LAUNCH_UP && pk__health_is_asked(l)) {
-        pk__health_later(l, l->life->desc->health.interval_ms);
+    if (l->step == PK__LAUNCH_UP && (soon_ms || pk__health_is_asked(l))) {
+        pk__health_later(l, soon_ms ? soon_ms : l->life->desc->health.interval_ms);
     }
 }
 
@@ -23513,6 +23682,7 @@ static void pk__life_admit(pk__life *life, pk__keeper *k)
         life->probes++;
         if (pk__launching_begin(k, true, &why)) {
             life->probes--;
+            pk__keeper_explain(k, "probe", &why);
             (void)pk__keeper_move(k, PK__PLUGIN_ON_REJECT, &why);
         }
         return;
@@ -24792,7 +24962,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 }
 
 #ifdef PLUGKIT_LINES
-#line 24796 "plugkit.h"
+#line 24966 "plugkit.h"
 #endif
 #ifndef PLUGKIT_TEST
 #undef PK__FN

@@ -37,7 +37,7 @@
  * Put the program into the host's plugin directory, executable and without extension. To try it by hand:
  *
  *     ./hello capabilities                  what it can do, as JSON
- *     ./hello                               serves; prints where, and ends with Ctrl-C
+ *     ./hello --listen /tmp/hello.sock      serves there, for curl --unix-socket; ends with Ctrl-C
  *
  * The host for it stands at the top of plugkit.h. Each part below begins with a line like the next; search for it:
  *
@@ -2401,6 +2401,7 @@ PK__FN bool pk__atomic_cas_ptr(void **at, void *expected, void *value)
 #include <signal.h>
 #include <stdio.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 #include <sys/uio.h>
@@ -2412,7 +2413,6 @@ PK__FN bool pk__atomic_cas_ptr(void **at, void *expected, void *value)
 #include <sys/un.h>
 #endif
 #ifndef PLUGKIT_NO_PROCESS
-#include <sys/resource.h>
 #include <sys/wait.h>
 #endif
 #ifndef PLUGKIT_NO_THREADS
@@ -2445,6 +2445,7 @@ PK__FN bool pk__atomic_cas_ptr(void **at, void *expected, void *value)
     X(ssize_t, pread, (int fd, void *buf, size_t cap, off_t at), pread(fd, buf, cap, at), EIO, -1)          \
     X(off_t, lseek, (int fd, off_t at, int whence), lseek(fd, at, whence), ESPIPE, -1)                      \
     X(int, fcntl, (int fd, int command, int value), fcntl(fd, command, value), EMFILE, -1)                  \
+    X(int, fd_limit, (struct rlimit *out), getrlimit(RLIMIT_NOFILE, out), EINVAL, -1)                       \
     X(int, flock, (int fd, int operation), flock(fd, operation), ENOLCK, -1)                                \
     X(int, pipe, (int out[2], int flags), pk__sys_port_pipe(out, flags), EMFILE, -1)                        \
     X(int, stat, (const char *path, struct stat *out), stat(path, out), EIO, -1)                            \
@@ -2546,7 +2547,6 @@ PK__FN bool pk__atomic_cas_ptr(void **at, void *expected, void *value)
     X(ssize_t, getdents, (int fd, void *buf, size_t cap), pk__sys_port_getdents(fd, buf, cap), ENOSYS, -1)  \
     X(int, setpgid, (pid_t pid, pid_t group), setpgid(pid, group), EPERM, -1)                               \
     X(int, close_range, (unsigned first), pk__sys_port_close_range(first), ENOSYS, -1)                      \
-    X(int, fd_limit, (struct rlimit *out), getrlimit(RLIMIT_NOFILE, out), EINVAL, -1)                       \
     X(int, die_with_parent, (int number), pk__sys_port_die_with_parent(number), EINVAL, -1)                 \
     X(int, waitid, (idtype_t type, id_t id, siginfo_t *out, int options), waitid(type, id, out, options),   \
       EINTR, -1)                                                                                            \
@@ -2835,6 +2835,7 @@ PK__FN size_t pk__fd_count(void);                                   // open in t
 /* Fills buf from byte `at` of a file, as far as one read goes; *got 0 = the file ends there. Without descriptors in the
  * build: PK_ERR_UNSUPPORTED. */
 PK__FN pk_err pk__fd_read_at(int fd, void *buf, size_t cap, uint64_t at, size_t *got, pk_error *err);
+PK__FN void pk__fd_explain(pk_error *err); // no descriptors left? Then it says how many there may be
 #ifndef PK__NO_POLL
 PK__FN pk_err pk__fd_socketpair(int out[2], pk_error *err);         // Unix stream; both non-blocking
 /* Is the other end of a Unix socket our own user (or root)? PK_ERR_PERMISSION: it is not. *pid may be NULL.
@@ -3145,9 +3146,10 @@ PK__FN void pk__sigpipe_restore(pk__sigpipe *s); // keeps errno
 
 
 
+#define PK__STATUS_UNKNOWN (-1) // exited, but somebody else has its status
+
 #ifndef PLUGKIT_NO_PROCESS
 
-#define PK__STATUS_UNKNOWN (-1) // exited, but somebody else has its status
 #define PK__SPAWN_FDS 16        // declared descriptors of a child, at most
 
 typedef struct pk__spawn_fd {
@@ -4309,6 +4311,15 @@ PK__FN size_t pk__fd_count(void)
     return count ? count - 1 : 0; // without the one we looked with
 }
 
+PK__FN void pk__fd_explain(pk_error *err)
+{
+    struct rlimit limit;
+    size_t len = strlen(err->msg);
+    if (err->sys_errno == EMFILE && PK__SYS(fd_limit)(&limit) == 0 && limit.rlim_cur != RLIM_INFINITY) {
+        (void)snprintf(err->msg + len, sizeof(err->msg) - len, " (at most %lu: ulimit -n)", (unsigned long)limit.rlim_cur);
+    }
+}
+
 #else
 
 PK__FN pk_err pk__fd_read_at(int fd, void *buf, size_t cap, uint64_t at, size_t *got, pk_error *err)
@@ -4316,6 +4327,11 @@ PK__FN pk_err pk__fd_read_at(int fd, void *buf, size_t cap, uint64_t at, size_t 
     (void)fd, (void)buf, (void)cap, (void)at;
     *got = 0;
     return pk_error_set(err, PK_ERR_UNSUPPORTED, "cannot read the file: this build knows no descriptors");
+}
+
+PK__FN void pk__fd_explain(pk_error *err)
+{
+    (void)err;
 }
 
 #endif // PK__NO_FD
@@ -6576,6 +6592,20 @@ PK__FN const char *pk__process_step_name(int32_t step)
     return step > 0 && step < (int32_t)PK__COUNT(names) ? names[step] : names[0];
 }
 
+/* What the system says about programs that cannot be run is often about another file than one would think. */
+PK__FN const char *pk__process_reason(const pk__process_job *job)
+{
+    struct stat st;
+    bool exec = job->report.step == PK__STEP_EXEC;
+    if (exec && job->report.error == ENOEXEC) {
+        return "exec: no program of this kind of machine, and no script that begins with #!";
+    }
+    if (exec && job->report.error == ENOENT && PK__SYS(stat)(job->desc->path, &st) == 0) {
+        return "exec: the interpreter that its first line names, or its loader";
+    }
+    return pk__process_step_name(job->report.step);
+}
+
 /* Takes fd; returns it or a copy above `highest`. -1 with errno: fd is closed. */
 PK__FN int pk__process_above(int fd, int highest)
 {
@@ -6721,7 +6751,7 @@ PK__FN pk_err pk__process_spawn(pk__process *p, const pk__spawn_desc *desc, pk_e
     if (pid == 0) {
         code = job.report.error == ENOMEM ? PK_ERR_NO_MEMORY : PK_ERR_EXEC;
         return pk_error_sys(err, code, job.report.error, "cannot start '%s': %s", desc->path,
-                            pk__process_step_name(job.report.step));
+                            pk__process_reason(&job));
     }
     p->pid = pid;
     p->owner = (long)getpid();
@@ -9949,7 +9979,9 @@ PK__FN pk_str pk__http_head_find(const pk_meta *fields, size_t count, pk_str nam
 {
     static const pk_str none = {"", 0};
     for (size_t i = 0; i < count; i++) {
-        if (fields[i].name.len == name.len && pk_str_ieq(fields[i].name, name)) {
+        /* Most peers write names as everybody does, and that is quickly seen. */
+        if (fields[i].name.len == name.len &&
+            (memcmp(fields[i].name.ptr, name.ptr, name.len) == 0 || pk_str_ieq(fields[i].name, name))) {
             return fields[i].value;
         }
     }
@@ -10611,38 +10643,54 @@ PK__FN const char *pk__http_write_refused(const pk_meta *fields, size_t count, s
 
 
 
-static void pk__http_write_text(pk_buf *buf, const char *text)
+static char *pk__http_write_put(char *at, const char *from, size_t len)
 {
-    (void)pk_buf_add(buf, pk_str_from(text));
+    if (len > 0) {
+        memcpy(at, from, len);
+    }
+    return at + len;
+}
+
+/* Five pieces in a row, with one look at the room: heads are written for every message. */
+static void pk__http_write_line(pk_buf *buf, pk_str a, pk_str b, pk_str c, pk_str d, pk_str e)
+{
+    size_t len = a.len + b.len + c.len + d.len + e.len;
+    if (pk_buf_reserve(buf, len)) {
+        char *at = buf->ptr + buf->len;
+        at = pk__http_write_put(at, a.ptr, a.len);
+        at = pk__http_write_put(at, b.ptr, b.len);
+        at = pk__http_write_put(at, c.ptr, c.len);
+        at = pk__http_write_put(at, d.ptr, d.len);
+        (void)pk__http_write_put(at, e.ptr, e.len);
+        buf->len += len;
+    }
+}
+
+static void pk__http_write_pair(pk_buf *buf, pk_str name, pk_str value)
+{
+    pk__http_write_line(buf, name, PK_STR(": "), value, PK_STR("\r\n"), PK_STR(""));
 }
 
 PK__FN void pk__http_write_request(pk_buf *buf, pk_str method, pk_str target, pk_str host)
 {
-    (void)pk_buf_add(buf, method);
-    (void)pk_buf_add_char(buf, ' ');
-    (void)pk_buf_add(buf, target);
-    pk__http_write_text(buf, " HTTP/1.1\r\nHost: ");
-    (void)pk_buf_add(buf, host);
-    pk__http_write_text(buf, "\r\n");
+    pk__http_write_line(buf, method, PK_STR(" "), target, PK_STR(" HTTP/1.1\r\nHost: "), host);
+    (void)pk_buf_add(buf, PK_STR("\r\n"));
 }
 
 PK__FN void pk__http_write_status(pk_buf *buf, int status)
 {
-    char line[] = "HTTP/1.1 000 ";
-    line[9] = (char)('0' + status / 100 % 10);
-    line[10] = (char)('0' + status / 10 % 10);
-    line[11] = (char)('0' + status % 10);
-    pk__http_write_text(buf, line);
-    pk__http_write_text(buf, pk__http_head_reason(status));
-    pk__http_write_text(buf, "\r\n");
+    char number[4] = {'0', '0', '0', ' '};
+    number[0] = (char)('0' + status / 100 % 10);
+    number[1] = (char)('0' + status / 10 % 10);
+    number[2] = (char)('0' + status % 10);
+    pk_str text = {number, sizeof(number)};
+    pk__http_write_line(buf, PK_STR("HTTP/1.1 "), text, pk_str_from(pk__http_head_reason(status)), PK_STR("\r\n"),
+                        PK_STR(""));
 }
 
 PK__FN void pk__http_write_field(pk_buf *buf, const char *name, pk_str value)
 {
-    pk__http_write_text(buf, name);
-    pk__http_write_text(buf, ": ");
-    (void)pk_buf_add(buf, value);
-    pk__http_write_text(buf, "\r\n");
+    pk__http_write_pair(buf, pk_str_from(name), value);
 }
 
 PK__FN void pk__http_write_number(pk_buf *buf, const char *name, uint64_t value)
@@ -10660,16 +10708,13 @@ PK__FN void pk__http_write_number(pk_buf *buf, const char *name, uint64_t value)
 PK__FN void pk__http_write_fields(pk_buf *buf, const pk_meta *fields, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        (void)pk_buf_add(buf, fields[i].name);
-        pk__http_write_text(buf, ": ");
-        (void)pk_buf_add(buf, fields[i].value);
-        pk__http_write_text(buf, "\r\n");
+        pk__http_write_pair(buf, fields[i].name, fields[i].value);
     }
 }
 
 PK__FN void pk__http_write_end(pk_buf *buf)
 {
-    pk__http_write_text(buf, "\r\n");
+    (void)pk_buf_add(buf, PK_STR("\r\n"));
 }
 
 static bool pk__http_write_is_ours(pk_str name)
@@ -10886,7 +10931,8 @@ PK__FN pk_io pk__http_out_push(pk__http_out *o, const pk__http_wire *wire, pk_er
  *     pk__http_client_start  is driven by a loop: never waits, reports the end to on_end.
  *
  * Transports with a descriptor are polled. One without is asked again when it calls pk_conn_ready, which needs a loop:
- * _run gives PK_ERR_UNSUPPORTED there, nothing is sent, and its client is to be destroyed on the loop's thread.
+ * _run gives PK_ERR_UNSUPPORTED there, and nothing is sent. Such a client is destroyed on the loop's thread, before the
+ * loop is.
  * Callbacks run on the driving thread, never after the end, and may do anything, destroy included.
  *
  * How far a failed exchange got is told exactly (x->sent): PK_SENT_NO only if no byte of the request was handed to the
@@ -10898,7 +10944,7 @@ PK__FN pk_io pk__http_out_push(pk__http_out *o, const pk__http_wire *wire, pk_er
  * connection whose request was not sent to its end, or on which more came than the answer, is not used again. Lengths,
  * framing and limits are as strict as in wire/http_head.h. */
 #ifdef PLUGKIT_LINES
-#line 22 "src/net/http_client.h"
+#line 23 "src/net/http_client.h"
 #endif
 
 
@@ -11003,7 +11049,8 @@ typedef struct pk__http_client {
     bool watching;
     bool doomed;             // destroyed in a callback
     unsigned depth;          // of callbacks on the stack
-    pk_loop *loop;           // of the running or last exchange
+    pk_loop *loop;           // of the running exchange
+    void *wakes;             // the same for pk_conn_ready; atomic, and kept
     pk_watch watch;
     pk_timer timer;
     pk_task task;
@@ -11692,7 +11739,11 @@ static pk_err pk__socket_refused(const pk__address *a, int reason, pk_error *err
 {
     char text[PK__ADDRESS_TEXT_MAX];
     (void)pk__address_format(a, text, sizeof(text));
-    return pk_error_sys(err, PK_ERR_PLUGIN_CONNECTION, reason, "cannot connect to '%s'", text);
+    (void)pk_error_sys(err, PK_ERR_PLUGIN_CONNECTION, reason, "cannot connect to '%s'", text);
+    if (err) {
+        pk__fd_explain(err);
+    }
+    return PK_ERR_PLUGIN_CONNECTION;
 }
 
 PK__FN pk_io pk__socket_connect(const pk__address *a, int *fd, pk_error *err)
@@ -11705,7 +11756,7 @@ PK__FN pk_io pk__socket_connect(const pk__address *a, int *fd, pk_error *err)
     }
     int s = pk__fd_lift(PK__SYS(socket)(name.any.sa_family, SOCK_STREAM, 0));
     if (s < 0) {
-        (void)pk__socket_refused(a, errno, err);
+        (void)pk_error_sys(err, PK_ERR_OS, errno, "cannot open a socket"); // that is our fault, not the peer's
         return PK_IO_FAILED;
     }
     pk__socket_prepare(s, name.any.sa_family);
@@ -11857,22 +11908,18 @@ static pk_err pk__socket_file_short(pk_error *err)
 }
 
 /* Where the system cannot: what is read but not taken is read again with the next piece. */
-static pk_io pk__socket_copy_file(int fd, int file, off_t at, size_t size, size_t *sent, pk_error *err)
+static pk_io pk__socket_copy_file(int fd, int file, uint64_t at, size_t size, size_t *sent, pk_error *err)
 {
     char buf[16 * 1024];
-    ssize_t n;
-    do {
-        n = PK__SYS(pread)(file, buf, PK__MIN(size, sizeof(buf)), at);
-    } while (n < 0 && errno == EINTR);
-    if (n < 0) {
-        (void)pk_error_sys(err, PK_ERR_OS, errno, "cannot read the file to send");
+    size_t n = 0;
+    pk_err rc = pk__fd_read_at(file, buf, PK__MIN(size, sizeof(buf)), at, &n, err);
+    if (rc == PK_OK && n == 0) {
+        rc = pk__socket_file_short(err);
+    }
+    if (rc) {
         return PK_IO_FAILED;
     }
-    if (n == 0) {
-        (void)pk__socket_file_short(err);
-        return PK_IO_FAILED;
-    }
-    pk_str part = {buf, (size_t)n};
+    pk_str part = {buf, n};
     return pk__socket_send(fd, &part, 1, sent, err);
 }
 
@@ -11888,7 +11935,7 @@ PK__FN pk_io pk__socket_send_file(int fd, int file, uint64_t offset, uint64_t si
     } while (n < 0 && errno == EINTR);
     pk__sigpipe_restore(&guard);
     if (n < 0 && (errno == ENOSYS || errno == EINVAL || errno == EOPNOTSUPP)) {
-        return pk__socket_copy_file(fd, file, (off_t)offset, piece, sent, err);
+        return pk__socket_copy_file(fd, file, offset, piece, sent, err);
     }
     if (n == 0) {
         (void)pk__socket_file_short(err);
@@ -12026,6 +12073,7 @@ PK__FN const pk_transport *pk__transport_find(const pk_transport *const *more, s
 
 
 
+
 enum {
     PK__HTTP_OUT_HEAD = 64 * 1024,  // the largest head, with a small body
     PK__HTTP_OUT_SMALL = 8 * 1024,  // bodies up to here are copied behind the head
@@ -12043,23 +12091,6 @@ static pk_io pk__http_out_send_file(const pk__http_out *o, const pk__http_wire *
 {
     (void)o, (void)wire, (void)sent, (void)err;
     return PK_IO_CLOSED;
-}
-#endif
-
-#ifndef PK__NO_FD
-static ssize_t pk__http_out_read_file(int fd, char *buf, size_t cap, uint64_t at)
-{
-    ssize_t n;
-    do {
-        n = PK__SYS(pread)(fd, buf, cap, (off_t)at);
-    } while (n < 0 && errno == EINTR);
-    return n;
-}
-#else // no descriptors: no body can be one
-static int pk__http_out_read_file(int fd, char *buf, size_t cap, uint64_t at)
-{
-    (void)fd, (void)buf, (void)cap, (void)at;
-    return -1;
 }
 #endif
 
@@ -12121,16 +12152,18 @@ PK__FN pk_err pk__http_out_begin(pk__http_out *o, const pk_body *body, bool chun
 /* A piece of a file for a transport that knows no files. */
 static pk_io pk__http_out_stage_file(pk__http_out *o, char *data, pk_error *err)
 {
-    size_t want = (size_t)PK__MIN(o->file_left, (uint64_t)PK__HTTP_OUT_PIECE);
-    int64_t n = pk__http_out_read_file(o->body->fd, data, want, o->file_at);
-    if (n <= 0) {
-        (void)pk_error_set(err, PK_ERR_OS, "cannot send a file: it cannot be read, or is shorter than promised");
+    size_t want = (size_t)PK__MIN(o->file_left, (uint64_t)PK__HTTP_OUT_PIECE), n = 0;
+    if (pk__fd_read_at(o->body->fd, data, want, o->file_at, &n, err)) {
         return PK_IO_FAILED;
     }
-    o->buf.len = (size_t)n;
-    o->file_at += (uint64_t)n;
-    o->file_left -= (uint64_t)n;
-    o->total += (uint64_t)n;
+    if (n == 0) {
+        (void)pk_error_set(err, PK_ERR_OS, "cannot send a file: it is shorter than promised");
+        return PK_IO_FAILED;
+    }
+    o->buf.len = n;
+    o->file_at += n;
+    o->file_left -= n;
+    o->total += n;
     return PK_IO_DONE;
 }
 
@@ -12335,7 +12368,11 @@ PK__FN void pk__http_client_destroy(pk__http_client *c)
         c->doomed = true; // the callback that we are in returns to our code first
         return;
     }
+    bool could_post = c->opened && c->fd < 0 && c->wakes;
     pk__http_client_close(c);
+    if (could_post) { // a transport without a descriptor may have called just now
+        pk_loop_unpost((pk_loop *)c->wakes, &c->task);
+    }
     pk__http_client_shrink(c);
     pk__free(c->desc.alloc, c, sizeof(*c));
 }
@@ -12486,6 +12523,9 @@ PK__FN pk_err pk__http_client_begin(pk__http_client *c, pk__http_exchange *x, pk
     pk_err rc = pk__http_client_check(x, err);
     if (rc) {
         return rc;
+    }
+    if (x->deadline != PK_FOREVER && pk__clock_ns() >= x->deadline) {
+        return pk_error_set(err, PK_ERR_PLUGIN_TIMEOUT, "cannot send a request: the deadline has passed already");
     }
     if (!c->room) {
         c->room = (pk__http_client_room *)pk__resize(c->desc.alloc, NULL, 0, sizeof(*c->room));
@@ -12960,6 +13000,7 @@ PK__FN void pk__http_client_undrive(pk__http_client *c)
     }
     pk_timer_stop(c->loop, &c->timer);
     pk_loop_unpost(c->loop, &c->task);
+    c->loop = NULL; // another thread may use the connection next, or destroy it
 }
 
 /* The last thing that is done for an exchange: on_end may destroy the client. why NULL = all went well. */
@@ -13051,9 +13092,7 @@ static void pk__http_client_on_time(void *user)
 static void pk__http_client_on_conn(pk_conn *conn)
 {
     pk__http_client *c = PK__OF(conn, pk__http_client, conn);
-    if (c->loop) {
-        pk_loop_post(c->loop, &c->task);
-    }
+    pk_loop_post((pk_loop *)pk__atomic_load_ptr(&c->wakes), &c->task);
 }
 
 PK__FN pk_err pk__http_client_start(pk__http_client *c, pk_loop *loop, pk__http_exchange *x, pk_error *err)
@@ -13064,6 +13103,7 @@ PK__FN pk_err pk__http_client_start(pk__http_client *c, pk_loop *loop, pk__http_
     }
     c->driven = true;
     c->loop = loop;
+    pk__atomic_store_ptr(&c->wakes, loop);
     c->conn.on_ready = pk__http_client_on_conn;
     c->watch.on_ready = pk__http_client_on_ready;
     c->watch.user = c;
@@ -15575,6 +15615,7 @@ typedef struct pk__call {
     pk__resumer resumer;  // what exchange.impl points to
     pk_verdict resumed;   // by it; under caller->lock
     bool has_target, queued, waits_chain, waits_loop, ended, timed_out, canceled;
+    bool is_lent; // the loop's thread drives it: its own (blocking) thread touches nothing but the lock until poked
     bool poked, cancel_asked; // under caller->lock
     char *chain_state;
     uint64_t bytes_out, bytes_in;
@@ -15824,9 +15865,11 @@ static void pk__call_name_plugin(pk__call *c)
     case PK_ERR_PLUGIN_CONNECTION:
     case PK_ERR_PLUGIN_TIMEOUT:
     case PK_ERR_HTTP:
+    case PK_ERR_OS:
     case PK_ERR_PROTOCOL: break;
     default: return;
     }
+    pk__fd_explain(&c->error);
     if (!pk_str_starts(pk_str_from(c->error.msg), PK_STR("cannot call '"))) {
         (void)pk__error_wrap(&c->error, "cannot call '%" PK_FMT "'", PK_ARG(c->target.plugin));
     }
@@ -16174,6 +16217,7 @@ static void pk__call_step_send(pk__call *c)
         return;
     }
     c->waits_loop = true;
+    c->is_lent = true;
     c->task.run = pk__call_begin_task;
     c->task.user = c;
     pk_loop_post(c->caller->loop, &c->task);
@@ -16270,6 +16314,9 @@ static bool pk__call_step_before(pk__call *c, size_t end, pk__call_state next, p
 static bool pk__call_advance(pk__call *c)
 {
     for (;;) {
+        if (c->is_lent) {
+            return false;
+        }
         if ((c->timed_out || c->canceled) && c->state < PK__CALL_TRIED) {
             pk__call_abandon(c, c->canceled ? PK_ERR_CANCELED : PK_ERR_PLUGIN_TIMEOUT,
                              c->canceled ? "it was cancelled"
@@ -16344,6 +16391,7 @@ PK_API pk_err pk_caller_call(pk_caller *caller, const pk_call_desc *desc, pk_rep
             pk__mutex_lock(&caller->lock);
             c.poked = false;
             pk__mutex_unlock(&caller->lock);
+            c.is_lent = c.is_lent && !woken; // the loop's last act with it is to poke
             if (!woken && pk__clock_ns() >= c.deadline) {
                 c.timed_out = true;
             }
@@ -16977,6 +17025,12 @@ static void pk__http_attempt_init(pk__http_attempt *h, pk__http_channel *ch, pk_
     pk__http_attempt_fields(h);
 }
 
+/* Nobody has cancelled this call: the plugin has ended, or will, and the next instance may well have the request. */
+static void pk__http_channel_gone(pk_error *why)
+{
+    (void)pk_error_set(why, PK_ERR_PLUGIN_CONNECTION, "cannot finish the call: the plugin has gone or is being stopped");
+}
+
 static void pk__http_channel_run(void *channel, pk_attempt *a)
 {
     pk__http_channel *ch = (pk__http_channel *)channel;
@@ -16985,9 +17039,13 @@ static void pk__http_channel_run(void *channel, pk_attempt *a)
     why.code = PK_OK;
     pk__http_attempt_init(&h, ch, a);
     if (pk__http_pool_take(&ch->pool, &h.client, &why) == PK_OK) {
-        (void)pk__http_client_run(h.client, &h.x, &why);
+        if (pk__http_client_run(h.client, &h.x, &why) && pk__atomic_load(&h.client->interrupted)) {
+            pk__http_channel_gone(&why);
+        }
         pk__http_pool_give(&ch->pool, h.client);
         a->sent = h.x.sent;
+    } else if (why.code == PK_ERR_STOPPED) {
+        pk__http_channel_gone(&why);
     }
     pk_attempt_end(a, why.code ? &why : NULL);
 }
@@ -17027,6 +17085,10 @@ static pk_err pk__http_channel_start(void *channel, pk_attempt *a, pk_error *err
     }
     if (rc) {
         pk__free(ch->env->alloc, h, sizeof(*h));
+        if (rc == PK_ERR_STOPPED) {
+            pk__http_channel_gone(err);
+            rc = err->code;
+        }
         return rc;
     }
     a->state = h;
@@ -17067,7 +17129,7 @@ static void pk__http_channel_interrupt(void *channel)
         pk__http_attempt *h = PK__OF(ch->started.next, pk__http_attempt, node);
         pk_attempt *a = h->attempt;
         pk_error why;
-        (void)pk_error_set(&why, PK_ERR_PLUGIN_CONNECTION, "cannot finish the call: the plugin is being stopped");
+        pk__http_channel_gone(&why);
         pk__http_channel_cancel(ch, a);
         pk_attempt_end(a, &why);
     }
@@ -18878,7 +18940,7 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 18882 "plugkit_sdk.h"
+#line 18944 "plugkit_sdk.h"
 #endif
 #else // the core is in this file already: its private macros, once more
 #if (defined(__GLIBC__) && !defined(__USE_GNU)) ||                                                                     \
@@ -18931,6 +18993,7 @@ PK_API bool pk_server_is_idle(const pk_server *server)
     X(ssize_t, pread, (int fd, void *buf, size_t cap, off_t at), pread(fd, buf, cap, at), EIO, -1)          \
     X(off_t, lseek, (int fd, off_t at, int whence), lseek(fd, at, whence), ESPIPE, -1)                      \
     X(int, fcntl, (int fd, int command, int value), fcntl(fd, command, value), EMFILE, -1)                  \
+    X(int, fd_limit, (struct rlimit *out), getrlimit(RLIMIT_NOFILE, out), EINVAL, -1)                       \
     X(int, flock, (int fd, int operation), flock(fd, operation), ENOLCK, -1)                                \
     X(int, pipe, (int out[2], int flags), pk__sys_port_pipe(out, flags), EMFILE, -1)                        \
     X(int, stat, (const char *path, struct stat *out), stat(path, out), EIO, -1)                            \
@@ -19029,7 +19092,6 @@ PK_API bool pk_server_is_idle(const pk_server *server)
     X(ssize_t, getdents, (int fd, void *buf, size_t cap), pk__sys_port_getdents(fd, buf, cap), ENOSYS, -1)  \
     X(int, setpgid, (pid_t pid, pid_t group), setpgid(pid, group), EPERM, -1)                               \
     X(int, close_range, (unsigned first), pk__sys_port_close_range(first), ENOSYS, -1)                      \
-    X(int, fd_limit, (struct rlimit *out), getrlimit(RLIMIT_NOFILE, out), EINVAL, -1)                       \
     X(int, die_with_parent, (int number), pk__sys_port_die_with_parent(number), EINVAL, -1)                 \
     X(int, waitid, (idtype_t type, id_t id, siginfo_t *out, int options), waitid(type, id, out, options),   \
       EINTR, -1)                                                                                            \
@@ -19100,8 +19162,8 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #ifndef PK__NO_POLL
 #else
 #endif
-#ifndef PLUGKIT_NO_PROCESS
 #define PK__STATUS_UNKNOWN (-1) // exited, but somebody else has its status
+#ifndef PLUGKIT_NO_PROCESS
 #define PK__SPAWN_FDS 16        // declared descriptors of a child, at most
 #endif
 #define PK__SWAR_ONES UINT64_C(0x0101010101010101)
@@ -21495,7 +21557,7 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 21499 "plugkit_sdk.h"
+#line 21561 "plugkit_sdk.h"
 #endif
 #ifndef PLUGKIT_TEST
 #undef PK__FN

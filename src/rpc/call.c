@@ -453,6 +453,7 @@ static void pk__call_step_send(pk__call *c)
         return;
     }
     c->waits_loop = true;
+    c->is_lent = true;
     c->task.run = pk__call_begin_task;
     c->task.user = c;
     pk_loop_post(c->caller->loop, &c->task);
@@ -549,6 +550,9 @@ static bool pk__call_step_before(pk__call *c, size_t end, pk__call_state next, p
 static bool pk__call_advance(pk__call *c)
 {
     for (;;) {
+        if (c->is_lent) {
+            return false;
+        }
         if ((c->timed_out || c->canceled) && c->state < PK__CALL_TRIED) {
             pk__call_abandon(c, c->canceled ? PK_ERR_CANCELED : PK_ERR_PLUGIN_TIMEOUT,
                              c->canceled ? "it was cancelled"
@@ -623,6 +627,7 @@ PK_API pk_err pk_caller_call(pk_caller *caller, const pk_call_desc *desc, pk_rep
             pk__mutex_lock(&caller->lock);
             c.poked = false;
             pk__mutex_unlock(&caller->lock);
+            c.is_lent = c.is_lent && !woken; // the loop's last act with it is to poke
             if (!woken && pk__clock_ns() >= c.deadline) {
                 c.timed_out = true;
             }

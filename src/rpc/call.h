@@ -112,6 +112,7 @@ typedef struct pk__call {
     pk__resumer resumer;  // what exchange.impl points to
     pk_verdict resumed;   // by it; under caller->lock
     bool has_target, queued, waits_chain, waits_loop, ended, timed_out, canceled;
+    bool is_lent; // the loop's thread drives it: its own (blocking) thread touches nothing but the lock until poked
     bool poked, cancel_asked; // under caller->lock
     char *chain_state;
     uint64_t bytes_out, bytes_in;
