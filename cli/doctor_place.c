@@ -15,7 +15,7 @@
 
 enum {
     DOCTOR_SOCKET_PATH = sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1,
-    DOCTOR_RUNTIME_NAME = 13 + 64 + 4 + 6, // "/", 12 digits; "/", a long id, "-1234", ".sock"
+    DOCTOR_SOCKET_NAME = 13 + 1 + 5 + 5, // "/", 12 digits; "/", ID, "-1234", ".sock"
     DOCTOR_FDS_EACH = 8,
     DOCTOR_SHOWN = 3, // of things of one kind
     DOCTOR_DAY = 24 * 3600
@@ -76,9 +76,13 @@ static void doctor_runtime(doctor *d, const char *base)
         doctor_find(d, NULL, DOCTOR_ERROR, own.ptr, "it is no directory of mode 0700 that belongs to you",
                     "remove it: hosts make it anew");
     }
-    if (!d->args->tcp && own.len + DOCTOR_RUNTIME_NAME > DOCTOR_SOCKET_PATH) {
+    size_t longest = 0;
+    for (size_t i = 0; i < d->s.count; i++) {
+        longest = d->s.plugins[i].id.len > longest ? d->s.plugins[i].id.len : longest;
+    }
+    if (!d->args->tcp && own.len + DOCTOR_SOCKET_NAME + longest > DOCTOR_SOCKET_PATH) {
         doctor_find(d, NULL, DOCTOR_WARNING, own.ptr,
-                    "its path leaves too little room for the sockets of plugins with long names",
+                    "its path leaves too little room for the sockets of plugins with such long names",
                     "choose a shorter --runtime-dir");
     }
 }

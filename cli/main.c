@@ -1,4 +1,5 @@
 /* main.c - the commands of plugkit, and what they say about themselves. */
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -121,10 +122,22 @@ static int main_finish(int status)
     return status ? status : EXIT_FAILED;
 }
 
+/* Should the shell have closed one of the three, the next descriptor that is opened must not take its place. What is
+ * written there fails then, as it should. */
+static void main_keep_places(void)
+{
+    for (int fd = 0; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd) {
+            _exit(EXIT_FAILED);
+        }
+    }
+}
+
 int main(int argc, char **argv)
 {
     args a;
     int status = EXIT_USAGE;
+    main_keep_places();
     (void)signal(SIGPIPE, SIG_IGN);
     if (args_parse(&a, argc - 1, argv + 1)) {
         term_init(a.color);

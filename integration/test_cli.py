@@ -756,6 +756,17 @@ def test_a_full_disk_is_one(plugins):
     assert run.returncode == FAILED and b"cannot write to stdout" in run.stderr
 
 
+def test_closed_descriptors_do_no_harm(plugins):
+    folder = plugins("hello")
+    command = f"'{PROGRAMS}/plugkit' call '{folder}' polite greet '{{\"name\":\"you\"}}'"
+
+    closed = subprocess.run(command + " >&-", shell=True, capture_output=True, text=True, timeout=60)
+    others = subprocess.run(command + " <&- 2>&-", shell=True, capture_output=True, text=True, timeout=60)
+
+    assert closed.returncode == FAILED and "cannot write to stdout" in closed.stderr
+    assert others.returncode == GOOD and others.stdout == '{"text":"Hello, you!"}\n'
+
+
 def test_no_terminal_codes_in_a_pipe(plugkit, plugins):
     folder = plugins("hello", noise="#!/bin/sh\necho hello\n")
     env = {"TERM": "xterm-256color"}
