@@ -30,6 +30,7 @@ CORE = """
     base/memory.h
     base/list.h
     base/map.h
+    base/words.h
     base/handle.h
     base/version.c
     base/str.c
@@ -111,6 +112,7 @@ CORE = """
     rpc/types.c
     rpc/types_read.c
     rpc/types_write.c
+    rpc/types_table.c
     rpc/ctx.h
     rpc/error_body.h
     rpc/ctx.c

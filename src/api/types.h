@@ -13,8 +13,26 @@
  * is null counts as missing, and a missing LIST or MAP is empty. Of duplicate keys the last one counts. */
 
 typedef struct pk_type pk_type;
+typedef struct pk_field pk_field;
 
-typedef enum pk_shape { PK_SHAPE_REQ, PK_SHAPE_OPT, PK_SHAPE_LIST, PK_SHAPE_MAP } pk_shape;
+/* Private: how values become JSON and back. A table leads to the functions of its own types and shapes, so that a
+ * program that is linked with care (PLUGKIT_STATIC, or --gc-sections) holds those that it needs. */
+struct pk__types_in;
+struct pk__types_out;
+struct pk__types_path;
+typedef struct pk_codec {
+    bool (*read)(struct pk__types_in *in, const struct pk__types_path *path, const pk_type *type, void *value);
+    bool (*write)(struct pk__types_out *out, const struct pk__types_path *path, const pk_type *type,
+                  const void *value);
+} pk_codec;
+typedef struct pk_shape {
+    bool is_due; // a missing key is an error
+    bool (*read)(struct pk__types_in *in, const struct pk__types_path *path, const pk_field *field, char *object);
+    bool (*write)(struct pk__types_out *out, const struct pk__types_path *path, const pk_field *field,
+                  const char *object);
+} pk_shape;
+PK_API_DATA const pk_codec pk_codec_struct, pk_codec_enum;
+PK_API_DATA const pk_shape pk_shape_req, pk_shape_opt, pk_shape_list, pk_shape_map;
 
 typedef enum pk_type_kind {
     PK_TYPE_STRUCT,
@@ -33,12 +51,12 @@ typedef enum pk_type_kind {
     PK_TYPE_BLOB  // pk_blob: raw bytes instead of JSON, as a whole body only
 } pk_type_kind;
 
-typedef struct pk_field {
+struct pk_field {
     const char *json;
     const pk_type *type;
-    pk_shape shape;
-    uint32_t at, has_at, item_size; // offsets in the struct; size of one value
-} pk_field;
+    const pk_shape *shape;
+    uint32_t at, has_at; // offsets in the struct
+};
 
 typedef struct pk_enum_name {
     int value;
@@ -52,6 +70,7 @@ struct pk_type {
     bool has_mem;              // begins with a pk_mem
     const pk_field *fields;    // of a struct
     const pk_enum_name *names; // of an enum
+    const pk_codec *codec;
 };
 
 typedef struct pk_none {
@@ -82,7 +101,8 @@ PK_API_DATA const pk_type pk_type_pk_str, pk_type_pk_b64, pk_type_pk_json, pk_ty
     typedef enum T { VALUES(PK__ENUM_VALUE, T) T##__count } T;                                                \
     PK_UNUSED static const pk_enum_name pk__names_##T[] = {VALUES(PK__ENUM_NAME, T)};                         \
     PK_UNUSED static const pk_type pk_type_##T = {#T, PK_TYPE_ENUM, (uint32_t)sizeof(T),                      \
-                                                  (uint32_t)T##__count, false, NULL, pk__names_##T};
+                                                  (uint32_t)T##__count, false, NULL, pk__names_##T,           \
+                                                  &pk_codec_enum};
 #define PK__ENUM_VALUE(T, value, json) value,
 #define PK__ENUM_NAME(T, value, json) {value, json},
 
@@ -104,8 +124,11 @@ PK_API_DATA const pk_type pk_type_pk_str, pk_type_pk_b64, pk_type_pk_json, pk_ty
     } member;
 
 #define PK__ROW(T, shape, type, member, json)                                                                 \
-    {json, &pk_type_##type, PK_SHAPE_##shape, (uint32_t)offsetof(T, member), PK__HAS_##shape(T, member),      \
-     (uint32_t)sizeof(type)},
+    {json, &pk_type_##type, PK__SHAPE_##shape, (uint32_t)offsetof(T, member), PK__HAS_##shape(T, member)},
+#define PK__SHAPE_REQ &pk_shape_req
+#define PK__SHAPE_OPT &pk_shape_opt
+#define PK__SHAPE_LIST &pk_shape_list
+#define PK__SHAPE_MAP &pk_shape_map
 #define PK__HAS_REQ(T, member) 0
 #define PK__HAS_OPT(T, member) (uint32_t)offsetof(T, has_##member)
 #define PK__HAS_LIST(T, member) 0
@@ -115,7 +138,7 @@ PK_API_DATA const pk_type pk_type_pk_str, pk_type_pk_b64, pk_type_pk_json, pk_ty
     PK_UNUSED static const pk_field pk__fields_##T[] = {FIELDS(PK__ROW, T)};                                  \
     PK_UNUSED static const pk_type pk_type_##T = {                                                            \
         #T,      PK_TYPE_STRUCT,   (uint32_t)sizeof(T), (uint32_t)(sizeof(pk__fields_##T) / sizeof(pk_field)), \
-        has_mem, pk__fields_##T, NULL};
+        has_mem, pk__fields_##T, NULL,              &pk_codec_struct};
 
 /* Reads JSON text into the struct *out of that type. What it points to lives in *mem, each string with a NUL behind
  * it; `json` is not needed afterwards. *out is zeroed first, and again after a failure (a message's own pk_mem is left

@@ -1,25 +1,10 @@
-/* types.c - the tables of the basic types, and what both directions need. */
+/* types.c - what both directions need. */
 #include "types.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #include "../base/error.h"
-
-#define PK__TYPES_BASIC(T, kind)                                                                              \
-    PK__DATA const pk_type pk_type_##T = {#T, kind, (uint32_t)sizeof(T), 0, false, NULL, NULL}
-PK__TYPES_BASIC(pk_str, PK_TYPE_STR);
-PK__TYPES_BASIC(pk_b64, PK_TYPE_B64);
-PK__TYPES_BASIC(pk_json, PK_TYPE_JSON);
-PK__TYPES_BASIC(pk_ns, PK_TYPE_NS);
-PK__TYPES_BASIC(int32_t, PK_TYPE_I32);
-PK__TYPES_BASIC(uint32_t, PK_TYPE_U32);
-PK__TYPES_BASIC(int64_t, PK_TYPE_I64);
-PK__TYPES_BASIC(uint64_t, PK_TYPE_U64);
-PK__TYPES_BASIC(double, PK_TYPE_DOUBLE);
-PK__TYPES_BASIC(pk_none, PK_TYPE_NONE);
-PK__DATA const pk_type pk_type_bool = {"bool", PK_TYPE_BOOL, (uint32_t)sizeof(bool), 0, false, NULL, NULL};
-PK__DATA const pk_type pk_type_pk_blob = {"pk_blob", PK_TYPE_BLOB, (uint32_t)sizeof(pk_blob), 0, true, NULL, NULL};
 
 PK__FN size_t pk__types_path_text(const pk__types_path *path, char *out, size_t cap)
 {

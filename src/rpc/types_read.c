@@ -10,7 +10,7 @@
 #include "../wire/number.h"
 #include "types.h"
 
-typedef struct pk__types_in {
+struct pk__types_in {
     pk__json_reader json; // over the copy
     const char *at;       // the cursor
     pk_str text;          // what the caller passed: never changed
@@ -18,9 +18,7 @@ typedef struct pk__types_in {
     const pk_type *root;
     pk_error *err;
     pk_err failed; // what the JSON reader does not know about
-} pk__types_in;
-
-static bool pk__types_read(pk__types_in *in, const pk__types_path *path, const pk_type *type, void *out);
+};
 
 static bool pk__types_no_memory(pk__types_in *in)
 {
@@ -67,24 +65,35 @@ static bool pk__types_read_text(pk__types_in *in, pk_str *out)
     return true;
 }
 
-/* A string, or the bytes that it is the base64 of: those are put where the text was. */
-static bool pk__types_read_string(pk__types_in *in, const pk__types_path *path, const pk_type *type, pk_str *out)
+static bool pk__types_read_string(pk__types_in *in, const pk__types_path *path, const char *expected, pk_str *out)
 {
-    const char *first = in->at;
-    bool is_bytes = type->kind == PK_TYPE_B64;
-    if (pk__json_peek(&in->json, first) != '"') {
-        return pk__types_mismatch(in, path, first, is_bytes ? "base64 text" : "string");
+    if (pk__json_peek(&in->json, in->at) != '"') {
+        return pk__types_mismatch(in, path, in->at, expected);
     }
-    if (!pk__types_read_text(in, out)) {
-        return false;
-    }
-    if (is_bytes && !pk__base64_decode(*out, PK__BASE64_STD, (char *)first + 1, &out->len)) {
-        return pk__types_mismatch(in, path, first, "base64 text");
-    }
-    return true;
+    return pk__types_read_text(in, out);
 }
 
-static bool pk__types_read_enum(pk__types_in *in, const pk__types_path *path, const pk_type *type, void *out)
+PK__TYPES_READ(str)
+{
+    (void)type;
+    return pk__types_read_string(in, path, "string", (pk_str *)value);
+}
+
+/* The bytes are put where the text was. */
+PK__TYPES_READ(b64)
+{
+    static const char expected[] = "base64 text";
+    char *first = (char *)in->at;
+    pk_b64 *bytes = (pk_b64 *)value;
+    (void)type;
+    if (!pk__types_read_string(in, path, expected, bytes)) {
+        return false;
+    }
+    return pk__base64_decode(*bytes, PK__BASE64_STD, first + 1, &bytes->len) ||
+           pk__types_mismatch(in, path, first, expected);
+}
+
+PK__TYPES_READ(enum)
 {
     const char *first = in->at;
     pk_str text = {NULL, 0};
@@ -95,7 +104,7 @@ static bool pk__types_read_enum(pk__types_in *in, const pk__types_path *path, co
     size_t len = 0;
     for (uint32_t i = 0; i < type->count; i++) {
         if (text.ptr && pk_str_is(text, type->names[i].json)) {
-            pk__types_enum_set(type, out, type->names[i].value);
+            pk__types_enum_set(type, value, type->names[i].value);
             return true;
         }
         if (len < sizeof(expected)) { // a long list is cut
@@ -117,7 +126,19 @@ static pk__number_kind pk__types_scan_number(pk__types_in *in, pk_str *text)
     return kind;
 }
 
-static bool pk__types_read_integer(pk__types_in *in, const pk__types_path *path, const pk_type *type, void *out)
+PK__TYPES_READ(uint64)
+{
+    const char *first = in->at;
+    pk_str text;
+    (void)type;
+    if (pk__types_scan_number(in, &text) != PK__NUMBER_INTEGER) {
+        return pk__types_mismatch(in, path, first, "integer");
+    }
+    return pk__number_to_uint(text, (uint64_t *)value) ||
+           pk__types_mismatch(in, path, first, "integer from 0 to 18446744073709551615");
+}
+
+PK__TYPES_READ(int)
 {
     const char *first = in->at, *expected = "integer";
     pk_str text;
@@ -125,68 +146,62 @@ static bool pk__types_read_integer(pk__types_in *in, const pk__types_path *path,
     if (pk__types_scan_number(in, &text) != PK__NUMBER_INTEGER) {
         return pk__types_mismatch(in, path, first, expected);
     }
-    if (type->kind == PK_TYPE_U64) {
-        expected = "integer from 0 to 18446744073709551615";
-        return pk__number_to_uint(text, (uint64_t *)out) || pk__types_mismatch(in, path, first, expected);
-    }
     bool fits = pk__number_to_int(text, &i);
     if (type->kind == PK_TYPE_I32) {
         fits = fits && i >= INT32_MIN && i <= INT32_MAX;
-        *(int32_t *)out = fits ? (int32_t)i : 0;
+        *(int32_t *)value = fits ? (int32_t)i : 0;
         expected = "integer from -2147483648 to 2147483647";
     } else if (type->kind == PK_TYPE_U32) {
         fits = fits && i >= 0 && i <= UINT32_MAX;
-        *(uint32_t *)out = fits ? (uint32_t)i : 0;
+        *(uint32_t *)value = fits ? (uint32_t)i : 0;
         expected = "integer from 0 to 4294967295";
     } else {
-        *(int64_t *)out = fits ? i : 0;
+        *(int64_t *)value = fits ? i : 0;
         expected = "integer of 64 bits";
     }
     return fits || pk__types_mismatch(in, path, first, expected);
 }
 
-static bool pk__types_read_double(pk__types_in *in, const pk__types_path *path, double *out)
+PK__TYPES_READ(double)
 {
     const char *first = in->at;
     pk_str text;
+    (void)type;
     if (pk__types_scan_number(in, &text) == PK__NUMBER_BAD) {
         return pk__types_mismatch(in, path, first, "number");
     }
-    return pk__number_to_double(text, out) || pk__types_mismatch(in, path, first, "number that a double can hold");
+    return pk__number_to_double(text, (double *)value) ||
+           pk__types_mismatch(in, path, first, "number that a double can hold");
 }
 
-/* A duration: an integer, another number of nanoseconds, or text. */
-static bool pk__types_read_ns(pk__types_in *in, const pk__types_path *path, pk_ns *out)
+/* A duration: a number of nanoseconds, or text. What is behind a point is less than one of them. */
+PK__TYPES_READ(ns)
 {
     const char *first = in->at;
-    const double limit = 9223372036854775808.0; // 2^63
     pk_str text;
-    double real;
     bool good;
+    (void)type;
     if (pk__json_peek(&in->json, first) == '"') {
         if (!pk__types_read_text(in, &text)) {
             return false;
         }
-        good = pk__duration_parse(text, out);
+        good = pk__duration_parse(text, (pk_ns *)value);
     } else {
-        pk__number_kind kind = pk__types_scan_number(in, &text);
-        good = kind == PK__NUMBER_INTEGER && pk__number_to_int(text, out);
-        if (kind == PK__NUMBER_REAL && pk__number_to_double(text, &real) && real >= -limit && real < limit) {
-            *out = (pk_ns)real;
-            good = true;
-        }
+        good = pk__types_scan_number(in, &text) != PK__NUMBER_BAD && pk__number_to_whole(text, (pk_ns *)value);
     }
     return good || pk__types_mismatch(in, path, first, "duration such as \"1m30s\"");
 }
 
-static bool pk__types_read_bool(pk__types_in *in, const pk__types_path *path, bool *out)
+PK__TYPES_READ(bool)
 {
     size_t left = (size_t)(in->json.end - in->at);
-    *out = left >= 4 && memcmp(in->at, "true", 4) == 0;
-    if (!*out && (left < 5 || memcmp(in->at, "false", 5) != 0)) {
+    bool yes = left >= 4 && memcmp(in->at, "true", 4) == 0;
+    (void)type;
+    if (!yes && (left < 5 || memcmp(in->at, "false", 5) != 0)) {
         return pk__types_mismatch(in, path, in->at, "true or false");
     }
-    in->at += *out ? 4 : 5;
+    *(bool *)value = yes;
+    in->at += yes ? 4 : 5;
     return true;
 }
 
@@ -198,14 +213,29 @@ static bool pk__types_skip(pk__types_in *in)
     return p != NULL;
 }
 
-static bool pk__types_read_json(pk__types_in *in, pk_json *out)
+PK__TYPES_READ(none)
 {
-    out->ptr = in->at;
+    (void)path, (void)type, (void)value;
+    return pk__types_skip(in);
+}
+
+PK__TYPES_READ(json)
+{
+    pk_json *json = (pk_json *)value;
+    (void)path, (void)type;
+    json->ptr = in->at;
     if (!pk__types_skip(in)) {
         return false;
     }
-    out->len = (size_t)(in->at - out->ptr);
+    json->len = (size_t)(in->at - json->ptr);
     return true;
+}
+
+PK__TYPES_READ(blob)
+{
+    (void)path, (void)value;
+    in->failed = pk_error_set(in->err, PK_ERR_MISUSE, "cannot decode %s: it is raw bytes, not JSON", type->name);
+    return false;
 }
 
 /* ---- containers */
@@ -280,24 +310,25 @@ static bool pk__types_get(pk__types_in *in, size_t count, size_t item_size, void
     return count == 0 || *out || pk__types_no_memory(in);
 }
 
-static bool pk__types_read_list(pk__types_in *in, const pk__types_path *path, const pk_field *field, void *out)
+PK__TYPES_READ_SHAPE(list)
 {
+    const pk_type *type = field->type;
     pk__types_list list = {NULL, 0};
     pk__types_path item = {path, {NULL, 0}, 0};
     size_t count;
     bool more;
-    if (!pk__types_count(in, path, '[', &count) || !pk__types_get(in, count, field->item_size, &list.items) ||
+    if (!pk__types_count(in, path, '[', &count) || !pk__types_get(in, count, type->size, &list.items) ||
         !pk__types_open(in, path, '[', &more)) {
         return false;
     }
     for (; more; list.count++) {
         item.index = list.count;
-        if (!pk__types_read(in, &item, field->type, (char *)list.items + list.count * field->item_size) ||
+        if (!type->codec->read(in, &item, type, (char *)list.items + list.count * type->size) ||
             !pk__types_more(in, ']', &more)) {
             return false;
         }
     }
-    memcpy(out, &list, sizeof(list));
+    memcpy(object + field->at, &list, sizeof(list));
     return true;
 }
 
@@ -382,15 +413,16 @@ static size_t pk__types_slot(const pk__types_map *map, pk_str key, bool few)
     return i;
 }
 
-static bool pk__types_read_map(pk__types_in *in, const pk__types_path *path, const pk_field *field, void *out)
+PK__TYPES_READ_SHAPE(map)
 {
+    const pk_type *type = field->type;
     pk__types_map map = {NULL, NULL, 0};
     pk__types_path item = {path, {NULL, 0}, 0};
     size_t total;
     bool more;
     void *keys = NULL;
     if (!pk__types_count(in, path, '{', &total) || !pk__types_get(in, total, sizeof(pk_str), &keys) ||
-        !pk__types_get(in, total, field->item_size, &map.values) || !pk__types_open(in, path, '{', &more)) {
+        !pk__types_get(in, total, type->size, &map.values) || !pk__types_open(in, path, '{', &more)) {
         return false;
     }
     map.keys = (pk_str *)keys;
@@ -398,11 +430,11 @@ static bool pk__types_read_map(pk__types_in *in, const pk__types_path *path, con
         if (!pk__types_key(in, &item.name)) {
             return false;
         }
-        if (pk__types_is_null(in) && field->type->kind != PK_TYPE_JSON) {
+        if (pk__types_is_null(in) && type->kind != PK_TYPE_JSON) {
             in->at += 4; // as if it were not there
         } else {
             size_t slot = pk__types_slot(&map, item.name, total <= PK__TYPES_FEW);
-            if (!pk__types_read(in, &item, field->type, (char *)map.values + slot * field->item_size)) {
+            if (!type->codec->read(in, &item, type, (char *)map.values + slot * type->size)) {
                 return false;
             }
             map.keys[slot] = item.name;
@@ -412,25 +444,24 @@ static bool pk__types_read_map(pk__types_in *in, const pk__types_path *path, con
             return false;
         }
     }
-    if (map.count > PK__TYPES_FEW && !pk__types_unique(in, &map, field->item_size)) {
+    if (map.count > PK__TYPES_FEW && !pk__types_unique(in, &map, type->size)) {
         return false;
     }
-    memcpy(out, &map, sizeof(map));
+    memcpy(object + field->at, &map, sizeof(map));
     return true;
 }
 
 /* ---- structs */
 
-static bool pk__types_read_field(pk__types_in *in, const pk__types_path *path, const pk_field *field, char *object)
+PK__TYPES_READ_SHAPE(req)
 {
-    void *at = object + field->at;
-    switch (field->shape) {
-    case PK_SHAPE_LIST: return pk__types_read_list(in, path, field, at);
-    case PK_SHAPE_MAP: return pk__types_read_map(in, path, field, at);
-    case PK_SHAPE_OPT: *(bool *)(object + field->has_at) = true; break;
-    case PK_SHAPE_REQ: break;
-    }
-    return pk__types_read(in, path, field->type, at);
+    return field->type->codec->read(in, path, field->type, object + field->at);
+}
+
+PK__TYPES_READ_SHAPE(opt)
+{
+    *(bool *)(object + field->has_at) = true;
+    return pk__types_read_req(in, path, field, object);
 }
 
 /* The field of that name: senders keep the order of the table, so the search begins at the expected one. */
@@ -446,7 +477,8 @@ static uint32_t pk__types_find(const pk_type *type, pk_str key, uint32_t expecte
     return type->count;
 }
 
-static bool pk__types_read_struct(pk__types_in *in, const pk__types_path *path, const pk_type *type, char *object)
+/* Into an object of zeros; it may begin with a pk_mem that is in use. */
+static bool pk__types_read_members(pk__types_in *in, const pk__types_path *path, const pk_type *type, char *object)
 {
     uint64_t few = 0, *seen = &few; // one bit a field
     uint32_t next = 0;
@@ -470,7 +502,7 @@ static bool pk__types_read_struct(pk__types_in *in, const pk__types_path *path, 
         } else {
             seen[i / 64] |= UINT64_C(1) << i % 64;
             next = i + 1 < type->count ? i + 1 : 0;
-            if (!pk__types_read_field(in, &member, &type->fields[i], object)) {
+            if (!type->fields[i].shape->read(in, &member, &type->fields[i], object)) {
                 return false;
             }
         }
@@ -479,7 +511,7 @@ static bool pk__types_read_struct(pk__types_in *in, const pk__types_path *path, 
         }
     }
     for (uint32_t i = 0; i < type->count; i++) {
-        bool is_due = type->fields[i].shape == PK_SHAPE_REQ && type->fields[i].type->kind != PK_TYPE_NONE;
+        bool is_due = type->fields[i].shape->is_due && type->fields[i].type->kind != PK_TYPE_NONE;
         if (is_due && !(seen[i / 64] >> i % 64 & 1)) {
             member.name = pk_str_from(type->fields[i].json);
             in->failed = pk__types_fail(in->err, "decode", in->root, &member, "it is missing");
@@ -489,29 +521,10 @@ static bool pk__types_read_struct(pk__types_in *in, const pk__types_path *path, 
     return true;
 }
 
-/* The value at the cursor, which is no space, into *out, which holds anything. */
-static bool pk__types_read(pk__types_in *in, const pk__types_path *path, const pk_type *type, void *out)
+PK__TYPES_READ(struct)
 {
-    switch (type->kind) {
-    case PK_TYPE_STRUCT:
-        memset(out, 0, type->size);
-        return pk__types_read_struct(in, path, type, (char *)out);
-    case PK_TYPE_STR:
-    case PK_TYPE_B64: return pk__types_read_string(in, path, type, (pk_str *)out);
-    case PK_TYPE_JSON: return pk__types_read_json(in, (pk_json *)out);
-    case PK_TYPE_NS: return pk__types_read_ns(in, path, (pk_ns *)out);
-    case PK_TYPE_BOOL: return pk__types_read_bool(in, path, (bool *)out);
-    case PK_TYPE_I32:
-    case PK_TYPE_U32:
-    case PK_TYPE_I64:
-    case PK_TYPE_U64: return pk__types_read_integer(in, path, type, out);
-    case PK_TYPE_DOUBLE: return pk__types_read_double(in, path, (double *)out);
-    case PK_TYPE_ENUM: return pk__types_read_enum(in, path, type, out);
-    case PK_TYPE_NONE: return pk__types_skip(in);
-    case PK_TYPE_BLOB: break;
-    }
-    in->failed = pk_error_set(in->err, PK_ERR_MISUSE, "cannot decode %s: it is raw bytes, not JSON", type->name);
-    return false;
+    memset(value, 0, type->size);
+    return pk__types_read_members(in, path, type, (char *)value);
 }
 
 PK_API pk_err pk_json_decode(pk_mem *mem, const pk_type *type, pk_str json, void *out, pk_error *err)
@@ -532,8 +545,8 @@ PK_API pk_err pk_json_decode(pk_mem *mem, const pk_type *type, pk_str json, void
     if (type->kind != PK_TYPE_BLOB) {
         memset((char *)out + head, 0, type->size - head);
     }
-    bool good = type->kind == PK_TYPE_STRUCT ? pk__types_read_struct(&in, &path, type, (char *)out)
-                                             : pk__types_read(&in, &path, type, out);
+    bool good = type->kind == PK_TYPE_STRUCT ? pk__types_read_members(&in, &path, type, (char *)out)
+                                             : type->codec->read(&in, &path, type, out);
     if (good && pk__json_end(&in.json, in.at)) {
         return PK_OK;
     }

@@ -4,21 +4,57 @@
 #include "../wire/json_write.h"
 #include "types.h"
 
-typedef struct pk__types_out {
+struct pk__types_out {
     pk_json_writer json;
     const pk_type *root;
     pk_error *err;
     pk_err failed; // what the writer does not know about, or not where
-} pk__types_out;
+};
 
-static bool pk__types_write(pk__types_out *out, const pk__types_path *path, const pk_type *type, const void *in);
+/* ---- values */
 
-static bool pk__types_write_enum(pk__types_out *out, const pk__types_path *path, const pk_type *type, const void *in)
+static bool pk__types_put(pk__types_out *out, const pk__types_path *path, const pk_type *type, const void *value)
 {
-    int value;
+    pk_json_writer *w = &out->json;
+    if (!type->codec->write(out, path, type, value)) {
+        return false;
+    }
+    if (w->failed && pk__json_fault_code(w) == PK_ERR_SERIALIZE) { // here and not elsewhere: say where
+        out->failed = pk__types_fail(out->err, "encode", out->root, path, pk__json_fault_text(w));
+    }
+    return !w->failed;
+}
+
+/* The body of those that are one call to the writer, which remembers whether it failed. */
+#define PK__TYPES_PUT(T, put)                                                                                 \
+    {                                                                                                         \
+        (void)path, (void)type;                                                                               \
+        put(&out->json, *(const T *)value);                                                                   \
+        return true;                                                                                          \
+    }
+PK__TYPES_WRITE(str) PK__TYPES_PUT(pk_str, pk_json_put_str)
+PK__TYPES_WRITE(b64) PK__TYPES_PUT(pk_b64, pk_json_put_b64)
+PK__TYPES_WRITE(json) PK__TYPES_PUT(pk_json, pk_json_put_raw)
+PK__TYPES_WRITE(bool) PK__TYPES_PUT(bool, pk_json_put_bool)
+PK__TYPES_WRITE(int32) PK__TYPES_PUT(int32_t, pk_json_put_int)
+PK__TYPES_WRITE(uint32) PK__TYPES_PUT(uint32_t, pk_json_put_uint)
+PK__TYPES_WRITE(int64) PK__TYPES_PUT(int64_t, pk_json_put_int)
+PK__TYPES_WRITE(uint64) PK__TYPES_PUT(uint64_t, pk_json_put_uint)
+PK__TYPES_WRITE(double) PK__TYPES_PUT(double, pk_json_put_double)
+
+PK__TYPES_WRITE(none)
+{
+    (void)path, (void)type, (void)value;
+    pk_json_put_null(&out->json);
+    return true;
+}
+
+PK__TYPES_WRITE(enum)
+{
+    int known;
     for (uint32_t i = 0; i < type->count; i++) {
-        pk__types_enum_set(type, &value, type->names[i].value);
-        if (memcmp(&value, in, type->size) == 0) {
+        pk__types_enum_set(type, &known, type->names[i].value);
+        if (memcmp(&known, value, type->size) == 0) {
             pk_json_put_text(&out->json, type->names[i].json);
             return true;
         }
@@ -27,15 +63,35 @@ static bool pk__types_write_enum(pk__types_out *out, const pk__types_path *path,
     return false;
 }
 
-static bool pk__types_write_list(pk__types_out *out, const pk__types_path *path, const pk_field *field, const void *in)
+PK__TYPES_WRITE(blob)
+{
+    (void)path, (void)value;
+    out->failed = pk_error_set(out->err, PK_ERR_MISUSE, "cannot encode %s: it is raw bytes, not JSON", type->name);
+    return false;
+}
+
+/* ---- members, keys included */
+
+PK__TYPES_WRITE_SHAPE(req)
+{
+    pk_json_put_key_str(&out->json, path->name);
+    return pk__types_put(out, path, field->type, object + field->at);
+}
+
+PK__TYPES_WRITE_SHAPE(opt)
+{
+    return !*(const bool *)(object + field->has_at) || pk__types_write_req(out, path, field, object);
+}
+
+PK__TYPES_WRITE_SHAPE(list)
 {
     pk__types_list list;
     pk__types_path item = {path, {NULL, 0}, 0};
-    memcpy(&list, in, sizeof(list));
+    memcpy(&list, object + field->at, sizeof(list));
+    pk_json_put_key_str(&out->json, path->name);
     pk_json_put_array(&out->json);
     for (; item.index < list.count; item.index++) {
-        const char *at = (const char *)list.items + item.index * field->item_size;
-        if (!pk__types_write(out, &item, field->type, at)) {
+        if (!pk__types_put(out, &item, field->type, (const char *)list.items + item.index * field->type->size)) {
             return false;
         }
     }
@@ -43,17 +99,18 @@ static bool pk__types_write_list(pk__types_out *out, const pk__types_path *path,
     return true;
 }
 
-static bool pk__types_write_map(pk__types_out *out, const pk__types_path *path, const pk_field *field, const void *in)
+PK__TYPES_WRITE_SHAPE(map)
 {
     pk__types_map map;
     pk__types_path item = {path, {NULL, 0}, 0};
-    memcpy(&map, in, sizeof(map));
+    memcpy(&map, object + field->at, sizeof(map));
+    pk_json_put_key_str(&out->json, path->name);
     pk_json_put_object(&out->json);
     for (size_t i = 0; i < map.count; i++) {
         item.name.ptr = map.keys[i].ptr ? map.keys[i].ptr : "";
         item.name.len = map.keys[i].len;
         pk_json_put_key_str(&out->json, item.name);
-        if (!pk__types_write(out, &item, field->type, (const char *)map.values + i * field->item_size)) {
+        if (!pk__types_put(out, &item, field->type, (const char *)map.values + i * field->type->size)) {
             return false;
         }
     }
@@ -61,52 +118,17 @@ static bool pk__types_write_map(pk__types_out *out, const pk__types_path *path, 
     return true;
 }
 
-static bool pk__types_write_struct(pk__types_out *out, const pk__types_path *path, const pk_type *type, const char *in)
+PK__TYPES_WRITE(struct)
 {
     pk__types_path member = {path, {NULL, 0}, 0};
     bool good = true;
     pk_json_put_object(&out->json);
     for (uint32_t i = 0; i < type->count && good; i++) {
-        const pk_field *field = &type->fields[i];
-        const void *at = in + field->at;
-        if (field->shape == PK_SHAPE_OPT && !*(const bool *)(in + field->has_at)) {
-            continue;
-        }
-        member.name = pk_str_from(field->json);
-        pk_json_put_key_str(&out->json, member.name);
-        good = field->shape == PK_SHAPE_LIST  ? pk__types_write_list(out, &member, field, at)
-               : field->shape == PK_SHAPE_MAP ? pk__types_write_map(out, &member, field, at)
-                                              : pk__types_write(out, &member, field->type, at);
+        member.name = pk_str_from(type->fields[i].json);
+        good = type->fields[i].shape->write(out, &member, &type->fields[i], (const char *)value);
     }
     pk_json_put_end(&out->json);
     return good;
-}
-
-static bool pk__types_write(pk__types_out *out, const pk__types_path *path, const pk_type *type, const void *in)
-{
-    pk_json_writer *w = &out->json;
-    switch (type->kind) {
-    case PK_TYPE_STRUCT: return pk__types_write_struct(out, path, type, (const char *)in);
-    case PK_TYPE_ENUM: return pk__types_write_enum(out, path, type, in);
-    case PK_TYPE_STR: pk_json_put_str(w, *(const pk_str *)in); break;
-    case PK_TYPE_B64: pk_json_put_b64(w, *(const pk_b64 *)in); break;
-    case PK_TYPE_JSON: pk_json_put_raw(w, *(const pk_json *)in); break;
-    case PK_TYPE_NS: pk_json_put_int(w, *(const pk_ns *)in); break;
-    case PK_TYPE_BOOL: pk_json_put_bool(w, *(const bool *)in); break;
-    case PK_TYPE_I32: pk_json_put_int(w, *(const int32_t *)in); break;
-    case PK_TYPE_U32: pk_json_put_uint(w, *(const uint32_t *)in); break;
-    case PK_TYPE_I64: pk_json_put_int(w, *(const int64_t *)in); break;
-    case PK_TYPE_U64: pk_json_put_uint(w, *(const uint64_t *)in); break;
-    case PK_TYPE_DOUBLE: pk_json_put_double(w, *(const double *)in); break;
-    case PK_TYPE_NONE: pk_json_put_null(w); break;
-    case PK_TYPE_BLOB:
-        out->failed = pk_error_set(out->err, PK_ERR_MISUSE, "cannot encode %s: it is raw bytes, not JSON", type->name);
-        return false;
-    }
-    if (w->failed && pk__json_fault_code(w) == PK_ERR_SERIALIZE) { // here and not elsewhere: say where
-        out->failed = pk__types_fail(out->err, "encode", out->root, path, pk__json_fault_text(w));
-    }
-    return !w->failed;
 }
 
 PK_API pk_err pk_json_encode(pk_buf *buf, const pk_type *type, const void *in, pk_error *err)
@@ -121,7 +143,7 @@ PK_API pk_err pk_json_encode(pk_buf *buf, const pk_type *type, const void *in, p
     out.err = err;
     out.failed = PK_OK;
     pk_json_write(&out.json, buf);
-    if (pk__types_write(&out, &path, type, in) && !out.json.failed) {
+    if (pk__types_put(&out, &path, type, in) && !out.json.failed) {
         return PK_OK;
     }
     buf->len = start; // nothing half done

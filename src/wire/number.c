@@ -81,16 +81,21 @@ PK__FN bool pk__number_to_uint(pk_str text, uint64_t *out)
     return true;
 }
 
-PK__FN bool pk__number_to_int(pk_str text, int64_t *out)
+static bool pk__number_sign(uint64_t size, bool negative, int64_t *out)
 {
-    uint64_t size;
-    unsigned negative = text.ptr[0] == '-';
-    pk_str digits = {text.ptr + negative, text.len - negative};
-    if (!pk__number_to_uint(digits, &size) || size > (uint64_t)INT64_MAX + negative) {
+    if (size > (uint64_t)INT64_MAX + negative) {
         return false;
     }
     *out = !negative ? (int64_t)size : size == 0 ? 0 : -(int64_t)(size - 1) - 1;
     return true;
+}
+
+PK__FN bool pk__number_to_int(pk_str text, int64_t *out)
+{
+    uint64_t size;
+    bool negative = text.ptr[0] == '-';
+    pk_str digits = {text.ptr + negative, text.len - negative};
+    return pk__number_to_uint(digits, &size) && pk__number_sign(size, negative, out);
 }
 
 PK__FN char *pk__number_put_uint(char *out, uint64_t value)
@@ -219,7 +224,7 @@ static int pk__number_log10_of_2(int e, bool three_quarters)
     return (e * 1262611 - (three_quarters ? 524031 : 0)) >> 22;
 }
 
-/* ---- text to double */
+/* ---- decimal numbers */
 
 typedef struct pk__number_decimal {
     uint64_t digits;     // the first 19 significant digits
@@ -270,6 +275,23 @@ static pk__number_decimal pk__number_read(pk_str text)
     }
     return d;
 }
+
+PK__FN bool pk__number_to_whole(pk_str text, int64_t *out)
+{
+    pk__number_decimal d = pk__number_read(text);
+    for (; d.exponent < 0 && d.digits > 0; d.exponent++) {
+        d.digits /= 10;
+    }
+    for (; d.exponent > 0 && d.digits > 0; d.exponent--) {
+        if (d.digits > INT64_MAX / 10) {
+            return false;
+        }
+        d.digits *= 10;
+    }
+    return pk__number_sign(d.digits, d.negative, out);
+}
+
+/* ---- text to double */
 
 /* A double by its bits, without sign; infinity is what comes behind the largest. */
 typedef struct pk__number_guess {

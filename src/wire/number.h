@@ -22,6 +22,8 @@ PK__FN pk__number_kind pk__number_scan(const char **at, const char *end);
 /* These take text that pk__number_scan accepted. False: no integer, or one that does not fit. "-0" is the integer 0. */
 PK__FN bool pk__number_to_int(pk_str text, int64_t *out);
 PK__FN bool pk__number_to_uint(pk_str text, uint64_t *out);
+/* What stands before the point, of any number, once its exponent has moved that: 1.5e3 is 1500, -0.9 is 0. */
+PK__FN bool pk__number_to_whole(pk_str text, int64_t *out);
 /* The nearest double, ties to even. False: larger than any double. Tiny numbers become 0 with their sign. */
 PK__FN bool pk__number_to_double(pk_str text, double *out);
 

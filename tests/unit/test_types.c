@@ -686,7 +686,7 @@ TEST(types, enums_are_as_wide_as_their_tables_say)
 {
     static const pk_enum_name names[] = {{0, "zero"}, {200, "two hundred"}};
     for (uint32_t size = 1; size <= 4; size *= 2) {
-        const pk_type type = {"narrow", PK_TYPE_ENUM, size, 2, false, NULL, names};
+        const pk_type type = {"narrow", PK_TYPE_ENUM, size, 2, false, NULL, names, &pk_codec_enum};
         unsigned char bytes[8];
         pk_mem mem = {test_alloc(), NULL, NULL, 0};
         pk_buf buf;
