@@ -4,58 +4,65 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "words.h"
+
 typedef struct pk__error_row {
-    pk_err code;
-    const char *name, *id, *text;
-    pk_kind kind;
-    pk_severity severity;
+    int16_t code;
+    uint8_t kind, severity;
     bool retry;
 } pk__error_row;
 
+static const pk__error_row pk__error_rows[] = {
+#define PK__ERROR_ROW(name, number, group, kind, severity, retry, text)                                       \
+    {PK_ERR_##name, PK_KIND_##kind, PK_SEVERITY_##severity, retry},
+    PK_ERR_LIST(PK__ERROR_ROW)
+};
+
 static const pk__error_row *pk__error_find(pk_err code)
 {
-    static const pk__error_row rows[] = {
-#define PK__ERROR_ROW(name, number, group, kind, severity, retry, text)                                       \
-    {PK_ERR_##name, "PK_ERR_" #name, group "_" #number, text, PK_KIND_##kind, PK_SEVERITY_##severity, retry},
-        PK_ERR_LIST(PK__ERROR_ROW)
-#undef PK__ERROR_ROW
-    };
-    for (size_t i = 0; i < PK__COUNT(rows); i++) {
-        if (rows[i].code == code) {
-            return &rows[i];
+    for (size_t i = 0; i < PK__COUNT(pk__error_rows); i++) {
+        if (pk__error_rows[i].code == code) {
+            return &pk__error_rows[i];
         }
     }
     return NULL;
 }
 
-PK_API const char *pk_err_name(pk_err code)
+/* Its text among `words`, which stand in the order of the rows. */
+static const char *pk__error_word(const char *words, pk_err code, const char *ok, const char *unknown)
 {
     const pk__error_row *row = pk__error_find(code);
-    return row ? row->name : code == PK_OK ? "PK_OK" : "unknown error";
+    return row ? pk__words_at(words, (size_t)(row - pk__error_rows)) : code == PK_OK ? ok : unknown;
+}
+
+PK_API const char *pk_err_name(pk_err code)
+{
+#define PK__ERROR_NAME(name, number, group, kind, severity, retry, text) "PK_ERR_" #name "\0"
+    return pk__error_word(PK_ERR_LIST(PK__ERROR_NAME), code, "PK_OK", "unknown error");
 }
 
 PK_API const char *pk_err_id(pk_err code)
 {
-    const pk__error_row *row = pk__error_find(code);
-    return row ? row->id : code == PK_OK ? "OK" : "UNKNOWN";
+#define PK__ERROR_ID(name, number, group, kind, severity, retry, text) group "_" #number "\0"
+    return pk__error_word(PK_ERR_LIST(PK__ERROR_ID), code, "OK", "UNKNOWN");
 }
 
 PK_API const char *pk_err_text(pk_err code)
 {
-    const pk__error_row *row = pk__error_find(code);
-    return row ? row->text : code == PK_OK ? "no error" : "unknown error";
+#define PK__ERROR_TEXT(name, number, group, kind, severity, retry, text) text "\0"
+    return pk__error_word(PK_ERR_LIST(PK__ERROR_TEXT), code, "no error", "unknown error");
 }
 
 PK_API pk_kind pk_err_kind(pk_err code)
 {
     const pk__error_row *row = pk__error_find(code);
-    return row ? row->kind : code == PK_OK ? PK_KIND_OK : PK_KIND_UNKNOWN;
+    return row ? (pk_kind)row->kind : code == PK_OK ? PK_KIND_OK : PK_KIND_UNKNOWN;
 }
 
 PK_API pk_severity pk_err_severity(pk_err code)
 {
     const pk__error_row *row = pk__error_find(code);
-    return row ? row->severity : code == PK_OK ? PK_SEVERITY_NONE : PK_SEVERITY_ERROR;
+    return row ? (pk_severity)row->severity : code == PK_OK ? PK_SEVERITY_NONE : PK_SEVERITY_ERROR;
 }
 
 PK_API bool pk_err_retryable(pk_err code)
@@ -64,26 +71,23 @@ PK_API bool pk_err_retryable(pk_err code)
     return row && row->retry;
 }
 
-/* The Connect protocol's table of codes and statuses, in the order of pk_kind. */
-static const struct pk__error_kind {
-    const char *name;
-    int status;
-} pk__error_kinds[] = {
-    {"ok", 200},                 {"canceled", 499},          {"unknown", 500},   {"invalid_argument", 400},
-    {"deadline_exceeded", 504},  {"not_found", 404},         {"already_exists", 409},
-    {"permission_denied", 403},  {"resource_exhausted", 429}, {"failed_precondition", 400},
-    {"aborted", 409},            {"out_of_range", 400},      {"unimplemented", 501}, {"internal", 500},
-    {"unavailable", 503},        {"data_loss", 500},         {"unauthenticated", 401},
-};
+/* The Connect protocol's codes and statuses, in the order of pk_kind. */
+enum { PK__ERROR_KINDS = PK_KIND_UNAUTHENTICATED + 1 };
 
 PK_API int pk_kind_status(pk_kind kind)
 {
-    return (size_t)kind < PK__COUNT(pk__error_kinds) ? pk__error_kinds[kind].status : 500;
+    static const int16_t statuses[PK__ERROR_KINDS] = {200, 499, 500, 400, 504, 404, 409, 403, 429,
+                                                      400, 409, 400, 501, 500, 503, 500, 401};
+    return (size_t)kind < PK__ERROR_KINDS ? statuses[kind] : 500;
 }
 
 PK_API const char *pk_kind_name(pk_kind kind)
 {
-    return (size_t)kind < PK__COUNT(pk__error_kinds) ? pk__error_kinds[kind].name : "unknown";
+    static const char words[] = "ok\0canceled\0unknown\0invalid_argument\0deadline_exceeded\0not_found\0"
+                                "already_exists\0permission_denied\0resource_exhausted\0failed_precondition\0"
+                                "aborted\0out_of_range\0unimplemented\0internal\0unavailable\0data_loss\0"
+                                "unauthenticated";
+    return pk__words_at(words, (size_t)kind < PK__ERROR_KINDS ? (size_t)kind : PK_KIND_UNKNOWN);
 }
 
 PK_API pk_kind pk_kind_from_status(int status)

@@ -1,5 +1,6 @@
 /* http_head.c - reading the head of a message, one line at a time, in place. */
 #include "http_head.h"
+#include "../base/words.h"
 #include "swar.h"
 
 #include <string.h>
@@ -168,31 +169,22 @@ PK__FN pk_str pk__http_head_find(const pk_meta *fields, size_t count, pk_str nam
 
 PK__FN const char *pk__http_head_reason(int status)
 {
-    static const struct {
-        int status;
-        const char *reason;
-    } rows[] = {
-        {100, "Continue"},          {101, "Switching Protocols"}, {200, "OK"},
-        {201, "Created"},           {202, "Accepted"},            {203, "Non-Authoritative Information"},
-        {204, "No Content"},        {205, "Reset Content"},       {206, "Partial Content"},
-        {300, "Multiple Choices"},  {301, "Moved Permanently"},   {302, "Found"},
-        {303, "See Other"},         {304, "Not Modified"},        {307, "Temporary Redirect"},
-        {308, "Permanent Redirect"}, {400, "Bad Request"},        {401, "Unauthorized"},
-        {402, "Payment Required"},  {403, "Forbidden"},           {404, "Not Found"},
-        {405, "Method Not Allowed"}, {406, "Not Acceptable"},     {408, "Request Timeout"},
-        {409, "Conflict"},          {410, "Gone"},                {411, "Length Required"},
-        {412, "Precondition Failed"}, {413, "Content Too Large"}, {414, "URI Too Long"},
-        {415, "Unsupported Media Type"}, {416, "Range Not Satisfiable"}, {417, "Expectation Failed"},
-        {421, "Misdirected Request"}, {422, "Unprocessable Content"}, {425, "Too Early"},
-        {426, "Upgrade Required"},  {428, "Precondition Required"}, {429, "Too Many Requests"},
-        {431, "Request Header Fields Too Large"}, {499, "Client Closed Request"},
-        {500, "Internal Server Error"}, {501, "Not Implemented"}, {502, "Bad Gateway"},
-        {503, "Service Unavailable"}, {504, "Gateway Timeout"},   {505, "HTTP Version Not Supported"},
-        {507, "Insufficient Storage"},
-    };
-    for (size_t i = 0; i < PK__COUNT(rows); i++) {
-        if (rows[i].status == status) {
-            return rows[i].reason;
+    static const char words[] = // each behind its status
+        "100Continue\0" "101Switching Protocols\0" "200OK\0" "201Created\0" "202Accepted\0"
+        "203Non-Authoritative Information\0" "204No Content\0" "205Reset Content\0" "206Partial Content\0"
+        "300Multiple Choices\0" "301Moved Permanently\0" "302Found\0" "303See Other\0" "304Not Modified\0"
+        "307Temporary Redirect\0" "308Permanent Redirect\0" "400Bad Request\0" "401Unauthorized\0"
+        "402Payment Required\0" "403Forbidden\0" "404Not Found\0" "405Method Not Allowed\0" "406Not Acceptable\0"
+        "408Request Timeout\0" "409Conflict\0" "410Gone\0" "411Length Required\0" "412Precondition Failed\0"
+        "413Content Too Large\0" "414URI Too Long\0" "415Unsupported Media Type\0" "416Range Not Satisfiable\0"
+        "417Expectation Failed\0" "421Misdirected Request\0" "422Unprocessable Content\0" "425Too Early\0"
+        "426Upgrade Required\0" "428Precondition Required\0" "429Too Many Requests\0"
+        "431Request Header Fields Too Large\0" "499Client Closed Request\0" "500Internal Server Error\0"
+        "501Not Implemented\0" "502Bad Gateway\0" "503Service Unavailable\0" "504Gateway Timeout\0"
+        "505HTTP Version Not Supported\0" "507Insufficient Storage\0";
+    for (const char *row = words; *row; row = pk__words_at(row, 1)) {
+        if ((row[0] - '0') * 100 + (row[1] - '0') * 10 + (row[2] - '0') == status) {
+            return row + 3;
         }
     }
     return "";

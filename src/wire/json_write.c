@@ -10,33 +10,28 @@
 #include "swar.h"
 #include "utf8.h"
 
-static const struct pk__json_fault_row {
-    pk_err code;
-    const char *text;
-} pk__json_faults[] = {
-    {PK_OK, ""},
-    {PK_ERR_LIMIT, "the buffer is full"}, // or what the buffer says
-    {PK_ERR_SERIALIZE, "a string is not UTF-8"},
-    {PK_ERR_SERIALIZE, "a number is not finite"},
-    {PK_ERR_SERIALIZE, "a raw value is not JSON"},
-    {PK_ERR_LIMIT, "it is nested too deep"},
-    {PK_ERR_MISUSE, "a value stands where a key is due"},
-    {PK_ERR_MISUSE, "a key stands outside of an object"},
-    {PK_ERR_MISUSE, "a value is missing"},
-    {PK_ERR_MISUSE, "a second value stands behind the first"},
-    {PK_ERR_MISUSE, "an end stands outside of a container"},
-    {PK_ERR_MISUSE, "a container is still open"},
-};
-
 PK__FN pk_err pk__json_fault_code(const pk_json_writer *w)
 {
-    return w->failed == PK__JSON_BUFFER ? (pk_err)w->buf->failed : pk__json_faults[w->failed].code;
+    switch ((pk__json_fault)w->failed) {
+    case PK__JSON_FINE: return PK_OK;
+    case PK__JSON_BUFFER: return (pk_err)w->buf->failed;
+    case PK__JSON_NOT_UTF8:
+    case PK__JSON_NOT_FINITE:
+    case PK__JSON_BAD_RAW: return PK_ERR_SERIALIZE;
+    case PK__JSON_TOO_DEEP: return PK_ERR_LIMIT;
+    default: return PK_ERR_MISUSE;
+    }
 }
 
 PK__FN const char *pk__json_fault_text(const pk_json_writer *w)
 {
+    static const char words[] = // in the order of pk__json_fault
+        "\0" "the buffer is full\0" "a string is not UTF-8\0" "a number is not finite\0" "a raw value is not JSON\0"
+        "it is nested too deep\0" "a value stands where a key is due\0" "a key stands outside of an object\0"
+        "a value is missing\0" "a second value stands behind the first\0" "an end stands outside of a container\0"
+        "a container is still open";
     bool memory = w->failed == PK__JSON_BUFFER && w->buf->failed == PK_ERR_NO_MEMORY;
-    return memory ? "out of memory" : pk__json_faults[w->failed].text;
+    return memory ? "out of memory" : pk__words_at(words, (size_t)w->failed);
 }
 
 PK_API void pk_json_write(pk_json_writer *w, pk_buf *buf)
