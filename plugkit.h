@@ -449,8 +449,26 @@ PK_API pk_err pk_json_finish(pk_json_writer *w, pk_error *err);
  * is null counts as missing, and a missing LIST or MAP is empty. Of duplicate keys the last one counts. */
 
 typedef struct pk_type pk_type;
+typedef struct pk_field pk_field;
 
-typedef enum pk_shape { PK_SHAPE_REQ, PK_SHAPE_OPT, PK_SHAPE_LIST, PK_SHAPE_MAP } pk_shape;
+/* Private: how values become JSON and back. A table leads to the functions of its own types and shapes, so that a
+ * program that is linked with care (PLUGKIT_STATIC, or --gc-sections) holds those that it needs. */
+struct pk__types_in;
+struct pk__types_out;
+struct pk__types_path;
+typedef struct pk_codec {
+    bool (*read)(struct pk__types_in *in, const struct pk__types_path *path, const pk_type *type, void *value);
+    bool (*write)(struct pk__types_out *out, const struct pk__types_path *path, const pk_type *type,
+                  const void *value);
+} pk_codec;
+typedef struct pk_shape {
+    bool is_due; // a missing key is an error
+    bool (*read)(struct pk__types_in *in, const struct pk__types_path *path, const pk_field *field, char *object);
+    bool (*write)(struct pk__types_out *out, const struct pk__types_path *path, const pk_field *field,
+                  const char *object);
+} pk_shape;
+PK_API_DATA const pk_codec pk_codec_struct, pk_codec_enum;
+PK_API_DATA const pk_shape pk_shape_req, pk_shape_opt, pk_shape_list, pk_shape_map;
 
 typedef enum pk_type_kind {
     PK_TYPE_STRUCT,
@@ -469,12 +487,12 @@ typedef enum pk_type_kind {
     PK_TYPE_BLOB  // pk_blob: raw bytes instead of JSON, as a whole body only
 } pk_type_kind;
 
-typedef struct pk_field {
+struct pk_field {
     const char *json;
     const pk_type *type;
-    pk_shape shape;
-    uint32_t at, has_at, item_size; // offsets in the struct; size of one value
-} pk_field;
+    const pk_shape *shape;
+    uint32_t at, has_at; // offsets in the struct
+};
 
 typedef struct pk_enum_name {
     int value;
@@ -488,6 +506,7 @@ struct pk_type {
     bool has_mem;              // begins with a pk_mem
     const pk_field *fields;    // of a struct
     const pk_enum_name *names; // of an enum
+    const pk_codec *codec;
 };
 
 typedef struct pk_none {
@@ -518,7 +537,8 @@ PK_API_DATA const pk_type pk_type_pk_str, pk_type_pk_b64, pk_type_pk_json, pk_ty
     typedef enum T { VALUES(PK__ENUM_VALUE, T) T##__count } T;                                                \
     PK_UNUSED static const pk_enum_name pk__names_##T[] = {VALUES(PK__ENUM_NAME, T)};                         \
     PK_UNUSED static const pk_type pk_type_##T = {#T, PK_TYPE_ENUM, (uint32_t)sizeof(T),                      \
-                                                  (uint32_t)T##__count, false, NULL, pk__names_##T};
+                                                  (uint32_t)T##__count, false, NULL, pk__names_##T,           \
+                                                  &pk_codec_enum};
 #define PK__ENUM_VALUE(T, value, json) value,
 #define PK__ENUM_NAME(T, value, json) {value, json},
 
@@ -540,8 +560,11 @@ PK_API_DATA const pk_type pk_type_pk_str, pk_type_pk_b64, pk_type_pk_json, pk_ty
     } member;
 
 #define PK__ROW(T, shape, type, member, json)                                                                 \
-    {json, &pk_type_##type, PK_SHAPE_##shape, (uint32_t)offsetof(T, member), PK__HAS_##shape(T, member),      \
-     (uint32_t)sizeof(type)},
+    {json, &pk_type_##type, PK__SHAPE_##shape, (uint32_t)offsetof(T, member), PK__HAS_##shape(T, member)},
+#define PK__SHAPE_REQ &pk_shape_req
+#define PK__SHAPE_OPT &pk_shape_opt
+#define PK__SHAPE_LIST &pk_shape_list
+#define PK__SHAPE_MAP &pk_shape_map
 #define PK__HAS_REQ(T, member) 0
 #define PK__HAS_OPT(T, member) (uint32_t)offsetof(T, has_##member)
 #define PK__HAS_LIST(T, member) 0
@@ -551,7 +574,7 @@ PK_API_DATA const pk_type pk_type_pk_str, pk_type_pk_b64, pk_type_pk_json, pk_ty
     PK_UNUSED static const pk_field pk__fields_##T[] = {FIELDS(PK__ROW, T)};                                  \
     PK_UNUSED static const pk_type pk_type_##T = {                                                            \
         #T,      PK_TYPE_STRUCT,   (uint32_t)sizeof(T), (uint32_t)(sizeof(pk__fields_##T) / sizeof(pk_field)), \
-        has_mem, pk__fields_##T, NULL};
+        has_mem, pk__fields_##T, NULL,              &pk_codec_struct};
 
 /* Reads JSON text into the struct *out of that type. What it points to lives in *mem, each string with a NUL behind
  * it; `json` is not needed afterwards. *out is zeroed first, and again after a failure (a message's own pk_mem is left
@@ -1353,6 +1376,32 @@ PK__FN bool pk__map_next(const pk__map *map, size_t *at, pk__map_entry **out); /
 
 
 
+/* == base/words.h == */
+/* words.h - tables of texts without pointers.
+ *
+ *     static const char words[] = "none\0" "one\0" "two\0";
+ *     pk__words_at(words, 2)                               // "two"
+ *
+ * A pointer to a text costs eight bytes, and as much again or more for the loader to mend it: often as much as the text.
+ * Texts that are looked at rarely stand one behind the other instead, and are counted off. */
+#ifdef PLUGKIT_LINES
+#line 7 "src/base/words.h"
+#endif
+
+
+
+
+
+PK__FN const char *pk__words_at(const char *words, size_t n)
+{
+    while (n-- > 0) {
+        words += strlen(words) + 1;
+    }
+    return words;
+}
+
+
+
 /* == base/handle.h == */
 /* handle.h - numbers for users to hold instead of pointers.
  *
@@ -1846,58 +1895,65 @@ PK_API pk_str pk_buf_str(const pk_buf *buf)
 
 
 
+
+
 typedef struct pk__error_row {
-    pk_err code;
-    const char *name, *id, *text;
-    pk_kind kind;
-    pk_severity severity;
+    int16_t code;
+    uint8_t kind, severity;
     bool retry;
 } pk__error_row;
 
+static const pk__error_row pk__error_rows[] = {
+#define PK__ERROR_ROW(name, number, group, kind, severity, retry, text)                                       \
+    {PK_ERR_##name, PK_KIND_##kind, PK_SEVERITY_##severity, retry},
+    PK_ERR_LIST(PK__ERROR_ROW)
+};
+
 static const pk__error_row *pk__error_find(pk_err code)
 {
-    static const pk__error_row rows[] = {
-#define PK__ERROR_ROW(name, number, group, kind, severity, retry, text)                                       \
-    {PK_ERR_##name, "PK_ERR_" #name, group "_" #number, text, PK_KIND_##kind, PK_SEVERITY_##severity, retry},
-        PK_ERR_LIST(PK__ERROR_ROW)
-#undef PK__ERROR_ROW
-    };
-    for (size_t i = 0; i < PK__COUNT(rows); i++) {
-        if (rows[i].code == code) {
-            return &rows[i];
+    for (size_t i = 0; i < PK__COUNT(pk__error_rows); i++) {
+        if (pk__error_rows[i].code == code) {
+            return &pk__error_rows[i];
         }
     }
     return NULL;
 }
 
-PK_API const char *pk_err_name(pk_err code)
+/* Its text among `words`, which stand in the order of the rows. */
+static const char *pk__error_word(const char *words, pk_err code, const char *ok, const char *unknown)
 {
     const pk__error_row *row = pk__error_find(code);
-    return row ? row->name : code == PK_OK ? "PK_OK" : "unknown error";
+    return row ? pk__words_at(words, (size_t)(row - pk__error_rows)) : code == PK_OK ? ok : unknown;
+}
+
+PK_API const char *pk_err_name(pk_err code)
+{
+#define PK__ERROR_NAME(name, number, group, kind, severity, retry, text) "PK_ERR_" #name "\0"
+    return pk__error_word(PK_ERR_LIST(PK__ERROR_NAME), code, "PK_OK", "unknown error");
 }
 
 PK_API const char *pk_err_id(pk_err code)
 {
-    const pk__error_row *row = pk__error_find(code);
-    return row ? row->id : code == PK_OK ? "OK" : "UNKNOWN";
+#define PK__ERROR_ID(name, number, group, kind, severity, retry, text) group "_" #number "\0"
+    return pk__error_word(PK_ERR_LIST(PK__ERROR_ID), code, "OK", "UNKNOWN");
 }
 
 PK_API const char *pk_err_text(pk_err code)
 {
-    const pk__error_row *row = pk__error_find(code);
-    return row ? row->text : code == PK_OK ? "no error" : "unknown error";
+#define PK__ERROR_TEXT(name, number, group, kind, severity, retry, text) text "\0"
+    return pk__error_word(PK_ERR_LIST(PK__ERROR_TEXT), code, "no error", "unknown error");
 }
 
 PK_API pk_kind pk_err_kind(pk_err code)
 {
     const pk__error_row *row = pk__error_find(code);
-    return row ? row->kind : code == PK_OK ? PK_KIND_OK : PK_KIND_UNKNOWN;
+    return row ? (pk_kind)row->kind : code == PK_OK ? PK_KIND_OK : PK_KIND_UNKNOWN;
 }
 
 PK_API pk_severity pk_err_severity(pk_err code)
 {
     const pk__error_row *row = pk__error_find(code);
-    return row ? row->severity : code == PK_OK ? PK_SEVERITY_NONE : PK_SEVERITY_ERROR;
+    return row ? (pk_severity)row->severity : code == PK_OK ? PK_SEVERITY_NONE : PK_SEVERITY_ERROR;
 }
 
 PK_API bool pk_err_retryable(pk_err code)
@@ -1906,26 +1962,23 @@ PK_API bool pk_err_retryable(pk_err code)
     return row && row->retry;
 }
 
-/* The Connect protocol's table of codes and statuses, in the order of pk_kind. */
-static const struct pk__error_kind {
-    const char *name;
-    int status;
-} pk__error_kinds[] = {
-    {"ok", 200},                 {"canceled", 499},          {"unknown", 500},   {"invalid_argument", 400},
-    {"deadline_exceeded", 504},  {"not_found", 404},         {"already_exists", 409},
-    {"permission_denied", 403},  {"resource_exhausted", 429}, {"failed_precondition", 400},
-    {"aborted", 409},            {"out_of_range", 400},      {"unimplemented", 501}, {"internal", 500},
-    {"unavailable", 503},        {"data_loss", 500},         {"unauthenticated", 401},
-};
+/* The Connect protocol's codes and statuses, in the order of pk_kind. */
+enum { PK__ERROR_KINDS = PK_KIND_UNAUTHENTICATED + 1 };
 
 PK_API int pk_kind_status(pk_kind kind)
 {
-    return (size_t)kind < PK__COUNT(pk__error_kinds) ? pk__error_kinds[kind].status : 500;
+    static const int16_t statuses[PK__ERROR_KINDS] = {200, 499, 500, 400, 504, 404, 409, 403, 429,
+                                                      400, 409, 400, 501, 500, 503, 500, 401};
+    return (size_t)kind < PK__ERROR_KINDS ? statuses[kind] : 500;
 }
 
 PK_API const char *pk_kind_name(pk_kind kind)
 {
-    return (size_t)kind < PK__COUNT(pk__error_kinds) ? pk__error_kinds[kind].name : "unknown";
+    static const char words[] = "ok\0canceled\0unknown\0invalid_argument\0deadline_exceeded\0not_found\0"
+                                "already_exists\0permission_denied\0resource_exhausted\0failed_precondition\0"
+                                "aborted\0out_of_range\0unimplemented\0internal\0unavailable\0data_loss\0"
+                                "unauthenticated";
+    return pk__words_at(words, (size_t)kind < PK__ERROR_KINDS ? (size_t)kind : PK_KIND_UNKNOWN);
 }
 
 PK_API pk_kind pk_kind_from_status(int status)
@@ -7214,6 +7267,8 @@ PK__FN pk__number_kind pk__number_scan(const char **at, const char *end);
 /* These take text that pk__number_scan accepted. False: no integer, or one that does not fit. "-0" is the integer 0. */
 PK__FN bool pk__number_to_int(pk_str text, int64_t *out);
 PK__FN bool pk__number_to_uint(pk_str text, uint64_t *out);
+/* What stands before the point, of any number, once its exponent has moved that: 1.5e3 is 1500, -0.9 is 0. */
+PK__FN bool pk__number_to_whole(pk_str text, int64_t *out);
 /* The nearest double, ties to even. False: larger than any double. Tiny numbers become 0 with their sign. */
 PK__FN bool pk__number_to_double(pk_str text, double *out);
 
@@ -7594,16 +7649,21 @@ PK__FN bool pk__number_to_uint(pk_str text, uint64_t *out)
     return true;
 }
 
-PK__FN bool pk__number_to_int(pk_str text, int64_t *out)
+static bool pk__number_sign(uint64_t size, bool negative, int64_t *out)
 {
-    uint64_t size;
-    unsigned negative = text.ptr[0] == '-';
-    pk_str digits = {text.ptr + negative, text.len - negative};
-    if (!pk__number_to_uint(digits, &size) || size > (uint64_t)INT64_MAX + negative) {
+    if (size > (uint64_t)INT64_MAX + negative) {
         return false;
     }
     *out = !negative ? (int64_t)size : size == 0 ? 0 : -(int64_t)(size - 1) - 1;
     return true;
+}
+
+PK__FN bool pk__number_to_int(pk_str text, int64_t *out)
+{
+    uint64_t size;
+    bool negative = text.ptr[0] == '-';
+    pk_str digits = {text.ptr + negative, text.len - negative};
+    return pk__number_to_uint(digits, &size) && pk__number_sign(size, negative, out);
 }
 
 PK__FN char *pk__number_put_uint(char *out, uint64_t value)
@@ -7732,7 +7792,7 @@ static int pk__number_log10_of_2(int e, bool three_quarters)
     return (e * 1262611 - (three_quarters ? 524031 : 0)) >> 22;
 }
 
-/* ---- text to double */
+/* ---- decimal numbers */
 
 typedef struct pk__number_decimal {
     uint64_t digits;     // the first 19 significant digits
@@ -7783,6 +7843,23 @@ static pk__number_decimal pk__number_read(pk_str text)
     }
     return d;
 }
+
+PK__FN bool pk__number_to_whole(pk_str text, int64_t *out)
+{
+    pk__number_decimal d = pk__number_read(text);
+    for (; d.exponent < 0 && d.digits > 0; d.exponent++) {
+        d.digits /= 10;
+    }
+    for (; d.exponent > 0 && d.digits > 0; d.exponent--) {
+        if (d.digits > INT64_MAX / 10) {
+            return false;
+        }
+        d.digits *= 10;
+    }
+    return pk__number_sign(d.digits, d.negative, out);
+}
+
+/* ---- text to double */
 
 /* A double by its bits, without sign; infinity is what comes behind the largest. */
 typedef struct pk__number_guess {
@@ -9201,33 +9278,28 @@ PK_API const pk_json_value *pk_json_at(const pk_json_value *v, const char *point
 
 
 
-static const struct pk__json_fault_row {
-    pk_err code;
-    const char *text;
-} pk__json_faults[] = {
-    {PK_OK, ""},
-    {PK_ERR_LIMIT, "the buffer is full"}, // or what the buffer says
-    {PK_ERR_SERIALIZE, "a string is not UTF-8"},
-    {PK_ERR_SERIALIZE, "a number is not finite"},
-    {PK_ERR_SERIALIZE, "a raw value is not JSON"},
-    {PK_ERR_LIMIT, "it is nested too deep"},
-    {PK_ERR_MISUSE, "a value stands where a key is due"},
-    {PK_ERR_MISUSE, "a key stands outside of an object"},
-    {PK_ERR_MISUSE, "a value is missing"},
-    {PK_ERR_MISUSE, "a second value stands behind the first"},
-    {PK_ERR_MISUSE, "an end stands outside of a container"},
-    {PK_ERR_MISUSE, "a container is still open"},
-};
-
 PK__FN pk_err pk__json_fault_code(const pk_json_writer *w)
 {
-    return w->failed == PK__JSON_BUFFER ? (pk_err)w->buf->failed : pk__json_faults[w->failed].code;
+    switch ((pk__json_fault)w->failed) {
+    case PK__JSON_FINE: return PK_OK;
+    case PK__JSON_BUFFER: return (pk_err)w->buf->failed;
+    case PK__JSON_NOT_UTF8:
+    case PK__JSON_NOT_FINITE:
+    case PK__JSON_BAD_RAW: return PK_ERR_SERIALIZE;
+    case PK__JSON_TOO_DEEP: return PK_ERR_LIMIT;
+    default: return PK_ERR_MISUSE;
+    }
 }
 
 PK__FN const char *pk__json_fault_text(const pk_json_writer *w)
 {
+    static const char words[] = // in the order of pk__json_fault
+        "\0" "the buffer is full\0" "a string is not UTF-8\0" "a number is not finite\0" "a raw value is not JSON\0"
+        "it is nested too deep\0" "a value stands where a key is due\0" "a key stands outside of an object\0"
+        "a value is missing\0" "a second value stands behind the first\0" "an end stands outside of a container\0"
+        "a container is still open";
     bool memory = w->failed == PK__JSON_BUFFER && w->buf->failed == PK_ERR_NO_MEMORY;
-    return memory ? "out of memory" : pk__json_faults[w->failed].text;
+    return memory ? "out of memory" : pk__words_at(words, (size_t)w->failed);
 }
 
 PK_API void pk_json_write(pk_json_writer *w, pk_buf *buf)
@@ -9949,6 +10021,7 @@ PK__FN bool pk__url_encode(pk_buf *out, pk_str in, bool keep_slash)
 
 
 
+
 enum {
     PK__HTTP_TOKEN = 1, // of names and methods (RFC 9110, 5.6.2)
     PK__HTTP_VALUE = 2, // of field values: no control character but the tab
@@ -10113,31 +10186,22 @@ PK__FN pk_str pk__http_head_find(const pk_meta *fields, size_t count, pk_str nam
 
 PK__FN const char *pk__http_head_reason(int status)
 {
-    static const struct {
-        int status;
-        const char *reason;
-    } rows[] = {
-        {100, "Continue"},          {101, "Switching Protocols"}, {200, "OK"},
-        {201, "Created"},           {202, "Accepted"},            {203, "Non-Authoritative Information"},
-        {204, "No Content"},        {205, "Reset Content"},       {206, "Partial Content"},
-        {300, "Multiple Choices"},  {301, "Moved Permanently"},   {302, "Found"},
-        {303, "See Other"},         {304, "Not Modified"},        {307, "Temporary Redirect"},
-        {308, "Permanent Redirect"}, {400, "Bad Request"},        {401, "Unauthorized"},
-        {402, "Payment Required"},  {403, "Forbidden"},           {404, "Not Found"},
-        {405, "Method Not Allowed"}, {406, "Not Acceptable"},     {408, "Request Timeout"},
-        {409, "Conflict"},          {410, "Gone"},                {411, "Length Required"},
-        {412, "Precondition Failed"}, {413, "Content Too Large"}, {414, "URI Too Long"},
-        {415, "Unsupported Media Type"}, {416, "Range Not Satisfiable"}, {417, "Expectation Failed"},
-        {421, "Misdirected Request"}, {422, "Unprocessable Content"}, {425, "Too Early"},
-        {426, "Upgrade Required"},  {428, "Precondition Required"}, {429, "Too Many Requests"},
-        {431, "Request Header Fields Too Large"}, {499, "Client Closed Request"},
-        {500, "Internal Server Error"}, {501, "Not Implemented"}, {502, "Bad Gateway"},
-        {503, "Service Unavailable"}, {504, "Gateway Timeout"},   {505, "HTTP Version Not Supported"},
-        {507, "Insufficient Storage"},
-    };
-    for (size_t i = 0; i < PK__COUNT(rows); i++) {
-        if (rows[i].status == status) {
-            return rows[i].reason;
+    static const char words[] = // each behind its status
+        "100Continue\0" "101Switching Protocols\0" "200OK\0" "201Created\0" "202Accepted\0"
+        "203Non-Authoritative Information\0" "204No Content\0" "205Reset Content\0" "206Partial Content\0"
+        "300Multiple Choices\0" "301Moved Permanently\0" "302Found\0" "303See Other\0" "304Not Modified\0"
+        "307Temporary Redirect\0" "308Permanent Redirect\0" "400Bad Request\0" "401Unauthorized\0"
+        "402Payment Required\0" "403Forbidden\0" "404Not Found\0" "405Method Not Allowed\0" "406Not Acceptable\0"
+        "408Request Timeout\0" "409Conflict\0" "410Gone\0" "411Length Required\0" "412Precondition Failed\0"
+        "413Content Too Large\0" "414URI Too Long\0" "415Unsupported Media Type\0" "416Range Not Satisfiable\0"
+        "417Expectation Failed\0" "421Misdirected Request\0" "422Unprocessable Content\0" "425Too Early\0"
+        "426Upgrade Required\0" "428Precondition Required\0" "429Too Many Requests\0"
+        "431Request Header Fields Too Large\0" "499Client Closed Request\0" "500Internal Server Error\0"
+        "501Not Implemented\0" "502Bad Gateway\0" "503Service Unavailable\0" "504Gateway Timeout\0"
+        "505HTTP Version Not Supported\0" "507Insufficient Storage\0";
+    for (const char *row = words; *row; row = pk__words_at(row, 1)) {
+        if ((row[0] - '0') * 100 + (row[1] - '0') * 10 + (row[2] - '0') == status) {
+            return row + 3;
         }
     }
     return "";
@@ -14496,11 +14560,14 @@ PK__FN pk__http_step pk__http_link_write(pk__http_link *l)
  * JSON are views into the copy, unescaped in place. Lists and maps are counted first and then get their memory in one
  * piece. Usually the keys come in the order of the table, so the search for a field begins behind the last one.
  *
+ * There is no switch over kinds: each type has a codec and each field a shape (types_table.c), so a program is linked
+ * with what the tables in it lead to. One without a double has no arithmetic of doubles.
+ *
  * Both directions recurse as deep as the types are nested, which the programmer decided; foreign input only decides
  * about values that nobody asked for, and those are skipped without recursion. A path, one link on the stack a level,
  * becomes the words of an error: "cannot decode settings: servers[2].port: expected integer, got "80"". */
 #ifdef PLUGKIT_LINES
-#line 10 "src/rpc/types.h"
+#line 13 "src/rpc/types.h"
 #endif
 
 
@@ -14532,10 +14599,58 @@ PK__FN pk_err pk__types_fail(pk_error *err, const char *verb, const pk_type *roo
 /* Stores an enum's value, as wide as the compiler made the enum. */
 PK__FN void pk__types_enum_set(const pk_type *type, void *at, int value);
 
+/* What the tables lead to. The value at the cursor goes into *value, which holds anything; false: the reason is set. */
+typedef struct pk__types_in pk__types_in;
+#define PK__TYPES_READ(name)                                                                                  \
+    PK__FN bool pk__types_read_##name(pk__types_in *in, const pk__types_path *path, const pk_type *type, void *value)
+PK__TYPES_READ(struct);
+PK__TYPES_READ(enum);
+PK__TYPES_READ(str);
+PK__TYPES_READ(b64);
+PK__TYPES_READ(json);
+PK__TYPES_READ(ns);
+PK__TYPES_READ(bool);
+PK__TYPES_READ(int);
+PK__TYPES_READ(uint64);
+PK__TYPES_READ(double);
+PK__TYPES_READ(none);
+PK__TYPES_READ(blob);
+#define PK__TYPES_READ_SHAPE(name)                                                                            \
+    PK__FN bool pk__types_read_##name(pk__types_in *in, const pk__types_path *path, const pk_field *field, char *object)
+PK__TYPES_READ_SHAPE(req);
+PK__TYPES_READ_SHAPE(opt);
+PK__TYPES_READ_SHAPE(list);
+PK__TYPES_READ_SHAPE(map);
+
+typedef struct pk__types_out pk__types_out;
+#define PK__TYPES_WRITE(name)                                                                                 \
+    PK__FN bool pk__types_write_##name(pk__types_out *out, const pk__types_path *path, const pk_type *type,   \
+                                       const void *value)
+PK__TYPES_WRITE(struct);
+PK__TYPES_WRITE(enum);
+PK__TYPES_WRITE(str);
+PK__TYPES_WRITE(b64);
+PK__TYPES_WRITE(json);
+PK__TYPES_WRITE(bool);
+PK__TYPES_WRITE(int32);
+PK__TYPES_WRITE(uint32);
+PK__TYPES_WRITE(int64);
+PK__TYPES_WRITE(uint64);
+PK__TYPES_WRITE(double);
+PK__TYPES_WRITE(none);
+PK__TYPES_WRITE(blob);
+#define PK__TYPES_WRITE_SHAPE(name)                                                                           \
+    PK__FN bool pk__types_write_##name(pk__types_out *out, const pk__types_path *path, const pk_field *field, \
+                                       const char *object)
+PK__TYPES_WRITE_SHAPE(req);
+PK__TYPES_WRITE_SHAPE(opt);
+PK__TYPES_WRITE_SHAPE(list);
+PK__TYPES_WRITE_SHAPE(map);
+
 
 
 /* == rpc/types.c == */
-/* types.c - the tables of the basic types, and what both directions need. */
+/* types.c - what both directions need. */
 #ifdef PLUGKIT_LINES
 #line 1 "src/rpc/types.c"
 #endif
@@ -14545,21 +14660,6 @@ PK__FN void pk__types_enum_set(const pk_type *type, void *at, int value);
 
 
 
-
-#define PK__TYPES_BASIC(T, kind)                                                                              \
-    PK__DATA const pk_type pk_type_##T = {#T, kind, (uint32_t)sizeof(T), 0, false, NULL, NULL}
-PK__TYPES_BASIC(pk_str, PK_TYPE_STR);
-PK__TYPES_BASIC(pk_b64, PK_TYPE_B64);
-PK__TYPES_BASIC(pk_json, PK_TYPE_JSON);
-PK__TYPES_BASIC(pk_ns, PK_TYPE_NS);
-PK__TYPES_BASIC(int32_t, PK_TYPE_I32);
-PK__TYPES_BASIC(uint32_t, PK_TYPE_U32);
-PK__TYPES_BASIC(int64_t, PK_TYPE_I64);
-PK__TYPES_BASIC(uint64_t, PK_TYPE_U64);
-PK__TYPES_BASIC(double, PK_TYPE_DOUBLE);
-PK__TYPES_BASIC(pk_none, PK_TYPE_NONE);
-PK__DATA const pk_type pk_type_bool = {"bool", PK_TYPE_BOOL, (uint32_t)sizeof(bool), 0, false, NULL, NULL};
-PK__DATA const pk_type pk_type_pk_blob = {"pk_blob", PK_TYPE_BLOB, (uint32_t)sizeof(pk_blob), 0, true, NULL, NULL};
 
 PK__FN size_t pk__types_path_text(const pk__types_path *path, char *out, size_t cap)
 {
@@ -14617,7 +14717,7 @@ PK__FN void pk__types_enum_set(const pk_type *type, void *at, int value)
 
 
 
-typedef struct pk__types_in {
+struct pk__types_in {
     pk__json_reader json; // over the copy
     const char *at;       // the cursor
     pk_str text;          // what the caller passed: never changed
@@ -14625,9 +14725,7 @@ typedef struct pk__types_in {
     const pk_type *root;
     pk_error *err;
     pk_err failed; // what the JSON reader does not know about
-} pk__types_in;
-
-static bool pk__types_read(pk__types_in *in, const pk__types_path *path, const pk_type *type, void *out);
+};
 
 static bool pk__types_no_memory(pk__types_in *in)
 {
@@ -14674,24 +14772,35 @@ static bool pk__types_read_text(pk__types_in *in, pk_str *out)
     return true;
 }
 
-/* A string, or the bytes that it is the base64 of: those are put where the text was. */
-static bool pk__types_read_string(pk__types_in *in, const pk__types_path *path, const pk_type *type, pk_str *out)
+static bool pk__types_read_string(pk__types_in *in, const pk__types_path *path, const char *expected, pk_str *out)
 {
-    const char *first = in->at;
-    bool is_bytes = type->kind == PK_TYPE_B64;
-    if (pk__json_peek(&in->json, first) != '"') {
-        return pk__types_mismatch(in, path, first, is_bytes ? "base64 text" : "string");
+    if (pk__json_peek(&in->json, in->at) != '"') {
+        return pk__types_mismatch(in, path, in->at, expected);
     }
-    if (!pk__types_read_text(in, out)) {
-        return false;
-    }
-    if (is_bytes && !pk__base64_decode(*out, PK__BASE64_STD, (char *)first + 1, &out->len)) {
-        return pk__types_mismatch(in, path, first, "base64 text");
-    }
-    return true;
+    return pk__types_read_text(in, out);
 }
 
-static bool pk__types_read_enum(pk__types_in *in, const pk__types_path *path, const pk_type *type, void *out)
+PK__TYPES_READ(str)
+{
+    (void)type;
+    return pk__types_read_string(in, path, "string", (pk_str *)value);
+}
+
+/* The bytes are put where the text was. */
+PK__TYPES_READ(b64)
+{
+    static const char expected[] = "base64 text";
+    char *first = (char *)in->at;
+    pk_b64 *bytes = (pk_b64 *)value;
+    (void)type;
+    if (!pk__types_read_string(in, path, expected, bytes)) {
+        return false;
+    }
+    return pk__base64_decode(*bytes, PK__BASE64_STD, first + 1, &bytes->len) ||
+           pk__types_mismatch(in, path, first, expected);
+}
+
+PK__TYPES_READ(enum)
 {
     const char *first = in->at;
     pk_str text = {NULL, 0};
@@ -14702,7 +14811,7 @@ static bool pk__types_read_enum(pk__types_in *in, const pk__types_path *path, co
     size_t len = 0;
     for (uint32_t i = 0; i < type->count; i++) {
         if (text.ptr && pk_str_is(text, type->names[i].json)) {
-            pk__types_enum_set(type, out, type->names[i].value);
+            pk__types_enum_set(type, value, type->names[i].value);
             return true;
         }
         if (len < sizeof(expected)) { // a long list is cut
@@ -14724,7 +14833,19 @@ static pk__number_kind pk__types_scan_number(pk__types_in *in, pk_str *text)
     return kind;
 }
 
-static bool pk__types_read_integer(pk__types_in *in, const pk__types_path *path, const pk_type *type, void *out)
+PK__TYPES_READ(uint64)
+{
+    const char *first = in->at;
+    pk_str text;
+    (void)type;
+    if (pk__types_scan_number(in, &text) != PK__NUMBER_INTEGER) {
+        return pk__types_mismatch(in, path, first, "integer");
+    }
+    return pk__number_to_uint(text, (uint64_t *)value) ||
+           pk__types_mismatch(in, path, first, "integer from 0 to 18446744073709551615");
+}
+
+PK__TYPES_READ(int)
 {
     const char *first = in->at, *expected = "integer";
     pk_str text;
@@ -14732,68 +14853,62 @@ static bool pk__types_read_integer(pk__types_in *in, const pk__types_path *path,
     if (pk__types_scan_number(in, &text) != PK__NUMBER_INTEGER) {
         return pk__types_mismatch(in, path, first, expected);
     }
-    if (type->kind == PK_TYPE_U64) {
-        expected = "integer from 0 to 18446744073709551615";
-        return pk__number_to_uint(text, (uint64_t *)out) || pk__types_mismatch(in, path, first, expected);
-    }
     bool fits = pk__number_to_int(text, &i);
     if (type->kind == PK_TYPE_I32) {
         fits = fits && i >= INT32_MIN && i <= INT32_MAX;
-        *(int32_t *)out = fits ? (int32_t)i : 0;
+        *(int32_t *)value = fits ? (int32_t)i : 0;
         expected = "integer from -2147483648 to 2147483647";
     } else if (type->kind == PK_TYPE_U32) {
         fits = fits && i >= 0 && i <= UINT32_MAX;
-        *(uint32_t *)out = fits ? (uint32_t)i : 0;
+        *(uint32_t *)value = fits ? (uint32_t)i : 0;
         expected = "integer from 0 to 4294967295";
     } else {
-        *(int64_t *)out = fits ? i : 0;
+        *(int64_t *)value = fits ? i : 0;
         expected = "integer of 64 bits";
     }
     return fits || pk__types_mismatch(in, path, first, expected);
 }
 
-static bool pk__types_read_double(pk__types_in *in, const pk__types_path *path, double *out)
+PK__TYPES_READ(double)
 {
     const char *first = in->at;
     pk_str text;
+    (void)type;
     if (pk__types_scan_number(in, &text) == PK__NUMBER_BAD) {
         return pk__types_mismatch(in, path, first, "number");
     }
-    return pk__number_to_double(text, out) || pk__types_mismatch(in, path, first, "number that a double can hold");
+    return pk__number_to_double(text, (double *)value) ||
+           pk__types_mismatch(in, path, first, "number that a double can hold");
 }
 
-/* A duration: an integer, another number of nanoseconds, or text. */
-static bool pk__types_read_ns(pk__types_in *in, const pk__types_path *path, pk_ns *out)
+/* A duration: a number of nanoseconds, or text. What is behind a point is less than one of them. */
+PK__TYPES_READ(ns)
 {
     const char *first = in->at;
-    const double limit = 9223372036854775808.0; // 2^63
     pk_str text;
-    double real;
     bool good;
+    (void)type;
     if (pk__json_peek(&in->json, first) == '"') {
         if (!pk__types_read_text(in, &text)) {
             return false;
         }
-        good = pk__duration_parse(text, out);
+        good = pk__duration_parse(text, (pk_ns *)value);
     } else {
-        pk__number_kind kind = pk__types_scan_number(in, &text);
-        good = kind == PK__NUMBER_INTEGER && pk__number_to_int(text, out);
-        if (kind == PK__NUMBER_REAL && pk__number_to_double(text, &real) && real >= -limit && real < limit) {
-            *out = (pk_ns)real;
-            good = true;
-        }
+        good = pk__types_scan_number(in, &text) != PK__NUMBER_BAD && pk__number_to_whole(text, (pk_ns *)value);
     }
     return good || pk__types_mismatch(in, path, first, "duration such as \"1m30s\"");
 }
 
-static bool pk__types_read_bool(pk__types_in *in, const pk__types_path *path, bool *out)
+PK__TYPES_READ(bool)
 {
     size_t left = (size_t)(in->json.end - in->at);
-    *out = left >= 4 && memcmp(in->at, "true", 4) == 0;
-    if (!*out && (left < 5 || memcmp(in->at, "false", 5) != 0)) {
+    bool yes = left >= 4 && memcmp(in->at, "true", 4) == 0;
+    (void)type;
+    if (!yes && (left < 5 || memcmp(in->at, "false", 5) != 0)) {
         return pk__types_mismatch(in, path, in->at, "true or false");
     }
-    in->at += *out ? 4 : 5;
+    *(bool *)value = yes;
+    in->at += yes ? 4 : 5;
     return true;
 }
 
@@ -14805,14 +14920,29 @@ static bool pk__types_skip(pk__types_in *in)
     return p != NULL;
 }
 
-static bool pk__types_read_json(pk__types_in *in, pk_json *out)
+PK__TYPES_READ(none)
 {
-    out->ptr = in->at;
+    (void)path, (void)type, (void)value;
+    return pk__types_skip(in);
+}
+
+PK__TYPES_READ(json)
+{
+    pk_json *json = (pk_json *)value;
+    (void)path, (void)type;
+    json->ptr = in->at;
     if (!pk__types_skip(in)) {
         return false;
     }
-    out->len = (size_t)(in->at - out->ptr);
+    json->len = (size_t)(in->at - json->ptr);
     return true;
+}
+
+PK__TYPES_READ(blob)
+{
+    (void)path, (void)value;
+    in->failed = pk_error_set(in->err, PK_ERR_MISUSE, "cannot decode %s: it is raw bytes, not JSON", type->name);
+    return false;
 }
 
 /* ---- containers */
@@ -14887,24 +15017,25 @@ static bool pk__types_get(pk__types_in *in, size_t count, size_t item_size, void
     return count == 0 || *out || pk__types_no_memory(in);
 }
 
-static bool pk__types_read_list(pk__types_in *in, const pk__types_path *path, const pk_field *field, void *out)
+PK__TYPES_READ_SHAPE(list)
 {
+    const pk_type *type = field->type;
     pk__types_list list = {NULL, 0};
     pk__types_path item = {path, {NULL, 0}, 0};
     size_t count;
     bool more;
-    if (!pk__types_count(in, path, '[', &count) || !pk__types_get(in, count, field->item_size, &list.items) ||
+    if (!pk__types_count(in, path, '[', &count) || !pk__types_get(in, count, type->size, &list.items) ||
         !pk__types_open(in, path, '[', &more)) {
         return false;
     }
     for (; more; list.count++) {
         item.index = list.count;
-        if (!pk__types_read(in, &item, field->type, (char *)list.items + list.count * field->item_size) ||
+        if (!type->codec->read(in, &item, type, (char *)list.items + list.count * type->size) ||
             !pk__types_more(in, ']', &more)) {
             return false;
         }
     }
-    memcpy(out, &list, sizeof(list));
+    memcpy(object + field->at, &list, sizeof(list));
     return true;
 }
 
@@ -14989,15 +15120,16 @@ static size_t pk__types_slot(const pk__types_map *map, pk_str key, bool few)
     return i;
 }
 
-static bool pk__types_read_map(pk__types_in *in, const pk__types_path *path, const pk_field *field, void *out)
+PK__TYPES_READ_SHAPE(map)
 {
+    const pk_type *type = field->type;
     pk__types_map map = {NULL, NULL, 0};
     pk__types_path item = {path, {NULL, 0}, 0};
     size_t total;
     bool more;
     void *keys = NULL;
     if (!pk__types_count(in, path, '{', &total) || !pk__types_get(in, total, sizeof(pk_str), &keys) ||
-        !pk__types_get(in, total, field->item_size, &map.values) || !pk__types_open(in, path, '{', &more)) {
+        !pk__types_get(in, total, type->size, &map.values) || !pk__types_open(in, path, '{', &more)) {
         return false;
     }
     map.keys = (pk_str *)keys;
@@ -15005,11 +15137,11 @@ static bool pk__types_read_map(pk__types_in *in, const pk__types_path *path, con
         if (!pk__types_key(in, &item.name)) {
             return false;
         }
-        if (pk__types_is_null(in) && field->type->kind != PK_TYPE_JSON) {
+        if (pk__types_is_null(in) && type->kind != PK_TYPE_JSON) {
             in->at += 4; // as if it were not there
         } else {
             size_t slot = pk__types_slot(&map, item.name, total <= PK__TYPES_FEW);
-            if (!pk__types_read(in, &item, field->type, (char *)map.values + slot * field->item_size)) {
+            if (!type->codec->read(in, &item, type, (char *)map.values + slot * type->size)) {
                 return false;
             }
             map.keys[slot] = item.name;
@@ -15019,25 +15151,24 @@ static bool pk__types_read_map(pk__types_in *in, const pk__types_path *path, con
             return false;
         }
     }
-    if (map.count > PK__TYPES_FEW && !pk__types_unique(in, &map, field->item_size)) {
+    if (map.count > PK__TYPES_FEW && !pk__types_unique(in, &map, type->size)) {
         return false;
     }
-    memcpy(out, &map, sizeof(map));
+    memcpy(object + field->at, &map, sizeof(map));
     return true;
 }
 
 /* ---- structs */
 
-static bool pk__types_read_field(pk__types_in *in, const pk__types_path *path, const pk_field *field, char *object)
+PK__TYPES_READ_SHAPE(req)
 {
-    void *at = object + field->at;
-    switch (field->shape) {
-    case PK_SHAPE_LIST: return pk__types_read_list(in, path, field, at);
-    case PK_SHAPE_MAP: return pk__types_read_map(in, path, field, at);
-    case PK_SHAPE_OPT: *(bool *)(object + field->has_at) = true; break;
-    case PK_SHAPE_REQ: break;
-    }
-    return pk__types_read(in, path, field->type, at);
+    return field->type->codec->read(in, path, field->type, object + field->at);
+}
+
+PK__TYPES_READ_SHAPE(opt)
+{
+    *(bool *)(object + field->has_at) = true;
+    return pk__types_read_req(in, path, field, object);
 }
 
 /* The field of that name: senders keep the order of the table, so the search begins at the expected one. */
@@ -15053,7 +15184,8 @@ static uint32_t pk__types_find(const pk_type *type, pk_str key, uint32_t expecte
     return type->count;
 }
 
-static bool pk__types_read_struct(pk__types_in *in, const pk__types_path *path, const pk_type *type, char *object)
+/* Into an object of zeros; it may begin with a pk_mem that is in use. */
+static bool pk__types_read_members(pk__types_in *in, const pk__types_path *path, const pk_type *type, char *object)
 {
     uint64_t few = 0, *seen = &few; // one bit a field
     uint32_t next = 0;
@@ -15077,7 +15209,7 @@ static bool pk__types_read_struct(pk__types_in *in, const pk__types_path *path, 
         } else {
             seen[i / 64] |= UINT64_C(1) << i % 64;
             next = i + 1 < type->count ? i + 1 : 0;
-            if (!pk__types_read_field(in, &member, &type->fields[i], object)) {
+            if (!type->fields[i].shape->read(in, &member, &type->fields[i], object)) {
                 return false;
             }
         }
@@ -15086,7 +15218,7 @@ static bool pk__types_read_struct(pk__types_in *in, const pk__types_path *path, 
         }
     }
     for (uint32_t i = 0; i < type->count; i++) {
-        bool is_due = type->fields[i].shape == PK_SHAPE_REQ && type->fields[i].type->kind != PK_TYPE_NONE;
+        bool is_due = type->fields[i].shape->is_due && type->fields[i].type->kind != PK_TYPE_NONE;
         if (is_due && !(seen[i / 64] >> i % 64 & 1)) {
             member.name = pk_str_from(type->fields[i].json);
             in->failed = pk__types_fail(in->err, "decode", in->root, &member, "it is missing");
@@ -15096,29 +15228,10 @@ static bool pk__types_read_struct(pk__types_in *in, const pk__types_path *path, 
     return true;
 }
 
-/* The value at the cursor, which is no space, into *out, which holds anything. */
-static bool pk__types_read(pk__types_in *in, const pk__types_path *path, const pk_type *type, void *out)
+PK__TYPES_READ(struct)
 {
-    switch (type->kind) {
-    case PK_TYPE_STRUCT:
-        memset(out, 0, type->size);
-        return pk__types_read_struct(in, path, type, (char *)out);
-    case PK_TYPE_STR:
-    case PK_TYPE_B64: return pk__types_read_string(in, path, type, (pk_str *)out);
-    case PK_TYPE_JSON: return pk__types_read_json(in, (pk_json *)out);
-    case PK_TYPE_NS: return pk__types_read_ns(in, path, (pk_ns *)out);
-    case PK_TYPE_BOOL: return pk__types_read_bool(in, path, (bool *)out);
-    case PK_TYPE_I32:
-    case PK_TYPE_U32:
-    case PK_TYPE_I64:
-    case PK_TYPE_U64: return pk__types_read_integer(in, path, type, out);
-    case PK_TYPE_DOUBLE: return pk__types_read_double(in, path, (double *)out);
-    case PK_TYPE_ENUM: return pk__types_read_enum(in, path, type, out);
-    case PK_TYPE_NONE: return pk__types_skip(in);
-    case PK_TYPE_BLOB: break;
-    }
-    in->failed = pk_error_set(in->err, PK_ERR_MISUSE, "cannot decode %s: it is raw bytes, not JSON", type->name);
-    return false;
+    memset(value, 0, type->size);
+    return pk__types_read_members(in, path, type, (char *)value);
 }
 
 PK_API pk_err pk_json_decode(pk_mem *mem, const pk_type *type, pk_str json, void *out, pk_error *err)
@@ -15139,8 +15252,8 @@ PK_API pk_err pk_json_decode(pk_mem *mem, const pk_type *type, pk_str json, void
     if (type->kind != PK_TYPE_BLOB) {
         memset((char *)out + head, 0, type->size - head);
     }
-    bool good = type->kind == PK_TYPE_STRUCT ? pk__types_read_struct(&in, &path, type, (char *)out)
-                                             : pk__types_read(&in, &path, type, out);
+    bool good = type->kind == PK_TYPE_STRUCT ? pk__types_read_members(&in, &path, type, (char *)out)
+                                             : type->codec->read(&in, &path, type, out);
     if (good && pk__json_end(&in.json, in.at)) {
         return PK_OK;
     }
@@ -15161,21 +15274,57 @@ PK_API pk_err pk_json_decode(pk_mem *mem, const pk_type *type, pk_str json, void
 
 
 
-typedef struct pk__types_out {
+struct pk__types_out {
     pk_json_writer json;
     const pk_type *root;
     pk_error *err;
     pk_err failed; // what the writer does not know about, or not where
-} pk__types_out;
+};
 
-static bool pk__types_write(pk__types_out *out, const pk__types_path *path, const pk_type *type, const void *in);
+/* ---- values */
 
-static bool pk__types_write_enum(pk__types_out *out, const pk__types_path *path, const pk_type *type, const void *in)
+static bool pk__types_put(pk__types_out *out, const pk__types_path *path, const pk_type *type, const void *value)
 {
-    int value;
+    pk_json_writer *w = &out->json;
+    if (!type->codec->write(out, path, type, value)) {
+        return false;
+    }
+    if (w->failed && pk__json_fault_code(w) == PK_ERR_SERIALIZE) { // here and not elsewhere: say where
+        out->failed = pk__types_fail(out->err, "encode", out->root, path, pk__json_fault_text(w));
+    }
+    return !w->failed;
+}
+
+/* The body of those that are one call to the writer, which remembers whether it failed. */
+#define PK__TYPES_PUT(T, put)                                                                                 \
+    {                                                                                                         \
+        (void)path, (void)type;                                                                               \
+        put(&out->json, *(const T *)value);                                                                   \
+        return true;                                                                                          \
+    }
+PK__TYPES_WRITE(str) PK__TYPES_PUT(pk_str, pk_json_put_str)
+PK__TYPES_WRITE(b64) PK__TYPES_PUT(pk_b64, pk_json_put_b64)
+PK__TYPES_WRITE(json) PK__TYPES_PUT(pk_json, pk_json_put_raw)
+PK__TYPES_WRITE(bool) PK__TYPES_PUT(bool, pk_json_put_bool)
+PK__TYPES_WRITE(int32) PK__TYPES_PUT(int32_t, pk_json_put_int)
+PK__TYPES_WRITE(uint32) PK__TYPES_PUT(uint32_t, pk_json_put_uint)
+PK__TYPES_WRITE(int64) PK__TYPES_PUT(int64_t, pk_json_put_int)
+PK__TYPES_WRITE(uint64) PK__TYPES_PUT(uint64_t, pk_json_put_uint)
+PK__TYPES_WRITE(double) PK__TYPES_PUT(double, pk_json_put_double)
+
+PK__TYPES_WRITE(none)
+{
+    (void)path, (void)type, (void)value;
+    pk_json_put_null(&out->json);
+    return true;
+}
+
+PK__TYPES_WRITE(enum)
+{
+    int known;
     for (uint32_t i = 0; i < type->count; i++) {
-        pk__types_enum_set(type, &value, type->names[i].value);
-        if (memcmp(&value, in, type->size) == 0) {
+        pk__types_enum_set(type, &known, type->names[i].value);
+        if (memcmp(&known, value, type->size) == 0) {
             pk_json_put_text(&out->json, type->names[i].json);
             return true;
         }
@@ -15184,15 +15333,35 @@ static bool pk__types_write_enum(pk__types_out *out, const pk__types_path *path,
     return false;
 }
 
-static bool pk__types_write_list(pk__types_out *out, const pk__types_path *path, const pk_field *field, const void *in)
+PK__TYPES_WRITE(blob)
+{
+    (void)path, (void)value;
+    out->failed = pk_error_set(out->err, PK_ERR_MISUSE, "cannot encode %s: it is raw bytes, not JSON", type->name);
+    return false;
+}
+
+/* ---- members, keys included */
+
+PK__TYPES_WRITE_SHAPE(req)
+{
+    pk_json_put_key_str(&out->json, path->name);
+    return pk__types_put(out, path, field->type, object + field->at);
+}
+
+PK__TYPES_WRITE_SHAPE(opt)
+{
+    return !*(const bool *)(object + field->has_at) || pk__types_write_req(out, path, field, object);
+}
+
+PK__TYPES_WRITE_SHAPE(list)
 {
     pk__types_list list;
     pk__types_path item = {path, {NULL, 0}, 0};
-    memcpy(&list, in, sizeof(list));
+    memcpy(&list, object + field->at, sizeof(list));
+    pk_json_put_key_str(&out->json, path->name);
     pk_json_put_array(&out->json);
     for (; item.index < list.count; item.index++) {
-        const char *at = (const char *)list.items + item.index * field->item_size;
-        if (!pk__types_write(out, &item, field->type, at)) {
+        if (!pk__types_put(out, &item, field->type, (const char *)list.items + item.index * field->type->size)) {
             return false;
         }
     }
@@ -15200,17 +15369,18 @@ static bool pk__types_write_list(pk__types_out *out, const pk__types_path *path,
     return true;
 }
 
-static bool pk__types_write_map(pk__types_out *out, const pk__types_path *path, const pk_field *field, const void *in)
+PK__TYPES_WRITE_SHAPE(map)
 {
     pk__types_map map;
     pk__types_path item = {path, {NULL, 0}, 0};
-    memcpy(&map, in, sizeof(map));
+    memcpy(&map, object + field->at, sizeof(map));
+    pk_json_put_key_str(&out->json, path->name);
     pk_json_put_object(&out->json);
     for (size_t i = 0; i < map.count; i++) {
         item.name.ptr = map.keys[i].ptr ? map.keys[i].ptr : "";
         item.name.len = map.keys[i].len;
         pk_json_put_key_str(&out->json, item.name);
-        if (!pk__types_write(out, &item, field->type, (const char *)map.values + i * field->item_size)) {
+        if (!pk__types_put(out, &item, field->type, (const char *)map.values + i * field->type->size)) {
             return false;
         }
     }
@@ -15218,52 +15388,17 @@ static bool pk__types_write_map(pk__types_out *out, const pk__types_path *path, 
     return true;
 }
 
-static bool pk__types_write_struct(pk__types_out *out, const pk__types_path *path, const pk_type *type, const char *in)
+PK__TYPES_WRITE(struct)
 {
     pk__types_path member = {path, {NULL, 0}, 0};
     bool good = true;
     pk_json_put_object(&out->json);
     for (uint32_t i = 0; i < type->count && good; i++) {
-        const pk_field *field = &type->fields[i];
-        const void *at = in + field->at;
-        if (field->shape == PK_SHAPE_OPT && !*(const bool *)(in + field->has_at)) {
-            continue;
-        }
-        member.name = pk_str_from(field->json);
-        pk_json_put_key_str(&out->json, member.name);
-        good = field->shape == PK_SHAPE_LIST  ? pk__types_write_list(out, &member, field, at)
-               : field->shape == PK_SHAPE_MAP ? pk__types_write_map(out, &member, field, at)
-                                              : pk__types_write(out, &member, field->type, at);
+        member.name = pk_str_from(type->fields[i].json);
+        good = type->fields[i].shape->write(out, &member, &type->fields[i], (const char *)value);
     }
     pk_json_put_end(&out->json);
     return good;
-}
-
-static bool pk__types_write(pk__types_out *out, const pk__types_path *path, const pk_type *type, const void *in)
-{
-    pk_json_writer *w = &out->json;
-    switch (type->kind) {
-    case PK_TYPE_STRUCT: return pk__types_write_struct(out, path, type, (const char *)in);
-    case PK_TYPE_ENUM: return pk__types_write_enum(out, path, type, in);
-    case PK_TYPE_STR: pk_json_put_str(w, *(const pk_str *)in); break;
-    case PK_TYPE_B64: pk_json_put_b64(w, *(const pk_b64 *)in); break;
-    case PK_TYPE_JSON: pk_json_put_raw(w, *(const pk_json *)in); break;
-    case PK_TYPE_NS: pk_json_put_int(w, *(const pk_ns *)in); break;
-    case PK_TYPE_BOOL: pk_json_put_bool(w, *(const bool *)in); break;
-    case PK_TYPE_I32: pk_json_put_int(w, *(const int32_t *)in); break;
-    case PK_TYPE_U32: pk_json_put_uint(w, *(const uint32_t *)in); break;
-    case PK_TYPE_I64: pk_json_put_int(w, *(const int64_t *)in); break;
-    case PK_TYPE_U64: pk_json_put_uint(w, *(const uint64_t *)in); break;
-    case PK_TYPE_DOUBLE: pk_json_put_double(w, *(const double *)in); break;
-    case PK_TYPE_NONE: pk_json_put_null(w); break;
-    case PK_TYPE_BLOB:
-        out->failed = pk_error_set(out->err, PK_ERR_MISUSE, "cannot encode %s: it is raw bytes, not JSON", type->name);
-        return false;
-    }
-    if (w->failed && pk__json_fault_code(w) == PK_ERR_SERIALIZE) { // here and not elsewhere: say where
-        out->failed = pk__types_fail(out->err, "encode", out->root, path, pk__json_fault_text(w));
-    }
-    return !w->failed;
 }
 
 PK_API pk_err pk_json_encode(pk_buf *buf, const pk_type *type, const void *in, pk_error *err)
@@ -15278,7 +15413,7 @@ PK_API pk_err pk_json_encode(pk_buf *buf, const pk_type *type, const void *in, p
     out.err = err;
     out.failed = PK_OK;
     pk_json_write(&out.json, buf);
-    if (pk__types_write(&out, &path, type, in) && !out.json.failed) {
+    if (pk__types_put(&out, &path, type, in) && !out.json.failed) {
         return PK_OK;
     }
     buf->len = start; // nothing half done
@@ -15288,6 +15423,38 @@ PK_API pk_err pk_json_encode(pk_buf *buf, const pk_type *type, const void *in, p
     return pk_error_set(err, pk__json_fault_code(&out.json), "cannot encode %s: %s", type->name,
                         pk__json_fault_text(&out.json));
 }
+
+/* == rpc/types_table.c == */
+/* types_table.c - the tables of the basic types, and the functions that tables lead to. */
+#ifdef PLUGKIT_LINES
+#line 1 "src/rpc/types_table.c"
+#endif
+
+
+PK__DATA const pk_shape pk_shape_req = {true, pk__types_read_req, pk__types_write_req};
+PK__DATA const pk_shape pk_shape_opt = {false, pk__types_read_opt, pk__types_write_opt};
+PK__DATA const pk_shape pk_shape_list = {false, pk__types_read_list, pk__types_write_list};
+PK__DATA const pk_shape pk_shape_map = {false, pk__types_read_map, pk__types_write_map};
+
+PK__DATA const pk_codec pk_codec_struct = {pk__types_read_struct, pk__types_write_struct};
+PK__DATA const pk_codec pk_codec_enum = {pk__types_read_enum, pk__types_write_enum};
+
+#define PK__TYPES_BASIC(name, T, kind, reader, writer)                                                        \
+    static const pk_codec pk__types_codec_##name = {pk__types_read_##reader, pk__types_write_##writer};       \
+    PK__DATA const pk_type pk_type_##name = {#name, kind, (uint32_t)sizeof(T), 0, kind == PK_TYPE_BLOB,       \
+                                             NULL,  NULL, &pk__types_codec_##name}
+PK__TYPES_BASIC(pk_str, pk_str, PK_TYPE_STR, str, str);
+PK__TYPES_BASIC(pk_b64, pk_b64, PK_TYPE_B64, b64, b64);
+PK__TYPES_BASIC(pk_json, pk_json, PK_TYPE_JSON, json, json);
+PK__TYPES_BASIC(pk_ns, pk_ns, PK_TYPE_NS, ns, int64);
+PK__TYPES_BASIC(bool, bool, PK_TYPE_BOOL, bool, bool);
+PK__TYPES_BASIC(int32_t, int32_t, PK_TYPE_I32, int, int32);
+PK__TYPES_BASIC(uint32_t, uint32_t, PK_TYPE_U32, int, uint32);
+PK__TYPES_BASIC(int64_t, int64_t, PK_TYPE_I64, int, int64);
+PK__TYPES_BASIC(uint64_t, uint64_t, PK_TYPE_U64, uint64, uint64);
+PK__TYPES_BASIC(double, double, PK_TYPE_DOUBLE, double, double);
+PK__TYPES_BASIC(pk_none, pk_none, PK_TYPE_NONE, none, none);
+PK__TYPES_BASIC(pk_blob, pk_blob, PK_TYPE_BLOB, blob, blob);
 
 /* == rpc/ctx.h == */
 /* ctx.h - what stands behind a pk_ctx while a call runs.
@@ -19063,7 +19230,7 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 19067 "plugkit.h"
+#line 19234 "plugkit.h"
 #endif
 #else // the core is in this file already: its private macros, once more
 #if (defined(__GLIBC__) && !defined(__USE_GNU)) ||                                                                     \
@@ -19303,6 +19470,16 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #ifndef PLUGKIT_NO_NET
 #define PK__HTTP_SERVER_REFUSAL 512
 #endif
+#define PK__TYPES_READ(name)                                                                                  \
+    PK__FN bool pk__types_read_##name(pk__types_in *in, const pk__types_path *path, const pk_type *type, void *value)
+#define PK__TYPES_READ_SHAPE(name)                                                                            \
+    PK__FN bool pk__types_read_##name(pk__types_in *in, const pk__types_path *path, const pk_field *field, char *object)
+#define PK__TYPES_WRITE(name)                                                                                 \
+    PK__FN bool pk__types_write_##name(pk__types_out *out, const pk__types_path *path, const pk_type *type,   \
+                                       const void *value)
+#define PK__TYPES_WRITE_SHAPE(name)                                                                           \
+    PK__FN bool pk__types_write_##name(pk__types_out *out, const pk__types_path *path, const pk_field *field, \
+                                       const char *object)
 #define PK__ERROR_BODY_MAX 1536 // room that pk__error_body_write always finds enough
 #define PK__CONTROL_PROTOCOL "plugkit/1"
 #define PK__CONTROL_START_MAX ((size_t)8 * 1024 * 1024) // bytes of the first line: it holds the configuration
@@ -24655,6 +24832,7 @@ PK_API void pk_manager_add_http(pk_manager *m)
 /* The built-in extensions stand behind the user's, who may so replace each of them. */
 static void pk__manager_built_in(pk_manager *m)
 {
+    (void)m; // without processes and sockets there are none
 #ifndef PLUGKIT_NO_PROCESS
     const pk_dialect **dialects = (const pk_dialect **)(uintptr_t)m->desc.dialects;
     dialects[m->desc.dialect_count++] = pk__lines_dialect();
@@ -24962,7 +25140,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 }
 
 #ifdef PLUGKIT_LINES
-#line 24966 "plugkit.h"
+#line 25144 "plugkit.h"
 #endif
 #ifndef PLUGKIT_TEST
 #undef PK__FN
@@ -24973,6 +25151,9 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 #undef PK__OF
 #undef PK__ASSERT
 #undef PK__ERROR_ROW
+#undef PK__ERROR_NAME
+#undef PK__ERROR_ID
+#undef PK__ERROR_TEXT
 #undef PK__NO_POLL
 #undef PK__NO_FD
 #undef PK__LINUX
@@ -25025,6 +25206,11 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 #undef PK__HTTP_SERVER_REFUSAL
 #undef PK__SOCKET_NOSIGNAL
 #undef PK__SOCKET_NOSIGPIPE
+#undef PK__TYPES_READ
+#undef PK__TYPES_READ_SHAPE
+#undef PK__TYPES_WRITE
+#undef PK__TYPES_WRITE_SHAPE
+#undef PK__TYPES_PUT
 #undef PK__TYPES_BASIC
 #undef PK__ERROR_BODY_MAX
 #undef PK__CONTROL_PROTOCOL

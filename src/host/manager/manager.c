@@ -81,6 +81,7 @@ PK_API void pk_manager_add_http(pk_manager *m)
 /* The built-in extensions stand behind the user's, who may so replace each of them. */
 static void pk__manager_built_in(pk_manager *m)
 {
+    (void)m; // without processes and sockets there are none
 #ifndef PLUGKIT_NO_PROCESS
     const pk_dialect **dialects = (const pk_dialect **)(uintptr_t)m->desc.dialects;
     dialects[m->desc.dialect_count++] = pk__lines_dialect();
