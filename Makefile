@@ -117,9 +117,10 @@ header: $(HEADERS) ## the headers under every compiler, standard and mode
 integration: all ## whole programs, with pytest
 	@PYTHON="$$(sh tests/python.sh)" && tests/run.py --pytest "$$PYTHON" integration
 
-# The unit tests again, under tools that see more. Without warnings: instrumented code brings wrong ones.
-ASAN = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
-TSAN = -O1 -g -fsanitize=thread
+# The unit tests again, under tools that see more. Without warnings: instrumented code brings wrong ones. With static
+# functions: what a test does not reach is not compiled, and that takes a quarter of the time.
+ASAN = -Og -g -DPLUGKIT_STATIC -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+TSAN = -Og -g -DPLUGKIT_STATIC -fsanitize=thread
 VALGRIND = valgrind -q --leak-check=full --error-exitcode=9 --child-silent-after-fork=no
 asan: ## unit tests with AddressSanitizer and UBSan
 	@TEST_TIMEOUT_MS=60000 $(MAKE) --no-print-directory -j$(JOBS) unit-src BUILD=build/asan UNIT_CFLAGS='$(ASAN)'
