@@ -109,10 +109,10 @@ BENCH_FN void bench_die_with_parent(void)
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 }
 
-BENCH_FN int64_t bench_now_ns(void)
+static int64_t bench_clock_ns(clockid_t clock)
 {
     struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    (void)clock_gettime(clock, &t);
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
@@ -152,7 +152,7 @@ typedef struct bench_contestant {
     double round_p50[BENCH_ROUNDS_MAX], round_p99[BENCH_ROUNDS_MAX];
 } bench_contestant;
 
-static void bench_round(bench_contestant *c, size_t laps, double *p50, double *p99)
+static void bench_round(bench_contestant *c, clockid_t clock, size_t laps, double *p50, double *p99)
 {
     double *lap = (double *)malloc(laps * sizeof(*lap));
     if (!lap) {
@@ -162,9 +162,9 @@ static void bench_round(bench_contestant *c, size_t laps, double *p50, double *p
         if (c->before) {
             c->before(c->user);
         }
-        int64_t began = bench_now_ns();
+        int64_t began = bench_clock_ns(clock);
         c->run(c->user, c->batch);
-        lap[i] = (double)(bench_now_ns() - began) / (double)c->batch;
+        lap[i] = (double)(bench_clock_ns(clock) - began) / (double)c->batch;
     }
     *p50 = bench_percentile(lap, laps, 50);
     *p99 = bench_percentile(lap, laps, 99);
@@ -172,19 +172,30 @@ static void bench_round(bench_contestant *c, size_t laps, double *p50, double *p
 }
 
 /* Rounds in turns, after one that nobody looks at. */
-BENCH_FN void bench_compare(bench_contestant *c, size_t count)
+static void bench_turns(bench_contestant *c, size_t count, clockid_t clock)
 {
     for (int round = -1; round < bench_rounds; round++) {
         for (size_t i = 0; i < count; i++) {
             size_t laps = bench_smoke ? 3 : round < 0 ? c[i].laps / 10 + 1 : c[i].laps;
             int slot = round < 0 ? 0 : round;
-            bench_round(&c[i], laps, &c[i].round_p50[slot], &c[i].round_p99[slot]);
+            bench_round(&c[i], clock, laps, &c[i].round_p50[slot], &c[i].round_p99[slot]);
         }
     }
     for (size_t i = 0; i < count; i++) {
         c[i].p50 = bench_median(c[i].round_p50, (size_t)bench_rounds);
         c[i].p99 = bench_median(c[i].round_p99, (size_t)bench_rounds);
     }
+}
+
+BENCH_FN void bench_compare(bench_contestant *c, size_t count)
+{
+    bench_turns(c, count, CLOCK_MONOTONIC);
+}
+
+/* The same for what neither waits nor talks to others: processor time, so that who shares the core does not matter. */
+BENCH_FN void bench_compare_computing(bench_contestant *c, size_t count)
+{
+    bench_turns(c, count, CLOCK_THREAD_CPUTIME_ID);
 }
 
 /* ---- results */

@@ -379,7 +379,7 @@ static void bench_within(void)
                                    {.name = "typed stub", .run = inside_call, .batch = 10000, .laps = 50}};
     c[0].user = c[1].user = &outer;
     c[2].user = c[3].user = &inner;
-    bench_compare(c, 4);
+    bench_compare_computing(c, 4);
     bench_report(&(bench_result){"call.pipeline", "p50", (c[1].p50 - c[0].p50) / 1e3, "us", c[0].name,
                                  c[0].p50 / 1e3});
     bench_report_most(&(bench_result){"call.internal", "p50", c[3].p50 - c[2].p50, "ns", c[2].name, c[2].p50}, 5);

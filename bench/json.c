@@ -69,7 +69,7 @@ static void bench_rpc(void)
                                    {.name = "decode", .run = rpc_parse, .user = &r, .laps = 100, .batch = 2000},
                                    {.name = "encode", .run = rpc_write, .user = &r, .laps = 100, .batch = 2000}};
     rpc_parse(&r, 1); // the message now lives in its own memory, and can be written
-    bench_compare(c, 3);
+    bench_compare_computing(c, 3);
     bench_report(&(bench_result){"json.rpc.parse", "p50", c[1].p50, "ns", c[0].name, c[0].p50});
     bench_report(&(bench_result){"json.rpc.write", "p50", c[2].p50, "ns", c[0].name, c[0].p50});
     pk_mem_free(&request.mem);
@@ -279,7 +279,7 @@ static void bench_document(const char *shape, void (*put)(pk_json_writer *w, uin
     c[0] = (bench_contestant){.name = "memcpy", .run = document_copy, .user = &d, .laps = 10, .batch = 5};
     c[1] = (bench_contestant){.name = "parse", .run = document_parse, .user = &d, .laps = 10, .batch = 1};
     c[2] = (bench_contestant){.name = "write", .run = document_write, .user = &d, .laps = 10, .batch = 1};
-    bench_compare(c, 3);
+    bench_compare_computing(c, 3);
     double mb = (double)d.text.len / 1e6;
     for (int i = 1; i < 3; i++) {
         snprintf(name, sizeof(name), "json_memcpy.%s.%s", shape, c[i].name);
