@@ -416,12 +416,11 @@ def render(root, files, header):
     out = [line.replace("{version}", release) for line in files["api/" + top]] + [""]
 
     def add(text):
-        out.extend(text.strip("\n").split("\n"))
+        out.extend(text.strip("\n").split("\n") + [""])
 
     def declare(paths):
         for path in paths:
-            add(f"/* == {path} == */")
-            out.extend(files[path] + [""])
+            out.extend([f"/* == {path} == */"] + files[path] + [""])
 
     def implement(paths, known):
         bodies = {path: joined(files[path]) for path in paths}
@@ -432,7 +431,7 @@ def render(root, files, header):
             out.extend([f"/* == {path} == */"] + lines[:number])
             out.extend(["#ifdef PLUGKIT_LINES", f'#line {number} "src/{path}"', "#endif"])  # stands for line `number`
             out.extend(lines[number:] + [""])
-        out.extend(["#ifdef PLUGKIT_LINES", f'#line {len(out) + 3} "{header}"', "#endif"])
+        out.extend(["#ifdef PLUGKIT_LINES", f'#line {len(out) + 3} "{header}"', "#endif", ""])
         return list(known) + system
 
     declare(["api/features.h"])
@@ -444,7 +443,7 @@ def render(root, files, header):
 #ifndef {name}_H
 #define {name}_H
 """)
-    out.extend(f"#include <{include}>" for include in DECLARATION_INCLUDES)
+    add("\n".join(f"#include <{include}>" for include in DECLARATION_INCLUDES))
     add(f"""
 #ifdef __cplusplus
 extern "C" {{
@@ -470,20 +469,18 @@ extern "C" {{
 """)
     declare(["api/shared.h"])
     known = implement(CORE, DECLARATION_INCLUDES)
-    add("#else // the core is in this file already: its private macros, once more")
-    for path in CORE:
-        if path.endswith(".h"):
-            out.extend(macros_again(files[path]))
+    out.append("#else // the core is in this file already: its private macros, once more")
+    out.extend(line for path in CORE if path.endswith(".h") for line in macros_again(files[path]))
     add("#endif // PK__CORE_IMPL")
     declare(["api/own.h"])
     implement(parts, known)
-    add("#ifndef PLUGKIT_TEST")
-    out.extend(f"#undef {macro}" for macro in macros(files, CORE + parts))
-    add(f"#endif\n#endif // {wanted}")
+    undefined = [f"#undef {macro}" for macro in macros(files, CORE + parts)]
+    add("\n".join(["#ifndef PLUGKIT_TEST"] + undefined + ["#endif"]))
+    add(f"#endif // {wanted}")
 
     with open(os.path.join(root, "LICENSE"), encoding="utf-8") as file:
         licence = file.read().strip().split("\n")
-    out.extend(["", "/*"] + [(" * " + line).rstrip() for line in licence] + [" */"])
+    out.extend(["/*"] + [(" * " + line).rstrip() for line in licence] + [" */"])
     return "\n".join(out) + "\n"
 
 
