@@ -41,7 +41,7 @@ PK__FN pk_err pk__loop_create(pk_loop **out, const pk_alloc *alloc, const pk__lo
     if (alloc) {
         loop->alloc = *alloc;
     }
-    loop->fds[0] = loop->fds[1] = -1;
+    loop->fds[0] = loop->fds[1] = loop->fds[2] = -1;
     loop->backend = backend;
     code = backend ? backend->open(loop, err) : pk__loop_open_best(loop, err);
     if (code) {
@@ -471,7 +471,7 @@ PK__FN bool pk__loop_has_tasks(pk_loop *loop)
 
 /* ---- turns */
 
-PK__FN int pk__loop_timeout(pk_loop *loop, int timeout_ms)
+PK__FN int64_t pk__loop_until(pk_loop *loop, int timeout_ms)
 {
     int64_t until = PK_FOREVER;
     if (timeout_ms == 0 || loop->always_count > 0 || pk__loop_has_tasks(loop)) {
@@ -483,7 +483,7 @@ PK__FN int pk__loop_timeout(pk_loop *loop, int timeout_ms)
     if (loop->timer_count > 0 && loop->timers[0]->pk__at < until) {
         until = loop->timers[0]->pk__at;
     }
-    return pk__clock_wait_ms(until);
+    return until;
 }
 
 PK__FN pk_err pk__loop_turn(pk_loop *loop, int timeout_ms, pk_error *err)
@@ -494,7 +494,7 @@ PK__FN pk_err pk__loop_turn(pk_loop *loop, int timeout_ms, pk_error *err)
 
     pk__loop_silence(loop);
     (void)pk__atomic_swap(&loop->awake, 0);
-    count = loop->backend->wait(loop, pk__loop_timeout(loop, timeout_ms), events, PK__LOOP_BATCH);
+    count = loop->backend->wait(loop, pk__loop_until(loop, timeout_ms), events, PK__LOOP_BATCH);
     if (count < 0 && errno != EINTR) {
         return pk_error_sys(err, PK_ERR_OS, errno, "cannot wait for events");
     }
@@ -535,6 +535,6 @@ PK_API pk_err pk_loop_step(pk_loop *loop, int timeout_ms, pk_error *err)
 
 PK_API size_t pk_loop_fds(pk_loop *loop, pk_fd *out, size_t cap, int *timeout_ms)
 {
-    *timeout_ms = pk__loop_timeout(loop, -1);
+    *timeout_ms = pk__clock_wait_ms(pk__loop_until(loop, -1));
     return loop->backend->fds(loop, out, cap);
 }

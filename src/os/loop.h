@@ -59,8 +59,8 @@ typedef struct pk__loop_backend {
     pk_err (*add)(pk_loop *loop, uint32_t slot, pk_error *err);
     void (*change)(pk_loop *loop, uint32_t slot, uint8_t want);
     void (*remove)(pk_loop *loop, uint32_t slot);
-    /* Returns how many events it filled in; -1 with errno. */
-    int (*wait)(pk_loop *loop, int timeout_ms, pk__loop_event *out, int cap);
+    /* Waits until then at most: 0 = not at all, PK_FOREVER. Returns how many events it filled in; -1 with errno. */
+    int (*wait)(pk_loop *loop, int64_t until_ns, pk__loop_event *out, int cap);
     void (*wake)(pk_loop *loop); // any thread, signal handlers
     size_t (*fds)(pk_loop *loop, pk_fd *out, size_t cap);
 } pk__loop_backend;
@@ -83,7 +83,8 @@ struct pk_loop {
     bool doomed;                   // destroyed from within: freed when the outermost turn ends
     pk__loop_frame *frames;
     /* The backends' own. */
-    int fds[2];            // epoll and eventfd; poll: the pipe that wakes it
+    int fds[3];            // epoll, eventfd and timerfd; poll: the pipe that wakes it
+    int64_t alarm_at;      // epoll: when the timerfd goes off; 0 = never
     uint32_t always_count; // slots that are always ready
     uint32_t next_slot;    // poll: where to look first, so that all get their turn
     struct pollfd *set;    // poll: one for each slot, and for the pipe

@@ -4,23 +4,42 @@
 
 #if defined(PK__LINUX) && !defined(PK__NO_POLL)
 
-#define PK__LOOP_EPOLL_WAKE UINT64_MAX // the event of our own eventfd; a slot number is never that large
+/* The events of our own eventfd and timerfd; a slot number is never that large. */
+#define PK__LOOP_EPOLL_WAKE UINT64_MAX
+#define PK__LOOP_EPOLL_ALARM (UINT64_MAX - 1)
+#define PK__LOOP_EPOLL_SOON_MS 20 // what is due sooner is waited for with a timeout
 
 PK__FN void pk__loop_epoll_close(pk_loop *loop)
 {
     pk__fd_close(loop->fds[0]);
     pk__fd_close(loop->fds[1]);
-    loop->fds[0] = loop->fds[1] = -1;
+    pk__fd_close(loop->fds[2]);
+    loop->fds[0] = loop->fds[1] = loop->fds[2] = -1;
+}
+
+/* Without it the loop waits by timeouts. */
+PK__FN void pk__loop_epoll_open_alarm(pk_loop *loop)
+{
+    struct epoll_event event = {EPOLLIN, {0}};
+    event.data.u64 = PK__LOOP_EPOLL_ALARM;
+    loop->alarm_at = 0;
+    loop->fds[2] = pk__fd_lift(PK__SYS(timerfd_create)(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
+    if (loop->fds[2] >= 0 && PK__SYS(epoll_ctl)(loop->fds[0], EPOLL_CTL_ADD, loop->fds[2], &event) != 0) {
+        pk__fd_close(loop->fds[2]);
+        loop->fds[2] = -1;
+    }
 }
 
 PK__FN pk_err pk__loop_epoll_open(pk_loop *loop, pk_error *err)
 {
     struct epoll_event event = {EPOLLIN, {0}};
     event.data.u64 = PK__LOOP_EPOLL_WAKE;
+    loop->fds[2] = -1;
     loop->fds[0] = pk__fd_lift(PK__SYS(epoll_create1)(EPOLL_CLOEXEC));
     if (loop->fds[0] >= 0) {
         loop->fds[1] = pk__fd_lift(PK__SYS(eventfd)(0, EFD_CLOEXEC | EFD_NONBLOCK));
         if (loop->fds[1] >= 0 && PK__SYS(epoll_ctl)(loop->fds[0], EPOLL_CTL_ADD, loop->fds[1], &event) == 0) {
+            pk__loop_epoll_open_alarm(loop);
             return PK_OK;
         }
     }
@@ -84,8 +103,30 @@ PK__FN int pk__loop_epoll_files(const pk_loop *loop, pk__loop_event *out, int co
     return count;
 }
 
-PK__FN int pk__loop_epoll_wait(pk_loop *loop, int timeout_ms, pk__loop_event *out, int cap)
+/* For a wait with a timeout the kernel sets up a timer and takes it back each time: 1.5 us, when a round trip is 8. So
+ * what is not due soon is left to a timerfd. It stays armed from wait to wait, and is set only if something is due before
+ * it goes off. Deadlines mostly move away from us: then it goes off too early, once, and is set again. */
+PK__FN int pk__loop_epoll_timeout(pk_loop *loop, int64_t until)
 {
+    if (until == 0 || until == PK_FOREVER || pk__clock_is_fake()) {
+        return pk__clock_wait_ms(until);
+    }
+    if (loop->alarm_at != 0 && loop->alarm_at <= until) {
+        return -1;
+    }
+    int ms = pk__clock_wait_ms(until);
+    struct itimerspec time = {{0, 0}, {(time_t)(until / PK__SECOND), (long)(until % PK__SECOND)}};
+    if (ms < PK__LOOP_EPOLL_SOON_MS || loop->fds[2] < 0 ||
+        PK__SYS(timerfd_settime)(loop->fds[2], TFD_TIMER_ABSTIME, &time) != 0) {
+        return ms;
+    }
+    loop->alarm_at = until;
+    return -1;
+}
+
+PK__FN int pk__loop_epoll_wait(pk_loop *loop, int64_t until_ns, pk__loop_event *out, int cap)
+{
+    int timeout_ms = pk__loop_epoll_timeout(loop, until_ns);
     struct epoll_event events[PK__LOOP_BATCH];
     int n = PK__SYS(epoll_wait)(loop->fds[0], events, PK__MIN(cap, PK__LOOP_BATCH), timeout_ms), count = 0;
     for (int i = 0; i < n; i++) {
@@ -94,6 +135,10 @@ PK__FN int pk__loop_epoll_wait(pk_loop *loop, int timeout_ms, pk__loop_event *ou
             uint64_t value;
             (void)PK__SYS(read)(loop->fds[1], &value, sizeof(value));
             (void)pk__atomic_swap(&loop->woken, 0); // after reading: a wake in between finds us awake anyway
+        } else if (events[i].data.u64 == PK__LOOP_EPOLL_ALARM) {
+            uint64_t times;
+            (void)PK__SYS(read)(loop->fds[2], &times, sizeof(times));
+            loop->alarm_at = 0;
         } else {
             bool gone = (bits & ((uint32_t)EPOLLERR | (uint32_t)EPOLLHUP)) != 0;
             out[count].slot = (uint32_t)events[i].data.u64;

@@ -39,16 +39,12 @@ PK__FN void pk__loop_idle_remove(pk_loop *loop, uint32_t number)
 
 #ifndef PLUGKIT_NO_THREADS
 
-PK__FN int pk__loop_idle_wait(pk_loop *loop, int timeout_ms, pk__loop_event *out, int cap)
+PK__FN int pk__loop_idle_wait(pk_loop *loop, int64_t until_ns, pk__loop_event *out, int cap)
 {
-    int64_t until = PK_FOREVER;
     (void)out, (void)cap;
-    if (timeout_ms >= 0) {
-        until = pk__clock_after_ms(pk__clock_ns(), (uint64_t)timeout_ms);
-    }
     pk__mutex_lock(&loop->lock);
     while (!pk__atomic_load(&loop->woken) && !pk__clock_is_fake() &&
-           pk__cond_wait(&loop->wake_up, &loop->lock, until)) {
+           pk__cond_wait(&loop->wake_up, &loop->lock, until_ns)) {
     }
     pk__mutex_unlock(&loop->lock);
     (void)pk__atomic_swap(&loop->woken, 0);
@@ -64,9 +60,9 @@ PK__FN void pk__loop_idle_wake(pk_loop *loop)
 
 #else
 
-PK__FN int pk__loop_idle_wait(pk_loop *loop, int timeout_ms, pk__loop_event *out, int cap)
+PK__FN int pk__loop_idle_wait(pk_loop *loop, int64_t until_ns, pk__loop_event *out, int cap)
 {
-    (void)timeout_ms, (void)out, (void)cap;
+    (void)until_ns, (void)out, (void)cap;
     (void)pk__atomic_swap(&loop->woken, 0);
     return 0;
 }

@@ -97,12 +97,12 @@ PK__FN void pk__loop_poll_drain(pk_loop *loop)
     (void)pk__atomic_swap(&loop->woken, 0); // after reading: a wake in between finds us awake anyway
 }
 
-PK__FN int pk__loop_poll_wait(pk_loop *loop, int timeout_ms, pk__loop_event *out, int cap)
+PK__FN int pk__loop_poll_wait(pk_loop *loop, int64_t until_ns, pk__loop_event *out, int cap)
 {
     int count = 0;
     uint32_t slots = loop->set_cap - 1;
     pk__loop_poll_fill(loop);
-    if (PK__SYS(poll)(loop->set, (nfds_t)loop->set_cap, timeout_ms) < 0) {
+    if (PK__SYS(poll)(loop->set, (nfds_t)loop->set_cap, pk__clock_wait_ms(until_ns)) < 0) {
         return -1;
     }
     if (loop->set[slots].revents) {

@@ -62,6 +62,7 @@
 #ifndef PK__NO_POLL
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/timerfd.h>
 #endif
 #endif
 
@@ -166,7 +167,10 @@
       epoll_ctl(fd, operation, target, event), ENOMEM, -1)                                                  \
     X(int, epoll_wait, (int fd, struct epoll_event *out, int cap, int timeout_ms),                          \
       epoll_wait(fd, out, cap, timeout_ms), EINTR, -1)                                                      \
-    X(int, eventfd, (unsigned value, int flags), eventfd(value, flags), EMFILE, -1)
+    X(int, eventfd, (unsigned value, int flags), eventfd(value, flags), EMFILE, -1)                         \
+    X(int, timerfd_create, (clockid_t id, int flags), timerfd_create(id, flags), EMFILE, -1)                \
+    X(int, timerfd_settime, (int fd, int flags, const struct itimerspec *time),                             \
+      timerfd_settime(fd, flags, time, NULL), EINVAL, -1)
 #else
 #define PK__SYS_LIST_LINUX(X)
 #endif

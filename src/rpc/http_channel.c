@@ -6,6 +6,7 @@
 
 #include "../base/error.h"
 #include "../base/memory.h"
+#include "../wire/number.h"
 
 typedef struct pk__http_channel {
     const pk__http_channel_env *env;
@@ -23,7 +24,7 @@ typedef struct pk__http_attempt {
     pk_attempt *attempt;
     pk_body body;
     pk_meta own[6];
-    char timeout[24];
+    char timeout[PK__NUMBER_CAP];
     pk__node node; // in channel->started; attempts of `run` are in no list
 } pk__http_attempt;
 
@@ -140,8 +141,9 @@ static void pk__http_attempt_fields(pk__http_attempt *h)
         pk__http_attempt_field(h, "traceparent", a->ctx->traceparent);
     }
     if (a->deadline != PK_FOREVER) {
-        (void)snprintf(h->timeout, sizeof(h->timeout), "%lu", (unsigned long)pk__ctx_left_ms(a->deadline));
-        pk__http_attempt_field(h, "Connect-Timeout-Ms", pk_str_from(h->timeout));
+        pk_str text = {h->timeout, 0};
+        text.len = (size_t)(pk__number_put_uint(h->timeout, pk__ctx_left_ms(a->deadline)) - h->timeout);
+        pk__http_attempt_field(h, "Connect-Timeout-Ms", text);
     }
 }
 

@@ -591,6 +591,85 @@ TEST(loop, waits_for_a_timer_without_spinning)
     }
 }
 
+#ifdef PK__LINUX
+static void drain_and_delay(probe *p)
+{
+    probe_drain(p);
+    REQUIRE_OK(pk_timer_start(p->loop, &p->timer, 60000, NULL));
+}
+
+TEST(loop, a_deadline_that_moves_away_costs_no_system_calls)
+{
+    pk_loop *loop = NULL;
+    probe p;
+    REQUIRE_OK(pk__loop_create(&loop, test_alloc(), pk__loop_epoll(), NULL));
+    probe_open(&p, loop);
+    p.then = drain_and_delay;
+    REQUIRE_OK(pk_timer_start(loop, &p.timer, 60000, NULL));
+    REQUIRE_OK(pk_watch_add(loop, &p.watch, true, false, NULL));
+    pk__sys_reset();
+    for (int i = 0; i < 10; i++) {
+        probe_feed(&p);
+        REQUIRE_OK(pk_loop_step(loop, -1, NULL));
+    }
+    CHECK_INT(p.calls, ==, 10);
+    CHECK_UINT(pk__sys_count.timerfd_settime, ==, 1);
+    CHECK_UINT(pk__sys_count.epoll_wait, ==, 10);
+    probe_close(&p);
+    pk_loop_destroy(loop);
+}
+
+TEST(loop, an_alarm_that_comes_too_early_is_set_again)
+{
+    pk_loop *loop = NULL;
+    probe p, q;
+    REQUIRE_OK(pk__loop_create(&loop, test_alloc(), pk__loop_epoll(), NULL));
+    probe_open(&p, loop);
+    probe_open(&q, loop);
+    REQUIRE_OK(pk_timer_start(loop, &p.timer, 25, NULL));
+    REQUIRE_OK(pk_timer_start(loop, &q.timer, 75, NULL));
+    pk__sys_reset();
+    probe_feed(&p);
+    REQUIRE_OK(pk_watch_add(loop, &p.watch, true, false, NULL));
+    REQUIRE_OK(pk_loop_step(loop, -1, NULL)); // it is armed now, for p
+    pk_watch_remove(loop, &p.watch);
+    pk_timer_stop(loop, &p.timer);
+    while (q.calls == 0) {
+        REQUIRE_OK(pk_loop_step(loop, -1, NULL));
+    }
+    CHECK_INT(p.calls, ==, 1);
+    CHECK_UINT(waits(), <=, 6);
+    probe_close(&p);
+    probe_close(&q);
+    pk_loop_destroy(loop);
+}
+
+static int no_timerfd(clockid_t id, int flags)
+{
+    (void)id, (void)flags;
+    errno = EMFILE;
+    return -1;
+}
+
+TEST(loop, without_an_alarm_it_waits_by_timeouts)
+{
+    pk_loop *loop = NULL;
+    probe p;
+    pk__sys.timerfd_create = no_timerfd;
+    REQUIRE_OK(pk__loop_create(&loop, test_alloc(), pk__loop_epoll(), NULL));
+    pk__sys_reset();
+    probe_open(&p, loop);
+    REQUIRE_OK(pk_timer_start(loop, &p.timer, 30, NULL));
+    while (p.calls == 0) {
+        REQUIRE_OK(pk_loop_step(loop, -1, NULL));
+    }
+    CHECK_UINT(pk__sys_count.timerfd_settime, ==, 0);
+    CHECK_UINT(waits(), <=, 3);
+    probe_close(&p);
+    pk_loop_destroy(loop);
+}
+#endif
+
 TEST(loop, nothing_waits_while_the_clock_is_faked)
 {
     EACH_BACKEND(loop) {

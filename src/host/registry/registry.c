@@ -101,11 +101,14 @@ static pk_str pk__registry_key(pk_mem *mem, pk_str contract, pk_str type)
 static pk__service_entry *pk__registry_lookup(const pk__registry *r, pk_str contract, pk_str type)
 {
     char key[256];
-    int len = snprintf(key, sizeof(key), "%" PK_FMT "\n%" PK_FMT, PK_ARG(contract), PK_ARG(type));
-    pk_str k;
-    k.ptr = key;
-    k.len = (size_t)len;
-    return len > 0 && (size_t)len < sizeof(key) ? (pk__service_entry *)pk__map_get(&r->by_service, k) : NULL;
+    pk_str k = {key, contract.len + 1 + type.len};
+    if (contract.len >= sizeof(key) || type.len >= sizeof(key) || k.len > sizeof(key)) {
+        return NULL;
+    }
+    memcpy(key, contract.ptr, contract.len);
+    key[contract.len] = '\n';
+    memcpy(key + contract.len + 1, type.ptr, type.len);
+    return (pk__service_entry *)pk__map_get(&r->by_service, k);
 }
 
 PK__FN pk__service_entry *pk__registry_services(const pk__registry *r, pk_str contract, pk_str type)
