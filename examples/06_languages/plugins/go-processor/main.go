@@ -188,6 +188,7 @@ func serve(control *os.File) error {
 		_, _ = io.Copy(io.Discard, lines)
 		end()
 	}()
+	defer listener.Close() // removes the socket, also if serving has not begun yet
 	web := &http.Server{Handler: server{begin.Token, end}, ReadHeaderTimeout: 10 * time.Second}
 	go func() { _ = web.Serve(listener) }()
 
@@ -199,7 +200,7 @@ func serve(control *os.File) error {
 	<-done.Done()
 	grace, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	_ = web.Shutdown(grace) // lets running requests end, and removes the socket
+	_ = web.Shutdown(grace) // lets running requests end
 	return nil
 }
 
