@@ -41,7 +41,7 @@ HOSTS       := $(patsubst examples/%.c,$(BUILD)/examples/%,$(wildcard examples/*
 HOSTS_CXX   := $(patsubst examples/%.cpp,$(BUILD)/examples/%,$(wildcard examples/*/*.cpp))
 PLUGINS_C   := $(wildcard examples/*/plugins/*.c)
 PLUGINS_GO  := $(if $(shell command -v go 2>/dev/null),$(wildcard examples/*/plugins/*/main.go))
-PLUGINS_ANY := $(foreach f,$(wildcard examples/*/plugins/*),$(if $(suffix $f)$(wildcard $f/.),,$f))
+PLUGINS_ANY := $(foreach f,$(wildcard examples/*/plugins/*),$(if $(suffix $f)$(wildcard $f/. $f.c),,$f))
 PLUGINS     := $(addprefix $(BUILD)/plugins/,$(notdir $(PLUGINS_C:.c=) $(PLUGINS_ANY) $(PLUGINS_GO:/main.go=)))
 CLI         := $(BUILD)/plugkit
 CLI_OBJECTS := $(patsubst cli/%.c,$(BUILD)/cli/%.o,$(wildcard cli/*.c))
@@ -183,7 +183,7 @@ bench-programs: $(BENCH) $(BENCH_PEERS)
 bench: bench-programs ## measures, each against a raw baseline; ROUNDS=n, ONLY="call json", STRICT=1
 	@bench/run.sh $(if $(STRICT),--strict) $(BUILD)
 
-install: all ## headers, contracts, command and pkg-config file below PREFIX (and DESTDIR)
+install: $(HEADERS) $(CLI) ## headers, contracts, command and pkg-config file below PREFIX (and DESTDIR)
 	install -d $(DESTDIR)$(PREFIX)/include/plugkit $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/pkgconfig
 	install -m 644 $(HEADERS) $(DESTDIR)$(PREFIX)/include
 	install -m 644 $(wildcard contracts/*.h) tests/harness.h $(DESTDIR)$(PREFIX)/include/plugkit

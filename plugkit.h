@@ -103,15 +103,18 @@
 
 #ifndef PK__HOST_H
 #define PK__HOST_H
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
 
 #ifndef PK__CORE_H
 #define PK__CORE_H 100
+
 /* == api/shared.h == */
 /* shared.h - linkage of what host and SDK share. PLUGKIT_STATIC: private to the file that includes the header.
  * PLUGKIT_NO_CORE: this file has a private copy of the shared part, because another file of the program exports it. */
@@ -313,7 +316,7 @@ typedef struct pk_error {
     int status;              // the peer's HTTP status, or 0
     pk_sent sent;            // see pk_sent
     uint32_t retry_after_ms; // what the peer asked for, or 0
-    const char *where;       // the operation that failed: static text, never NULL after a failure
+    const char *where;       // what kind of failure it is, in words: pk_err_text(code)
     char app_code[40];       // the plugin's own code as text, or ""
     char msg[256];           // the sentence; cut at the end if too long
 } pk_error;
@@ -1023,6 +1026,7 @@ PK_API bool pk_server_is_idle(const pk_server *server); // no request is running
 PK_API void pk_server_destroy(pk_server *server);
 
 #endif // PK__CORE_H
+
 /* == api/own.h == */
 /* own.h - linkage of what only one of the two headers has. */
 #undef PK_API
@@ -1098,7 +1102,7 @@ typedef struct pk_launcher {
 
 /* ---- events and information */
 typedef struct pk_event {
-    const char *name; // "plugin.found", "plugin.ready", "plugin.gone" ...: docs/events in the manual
+    const char *name; // "plugin.found", "plugin.ready", "plugin.failed" ...: docs/events.md has them all
     pk_plugin plugin;
     const char *id;        // the plugin's
     const char *from, *to; // states; "" if none
@@ -1172,7 +1176,10 @@ PK_API pk_err pk_manager_start(pk_manager *m, pk_error *err);
 PK_API pk_err pk_manager_stop(pk_manager *m, pk_error *err);
 PK_API void pk_manager_stop_begin(pk_manager *m);        // the same without waiting; the event "manager.stopped" ends it
 PK_API bool pk_manager_is_stopped(const pk_manager *m);
-PK_API void pk_manager_destroy(pk_manager *m);           // stops first if need be; in a forked child it only frees
+/* Stops first if need be; in a forked child it only frees. Calls on other threads get their outcome, and those threads
+ * are waited for; but none may begin one now. From inside a callback it is put off until that has returned; from inside
+ * an interceptor, a body's reader or on_chunk, which are parts of a call, it is not allowed. */
+PK_API void pk_manager_destroy(pk_manager *m);
 PK_API pk_loop *pk_manager_loop(pk_manager *m);
 PK_API pk_caller *pk_manager_caller(pk_manager *m);      // as long as the manager
 PK_API const char *pk_manager_runtime_dir(const pk_manager *m);
@@ -1201,6 +1208,7 @@ PK_API pk_err pk_plugin_stop(pk_manager *m, pk_plugin p, pk_error *err);  // dra
 
 #ifndef PK__CORE_IMPL
 #define PK__CORE_IMPL
+
 /* == api/shared.h == */
 /* shared.h - linkage of what host and SDK share. PLUGKIT_STATIC: private to the file that includes the header.
  * PLUGKIT_NO_CORE: this file has a private copy of the shared part, because another file of the program exports it. */
@@ -1430,6 +1438,7 @@ PK__FN void pk__handles_init(pk__handles *t, const pk_alloc *alloc);
 PK__FN void pk__handles_deinit(pk__handles *t);
 PK__FN uint64_t pk__handles_add(pk__handles *t, void *object); // 0 = out of memory
 PK__FN void *pk__handles_get(const pk__handles *t, uint64_t handle); // NULL = stale
+PK__FN void *pk__handles_any(const pk__handles *t); // one that is left; NULL = none
 PK__FN void pk__handles_remove(pk__handles *t, uint64_t handle);
 
 
@@ -2373,6 +2382,16 @@ PK__FN void *pk__handles_get(const pk__handles *t, uint64_t handle)
     return t->slots[index].object;
 }
 
+PK__FN void *pk__handles_any(const pk__handles *t)
+{
+    for (uint32_t i = 0; i < t->count; i++) {
+        if (t->slots[i].object) {
+            return t->slots[i].object;
+        }
+    }
+    return NULL;
+}
+
 PK__FN void pk__handles_remove(pk__handles *t, uint64_t handle)
 {
     if (!pk__handles_get(t, handle)) {
@@ -2598,6 +2617,7 @@ PK__FN bool pk__atomic_cas_ptr(void **at, void *expected, void *value)
 #ifndef PK__NO_POLL
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/timerfd.h>
 #endif
 #endif
 
@@ -2702,7 +2722,10 @@ PK__FN bool pk__atomic_cas_ptr(void **at, void *expected, void *value)
       epoll_ctl(fd, operation, target, event), ENOMEM, -1)                                                  \
     X(int, epoll_wait, (int fd, struct epoll_event *out, int cap, int timeout_ms),                          \
       epoll_wait(fd, out, cap, timeout_ms), EINTR, -1)                                                      \
-    X(int, eventfd, (unsigned value, int flags), eventfd(value, flags), EMFILE, -1)
+    X(int, eventfd, (unsigned value, int flags), eventfd(value, flags), EMFILE, -1)                         \
+    X(int, timerfd_create, (clockid_t id, int flags), timerfd_create(id, flags), EMFILE, -1)                \
+    X(int, timerfd_settime, (int fd, int flags, const struct itimerspec *time),                             \
+      timerfd_settime(fd, flags, time, NULL), EINVAL, -1)
 #else
 #define PK__SYS_LIST_LINUX(X)
 #endif
@@ -3193,8 +3216,8 @@ typedef struct pk__loop_backend {
     pk_err (*add)(pk_loop *loop, uint32_t slot, pk_error *err);
     void (*change)(pk_loop *loop, uint32_t slot, uint8_t want);
     void (*remove)(pk_loop *loop, uint32_t slot);
-    /* Returns how many events it filled in; -1 with errno. */
-    int (*wait)(pk_loop *loop, int timeout_ms, pk__loop_event *out, int cap);
+    /* Waits until then at most: 0 = not at all, PK_FOREVER. Returns how many events it filled in; -1 with errno. */
+    int (*wait)(pk_loop *loop, int64_t until_ns, pk__loop_event *out, int cap);
     void (*wake)(pk_loop *loop); // any thread, signal handlers
     size_t (*fds)(pk_loop *loop, pk_fd *out, size_t cap);
 } pk__loop_backend;
@@ -3217,7 +3240,8 @@ struct pk_loop {
     bool doomed;                   // destroyed from within: freed when the outermost turn ends
     pk__loop_frame *frames;
     /* The backends' own. */
-    int fds[2];            // epoll and eventfd; poll: the pipe that wakes it
+    int fds[3];            // epoll, eventfd and timerfd; poll: the pipe that wakes it
+    int64_t alarm_at;      // epoll: when the timerfd goes off; 0 = never
     uint32_t always_count; // slots that are always ready
     uint32_t next_slot;    // poll: where to look first, so that all get their turn
     struct pollfd *set;    // poll: one for each slot, and for the pipe
@@ -4612,7 +4636,7 @@ PK__FN pk_err pk__loop_create(pk_loop **out, const pk_alloc *alloc, const pk__lo
     if (alloc) {
         loop->alloc = *alloc;
     }
-    loop->fds[0] = loop->fds[1] = -1;
+    loop->fds[0] = loop->fds[1] = loop->fds[2] = -1;
     loop->backend = backend;
     code = backend ? backend->open(loop, err) : pk__loop_open_best(loop, err);
     if (code) {
@@ -5042,7 +5066,7 @@ PK__FN bool pk__loop_has_tasks(pk_loop *loop)
 
 /* ---- turns */
 
-PK__FN int pk__loop_timeout(pk_loop *loop, int timeout_ms)
+PK__FN int64_t pk__loop_until(pk_loop *loop, int timeout_ms)
 {
     int64_t until = PK_FOREVER;
     if (timeout_ms == 0 || loop->always_count > 0 || pk__loop_has_tasks(loop)) {
@@ -5054,7 +5078,7 @@ PK__FN int pk__loop_timeout(pk_loop *loop, int timeout_ms)
     if (loop->timer_count > 0 && loop->timers[0]->pk__at < until) {
         until = loop->timers[0]->pk__at;
     }
-    return pk__clock_wait_ms(until);
+    return until;
 }
 
 PK__FN pk_err pk__loop_turn(pk_loop *loop, int timeout_ms, pk_error *err)
@@ -5065,7 +5089,7 @@ PK__FN pk_err pk__loop_turn(pk_loop *loop, int timeout_ms, pk_error *err)
 
     pk__loop_silence(loop);
     (void)pk__atomic_swap(&loop->awake, 0);
-    count = loop->backend->wait(loop, pk__loop_timeout(loop, timeout_ms), events, PK__LOOP_BATCH);
+    count = loop->backend->wait(loop, pk__loop_until(loop, timeout_ms), events, PK__LOOP_BATCH);
     if (count < 0 && errno != EINTR) {
         return pk_error_sys(err, PK_ERR_OS, errno, "cannot wait for events");
     }
@@ -5106,7 +5130,7 @@ PK_API pk_err pk_loop_step(pk_loop *loop, int timeout_ms, pk_error *err)
 
 PK_API size_t pk_loop_fds(pk_loop *loop, pk_fd *out, size_t cap, int *timeout_ms)
 {
-    *timeout_ms = pk__loop_timeout(loop, -1);
+    *timeout_ms = pk__clock_wait_ms(pk__loop_until(loop, -1));
     return loop->backend->fds(loop, out, cap);
 }
 
@@ -5120,23 +5144,42 @@ PK_API size_t pk_loop_fds(pk_loop *loop, pk_fd *out, size_t cap, int *timeout_ms
 
 #if defined(PK__LINUX) && !defined(PK__NO_POLL)
 
-#define PK__LOOP_EPOLL_WAKE UINT64_MAX // the event of our own eventfd; a slot number is never that large
+/* The events of our own eventfd and timerfd; a slot number is never that large. */
+#define PK__LOOP_EPOLL_WAKE UINT64_MAX
+#define PK__LOOP_EPOLL_ALARM (UINT64_MAX - 1)
+#define PK__LOOP_EPOLL_SOON_MS 20 // what is due sooner is waited for with a timeout
 
 PK__FN void pk__loop_epoll_close(pk_loop *loop)
 {
     pk__fd_close(loop->fds[0]);
     pk__fd_close(loop->fds[1]);
-    loop->fds[0] = loop->fds[1] = -1;
+    pk__fd_close(loop->fds[2]);
+    loop->fds[0] = loop->fds[1] = loop->fds[2] = -1;
+}
+
+/* Without it the loop waits by timeouts. */
+PK__FN void pk__loop_epoll_open_alarm(pk_loop *loop)
+{
+    struct epoll_event event = {EPOLLIN, {0}};
+    event.data.u64 = PK__LOOP_EPOLL_ALARM;
+    loop->alarm_at = 0;
+    loop->fds[2] = pk__fd_lift(PK__SYS(timerfd_create)(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
+    if (loop->fds[2] >= 0 && PK__SYS(epoll_ctl)(loop->fds[0], EPOLL_CTL_ADD, loop->fds[2], &event) != 0) {
+        pk__fd_close(loop->fds[2]);
+        loop->fds[2] = -1;
+    }
 }
 
 PK__FN pk_err pk__loop_epoll_open(pk_loop *loop, pk_error *err)
 {
     struct epoll_event event = {EPOLLIN, {0}};
     event.data.u64 = PK__LOOP_EPOLL_WAKE;
+    loop->fds[2] = -1;
     loop->fds[0] = pk__fd_lift(PK__SYS(epoll_create1)(EPOLL_CLOEXEC));
     if (loop->fds[0] >= 0) {
         loop->fds[1] = pk__fd_lift(PK__SYS(eventfd)(0, EFD_CLOEXEC | EFD_NONBLOCK));
         if (loop->fds[1] >= 0 && PK__SYS(epoll_ctl)(loop->fds[0], EPOLL_CTL_ADD, loop->fds[1], &event) == 0) {
+            pk__loop_epoll_open_alarm(loop);
             return PK_OK;
         }
     }
@@ -5200,8 +5243,30 @@ PK__FN int pk__loop_epoll_files(const pk_loop *loop, pk__loop_event *out, int co
     return count;
 }
 
-PK__FN int pk__loop_epoll_wait(pk_loop *loop, int timeout_ms, pk__loop_event *out, int cap)
+/* For a wait with a timeout the kernel sets up a timer and takes it back each time: 1.5 us, when a round trip is 8. So
+ * what is not due soon is left to a timerfd. It stays armed from wait to wait, and is set only if something is due before
+ * it goes off. Deadlines mostly move away from us: then it goes off too early, once, and is set again. */
+PK__FN int pk__loop_epoll_timeout(pk_loop *loop, int64_t until)
 {
+    if (until == 0 || until == PK_FOREVER || pk__clock_is_fake()) {
+        return pk__clock_wait_ms(until);
+    }
+    if (loop->alarm_at != 0 && loop->alarm_at <= until) {
+        return -1;
+    }
+    int ms = pk__clock_wait_ms(until);
+    struct itimerspec time = {{0, 0}, {(time_t)(until / PK__SECOND), (long)(until % PK__SECOND)}};
+    if (ms < PK__LOOP_EPOLL_SOON_MS || loop->fds[2] < 0 ||
+        PK__SYS(timerfd_settime)(loop->fds[2], TFD_TIMER_ABSTIME, &time) != 0) {
+        return ms;
+    }
+    loop->alarm_at = until;
+    return -1;
+}
+
+PK__FN int pk__loop_epoll_wait(pk_loop *loop, int64_t until_ns, pk__loop_event *out, int cap)
+{
+    int timeout_ms = pk__loop_epoll_timeout(loop, until_ns);
     struct epoll_event events[PK__LOOP_BATCH];
     int n = PK__SYS(epoll_wait)(loop->fds[0], events, PK__MIN(cap, PK__LOOP_BATCH), timeout_ms), count = 0;
     for (int i = 0; i < n; i++) {
@@ -5210,6 +5275,10 @@ PK__FN int pk__loop_epoll_wait(pk_loop *loop, int timeout_ms, pk__loop_event *ou
             uint64_t value;
             (void)PK__SYS(read)(loop->fds[1], &value, sizeof(value));
             (void)pk__atomic_swap(&loop->woken, 0); // after reading: a wake in between finds us awake anyway
+        } else if (events[i].data.u64 == PK__LOOP_EPOLL_ALARM) {
+            uint64_t times;
+            (void)PK__SYS(read)(loop->fds[2], &times, sizeof(times));
+            loop->alarm_at = 0;
         } else {
             bool gone = (bits & ((uint32_t)EPOLLERR | (uint32_t)EPOLLHUP)) != 0;
             out[count].slot = (uint32_t)events[i].data.u64;
@@ -5361,12 +5430,12 @@ PK__FN void pk__loop_poll_drain(pk_loop *loop)
     (void)pk__atomic_swap(&loop->woken, 0); // after reading: a wake in between finds us awake anyway
 }
 
-PK__FN int pk__loop_poll_wait(pk_loop *loop, int timeout_ms, pk__loop_event *out, int cap)
+PK__FN int pk__loop_poll_wait(pk_loop *loop, int64_t until_ns, pk__loop_event *out, int cap)
 {
     int count = 0;
     uint32_t slots = loop->set_cap - 1;
     pk__loop_poll_fill(loop);
-    if (PK__SYS(poll)(loop->set, (nfds_t)loop->set_cap, timeout_ms) < 0) {
+    if (PK__SYS(poll)(loop->set, (nfds_t)loop->set_cap, pk__clock_wait_ms(until_ns)) < 0) {
         return -1;
     }
     if (loop->set[slots].revents) {
@@ -5479,16 +5548,12 @@ PK__FN void pk__loop_idle_remove(pk_loop *loop, uint32_t number)
 
 #ifndef PLUGKIT_NO_THREADS
 
-PK__FN int pk__loop_idle_wait(pk_loop *loop, int timeout_ms, pk__loop_event *out, int cap)
+PK__FN int pk__loop_idle_wait(pk_loop *loop, int64_t until_ns, pk__loop_event *out, int cap)
 {
-    int64_t until = PK_FOREVER;
     (void)out, (void)cap;
-    if (timeout_ms >= 0) {
-        until = pk__clock_after_ms(pk__clock_ns(), (uint64_t)timeout_ms);
-    }
     pk__mutex_lock(&loop->lock);
     while (!pk__atomic_load(&loop->woken) && !pk__clock_is_fake() &&
-           pk__cond_wait(&loop->wake_up, &loop->lock, until)) {
+           pk__cond_wait(&loop->wake_up, &loop->lock, until_ns)) {
     }
     pk__mutex_unlock(&loop->lock);
     (void)pk__atomic_swap(&loop->woken, 0);
@@ -5504,9 +5569,9 @@ PK__FN void pk__loop_idle_wake(pk_loop *loop)
 
 #else
 
-PK__FN int pk__loop_idle_wait(pk_loop *loop, int timeout_ms, pk__loop_event *out, int cap)
+PK__FN int pk__loop_idle_wait(pk_loop *loop, int64_t until_ns, pk__loop_event *out, int cap)
 {
-    (void)timeout_ms, (void)out, (void)cap;
+    (void)until_ns, (void)out, (void)cap;
     (void)pk__atomic_swap(&loop->woken, 0);
     return 0;
 }
@@ -15817,6 +15882,7 @@ PK__FN pk__chain_result pk__chain_after(const pk_interceptor *const *chain, size
 
 
 
+
 /* Somebody who waits for a router to have an answer. `wake` may run on any thread and must be quick. */
 typedef struct pk__waiter {
     pk__node node;
@@ -15861,6 +15927,8 @@ struct pk_caller {
     size_t state_size;         // of all of them together
     pk__mutex lock;
     pk__cond parked;           // blocking calls that wait on another thread than the loop's
+    bool is_closed;            // there is nothing to wait for any more; under the lock
+    pk__atomic_u32 inside;     // threads that are in a function of this caller
     pk__handles calls;         // of pk_caller_start
     pk__node running;          // the same calls, as a list
 };
@@ -15869,7 +15937,12 @@ PK__FN pk_err pk__caller_init(pk_caller *c, const pk_alloc *alloc, pk_loop *loop
                               const pk_interceptor *const *interceptors, size_t count, pk_error *err);
 PK__FN void pk__caller_cancel_all(pk_caller *c); // loop's thread; every started call gets its outcome
 PK__FN void pk__caller_cancel_now(pk_caller *c, pk_call call); // its outcome is told before this returns; loop's thread
-PK__FN void pk__caller_deinit(pk_caller *c);     // no call is left
+/* Before the end: whoever waits in a call of its own, held by an interceptor or for its delay, is sent home. */
+PK__FN void pk__caller_close(pk_caller *c);
+PK__FN void pk__caller_wait_empty(pk_caller *c); // until no other thread is inside: they are on their way out
+PK__FN void pk__caller_deinit(pk_caller *c);     // no call is left, but streams that nobody has read to their end
+PK__FN void pk__caller_enter(pk_caller *c);
+PK__FN void pk__caller_leave(pk_caller *c); // the last that a thread does with it
 
 /* Lets the loop's work be done until *flag is set under caller->lock or the deadline passes: true if it is set. */
 PK__FN bool pk__caller_wait(pk_caller *c, const bool *flag, int64_t deadline);
@@ -15906,7 +15979,7 @@ typedef struct pk__call {
     pk_verdict resumed;   // by it; under caller->lock
     bool has_target, queued, waits_chain, waits_loop, ended, timed_out, canceled;
     bool is_lent; // the loop's thread drives it: its own (blocking) thread touches nothing but the lock until poked
-    bool poked, cancel_asked; // under caller->lock
+    bool poked, cancel_asked, is_over; // under caller->lock
     char *chain_state;
     uint64_t bytes_out, bytes_in;
     size_t body_cap;      // room behind reply->body.bytes
@@ -16093,12 +16166,42 @@ PK__FN pk_err pk__caller_init(pk_caller *c, const pk_alloc *alloc, pk_loop *loop
     return PK_OK;
 }
 
+PK__FN void pk__caller_enter(pk_caller *c)
+{
+    (void)pk__atomic_add(&c->inside, 1);
+}
+
+PK__FN void pk__caller_leave(pk_caller *c)
+{
+    (void)pk__atomic_add(&c->inside, UINT32_MAX);
+}
+
+PK__FN void pk__caller_close(pk_caller *c)
+{
+    pk__mutex_lock(&c->lock);
+    c->is_closed = true;
+    pk__cond_broadcast(&c->parked);
+    pk__mutex_unlock(&c->lock);
+}
+
+PK__FN void pk__caller_wait_empty(pk_caller *c)
+{
+    const struct timespec nap = {0, (long)PK__MS / 10};
+    while (pk__atomic_load(&c->inside) > 0) {
+        (void)PK__SYS(nanosleep)(&nap);
+    }
+}
+
 PK__FN void pk__caller_deinit(pk_caller *c)
 {
     if (!c->running.next) {
         return; // never initialised
     }
     PK__ASSERT(pk__list_is_empty(&c->running));
+    for (pk__call *left; (left = (pk__call *)pk__handles_any(&c->calls)) != NULL;) {
+        pk__handles_remove(&c->calls, left->handle); // a stream that has ended, and whose user has not come for the end
+        pk__call_free(left);
+    }
     pk__handles_deinit(&c->calls);
     pk__chain_destroy(c->alloc, c->chain, c->chain_count);
     pk__cond_deinit(&c->parked);
@@ -16110,7 +16213,7 @@ PK__FN bool pk__caller_wait(pk_caller *c, const bool *flag, int64_t deadline)
 {
     bool mine = pk__loop_is_mine(c->loop);
     pk__mutex_lock(&c->lock);
-    while (!*flag) {
+    while (!*flag && !c->is_closed) {
         int64_t now = pk__clock_ns();
         if (now >= deadline) {
             break;
@@ -16496,6 +16599,7 @@ static void pk__call_step_send(pk__call *c)
 {
     bool mine = pk__loop_is_mine(c->caller->loop);
     c->ended = false;
+    c->waits_loop = false;
     c->state = PK__CALL_RUNNING;
     if (c->async || mine) { // the loop must go on while we wait: the plugin may call us back through it
         c->waits_loop = !c->async;
@@ -16520,6 +16624,11 @@ static void pk__call_step_tried(pk__call *c)
         (void)pk__error_body_read(&c->error, c->caller->alloc, c->target.plugin, c->reply->status, c->reply->meta,
                                   c->reply->meta_count, c->reply->body.bytes);
         c->error.sent = PK_SENT_ANSWERED;
+        bool gave_up = c->reply->status == 499 || c->reply->status == 504;
+        if (gave_up && pk__clock_ns() + 5 * PK__MS >= c->deadline) { // the plugin only noticed before we did
+            (void)pk__call_fail(c, PK_ERR_PLUGIN_TIMEOUT, "the deadline passed");
+            c->error.sent = PK_SENT_ANSWERED;
+        }
     }
     pk__call_name_plugin(c);
     (void)pk__chain_after(c->caller->chain, &c->at, c->caller->chain_call, c->chain_state, &c->exchange, &unused);
@@ -16529,8 +16638,10 @@ static void pk__call_step_tried(pk__call *c)
     /* Nobody has seen the request, or seeing it twice does no harm: another instance may as well have it. */
     bool harmless = c->error.sent == PK_SENT_NO ||
                     (c->error.sent == PK_SENT_MAYBE && (c->ctx.idempotent || (c->target.flags & PK_IDEMPOTENT)));
-    if (c->error.code == PK_ERR_PLUGIN_CONNECTION && harmless && pk__call_repeatable(c) &&
-        ++c->resent < PK__CALL_RESENT_MAX && !c->timed_out && !c->canceled) {
+    /* Once, if it may have been seen: a request that kills its plugin must not kill the next one as well, and the next. */
+    unsigned most = c->error.sent == PK_SENT_NO ? PK__CALL_RESENT_MAX : 2;
+    if (c->error.code == PK_ERR_PLUGIN_CONNECTION && harmless && pk__call_repeatable(c) && ++c->resent < most &&
+        !c->timed_out && !c->canceled) {
         memset(&c->error, 0, sizeof(c->error));
         c->state = PK__CALL_SELECT;
     }
@@ -16661,13 +16772,10 @@ static bool pk__call_advance(pk__call *c)
 
 /* ---- blocking */
 
-PK_API pk_err pk_caller_call(pk_caller *caller, const pk_call_desc *desc, pk_reply *reply, pk_error *err)
+static pk_err pk__call_blocking(pk_caller *caller, const pk_call_desc *desc, pk_reply *reply, pk_error *err)
 {
     pk__call c;
     pk_reply scratch;
-    if (!caller || !desc) {
-        return pk_error_set(err, PK_ERR_MISUSE, "cannot call: no caller or no description");
-    }
     memset(&scratch, 0, sizeof(scratch));
     scratch.mem.alloc = caller->alloc;
     reply = reply ? reply : &scratch;
@@ -16680,6 +16788,7 @@ PK_API pk_err pk_caller_call(pk_caller *caller, const pk_call_desc *desc, pk_rep
                                                                                                        : until);
             pk__mutex_lock(&caller->lock);
             c.poked = false;
+            c.canceled = c.canceled || (caller->is_closed && !woken);
             pk__mutex_unlock(&caller->lock);
             c.is_lent = c.is_lent && !woken; // the loop's last act with it is to poke
             if (!woken && pk__clock_ns() >= c.deadline) {
@@ -16690,6 +16799,17 @@ PK_API pk_err pk_caller_call(pk_caller *caller, const pk_call_desc *desc, pk_rep
     pk__call_deinit(&c);
     pk_mem_free(&scratch.mem);
     return c.error.code ? pk__error_copy(err, &c.error) : PK_OK;
+}
+
+PK_API pk_err pk_caller_call(pk_caller *caller, const pk_call_desc *desc, pk_reply *reply, pk_error *err)
+{
+    if (!caller || !desc) {
+        return pk_error_set(err, PK_ERR_MISUSE, "cannot call: no caller or no description");
+    }
+    pk__caller_enter(caller);
+    pk_err rc = pk__call_blocking(caller, desc, reply, err);
+    pk__caller_leave(caller);
+    return rc;
 }
 
 /* ---- asynchronous */
@@ -16711,6 +16831,7 @@ static void pk__call_finish(pk__call *c)
     pk_call handle = {c->handle};
     pk_timer_stop(caller->loop, &c->timer);
     pk__mutex_lock(&caller->lock);
+    c->is_over = true; // nobody posts the task any more, so that taking it back is for good
     pk__list_remove(&c->node);
     if (!c->stream) {
         pk__handles_remove(&caller->calls, c->handle);
@@ -16797,11 +16918,8 @@ static bool pk__call_copy_desc(pk__call *c)
     return ok;
 }
 
-PK_API pk_err pk_caller_start(pk_caller *caller, const pk_call_desc *desc, pk_call *call, pk_error *err)
+static pk_err pk__call_start(pk_caller *caller, const pk_call_desc *desc, pk_call *call, pk_error *err)
 {
-    if (!caller || !desc || (!desc->on_reply && !call)) {
-        return pk_error_set(err, PK_ERR_MISUSE, "cannot start a call: no caller, no description, or nowhere to tell");
-    }
     pk__call *c = (pk__call *)pk__new(caller->alloc, sizeof(*c));
     if (!c) {
         return pk__error_memory(err, "start a call");
@@ -16832,6 +16950,17 @@ PK_API pk_err pk_caller_start(pk_caller *caller, const pk_call_desc *desc, pk_ca
         return pk__error_memory(err, "start a call");
     }
     return PK_OK;
+}
+
+PK_API pk_err pk_caller_start(pk_caller *caller, const pk_call_desc *desc, pk_call *call, pk_error *err)
+{
+    if (!caller || !desc || (!desc->on_reply && !call)) {
+        return pk_error_set(err, PK_ERR_MISUSE, "cannot start a call: no caller, no description, or nowhere to tell");
+    }
+    pk__caller_enter(caller);
+    pk_err rc = pk__call_start(caller, desc, call, err);
+    pk__caller_leave(caller);
+    return rc;
 }
 
 PK__FN void pk__caller_cancel_all(pk_caller *caller)
@@ -16999,7 +17128,15 @@ static pk__call *pk__call_stream_enter(pk_caller *caller, pk_call call, pk_error
     return c;
 }
 
-PK_API pk_err pk_caller_write(pk_caller *caller, pk_call call, pk_str bytes, bool last, pk_error *err)
+/* The task moves the call on: the dialect finds bytes, or room. Locked. */
+static void pk__call_stream_post(pk__call *c)
+{
+    if (!c->is_over) {
+        pk_loop_post(c->caller->loop, &c->task);
+    }
+}
+
+static pk_err pk__call_stream_write(pk_caller *caller, pk_call call, pk_str bytes, bool last, pk_error *err)
 {
     pk__call *c = pk__call_stream_enter(caller, call, err);
     if (!c) {
@@ -17023,7 +17160,7 @@ PK_API pk_err pk_caller_write(pk_caller *caller, pk_call call, pk_str bytes, boo
         s->can_write = s->out.len < PK__CALL_STREAM_MAX;
         if (s->starved) {
             s->starved = false;
-            pk_loop_post(caller->loop, &c->task);
+            pk__call_stream_post(c);
         }
         if (bytes.len == 0) {
             break;
@@ -17040,7 +17177,15 @@ PK_API pk_err pk_caller_write(pk_caller *caller, pk_call call, pk_str bytes, boo
     return rc;
 }
 
-PK_API pk_err pk_caller_read(pk_caller *caller, pk_call call, void *buf, size_t cap, size_t *got, pk_error *err)
+PK_API pk_err pk_caller_write(pk_caller *caller, pk_call call, pk_str bytes, bool last, pk_error *err)
+{
+    pk__caller_enter(caller);
+    pk_err rc = pk__call_stream_write(caller, call, bytes, last, err);
+    pk__caller_leave(caller);
+    return rc;
+}
+
+static pk_err pk__call_stream_read(pk_caller *caller, pk_call call, void *buf, size_t cap, size_t *got, pk_error *err)
 {
     *got = 0;
     pk__call *c = pk__call_stream_enter(caller, call, err);
@@ -17052,9 +17197,7 @@ PK_API pk_err pk_caller_read(pk_caller *caller, pk_call call, void *buf, size_t 
     if (!s->last) {
         s->last = true; // who reads has written everything
         s->starved = false;
-        if (!s->done) {
-            pk_loop_post(caller->loop, &c->task);
-        }
+        pk__call_stream_post(c);
     }
     while (s->in.len == 0 && !s->done && !s->over) {
         s->can_read = false;
@@ -17066,9 +17209,9 @@ PK_API pk_err pk_caller_read(pk_caller *caller, pk_call call, void *buf, size_t 
     if (*got) {
         memcpy(buf, s->in.ptr, *got);
         pk_buf_drop(&s->in, *got);
-        if (s->stalled && !s->done && s->in.len < PK__CALL_STREAM_MAX / 2) {
+        if (s->stalled && s->in.len < PK__CALL_STREAM_MAX / 2) {
             s->stalled = false;
-            pk_loop_post(caller->loop, &c->task);
+            pk__call_stream_post(c);
         }
     } else if (cap > 0) {
         rc = s->error.code ? pk__error_copy(err, &s->error) : PK_OK;
@@ -17079,7 +17222,15 @@ PK_API pk_err pk_caller_read(pk_caller *caller, pk_call call, void *buf, size_t 
     return rc;
 }
 
-PK_API pk_err pk_caller_cancel(pk_caller *caller, pk_call call)
+PK_API pk_err pk_caller_read(pk_caller *caller, pk_call call, void *buf, size_t cap, size_t *got, pk_error *err)
+{
+    pk__caller_enter(caller);
+    pk_err rc = pk__call_stream_read(caller, call, buf, cap, got, err);
+    pk__caller_leave(caller);
+    return rc;
+}
+
+static pk_err pk__call_stream_cancel(pk_caller *caller, pk_call call)
 {
     pk__mutex_lock(&caller->lock);
     pk__call *c = (pk__call *)pk__handles_get(&caller->calls, call.id);
@@ -17087,10 +17238,8 @@ PK_API pk_err pk_caller_cancel(pk_caller *caller, pk_call call)
         pk__mutex_unlock(&caller->lock);
         return PK_ERR_STALE;
     }
-    if (!c->stream || !c->stream->done) {
-        c->cancel_asked = true;
-        pk_loop_post(caller->loop, &c->task);
-    }
+    c->cancel_asked = true;
+    pk__call_stream_post(c);
     if (c->stream) {
         c->stream->over = true;
         c->stream->can_write = true;
@@ -17101,6 +17250,14 @@ PK_API pk_err pk_caller_cancel(pk_caller *caller, pk_call call)
     }
     pk__mutex_unlock(&caller->lock);
     return PK_OK;
+}
+
+PK_API pk_err pk_caller_cancel(pk_caller *caller, pk_call call)
+{
+    pk__caller_enter(caller);
+    pk_err rc = pk__call_stream_cancel(caller, call);
+    pk__caller_leave(caller);
+    return rc;
 }
 
 /* == rpc/http_channel.h == */
@@ -17146,6 +17303,7 @@ PK__FN pk_dialect pk__http_channel_dialect(const char *name, const pk__http_chan
 
 
 
+
 typedef struct pk__http_channel {
     const pk__http_channel_env *env;
     bool framework;
@@ -17162,7 +17320,7 @@ typedef struct pk__http_attempt {
     pk_attempt *attempt;
     pk_body body;
     pk_meta own[6];
-    char timeout[24];
+    char timeout[PK__NUMBER_CAP];
     pk__node node; // in channel->started; attempts of `run` are in no list
 } pk__http_attempt;
 
@@ -17279,8 +17437,9 @@ static void pk__http_attempt_fields(pk__http_attempt *h)
         pk__http_attempt_field(h, "traceparent", a->ctx->traceparent);
     }
     if (a->deadline != PK_FOREVER) {
-        (void)snprintf(h->timeout, sizeof(h->timeout), "%lu", (unsigned long)pk__ctx_left_ms(a->deadline));
-        pk__http_attempt_field(h, "Connect-Timeout-Ms", pk_str_from(h->timeout));
+        pk_str text = {h->timeout, 0};
+        text.len = (size_t)(pk__number_put_uint(h->timeout, pk__ctx_left_ms(a->deadline)) - h->timeout);
+        pk__http_attempt_field(h, "Connect-Timeout-Ms", text);
     }
 }
 
@@ -19230,8 +19389,9 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 19234 "plugkit.h"
+#line 19393 "plugkit.h"
 #endif
+
 #else // the core is in this file already: its private macros, once more
 #if (defined(__GLIBC__) && !defined(__USE_GNU)) ||                                                                     \
     (defined(__APPLE__) && defined(__DARWIN_C_LEVEL) && __DARWIN_C_LEVEL < __DARWIN_C_FULL)
@@ -19362,7 +19522,10 @@ PK_API bool pk_server_is_idle(const pk_server *server)
       epoll_ctl(fd, operation, target, event), ENOMEM, -1)                                                  \
     X(int, epoll_wait, (int fd, struct epoll_event *out, int cap, int timeout_ms),                          \
       epoll_wait(fd, out, cap, timeout_ms), EINTR, -1)                                                      \
-    X(int, eventfd, (unsigned value, int flags), eventfd(value, flags), EMFILE, -1)
+    X(int, eventfd, (unsigned value, int flags), eventfd(value, flags), EMFILE, -1)                         \
+    X(int, timerfd_create, (clockid_t id, int flags), timerfd_create(id, flags), EMFILE, -1)                \
+    X(int, timerfd_settime, (int fd, int flags, const struct itimerspec *time),                             \
+      timerfd_settime(fd, flags, time, NULL), EINVAL, -1)
 #else
 #define PK__SYS_LIST_LINUX(X)
 #endif
@@ -19514,6 +19677,7 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #define PK__SERVICE_SCRATCH 1024
 #define PK__ROUTES_ALLOW_MAX 128
 #endif // PK__CORE_IMPL
+
 /* == api/own.h == */
 /* own.h - linkage of what only one of the two headers has. */
 #undef PK_API
@@ -19620,6 +19784,7 @@ struct pk__plugin {
     bool is_asked;              // a wish to run that life has not seen yet
     bool is_unasked;            // a wish to stop, likewise
     bool is_gone;               // its finder says that it is no longer there
+    bool is_told;               // skipped: the event was sent
     pk_error why;               // of the last failure; code PK_OK = none
     uint32_t failures;          // starts that failed, ever: a waiter compares
     uint32_t stops;             // wishes to stop that were granted, ever: likewise
@@ -19780,11 +19945,14 @@ static pk_str pk__registry_key(pk_mem *mem, pk_str contract, pk_str type)
 static pk__service_entry *pk__registry_lookup(const pk__registry *r, pk_str contract, pk_str type)
 {
     char key[256];
-    int len = snprintf(key, sizeof(key), "%" PK_FMT "\n%" PK_FMT, PK_ARG(contract), PK_ARG(type));
-    pk_str k;
-    k.ptr = key;
-    k.len = (size_t)len;
-    return len > 0 && (size_t)len < sizeof(key) ? (pk__service_entry *)pk__map_get(&r->by_service, k) : NULL;
+    pk_str k = {key, contract.len + 1 + type.len};
+    if (contract.len >= sizeof(key) || type.len >= sizeof(key) || k.len > sizeof(key)) {
+        return NULL;
+    }
+    memcpy(key, contract.ptr, contract.len);
+    key[contract.len] = '\n';
+    memcpy(key + contract.len + 1, type.ptr, type.len);
+    return (pk__service_entry *)pk__map_get(&r->by_service, k);
 }
 
 PK__FN pk__service_entry *pk__registry_services(const pk__registry *r, pk_str contract, pk_str type)
@@ -21116,6 +21284,18 @@ static pk_str pk__select_str(const char *text)
     return pk_str_from(text ? text : "");
 }
 
+/* The first plugin that could not be used: often it is the one that is missed. */
+static const pk__plugin *pk__select_left_out(const pk__registry *r)
+{
+    for (const pk__node *n = r->plugins.next; n != &r->plugins; n = n->next) {
+        const pk__plugin *p = PK__OF(n, pk__plugin, node);
+        if (p->skipped || p->state == PK__PLUGIN_REJECTED) {
+            return p;
+        }
+    }
+    return NULL;
+}
+
 /* What there is instead, for people who mistyped: the types of a contract. */
 static pk_err pk__select_nothing(const pk__registry *r, const pk_call_desc *d, pk_error *err)
 {
@@ -21135,7 +21315,10 @@ static pk_err pk__select_nothing(const pk__registry *r, const pk_call_desc *d, p
         }
     }
     if (!len) {
-        return pk_error_set(err, PK_ERR_PLUGIN_NOT_FOUND, "no plugin found for contract '%" PK_FMT "'", PK_ARG(contract));
+        const pk__plugin *out = pk__select_left_out(r);
+        return pk_error_set(err, PK_ERR_PLUGIN_NOT_FOUND, "no plugin found for contract '%" PK_FMT "'%s%s%s%s",
+                            PK_ARG(contract), out ? "; '" : "", out ? out->id : "",
+                            !out ? "" : out->skipped ? "' was skipped: " : "' was rejected: ", out ? out->why.msg : "");
     }
     return pk_error_set(err, PK_ERR_PLUGIN_NOT_FOUND,
                         "no plugin found for type '%s' of contract '%" PK_FMT "': there is %s", d->type ? d->type : "",
@@ -21233,6 +21416,10 @@ static pk_err pk__select_method(const pk_call_desc *d, const pk__service_entry *
             out->flags = s->methods[i].flags;
             return PK_OK;
         }
+    }
+    if (s && s->method_count && d->method && !(d->http && *d->http)) {
+        return pk_error_set(err, PK_ERR_NOT_FOUND, "cannot call '%s' of plugin '%s': there is no such method; there is '%" PK_FMT "'%s",
+                            d->method, s->plugin->id, PK_ARG(s->methods[0].name), s->method_count > 1 ? " and more" : "");
     }
     if (d->http && *d->http) {
         if (!pk_str_cut(pk_str_from(d->http), ' ', &out->verb, &out->path) || out->path.len == 0 ||
@@ -22075,8 +22262,11 @@ static pk_err pk__capabilities_methods(pk__capabilities_read *r, pk__service_ent
     const char *contract = s->contract.ptr; // a NUL follows: it was copied by pk_mem_dup
     const pk_json_value *methods = pk_json_get(r->methods, contract);
     size_t count = pk_json_count(methods);
-    if (pk_json_type_of(methods) != PK_JSON_OBJECT || count == 0) {
-        return methods ? pk__capabilities_bad(r, "\"methods\" should hold an object for each contract") : PK_OK;
+    if (methods && pk_json_type_of(methods) != PK_JSON_OBJECT) {
+        return pk__capabilities_bad(r, "\"methods\" should hold an object for each contract");
+    }
+    if (count == 0) {
+        return PK_OK; // it does not say
     }
     pk__method_entry *entries = (pk__method_entry *)pk_mem_zero(&r->plugin->mem, count * sizeof(*entries));
     if (!entries) {
@@ -22240,6 +22430,9 @@ static pk_err pk__capabilities_read_doc(pk__capabilities_read *r, const pk_json_
     }
     for (const pk_json_value *v = pk_json_first(protocols); v; v = pk_json_next(protocols, v)) {
         r->out->speaks_plugkit = r->out->speaks_plugkit || pk_json_is(v, "plugkit/1");
+    }
+    if (pk_json_count(protocols) > 0 && !r->out->speaks_plugkit) { // none at all: it speaks as the Go framework does
+        return pk__capabilities_bad(r, "none of its \"protocols\" is plugkit/1");
     }
     pk_err rc = types ? pk__capabilities_framework(r, types) : PK_OK;
     rc = rc || !ocm ? rc : pk__capabilities_ocm(r, ocm);
@@ -23267,7 +23460,9 @@ static void pk__keeper_why(const pk__keeper *k, const pk_launch *l, pk_error *wh
         (void)snprintf(how, sizeof(how), "%.99s", l->exit_why);
     } else {
 #ifndef PLUGKIT_NO_PROCESS
-        (void)pk__process_describe(l->wait_status, how, sizeof(how));
+        bool early = l->instance && !was_up && l->wait_status == 0; // as if all were well, but nothing was ready
+        size_t len = early ? (size_t)snprintf(how, sizeof(how), "it ended before it was ready: ") : 0;
+        (void)pk__process_describe(l->wait_status, how + len, sizeof(how) - len);
 #else
         (void)snprintf(how, sizeof(how), "it ended with %d", l->wait_status);
 #endif
@@ -23883,6 +24078,10 @@ static void pk__life_admit(pk__life *life, pk__keeper *k)
 static void pk__life_look(pk__life *life, pk__plugin *p)
 {
     pk__keeper *k = pk__life_keeper_of(p);
+    if (p->skipped && !p->internal && !p->is_told) {
+        p->is_told = true;
+        pk__life_event(life, "plugin.skipped", p, "", "", &p->why);
+    }
     if (p->internal || p->skipped) {
         return;
     }
@@ -24046,6 +24245,7 @@ PK__FN void pk__life_deinit(pk__life *life)
 
 
 
+
 typedef struct pk__offers {
     pk_server *server;
     struct pk__offer *items;
@@ -24065,6 +24265,7 @@ struct pk_manager {
     pk_task stop_task, quit_task;
     pk_timer end_timer;
     pk__fork_guard guard;
+    pk__atomic_u32 inside; // threads that wait in one of our functions: nothing is freed under them
     pk__registry registry;
     pk__life life;
     pk_caller caller;
@@ -24097,6 +24298,8 @@ PK__FN void pk__plugins_drop_internal(pk_manager *m);
 
 /* Lets the manager's work be done until ready(m, arg); called with the registry locked. */
 PK__FN pk_err pk__manager_usable(const pk_manager *m, const char *verb, pk_error *err); // not NULL, not forked
+PK__FN void pk__manager_enter(pk_manager *m); // around waiting, and what comes behind it
+PK__FN void pk__manager_leave(pk_manager *m);
 PK__FN void pk__manager_wait(pk_manager *m, bool (*ready)(pk_manager *m, void *arg), void *arg);
 
 
@@ -24688,7 +24891,7 @@ static pk_err pk__plugins_why(const pk_manager *m, const pk__plugin *p, pk_error
     return pk__error_copy(err, &p->why);
 }
 
-PK_API pk_err pk_plugin_start(pk_manager *m, pk_plugin p, pk_error *err)
+static pk_err pk__plugins_start(pk_manager *m, pk_plugin p, pk_error *err)
 {
     pk__plugins_wish wish;
     pk_err rc = pk__plugins_lock(m, p, "start a plugin", &wish.plugin, err);
@@ -24715,6 +24918,17 @@ PK_API pk_err pk_plugin_start(pk_manager *m, pk_plugin p, pk_error *err)
     return rc;
 }
 
+PK_API pk_err pk_plugin_start(pk_manager *m, pk_plugin p, pk_error *err)
+{
+    pk_err rc = pk__manager_usable(m, "start a plugin", err);
+    if (!rc) {
+        pk__manager_enter(m);
+        rc = pk__plugins_start(m, p, err);
+        pk__manager_leave(m);
+    }
+    return rc;
+}
+
 static bool pk__plugins_is_down(pk_manager *m, void *arg)
 {
     const pk__plugins_wish *w = (const pk__plugins_wish *)arg;
@@ -24722,7 +24936,7 @@ static bool pk__plugins_is_down(pk_manager *m, void *arg)
     return w->plugin->stops != w->serial;
 }
 
-PK_API pk_err pk_plugin_stop(pk_manager *m, pk_plugin p, pk_error *err)
+static pk_err pk__plugins_stop(pk_manager *m, pk_plugin p, pk_error *err)
 {
     pk__plugins_wish wish;
     pk_err rc = pk__plugins_lock(m, p, "stop a plugin", &wish.plugin, err);
@@ -24741,6 +24955,17 @@ PK_API pk_err pk_plugin_stop(pk_manager *m, pk_plugin p, pk_error *err)
     pk__registry_unlock(&m->registry);
     if (stops) {
         pk__manager_wait(m, pk__plugins_is_down, &wish);
+    }
+    return rc;
+}
+
+PK_API pk_err pk_plugin_stop(pk_manager *m, pk_plugin p, pk_error *err)
+{
+    pk_err rc = pk__manager_usable(m, "stop a plugin", err);
+    if (!rc) {
+        pk__manager_enter(m);
+        rc = pk__plugins_stop(m, p, err);
+        pk__manager_leave(m);
     }
     return rc;
 }
@@ -24764,6 +24989,16 @@ PK_API pk_err pk_plugin_stop(pk_manager *m, pk_plugin p, pk_error *err)
 
 
 /* ---- waiting */
+
+PK__FN void pk__manager_enter(pk_manager *m)
+{
+    (void)pk__atomic_add(&m->inside, 1);
+}
+
+PK__FN void pk__manager_leave(pk_manager *m)
+{
+    (void)pk__atomic_add(&m->inside, UINT32_MAX);
+}
 
 PK__FN void pk__manager_wait(pk_manager *m, bool (*ready)(pk_manager *m, void *arg), void *arg)
 {
@@ -24968,7 +25203,9 @@ PK_API pk_err pk_manager_start(pk_manager *m, pk_error *err)
             return rc;
         }
     }
+    pk__manager_enter(m);
     pk__manager_wait(m, pk__manager_is_settled, NULL);
+    pk__manager_leave(m);
     return PK_OK;
 }
 
@@ -25013,8 +25250,10 @@ PK_API pk_err pk_manager_stop(pk_manager *m, pk_error *err)
     if (rc) {
         return rc;
     }
+    pk__manager_enter(m);
     pk_manager_stop_begin(m);
     pk__manager_wait(m, pk__manager_has_stopped, NULL);
+    pk__manager_leave(m);
     return PK_OK;
 }
 
@@ -25028,6 +25267,18 @@ PK_API bool pk_manager_is_stopped(const pk_manager *m)
 }
 
 /* ---- destroy */
+
+/* Calls on other threads have their outcome, or get it now, and those threads go home: soon, as nothing is left that they
+ * could wait for. */
+static void pk__manager_wait_empty(pk_manager *m)
+{
+    const struct timespec nap = {0, (long)PK__MS / 10};
+    pk__caller_close(&m->caller);
+    pk__caller_wait_empty(&m->caller);
+    while (pk__atomic_load(&m->inside) > 0) {
+        (void)PK__SYS(nanosleep)(&nap);
+    }
+}
 
 /* Nothing runs any more, or (in a forked child) all that runs is the parent's. */
 static void pk__manager_free(pk_manager *m)
@@ -25043,6 +25294,9 @@ static void pk__manager_free(pk_manager *m)
     }
     if (m->registry.plugins.next) {
         pk__caller_cancel_all(&m->caller);
+        if (!child) {
+            pk__manager_wait_empty(m);
+        }
         pk__life_deinit(&m->life);
         pk__caller_deinit(&m->caller);
         pk__offers_close(&m->offers);
@@ -25084,11 +25338,12 @@ static void pk__manager_end(pk_manager *m)
 
 enum { PK__MANAGER_END_MS = 5 };
 
-/* In the user's loop: once everything is stopped, and no callback of ours is on the stack any more. */
+/* In the user's loop: once everything is stopped, and no function of ours is on the stack any more that steps it. */
 static void pk__manager_on_end(void *user)
 {
     pk_manager *m = (pk_manager *)user;
-    if (pk__loop_depth(m->loop) > 1) {
+    pk__caller_close(&m->caller);
+    if (pk__loop_depth(m->loop) > 1 || pk__atomic_load(&m->inside) || pk__atomic_load(&m->caller.inside)) {
         (void)pk_timer_start(m->loop, &m->end_timer, PK__MANAGER_END_MS, NULL); // cannot fail: its place is free
     } else {
         pk__manager_free(m);
@@ -25140,8 +25395,9 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 }
 
 #ifdef PLUGKIT_LINES
-#line 25144 "plugkit.h"
+#line 25399 "plugkit.h"
 #endif
+
 #ifndef PLUGKIT_TEST
 #undef PK__FN
 #undef PK__DATA
@@ -25189,6 +25445,8 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 #undef PK__SYS_NO_SHARING
 #undef PK__FORK_PAGE
 #undef PK__LOOP_EPOLL_WAKE
+#undef PK__LOOP_EPOLL_ALARM
+#undef PK__LOOP_EPOLL_SOON_MS
 #undef PK__FILE_PATH
 #undef PK__FILE_DEPTH
 #undef PK__FILE_ENTRIES
@@ -25242,6 +25500,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 #undef PK__STATES_TEXT
 #undef PK__KEEPER_NAME
 #endif
+
 #endif // PLUGKIT_IMPLEMENTATION
 
 /*

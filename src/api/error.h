@@ -82,7 +82,7 @@ typedef struct pk_error {
     int status;              // the peer's HTTP status, or 0
     pk_sent sent;            // see pk_sent
     uint32_t retry_after_ms; // what the peer asked for, or 0
-    const char *where;       // the operation that failed: static text, never NULL after a failure
+    const char *where;       // what kind of failure it is, in words: pk_err_text(code)
     char app_code[40];       // the plugin's own code as text, or ""
     char msg[256];           // the sentence; cut at the end if too long
 } pk_error;

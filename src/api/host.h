@@ -63,7 +63,7 @@ typedef struct pk_launcher {
 
 /* ---- events and information */
 typedef struct pk_event {
-    const char *name; // "plugin.found", "plugin.ready", "plugin.gone" ...: docs/events in the manual
+    const char *name; // "plugin.found", "plugin.ready", "plugin.failed" ...: docs/events.md has them all
     pk_plugin plugin;
     const char *id;        // the plugin's
     const char *from, *to; // states; "" if none
@@ -137,7 +137,10 @@ PK_API pk_err pk_manager_start(pk_manager *m, pk_error *err);
 PK_API pk_err pk_manager_stop(pk_manager *m, pk_error *err);
 PK_API void pk_manager_stop_begin(pk_manager *m);        // the same without waiting; the event "manager.stopped" ends it
 PK_API bool pk_manager_is_stopped(const pk_manager *m);
-PK_API void pk_manager_destroy(pk_manager *m);           // stops first if need be; in a forked child it only frees
+/* Stops first if need be; in a forked child it only frees. Calls on other threads get their outcome, and those threads
+ * are waited for; but none may begin one now. From inside a callback it is put off until that has returned; from inside
+ * an interceptor, a body's reader or on_chunk, which are parts of a call, it is not allowed. */
+PK_API void pk_manager_destroy(pk_manager *m);
 PK_API pk_loop *pk_manager_loop(pk_manager *m);
 PK_API pk_caller *pk_manager_caller(pk_manager *m);      // as long as the manager
 PK_API const char *pk_manager_runtime_dir(const pk_manager *m);

@@ -53,6 +53,16 @@ PK__FN void *pk__handles_get(const pk__handles *t, uint64_t handle)
     return t->slots[index].object;
 }
 
+PK__FN void *pk__handles_any(const pk__handles *t)
+{
+    for (uint32_t i = 0; i < t->count; i++) {
+        if (t->slots[i].object) {
+            return t->slots[i].object;
+        }
+    }
+    return NULL;
+}
+
 PK__FN void pk__handles_remove(pk__handles *t, uint64_t handle)
 {
     if (!pk__handles_get(t, handle)) {

@@ -22,6 +22,7 @@ PK__FN void pk__handles_init(pk__handles *t, const pk_alloc *alloc);
 PK__FN void pk__handles_deinit(pk__handles *t);
 PK__FN uint64_t pk__handles_add(pk__handles *t, void *object); // 0 = out of memory
 PK__FN void *pk__handles_get(const pk__handles *t, uint64_t handle); // NULL = stale
+PK__FN void *pk__handles_any(const pk__handles *t); // one that is left; NULL = none
 PK__FN void pk__handles_remove(pk__handles *t, uint64_t handle);
 
 #endif

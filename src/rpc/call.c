@@ -39,12 +39,42 @@ PK__FN pk_err pk__caller_init(pk_caller *c, const pk_alloc *alloc, pk_loop *loop
     return PK_OK;
 }
 
+PK__FN void pk__caller_enter(pk_caller *c)
+{
+    (void)pk__atomic_add(&c->inside, 1);
+}
+
+PK__FN void pk__caller_leave(pk_caller *c)
+{
+    (void)pk__atomic_add(&c->inside, UINT32_MAX);
+}
+
+PK__FN void pk__caller_close(pk_caller *c)
+{
+    pk__mutex_lock(&c->lock);
+    c->is_closed = true;
+    pk__cond_broadcast(&c->parked);
+    pk__mutex_unlock(&c->lock);
+}
+
+PK__FN void pk__caller_wait_empty(pk_caller *c)
+{
+    const struct timespec nap = {0, (long)PK__MS / 10};
+    while (pk__atomic_load(&c->inside) > 0) {
+        (void)PK__SYS(nanosleep)(&nap);
+    }
+}
+
 PK__FN void pk__caller_deinit(pk_caller *c)
 {
     if (!c->running.next) {
         return; // never initialised
     }
     PK__ASSERT(pk__list_is_empty(&c->running));
+    for (pk__call *left; (left = (pk__call *)pk__handles_any(&c->calls)) != NULL;) {
+        pk__handles_remove(&c->calls, left->handle); // a stream that has ended, and whose user has not come for the end
+        pk__call_free(left);
+    }
     pk__handles_deinit(&c->calls);
     pk__chain_destroy(c->alloc, c->chain, c->chain_count);
     pk__cond_deinit(&c->parked);
@@ -56,7 +86,7 @@ PK__FN bool pk__caller_wait(pk_caller *c, const bool *flag, int64_t deadline)
 {
     bool mine = pk__loop_is_mine(c->loop);
     pk__mutex_lock(&c->lock);
-    while (!*flag) {
+    while (!*flag && !c->is_closed) {
         int64_t now = pk__clock_ns();
         if (now >= deadline) {
             break;
@@ -442,6 +472,7 @@ static void pk__call_step_send(pk__call *c)
 {
     bool mine = pk__loop_is_mine(c->caller->loop);
     c->ended = false;
+    c->waits_loop = false;
     c->state = PK__CALL_RUNNING;
     if (c->async || mine) { // the loop must go on while we wait: the plugin may call us back through it
         c->waits_loop = !c->async;
@@ -466,6 +497,11 @@ static void pk__call_step_tried(pk__call *c)
         (void)pk__error_body_read(&c->error, c->caller->alloc, c->target.plugin, c->reply->status, c->reply->meta,
                                   c->reply->meta_count, c->reply->body.bytes);
         c->error.sent = PK_SENT_ANSWERED;
+        bool gave_up = c->reply->status == 499 || c->reply->status == 504;
+        if (gave_up && pk__clock_ns() + 5 * PK__MS >= c->deadline) { // the plugin only noticed before we did
+            (void)pk__call_fail(c, PK_ERR_PLUGIN_TIMEOUT, "the deadline passed");
+            c->error.sent = PK_SENT_ANSWERED;
+        }
     }
     pk__call_name_plugin(c);
     (void)pk__chain_after(c->caller->chain, &c->at, c->caller->chain_call, c->chain_state, &c->exchange, &unused);
@@ -475,8 +511,10 @@ static void pk__call_step_tried(pk__call *c)
     /* Nobody has seen the request, or seeing it twice does no harm: another instance may as well have it. */
     bool harmless = c->error.sent == PK_SENT_NO ||
                     (c->error.sent == PK_SENT_MAYBE && (c->ctx.idempotent || (c->target.flags & PK_IDEMPOTENT)));
-    if (c->error.code == PK_ERR_PLUGIN_CONNECTION && harmless && pk__call_repeatable(c) &&
-        ++c->resent < PK__CALL_RESENT_MAX && !c->timed_out && !c->canceled) {
+    /* Once, if it may have been seen: a request that kills its plugin must not kill the next one as well, and the next. */
+    unsigned most = c->error.sent == PK_SENT_NO ? PK__CALL_RESENT_MAX : 2;
+    if (c->error.code == PK_ERR_PLUGIN_CONNECTION && harmless && pk__call_repeatable(c) && ++c->resent < most &&
+        !c->timed_out && !c->canceled) {
         memset(&c->error, 0, sizeof(c->error));
         c->state = PK__CALL_SELECT;
     }
@@ -607,13 +645,10 @@ static bool pk__call_advance(pk__call *c)
 
 /* ---- blocking */
 
-PK_API pk_err pk_caller_call(pk_caller *caller, const pk_call_desc *desc, pk_reply *reply, pk_error *err)
+static pk_err pk__call_blocking(pk_caller *caller, const pk_call_desc *desc, pk_reply *reply, pk_error *err)
 {
     pk__call c;
     pk_reply scratch;
-    if (!caller || !desc) {
-        return pk_error_set(err, PK_ERR_MISUSE, "cannot call: no caller or no description");
-    }
     memset(&scratch, 0, sizeof(scratch));
     scratch.mem.alloc = caller->alloc;
     reply = reply ? reply : &scratch;
@@ -626,6 +661,7 @@ PK_API pk_err pk_caller_call(pk_caller *caller, const pk_call_desc *desc, pk_rep
                                                                                                        : until);
             pk__mutex_lock(&caller->lock);
             c.poked = false;
+            c.canceled = c.canceled || (caller->is_closed && !woken);
             pk__mutex_unlock(&caller->lock);
             c.is_lent = c.is_lent && !woken; // the loop's last act with it is to poke
             if (!woken && pk__clock_ns() >= c.deadline) {
@@ -636,6 +672,17 @@ PK_API pk_err pk_caller_call(pk_caller *caller, const pk_call_desc *desc, pk_rep
     pk__call_deinit(&c);
     pk_mem_free(&scratch.mem);
     return c.error.code ? pk__error_copy(err, &c.error) : PK_OK;
+}
+
+PK_API pk_err pk_caller_call(pk_caller *caller, const pk_call_desc *desc, pk_reply *reply, pk_error *err)
+{
+    if (!caller || !desc) {
+        return pk_error_set(err, PK_ERR_MISUSE, "cannot call: no caller or no description");
+    }
+    pk__caller_enter(caller);
+    pk_err rc = pk__call_blocking(caller, desc, reply, err);
+    pk__caller_leave(caller);
+    return rc;
 }
 
 /* ---- asynchronous */
@@ -657,6 +704,7 @@ static void pk__call_finish(pk__call *c)
     pk_call handle = {c->handle};
     pk_timer_stop(caller->loop, &c->timer);
     pk__mutex_lock(&caller->lock);
+    c->is_over = true; // nobody posts the task any more, so that taking it back is for good
     pk__list_remove(&c->node);
     if (!c->stream) {
         pk__handles_remove(&caller->calls, c->handle);
@@ -743,11 +791,8 @@ static bool pk__call_copy_desc(pk__call *c)
     return ok;
 }
 
-PK_API pk_err pk_caller_start(pk_caller *caller, const pk_call_desc *desc, pk_call *call, pk_error *err)
+static pk_err pk__call_start(pk_caller *caller, const pk_call_desc *desc, pk_call *call, pk_error *err)
 {
-    if (!caller || !desc || (!desc->on_reply && !call)) {
-        return pk_error_set(err, PK_ERR_MISUSE, "cannot start a call: no caller, no description, or nowhere to tell");
-    }
     pk__call *c = (pk__call *)pk__new(caller->alloc, sizeof(*c));
     if (!c) {
         return pk__error_memory(err, "start a call");
@@ -778,6 +823,17 @@ PK_API pk_err pk_caller_start(pk_caller *caller, const pk_call_desc *desc, pk_ca
         return pk__error_memory(err, "start a call");
     }
     return PK_OK;
+}
+
+PK_API pk_err pk_caller_start(pk_caller *caller, const pk_call_desc *desc, pk_call *call, pk_error *err)
+{
+    if (!caller || !desc || (!desc->on_reply && !call)) {
+        return pk_error_set(err, PK_ERR_MISUSE, "cannot start a call: no caller, no description, or nowhere to tell");
+    }
+    pk__caller_enter(caller);
+    pk_err rc = pk__call_start(caller, desc, call, err);
+    pk__caller_leave(caller);
+    return rc;
 }
 
 PK__FN void pk__caller_cancel_all(pk_caller *caller)

@@ -21,6 +21,7 @@
 #define PK__CALL_H
 #include "../base/handle.h"
 #include "../base/list.h"
+#include "../os/atomic.h"
 #include "../os/thread.h"
 #include "ctx.h"
 
@@ -68,6 +69,8 @@ struct pk_caller {
     size_t state_size;         // of all of them together
     pk__mutex lock;
     pk__cond parked;           // blocking calls that wait on another thread than the loop's
+    bool is_closed;            // there is nothing to wait for any more; under the lock
+    pk__atomic_u32 inside;     // threads that are in a function of this caller
     pk__handles calls;         // of pk_caller_start
     pk__node running;          // the same calls, as a list
 };
@@ -76,7 +79,12 @@ PK__FN pk_err pk__caller_init(pk_caller *c, const pk_alloc *alloc, pk_loop *loop
                               const pk_interceptor *const *interceptors, size_t count, pk_error *err);
 PK__FN void pk__caller_cancel_all(pk_caller *c); // loop's thread; every started call gets its outcome
 PK__FN void pk__caller_cancel_now(pk_caller *c, pk_call call); // its outcome is told before this returns; loop's thread
-PK__FN void pk__caller_deinit(pk_caller *c);     // no call is left
+/* Before the end: whoever waits in a call of its own, held by an interceptor or for its delay, is sent home. */
+PK__FN void pk__caller_close(pk_caller *c);
+PK__FN void pk__caller_wait_empty(pk_caller *c); // until no other thread is inside: they are on their way out
+PK__FN void pk__caller_deinit(pk_caller *c);     // no call is left, but streams that nobody has read to their end
+PK__FN void pk__caller_enter(pk_caller *c);
+PK__FN void pk__caller_leave(pk_caller *c); // the last that a thread does with it
 
 /* Lets the loop's work be done until *flag is set under caller->lock or the deadline passes: true if it is set. */
 PK__FN bool pk__caller_wait(pk_caller *c, const bool *flag, int64_t deadline);
@@ -113,7 +121,7 @@ typedef struct pk__call {
     pk_verdict resumed;   // by it; under caller->lock
     bool has_target, queued, waits_chain, waits_loop, ended, timed_out, canceled;
     bool is_lent; // the loop's thread drives it: its own (blocking) thread touches nothing but the lock until poked
-    bool poked, cancel_asked; // under caller->lock
+    bool poked, cancel_asked, is_over; // under caller->lock
     char *chain_state;
     uint64_t bytes_out, bytes_in;
     size_t body_cap;      // room behind reply->body.bytes

@@ -130,7 +130,15 @@ static pk__call *pk__call_stream_enter(pk_caller *caller, pk_call call, pk_error
     return c;
 }
 
-PK_API pk_err pk_caller_write(pk_caller *caller, pk_call call, pk_str bytes, bool last, pk_error *err)
+/* The task moves the call on: the dialect finds bytes, or room. Locked. */
+static void pk__call_stream_post(pk__call *c)
+{
+    if (!c->is_over) {
+        pk_loop_post(c->caller->loop, &c->task);
+    }
+}
+
+static pk_err pk__call_stream_write(pk_caller *caller, pk_call call, pk_str bytes, bool last, pk_error *err)
 {
     pk__call *c = pk__call_stream_enter(caller, call, err);
     if (!c) {
@@ -154,7 +162,7 @@ PK_API pk_err pk_caller_write(pk_caller *caller, pk_call call, pk_str bytes, boo
         s->can_write = s->out.len < PK__CALL_STREAM_MAX;
         if (s->starved) {
             s->starved = false;
-            pk_loop_post(caller->loop, &c->task);
+            pk__call_stream_post(c);
         }
         if (bytes.len == 0) {
             break;
@@ -171,7 +179,15 @@ PK_API pk_err pk_caller_write(pk_caller *caller, pk_call call, pk_str bytes, boo
     return rc;
 }
 
-PK_API pk_err pk_caller_read(pk_caller *caller, pk_call call, void *buf, size_t cap, size_t *got, pk_error *err)
+PK_API pk_err pk_caller_write(pk_caller *caller, pk_call call, pk_str bytes, bool last, pk_error *err)
+{
+    pk__caller_enter(caller);
+    pk_err rc = pk__call_stream_write(caller, call, bytes, last, err);
+    pk__caller_leave(caller);
+    return rc;
+}
+
+static pk_err pk__call_stream_read(pk_caller *caller, pk_call call, void *buf, size_t cap, size_t *got, pk_error *err)
 {
     *got = 0;
     pk__call *c = pk__call_stream_enter(caller, call, err);
@@ -183,9 +199,7 @@ PK_API pk_err pk_caller_read(pk_caller *caller, pk_call call, void *buf, size_t 
     if (!s->last) {
         s->last = true; // who reads has written everything
         s->starved = false;
-        if (!s->done) {
-            pk_loop_post(caller->loop, &c->task);
-        }
+        pk__call_stream_post(c);
     }
     while (s->in.len == 0 && !s->done && !s->over) {
         s->can_read = false;
@@ -197,9 +211,9 @@ PK_API pk_err pk_caller_read(pk_caller *caller, pk_call call, void *buf, size_t 
     if (*got) {
         memcpy(buf, s->in.ptr, *got);
         pk_buf_drop(&s->in, *got);
-        if (s->stalled && !s->done && s->in.len < PK__CALL_STREAM_MAX / 2) {
+        if (s->stalled && s->in.len < PK__CALL_STREAM_MAX / 2) {
             s->stalled = false;
-            pk_loop_post(caller->loop, &c->task);
+            pk__call_stream_post(c);
         }
     } else if (cap > 0) {
         rc = s->error.code ? pk__error_copy(err, &s->error) : PK_OK;
@@ -210,7 +224,15 @@ PK_API pk_err pk_caller_read(pk_caller *caller, pk_call call, void *buf, size_t 
     return rc;
 }
 
-PK_API pk_err pk_caller_cancel(pk_caller *caller, pk_call call)
+PK_API pk_err pk_caller_read(pk_caller *caller, pk_call call, void *buf, size_t cap, size_t *got, pk_error *err)
+{
+    pk__caller_enter(caller);
+    pk_err rc = pk__call_stream_read(caller, call, buf, cap, got, err);
+    pk__caller_leave(caller);
+    return rc;
+}
+
+static pk_err pk__call_stream_cancel(pk_caller *caller, pk_call call)
 {
     pk__mutex_lock(&caller->lock);
     pk__call *c = (pk__call *)pk__handles_get(&caller->calls, call.id);
@@ -218,10 +240,8 @@ PK_API pk_err pk_caller_cancel(pk_caller *caller, pk_call call)
         pk__mutex_unlock(&caller->lock);
         return PK_ERR_STALE;
     }
-    if (!c->stream || !c->stream->done) {
-        c->cancel_asked = true;
-        pk_loop_post(caller->loop, &c->task);
-    }
+    c->cancel_asked = true;
+    pk__call_stream_post(c);
     if (c->stream) {
         c->stream->over = true;
         c->stream->can_write = true;
@@ -232,4 +252,12 @@ PK_API pk_err pk_caller_cancel(pk_caller *caller, pk_call call)
     }
     pk__mutex_unlock(&caller->lock);
     return PK_OK;
+}
+
+PK_API pk_err pk_caller_cancel(pk_caller *caller, pk_call call)
+{
+    pk__caller_enter(caller);
+    pk_err rc = pk__call_stream_cancel(caller, call);
+    pk__caller_leave(caller);
+    return rc;
 }

@@ -264,6 +264,32 @@ TEST(call, what_was_certainly_not_sent_is_tried_again_and_nothing_else)
     }
 }
 
+TEST(call, an_idempotent_call_that_may_have_been_seen_is_repeated_once)
+{
+    world w;
+    REQUIRE(open_world(&w, NULL, 0));
+    for (int i = 0; i < 8; i++) {
+        w.fail[i] = PK_ERR_PLUGIN_CONNECTION;
+        w.sent[i] = PK_SENT_MAYBE;
+    }
+    pk_call_desc d = {.contract = "c", .method = "m", .ctx = {.idempotent = true}};
+    CHECK_ERR(pk_caller_call(&w.caller, &d, NULL, NULL), PK_ERR_PLUGIN_CONNECTION);
+    CHECK_INT(w.attempts, ==, 2);
+    close_world(&w);
+}
+
+TEST(call, a_plugin_that_noticed_the_deadline_first_timed_out)
+{
+    world w;
+    REQUIRE(open_world(&w, NULL, 0));
+    w.status = 499;
+    pk_call_desc d = {.contract = "c", .method = "m", .ctx = {.timeout_ms = 2}};
+    CHECK_ERR(pk_caller_call(&w.caller, &d, NULL, NULL), PK_ERR_PLUGIN_TIMEOUT);
+    d.ctx.timeout_ms = 20000;
+    CHECK_ERR(pk_caller_call(&w.caller, &d, NULL, NULL), PK_ERR_PLUGIN_FAULT);
+    close_world(&w);
+}
+
 TEST(call, an_unreachable_plugin_is_not_tried_for_ever)
 {
     world w;
@@ -386,6 +412,22 @@ TEST(call, a_destroyed_caller_gives_every_call_its_outcome)
     }
     pk__caller_cancel_all(&w.caller);
     CHECK_INT(o.count, ==, 5);
+    close_world(&w);
+}
+
+TEST(call, a_stream_that_nobody_reads_to_its_end_goes_with_its_caller)
+{
+    world w;
+    pk_call open, ended;
+    pk_call_desc d = {.contract = "c", .method = "m"};
+    REQUIRE(open_world(&w, NULL, 0));
+    REQUIRE_OK(pk_caller_start(&w.caller, &d, &ended, NULL));
+    REQUIRE_OK(pk_caller_write(&w.caller, ended, PK_STR("x"), true, NULL));
+    for (int i = 0; i < 5; i++) {
+        pk_loop_step(w.loop, 0, NULL);
+    }
+    REQUIRE_OK(pk_caller_start(&w.caller, &d, &open, NULL));
+    pk_loop_step(w.loop, 0, NULL);
     close_world(&w);
 }
 

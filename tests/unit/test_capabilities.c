@@ -84,6 +84,7 @@ TEST(capabilities, garbage_is_refused_with_the_plugins_name_and_the_reason)
         {"{\"types\":{\"a\":[\"\"]}}", "has no name", PK_ERR_PROTOCOL},
         {"{\"types\":{\"\":[\"x\"]}}", "has no name", PK_ERR_PROTOCOL},
         {"{\"types\":{},\"configTypes\":[1]}", "\"configTypes\"", PK_ERR_PROTOCOL},
+        {"{\"types\":{\"a\":[\"x\"]},\"protocols\":[\"plugkit/9\"]}", "none of its \"protocols\" is plugkit/1", PK_ERR_PROTOCOL},
         {"{\"types\":{\"a\":[\"x\"]},\"methods\":{\"a\":[\"go\"]}}", "\"methods\"", PK_ERR_PROTOCOL},
         {"{\"types\":{\"a\":[\"x\"]},\"methods\":{\"a\":{\"go\":\"go\"}}}", "POST /path", PK_ERR_PROTOCOL},
     };

@@ -1187,3 +1187,117 @@ TEST(http_pool, refuses_addresses_it_cannot_use)
     CHECK_ERR(pk__http_pool_init(&pool, &desc, &err), PK_ERR_BAD_ENDPOINT);
     pk__http_pool_deinit(&pool);
 }
+
+/* ---- a transport of somebody's with a descriptor: here a plain socket that we know nothing of */
+
+static pk_io pipe_open(void *user, pk_str text, pk_conn *conn, void **state, pk_error *err)
+{
+    (void)text, (void)conn, (void)err;
+    *state = user;
+    return PK_IO_DONE;
+}
+
+static pk_io pipe_recv(void *state, void *buf, size_t cap, size_t *got, pk_error *err)
+{
+    return pk__socket_recv(*(int *)state, buf, cap, false, got, err);
+}
+
+static pk_io pipe_send(void *state, const pk_str *parts, size_t count, size_t *sent, pk_error *err)
+{
+    return pk__socket_send(*(int *)state, parts, count, sent, err);
+}
+
+static int pipe_fd(void *state)
+{
+    return *(int *)state;
+}
+
+static void pipe_close(void *state)
+{
+    (void)state;
+}
+
+TEST(http_client, waits_on_descriptors_of_other_transports)
+{
+    static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+    static const peer_step script[] = {BODY(BIG), SEND(answer), UNTIL_EOF, END};
+    for (int drive = 0; drive < 2; drive++) {
+        int fds[2];
+        peer p;
+        outcome o;
+        pk_body body;
+        pk__http_client *c = NULL;
+        pk__http_client_desc desc;
+        REQUIRE(socketpair(AF_UNIX, SOCK_STREAM, 0, fds) == 0);
+        const pk_transport own = {"pipe", pipe_open, pipe_recv, pipe_send, pipe_fd, pipe_close, &fds[0]};
+        memset(&p, 0, sizeof(p));
+        p.script = script;
+        p.fd = fds[1];
+        p.listener = -1;
+        REQUIRE(pipe(p.gate) == 0 && pthread_create(&p.thread, NULL, peer_run, &p) == 0);
+        memset(&desc, 0, sizeof(desc));
+        desc.alloc = test_alloc();
+        desc.address = &address;
+        desc.transport = &own;
+        desc.host = PK_STR("pipe");
+        REQUIRE_OK(pk__http_client_create(&c, &desc, NULL));
+        big_body(&body, NULL, 2); // a file, which such a transport cannot send by itself
+        ask(&o, "POST", "/");
+        o.x.body = &body;
+        CHECK_OK(go(c, &o, drive, NULL));
+        CHECK_PK_STR(pk_buf_str(&o.body), "ok");
+        CHECK_UINT(o.x.bytes_out, ==, BIG);
+        CHECK(pk__http_client_is_reusable(c) && pk__http_client_is_alive(c));
+        close(body.fd);
+        pk_buf_free(&o.body);
+        pk__http_client_destroy(c);
+        close(fds[0]);
+        peer_join(&p);
+    }
+}
+
+/* ---- a server whose queue is full */
+
+TEST(http_client, tries_again_while_the_queue_is_full)
+{
+    for (int i = 0; i < 4; i++) {
+        CASE("%s, drive %d", i / 2 ? "until somebody accepts" : "in vain", i % 2)
+        {
+            static const peer_step script[] = {ACCEPT, CLOSE,          ACCEPT,    CLOSE, ACCEPT,
+                                               HEAD,   SEND(OK_EMPTY), UNTIL_EOF, END};
+            static const peer_step nothing[] = {STAY, END};
+            struct sockaddr_un name;
+            peer p;
+            outcome o;
+            pk_error err = {0};
+            int others[2];
+            memset(&name, 0, sizeof(name));
+            name.sun_family = AF_UNIX;
+            memcpy(name.sun_path, "x.sock", 7);
+            memset(&p, 0, sizeof(p));
+            p.listener = peer_listen("x.sock");
+            REQUIRE(listen(p.listener, 1) == 0 && pipe(p.gate) == 0);
+            for (int k = 0; k < 2; k++) { // as many as fit
+                others[k] = socket(AF_UNIX, SOCK_STREAM, 0);
+                REQUIRE(connect(others[k], (struct sockaddr *)&name, sizeof(name)) == 0);
+            }
+            p.script = i / 2 ? script : nothing;
+            p.fd = -1;
+            pk__http_client *c = client("x.sock");
+            ask(&o, "GET", "/");
+            if (i / 2 == 0) {
+                o.x.deadline = pk__clock_after_ms(pk__clock_ns(), 50);
+            }
+            REQUIRE(pthread_create(&p.thread, NULL, peer_run, &p) == 0);
+            CHECK_ERR(go(c, &o, i % 2, &err), i / 2 ? PK_OK : PK_ERR_PLUGIN_TIMEOUT);
+            CHECK_INT(o.x.sent, ==, i / 2 ? PK_SENT_ANSWERED : PK_SENT_NO);
+            pk__http_client_destroy(c);
+            if (i / 2 == 0) {
+                peer_release(&p);
+            }
+            peer_join(&p);
+            close(others[0]), close(others[1]);
+            unlink("x.sock");
+        }
+    }
+}

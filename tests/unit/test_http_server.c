@@ -1136,6 +1136,53 @@ TEST(http_server, streams_from_and_to_workers)
     free(large);
 }
 
+/* What becomes of an upload whose sender goes away, stops, or sends what is no chunk. */
+TEST(http_server, tells_handlers_that_an_upload_broke)
+{
+    static const struct {
+        const char *text, *status;
+        bool hang_up, late;
+    } rows[] = {
+        {"POST /upload?all" H "Content-Length: 10\r\n\r\nhalf", "", true, false},
+        {"POST /upload?all" H "Transfer-Encoding: chunked\r\n\r\n5\r\nha", "", true, false},
+        {"POST /upload?all" H "Transfer-Encoding: chunked\r\n\r\nzz\r\n", "HTTP/1.1 500", false, false},
+        {"POST /upload?all" H "Content-Length: 10\r\n\r\nhalf", "HTTP/1.1 504", false, true},
+        {"POST /upload?all" H "Connect-Timeout-Ms: 50\r\nContent-Length: 10\r\n\r\nhalf", "HTTP/1.1 504", false, false},
+        {"POST /upload?0" H "Transfer-Encoding: chunked\r\n\r\nzz\r\n", "HTTP/1.1 200", false, false},
+    };
+    static answer a;
+    for (size_t i = 0; i < PK__COUNT(rows); i++) {
+        CASE("%s", rows[i].text)
+        {
+            site s;
+            running r;
+            pk_server_desc desc = {0};
+            desc.workers = 1;
+            desc.limit.body_ms = rows[i].late ? 50 : 0;
+            site_open(&s, &desc);
+            run_start(&r, &s);
+            int fd = dial("x.sock");
+            REQUIRE(peer_write(fd, rows[i].text, strlen(rows[i].text)));
+            if (rows[i].hang_up) {
+                close(fd);
+                fd = dial("x.sock"); // the server goes on
+                CHECK_CONTAINS(ask(fd, "GET /show/y" H "\r\n", 11 + sizeof(H "\r\n") - 1, "[]", &a), "200 OK");
+            } else {
+                CHECK_CONTAINS(ask(fd, "", 0, "\r\n\r\n", &a), rows[i].status);
+                while (!a.eof) { // and this connection is not used again
+                    struct pollfd p = {fd, POLLIN, 0};
+                    (void)poll(&p, 1, 5000);
+                    (void)answer_more(&a, fd);
+                }
+            }
+            close(fd);
+            run_stop(&r);
+            CHECK(pk_server_is_idle(s.server));
+            site_close(&s);
+        }
+    }
+}
+
 static pk_err run_until_canceled(void *user, const pk_request *q, pk_response *a, pk_error *err)
 {
     (void)user, (void)a;

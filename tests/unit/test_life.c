@@ -635,6 +635,27 @@ TEST(life, destroying_from_inside_a_callback_is_put_off)
     pk_loop_destroy(w.loop);
 }
 
+TEST(life, destroying_from_inside_a_callback_waits_for_the_call_that_steps_the_loop)
+{
+    world w;
+    pk_error err;
+    prepare(&w);
+    w.desc.on_event = destroy_on_ready;
+    w.desc.deadline.stop_ms = 30;
+    w.hold = true; // the answer does not come: the call is in flight when all is over
+    REQUIRE_OK(open_world(&w));
+    to_destroy = w.m;
+    CHECK_ERR(call(&w, &err), PK_ERR_STOPPED);
+    for (int i = 0; i < 200 && w.frees < 2; i++) {
+        pk_loop_step(w.loop, 10, NULL);
+    }
+    for (int i = 0; i < 5; i++) {
+        pk_loop_step(w.loop, 10, NULL);
+    }
+    CHECK_CONTAINS(w.events, "manager.stopped");
+    pk_loop_destroy(w.loop);
+}
+
 PK_MESSAGE(life_word, LIFE_WORD)
 #define LIFE_ECHO(M, C) M(C, say, "POST /say", life_word, life_word, 0)
 PK_CONTRACT(life_echo, "echo", "1.2.0", LIFE_ECHO)

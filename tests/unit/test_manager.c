@@ -164,6 +164,22 @@ TEST(manager, every_bad_plugin_is_named_with_its_reason_and_disturbs_nobody)
     stop(&w);
 }
 
+TEST(manager, what_is_missing_may_have_been_skipped_and_a_method_may_not_exist)
+{
+    world w;
+    pk_error err = {0};
+    prepare(&w);
+    put("plugins/hello", SCRIPT("hello", "", ANSWER), 0644);
+    start(&w);
+    CHECK_ERR(call(&w, "hello", 1000, &err), PK_ERR_PLUGIN_NOT_FOUND);
+    CHECK_CONTAINS(err.msg, "no plugin found for contract 'c'; 'hello' was skipped: it is not executable: chmod +x");
+    for (int i = 0; i < 100 && !strstr(w.events, "skipped"); i++) {
+        usleep(10000); // the event comes from the manager's thread
+    }
+    CHECK_CONTAINS(w.events, "hello:plugin.skipped");
+    stop(&w);
+}
+
 TEST(manager, two_files_with_one_id_and_odd_directories)
 {
     world w;

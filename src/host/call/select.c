@@ -11,6 +11,18 @@ static pk_str pk__select_str(const char *text)
     return pk_str_from(text ? text : "");
 }
 
+/* The first plugin that could not be used: often it is the one that is missed. */
+static const pk__plugin *pk__select_left_out(const pk__registry *r)
+{
+    for (const pk__node *n = r->plugins.next; n != &r->plugins; n = n->next) {
+        const pk__plugin *p = PK__OF(n, pk__plugin, node);
+        if (p->skipped || p->state == PK__PLUGIN_REJECTED) {
+            return p;
+        }
+    }
+    return NULL;
+}
+
 /* What there is instead, for people who mistyped: the types of a contract. */
 static pk_err pk__select_nothing(const pk__registry *r, const pk_call_desc *d, pk_error *err)
 {
@@ -30,7 +42,10 @@ static pk_err pk__select_nothing(const pk__registry *r, const pk_call_desc *d, p
         }
     }
     if (!len) {
-        return pk_error_set(err, PK_ERR_PLUGIN_NOT_FOUND, "no plugin found for contract '%" PK_FMT "'", PK_ARG(contract));
+        const pk__plugin *out = pk__select_left_out(r);
+        return pk_error_set(err, PK_ERR_PLUGIN_NOT_FOUND, "no plugin found for contract '%" PK_FMT "'%s%s%s%s",
+                            PK_ARG(contract), out ? "; '" : "", out ? out->id : "",
+                            !out ? "" : out->skipped ? "' was skipped: " : "' was rejected: ", out ? out->why.msg : "");
     }
     return pk_error_set(err, PK_ERR_PLUGIN_NOT_FOUND,
                         "no plugin found for type '%s' of contract '%" PK_FMT "': there is %s", d->type ? d->type : "",
@@ -128,6 +143,10 @@ static pk_err pk__select_method(const pk_call_desc *d, const pk__service_entry *
             out->flags = s->methods[i].flags;
             return PK_OK;
         }
+    }
+    if (s && s->method_count && d->method && !(d->http && *d->http)) {
+        return pk_error_set(err, PK_ERR_NOT_FOUND, "cannot call '%s' of plugin '%s': there is no such method; there is '%" PK_FMT "'%s",
+                            d->method, s->plugin->id, PK_ARG(s->methods[0].name), s->method_count > 1 ? " and more" : "");
     }
     if (d->http && *d->http) {
         if (!pk_str_cut(pk_str_from(d->http), ' ', &out->verb, &out->path) || out->path.len == 0 ||

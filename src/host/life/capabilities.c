@@ -27,8 +27,11 @@ static pk_err pk__capabilities_methods(pk__capabilities_read *r, pk__service_ent
     const char *contract = s->contract.ptr; // a NUL follows: it was copied by pk_mem_dup
     const pk_json_value *methods = pk_json_get(r->methods, contract);
     size_t count = pk_json_count(methods);
-    if (pk_json_type_of(methods) != PK_JSON_OBJECT || count == 0) {
-        return methods ? pk__capabilities_bad(r, "\"methods\" should hold an object for each contract") : PK_OK;
+    if (methods && pk_json_type_of(methods) != PK_JSON_OBJECT) {
+        return pk__capabilities_bad(r, "\"methods\" should hold an object for each contract");
+    }
+    if (count == 0) {
+        return PK_OK; // it does not say
     }
     pk__method_entry *entries = (pk__method_entry *)pk_mem_zero(&r->plugin->mem, count * sizeof(*entries));
     if (!entries) {
@@ -192,6 +195,9 @@ static pk_err pk__capabilities_read_doc(pk__capabilities_read *r, const pk_json_
     }
     for (const pk_json_value *v = pk_json_first(protocols); v; v = pk_json_next(protocols, v)) {
         r->out->speaks_plugkit = r->out->speaks_plugkit || pk_json_is(v, "plugkit/1");
+    }
+    if (pk_json_count(protocols) > 0 && !r->out->speaks_plugkit) { // none at all: it speaks as the Go framework does
+        return pk__capabilities_bad(r, "none of its \"protocols\" is plugkit/1");
     }
     pk_err rc = types ? pk__capabilities_framework(r, types) : PK_OK;
     rc = rc || !ocm ? rc : pk__capabilities_ocm(r, ocm);

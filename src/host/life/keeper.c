@@ -165,7 +165,9 @@ static void pk__keeper_why(const pk__keeper *k, const pk_launch *l, pk_error *wh
         (void)snprintf(how, sizeof(how), "%.99s", l->exit_why);
     } else {
 #ifndef PLUGKIT_NO_PROCESS
-        (void)pk__process_describe(l->wait_status, how, sizeof(how));
+        bool early = l->instance && !was_up && l->wait_status == 0; // as if all were well, but nothing was ready
+        size_t len = early ? (size_t)snprintf(how, sizeof(how), "it ended before it was ready: ") : 0;
+        (void)pk__process_describe(l->wait_status, how + len, sizeof(how) - len);
 #else
         (void)snprintf(how, sizeof(how), "it ended with %d", l->wait_status);
 #endif

@@ -170,6 +170,10 @@ static void pk__life_admit(pk__life *life, pk__keeper *k)
 static void pk__life_look(pk__life *life, pk__plugin *p)
 {
     pk__keeper *k = pk__life_keeper_of(p);
+    if (p->skipped && !p->internal && !p->is_told) {
+        p->is_told = true;
+        pk__life_event(life, "plugin.skipped", p, "", "", &p->why);
+    }
     if (p->internal || p->skipped) {
         return;
     }

@@ -14,6 +14,16 @@
 
 /* ---- waiting */
 
+PK__FN void pk__manager_enter(pk_manager *m)
+{
+    (void)pk__atomic_add(&m->inside, 1);
+}
+
+PK__FN void pk__manager_leave(pk_manager *m)
+{
+    (void)pk__atomic_add(&m->inside, UINT32_MAX);
+}
+
 PK__FN void pk__manager_wait(pk_manager *m, bool (*ready)(pk_manager *m, void *arg), void *arg)
 {
     pk__registry *r = &m->registry;
@@ -217,7 +227,9 @@ PK_API pk_err pk_manager_start(pk_manager *m, pk_error *err)
             return rc;
         }
     }
+    pk__manager_enter(m);
     pk__manager_wait(m, pk__manager_is_settled, NULL);
+    pk__manager_leave(m);
     return PK_OK;
 }
 
@@ -262,8 +274,10 @@ PK_API pk_err pk_manager_stop(pk_manager *m, pk_error *err)
     if (rc) {
         return rc;
     }
+    pk__manager_enter(m);
     pk_manager_stop_begin(m);
     pk__manager_wait(m, pk__manager_has_stopped, NULL);
+    pk__manager_leave(m);
     return PK_OK;
 }
 
@@ -277,6 +291,18 @@ PK_API bool pk_manager_is_stopped(const pk_manager *m)
 }
 
 /* ---- destroy */
+
+/* Calls on other threads have their outcome, or get it now, and those threads go home: soon, as nothing is left that they
+ * could wait for. */
+static void pk__manager_wait_empty(pk_manager *m)
+{
+    const struct timespec nap = {0, (long)PK__MS / 10};
+    pk__caller_close(&m->caller);
+    pk__caller_wait_empty(&m->caller);
+    while (pk__atomic_load(&m->inside) > 0) {
+        (void)PK__SYS(nanosleep)(&nap);
+    }
+}
 
 /* Nothing runs any more, or (in a forked child) all that runs is the parent's. */
 static void pk__manager_free(pk_manager *m)
@@ -292,6 +318,9 @@ static void pk__manager_free(pk_manager *m)
     }
     if (m->registry.plugins.next) {
         pk__caller_cancel_all(&m->caller);
+        if (!child) {
+            pk__manager_wait_empty(m);
+        }
         pk__life_deinit(&m->life);
         pk__caller_deinit(&m->caller);
         pk__offers_close(&m->offers);
@@ -333,11 +362,12 @@ static void pk__manager_end(pk_manager *m)
 
 enum { PK__MANAGER_END_MS = 5 };
 
-/* In the user's loop: once everything is stopped, and no callback of ours is on the stack any more. */
+/* In the user's loop: once everything is stopped, and no function of ours is on the stack any more that steps it. */
 static void pk__manager_on_end(void *user)
 {
     pk_manager *m = (pk_manager *)user;
-    if (pk__loop_depth(m->loop) > 1) {
+    pk__caller_close(&m->caller);
+    if (pk__loop_depth(m->loop) > 1 || pk__atomic_load(&m->inside) || pk__atomic_load(&m->caller.inside)) {
         (void)pk_timer_start(m->loop, &m->end_timer, PK__MANAGER_END_MS, NULL); // cannot fail: its place is free
     } else {
         pk__manager_free(m);

@@ -13,6 +13,7 @@
  * steps it from create to destroy; with the user's, calls on the loop's thread step it while they wait. */
 #ifndef PK__MANAGER_H
 #define PK__MANAGER_H
+#include "../../os/atomic.h"
 #include "../../os/fork.h"
 #include "../../rpc/http_channel.h"
 #include "../discover/directory.h"
@@ -39,6 +40,7 @@ struct pk_manager {
     pk_task stop_task, quit_task;
     pk_timer end_timer;
     pk__fork_guard guard;
+    pk__atomic_u32 inside; // threads that wait in one of our functions: nothing is freed under them
     pk__registry registry;
     pk__life life;
     pk_caller caller;
@@ -71,6 +73,8 @@ PK__FN void pk__plugins_drop_internal(pk_manager *m);
 
 /* Lets the manager's work be done until ready(m, arg); called with the registry locked. */
 PK__FN pk_err pk__manager_usable(const pk_manager *m, const char *verb, pk_error *err); // not NULL, not forked
+PK__FN void pk__manager_enter(pk_manager *m); // around waiting, and what comes behind it
+PK__FN void pk__manager_leave(pk_manager *m);
 PK__FN void pk__manager_wait(pk_manager *m, bool (*ready)(pk_manager *m, void *arg), void *arg);
 
 #endif

@@ -306,7 +306,7 @@ static pk_err pk__plugins_why(const pk_manager *m, const pk__plugin *p, pk_error
     return pk__error_copy(err, &p->why);
 }
 
-PK_API pk_err pk_plugin_start(pk_manager *m, pk_plugin p, pk_error *err)
+static pk_err pk__plugins_start(pk_manager *m, pk_plugin p, pk_error *err)
 {
     pk__plugins_wish wish;
     pk_err rc = pk__plugins_lock(m, p, "start a plugin", &wish.plugin, err);
@@ -333,6 +333,17 @@ PK_API pk_err pk_plugin_start(pk_manager *m, pk_plugin p, pk_error *err)
     return rc;
 }
 
+PK_API pk_err pk_plugin_start(pk_manager *m, pk_plugin p, pk_error *err)
+{
+    pk_err rc = pk__manager_usable(m, "start a plugin", err);
+    if (!rc) {
+        pk__manager_enter(m);
+        rc = pk__plugins_start(m, p, err);
+        pk__manager_leave(m);
+    }
+    return rc;
+}
+
 static bool pk__plugins_is_down(pk_manager *m, void *arg)
 {
     const pk__plugins_wish *w = (const pk__plugins_wish *)arg;
@@ -340,7 +351,7 @@ static bool pk__plugins_is_down(pk_manager *m, void *arg)
     return w->plugin->stops != w->serial;
 }
 
-PK_API pk_err pk_plugin_stop(pk_manager *m, pk_plugin p, pk_error *err)
+static pk_err pk__plugins_stop(pk_manager *m, pk_plugin p, pk_error *err)
 {
     pk__plugins_wish wish;
     pk_err rc = pk__plugins_lock(m, p, "stop a plugin", &wish.plugin, err);
@@ -359,6 +370,17 @@ PK_API pk_err pk_plugin_stop(pk_manager *m, pk_plugin p, pk_error *err)
     pk__registry_unlock(&m->registry);
     if (stops) {
         pk__manager_wait(m, pk__plugins_is_down, &wish);
+    }
+    return rc;
+}
+
+PK_API pk_err pk_plugin_stop(pk_manager *m, pk_plugin p, pk_error *err)
+{
+    pk_err rc = pk__manager_usable(m, "stop a plugin", err);
+    if (!rc) {
+        pk__manager_enter(m);
+        rc = pk__plugins_stop(m, p, err);
+        pk__manager_leave(m);
     }
     return rc;
 }

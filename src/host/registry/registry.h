@@ -90,6 +90,7 @@ struct pk__plugin {
     bool is_asked;              // a wish to run that life has not seen yet
     bool is_unasked;            // a wish to stop, likewise
     bool is_gone;               // its finder says that it is no longer there
+    bool is_told;               // skipped: the event was sent
     pk_error why;               // of the last failure; code PK_OK = none
     uint32_t failures;          // starts that failed, ever: a waiter compares
     uint32_t stops;             // wishes to stop that were granted, ever: likewise
