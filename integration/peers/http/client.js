@@ -35,7 +35,8 @@ function ask(method, path, { body, headers = {}, chunks } = {}) {
   out.head = await ask('HEAD', '/file');
   out.echo = await ask('POST', '/echo', { body: '{"a":1}', headers: { 'Content-Type': 'application/json' } });
   out.chunked = await ask('POST', '/upload', { chunks: ['x'.repeat(100000), 'y', 'z'.repeat(70000)] });
-  out.expected = await ask('POST', '/echo', { body: 'hello', headers: { Expect: '100-continue', 'Content-Length': 5 } });
+  const headers = { Expect: '100-continue', 'Content-Length': 5 };
+  out.expected = await ask('POST', '/echo', { body: 'hello', headers });
   out.stream = await ask('GET', '/stream?3000000');
   out.empty = await ask('GET', '/status/204');
   out.unchanged = await ask('GET', '/status/304');
