@@ -37,10 +37,11 @@ static void put_type(pk_json_writer *w, const pk_type *type)
     pk_json_put_key(w, type->name);
     pk_json_put_object(w);
     for (uint32_t i = 0; i < type->count; i++) {
-        static const char *const shapes[] = {"REQ", "OPT", "LIST", "MAP"};
+        const pk_shape *shape = type->fields[i].shape;
         pk_json_put_key(w, type->fields[i].json);
         pk_json_put_array(w);
-        pk_json_put_text(w, shapes[type->fields[i].shape]);
+        pk_json_put_text(w, shape == &pk_shape_req ? "REQ" : shape == &pk_shape_opt ? "OPT"
+                            : shape == &pk_shape_list ? "LIST" : "MAP");
         pk_json_put_text(w, type->fields[i].type->name);
         pk_json_put_end(w);
     }
