@@ -285,7 +285,7 @@ static bool pk__types_is_null(const pk__types_in *in)
 static bool pk__types_count(pk__types_in *in, const pk__types_path *path, char bracket, size_t *count)
 {
     pk__types_in ahead = *in;
-    bool more, good = pk__types_open(&ahead, path, bracket, &more);
+    bool more = false, good = pk__types_open(&ahead, path, bracket, &more);
     pk_str key;
     for (*count = 0; good && more; ++*count) {
         if (bracket == '{') {
@@ -316,7 +316,7 @@ PK__TYPES_READ_SHAPE(list)
     pk__types_list list = {NULL, 0};
     pk__types_path item = {path, {NULL, 0}, 0};
     size_t count;
-    bool more;
+    bool more = false;
     if (!pk__types_count(in, path, '[', &count) || !pk__types_get(in, count, type->size, &list.items) ||
         !pk__types_open(in, path, '[', &more)) {
         return false;
@@ -419,7 +419,7 @@ PK__TYPES_READ_SHAPE(map)
     pk__types_map map = {NULL, NULL, 0};
     pk__types_path item = {path, {NULL, 0}, 0};
     size_t total;
-    bool more;
+    bool more = false;
     void *keys = NULL;
     if (!pk__types_count(in, path, '{', &total) || !pk__types_get(in, total, sizeof(pk_str), &keys) ||
         !pk__types_get(in, total, type->size, &map.values) || !pk__types_open(in, path, '{', &more)) {
@@ -483,7 +483,7 @@ static bool pk__types_read_members(pk__types_in *in, const pk__types_path *path,
     uint64_t few = 0, *seen = &few; // one bit a field
     uint32_t next = 0;
     pk__types_path member = {path, {NULL, 0}, 0};
-    bool more;
+    bool more = false;
     if (type->count > 64 && !(seen = (uint64_t *)pk_mem_zero(in->mem, (type->count + 63) / 64 * sizeof(uint64_t)))) {
         return pk__types_no_memory(in);
     }
