@@ -58,9 +58,11 @@ typedef struct pk_server_desc {
     void *user;              // of on_token and on_work
 } pk_server_desc;
 
+#ifndef PLUGKIT_NO_NET
 PK_API pk_err pk_server_create(pk_server **out, const pk_server_desc *desc, pk_error *err);
 PK_API pk_err pk_server_add(pk_server *server, const pk_route *route, pk_error *err); // copied but for its pointers
 PK_API const char *pk_server_address(const pk_server *server); // with the port that was taken; as long as the server
 PK_API void pk_server_drain(pk_server *server); // takes no more connections; closes each after its running request
 PK_API bool pk_server_is_idle(const pk_server *server); // no request is running
 PK_API void pk_server_destroy(pk_server *server);
+#endif

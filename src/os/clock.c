@@ -35,15 +35,17 @@ PK__FN bool pk__clock_is_fake(void)
     return pk__clock_faked() != 0;
 }
 
-PK__FN int64_t pk__clock_ns(void)
+#ifdef PLUGKIT_CLOCK_NS
+static int64_t pk__clock_read(void)
 {
-    int64_t faked = pk__clock_faked();
+    return (int64_t)PLUGKIT_CLOCK_NS();
+}
+#else
+static int64_t pk__clock_read(void)
+{
     struct timespec t = {0, 0};
-    if (faked) {
-        return faked;
-    }
     (void)PK__SYS(clock_gettime)(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * PK__SECOND + t.tv_nsec + 1; // never 0
+    return (int64_t)t.tv_sec * PK__SECOND + t.tv_nsec;
 }
 
 PK__FN int64_t pk__clock_unix_ms(void)
@@ -51,6 +53,13 @@ PK__FN int64_t pk__clock_unix_ms(void)
     struct timespec t = {0, 0};
     (void)PK__SYS(clock_gettime)(CLOCK_REALTIME, &t);
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / PK__MS;
+}
+#endif
+
+PK__FN int64_t pk__clock_ns(void)
+{
+    int64_t faked = pk__clock_faked();
+    return faked ? faked : pk__clock_read() + 1; // never 0
 }
 
 PK__FN int64_t pk__clock_after_ms(int64_t ns, uint64_t ms)

@@ -2,7 +2,8 @@
  *
  * Deadlines, timers and measurements use the monotonic one. Tests can set it: while it is faked, nothing
  * waits in the loop or on a condition: they come back at once, and time passes only when the test moves it.
- * */
+ *
+ * Firmware has a timer instead of a system: with PLUGKIT_CLOCK_NS() the monotonic clock is that, and there is no other. */
 #ifndef PK__CLOCK_H
 #define PK__CLOCK_H
 #include "sys.h"
@@ -11,7 +12,9 @@
 #define PK__SECOND ((int64_t)1000000000)
 
 PK__FN int64_t pk__clock_ns(void);      // monotonic; never 0
+#ifndef PLUGKIT_CLOCK_NS
 PK__FN int64_t pk__clock_unix_ms(void); // since 1970, for people and for logs
+#endif
 /* How long poll and its kind may wait for an absolute time: milliseconds, rounded up, at least 0; -1 for
  * PK_FOREVER. 0 while the clock is faked. */
 PK__FN int pk__clock_wait_ms(int64_t until_ns);

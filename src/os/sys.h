@@ -34,7 +34,6 @@
 
 #include <errno.h>
 #include <stdint.h>
-#include <time.h>
 #ifndef PK__NO_FD
 #include <dirent.h>
 #include <fcntl.h>
@@ -66,10 +65,17 @@
 #endif
 #endif
 
+#ifndef PLUGKIT_CLOCK_NS
+#include <time.h>
 #define PK__SYS_LIST_CLOCK(X)                                                                               \
     X(int, clock_gettime, (clockid_t id, struct timespec *out), clock_gettime(id, out), 0,                  \
       clock_gettime(id, out))                                                                               \
     X(int, nanosleep, (const struct timespec *time), nanosleep(time, NULL), EINTR, -1)
+#elif defined(PK__NO_FD) && defined(PLUGKIT_NO_THREADS)
+#define PK__SYS_LIST_CLOCK(X)
+#else
+#error "plugkit: PLUGKIT_CLOCK_NS needs all four PLUGKIT_NO_..: what waits in the system goes by the system's clock"
+#endif
 
 #ifndef PK__NO_FD
 #define PK__SYS_LIST_FD(X)                                                                                  \
