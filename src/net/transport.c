@@ -56,8 +56,11 @@ static const pk_transport *pk__transport_own(const pk__address *a)
 
 PK__FN const pk_transport *pk__transport_accepted(void **state, int fd)
 {
+    static const pk_transport accepted = {
+        "accepted", NULL, pk__transport_recv, pk__transport_send, pk__transport_fd, pk__transport_close, NULL,
+    };
     *state = (void *)(intptr_t)fd;
-    return &pk__transport_unix;
+    return &accepted;
 }
 
 PK__FN bool pk__transport_is_socket(const pk_transport *t)

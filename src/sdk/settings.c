@@ -10,6 +10,7 @@
 #include "../rpc/service.h"
 #include "../wire/base64.h"
 #include "../wire/http_head.h"
+#include "../wire/json_read.h"
 
 #define PK__SETTINGS_FILE(F, T)                                                                               \
     F(T, OPT, pk_str, id, "id")                                                                               \
@@ -62,30 +63,44 @@ static pk_err pk__settings_read_text(pk_mem *mem, pk_str type, pk_str text, pk_j
                         "nor JSON", PK_ARG(type));
 }
 
-static bool pk__settings_is_wrapped(const pk_json_value *v)
+/* Of an entry that was read, and has no data: does it say so, or is there nothing but its type? */
+static bool pk__settings_is_bare(pk_json entry)
 {
-    return pk_json_get(v, "data") != NULL || pk_json_count(v) == 1;
+    pk__json_reader r;
+    pk_str key = {NULL, 0};
+    size_t count = 0;
+    bool more = false;
+    pk__json_begin(&r, entry);
+    const char *p = pk__json_open(&r, r.begin, &more);
+    for (; p && more; count++) {
+        p = pk__json_key(&r, p, &key);
+        if (!p || pk_str_is(key, "data")) {
+            return true;
+        }
+        p = pk__json_value(&r, p, NULL);
+        p = p ? pk__json_more(&r, p, '}', &more) : NULL;
+    }
+    return count == 1;
 }
 
 static pk_err pk__settings_read_one(pk_mem *mem, pk_json json, pk__control_config *out, pk_error *err)
 {
-    const pk_json_value *v;
+    pk_str text;
     pk_err rc = pk__settings_decode(mem, &pk_type_pk__control_config, "an entry of --config's configTypes", json, out,
                                     err);
     if (rc) {
         return rc;
     }
     if (!out->has_data) {
-        rc = pk_json_parse(mem, json, &v, err);
         out->has_data = true;
-        out->data = !rc && pk__settings_is_wrapped(v) ? PK_STR("null") : json; // OCM: the entry is the configuration
-        return rc;
+        out->data = pk__settings_is_bare(json) ? PK_STR("null") : json; // OCM: the entry is the configuration
+        return PK_OK;
     }
     if (out->data.ptr[0] != '"') {
         return PK_OK;
     }
-    rc = pk_json_parse(mem, out->data, &v, err);
-    return rc ? rc : pk__settings_read_text(mem, out->type, pk_json_str(v), &out->data, err);
+    rc = pk_json_decode(mem, &pk_type_pk_str, out->data, &text, err);
+    return rc ? rc : pk__settings_read_text(mem, out->type, text, &out->data, err);
 }
 
 PK__FN pk_err pk__settings_read_config(pk__settings *s, pk_str json, pk_error *err)
