@@ -100,13 +100,18 @@ PK__FN void pk__cond_broadcast(pk__cond *c)
     }
 }
 
+PK__FN void pk__thread_nap(int64_t ns)
+{
+    struct timespec t = {(time_t)(ns / PK__SECOND), (long)(ns % PK__SECOND)};
+    (void)PK__SYS(nanosleep)(&t);
+}
+
 /* A short real nap with the lock given up: for a faked clock, which only others move, and where there is no
  * condition to wait for. */
 PK__FN void pk__cond_nap(pk__mutex *m)
 {
-    struct timespec t = {0, (long)PK__MS};
     pthread_mutex_unlock(&m->os);
-    (void)PK__SYS(nanosleep)(&t);
+    pk__thread_nap(PK__MS);
     pthread_mutex_lock(&m->os);
 }
 
@@ -254,6 +259,11 @@ PK__FN bool pk__thread_is_self(const pk__thread *t)
 PK__FN uintptr_t pk__thread_self(void)
 {
     return 1;
+}
+
+PK__FN void pk__thread_nap(int64_t ns)
+{
+    (void)ns; // there are no others
 }
 
 #endif

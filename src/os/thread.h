@@ -57,5 +57,6 @@ PK__FN void pk__thread_join(pk__thread *t);   // not started: does nothing
 PK__FN void pk__thread_forget(pk__thread *t); // by the thread itself: nobody will join it; *t may be freed
 PK__FN bool pk__thread_is_self(const pk__thread *t);
 PK__FN uintptr_t pk__thread_self(void);     // differs between running threads; never 0
+PK__FN void pk__thread_nap(int64_t ns);     // really sleeps, also by a faked clock: others go on meanwhile
 
 #endif

@@ -59,9 +59,8 @@ PK__FN void pk__caller_close(pk_caller *c)
 
 PK__FN void pk__caller_wait_empty(pk_caller *c)
 {
-    const struct timespec nap = {0, (long)PK__MS / 10};
     while (pk__atomic_load(&c->inside) > 0) {
-        (void)PK__SYS(nanosleep)(&nap);
+        pk__thread_nap(PK__MS / 10);
     }
 }
 

@@ -296,11 +296,10 @@ PK_API bool pk_manager_is_stopped(const pk_manager *m)
  * could wait for. */
 static void pk__manager_wait_empty(pk_manager *m)
 {
-    const struct timespec nap = {0, (long)PK__MS / 10};
     pk__caller_close(&m->caller);
     pk__caller_wait_empty(&m->caller);
     while (pk__atomic_load(&m->inside) > 0) {
-        (void)PK__SYS(nanosleep)(&nap);
+        pk__thread_nap(PK__MS / 10);
     }
 }
 
