@@ -173,7 +173,7 @@ $(BUILD)/bench/plugins_counting/echo: bench/plugins/echo.c | $(HEADERS)
 $(BUILD)/bench/plugins/hello: examples/01_hello/plugins/hello.c | $(HEADERS)
 	@$(BENCH_STEP) && $(BENCH_CC) $(BENCH_CFLAGS) -o $@ $< $(LDFLAGS) $(LDLIBS)
 $(BUILD)/bench/small/hello: examples/01_hello/plugins/hello.c | $(HEADERS)
-	@$(BENCH_STEP) && $(BENCH_CC) -Os -s -o $@ $< $(LDFLAGS) $(LDLIBS)
+	@$(BENCH_STEP) && $(BENCH_CC) $(shell tests/size.py --flags) -o $@ $< $(LDFLAGS) $(LDLIBS)
 $(BUILD)/bench/small/empty:
 	@$(BENCH_STEP) && echo 'int main(void) { return 0; }' | $(BENCH_CC) -Os -s -x c -o $@ -
 $(BUILD)/bench/small/host.o: plugkit.h

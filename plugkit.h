@@ -58,6 +58,7 @@
  *     PLUGKIT_NO_THREADS          no threads: give the manager a loop and step it
  *     PLUGKIT_NO_FILES            no files and directories
  *     PLUGKIT_NO_NET              no sockets: bring a transport of your own
+ *     PLUGKIT_CLOCK_NS()          with all four: nanoseconds since any moment, never less than before; needs no POSIX clock
  *     PLUGKIT_POSIX               only what POSIX.1-2008 has, also on Linux
  *     PLUGKIT_JSON_DEPTH          levels of nesting that the JSON reader accepts; 256
  *     PLUGKIT_ASSERT(x)           called with what must be true unless the program is wrong; nothing
@@ -1018,12 +1019,14 @@ typedef struct pk_server_desc {
     void *user;              // of on_token and on_work
 } pk_server_desc;
 
+#ifndef PLUGKIT_NO_NET
 PK_API pk_err pk_server_create(pk_server **out, const pk_server_desc *desc, pk_error *err);
 PK_API pk_err pk_server_add(pk_server *server, const pk_route *route, pk_error *err); // copied but for its pointers
 PK_API const char *pk_server_address(const pk_server *server); // with the port that was taken; as long as the server
 PK_API void pk_server_drain(pk_server *server); // takes no more connections; closes each after its running request
 PK_API bool pk_server_is_idle(const pk_server *server); // no request is running
 PK_API void pk_server_destroy(pk_server *server);
+#endif
 
 #endif // PK__CORE_H
 
@@ -1228,7 +1231,6 @@ PK_API pk_err pk_plugin_stop(pk_manager *m, pk_plugin p, pk_error *err);  // dra
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 /* == base/features.h == */
 /* features.h - stops with a sentence, instead of a page of unknown functions, if a system header came too early. */
@@ -2589,7 +2591,6 @@ PK__FN bool pk__atomic_cas_ptr(void **at, void *expected, void *value)
 
 
 
-
 #ifndef PK__NO_FD
 #include <dirent.h>
 #include <fcntl.h>
@@ -2621,10 +2622,17 @@ PK__FN bool pk__atomic_cas_ptr(void **at, void *expected, void *value)
 #endif
 #endif
 
+#ifndef PLUGKIT_CLOCK_NS
+#include <time.h>
 #define PK__SYS_LIST_CLOCK(X)                                                                               \
     X(int, clock_gettime, (clockid_t id, struct timespec *out), clock_gettime(id, out), 0,                  \
       clock_gettime(id, out))                                                                               \
     X(int, nanosleep, (const struct timespec *time), nanosleep(time, NULL), EINTR, -1)
+#elif defined(PK__NO_FD) && defined(PLUGKIT_NO_THREADS)
+#define PK__SYS_LIST_CLOCK(X)
+#else
+#error "plugkit: PLUGKIT_CLOCK_NS needs all four PLUGKIT_NO_..: what waits in the system goes by the system's clock"
+#endif
 
 #ifndef PK__NO_FD
 #define PK__SYS_LIST_FD(X)                                                                                  \
@@ -2862,9 +2870,10 @@ PK_UNUSED static pk__sys_table pk__sys = {PK__SYS_LIST(PK__SYS_ENTRY)};
  *
  * Deadlines, timers and measurements use the monotonic one. Tests can set it: while it is faked, nothing
  * waits in the loop or on a condition: they come back at once, and time passes only when the test moves it.
- * */
+ *
+ * Firmware has a timer instead of a system: with PLUGKIT_CLOCK_NS() the monotonic clock is that, and there is no other. */
 #ifdef PLUGKIT_LINES
-#line 5 "src/os/clock.h"
+#line 6 "src/os/clock.h"
 #endif
 
 
@@ -2874,7 +2883,9 @@ PK_UNUSED static pk__sys_table pk__sys = {PK__SYS_LIST(PK__SYS_ENTRY)};
 #define PK__SECOND ((int64_t)1000000000)
 
 PK__FN int64_t pk__clock_ns(void);      // monotonic; never 0
+#ifndef PLUGKIT_CLOCK_NS
 PK__FN int64_t pk__clock_unix_ms(void); // since 1970, for people and for logs
+#endif
 /* How long poll and its kind may wait for an absolute time: milliseconds, rounded up, at least 0; -1 for
  * PK_FOREVER. 0 while the clock is faked. */
 PK__FN int pk__clock_wait_ms(int64_t until_ns);
@@ -2976,6 +2987,7 @@ PK__FN void pk__thread_join(pk__thread *t);   // not started: does nothing
 PK__FN void pk__thread_forget(pk__thread *t); // by the thread itself: nobody will join it; *t may be freed
 PK__FN bool pk__thread_is_self(const pk__thread *t);
 PK__FN uintptr_t pk__thread_self(void);     // differs between running threads; never 0
+PK__FN void pk__thread_nap(int64_t ns);     // really sleeps, also by a faked clock: others go on meanwhile
 
 
 
@@ -3880,15 +3892,17 @@ PK__FN bool pk__clock_is_fake(void)
     return pk__clock_faked() != 0;
 }
 
-PK__FN int64_t pk__clock_ns(void)
+#ifdef PLUGKIT_CLOCK_NS
+static int64_t pk__clock_read(void)
 {
-    int64_t faked = pk__clock_faked();
+    return (int64_t)PLUGKIT_CLOCK_NS();
+}
+#else
+static int64_t pk__clock_read(void)
+{
     struct timespec t = {0, 0};
-    if (faked) {
-        return faked;
-    }
     (void)PK__SYS(clock_gettime)(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * PK__SECOND + t.tv_nsec + 1; // never 0
+    return (int64_t)t.tv_sec * PK__SECOND + t.tv_nsec;
 }
 
 PK__FN int64_t pk__clock_unix_ms(void)
@@ -3896,6 +3910,13 @@ PK__FN int64_t pk__clock_unix_ms(void)
     struct timespec t = {0, 0};
     (void)PK__SYS(clock_gettime)(CLOCK_REALTIME, &t);
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / PK__MS;
+}
+#endif
+
+PK__FN int64_t pk__clock_ns(void)
+{
+    int64_t faked = pk__clock_faked();
+    return faked ? faked : pk__clock_read() + 1; // never 0
 }
 
 PK__FN int64_t pk__clock_after_ms(int64_t ns, uint64_t ms)
@@ -4129,13 +4150,18 @@ PK__FN void pk__cond_broadcast(pk__cond *c)
     }
 }
 
+PK__FN void pk__thread_nap(int64_t ns)
+{
+    struct timespec t = {(time_t)(ns / PK__SECOND), (long)(ns % PK__SECOND)};
+    (void)PK__SYS(nanosleep)(&t);
+}
+
 /* A short real nap with the lock given up: for a faked clock, which only others move, and where there is no
  * condition to wait for. */
 PK__FN void pk__cond_nap(pk__mutex *m)
 {
-    struct timespec t = {0, (long)PK__MS};
     pthread_mutex_unlock(&m->os);
-    (void)PK__SYS(nanosleep)(&t);
+    pk__thread_nap(PK__MS);
     pthread_mutex_lock(&m->os);
 }
 
@@ -4283,6 +4309,11 @@ PK__FN bool pk__thread_is_self(const pk__thread *t)
 PK__FN uintptr_t pk__thread_self(void)
 {
     return 1;
+}
+
+PK__FN void pk__thread_nap(int64_t ns)
+{
+    (void)ns; // there are no others
 }
 
 #endif
@@ -11071,7 +11102,8 @@ struct pk_conn {
 PK__FN const pk_transport *pk__transport_find(const pk_transport *const *more, size_t count, const pk__address *a);
 PK__FN bool pk__transport_is_socket(const pk_transport *t); // one of the built-in two: fd() is a socket
 #ifndef PLUGKIT_NO_NET
-PK__FN const pk_transport *pk__transport_accepted(void **state, int fd); // what sends on a socket that was accepted
+/* What sends on a socket that was accepted. It cannot open any: a program that only serves has nothing that connects. */
+PK__FN const pk_transport *pk__transport_accepted(void **state, int fd);
 #endif
 
 
@@ -12279,8 +12311,11 @@ static const pk_transport *pk__transport_own(const pk__address *a)
 
 PK__FN const pk_transport *pk__transport_accepted(void **state, int fd)
 {
+    static const pk_transport accepted = {
+        "accepted", NULL, pk__transport_recv, pk__transport_send, pk__transport_fd, pk__transport_close, NULL,
+    };
     *state = (void *)(intptr_t)fd;
-    return &pk__transport_unix;
+    return &accepted;
 }
 
 PK__FN bool pk__transport_is_socket(const pk_transport *t)
@@ -15057,7 +15092,7 @@ static bool pk__types_is_null(const pk__types_in *in)
 static bool pk__types_count(pk__types_in *in, const pk__types_path *path, char bracket, size_t *count)
 {
     pk__types_in ahead = *in;
-    bool more, good = pk__types_open(&ahead, path, bracket, &more);
+    bool more = false, good = pk__types_open(&ahead, path, bracket, &more);
     pk_str key;
     for (*count = 0; good && more; ++*count) {
         if (bracket == '{') {
@@ -15088,7 +15123,7 @@ PK__TYPES_READ_SHAPE(list)
     pk__types_list list = {NULL, 0};
     pk__types_path item = {path, {NULL, 0}, 0};
     size_t count;
-    bool more;
+    bool more = false;
     if (!pk__types_count(in, path, '[', &count) || !pk__types_get(in, count, type->size, &list.items) ||
         !pk__types_open(in, path, '[', &more)) {
         return false;
@@ -15191,7 +15226,7 @@ PK__TYPES_READ_SHAPE(map)
     pk__types_map map = {NULL, NULL, 0};
     pk__types_path item = {path, {NULL, 0}, 0};
     size_t total;
-    bool more;
+    bool more = false;
     void *keys = NULL;
     if (!pk__types_count(in, path, '{', &total) || !pk__types_get(in, total, sizeof(pk_str), &keys) ||
         !pk__types_get(in, total, type->size, &map.values) || !pk__types_open(in, path, '{', &more)) {
@@ -15255,7 +15290,7 @@ static bool pk__types_read_members(pk__types_in *in, const pk__types_path *path,
     uint64_t few = 0, *seen = &few; // one bit a field
     uint32_t next = 0;
     pk__types_path member = {path, {NULL, 0}, 0};
-    bool more;
+    bool more = false;
     if (type->count > 64 && !(seen = (uint64_t *)pk_mem_zero(in->mem, (type->count + 63) / 64 * sizeof(uint64_t)))) {
         return pk__types_no_memory(in);
     }
@@ -16186,9 +16221,8 @@ PK__FN void pk__caller_close(pk_caller *c)
 
 PK__FN void pk__caller_wait_empty(pk_caller *c)
 {
-    const struct timespec nap = {0, (long)PK__MS / 10};
     while (pk__atomic_load(&c->inside) > 0) {
-        (void)PK__SYS(nanosleep)(&nap);
+        pk__thread_nap(PK__MS / 10);
     }
 }
 
@@ -19389,7 +19423,7 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 19393 "plugkit.h"
+#line 19427 "plugkit.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -19424,10 +19458,15 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #if defined(__linux__) && !defined(PLUGKIT_POSIX)
 #define PK__LINUX
 #endif
+#ifndef PLUGKIT_CLOCK_NS
 #define PK__SYS_LIST_CLOCK(X)                                                                               \
     X(int, clock_gettime, (clockid_t id, struct timespec *out), clock_gettime(id, out), 0,                  \
       clock_gettime(id, out))                                                                               \
     X(int, nanosleep, (const struct timespec *time), nanosleep(time, NULL), EINTR, -1)
+#elif defined(PK__NO_FD) && defined(PLUGKIT_NO_THREADS)
+#define PK__SYS_LIST_CLOCK(X)
+#else
+#endif
 #ifndef PK__NO_FD
 #define PK__SYS_LIST_FD(X)                                                                                  \
     X(int, open, (const char *path, int flags, mode_t mode), open(path, flags, mode), EMFILE, -1)           \
@@ -25272,11 +25311,10 @@ PK_API bool pk_manager_is_stopped(const pk_manager *m)
  * could wait for. */
 static void pk__manager_wait_empty(pk_manager *m)
 {
-    const struct timespec nap = {0, (long)PK__MS / 10};
     pk__caller_close(&m->caller);
     pk__caller_wait_empty(&m->caller);
     while (pk__atomic_load(&m->inside) > 0) {
-        (void)PK__SYS(nanosleep)(&nap);
+        pk__thread_nap(PK__MS / 10);
     }
 }
 
@@ -25395,7 +25433,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 }
 
 #ifdef PLUGKIT_LINES
-#line 25399 "plugkit.h"
+#line 25437 "plugkit.h"
 #endif
 
 #ifndef PLUGKIT_TEST

@@ -56,10 +56,17 @@
  *                                 core, and this file keeps its copy to itself
  *     PLUGKIT_STATIC              all functions are static: nothing is exported, several files may have their own
  *     PLUGKIT_NO_THREADS          no threads: handlers run one after the other
+ *     PLUGKIT_CLOCK_NS()          see plugkit.h
  *     PLUGKIT_POSIX               only what POSIX.1-2008 has, also on Linux
  *     PLUGKIT_JSON_DEPTH          levels of nesting that the JSON reader accepts; 256
  *     PLUGKIT_ASSERT(x)           called with what must be true unless the program is wrong; nothing
  *     PLUGKIT_LINES               error messages and debuggers name the files of src/ instead of this one
+ *
+ * SMALL. What a plugin does not need is not in it if the compiler sees all of it (PLUGKIT_STATIC). Where every kilobyte
+ * counts, do without unwind tables, the moving of addresses and page padding as well; for GNU ld and lld:
+ *
+ *     cc -Os -s -DPLUGKIT_STATIC -fno-asynchronous-unwind-tables -fno-pie -no-pie -fno-plt \
+ *        -Wl,-z,noseparate-code,-z,norelro,--build-id=none -o hello hello.c -pthread
  *
  * LIFE. A host runs the program once with the argument `capabilities` and reads what it prints. Then it starts it,
  * tells it its configuration and its secret over a control socket, and calls it over HTTP on a private Unix socket (or
@@ -1008,12 +1015,14 @@ typedef struct pk_server_desc {
     void *user;              // of on_token and on_work
 } pk_server_desc;
 
+#ifndef PLUGKIT_NO_NET
 PK_API pk_err pk_server_create(pk_server **out, const pk_server_desc *desc, pk_error *err);
 PK_API pk_err pk_server_add(pk_server *server, const pk_route *route, pk_error *err); // copied but for its pointers
 PK_API const char *pk_server_address(const pk_server *server); // with the port that was taken; as long as the server
 PK_API void pk_server_drain(pk_server *server); // takes no more connections; closes each after its running request
 PK_API bool pk_server_is_idle(const pk_server *server); // no request is running
 PK_API void pk_server_destroy(pk_server *server);
+#endif
 
 #endif // PK__CORE_H
 
@@ -1102,7 +1111,6 @@ PK_API void pk_sdk_log(pk_log_level level, const char *message, const pk_meta *f
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 /* == base/features.h == */
 /* features.h - stops with a sentence, instead of a page of unknown functions, if a system header came too early. */
@@ -2463,7 +2471,6 @@ PK__FN bool pk__atomic_cas_ptr(void **at, void *expected, void *value)
 
 
 
-
 #ifndef PK__NO_FD
 #include <dirent.h>
 #include <fcntl.h>
@@ -2495,10 +2502,17 @@ PK__FN bool pk__atomic_cas_ptr(void **at, void *expected, void *value)
 #endif
 #endif
 
+#ifndef PLUGKIT_CLOCK_NS
+#include <time.h>
 #define PK__SYS_LIST_CLOCK(X)                                                                               \
     X(int, clock_gettime, (clockid_t id, struct timespec *out), clock_gettime(id, out), 0,                  \
       clock_gettime(id, out))                                                                               \
     X(int, nanosleep, (const struct timespec *time), nanosleep(time, NULL), EINTR, -1)
+#elif defined(PK__NO_FD) && defined(PLUGKIT_NO_THREADS)
+#define PK__SYS_LIST_CLOCK(X)
+#else
+#error "plugkit: PLUGKIT_CLOCK_NS needs all four PLUGKIT_NO_..: what waits in the system goes by the system's clock"
+#endif
 
 #ifndef PK__NO_FD
 #define PK__SYS_LIST_FD(X)                                                                                  \
@@ -2736,9 +2750,10 @@ PK_UNUSED static pk__sys_table pk__sys = {PK__SYS_LIST(PK__SYS_ENTRY)};
  *
  * Deadlines, timers and measurements use the monotonic one. Tests can set it: while it is faked, nothing
  * waits in the loop or on a condition: they come back at once, and time passes only when the test moves it.
- * */
+ *
+ * Firmware has a timer instead of a system: with PLUGKIT_CLOCK_NS() the monotonic clock is that, and there is no other. */
 #ifdef PLUGKIT_LINES
-#line 5 "src/os/clock.h"
+#line 6 "src/os/clock.h"
 #endif
 
 
@@ -2748,7 +2763,9 @@ PK_UNUSED static pk__sys_table pk__sys = {PK__SYS_LIST(PK__SYS_ENTRY)};
 #define PK__SECOND ((int64_t)1000000000)
 
 PK__FN int64_t pk__clock_ns(void);      // monotonic; never 0
+#ifndef PLUGKIT_CLOCK_NS
 PK__FN int64_t pk__clock_unix_ms(void); // since 1970, for people and for logs
+#endif
 /* How long poll and its kind may wait for an absolute time: milliseconds, rounded up, at least 0; -1 for
  * PK_FOREVER. 0 while the clock is faked. */
 PK__FN int pk__clock_wait_ms(int64_t until_ns);
@@ -2850,6 +2867,7 @@ PK__FN void pk__thread_join(pk__thread *t);   // not started: does nothing
 PK__FN void pk__thread_forget(pk__thread *t); // by the thread itself: nobody will join it; *t may be freed
 PK__FN bool pk__thread_is_self(const pk__thread *t);
 PK__FN uintptr_t pk__thread_self(void);     // differs between running threads; never 0
+PK__FN void pk__thread_nap(int64_t ns);     // really sleeps, also by a faked clock: others go on meanwhile
 
 
 
@@ -3754,15 +3772,17 @@ PK__FN bool pk__clock_is_fake(void)
     return pk__clock_faked() != 0;
 }
 
-PK__FN int64_t pk__clock_ns(void)
+#ifdef PLUGKIT_CLOCK_NS
+static int64_t pk__clock_read(void)
 {
-    int64_t faked = pk__clock_faked();
+    return (int64_t)PLUGKIT_CLOCK_NS();
+}
+#else
+static int64_t pk__clock_read(void)
+{
     struct timespec t = {0, 0};
-    if (faked) {
-        return faked;
-    }
     (void)PK__SYS(clock_gettime)(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * PK__SECOND + t.tv_nsec + 1; // never 0
+    return (int64_t)t.tv_sec * PK__SECOND + t.tv_nsec;
 }
 
 PK__FN int64_t pk__clock_unix_ms(void)
@@ -3770,6 +3790,13 @@ PK__FN int64_t pk__clock_unix_ms(void)
     struct timespec t = {0, 0};
     (void)PK__SYS(clock_gettime)(CLOCK_REALTIME, &t);
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / PK__MS;
+}
+#endif
+
+PK__FN int64_t pk__clock_ns(void)
+{
+    int64_t faked = pk__clock_faked();
+    return faked ? faked : pk__clock_read() + 1; // never 0
 }
 
 PK__FN int64_t pk__clock_after_ms(int64_t ns, uint64_t ms)
@@ -4003,13 +4030,18 @@ PK__FN void pk__cond_broadcast(pk__cond *c)
     }
 }
 
+PK__FN void pk__thread_nap(int64_t ns)
+{
+    struct timespec t = {(time_t)(ns / PK__SECOND), (long)(ns % PK__SECOND)};
+    (void)PK__SYS(nanosleep)(&t);
+}
+
 /* A short real nap with the lock given up: for a faked clock, which only others move, and where there is no
  * condition to wait for. */
 PK__FN void pk__cond_nap(pk__mutex *m)
 {
-    struct timespec t = {0, (long)PK__MS};
     pthread_mutex_unlock(&m->os);
-    (void)PK__SYS(nanosleep)(&t);
+    pk__thread_nap(PK__MS);
     pthread_mutex_lock(&m->os);
 }
 
@@ -4157,6 +4189,11 @@ PK__FN bool pk__thread_is_self(const pk__thread *t)
 PK__FN uintptr_t pk__thread_self(void)
 {
     return 1;
+}
+
+PK__FN void pk__thread_nap(int64_t ns)
+{
+    (void)ns; // there are no others
 }
 
 #endif
@@ -10945,7 +10982,8 @@ struct pk_conn {
 PK__FN const pk_transport *pk__transport_find(const pk_transport *const *more, size_t count, const pk__address *a);
 PK__FN bool pk__transport_is_socket(const pk_transport *t); // one of the built-in two: fd() is a socket
 #ifndef PLUGKIT_NO_NET
-PK__FN const pk_transport *pk__transport_accepted(void **state, int fd); // what sends on a socket that was accepted
+/* What sends on a socket that was accepted. It cannot open any: a program that only serves has nothing that connects. */
+PK__FN const pk_transport *pk__transport_accepted(void **state, int fd);
 #endif
 
 
@@ -12153,8 +12191,11 @@ static const pk_transport *pk__transport_own(const pk__address *a)
 
 PK__FN const pk_transport *pk__transport_accepted(void **state, int fd)
 {
+    static const pk_transport accepted = {
+        "accepted", NULL, pk__transport_recv, pk__transport_send, pk__transport_fd, pk__transport_close, NULL,
+    };
     *state = (void *)(intptr_t)fd;
-    return &pk__transport_unix;
+    return &accepted;
 }
 
 PK__FN bool pk__transport_is_socket(const pk_transport *t)
@@ -14931,7 +14972,7 @@ static bool pk__types_is_null(const pk__types_in *in)
 static bool pk__types_count(pk__types_in *in, const pk__types_path *path, char bracket, size_t *count)
 {
     pk__types_in ahead = *in;
-    bool more, good = pk__types_open(&ahead, path, bracket, &more);
+    bool more = false, good = pk__types_open(&ahead, path, bracket, &more);
     pk_str key;
     for (*count = 0; good && more; ++*count) {
         if (bracket == '{') {
@@ -14962,7 +15003,7 @@ PK__TYPES_READ_SHAPE(list)
     pk__types_list list = {NULL, 0};
     pk__types_path item = {path, {NULL, 0}, 0};
     size_t count;
-    bool more;
+    bool more = false;
     if (!pk__types_count(in, path, '[', &count) || !pk__types_get(in, count, type->size, &list.items) ||
         !pk__types_open(in, path, '[', &more)) {
         return false;
@@ -15065,7 +15106,7 @@ PK__TYPES_READ_SHAPE(map)
     pk__types_map map = {NULL, NULL, 0};
     pk__types_path item = {path, {NULL, 0}, 0};
     size_t total;
-    bool more;
+    bool more = false;
     void *keys = NULL;
     if (!pk__types_count(in, path, '{', &total) || !pk__types_get(in, total, sizeof(pk_str), &keys) ||
         !pk__types_get(in, total, type->size, &map.values) || !pk__types_open(in, path, '{', &more)) {
@@ -15129,7 +15170,7 @@ static bool pk__types_read_members(pk__types_in *in, const pk__types_path *path,
     uint64_t few = 0, *seen = &few; // one bit a field
     uint32_t next = 0;
     pk__types_path member = {path, {NULL, 0}, 0};
-    bool more;
+    bool more = false;
     if (type->count > 64 && !(seen = (uint64_t *)pk_mem_zero(in->mem, (type->count + 63) / 64 * sizeof(uint64_t)))) {
         return pk__types_no_memory(in);
     }
@@ -16060,9 +16101,8 @@ PK__FN void pk__caller_close(pk_caller *c)
 
 PK__FN void pk__caller_wait_empty(pk_caller *c)
 {
-    const struct timespec nap = {0, (long)PK__MS / 10};
     while (pk__atomic_load(&c->inside) > 0) {
-        (void)PK__SYS(nanosleep)(&nap);
+        pk__thread_nap(PK__MS / 10);
     }
 }
 
@@ -19263,7 +19303,7 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 19267 "plugkit_sdk.h"
+#line 19307 "plugkit_sdk.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -19298,10 +19338,15 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #if defined(__linux__) && !defined(PLUGKIT_POSIX)
 #define PK__LINUX
 #endif
+#ifndef PLUGKIT_CLOCK_NS
 #define PK__SYS_LIST_CLOCK(X)                                                                               \
     X(int, clock_gettime, (clockid_t id, struct timespec *out), clock_gettime(id, out), 0,                  \
       clock_gettime(id, out))                                                                               \
     X(int, nanosleep, (const struct timespec *time), nanosleep(time, NULL), EINTR, -1)
+#elif defined(PK__NO_FD) && defined(PLUGKIT_NO_THREADS)
+#define PK__SYS_LIST_CLOCK(X)
+#else
+#endif
 #ifndef PK__NO_FD
 #define PK__SYS_LIST_FD(X)                                                                                  \
     X(int, open, (const char *path, int flags, mode_t mode), open(path, flags, mode), EMFILE, -1)           \
@@ -19561,6 +19606,7 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #define PK_API extern
 #endif
 
+#include <time.h>
 
 /* == sdk/log.h == */
 /* log.h - one JSON line on stderr for each record, in the form of Go's slog:
@@ -20214,6 +20260,7 @@ PK__FN void pk__args_usage(pk_buf *out, const char *program, const pk_sdk_desc *
 
 
 
+
 #define PK__SETTINGS_FILE(F, T)                                                                               \
     F(T, OPT, pk_str, id, "id")                                                                               \
     F(T, OPT, pk_str, type, "type")                                                                           \
@@ -20265,30 +20312,44 @@ static pk_err pk__settings_read_text(pk_mem *mem, pk_str type, pk_str text, pk_j
                         "nor JSON", PK_ARG(type));
 }
 
-static bool pk__settings_is_wrapped(const pk_json_value *v)
+/* Of an entry that was read, and has no data: does it say so, or is there nothing but its type? */
+static bool pk__settings_is_bare(pk_json entry)
 {
-    return pk_json_get(v, "data") != NULL || pk_json_count(v) == 1;
+    pk__json_reader r;
+    pk_str key = {NULL, 0};
+    size_t count = 0;
+    bool more = false;
+    pk__json_begin(&r, entry);
+    const char *p = pk__json_open(&r, r.begin, &more);
+    for (; p && more; count++) {
+        p = pk__json_key(&r, p, &key);
+        if (!p || pk_str_is(key, "data")) {
+            return true;
+        }
+        p = pk__json_value(&r, p, NULL);
+        p = p ? pk__json_more(&r, p, '}', &more) : NULL;
+    }
+    return count == 1;
 }
 
 static pk_err pk__settings_read_one(pk_mem *mem, pk_json json, pk__control_config *out, pk_error *err)
 {
-    const pk_json_value *v;
+    pk_str text;
     pk_err rc = pk__settings_decode(mem, &pk_type_pk__control_config, "an entry of --config's configTypes", json, out,
                                     err);
     if (rc) {
         return rc;
     }
     if (!out->has_data) {
-        rc = pk_json_parse(mem, json, &v, err);
         out->has_data = true;
-        out->data = !rc && pk__settings_is_wrapped(v) ? PK_STR("null") : json; // OCM: the entry is the configuration
-        return rc;
+        out->data = pk__settings_is_bare(json) ? PK_STR("null") : json; // OCM: the entry is the configuration
+        return PK_OK;
     }
     if (out->data.ptr[0] != '"') {
         return PK_OK;
     }
-    rc = pk_json_parse(mem, out->data, &v, err);
-    return rc ? rc : pk__settings_read_text(mem, out->type, pk_json_str(v), &out->data, err);
+    rc = pk_json_decode(mem, &pk_type_pk_str, out->data, &text, err);
+    return rc ? rc : pk__settings_read_text(mem, out->type, text, &out->data, err);
 }
 
 PK__FN pk_err pk__settings_read_config(pk__settings *s, pk_str json, pk_error *err)
@@ -21895,7 +21956,7 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 21899 "plugkit_sdk.h"
+#line 21960 "plugkit_sdk.h"
 #endif
 
 #ifndef PLUGKIT_TEST

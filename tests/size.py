@@ -2,14 +2,20 @@
 """size.py - what PlugKit costs, against its budgets.
 
     tests/size.py [--json]
+    tests/size.py --flags       those of a small build, as the top of plugkit_sdk.h has them
 
 Sizes decide the exit status; times (of the processor) are printed with their budget, but fail nobody. "text" is code
 and constants of the object file as size(1) counts them, at -Os; a program is measured as the stripped file.
+
+The plugin's budget is that of a small build. Firmware's is that of a program, tests/header/firmware.c, linked without a
+C library: what the linker drops is in no firmware. Of a whole host nobody uses everything; that is told beside it.
 """
 
 import json
 import os
+import re
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -19,6 +25,9 @@ CC = os.environ.get("CC", "cc").split()
 HOST = '#define PLUGKIT_IMPLEMENTATION\n#include "plugkit.h"\n'
 SDK = '#define PLUGKIT_SDK_IMPLEMENTATION\n#include "plugkit_sdk.h"\n'
 WITHOUT = ["-DPLUGKIT_NO_" + name for name in ("PROCESS", "THREADS", "FILES", "NET")]
+FIRMWARE = ("-ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables -r -nostdlib -Wl,--gc-sections "
+            "-Wl,-e,main").split()
+THUMB = "arm-none-eabi-gcc -mcpu=cortex-m4 -mthumb".split()
 NOTHING = "int main(void)\n{\n    return 0;\n}\n"
 
 
@@ -28,7 +37,14 @@ def cpu_seconds():
     return usage.ru_utime + usage.ru_stime
 
 
-def compile_file(folder, flags, source):
+def small_flags():
+    """As users read them."""
+    with open(os.path.join(ROOT, "plugkit_sdk.h"), encoding="utf-8") as file:
+        line = re.search(r"^ \*     cc (-Os -s .*?)\\\n \* +(.*?) -o ", file.read(), re.M)
+    return f"{line.group(1)}{line.group(2)}".split()
+
+
+def compile_file(folder, flags, source, compiler=None):
     """Compiles C text, or a file of the project. Gives the path of the result and the processor seconds it took."""
     path = os.path.join(folder, "source.c")
     if source.endswith(".c"):
@@ -38,21 +54,32 @@ def compile_file(folder, flags, source):
             file.write(source)
     began = cpu_seconds()
     out = os.path.join(folder, "out")
-    command = [*CC, "-std=c11", "-w", "-I", ROOT, path, *flags, "-o", out]
+    command = [*(compiler or CC), "-std=c11", "-w", "-I", ROOT, path, *flags, "-o", out]
     done = subprocess.run(command, stderr=subprocess.PIPE, text=True)
     if done.returncode:
         sys.exit(f"size.py: cannot compile {path}:\n{done.stderr}")
     return out, cpu_seconds() - began
 
 
+def columns_of_size(path):
+    """Bytes of code and constants, of data that is written to, and of zeros."""
+    table = subprocess.run(["size", path], check=True, stdout=subprocess.PIPE, text=True).stdout
+    return [int(column) for column in table.split("\n")[1].split()[:3]]
+
+
 def text_kib(folder, source, *flags):
     out, _ = compile_file(folder, ["-Os", "-c", *flags], source)
-    columns = subprocess.run(["size", out], check=True, stdout=subprocess.PIPE, text=True).stdout.split("\n")[1].split()
-    return int(columns[0]) / 1024
+    return columns_of_size(out)[0] / 1024
+
+
+def flash_kib(folder, compiler, *flags):
+    """What a program without a system takes of the memory that stays: code, constants, and what data begins with."""
+    out, _ = compile_file(folder, ["-Os", *FIRMWARE, *flags], "tests/header/firmware.c", compiler)
+    return sum(columns_of_size(out)[:2]) / 1024
 
 
 def file_kib(folder, source, *flags):
-    return os.path.getsize(compile_file(folder, ["-Os", "-s", *flags], source)[0]) / 1024
+    return os.path.getsize(compile_file(folder, ["-s", *flags], source)[0]) / 1024
 
 
 def best_seconds(folder, source, *flags, rounds):
@@ -68,12 +95,17 @@ def measure(folder):
     """(name, value, budget, unit, whether it decides)"""
     declared = '#include "plugkit.h"\n#include "plugkit_sdk.h"\n' + NOTHING
     standard = "#include <stdbool.h>\n#include <stddef.h>\n#include <stdint.h>\n" + NOTHING
-    yield "hello plugin, stripped", file_kib(folder, "examples/01_hello/plugins/hello.c", "-lpthread"), 96, "KiB", True
-    yield "empty program, stripped", file_kib(folder, NOTHING), None, "KiB", False
+    hello = "examples/01_hello/plugins/hello.c"
+    yield "hello plugin, small build", file_kib(folder, hello, *small_flags(), "-lpthread"), 96, "KiB", True
+    yield "hello plugin, -Os -s", file_kib(folder, hello, "-Os", "-lpthread"), None, "KiB", False
+    yield "empty program, -Os -s", file_kib(folder, NOTHING, "-Os"), None, "KiB", False
     yield "default host, text", text_kib(folder, HOST), 220, "KiB", True
     yield "plugin SDK, text", text_kib(folder, SDK), None, "KiB", False
     yield "everything, text", text_kib(folder, HOST + SDK, "-DPLUGKIT_WITH_ALL"), 600, "KiB", True
-    yield "firmware host (all PLUGKIT_NO_*), text", text_kib(folder, HOST, *WITHOUT), 64, "KiB", True
+    yield "firmware, this machine", flash_kib(folder, CC, "-fno-pie"), 64, "KiB", True
+    if shutil.which(THUMB[0]):
+        yield "firmware, Thumb-2", flash_kib(folder, THUMB), 64, "KiB", True
+    yield "whole host, all PLUGKIT_NO_*, text", text_kib(folder, HOST, *WITHOUT), None, "KiB", False
     lines = declaration_lines("plugkit.h", "#if defined(PLUGKIT_IMPLEMENTATION) && !defined(PK__HOST_IMPL)")
     yield "declarations of plugkit.h", lines, 2000, "lines", True
     took = best_seconds(folder, declared, rounds=5) - best_seconds(folder, standard, rounds=5)
@@ -83,6 +115,9 @@ def measure(folder):
 
 def main():
     as_json = "--json" in sys.argv[1:]
+    if "--flags" in sys.argv[1:]:
+        print(" ".join(small_flags()))
+        return 0
     over = False
     with tempfile.TemporaryDirectory(prefix="plugkit-size-") as folder:
         for name, value, budget, unit, decides in measure(folder):

@@ -77,6 +77,15 @@ def defines(folder, compiler, flags, files):
     return "" if "multiple definition" in problem or "duplicate symbol" in problem else f"not refused: {problem}"
 
 
+def firmware(folder, compiler, runs):
+    """The firmware program compiles without a warning and, where this machine can run it, works."""
+    out = ["-o", "program"] if runs else ["-c", "-o", "program.o"]
+    done = run([*compiler, *WARN, "-std=c11", "-Os", "-I" + ROOT, os.path.join(HERE, "firmware.c"), *out], folder)
+    if done.returncode == 0 and runs:
+        done = run(["./program"], folder, timeout=20)
+    return done.stdout or f"exit status {done.returncode}" if done.returncode else ""
+
+
 def build_cases():
     compilers = [[name] for name in ("gcc", "clang") if shutil.which(name)] or [["cc"]]
     cxx = [[name] for name in ("g++", "clang++") if shutil.which(name)]
@@ -135,6 +144,13 @@ def build_cases():
                  '#include "plugkit.h"\n#include "plugkit_sdk.h"\n' + source + MAIN)
     for first, second in (("plugkit.h", "plugkit_sdk.h"), ("plugkit_sdk.h", "plugkit.h")):
         case(f"{second} of another release than {first}", other_release, cc, first, second)
+
+    for compiler in compilers:
+        case(f"{compiler[0]}: firmware", firmware, compiler, True)
+        case(f"{compiler[0]}: a clock of one's own beside the system's is refused", compile_text, compiler,
+             ["-std=c99", *SYNTAX, "-DPLUGKIT_CLOCK_NS()=1"], HOST + MAIN, says="needs all four")
+    if shutil.which("arm-none-eabi-gcc"):
+        case("arm-none-eabi-gcc: firmware", firmware, ["arm-none-eabi-gcc", "-mcpu=cortex-m4", "-mthumb"], False)
 
     public = r"pk_[a-z0-9][a-z0-9_]*"
     case("exported symbols begin with pk_: host", symbols, cc, ["-std=c11"], HOST, public)
