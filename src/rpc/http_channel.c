@@ -296,7 +296,8 @@ PK__FN pk_dialect pk__http_channel_dialect(const char *name, const pk__http_chan
     d.flags = PK_DIALECT_HEALTH;
     d.open = framework ? pk__http_channel_open_framework : pk__http_channel_open;
     d.start = pk__http_channel_start;
-    d.run = pk__http_channel_run;
+    /* A transport of the user's may have no descriptor to wait on; then only the loop learns when to go on. */
+    d.run = env->transport_count == 0 ? pk__http_channel_run : NULL;
     d.resume = pk__http_channel_resume;
     d.cancel = pk__http_channel_cancel;
     d.interrupt = pk__http_channel_interrupt;

@@ -181,6 +181,9 @@ PK__FN pk_err pk__launching_connect(pk_launch *l, const char *dialect, pk_str ad
     endpoint.token = pk_str_from(token);
     endpoint.link = &l->link;
     pk_err rc = d->open(d->user, l->life->loop, &endpoint, &channel, err);
+    if (!rc && !channel) { // NULL means "not there yet" to callers
+        rc = pk_error_set(err, PK_ERR_MISUSE, "its dialect '%s' opened no channel", dialect);
+    }
     if (rc) {
         (void)pk__error_wrap(err, "cannot talk to '%s'", l->plugin->id);
         return rc;
