@@ -193,13 +193,29 @@ static pk__http_step pk__http_link_written(pk__http_link *l)
     return PK__HTTP_STEP_ON;
 }
 
+/* A connection without a request is to be closed. If a request came just then, its sender could not know whether it was
+ * read. So first nothing more is let in, which makes sending fail at once (on Unix sockets; TCP has no such thing), and
+ * then comes the last look: what got in before is answered. */
+static pk__http_step pk__http_link_dismiss(pk__http_link *l)
+{
+    if (l->leaving) {
+        return PK__HTTP_STEP_CLOSE;
+    }
+    l->leaving = true;
+    l->can_read = true;
+    if (l->server->is_unix) {
+        (void)PK__SYS(shutdown)(l->watch.fd, SHUT_RD);
+    }
+    return PK__HTTP_STEP_ON;
+}
+
 /* Nothing has come: back to being small. */
 static pk__http_step pk__http_link_rest(pk__http_link *l)
 {
     pk__http_server *s = l->server;
     pk__http_link_give_job(l);
-    if (s->draining) {
-        return PK__HTTP_STEP_CLOSE;
+    if (s->draining || l->leaving) {
+        return pk__http_link_dismiss(l);
     }
     pk__list_push(&s->idle, &l->idle);
     return PK__HTTP_STEP_READ;
@@ -279,6 +295,11 @@ static void pk__http_link_on_time(void *user)
         if (l->deadline != PK_FOREVER) {
             (void)pk__timer_start_at(s->desc.loop, &l->timer, l->deadline, NULL);
         }
+        return;
+    }
+    if (l->state == PK__HTTP_LINK_IDLE && pk__http_link_dismiss(l) == PK__HTTP_STEP_ON) {
+        pk__http_link_due(l, s->desc.header_ms);
+        pk__http_link_run(l);
         return;
     }
     if (l->state != PK__HTTP_LINK_HEAD && l->state != PK__HTTP_LINK_BODY) {
@@ -457,6 +478,19 @@ PK__FN pk_err pk__http_server_create(pk__http_server **out, const pk__http_serve
     return PK_OK;
 }
 
+/* Whoever has connected before the door is shut may have asked already. */
+static void pk__http_server_last_guests(pk__http_server *s)
+{
+    int fd = 0;
+    if (s->is_unix) {
+        (void)PK__SYS(shutdown)(s->listener.fd, SHUT_RD); // connecting fails from now on
+    }
+    while (s->link_count < s->desc.connections && pk__socket_accept(s->listener.fd, &s->reserve, &fd, NULL) == PK_OK &&
+           fd >= 0) {
+        pk__http_server_add(s, fd);
+    }
+}
+
 PK__FN void pk__http_server_drain(pk__http_server *s)
 {
     if (s->draining) {
@@ -465,12 +499,13 @@ PK__FN void pk__http_server_drain(pk__http_server *s)
     pk__http_server_mute(s);
     pk_timer_stop(s->desc.loop, &s->rest);
     s->draining = true;
+    pk__http_server_enter(s);
+    pk__http_server_last_guests(s);
     pk__fd_close(s->listener.fd);
     s->listener.fd = -1;
-    pk__http_server_enter(s);
     for (pk__node *n; (n = pk__list_pop(&s->idle)) != NULL;) {
         pk__http_link *l = PK__OF(n, pk__http_link, idle);
-        l->can_read = true; // one last look: a request that has come already is served
+        l->can_read = true; // a request that has come already is served
         if (!l->running) {
             pk__http_link_run(l);
         }

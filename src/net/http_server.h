@@ -69,6 +69,7 @@ struct pk__http_link {
     uint8_t state, want;
     bool watching, can_read;
     bool running;          // is being moved on: whoever answers now need not do it
+    bool leaving;          // to be closed, but for a request that has come already
 };
 
 typedef struct pk__http_server_desc {
