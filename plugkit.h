@@ -58,7 +58,7 @@
  *     PLUGKIT_NO_THREADS          no threads: give the manager a loop and step it
  *     PLUGKIT_NO_FILES            no files and directories
  *     PLUGKIT_NO_NET              no sockets: bring a transport of your own
- *     PLUGKIT_CLOCK_NS()          with all four: nanoseconds since any moment, never less than before; needs no POSIX clock
+ *     PLUGKIT_CLOCK_NS()          with all four: nanoseconds since any moment, never less than before
  *     PLUGKIT_POSIX               only what POSIX.1-2008 has, also on Linux
  *     PLUGKIT_JSON_DEPTH          levels of nesting that the JSON reader accepts; 256
  *     PLUGKIT_ASSERT(x)           called with what must be true unless the program is wrong; nothing
@@ -917,7 +917,7 @@ typedef struct pk_dialect {
     /* Optional: carries out a whole attempt, waiting, on any thread: reports its end before it returns. Without it
      * blocking calls go through the loop. */
     void (*run)(void *channel, pk_attempt *a);
-    void (*resume)(void *channel, pk_attempt *a);       // optional: read has bytes, or chunk has room, again; loop's thread
+    void (*resume)(void *channel, pk_attempt *a); // optional: read has bytes, or chunk has room, again; loop's thread
     void (*cancel)(void *channel, pk_attempt *a);       // stop at once, report nothing more; loop's thread
     void (*interrupt)(void *channel);                   // optional: makes every attempt end soon; the loop's thread
     void (*close)(void *channel);                       // no attempts are left
@@ -1092,7 +1092,8 @@ PK_API void pk_launch_output(pk_launch *l, pk_stream stream, pk_str bytes);     
 #endif
 PK_API void pk_launch_listening(pk_launch *l, const pk_endpoint *endpoint);        // it can be called there: ready
 PK_API void pk_launch_pid(pk_launch *l, int64_t pid);                              // for people only
-PK_API void pk_launch_exited(pk_launch *l, int wait_status, const char *why);      // waitpid's status, -1 = not known; why may be NULL
+/* Once; wait_status is waitpid's, -1 = not known; why may be NULL. */
+PK_API void pk_launch_exited(pk_launch *l, int wait_status, const char *why);
 typedef struct pk_launcher {
     const char *name;
     bool (*fits)(void *user, const pk_found *found); // optional: absent = takes everything with a path
@@ -1119,7 +1120,7 @@ typedef struct pk_service_info {
 typedef struct pk_plugin_info {
     pk_plugin plugin;
     pk_str id, path, version;
-    pk_str status;            // "found", "stopped", "starting", "ready", "failed", "rejected", "skipped", "built in" ...
+    pk_str status; // "found", "stopped", "starting", "ready", "failed", "rejected", "skipped", "built in" ...
     pk_error why;             // the last failure, or why it was skipped; code PK_OK if none
     pk_str dialect, address;  // of the running instance; "" if none
     int64_t pid;              // 0 if none
@@ -1177,7 +1178,7 @@ PK_API pk_err pk_manager_create(pk_manager **out, const pk_manager_desc *desc, p
 PK_API pk_err pk_manager_start(pk_manager *m, pk_error *err);
 /* Drains and stops everything; waits for that, at most deadline.stop_ms for each step. */
 PK_API pk_err pk_manager_stop(pk_manager *m, pk_error *err);
-PK_API void pk_manager_stop_begin(pk_manager *m);        // the same without waiting; the event "manager.stopped" ends it
+PK_API void pk_manager_stop_begin(pk_manager *m); // the same without waiting; the event "manager.stopped" ends it
 PK_API bool pk_manager_is_stopped(const pk_manager *m);
 /* Stops first if need be; in a forked child it only frees. Calls on other threads get their outcome, and those threads
  * are waited for; but none may begin one now. From inside a callback it is put off until that has returned; from inside
@@ -1199,7 +1200,7 @@ PK_API pk_plugin pk_manager_find(pk_manager *m, const char *id); // {0} if there
 PK_API pk_err pk_manager_list(pk_manager *m, pk_mem *mem, pk_plugin_info **out, size_t *count, pk_error *err);
 PK_API pk_err pk_plugin_get(pk_manager *m, pk_plugin p, pk_mem *mem, pk_plugin_info *out, pk_error *err);
 PK_API pk_err pk_plugin_start(pk_manager *m, pk_plugin p, pk_error *err); // waits until it is ready
-PK_API pk_err pk_plugin_stop(pk_manager *m, pk_plugin p, pk_error *err);  // drains, stops, waits; the next call starts it
+PK_API pk_err pk_plugin_stop(pk_manager *m, pk_plugin p, pk_error *err);  // drains, stops, waits; a call starts it
 
 #ifdef __cplusplus
 }
@@ -1392,8 +1393,8 @@ PK__FN bool pk__map_next(const pk__map *map, size_t *at, pk__map_entry **out); /
  *     static const char words[] = "none\0" "one\0" "two\0";
  *     pk__words_at(words, 2)                               // "two"
  *
- * A pointer to a text costs eight bytes, and as much again or more for the loader to mend it: often as much as the text.
- * Texts that are looked at rarely stand one behind the other instead, and are counted off. */
+ * A pointer to a text costs eight bytes, and as much again or more for the loader to mend it: often as much as the
+ * text. Texts that are looked at rarely stand one behind the other instead, and are counted off. */
 #ifdef PLUGKIT_LINES
 #line 7 "src/base/words.h"
 #endif
@@ -2871,9 +2872,10 @@ PK_UNUSED static pk__sys_table pk__sys = {PK__SYS_LIST(PK__SYS_ENTRY)};
  * Deadlines, timers and measurements use the monotonic one. Tests can set it: while it is faked, nothing
  * waits in the loop or on a condition: they come back at once, and time passes only when the test moves it.
  *
- * Firmware has a timer instead of a system: with PLUGKIT_CLOCK_NS() the monotonic clock is that, and there is no other. */
+ * Firmware has a timer instead of a system: with PLUGKIT_CLOCK_NS() the monotonic clock is that, and there is no
+ * other. */
 #ifdef PLUGKIT_LINES
-#line 6 "src/os/clock.h"
+#line 7 "src/os/clock.h"
 #endif
 
 
@@ -4547,7 +4549,8 @@ PK__FN void pk__fd_explain(pk_error *err)
     struct rlimit limit;
     size_t len = strlen(err->msg);
     if (err->sys_errno == EMFILE && PK__SYS(fd_limit)(&limit) == 0 && limit.rlim_cur != RLIM_INFINITY) {
-        (void)snprintf(err->msg + len, sizeof(err->msg) - len, " (at most %lu: ulimit -n)", (unsigned long)limit.rlim_cur);
+        (void)snprintf(err->msg + len, sizeof(err->msg) - len, " (at most %lu: ulimit -n)",
+                       (unsigned long)limit.rlim_cur);
     }
 }
 
@@ -5275,8 +5278,8 @@ PK__FN int pk__loop_epoll_files(const pk_loop *loop, pk__loop_event *out, int co
 }
 
 /* For a wait with a timeout the kernel sets up a timer and takes it back each time: 1.5 us, when a round trip is 8. So
- * what is not due soon is left to a timerfd. It stays armed from wait to wait, and is set only if something is due before
- * it goes off. Deadlines mostly move away from us: then it goes off too early, once, and is set again. */
+ * what is not due soon is left to a timerfd. It stays armed from wait to wait, and is set only if something is due
+ * before it goes off. Deadlines mostly move away from us: then it goes off too early, once, and is set again. */
 PK__FN int pk__loop_epoll_timeout(pk_loop *loop, int64_t until)
 {
     if (until == 0 || until == PK_FOREVER || pk__clock_is_fake()) {
@@ -11102,7 +11105,8 @@ struct pk_conn {
 PK__FN const pk_transport *pk__transport_find(const pk_transport *const *more, size_t count, const pk__address *a);
 PK__FN bool pk__transport_is_socket(const pk_transport *t); // one of the built-in two: fd() is a socket
 #ifndef PLUGKIT_NO_NET
-/* What sends on a socket that was accepted. It cannot open any: a program that only serves has nothing that connects. */
+/* What sends on a socket that was accepted. It cannot open any: a program that only serves has nothing that
+ * connects. */
 PK__FN const pk_transport *pk__transport_accepted(void **state, int fd);
 #endif
 
@@ -11504,6 +11508,7 @@ struct pk__http_link {
     uint8_t state, want;
     bool watching, can_read;
     bool running;          // is being moved on: whoever answers now need not do it
+    bool leaving;          // to be closed, but for a request that has come already
 };
 
 typedef struct pk__http_server_desc {
@@ -13823,13 +13828,29 @@ static pk__http_step pk__http_link_written(pk__http_link *l)
     return PK__HTTP_STEP_ON;
 }
 
+/* A connection without a request is to be closed. If a request came just then, its sender could not know whether it was
+ * read. So first nothing more is let in, which makes sending fail at once (on Unix sockets; TCP has no such thing), and
+ * then comes the last look: what got in before is answered. */
+static pk__http_step pk__http_link_dismiss(pk__http_link *l)
+{
+    if (l->leaving) {
+        return PK__HTTP_STEP_CLOSE;
+    }
+    l->leaving = true;
+    l->can_read = true;
+    if (l->server->is_unix) {
+        (void)PK__SYS(shutdown)(l->watch.fd, SHUT_RD);
+    }
+    return PK__HTTP_STEP_ON;
+}
+
 /* Nothing has come: back to being small. */
 static pk__http_step pk__http_link_rest(pk__http_link *l)
 {
     pk__http_server *s = l->server;
     pk__http_link_give_job(l);
-    if (s->draining) {
-        return PK__HTTP_STEP_CLOSE;
+    if (s->draining || l->leaving) {
+        return pk__http_link_dismiss(l);
     }
     pk__list_push(&s->idle, &l->idle);
     return PK__HTTP_STEP_READ;
@@ -13909,6 +13930,11 @@ static void pk__http_link_on_time(void *user)
         if (l->deadline != PK_FOREVER) {
             (void)pk__timer_start_at(s->desc.loop, &l->timer, l->deadline, NULL);
         }
+        return;
+    }
+    if (l->state == PK__HTTP_LINK_IDLE && pk__http_link_dismiss(l) == PK__HTTP_STEP_ON) {
+        pk__http_link_due(l, s->desc.header_ms);
+        pk__http_link_run(l);
         return;
     }
     if (l->state != PK__HTTP_LINK_HEAD && l->state != PK__HTTP_LINK_BODY) {
@@ -14087,6 +14113,19 @@ PK__FN pk_err pk__http_server_create(pk__http_server **out, const pk__http_serve
     return PK_OK;
 }
 
+/* Whoever has connected before the door is shut may have asked already. */
+static void pk__http_server_last_guests(pk__http_server *s)
+{
+    int fd = 0;
+    if (s->is_unix) {
+        (void)PK__SYS(shutdown)(s->listener.fd, SHUT_RD); // connecting fails from now on
+    }
+    while (s->link_count < s->desc.connections && pk__socket_accept(s->listener.fd, &s->reserve, &fd, NULL) == PK_OK &&
+           fd >= 0) {
+        pk__http_server_add(s, fd);
+    }
+}
+
 PK__FN void pk__http_server_drain(pk__http_server *s)
 {
     if (s->draining) {
@@ -14095,12 +14134,13 @@ PK__FN void pk__http_server_drain(pk__http_server *s)
     pk__http_server_mute(s);
     pk_timer_stop(s->desc.loop, &s->rest);
     s->draining = true;
+    pk__http_server_enter(s);
+    pk__http_server_last_guests(s);
     pk__fd_close(s->listener.fd);
     s->listener.fd = -1;
-    pk__http_server_enter(s);
     for (pk__node *n; (n = pk__list_pop(&s->idle)) != NULL;) {
         pk__http_link *l = PK__OF(n, pk__http_link, idle);
-        l->can_read = true; // one last look: a request that has come already is served
+        l->can_read = true; // a request that has come already is served
         if (!l->running) {
             pk__http_link_run(l);
         }
@@ -15901,14 +15941,15 @@ PK__FN pk__chain_result pk__chain_after(const pk_interceptor *const *chain, size
  *     AFTER       interceptors of call scope, in reverse; one of them may send the call back to BEFORE after a delay
  *     DONE        exactly one outcome
  *
- * pk__call_advance moves a call until it must wait or is done; whoever ends the wait pokes it. What only one side knows
- * (which plugins there are) is behind pk__router. A blocking call over a dialect with `run` never leaves its thread;
- * one without goes through the loop and waits on a condition. On the loop's own thread it always goes through the loop,
- * and waits by stepping it, so that what else the loop does (a plugin calling back, say) goes on.
+ * pk__call_advance moves a call until it must wait or is done; whoever ends the wait pokes it. What only one side
+ * knows (which plugins there are) is behind pk__router. A blocking call over a dialect with `run` never leaves its
+ * thread; one without goes through the loop and waits on a condition. On the loop's own thread it always goes through
+ * the loop, and waits by stepping it, so that what else the loop does (a plugin calling back, say) goes on.
  *
- * Locks: caller->lock guards the handle table, poked flags and stream buffers. It is a leaf: nothing is called with it. */
+ * Locks: caller->lock guards the handle table, poked flags and stream buffers. It is a leaf: nothing is called with
+ * it. */
 #ifdef PLUGKIT_LINES
-#line 19 "src/rpc/call.h"
+#line 20 "src/rpc/call.h"
 #endif
 
 
@@ -15943,7 +15984,8 @@ typedef struct pk__usage { // what an attempt amounted to, for the router's book
 } pk__usage;
 
 typedef struct pk__router {
-    /* Takes an instance for an attempt. PK_ERR_BUSY: *w was queued and will be woken; of *out only `plugin` is valid. */
+    /* Takes an instance for an attempt. PK_ERR_BUSY: *w was queued and will be woken; of *out only `plugin`
+     * is valid. */
     pk_err (*take)(void *user, const pk_call_desc *desc, pk__waiter *w, pk__target *out, pk_error *err);
     void (*unqueue)(void *user, pk__waiter *w); // after it, wake does not run
     void (*give_back)(void *user, pk__target *target, const pk__usage *usage);
@@ -16672,7 +16714,8 @@ static void pk__call_step_tried(pk__call *c)
     /* Nobody has seen the request, or seeing it twice does no harm: another instance may as well have it. */
     bool harmless = c->error.sent == PK_SENT_NO ||
                     (c->error.sent == PK_SENT_MAYBE && (c->ctx.idempotent || (c->target.flags & PK_IDEMPOTENT)));
-    /* Once, if it may have been seen: a request that kills its plugin must not kill the next one as well, and the next. */
+    /* Once, if it may have been seen: a request that kills its plugin must not kill the next one as well, and the
+     * next. */
     unsigned most = c->error.sent == PK_SENT_NO ? PK__CALL_RESENT_MAX : 2;
     if (c->error.code == PK_ERR_PLUGIN_CONNECTION && harmless && pk__call_repeatable(c) && ++c->resent < most &&
         !c->timed_out && !c->canceled) {
@@ -17511,7 +17554,8 @@ static void pk__http_attempt_init(pk__http_attempt *h, pk__http_channel *ch, pk_
 /* Nobody has cancelled this call: the plugin has ended, or will, and the next instance may well have the request. */
 static void pk__http_channel_gone(pk_error *why)
 {
-    (void)pk_error_set(why, PK_ERR_PLUGIN_CONNECTION, "cannot finish the call: the plugin has gone or is being stopped");
+    (void)pk_error_set(why, PK_ERR_PLUGIN_CONNECTION,
+                       "cannot finish the call: the plugin has gone or is being stopped");
 }
 
 static void pk__http_channel_run(void *channel, pk_attempt *a)
@@ -17626,7 +17670,8 @@ PK__FN pk_dialect pk__http_channel_dialect(const char *name, const pk__http_chan
     d.flags = PK_DIALECT_HEALTH;
     d.open = framework ? pk__http_channel_open_framework : pk__http_channel_open;
     d.start = pk__http_channel_start;
-    d.run = pk__http_channel_run;
+    /* A transport of the user's may have no descriptor to wait on; then only the loop learns when to go on. */
+    d.run = env->transport_count == 0 ? pk__http_channel_run : NULL;
     d.resume = pk__http_channel_resume;
     d.cancel = pk__http_channel_cancel;
     d.interrupt = pk__http_channel_interrupt;
@@ -19423,7 +19468,7 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 19427 "plugkit.h"
+#line 19472 "plugkit.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -19869,7 +19914,8 @@ PK__FN pk_err pk__registry_add(pk__registry *r, const char *id, const char *path
 PK__FN pk__plugin *pk__registry_find(const pk__registry *r, pk_str id);
 PK__FN pk_err pk__registry_offer(pk__registry *r, pk__plugin *p, pk__service_entry *services, size_t count,
                                  pk_error *err); // all of them, or none and an error
-PK__FN pk__service_entry *pk__registry_services(const pk__registry *r, pk_str contract, pk_str type); // a chain; "" = any
+/* A chain; type "" = any. */
+PK__FN pk__service_entry *pk__registry_services(const pk__registry *r, pk_str contract, pk_str type);
 PK__FN void pk__registry_wake(pk__registry *r, pk__plugin *p); // its waiters, and whoever waits for `changed`
 
 /* Is this a name that a plugin may have? */
@@ -20011,8 +20057,8 @@ static pk_err pk__registry_check_offer(const pk__registry *r, const pk__plugin *
     for (const pk__service_entry *o = pk__registry_services(r, s->contract, s->type); o; o = o->same) {
         if (o->plugin->internal == p->internal) {
             return pk_error_set(err, PK_ERR_DUPLICATE,
-                                "cannot register '%s': %s plugin for type '%" PK_FMT "' already registered: '%s'", p->id,
-                                p->internal ? "internal" : "external", PK_ARG(s->type), o->plugin->id);
+                                "cannot register '%s': %s plugin for type '%" PK_FMT "' already registered: '%s'",
+                                p->id, p->internal ? "internal" : "external", PK_ARG(s->type), o->plugin->id);
         }
     }
     return PK_OK;
@@ -21054,7 +21100,8 @@ PK_API pk_err pk_sink_found(pk_sink *sink, const pk_found *found, pk_error *err)
 {
     pk__registry *r = sink->registry;
     pk__registry_lock(r);
-    pk_err rc = found->id ? pk__sink_add(r, found, err) : pk_error_set(err, PK_ERR_MISUSE, "cannot take a plugin without id");
+    pk_err rc =
+        found->id ? pk__sink_add(r, found, err) : pk_error_set(err, PK_ERR_MISUSE, "cannot take a plugin without id");
     if (!rc) {
         pk_loop_post(r->loop, &r->work);
     }
@@ -21293,8 +21340,8 @@ PK__FN pk_finder pk__directory_finder(pk__directory *d, const pk_alloc *alloc, c
 /* select.h - which instance gets the next attempt: the manager's half of pk__router.
  *
  * `take` finds the services that the call asks for, internal ones first, and takes a ready instance. Is there none, it
- * notes a wish on the plugin, which *life* grants, and queues the caller's waiter. A wish is granted once: a waiter that
- * was woken because the start failed gets that failure, and does not wish again. */
+ * notes a wish on the plugin, which *life* grants, and queues the caller's waiter. A wish is granted once: a waiter
+ * that was woken because the start failed gets that failure, and does not wish again. */
 #ifdef PLUGKIT_LINES
 #line 5 "src/host/call/select.h"
 #endif
@@ -21457,8 +21504,10 @@ static pk_err pk__select_method(const pk_call_desc *d, const pk__service_entry *
         }
     }
     if (s && s->method_count && d->method && !(d->http && *d->http)) {
-        return pk_error_set(err, PK_ERR_NOT_FOUND, "cannot call '%s' of plugin '%s': there is no such method; there is '%" PK_FMT "'%s",
-                            d->method, s->plugin->id, PK_ARG(s->methods[0].name), s->method_count > 1 ? " and more" : "");
+        return pk_error_set(err, PK_ERR_NOT_FOUND,
+                            "cannot call '%s' of plugin '%s': there is no such method; there is '%" PK_FMT "'%s",
+                            d->method, s->plugin->id, PK_ARG(s->methods[0].name),
+                            s->method_count > 1 ? " and more" : "");
     }
     if (d->http && *d->http) {
         if (!pk_str_cut(pk_str_from(d->http), ' ', &out->verb, &out->path) || out->path.len == 0 ||
@@ -21492,7 +21541,8 @@ static pk_err pk__select_wish(pk__registry *r, pk__plugin *p, pk__waiter *w, pk_
         return pk_error_set(err, PK_ERR_PLUGIN_DISABLED, "cannot call '%s': it was rejected: %s", p->id, p->why.msg);
     }
     if (p->state == PK__PLUGIN_FAILED) {
-        return pk_error_set(err, PK_ERR_PLUGIN_DISABLED, "cannot call '%s': it failed too often: %s", p->id, p->why.msg);
+        return pk_error_set(err, PK_ERR_PLUGIN_DISABLED, "cannot call '%s': it failed too often: %s", p->id,
+                            p->why.msg);
     }
     if (w->about == p->handle && w->serial != p->failures) {
         w->about = 0;
@@ -22867,8 +22917,8 @@ static void pk__hearing_on_message(pk_launch *l, const pk__control_message *said
     } else if (said->has_ready && said->ready && l->instance->channel) {
         pk__keeper_up(l->keeper);
     } else if (said->has_ready && said->ready) {
-        (void)pk_error_set(&why, PK_ERR_PROTOCOL, "cannot start '%s': it says that it is ready, but not where it listens",
-                           l->plugin->id);
+        (void)pk_error_set(&why, PK_ERR_PROTOCOL,
+                           "cannot start '%s': it says that it is ready, but not where it listens", l->plugin->id);
         pk__launching_fail(l, &why);
     }
 }
@@ -23173,6 +23223,9 @@ PK__FN pk_err pk__launching_connect(pk_launch *l, const char *dialect, pk_str ad
     endpoint.token = pk_str_from(token);
     endpoint.link = &l->link;
     pk_err rc = d->open(d->user, l->life->loop, &endpoint, &channel, err);
+    if (!rc && !channel) { // NULL means "not there yet" to callers
+        rc = pk_error_set(err, PK_ERR_MISUSE, "its dialect '%s' opened no channel", dialect);
+    }
     if (rc) {
         (void)pk__error_wrap(err, "cannot talk to '%s'", l->plugin->id);
         return rc;
@@ -23259,7 +23312,8 @@ static pk_err pk__launching_run(pk_launch *l, pk_error *err)
 static pk_err pk__launching_run(pk_launch *l, pk_error *err)
 {
     if (l->plugin->path) {
-        return pk_error_set(err, PK_ERR_UNSUPPORTED, "cannot start '%s': this build starts no processes", l->plugin->id);
+        return pk_error_set(err, PK_ERR_UNSUPPORTED, "cannot start '%s': this build starts no processes",
+                            l->plugin->id);
     }
     pk_launch_listening(l, &l->plugin->endpoint);
     return PK_OK;
@@ -23515,7 +23569,7 @@ static void pk__keeper_crashed(pk__keeper *k, const pk_error *why)
 {
     bool was_up = k->plugin->state == PK__PLUGIN_RUNNING;
     if (!was_up && k->crash_count == 0) {
-        (void)pk__keeper_move(k, PK__PLUGIN_ON_START_FAILED, why); // it never worked: whoever asked is told, that is all
+        (void)pk__keeper_move(k, PK__PLUGIN_ON_START_FAILED, why); // it never worked: who asked is told, that is all
     } else if (k->life->desc->restart.off || k->life->is_stopping) {
         (void)pk__keeper_move(k, was_up ? PK__PLUGIN_ON_EXITED : PK__PLUGIN_ON_START_FAILED, why);
     } else if (pk__keeper_count_crash(k) >= k->life->desc->restart.max) {
@@ -23931,8 +23985,8 @@ PK__FN void pk__health_shutdown(pk_launch *l)
     const pk_dialect *d = l->instance->dialect;
     bool asked = false;
     if (d && (d->flags & PK_DIALECT_HEALTH) && l->launcher) {
-        asked = pk__health_call(l, "POST /shutdown", l->life->desc->deadline.stop_ms, pk__health_on_shutdown, NULL, NULL,
-                                &why) == PK_OK;
+        asked = pk__health_call(l, "POST /shutdown", l->life->desc->deadline.stop_ms, pk__health_on_shutdown, NULL,
+                                NULL, &why) == PK_OK;
     } else if (l->launcher && l->launcher->send && !l->is_framework) {
         asked = l->launcher->send(l->state, PK_STR("{\"shutdown\":true}\n"), &why) == PK_OK;
     }
@@ -24270,8 +24324,8 @@ PK__FN void pk__life_deinit(pk__life *life)
  *     offers.c    the server for what plugins may call here
  *     plugins.c   internal plugins; starting, stopping and listing single ones
  *
- * Life of a manager: created -> started -> stopping -> stopped -> destroyed. With a loop of its own it has a thread that
- * steps it from create to destroy; with the user's, calls on the loop's thread step it while they wait. */
+ * Life of a manager: created -> started -> stopping -> stopped -> destroyed. With a loop of its own it has a thread
+ * that steps it from create to destroy; with the user's, calls on the loop's thread step it while they wait. */
 #ifdef PLUGKIT_LINES
 #line 13 "src/host/manager/manager.h"
 #endif
@@ -24367,7 +24421,8 @@ PK__FN pk_err pk__desc_check(const pk_manager_desc *d, pk_error *err)
     }
 #endif
     if (d->deadline.stop_ms == 1) {
-        return pk_error_set(err, PK_ERR_MISUSE, "cannot create a manager: deadline.stop_ms is too short to stop anything");
+        return pk_error_set(err, PK_ERR_MISUSE,
+                            "cannot create a manager: deadline.stop_ms is too short to stop anything");
     }
     for (size_t i = 0; i < d->interceptor_count; i++) {
         if (d->interceptors[i]->scope == PK_SCOPE_SERVE) {
@@ -24379,7 +24434,8 @@ PK__FN pk_err pk__desc_check(const pk_manager_desc *d, pk_error *err)
         pk_error why;
         if (!d->config[i].type || (d->config[i].data.len && pk_json_check(d->config[i].data, &why))) {
             return pk_error_set(err, PK_ERR_CONFIG, "cannot use the configuration of type '%s': %s",
-                                d->config[i].type ? d->config[i].type : "", d->config[i].type ? why.msg : "it has no name");
+                                d->config[i].type ? d->config[i].type : "",
+                                d->config[i].type ? why.msg : "it has no name");
         }
     }
     return PK_OK;
@@ -24602,8 +24658,9 @@ PK__FN void pk__offers_close(pk__offers *o)
 PK__FN pk_err pk__offers_open(pk__offers *o, pk_manager *m, pk_error *err)
 {
     (void)o;
-    return m->desc.offer_count ? pk_error_set(err, PK_ERR_UNSUPPORTED, "cannot offer services: this build has no sockets")
-                               : PK_OK;
+    return m->desc.offer_count
+               ? pk_error_set(err, PK_ERR_UNSUPPORTED, "cannot offer services: this build has no sockets")
+               : PK_OK;
 }
 
 PK__FN void pk__offers_drain(pk__offers *o)
@@ -24788,7 +24845,8 @@ static bool pk__plugins_info(pk_mem *mem, const pk__plugin *p, pk_plugin_info *o
     out->bytes_out = p->bytes_out;
     out->start_time = p->start_time;
     return pk__plugins_copy(mem, pk_str_from(p->id), &out->id) &&
-           pk__plugins_copy(mem, pk_str_from(p->path), &out->path) && pk__plugins_copy(mem, p->version, &out->version) &&
+           pk__plugins_copy(mem, pk_str_from(p->path), &out->path) &&
+           pk__plugins_copy(mem, p->version, &out->version) &&
            pk__plugins_copy(mem, pk_str_from(pk__states_status(p)), &out->status) &&
            pk__plugins_copy(mem, pk_str_from(i && i->dialect ? i->dialect->name : ""), &out->dialect) &&
            pk__plugins_copy(mem, pk_str_from(i && i->address ? i->address : ""), &out->address) &&
@@ -25062,7 +25120,8 @@ PK__FN pk_err pk__manager_usable(const pk_manager *m, const char *verb, pk_error
         return pk_error_set(err, PK_ERR_MISUSE, "cannot %s: there is no manager", verb);
     }
     if (pk__fork_guard_is_child(&m->guard)) {
-        return pk_error_set(err, PK_ERR_MISUSE, "cannot %s: this is a forked child, and the manager is its parent's", verb);
+        return pk_error_set(err, PK_ERR_MISUSE, "cannot %s: this is a forked child, and the manager is its parent's",
+                            verb);
     }
     return PK_OK;
 }
@@ -25133,7 +25192,8 @@ static pk_err pk__manager_rooms(pk_manager *m, pk_error *err)
 {
     const pk_alloc *alloc = m->registry.alloc;
     pk__router router = pk__select_router(&m->registry);
-    pk_err rc = pk__caller_init(&m->caller, alloc, m->loop, &router, m->desc.interceptors, m->desc.interceptor_count, err);
+    pk_err rc =
+        pk__caller_init(&m->caller, alloc, m->loop, &router, m->desc.interceptors, m->desc.interceptor_count, err);
     if (rc) {
         return rc;
     }
@@ -25307,8 +25367,8 @@ PK_API bool pk_manager_is_stopped(const pk_manager *m)
 
 /* ---- destroy */
 
-/* Calls on other threads have their outcome, or get it now, and those threads go home: soon, as nothing is left that they
- * could wait for. */
+/* Calls on other threads have their outcome, or get it now, and those threads go home: soon, as nothing is left that
+ * they could wait for. */
 static void pk__manager_wait_empty(pk_manager *m)
 {
     pk__caller_close(&m->caller);
@@ -25433,7 +25493,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 }
 
 #ifdef PLUGKIT_LINES
-#line 25437 "plugkit.h"
+#line 25497 "plugkit.h"
 #endif
 
 #ifndef PLUGKIT_TEST

@@ -913,7 +913,7 @@ typedef struct pk_dialect {
     /* Optional: carries out a whole attempt, waiting, on any thread: reports its end before it returns. Without it
      * blocking calls go through the loop. */
     void (*run)(void *channel, pk_attempt *a);
-    void (*resume)(void *channel, pk_attempt *a);       // optional: read has bytes, or chunk has room, again; loop's thread
+    void (*resume)(void *channel, pk_attempt *a); // optional: read has bytes, or chunk has room, again; loop's thread
     void (*cancel)(void *channel, pk_attempt *a);       // stop at once, report nothing more; loop's thread
     void (*interrupt)(void *channel);                   // optional: makes every attempt end soon; the loop's thread
     void (*close)(void *channel);                       // no attempts are left
@@ -1272,8 +1272,8 @@ PK__FN bool pk__map_next(const pk__map *map, size_t *at, pk__map_entry **out); /
  *     static const char words[] = "none\0" "one\0" "two\0";
  *     pk__words_at(words, 2)                               // "two"
  *
- * A pointer to a text costs eight bytes, and as much again or more for the loader to mend it: often as much as the text.
- * Texts that are looked at rarely stand one behind the other instead, and are counted off. */
+ * A pointer to a text costs eight bytes, and as much again or more for the loader to mend it: often as much as the
+ * text. Texts that are looked at rarely stand one behind the other instead, and are counted off. */
 #ifdef PLUGKIT_LINES
 #line 7 "src/base/words.h"
 #endif
@@ -2751,9 +2751,10 @@ PK_UNUSED static pk__sys_table pk__sys = {PK__SYS_LIST(PK__SYS_ENTRY)};
  * Deadlines, timers and measurements use the monotonic one. Tests can set it: while it is faked, nothing
  * waits in the loop or on a condition: they come back at once, and time passes only when the test moves it.
  *
- * Firmware has a timer instead of a system: with PLUGKIT_CLOCK_NS() the monotonic clock is that, and there is no other. */
+ * Firmware has a timer instead of a system: with PLUGKIT_CLOCK_NS() the monotonic clock is that, and there is no
+ * other. */
 #ifdef PLUGKIT_LINES
-#line 6 "src/os/clock.h"
+#line 7 "src/os/clock.h"
 #endif
 
 
@@ -4427,7 +4428,8 @@ PK__FN void pk__fd_explain(pk_error *err)
     struct rlimit limit;
     size_t len = strlen(err->msg);
     if (err->sys_errno == EMFILE && PK__SYS(fd_limit)(&limit) == 0 && limit.rlim_cur != RLIM_INFINITY) {
-        (void)snprintf(err->msg + len, sizeof(err->msg) - len, " (at most %lu: ulimit -n)", (unsigned long)limit.rlim_cur);
+        (void)snprintf(err->msg + len, sizeof(err->msg) - len, " (at most %lu: ulimit -n)",
+                       (unsigned long)limit.rlim_cur);
     }
 }
 
@@ -5155,8 +5157,8 @@ PK__FN int pk__loop_epoll_files(const pk_loop *loop, pk__loop_event *out, int co
 }
 
 /* For a wait with a timeout the kernel sets up a timer and takes it back each time: 1.5 us, when a round trip is 8. So
- * what is not due soon is left to a timerfd. It stays armed from wait to wait, and is set only if something is due before
- * it goes off. Deadlines mostly move away from us: then it goes off too early, once, and is set again. */
+ * what is not due soon is left to a timerfd. It stays armed from wait to wait, and is set only if something is due
+ * before it goes off. Deadlines mostly move away from us: then it goes off too early, once, and is set again. */
 PK__FN int pk__loop_epoll_timeout(pk_loop *loop, int64_t until)
 {
     if (until == 0 || until == PK_FOREVER || pk__clock_is_fake()) {
@@ -10982,7 +10984,8 @@ struct pk_conn {
 PK__FN const pk_transport *pk__transport_find(const pk_transport *const *more, size_t count, const pk__address *a);
 PK__FN bool pk__transport_is_socket(const pk_transport *t); // one of the built-in two: fd() is a socket
 #ifndef PLUGKIT_NO_NET
-/* What sends on a socket that was accepted. It cannot open any: a program that only serves has nothing that connects. */
+/* What sends on a socket that was accepted. It cannot open any: a program that only serves has nothing that
+ * connects. */
 PK__FN const pk_transport *pk__transport_accepted(void **state, int fd);
 #endif
 
@@ -11384,6 +11387,7 @@ struct pk__http_link {
     uint8_t state, want;
     bool watching, can_read;
     bool running;          // is being moved on: whoever answers now need not do it
+    bool leaving;          // to be closed, but for a request that has come already
 };
 
 typedef struct pk__http_server_desc {
@@ -13703,13 +13707,29 @@ static pk__http_step pk__http_link_written(pk__http_link *l)
     return PK__HTTP_STEP_ON;
 }
 
+/* A connection without a request is to be closed. If a request came just then, its sender could not know whether it was
+ * read. So first nothing more is let in, which makes sending fail at once (on Unix sockets; TCP has no such thing), and
+ * then comes the last look: what got in before is answered. */
+static pk__http_step pk__http_link_dismiss(pk__http_link *l)
+{
+    if (l->leaving) {
+        return PK__HTTP_STEP_CLOSE;
+    }
+    l->leaving = true;
+    l->can_read = true;
+    if (l->server->is_unix) {
+        (void)PK__SYS(shutdown)(l->watch.fd, SHUT_RD);
+    }
+    return PK__HTTP_STEP_ON;
+}
+
 /* Nothing has come: back to being small. */
 static pk__http_step pk__http_link_rest(pk__http_link *l)
 {
     pk__http_server *s = l->server;
     pk__http_link_give_job(l);
-    if (s->draining) {
-        return PK__HTTP_STEP_CLOSE;
+    if (s->draining || l->leaving) {
+        return pk__http_link_dismiss(l);
     }
     pk__list_push(&s->idle, &l->idle);
     return PK__HTTP_STEP_READ;
@@ -13789,6 +13809,11 @@ static void pk__http_link_on_time(void *user)
         if (l->deadline != PK_FOREVER) {
             (void)pk__timer_start_at(s->desc.loop, &l->timer, l->deadline, NULL);
         }
+        return;
+    }
+    if (l->state == PK__HTTP_LINK_IDLE && pk__http_link_dismiss(l) == PK__HTTP_STEP_ON) {
+        pk__http_link_due(l, s->desc.header_ms);
+        pk__http_link_run(l);
         return;
     }
     if (l->state != PK__HTTP_LINK_HEAD && l->state != PK__HTTP_LINK_BODY) {
@@ -13967,6 +13992,19 @@ PK__FN pk_err pk__http_server_create(pk__http_server **out, const pk__http_serve
     return PK_OK;
 }
 
+/* Whoever has connected before the door is shut may have asked already. */
+static void pk__http_server_last_guests(pk__http_server *s)
+{
+    int fd = 0;
+    if (s->is_unix) {
+        (void)PK__SYS(shutdown)(s->listener.fd, SHUT_RD); // connecting fails from now on
+    }
+    while (s->link_count < s->desc.connections && pk__socket_accept(s->listener.fd, &s->reserve, &fd, NULL) == PK_OK &&
+           fd >= 0) {
+        pk__http_server_add(s, fd);
+    }
+}
+
 PK__FN void pk__http_server_drain(pk__http_server *s)
 {
     if (s->draining) {
@@ -13975,12 +14013,13 @@ PK__FN void pk__http_server_drain(pk__http_server *s)
     pk__http_server_mute(s);
     pk_timer_stop(s->desc.loop, &s->rest);
     s->draining = true;
+    pk__http_server_enter(s);
+    pk__http_server_last_guests(s);
     pk__fd_close(s->listener.fd);
     s->listener.fd = -1;
-    pk__http_server_enter(s);
     for (pk__node *n; (n = pk__list_pop(&s->idle)) != NULL;) {
         pk__http_link *l = PK__OF(n, pk__http_link, idle);
-        l->can_read = true; // one last look: a request that has come already is served
+        l->can_read = true; // a request that has come already is served
         if (!l->running) {
             pk__http_link_run(l);
         }
@@ -15781,14 +15820,15 @@ PK__FN pk__chain_result pk__chain_after(const pk_interceptor *const *chain, size
  *     AFTER       interceptors of call scope, in reverse; one of them may send the call back to BEFORE after a delay
  *     DONE        exactly one outcome
  *
- * pk__call_advance moves a call until it must wait or is done; whoever ends the wait pokes it. What only one side knows
- * (which plugins there are) is behind pk__router. A blocking call over a dialect with `run` never leaves its thread;
- * one without goes through the loop and waits on a condition. On the loop's own thread it always goes through the loop,
- * and waits by stepping it, so that what else the loop does (a plugin calling back, say) goes on.
+ * pk__call_advance moves a call until it must wait or is done; whoever ends the wait pokes it. What only one side
+ * knows (which plugins there are) is behind pk__router. A blocking call over a dialect with `run` never leaves its
+ * thread; one without goes through the loop and waits on a condition. On the loop's own thread it always goes through
+ * the loop, and waits by stepping it, so that what else the loop does (a plugin calling back, say) goes on.
  *
- * Locks: caller->lock guards the handle table, poked flags and stream buffers. It is a leaf: nothing is called with it. */
+ * Locks: caller->lock guards the handle table, poked flags and stream buffers. It is a leaf: nothing is called with
+ * it. */
 #ifdef PLUGKIT_LINES
-#line 19 "src/rpc/call.h"
+#line 20 "src/rpc/call.h"
 #endif
 
 
@@ -15823,7 +15863,8 @@ typedef struct pk__usage { // what an attempt amounted to, for the router's book
 } pk__usage;
 
 typedef struct pk__router {
-    /* Takes an instance for an attempt. PK_ERR_BUSY: *w was queued and will be woken; of *out only `plugin` is valid. */
+    /* Takes an instance for an attempt. PK_ERR_BUSY: *w was queued and will be woken; of *out only `plugin`
+     * is valid. */
     pk_err (*take)(void *user, const pk_call_desc *desc, pk__waiter *w, pk__target *out, pk_error *err);
     void (*unqueue)(void *user, pk__waiter *w); // after it, wake does not run
     void (*give_back)(void *user, pk__target *target, const pk__usage *usage);
@@ -16552,7 +16593,8 @@ static void pk__call_step_tried(pk__call *c)
     /* Nobody has seen the request, or seeing it twice does no harm: another instance may as well have it. */
     bool harmless = c->error.sent == PK_SENT_NO ||
                     (c->error.sent == PK_SENT_MAYBE && (c->ctx.idempotent || (c->target.flags & PK_IDEMPOTENT)));
-    /* Once, if it may have been seen: a request that kills its plugin must not kill the next one as well, and the next. */
+    /* Once, if it may have been seen: a request that kills its plugin must not kill the next one as well, and the
+     * next. */
     unsigned most = c->error.sent == PK_SENT_NO ? PK__CALL_RESENT_MAX : 2;
     if (c->error.code == PK_ERR_PLUGIN_CONNECTION && harmless && pk__call_repeatable(c) && ++c->resent < most &&
         !c->timed_out && !c->canceled) {
@@ -17391,7 +17433,8 @@ static void pk__http_attempt_init(pk__http_attempt *h, pk__http_channel *ch, pk_
 /* Nobody has cancelled this call: the plugin has ended, or will, and the next instance may well have the request. */
 static void pk__http_channel_gone(pk_error *why)
 {
-    (void)pk_error_set(why, PK_ERR_PLUGIN_CONNECTION, "cannot finish the call: the plugin has gone or is being stopped");
+    (void)pk_error_set(why, PK_ERR_PLUGIN_CONNECTION,
+                       "cannot finish the call: the plugin has gone or is being stopped");
 }
 
 static void pk__http_channel_run(void *channel, pk_attempt *a)
@@ -17506,7 +17549,8 @@ PK__FN pk_dialect pk__http_channel_dialect(const char *name, const pk__http_chan
     d.flags = PK_DIALECT_HEALTH;
     d.open = framework ? pk__http_channel_open_framework : pk__http_channel_open;
     d.start = pk__http_channel_start;
-    d.run = pk__http_channel_run;
+    /* A transport of the user's may have no descriptor to wait on; then only the loop learns when to go on. */
+    d.run = env->transport_count == 0 ? pk__http_channel_run : NULL;
     d.resume = pk__http_channel_resume;
     d.cancel = pk__http_channel_cancel;
     d.interrupt = pk__http_channel_interrupt;
@@ -19303,7 +19347,7 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 19307 "plugkit_sdk.h"
+#line 19351 "plugkit_sdk.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -21956,7 +22000,7 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 21960 "plugkit_sdk.h"
+#line 22004 "plugkit_sdk.h"
 #endif
 
 #ifndef PLUGKIT_TEST

@@ -68,7 +68,7 @@ typedef struct pk_dialect {
     /* Optional: carries out a whole attempt, waiting, on any thread: reports its end before it returns. Without it
      * blocking calls go through the loop. */
     void (*run)(void *channel, pk_attempt *a);
-    void (*resume)(void *channel, pk_attempt *a);       // optional: read has bytes, or chunk has room, again; loop's thread
+    void (*resume)(void *channel, pk_attempt *a); // optional: read has bytes, or chunk has room, again; loop's thread
     void (*cancel)(void *channel, pk_attempt *a);       // stop at once, report nothing more; loop's thread
     void (*interrupt)(void *channel);                   // optional: makes every attempt end soon; the loop's thread
     void (*close)(void *channel);                       // no attempts are left

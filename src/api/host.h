@@ -50,7 +50,8 @@ PK_API void pk_launch_output(pk_launch *l, pk_stream stream, pk_str bytes);     
 #endif
 PK_API void pk_launch_listening(pk_launch *l, const pk_endpoint *endpoint);        // it can be called there: ready
 PK_API void pk_launch_pid(pk_launch *l, int64_t pid);                              // for people only
-PK_API void pk_launch_exited(pk_launch *l, int wait_status, const char *why);      // waitpid's status, -1 = not known; why may be NULL
+/* Once; wait_status is waitpid's, -1 = not known; why may be NULL. */
+PK_API void pk_launch_exited(pk_launch *l, int wait_status, const char *why);
 typedef struct pk_launcher {
     const char *name;
     bool (*fits)(void *user, const pk_found *found); // optional: absent = takes everything with a path
@@ -77,7 +78,7 @@ typedef struct pk_service_info {
 typedef struct pk_plugin_info {
     pk_plugin plugin;
     pk_str id, path, version;
-    pk_str status;            // "found", "stopped", "starting", "ready", "failed", "rejected", "skipped", "built in" ...
+    pk_str status; // "found", "stopped", "starting", "ready", "failed", "rejected", "skipped", "built in" ...
     pk_error why;             // the last failure, or why it was skipped; code PK_OK if none
     pk_str dialect, address;  // of the running instance; "" if none
     int64_t pid;              // 0 if none
@@ -135,7 +136,7 @@ PK_API pk_err pk_manager_create(pk_manager **out, const pk_manager_desc *desc, p
 PK_API pk_err pk_manager_start(pk_manager *m, pk_error *err);
 /* Drains and stops everything; waits for that, at most deadline.stop_ms for each step. */
 PK_API pk_err pk_manager_stop(pk_manager *m, pk_error *err);
-PK_API void pk_manager_stop_begin(pk_manager *m);        // the same without waiting; the event "manager.stopped" ends it
+PK_API void pk_manager_stop_begin(pk_manager *m); // the same without waiting; the event "manager.stopped" ends it
 PK_API bool pk_manager_is_stopped(const pk_manager *m);
 /* Stops first if need be; in a forked child it only frees. Calls on other threads get their outcome, and those threads
  * are waited for; but none may begin one now. From inside a callback it is put off until that has returned; from inside
@@ -157,4 +158,4 @@ PK_API pk_plugin pk_manager_find(pk_manager *m, const char *id); // {0} if there
 PK_API pk_err pk_manager_list(pk_manager *m, pk_mem *mem, pk_plugin_info **out, size_t *count, pk_error *err);
 PK_API pk_err pk_plugin_get(pk_manager *m, pk_plugin p, pk_mem *mem, pk_plugin_info *out, pk_error *err);
 PK_API pk_err pk_plugin_start(pk_manager *m, pk_plugin p, pk_error *err); // waits until it is ready
-PK_API pk_err pk_plugin_stop(pk_manager *m, pk_plugin p, pk_error *err);  // drains, stops, waits; the next call starts it
+PK_API pk_err pk_plugin_stop(pk_manager *m, pk_plugin p, pk_error *err);  // drains, stops, waits; a call starts it

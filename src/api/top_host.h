@@ -58,7 +58,7 @@
  *     PLUGKIT_NO_THREADS          no threads: give the manager a loop and step it
  *     PLUGKIT_NO_FILES            no files and directories
  *     PLUGKIT_NO_NET              no sockets: bring a transport of your own
- *     PLUGKIT_CLOCK_NS()          with all four: nanoseconds since any moment, never less than before; needs no POSIX clock
+ *     PLUGKIT_CLOCK_NS()          with all four: nanoseconds since any moment, never less than before
  *     PLUGKIT_POSIX               only what POSIX.1-2008 has, also on Linux
  *     PLUGKIT_JSON_DEPTH          levels of nesting that the JSON reader accepts; 256
  *     PLUGKIT_ASSERT(x)           called with what must be true unless the program is wrong; nothing

@@ -20,7 +20,8 @@ struct pk_conn {
 PK__FN const pk_transport *pk__transport_find(const pk_transport *const *more, size_t count, const pk__address *a);
 PK__FN bool pk__transport_is_socket(const pk_transport *t); // one of the built-in two: fd() is a socket
 #ifndef PLUGKIT_NO_NET
-/* What sends on a socket that was accepted. It cannot open any: a program that only serves has nothing that connects. */
+/* What sends on a socket that was accepted. It cannot open any: a program that only serves has nothing that
+ * connects. */
 PK__FN const pk_transport *pk__transport_accepted(void **state, int fd);
 #endif
 

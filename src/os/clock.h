@@ -3,7 +3,8 @@
  * Deadlines, timers and measurements use the monotonic one. Tests can set it: while it is faked, nothing
  * waits in the loop or on a condition: they come back at once, and time passes only when the test moves it.
  *
- * Firmware has a timer instead of a system: with PLUGKIT_CLOCK_NS() the monotonic clock is that, and there is no other. */
+ * Firmware has a timer instead of a system: with PLUGKIT_CLOCK_NS() the monotonic clock is that, and there is no
+ * other. */
 #ifndef PK__CLOCK_H
 #define PK__CLOCK_H
 #include "sys.h"

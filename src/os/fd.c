@@ -166,7 +166,8 @@ PK__FN void pk__fd_explain(pk_error *err)
     struct rlimit limit;
     size_t len = strlen(err->msg);
     if (err->sys_errno == EMFILE && PK__SYS(fd_limit)(&limit) == 0 && limit.rlim_cur != RLIM_INFINITY) {
-        (void)snprintf(err->msg + len, sizeof(err->msg) - len, " (at most %lu: ulimit -n)", (unsigned long)limit.rlim_cur);
+        (void)snprintf(err->msg + len, sizeof(err->msg) - len, " (at most %lu: ulimit -n)",
+                       (unsigned long)limit.rlim_cur);
     }
 }
 

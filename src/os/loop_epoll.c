@@ -104,8 +104,8 @@ PK__FN int pk__loop_epoll_files(const pk_loop *loop, pk__loop_event *out, int co
 }
 
 /* For a wait with a timeout the kernel sets up a timer and takes it back each time: 1.5 us, when a round trip is 8. So
- * what is not due soon is left to a timerfd. It stays armed from wait to wait, and is set only if something is due before
- * it goes off. Deadlines mostly move away from us: then it goes off too early, once, and is set again. */
+ * what is not due soon is left to a timerfd. It stays armed from wait to wait, and is set only if something is due
+ * before it goes off. Deadlines mostly move away from us: then it goes off too early, once, and is set again. */
 PK__FN int pk__loop_epoll_timeout(pk_loop *loop, int64_t until)
 {
     if (until == 0 || until == PK_FOREVER || pk__clock_is_fake()) {

@@ -510,7 +510,8 @@ static void pk__call_step_tried(pk__call *c)
     /* Nobody has seen the request, or seeing it twice does no harm: another instance may as well have it. */
     bool harmless = c->error.sent == PK_SENT_NO ||
                     (c->error.sent == PK_SENT_MAYBE && (c->ctx.idempotent || (c->target.flags & PK_IDEMPOTENT)));
-    /* Once, if it may have been seen: a request that kills its plugin must not kill the next one as well, and the next. */
+    /* Once, if it may have been seen: a request that kills its plugin must not kill the next one as well, and the
+     * next. */
     unsigned most = c->error.sent == PK_SENT_NO ? PK__CALL_RESENT_MAX : 2;
     if (c->error.code == PK_ERR_PLUGIN_CONNECTION && harmless && pk__call_repeatable(c) && ++c->resent < most &&
         !c->timed_out && !c->canceled) {

@@ -11,12 +11,13 @@
  *     AFTER       interceptors of call scope, in reverse; one of them may send the call back to BEFORE after a delay
  *     DONE        exactly one outcome
  *
- * pk__call_advance moves a call until it must wait or is done; whoever ends the wait pokes it. What only one side knows
- * (which plugins there are) is behind pk__router. A blocking call over a dialect with `run` never leaves its thread;
- * one without goes through the loop and waits on a condition. On the loop's own thread it always goes through the loop,
- * and waits by stepping it, so that what else the loop does (a plugin calling back, say) goes on.
+ * pk__call_advance moves a call until it must wait or is done; whoever ends the wait pokes it. What only one side
+ * knows (which plugins there are) is behind pk__router. A blocking call over a dialect with `run` never leaves its
+ * thread; one without goes through the loop and waits on a condition. On the loop's own thread it always goes through
+ * the loop, and waits by stepping it, so that what else the loop does (a plugin calling back, say) goes on.
  *
- * Locks: caller->lock guards the handle table, poked flags and stream buffers. It is a leaf: nothing is called with it. */
+ * Locks: caller->lock guards the handle table, poked flags and stream buffers. It is a leaf: nothing is called with
+ * it. */
 #ifndef PK__CALL_H
 #define PK__CALL_H
 #include "../base/handle.h"
@@ -50,7 +51,8 @@ typedef struct pk__usage { // what an attempt amounted to, for the router's book
 } pk__usage;
 
 typedef struct pk__router {
-    /* Takes an instance for an attempt. PK_ERR_BUSY: *w was queued and will be woken; of *out only `plugin` is valid. */
+    /* Takes an instance for an attempt. PK_ERR_BUSY: *w was queued and will be woken; of *out only `plugin`
+     * is valid. */
     pk_err (*take)(void *user, const pk_call_desc *desc, pk__waiter *w, pk__target *out, pk_error *err);
     void (*unqueue)(void *user, pk__waiter *w); // after it, wake does not run
     void (*give_back)(void *user, pk__target *target, const pk__usage *usage);

@@ -181,7 +181,8 @@ static void pk__http_attempt_init(pk__http_attempt *h, pk__http_channel *ch, pk_
 /* Nobody has cancelled this call: the plugin has ended, or will, and the next instance may well have the request. */
 static void pk__http_channel_gone(pk_error *why)
 {
-    (void)pk_error_set(why, PK_ERR_PLUGIN_CONNECTION, "cannot finish the call: the plugin has gone or is being stopped");
+    (void)pk_error_set(why, PK_ERR_PLUGIN_CONNECTION,
+                       "cannot finish the call: the plugin has gone or is being stopped");
 }
 
 static void pk__http_channel_run(void *channel, pk_attempt *a)

@@ -38,9 +38,10 @@ TEST(capabilities, the_go_frameworks_own_form_is_read)
 TEST(capabilities, plugkits_form_adds_protocols_versions_and_methods)
 {
     fixture f;
-    REQUIRE_OK(parse(&f, "{\"types\":{\"a\":[{\"type\":\"x\"},{\"type\":\"y\"}],\"b\":[\"z\"]},\"protocols\":[\"other\","
-                         "\"plugkit/1\"],\"contracts\":{\"a\":\"1.2.0\"},\"methods\":{\"a\":{\"go\":\"POST /go\",\"look\":"
-                         "\"GET /look\"}},\"version\":\"3.1.0\"}"));
+    REQUIRE_OK(parse(&f,
+                     "{\"types\":{\"a\":[{\"type\":\"x\"},{\"type\":\"y\"}],\"b\":[\"z\"]},\"protocols\":[\"other\","
+                     "\"plugkit/1\"],\"contracts\":{\"a\":\"1.2.0\"},\"methods\":{\"a\":{\"go\":\"POST /go\",\"look\":"
+                     "\"GET /look\"}},\"version\":\"3.1.0\"}"));
     REQUIRE(f.caps.count == 3);
     CHECK(f.caps.speaks_plugkit);
     CHECK_PK_STR(f.caps.version, "3.1.0");
@@ -84,7 +85,8 @@ TEST(capabilities, garbage_is_refused_with_the_plugins_name_and_the_reason)
         {"{\"types\":{\"a\":[\"\"]}}", "has no name", PK_ERR_PROTOCOL},
         {"{\"types\":{\"\":[\"x\"]}}", "has no name", PK_ERR_PROTOCOL},
         {"{\"types\":{},\"configTypes\":[1]}", "\"configTypes\"", PK_ERR_PROTOCOL},
-        {"{\"types\":{\"a\":[\"x\"]},\"protocols\":[\"plugkit/9\"]}", "none of its \"protocols\" is plugkit/1", PK_ERR_PROTOCOL},
+        {"{\"types\":{\"a\":[\"x\"]},\"protocols\":[\"plugkit/9\"]}", "none of its \"protocols\" is plugkit/1",
+         PK_ERR_PROTOCOL},
         {"{\"types\":{\"a\":[\"x\"]},\"methods\":{\"a\":[\"go\"]}}", "\"methods\"", PK_ERR_PROTOCOL},
         {"{\"types\":{\"a\":[\"x\"]},\"methods\":{\"a\":{\"go\":\"go\"}}}", "POST /path", PK_ERR_PROTOCOL},
     };
@@ -103,8 +105,9 @@ TEST(capabilities, garbage_is_refused_with_the_plugins_name_and_the_reason)
 TEST_TORTURE(capabilities, without_memory_it_is_an_error)
 {
     fixture f;
-    pk_err rc = parse(&f, "{\"types\":{\"a\":[{\"type\":\"x\"}]},\"methods\":{\"a\":{\"go\":\"POST /go\"}},\"configTypes\":"
-                          "[\"c\"]}");
+    pk_err rc =
+        parse(&f, "{\"types\":{\"a\":[{\"type\":\"x\"}]},\"methods\":{\"a\":{\"go\":\"POST /go\"}},\"configTypes\":"
+                  "[\"c\"]}");
     CHECK(rc == PK_OK || rc == PK_ERR_NO_MEMORY);
     done(&f);
 }

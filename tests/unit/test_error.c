@@ -93,9 +93,18 @@ TEST(error, foreign_bytes_are_made_harmless)
     static const struct {
         const char *in, *out;
     } rows[] = {
-        {"plain", "plain"},          {"a\nb", "a\\x0ab"},     {"\x1b[31m", "\\x1b[31m"},   {"\xc3\xa9", "\xc3\xa9"},
-        {"\xff", "\\xff"},           {"\xc3", "\\xc3"},       {"\xc0\xaf", "\\xc0\\xaf"},  {"\xed\xa0\x80", "\\xed\\xa0\\x80"},
-        {"\xc2\x9b", "\\xc2\\x9b"},  {"\x7f", "\\x7f"},       {"", ""},                    {"\xf0\x9f\x98\x80", "\xf0\x9f\x98\x80"},
+        {"plain", "plain"},
+        {"a\nb", "a\\x0ab"},
+        {"\x1b[31m", "\\x1b[31m"},
+        {"\xc3\xa9", "\xc3\xa9"},
+        {"\xff", "\\xff"},
+        {"\xc3", "\\xc3"},
+        {"\xc0\xaf", "\\xc0\\xaf"},
+        {"\xed\xa0\x80", "\\xed\\xa0\\x80"},
+        {"\xc2\x9b", "\\xc2\\x9b"},
+        {"\x7f", "\\x7f"},
+        {"", ""},
+        {"\xf0\x9f\x98\x80", "\xf0\x9f\x98\x80"},
     };
     for (size_t i = 0; i < PK__COUNT(rows); i++) {
         char out[64];

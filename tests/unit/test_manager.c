@@ -105,8 +105,9 @@ TEST(manager, a_script_is_found_called_and_stopped_and_nothing_stays)
     }
     pk_mem_free(&reply.mem);
     CHECK_OK(pk_manager_stop(w.m, NULL));
-    CHECK_STR(w.events, "good:plugin.found good:plugin.probing good:plugin.stopped good:plugin.starting good:plugin.ready "
-                        "good:plugin.stopping good:plugin.stopped :manager.stopped ");
+    CHECK_STR(w.events,
+              "good:plugin.found good:plugin.probing good:plugin.stopped good:plugin.starting good:plugin.ready "
+              "good:plugin.stopping good:plugin.stopped :manager.stopped ");
     stop(&w);
     CHECK_UINT(pk__fd_count(), <, 20);
 }
@@ -125,9 +126,11 @@ TEST(manager, every_bad_plugin_is_named_with_its_reason_and_disturbs_nobody)
         {"garbage", "#!/bin/sh\necho hello\n", 0755, "rejected", "cannot use the capabilities of 'garbage'"},
         {"nothing", "#!/bin/sh\n", 0755, "rejected", "cannot use the capabilities of 'nothing': it printed nothing"},
         {"half", "#!/bin/sh\nprintf '{\"types\":{\"c\":['\n", 0755, "rejected", "'half'"},
-        {"typed", "#!/bin/sh\necho '{\"types\":{\"c\":[{\"type\":7}]}}'\n", 0755, "rejected", "\"type\" should be a string"},
+        {"typed", "#!/bin/sh\necho '{\"types\":{\"c\":[{\"type\":7}]}}'\n", 0755, "rejected",
+         "\"type\" should be a string"},
         {"flood", "#!/bin/sh\nhead -c 100000000 /dev/zero | tr '\\0' x\n", 0755, "rejected", "prints more than 1 MiB"},
-        {"hangs", "#!/bin/sh\nexec sleep 100\n", 0755, "rejected", "cannot probe 'hangs': it was not ready within 700 ms: it did not print its capabilities"},
+        {"hangs", "#!/bin/sh\nexec sleep 100\n", 0755, "rejected",
+         "cannot probe 'hangs': it was not ready within 700 ms: it did not print its capabilities"},
         {"noexec", "#!/no/such/interpreter\n", 0755, "rejected", "cannot start 'plugins/noexec'"},
         {"bad name", "#!/bin/sh\n", 0755, "rejected", "cannot name a plugin 'bad name'"},
         {"open", "#!/bin/sh\n", 0777, "skipped", "everybody may write to it: chmod o-w 'plugins/open'"},
@@ -215,13 +218,13 @@ TEST(manager, what_goes_wrong_in_a_call_is_told_and_the_next_call_works)
         const char *id, *script, *says;
         pk_err code;
     } rows[] = {
-        {"fails", SCRIPT("fails", "", "printf '{\"id\":%s,\"status\":500,\"error\":\"no disk\"}\\n' \"$id\" >&3"), "no disk",
-         PK_ERR_PLUGIN_FAULT},
+        {"fails", SCRIPT("fails", "", "printf '{\"id\":%s,\"status\":500,\"error\":\"no disk\"}\\n' \"$id\" >&3"),
+         "no disk", PK_ERR_PLUGIN_FAULT},
         {"dies", SCRIPT("dies", "", "exit 4"), "the plugin has gone", PK_ERR_PLUGIN_CONNECTION},
-        {"mumbles", SCRIPT("mumbles", "", "echo 'no json' >&3"), "cannot read the plugin's answer",
-         PK_ERR_PROTOCOL},
+        {"mumbles", SCRIPT("mumbles", "", "echo 'no json' >&3"), "cannot read the plugin's answer", PK_ERR_PROTOCOL},
         {"sleeps", SCRIPT("sleeps", "", "exec sleep 100"), "the deadline passed", PK_ERR_PLUGIN_TIMEOUT},
-        {"unready", SCRIPT("unready", "exec sleep 100", ANSWER), "'unready': it was not ready within 1500 ms: it did not say where it listens", PK_ERR_PLUGIN_TIMEOUT},
+        {"unready", SCRIPT("unready", "exec sleep 100", ANSWER),
+         "'unready': it was not ready within 1500 ms: it did not say where it listens", PK_ERR_PLUGIN_TIMEOUT},
         {"gives-up", SCRIPT("gives-up", "printf '{\"error\":\"no license\",\"code\":\"L1\"}\\n' >&3; exit 1", ANSWER),
          "cannot start 'gives-up': no license", PK_ERR_START},
     };
@@ -241,7 +244,8 @@ TEST(manager, what_goes_wrong_in_a_call_is_told_and_the_next_call_works)
         CASE("%s", rows[i].id)
         {
             pk_error err = {0};
-            uint32_t timeout_ms = rows[i].code == PK_ERR_PLUGIN_TIMEOUT && strcmp(rows[i].id, "sleeps") == 0 ? 300 : 8000;
+            uint32_t timeout_ms =
+                rows[i].code == PK_ERR_PLUGIN_TIMEOUT && strcmp(rows[i].id, "sleeps") == 0 ? 300 : 8000;
             CHECK_ERR(call(&w, rows[i].id, timeout_ms, &err), rows[i].code);
             CHECK_CONTAINS(err.msg, rows[i].says);
             CHECK_OK(call(&w, "good", 5000, NULL));
@@ -350,7 +354,8 @@ TEST(manager, what_plugins_print_reaches_the_log_and_never_stalls_them)
 {
     world w;
     prepare(&w);
-    put("plugins/loud", SCRIPT("loud", "head -c 3000000 /dev/zero | tr '\\0' y; head -c 3000000 /dev/zero >&2", ANSWER), 0755);
+    put("plugins/loud",
+        SCRIPT("loud", "head -c 3000000 /dev/zero | tr '\\0' y; head -c 3000000 /dev/zero >&2", ANSWER), 0755);
     start(&w);
     CHECK_OK(call(&w, "loud", 10000, NULL));
     stop(&w);

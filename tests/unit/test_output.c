@@ -98,8 +98,10 @@ TEST(output, log_records_keep_their_level_message_and_fields)
     } rows[] = {
         {"plain text", PK_LOG_INFO, "plain text", ""},
         {"{\"time\":\"t\",\"level\":\"WARN\",\"msg\":\"low disk\",\"left\":3}", PK_LOG_WARN, "low disk", "left=3 "},
-        {"{\"@level\":\"error\",\"@message\":\"no\",\"@module\":\"m\",\"@timestamp\":\"t\"}", PK_LOG_ERROR, "no", "module=m "},
-        {"{\"level\":\"DEBUG\",\"msg\":\"x\",\"a\":{\"b\":1},\"c\":[1,2]}", PK_LOG_DEBUG, "x", "a=1 members c=2 items "},
+        {"{\"@level\":\"error\",\"@message\":\"no\",\"@module\":\"m\",\"@timestamp\":\"t\"}", PK_LOG_ERROR, "no",
+         "module=m "},
+        {"{\"level\":\"DEBUG\",\"msg\":\"x\",\"a\":{\"b\":1},\"c\":[1,2]}", PK_LOG_DEBUG, "x",
+         "a=1 members c=2 items "},
         {"[WARN] careful", PK_LOG_WARN, "careful", ""},
         {"[odd] careful", PK_LOG_INFO, "[odd] careful", ""},
         {"panic: runtime error", PK_LOG_ERROR, "panic: runtime error", ""},

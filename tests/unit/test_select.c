@@ -38,7 +38,8 @@ static void close_world(world *w)
     pk_loop_destroy(w->loop);
 }
 
-static pk__plugin *add(world *w, const char *id, const char *contract, const char *type, const char *version, pk_error *err)
+static pk__plugin *add(world *w, const char *id, const char *contract, const char *type, const char *version,
+                       pk_error *err)
 {
     pk__plugin *p = NULL;
     pk__registry_lock(&w->r);
@@ -212,7 +213,8 @@ TEST(select, duplicates_are_refused_or_another_provider)
 
 TEST(select, names_are_checked)
 {
-    static const char *const good[] = {"a", "A-1.b_c", "0123456789012345678901234567890123456789012345678901234567890123"};
+    static const char *const good[] = {"a", "A-1.b_c",
+                                       "0123456789012345678901234567890123456789012345678901234567890123"};
     static const char *const bad[] = {"", ".a", "-a", "a/b", "a b", "a\nb", "\xc3\xa9", NULL,
                                       "01234567890123456789012345678901234567890123456789012345678901234"};
     pk_error err;

@@ -6,7 +6,8 @@ TEST(states, every_plugin_move_is_in_the_table_or_leaves_the_state_alone)
     unsigned moves = 0;
     for (int s = 0; s < PK__PLUGIN_STATE_COUNT; s++) {
         for (int e = 0; e < PK__PLUGIN_EVENT_COUNT; e++) {
-            CASE("%s, %s", pk__states_plugin_text((pk__plugin_state)s), pk__states_plugin_event_text((pk__plugin_event)e))
+            CASE("%s, %s", pk__states_plugin_text((pk__plugin_state)s),
+                 pk__states_plugin_event_text((pk__plugin_event)e))
             {
                 pk__plugin_state to = (pk__plugin_state)s;
                 bool moved = pk__states_plugin(&to, (pk__plugin_event)e);
@@ -49,7 +50,8 @@ TEST(states, every_plugin_state_but_rejected_can_be_left_and_every_one_reached)
 
 TEST(states, what_is_up_comes_down_again_from_anywhere)
 {
-    static const pk__plugin_state up[] = {PK__PLUGIN_STARTING, PK__PLUGIN_RUNNING, PK__PLUGIN_BACKOFF, PK__PLUGIN_FAILED};
+    static const pk__plugin_state up[] = {PK__PLUGIN_STARTING, PK__PLUGIN_RUNNING, PK__PLUGIN_BACKOFF,
+                                          PK__PLUGIN_FAILED};
     for (size_t i = 0; i < PK__COUNT(up); i++) {
         pk__plugin_state state = up[i];
         CHECK(pk__states_plugin(&state, PK__PLUGIN_ON_UNWANT));

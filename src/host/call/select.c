@@ -145,8 +145,10 @@ static pk_err pk__select_method(const pk_call_desc *d, const pk__service_entry *
         }
     }
     if (s && s->method_count && d->method && !(d->http && *d->http)) {
-        return pk_error_set(err, PK_ERR_NOT_FOUND, "cannot call '%s' of plugin '%s': there is no such method; there is '%" PK_FMT "'%s",
-                            d->method, s->plugin->id, PK_ARG(s->methods[0].name), s->method_count > 1 ? " and more" : "");
+        return pk_error_set(err, PK_ERR_NOT_FOUND,
+                            "cannot call '%s' of plugin '%s': there is no such method; there is '%" PK_FMT "'%s",
+                            d->method, s->plugin->id, PK_ARG(s->methods[0].name),
+                            s->method_count > 1 ? " and more" : "");
     }
     if (d->http && *d->http) {
         if (!pk_str_cut(pk_str_from(d->http), ' ', &out->verb, &out->path) || out->path.len == 0 ||
@@ -180,7 +182,8 @@ static pk_err pk__select_wish(pk__registry *r, pk__plugin *p, pk__waiter *w, pk_
         return pk_error_set(err, PK_ERR_PLUGIN_DISABLED, "cannot call '%s': it was rejected: %s", p->id, p->why.msg);
     }
     if (p->state == PK__PLUGIN_FAILED) {
-        return pk_error_set(err, PK_ERR_PLUGIN_DISABLED, "cannot call '%s': it failed too often: %s", p->id, p->why.msg);
+        return pk_error_set(err, PK_ERR_PLUGIN_DISABLED, "cannot call '%s': it failed too often: %s", p->id,
+                            p->why.msg);
     }
     if (w->about == p->handle && w->serial != p->failures) {
         w->about = 0;

@@ -60,7 +60,8 @@ PK_API pk_err pk_sink_found(pk_sink *sink, const pk_found *found, pk_error *err)
 {
     pk__registry *r = sink->registry;
     pk__registry_lock(r);
-    pk_err rc = found->id ? pk__sink_add(r, found, err) : pk_error_set(err, PK_ERR_MISUSE, "cannot take a plugin without id");
+    pk_err rc =
+        found->id ? pk__sink_add(r, found, err) : pk_error_set(err, PK_ERR_MISUSE, "cannot take a plugin without id");
     if (!rc) {
         pk_loop_post(r->loop, &r->work);
     }

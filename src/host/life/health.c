@@ -193,8 +193,8 @@ PK__FN void pk__health_shutdown(pk_launch *l)
     const pk_dialect *d = l->instance->dialect;
     bool asked = false;
     if (d && (d->flags & PK_DIALECT_HEALTH) && l->launcher) {
-        asked = pk__health_call(l, "POST /shutdown", l->life->desc->deadline.stop_ms, pk__health_on_shutdown, NULL, NULL,
-                                &why) == PK_OK;
+        asked = pk__health_call(l, "POST /shutdown", l->life->desc->deadline.stop_ms, pk__health_on_shutdown, NULL,
+                                NULL, &why) == PK_OK;
     } else if (l->launcher && l->launcher->send && !l->is_framework) {
         asked = l->launcher->send(l->state, PK_STR("{\"shutdown\":true}\n"), &why) == PK_OK;
     }

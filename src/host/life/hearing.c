@@ -93,8 +93,8 @@ static void pk__hearing_on_message(pk_launch *l, const pk__control_message *said
     } else if (said->has_ready && said->ready && l->instance->channel) {
         pk__keeper_up(l->keeper);
     } else if (said->has_ready && said->ready) {
-        (void)pk_error_set(&why, PK_ERR_PROTOCOL, "cannot start '%s': it says that it is ready, but not where it listens",
-                           l->plugin->id);
+        (void)pk_error_set(&why, PK_ERR_PROTOCOL,
+                           "cannot start '%s': it says that it is ready, but not where it listens", l->plugin->id);
         pk__launching_fail(l, &why);
     }
 }

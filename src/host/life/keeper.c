@@ -181,7 +181,7 @@ static void pk__keeper_crashed(pk__keeper *k, const pk_error *why)
 {
     bool was_up = k->plugin->state == PK__PLUGIN_RUNNING;
     if (!was_up && k->crash_count == 0) {
-        (void)pk__keeper_move(k, PK__PLUGIN_ON_START_FAILED, why); // it never worked: whoever asked is told, that is all
+        (void)pk__keeper_move(k, PK__PLUGIN_ON_START_FAILED, why); // it never worked: who asked is told, that is all
     } else if (k->life->desc->restart.off || k->life->is_stopping) {
         (void)pk__keeper_move(k, was_up ? PK__PLUGIN_ON_EXITED : PK__PLUGIN_ON_START_FAILED, why);
     } else if (pk__keeper_count_crash(k) >= k->life->desc->restart.max) {

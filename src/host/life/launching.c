@@ -270,7 +270,8 @@ static pk_err pk__launching_run(pk_launch *l, pk_error *err)
 static pk_err pk__launching_run(pk_launch *l, pk_error *err)
 {
     if (l->plugin->path) {
-        return pk_error_set(err, PK_ERR_UNSUPPORTED, "cannot start '%s': this build starts no processes", l->plugin->id);
+        return pk_error_set(err, PK_ERR_UNSUPPORTED, "cannot start '%s': this build starts no processes",
+                            l->plugin->id);
     }
     pk_launch_listening(l, &l->plugin->endpoint);
     return PK_OK;

@@ -18,7 +18,8 @@ PK__FN pk_err pk__desc_check(const pk_manager_desc *d, pk_error *err)
     }
 #endif
     if (d->deadline.stop_ms == 1) {
-        return pk_error_set(err, PK_ERR_MISUSE, "cannot create a manager: deadline.stop_ms is too short to stop anything");
+        return pk_error_set(err, PK_ERR_MISUSE,
+                            "cannot create a manager: deadline.stop_ms is too short to stop anything");
     }
     for (size_t i = 0; i < d->interceptor_count; i++) {
         if (d->interceptors[i]->scope == PK_SCOPE_SERVE) {
@@ -30,7 +31,8 @@ PK__FN pk_err pk__desc_check(const pk_manager_desc *d, pk_error *err)
         pk_error why;
         if (!d->config[i].type || (d->config[i].data.len && pk_json_check(d->config[i].data, &why))) {
             return pk_error_set(err, PK_ERR_CONFIG, "cannot use the configuration of type '%s': %s",
-                                d->config[i].type ? d->config[i].type : "", d->config[i].type ? why.msg : "it has no name");
+                                d->config[i].type ? d->config[i].type : "",
+                                d->config[i].type ? why.msg : "it has no name");
         }
     }
     return PK_OK;

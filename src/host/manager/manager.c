@@ -47,7 +47,8 @@ PK__FN pk_err pk__manager_usable(const pk_manager *m, const char *verb, pk_error
         return pk_error_set(err, PK_ERR_MISUSE, "cannot %s: there is no manager", verb);
     }
     if (pk__fork_guard_is_child(&m->guard)) {
-        return pk_error_set(err, PK_ERR_MISUSE, "cannot %s: this is a forked child, and the manager is its parent's", verb);
+        return pk_error_set(err, PK_ERR_MISUSE, "cannot %s: this is a forked child, and the manager is its parent's",
+                            verb);
     }
     return PK_OK;
 }
@@ -118,7 +119,8 @@ static pk_err pk__manager_rooms(pk_manager *m, pk_error *err)
 {
     const pk_alloc *alloc = m->registry.alloc;
     pk__router router = pk__select_router(&m->registry);
-    pk_err rc = pk__caller_init(&m->caller, alloc, m->loop, &router, m->desc.interceptors, m->desc.interceptor_count, err);
+    pk_err rc =
+        pk__caller_init(&m->caller, alloc, m->loop, &router, m->desc.interceptors, m->desc.interceptor_count, err);
     if (rc) {
         return rc;
     }
@@ -292,8 +294,8 @@ PK_API bool pk_manager_is_stopped(const pk_manager *m)
 
 /* ---- destroy */
 
-/* Calls on other threads have their outcome, or get it now, and those threads go home: soon, as nothing is left that they
- * could wait for. */
+/* Calls on other threads have their outcome, or get it now, and those threads go home: soon, as nothing is left that
+ * they could wait for. */
 static void pk__manager_wait_empty(pk_manager *m)
 {
     pk__caller_close(&m->caller);

@@ -9,8 +9,8 @@
  *     offers.c    the server for what plugins may call here
  *     plugins.c   internal plugins; starting, stopping and listing single ones
  *
- * Life of a manager: created -> started -> stopping -> stopped -> destroyed. With a loop of its own it has a thread that
- * steps it from create to destroy; with the user's, calls on the loop's thread step it while they wait. */
+ * Life of a manager: created -> started -> stopping -> stopped -> destroyed. With a loop of its own it has a thread
+ * that steps it from create to destroy; with the user's, calls on the loop's thread step it while they wait. */
 #ifndef PK__MANAGER_H
 #define PK__MANAGER_H
 #include "../../os/atomic.h"

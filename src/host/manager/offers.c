@@ -122,8 +122,9 @@ PK__FN void pk__offers_close(pk__offers *o)
 PK__FN pk_err pk__offers_open(pk__offers *o, pk_manager *m, pk_error *err)
 {
     (void)o;
-    return m->desc.offer_count ? pk_error_set(err, PK_ERR_UNSUPPORTED, "cannot offer services: this build has no sockets")
-                               : PK_OK;
+    return m->desc.offer_count
+               ? pk_error_set(err, PK_ERR_UNSUPPORTED, "cannot offer services: this build has no sockets")
+               : PK_OK;
 }
 
 PK__FN void pk__offers_drain(pk__offers *o)

@@ -164,7 +164,8 @@ static bool pk__plugins_info(pk_mem *mem, const pk__plugin *p, pk_plugin_info *o
     out->bytes_out = p->bytes_out;
     out->start_time = p->start_time;
     return pk__plugins_copy(mem, pk_str_from(p->id), &out->id) &&
-           pk__plugins_copy(mem, pk_str_from(p->path), &out->path) && pk__plugins_copy(mem, p->version, &out->version) &&
+           pk__plugins_copy(mem, pk_str_from(p->path), &out->path) &&
+           pk__plugins_copy(mem, p->version, &out->version) &&
            pk__plugins_copy(mem, pk_str_from(pk__states_status(p)), &out->status) &&
            pk__plugins_copy(mem, pk_str_from(i && i->dialect ? i->dialect->name : ""), &out->dialect) &&
            pk__plugins_copy(mem, pk_str_from(i && i->address ? i->address : ""), &out->address) &&

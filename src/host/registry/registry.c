@@ -128,8 +128,8 @@ static pk_err pk__registry_check_offer(const pk__registry *r, const pk__plugin *
     for (const pk__service_entry *o = pk__registry_services(r, s->contract, s->type); o; o = o->same) {
         if (o->plugin->internal == p->internal) {
             return pk_error_set(err, PK_ERR_DUPLICATE,
-                                "cannot register '%s': %s plugin for type '%" PK_FMT "' already registered: '%s'", p->id,
-                                p->internal ? "internal" : "external", PK_ARG(s->type), o->plugin->id);
+                                "cannot register '%s': %s plugin for type '%" PK_FMT "' already registered: '%s'",
+                                p->id, p->internal ? "internal" : "external", PK_ARG(s->type), o->plugin->id);
         }
     }
     return PK_OK;

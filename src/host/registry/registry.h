@@ -136,7 +136,8 @@ PK__FN pk_err pk__registry_add(pk__registry *r, const char *id, const char *path
 PK__FN pk__plugin *pk__registry_find(const pk__registry *r, pk_str id);
 PK__FN pk_err pk__registry_offer(pk__registry *r, pk__plugin *p, pk__service_entry *services, size_t count,
                                  pk_error *err); // all of them, or none and an error
-PK__FN pk__service_entry *pk__registry_services(const pk__registry *r, pk_str contract, pk_str type); // a chain; "" = any
+/* A chain; type "" = any. */
+PK__FN pk__service_entry *pk__registry_services(const pk__registry *r, pk_str contract, pk_str type);
 PK__FN void pk__registry_wake(pk__registry *r, pk__plugin *p); // its waiters, and whoever waits for `changed`
 
 /* Is this a name that a plugin may have? */
