@@ -1,4 +1,4 @@
-/* size.c - how large the results are, built with -Os: the hello plugin as a stripped file, and the host's code. */
+/* size.c - how large the results are: the hello plugin as a small build, and the host's code at -Os. */
 #include "bench.h"
 
 #include <sys/stat.h>

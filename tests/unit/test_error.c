@@ -23,7 +23,11 @@ TEST(error, every_code_has_a_name_an_id_and_a_sentence_of_its_own)
             }
         }
     }
-    CHECK_STR(pk_err_id(PK_ERR_PLUGIN_NOT_FOUND), "PLUGIN_1201");
+#define CHECK_WORDS(name, number, group, kind, severity, retry, text) \
+    CHECK_STR(pk_err_name(PK_ERR_##name), "PK_ERR_" #name);           \
+    CHECK_STR(pk_err_id(PK_ERR_##name), group "_" #number);           \
+    CHECK_STR(pk_err_text(PK_ERR_##name), text);
+    PK_ERR_LIST(CHECK_WORDS)
     CHECK_STR(pk_err_name(PK_OK), "PK_OK");
     CHECK_STR(pk_err_name((pk_err)-5), "unknown error");
     CHECK(pk_err_retryable(PK_ERR_PLUGIN_CONNECTION) && !pk_err_retryable(PK_ERR_MISUSE));
@@ -36,7 +40,10 @@ TEST(error, kinds_and_statuses_agree_with_connect)
     CHECK_INT(pk_kind_status(PK_KIND_EXHAUSTED), ==, 429);
     CHECK_INT(pk_kind_status(PK_KIND_UNAUTHENTICATED), ==, 401);
     CHECK_INT(pk_kind_status((pk_kind)99), ==, 500);
+    CHECK_STR(pk_kind_name(PK_KIND_OK), "ok");
     CHECK_STR(pk_kind_name(PK_KIND_INVALID), "invalid_argument");
+    CHECK_STR(pk_kind_name(PK_KIND_UNAUTHENTICATED), "unauthenticated");
+    CHECK_STR(pk_kind_name((pk_kind)99), "unknown");
     CHECK_INT(pk_kind_from_status(404), ==, PK_KIND_NOT_FOUND);
     CHECK_INT(pk_kind_from_status(418), ==, PK_KIND_UNKNOWN);
     CHECK_INT(pk_kind_from_status(204), ==, PK_KIND_OK);

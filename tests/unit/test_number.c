@@ -154,6 +154,32 @@ TEST(number, integers_come_back_from_text)
     }
 }
 
+TEST(number, whole_numbers_come_in_every_form)
+{
+    static const struct {
+        const char *text;
+        bool fits;
+        int64_t value;
+    } rows[] = {
+        {"0", true, 0}, {"-0.0e9", true, 0}, {"1", true, 1}, {"-1.9", true, -1}, {"1.5e9", true, 1500000000},
+        {"150e-1", true, 15}, {"0.000000001e9", true, 1}, {"9.99e-1", true, 0}, {"5e-400", true, 0},
+        {"0e999999999999999999999", true, 0}, {"1e18", true, INT64_C(1000000000000000000)}, {"1e19", false, 0},
+        {"1e999999999999999999999", false, 0}, {"1e-999999999999999999999", true, 0},
+        {"9223372036854775807", true, INT64_MAX}, {"9223372036854775807.9", true, INT64_MAX},
+        {"9223372036854775808", false, 0}, {"-9223372036854775808", true, INT64_MIN},
+        {"-9223372036854775808.00", true, INT64_MIN}, {"-9223372036854775809", false, 0},
+        {"922337203685477580700e-2", true, INT64_MAX}, {"92233720368547758070", false, 0},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        CASE("%s", rows[i].text)
+        {
+            int64_t value = 77;
+            CHECK_INT(pk__number_to_whole(pk_str_from(rows[i].text), &value), ==, rows[i].fits);
+            CHECK_INT(value, ==, rows[i].fits ? rows[i].value : 77);
+        }
+    }
+}
+
 /* ---- powers of five, with a big integer made for nothing else */
 
 typedef struct big {

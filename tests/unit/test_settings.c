@@ -47,6 +47,8 @@ TEST(settings, reads_every_form_of_data)
         {"{\"type\":\"t\",\"data\":null}", "null"},
         {"{\"type\":\"t\"}", "null"},
         {"{\"type\":\"t\",\"host\":\"x\"}", "{\"type\":\"t\",\"host\":\"x\"}"}, // OCM: the entry itself
+        {"{\"a\":{\"data\":1},\"type\":\"t\",\"b\":[{}]}", "{\"a\":{\"data\":1},\"type\":\"t\",\"b\":[{}]}"},
+        {"{\"host\" : \"x\" , \"data\" : null , \"type\" : \"t\" }", "null"},
     };
     for (size_t i = 0; i < PK__COUNT(rows); i++) {
         CASE("%s", rows[i].entry) {
