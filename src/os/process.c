@@ -146,7 +146,7 @@ PK__FN int pk__process_child(void *arg)
         pk__process_fail(job, PK__STEP_GROUP);
     }
     if (desc->die_with_parent) {
-        if (PK__SYS(die_with_parent)(SIGKILL) != 0) {
+        if (PK__SYS(die_with_parent)(SIGKILL) != 0 && errno != ENOSYS) {
             pk__process_fail(job, PK__STEP_PARENT);
         }
         if (getppid() != job->parent) { // it was over before we asked

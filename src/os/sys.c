@@ -168,6 +168,11 @@ PK__FN int pk__sys_port_die_with_parent(int number)
     return prctl(PR_SET_PDEATHSIG, number);
 }
 
+PK__FN bool pk__sys_port_is_main_thread(void)
+{
+    return syscall(SYS_gettid) == (long)getpid();
+}
+
 PK__FN int pk__sys_port_pidfd_open(pid_t pid)
 {
     return (int)syscall(PK__SYS_PIDFD_OPEN, pid, 0); // close-on-exec by itself
@@ -325,6 +330,11 @@ PK__FN int pk__sys_port_die_with_parent(int number)
 {
     (void)number;
     return pk__sys_port_missing();
+}
+
+PK__FN bool pk__sys_port_is_main_thread(void)
+{
+    return false;
 }
 
 PK__FN int pk__sys_port_pidfd_open(pid_t pid)

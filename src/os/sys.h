@@ -252,6 +252,7 @@ PK__FN pid_t pk__sys_port_spawn_vm(int (*run)(void *), void *stack, size_t size,
 PK__FN int pk__sys_port_execveat(int fd, char *const *argv, char *const *env);
 PK__FN int pk__sys_port_close_range(unsigned first); // marks first and all above as close-on-exec
 PK__FN int pk__sys_port_die_with_parent(int number);
+PK__FN bool pk__sys_port_is_main_thread(void); // false also where that cannot be told
 PK__FN int pk__sys_port_default_signal(int number);
 PK__FN ssize_t pk__sys_port_getdents(int fd, void *buf, size_t cap); // as getdents64 of Linux
 PK__FN int pk__sys_port_pidfd_open(pid_t pid);

@@ -860,6 +860,21 @@ TEST(process, can_die_with_its_parent)
 }
 #endif
 
+static int cannot_die_with_parent(int number)
+{
+    (void)number;
+    errno = ENOSYS;
+    return -1;
+}
+
+TEST(process, starts_where_the_system_cannot_kill_it_with_its_parent)
+{
+    pk__spawn_desc desc = {.die_with_parent = true};
+    pk__sys.die_with_parent = cannot_die_with_parent;
+    CHECK_STR(family_run("group", &desc), "1");
+    pk__sys_reset();
+}
+
 TEST_TORTURE(process, starts_and_ends)
 {
     family f = {0};

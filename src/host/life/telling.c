@@ -234,6 +234,13 @@ PK__FN void pk__telling_clean_up(const pk_launch *l)
     }
 }
 
+/* A framework plugin knows nothing of lifelines, and a probe may not either: the system kills them when the thread ends
+ * that started them. So it has to be one that lasts: the manager's own, or the program's first. */
+static bool pk__telling_dies_with_host(const pk_launch *l)
+{
+    return (l->is_framework || l->info.probe) && (l->life->is_pinned || pk__sys_port_is_main_thread());
+}
+
 PK__FN pk_err pk__telling_prepare(pk_launch *l, pk_buf *hello, pk_error *err)
 {
     l->is_framework = l->instance && !l->plugin->speaks_plugkit;
@@ -242,7 +249,7 @@ PK__FN pk_err pk__telling_prepare(pk_launch *l, pk_buf *hello, pk_error *err)
     l->info.path = l->plugin->path;
     l->info.probe = !l->instance;
     l->info.control = !l->is_framework;
-    l->info.die_with_host = l->is_framework && l->life->is_pinned;
+    l->info.die_with_host = pk__telling_dies_with_host(l);
     l->info.loop = l->life->loop;
     pk_err rc = pk__telling_env(l, err);
     rc = rc ? rc : pk__telling_argv(l, err);
