@@ -130,7 +130,7 @@ TEST(manager, every_bad_plugin_is_named_with_its_reason_and_disturbs_nobody)
          "\"type\" should be a string"},
         {"flood", "#!/bin/sh\nhead -c 100000000 /dev/zero | tr '\\0' x\n", 0755, "rejected", "prints more than 1 MiB"},
         {"hangs", "#!/bin/sh\nexec sleep 100\n", 0755, "rejected",
-         "cannot probe 'hangs': it was not ready within 700 ms: it did not print its capabilities"},
+         "cannot probe 'hangs': it was not ready within 1500 ms: it did not print its capabilities"},
         {"noexec", "#!/no/such/interpreter\n", 0755, "rejected", "cannot start 'plugins/noexec'"},
         {"bad name", "#!/bin/sh\n", 0755, "rejected", "cannot name a plugin 'bad name'"},
         {"open", "#!/bin/sh\n", 0777, "skipped", "everybody may write to it: chmod o-w 'plugins/open'"},
@@ -138,7 +138,7 @@ TEST(manager, every_bad_plugin_is_named_with_its_reason_and_disturbs_nobody)
     world w;
     char path[300], status[64], why[256];
     prepare(&w);
-    w.desc.deadline.start_ms = 700;
+    w.desc.deadline.start_ms = 1500;
     put("plugins/good", SCRIPT("good", "", ANSWER), 0755);
     put("plugins/README", "text", 0644);
     put("plugins/notes.txt", "text", 0644);
@@ -150,6 +150,9 @@ TEST(manager, every_bad_plugin_is_named_with_its_reason_and_disturbs_nobody)
     }
     start(&w);
     for (size_t i = 0; i < PK__COUNT(rows); i++) {
+        if (strcmp(rows[i].id, "noexec") == 0 && getenv("TEST_VALGRIND")) {
+            continue; // it cannot fail an execve
+        }
         CASE("%s", rows[i].id)
         {
             look(&w, rows[i].id, status, why);
@@ -176,11 +179,8 @@ TEST(manager, what_is_missing_may_have_been_skipped_and_a_method_may_not_exist)
     start(&w);
     CHECK_ERR(call(&w, "hello", 1000, &err), PK_ERR_PLUGIN_NOT_FOUND);
     CHECK_CONTAINS(err.msg, "no plugin found for contract 'c'; 'hello' was skipped: it is not executable: chmod +x");
-    for (int i = 0; i < 100 && !strstr(w.events, "skipped"); i++) {
-        usleep(10000); // the event comes from the manager's thread
-    }
+    stop(&w); // the event comes from the manager's thread, at the latest now
     CHECK_CONTAINS(w.events, "hello:plugin.skipped");
-    stop(&w);
 }
 
 TEST(manager, two_files_with_one_id_and_odd_directories)
