@@ -29,6 +29,7 @@ TEST(error_body, stays_json_whatever_the_message_holds)
         (void)pk_error_set(&e, PK_ERR_OS, "x");
         memset(e.msg, c, sizeof(e.msg) - 1);
         memset(e.app_code, c, sizeof(e.app_code) - 1);
+        e.msg[sizeof(e.msg) - 1] = e.app_code[sizeof(e.app_code) - 1] = '\0';
         size_t len = pk__error_body_write(out, &e);
         CHECK_UINT(len, <, sizeof(out));
         pk_str text = {out, len};

@@ -323,10 +323,10 @@ TEST(life, one_that_is_never_ready_is_killed_at_the_deadline)
     pk_error err;
     prepare(&w);
     w.never_ready = true;
-    w.desc.deadline.start_ms = 20;
+    w.desc.deadline.start_ms = 400; // for the probe, too
     REQUIRE_OK(open_world(&w));
     CHECK_ERR(call(&w, &err), PK_ERR_PLUGIN_TIMEOUT);
-    CHECK_CONTAINS(err.msg, "'p': it was not ready within 20 ms: it did not say where it listens");
+    CHECK_CONTAINS(err.msg, "'p': it was not ready within 400 ms: it did not say where it listens");
     CHECK_INT(w.stops[2], >=, 1);
     close_world(&w);
 }
