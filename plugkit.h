@@ -2810,6 +2810,7 @@ PK__FN pid_t pk__sys_port_spawn_vm(int (*run)(void *), void *stack, size_t size,
 PK__FN int pk__sys_port_execveat(int fd, char *const *argv, char *const *env);
 PK__FN int pk__sys_port_close_range(unsigned first); // marks first and all above as close-on-exec
 PK__FN int pk__sys_port_die_with_parent(int number);
+PK__FN bool pk__sys_port_is_main_thread(void); // false also where that cannot be told
 PK__FN int pk__sys_port_default_signal(int number);
 PK__FN ssize_t pk__sys_port_getdents(int fd, void *buf, size_t cap); // as getdents64 of Linux
 PK__FN int pk__sys_port_pidfd_open(pid_t pid);
@@ -3379,7 +3380,7 @@ typedef struct pk__spawn_desc {
     size_t fd_count;
     const char *cwd;         // NULL = ours
     pid_t group;             // 0 = a new one, led by the child
-    bool die_with_parent;    // SIGKILL when the thread that spawned it ends: only for a thread that lives on
+    bool die_with_parent;    // SIGKILL when the thread that spawned it ends: only for a thread that lives on. Linux
 } pk__spawn_desc;
 
 /* Zeroed = none. Caller's memory, not moved while it is watched. */
@@ -3591,6 +3592,11 @@ PK__FN int pk__sys_port_die_with_parent(int number)
     return prctl(PR_SET_PDEATHSIG, number);
 }
 
+PK__FN bool pk__sys_port_is_main_thread(void)
+{
+    return syscall(SYS_gettid) == (long)getpid();
+}
+
 PK__FN int pk__sys_port_pidfd_open(pid_t pid)
 {
     return (int)syscall(PK__SYS_PIDFD_OPEN, pid, 0); // close-on-exec by itself
@@ -3748,6 +3754,11 @@ PK__FN int pk__sys_port_die_with_parent(int number)
 {
     (void)number;
     return pk__sys_port_missing();
+}
+
+PK__FN bool pk__sys_port_is_main_thread(void)
+{
+    return false;
 }
 
 PK__FN int pk__sys_port_pidfd_open(pid_t pid)
@@ -6834,7 +6845,7 @@ PK__FN int pk__process_child(void *arg)
         pk__process_fail(job, PK__STEP_GROUP);
     }
     if (desc->die_with_parent) {
-        if (PK__SYS(die_with_parent)(SIGKILL) != 0) {
+        if (PK__SYS(die_with_parent)(SIGKILL) != 0 && errno != ENOSYS) {
             pk__process_fail(job, PK__STEP_PARENT);
         }
         if (getppid() != job->parent) { // it was over before we asked
@@ -19468,7 +19479,7 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 19472 "plugkit.h"
+#line 19483 "plugkit.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -22798,6 +22809,13 @@ PK__FN void pk__telling_clean_up(const pk_launch *l)
     }
 }
 
+/* A framework plugin knows nothing of lifelines, and a probe may not either: the system kills them when the thread ends
+ * that started them. So it has to be one that lasts: the manager's own, or the program's first. */
+static bool pk__telling_dies_with_host(const pk_launch *l)
+{
+    return (l->is_framework || l->info.probe) && (l->life->is_pinned || pk__sys_port_is_main_thread());
+}
+
 PK__FN pk_err pk__telling_prepare(pk_launch *l, pk_buf *hello, pk_error *err)
 {
     l->is_framework = l->instance && !l->plugin->speaks_plugkit;
@@ -22806,7 +22824,7 @@ PK__FN pk_err pk__telling_prepare(pk_launch *l, pk_buf *hello, pk_error *err)
     l->info.path = l->plugin->path;
     l->info.probe = !l->instance;
     l->info.control = !l->is_framework;
-    l->info.die_with_host = l->is_framework && l->life->is_pinned;
+    l->info.die_with_host = pk__telling_dies_with_host(l);
     l->info.loop = l->life->loop;
     pk_err rc = pk__telling_env(l, err);
     rc = rc ? rc : pk__telling_argv(l, err);
@@ -25493,7 +25511,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 }
 
 #ifdef PLUGKIT_LINES
-#line 25497 "plugkit.h"
+#line 25515 "plugkit.h"
 #endif
 
 #ifndef PLUGKIT_TEST

@@ -2689,6 +2689,7 @@ PK__FN pid_t pk__sys_port_spawn_vm(int (*run)(void *), void *stack, size_t size,
 PK__FN int pk__sys_port_execveat(int fd, char *const *argv, char *const *env);
 PK__FN int pk__sys_port_close_range(unsigned first); // marks first and all above as close-on-exec
 PK__FN int pk__sys_port_die_with_parent(int number);
+PK__FN bool pk__sys_port_is_main_thread(void); // false also where that cannot be told
 PK__FN int pk__sys_port_default_signal(int number);
 PK__FN ssize_t pk__sys_port_getdents(int fd, void *buf, size_t cap); // as getdents64 of Linux
 PK__FN int pk__sys_port_pidfd_open(pid_t pid);
@@ -3258,7 +3259,7 @@ typedef struct pk__spawn_desc {
     size_t fd_count;
     const char *cwd;         // NULL = ours
     pid_t group;             // 0 = a new one, led by the child
-    bool die_with_parent;    // SIGKILL when the thread that spawned it ends: only for a thread that lives on
+    bool die_with_parent;    // SIGKILL when the thread that spawned it ends: only for a thread that lives on. Linux
 } pk__spawn_desc;
 
 /* Zeroed = none. Caller's memory, not moved while it is watched. */
@@ -3470,6 +3471,11 @@ PK__FN int pk__sys_port_die_with_parent(int number)
     return prctl(PR_SET_PDEATHSIG, number);
 }
 
+PK__FN bool pk__sys_port_is_main_thread(void)
+{
+    return syscall(SYS_gettid) == (long)getpid();
+}
+
 PK__FN int pk__sys_port_pidfd_open(pid_t pid)
 {
     return (int)syscall(PK__SYS_PIDFD_OPEN, pid, 0); // close-on-exec by itself
@@ -3627,6 +3633,11 @@ PK__FN int pk__sys_port_die_with_parent(int number)
 {
     (void)number;
     return pk__sys_port_missing();
+}
+
+PK__FN bool pk__sys_port_is_main_thread(void)
+{
+    return false;
 }
 
 PK__FN int pk__sys_port_pidfd_open(pid_t pid)
@@ -6713,7 +6724,7 @@ PK__FN int pk__process_child(void *arg)
         pk__process_fail(job, PK__STEP_GROUP);
     }
     if (desc->die_with_parent) {
-        if (PK__SYS(die_with_parent)(SIGKILL) != 0) {
+        if (PK__SYS(die_with_parent)(SIGKILL) != 0 && errno != ENOSYS) {
             pk__process_fail(job, PK__STEP_PARENT);
         }
         if (getppid() != job->parent) { // it was over before we asked
@@ -19347,7 +19358,7 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 19351 "plugkit_sdk.h"
+#line 19362 "plugkit_sdk.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -22000,7 +22011,7 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 22004 "plugkit_sdk.h"
+#line 22015 "plugkit_sdk.h"
 #endif
 
 #ifndef PLUGKIT_TEST
