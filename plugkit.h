@@ -22705,6 +22705,10 @@ static pk_err pk__telling_listen(pk_launch *l, pk_str *out, pk_error *err)
         return PK_OK;
     }
     pk_str path = pk_mem_printf(&l->mem, "%s/%s.sock", l->life->runtime_dir, l->instance->name);
+    if (path.ptr && path.len > PK__ADDRESS_PATH_MAX) { // the number tells those apart whose names begin alike
+        path = pk_mem_printf(&l->mem, "%s/%.8s-%lx-%lu.sock", l->life->runtime_dir, l->plugin->id,
+                             (unsigned long)(l->plugin->handle & 0xffffffffu), (unsigned long)l->keeper->serial);
+    }
     *out = pk_mem_printf(&l->mem, "http+unix://%s", path.ptr ? path.ptr : "");
     if (!path.ptr || !out->ptr) {
         return pk__error_memory(err, "write the plugin's configuration");
@@ -23989,12 +23993,16 @@ PK__FN void pk__health_end(pk_launch *l)
     }
 }
 
+/* The exit tells more than the answer, and many plugins end before they have answered. But one that cannot be reached
+ * has not heard us. */
 static void pk__health_on_shutdown(void *user, pk_call call, pk_reply *reply, const pk_error *err)
 {
-    (void)user; // the exit tells more than the answer, and many plugins end before they have answered
+    pk_launch *l = (pk_launch *)user;
     (void)call;
     (void)reply;
-    (void)err;
+    if (err && err->code == PK_ERR_PLUGIN_CONNECTION && err->sent == PK_SENT_NO && l->step == PK__LAUNCH_ASKED) {
+        pk__launching_signal(l, l->is_framework ? 1 : 0);
+    }
 }
 
 PK__FN void pk__health_shutdown(pk_launch *l)
@@ -24003,7 +24011,7 @@ PK__FN void pk__health_shutdown(pk_launch *l)
     const pk_dialect *d = l->instance->dialect;
     bool asked = false;
     if (d && (d->flags & PK_DIALECT_HEALTH) && l->launcher) {
-        asked = pk__health_call(l, "POST /shutdown", l->life->desc->deadline.stop_ms, pk__health_on_shutdown, NULL,
+        asked = pk__health_call(l, "POST /shutdown", l->life->desc->deadline.stop_ms, pk__health_on_shutdown, l,
                                 NULL, &why) == PK_OK;
     } else if (l->launcher && l->launcher->send && !l->is_framework) {
         asked = l->launcher->send(l->state, PK_STR("{\"shutdown\":true}\n"), &why) == PK_OK;
@@ -25511,7 +25519,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 }
 
 #ifdef PLUGKIT_LINES
-#line 25515 "plugkit.h"
+#line 25523 "plugkit.h"
 #endif
 
 #ifndef PLUGKIT_TEST

@@ -145,3 +145,6 @@ def driven(driven_program, host, free_dir, request):
     yield start
     for one in started:
         one.hang_up()
+    for one in started:
+        if one.run and not one.run.killed:
+            one.run.process.ended.wait(PATIENCE)

@@ -241,7 +241,8 @@ def dies(plugin, when="/die", how="kill", after=0):
     def answer(connection, request):
         if request.path == "/fine":
             ok(connection, b'"fine"')
-        elif request.path != when:
+            return
+        if request.path != when:
             time.sleep(1000)
         time.sleep(after)
         if how == "kill":

@@ -179,12 +179,16 @@ PK__FN void pk__health_end(pk_launch *l)
     }
 }
 
+/* The exit tells more than the answer, and many plugins end before they have answered. But one that cannot be reached
+ * has not heard us. */
 static void pk__health_on_shutdown(void *user, pk_call call, pk_reply *reply, const pk_error *err)
 {
-    (void)user; // the exit tells more than the answer, and many plugins end before they have answered
+    pk_launch *l = (pk_launch *)user;
     (void)call;
     (void)reply;
-    (void)err;
+    if (err && err->code == PK_ERR_PLUGIN_CONNECTION && err->sent == PK_SENT_NO && l->step == PK__LAUNCH_ASKED) {
+        pk__launching_signal(l, l->is_framework ? 1 : 0);
+    }
 }
 
 PK__FN void pk__health_shutdown(pk_launch *l)
@@ -193,7 +197,7 @@ PK__FN void pk__health_shutdown(pk_launch *l)
     const pk_dialect *d = l->instance->dialect;
     bool asked = false;
     if (d && (d->flags & PK_DIALECT_HEALTH) && l->launcher) {
-        asked = pk__health_call(l, "POST /shutdown", l->life->desc->deadline.stop_ms, pk__health_on_shutdown, NULL,
+        asked = pk__health_call(l, "POST /shutdown", l->life->desc->deadline.stop_ms, pk__health_on_shutdown, l,
                                 NULL, &why) == PK_OK;
     } else if (l->launcher && l->launcher->send && !l->is_framework) {
         asked = l->launcher->send(l->state, PK_STR("{\"shutdown\":true}\n"), &why) == PK_OK;

@@ -130,6 +130,10 @@ static pk_err pk__telling_listen(pk_launch *l, pk_str *out, pk_error *err)
         return PK_OK;
     }
     pk_str path = pk_mem_printf(&l->mem, "%s/%s.sock", l->life->runtime_dir, l->instance->name);
+    if (path.ptr && path.len > PK__ADDRESS_PATH_MAX) { // the number tells those apart whose names begin alike
+        path = pk_mem_printf(&l->mem, "%s/%.8s-%lx-%lu.sock", l->life->runtime_dir, l->plugin->id,
+                             (unsigned long)(l->plugin->handle & 0xffffffffu), (unsigned long)l->keeper->serial);
+    }
     *out = pk_mem_printf(&l->mem, "http+unix://%s", path.ptr ? path.ptr : "");
     if (!path.ptr || !out->ptr) {
         return pk__error_memory(err, "write the plugin's configuration");
