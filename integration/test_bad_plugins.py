@@ -334,7 +334,7 @@ def test_a_grandchild_that_holds_the_pipes_holds_nobody_up(driven, plugins, free
 
     assert host.stop("leaves-a-grandchild")["error"] == ""
 
-    if session:  # it has left the group, and is nobody's any more: docs/security.md
+    if session:  # it has left the group, and is nobody's any more: SECURITY.md
         assert is_alive(pid_in(file))
         os.kill(pid_in(file), signal.SIGKILL)
     wait_until(lambda: not is_alive(pid_in(file)), "the grandchild to end")
