@@ -581,7 +581,8 @@ def build(pytestconfig, tmp_path_factory):
     """build(source, *flags, sources=(), std="c11"): compiles a program and gives its path.
 
     Files that end in .cpp are C++11. The same program is compiled once, also by tests that run in parallel: what it
-    was made of is its name. Warnings are errors. Flags that begin with -l go to the linker.
+    was made of is its name. Warnings are errors. Flags that begin with -l go to the linker, and
+    those that begin with -fsanitize to both.
     """
     kept, cache = os.environ.get("PLUGKIT_BUILD_DIR"), getattr(pytestconfig, "cache", None)
     folder = pathlib.Path(kept or (cache.mkdir("plugkit") if cache else tmp_path_factory.mktemp("build"))).absolute()
@@ -620,7 +621,7 @@ def build(pytestconfig, tmp_path_factory):
                 linker = next((compiler(file) for file in files if file.endswith(".cpp")), compiler(files[0]))
                 half = place / ".half"
                 run([*linker, *shlex.split(os.environ.get("CFLAGS", "")), "-o", str(half), *objects, "-pthread",
-                     *libraries])
+                     *(flag for flag in flags if flag.startswith("-fsanitize")), *libraries])
                 half.replace(program)
         return program
 

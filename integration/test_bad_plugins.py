@@ -22,8 +22,19 @@ sys.path.insert(0, str(ROOT / "integration" / "plugins"))
 from bad_plugin import install  # noqa: E402
 
 CONNECTION, FAULT, HTTP, LIMIT, TIMEOUT, PROTOCOL, START, ENDPOINT, EXEC = (
-    f"PK_ERR_{name}" for name in ("PLUGIN_CONNECTION", "PLUGIN_FAULT", "HTTP", "LIMIT", "PLUGIN_TIMEOUT", "PROTOCOL",
-                                  "START", "BAD_ENDPOINT", "EXEC"))
+    f"PK_ERR_{name}"
+    for name in (
+        "PLUGIN_CONNECTION",
+        "PLUGIN_FAULT",
+        "HTTP",
+        "LIMIT",
+        "PLUGIN_TIMEOUT",
+        "PROTOCOL",
+        "START",
+        "BAD_ENDPOINT",
+        "EXEC",
+    )
+)
 NO, MAYBE, ANSWERED = range(3)  # pk_sent
 
 
@@ -71,54 +82,168 @@ OK = "HTTP/1.1 200 OK\r\n"
 CUT = "cannot call '{}': cannot read the answer: it was cut off: the connection was closed"
 
 ANSWERS = {  # manner, settings, then what comes of it
-    "s500": ("says", {"text": 'HTTP/1.1 500 Oops\r\nContent-Type: application/json\r\nContent-Length: 38\r\n\r\n'
-                              '{"message":"no disk","statusCode":500}'},
-             FAULT, "cannot call '{}': 500 Internal Server Error: no disk", ANSWERED),
-    "text": ("says", {"text": "HTTP/1.1 500 Oops\r\nContent-Length: 17\r\n\r\n<b>\x1b[31mred</b>\n\x01"},
-             FAULT, r"cannot call '{}': 500 Internal Server Error: <b>\\x1b\[31mred</b>\\x0a\\x01", ANSWERED),
-    "moved": ("says", {"text": "HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n"},
-              FAULT, "cannot call '{}': 302 Found", ANSWERED),
-    "upgrade": ("says", {"text": "HTTP/1.1 101 Now\r\n\r\n"},
-                HTTP, "cannot call '{}': cannot read the answer: it switches protocols, which nobody asked for", MAYBE),
+    "s500": (
+        "says",
+        {
+            "text": 'HTTP/1.1 500 Oops\r\nContent-Type: application/json\r\nContent-Length: 38\r\n\r\n'
+            '{"message":"no disk","statusCode":500}'
+        },
+        FAULT,
+        "cannot call '{}': 500 Internal Server Error: no disk",
+        ANSWERED,
+    ),
+    "text": (
+        "says",
+        {"text": "HTTP/1.1 500 Oops\r\nContent-Length: 17\r\n\r\n<b>\x1b[31mred</b>\n\x01"},
+        FAULT,
+        r"cannot call '{}': 500 Internal Server Error: <b>\\x1b\[31mred</b>\\x0a\\x01",
+        ANSWERED,
+    ),
+    "moved": (
+        "says",
+        {"text": "HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n"},
+        FAULT,
+        "cannot call '{}': 302 Found",
+        ANSWERED,
+    ),
+    "upgrade": (
+        "says",
+        {"text": "HTTP/1.1 101 Now\r\n\r\n"},
+        HTTP,
+        "cannot call '{}': cannot read the answer: it switches protocols, which nobody asked for",
+        MAYBE,
+    ),
     "mid-body": ("says", {"text": OK + "Content-Length: 100\r\n\r\nabc", "then": "close"}, CONNECTION, CUT, ANSWERED),
     "mid-head": ("says", {"text": OK + "Content-Le", "then": "close"}, CONNECTION, CUT, MAYBE),
-    "mid-chunk": ("says", {"text": OK + "Transfer-Encoding: chunked\r\n\r\n5\r\nab", "then": "close"},
-                  CONNECTION, CUT, ANSWERED),
-    "closes": ("says", {"text": "", "then": "close"},
-               CONNECTION, "cannot call '{}': cannot read the answer: it did not come: the connection was closed", MAYBE),
-    "bad-chunk": ("says", {"text": OK + "Transfer-Encoding: chunked\r\n\r\nzz\r\nabc\r\n"},
-                  HTTP, "cannot call '{}': cannot read the answer: malformed chunk size", ANSWERED),
-    "minus": ("says", {"text": OK + "Content-Length: -5\r\n\r\nabc"},
-              HTTP, "cannot call '{}': cannot read the answer: malformed Content-Length", MAYBE),
-    "two-lengths": ("says", {"text": OK + "Content-Length: 3\r\nContent-Length: 4\r\n\r\nabc"},
-                    HTTP, "cannot call '{}': cannot read the answer: more than one Content-Length", MAYBE),
-    "both": ("says", {"text": OK + "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"},
-             HTTP, "cannot call '{}': cannot read the answer: Content-Length together with Transfer-Encoding", MAYBE),
-    "20-digits": ("says", {"text": OK + "Content-Length: 99999999999999999999\r\n\r\nabc"},
-                  HTTP, "cannot call '{}': cannot read the answer: malformed Content-Length", MAYBE),
-    "too-short": ("says", {"text": OK + "Content-Length: 999999999999999999\r\n\r\nabc", "then": "wait"},
-                  TIMEOUT, "cannot call '{}': .*the deadline passed", ANSWERED),
-    "big-head": ("says", {"text": OK + f"X-Long: {'y' * 17000}\r\n\r\n"},
-                 HTTP, "cannot call '{}': cannot read the answer: header is too large", MAYBE),
-    "many-fields": ("says", {"text": OK + "A: b\r\n" * 150 + "\r\n"},
-                    HTTP, "cannot call '{}': cannot read the answer: too many header fields", MAYBE),
-    "garbage": ("says", {"text": "\x00\x01\xff\xfeSSH-2.0-OpenSSH\r\n\r\n"},
-                HTTP, "cannot call '{}': cannot read the answer: not an HTTP message", MAYBE),
-    "words": ("says", {"text": "hello there, this is no http\n"},
-              HTTP, "cannot call '{}': cannot read the answer: not an HTTP message", MAYBE),
+    "mid-chunk": (
+        "says",
+        {"text": OK + "Transfer-Encoding: chunked\r\n\r\n5\r\nab", "then": "close"},
+        CONNECTION,
+        CUT,
+        ANSWERED,
+    ),
+    "closes": (
+        "says",
+        {"text": "", "then": "close"},
+        CONNECTION,
+        "cannot call '{}': cannot read the answer: it did not come: the connection was closed",
+        MAYBE,
+    ),
+    "bad-chunk": (
+        "says",
+        {"text": OK + "Transfer-Encoding: chunked\r\n\r\nzz\r\nabc\r\n"},
+        HTTP,
+        "cannot call '{}': cannot read the answer: malformed chunk size",
+        ANSWERED,
+    ),
+    "minus": (
+        "says",
+        {"text": OK + "Content-Length: -5\r\n\r\nabc"},
+        HTTP,
+        "cannot call '{}': cannot read the answer: malformed Content-Length",
+        MAYBE,
+    ),
+    "two-lengths": (
+        "says",
+        {"text": OK + "Content-Length: 3\r\nContent-Length: 4\r\n\r\nabc"},
+        HTTP,
+        "cannot call '{}': cannot read the answer: more than one Content-Length",
+        MAYBE,
+    ),
+    "both": (
+        "says",
+        {"text": OK + "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"},
+        HTTP,
+        "cannot call '{}': cannot read the answer: Content-Length together with Transfer-Encoding",
+        MAYBE,
+    ),
+    "20-digits": (
+        "says",
+        {"text": OK + "Content-Length: 99999999999999999999\r\n\r\nabc"},
+        HTTP,
+        "cannot call '{}': cannot read the answer: malformed Content-Length",
+        MAYBE,
+    ),
+    "too-short": (
+        "says",
+        {"text": OK + "Content-Length: 999999999999999999\r\n\r\nabc", "then": "wait"},
+        TIMEOUT,
+        "cannot call '{}': .*the deadline passed",
+        ANSWERED,
+    ),
+    "big-head": (
+        "says",
+        {"text": OK + f"X-Long: {'y' * 17000}\r\n\r\n"},
+        HTTP,
+        "cannot call '{}': cannot read the answer: header is too large",
+        MAYBE,
+    ),
+    "many-fields": (
+        "says",
+        {"text": OK + "A: b\r\n" * 150 + "\r\n"},
+        HTTP,
+        "cannot call '{}': cannot read the answer: too many header fields",
+        MAYBE,
+    ),
+    "garbage": (
+        "says",
+        {"text": "\x00\x01\xff\xfeSSH-2.0-OpenSSH\r\n\r\n"},
+        HTTP,
+        "cannot call '{}': cannot read the answer: not an HTTP message",
+        MAYBE,
+    ),
+    "words": (
+        "says",
+        {"text": "hello there, this is no http\n"},
+        HTTP,
+        "cannot call '{}': cannot read the answer: not an HTTP message",
+        MAYBE,
+    ),
     "never": ("never-answers", {}, TIMEOUT, "cannot call '{}': .*the deadline passed", MAYBE),
     "drips": ("dribbles", {"pause": 0.2}, TIMEOUT, "cannot call '{}': .*the deadline passed", MAYBE),
-    "drips-body": ("dribbles", {"pause": 0.2, "at_once": 50}, TIMEOUT, "cannot call '{}': .*the deadline passed", ANSWERED),
-    "much": ("answers-much", {"size": 9 << 20}, LIMIT, "cannot take the answer of '{}': more than 8388608 bytes", ANSWERED),
-    "much-chunked": ("answers-much", {"size": 9 << 20, "chunked": True},
-                     LIMIT, "cannot take the answer of '{}': more than 8388608 bytes", ANSWERED),
-    "much-unsaid": ("answers-much", {"size": 9 << 20, "said": False},
-                    LIMIT, "cannot take the answer of '{}': more than 8388608 bytes", ANSWERED),
-    "early-no": ("answers-before-it-reads", {"status": 413}, FAULT, "cannot call '{}': 413 Content Too Large: early!",
-                 ANSWERED),
+    "drips-body": (
+        "dribbles",
+        {"pause": 0.2, "at_once": 50},
+        TIMEOUT,
+        "cannot call '{}': .*the deadline passed",
+        ANSWERED,
+    ),
+    "much": (
+        "answers-much",
+        {"size": 9 << 20},
+        LIMIT,
+        "cannot take the answer of '{}': more than 8388608 bytes",
+        ANSWERED,
+    ),
+    "much-chunked": (
+        "answers-much",
+        {"size": 9 << 20, "chunked": True},
+        LIMIT,
+        "cannot take the answer of '{}': more than 8388608 bytes",
+        ANSWERED,
+    ),
+    "much-unsaid": (
+        "answers-much",
+        {"size": 9 << 20, "said": False},
+        LIMIT,
+        "cannot take the answer of '{}': more than 8388608 bytes",
+        ANSWERED,
+    ),
+    "early-no": (
+        "answers-before-it-reads",
+        {"status": 413},
+        FAULT,
+        "cannot call '{}': 413 Content Too Large: early!",
+        ANSWERED,
+    ),
     "killed": ("dies", {}, CONNECTION, "cannot call '{}': .*", MAYBE),
-    "unreachable": ("forgets-to-listen", {},
-                    CONNECTION, r"cannot call '{}': cannot connect to '.*/{}-\d\.sock': No such file or directory", NO),
+    "unreachable": (
+        "forgets-to-listen",
+        {},
+        CONNECTION,
+        r"cannot call '{}': cannot connect to '.*/{}-\d\.sock': No such file or directory",
+        NO,
+    ),
 }
 
 
@@ -128,9 +253,11 @@ def test_bad_answers(driven, plugins):
     host = driven(dir=plugins, stop_ms=2000)
     before = host.fds()
 
-    check_all(host, {name: (code, sentence.replace("{}", name), sent)
-                     for name, (_, _, code, sentence, sent) in ANSWERS.items()},
-              lambda name: host.begin(name, "POST /die", timeout_ms=3000, size=1 << 20 if name == "early-no" else 1000))
+    check_all(
+        host,
+        {name: (code, sentence.replace("{}", name), sent) for name, (_, _, code, sentence, sent) in ANSWERS.items()},
+        lambda name: host.begin(name, "POST /die", timeout_ms=3000, size=1 << 20 if name == "early-no" else 1000),
+    )
 
     for name in ANSWERS:
         host.stop(name)
@@ -142,12 +269,18 @@ def test_bad_answers(driven, plugins):
 
 def test_answers_that_are_odd_and_good(driven, plugins):
     """What a client must take, and what must not spoil the next call."""
-    odd = {"interim": {"text": "HTTP/1.1 100 Continue\r\n\r\n" + OK + 'Content-Length: 6\r\n\r\n"fine"'},
-           "no-length": {"text": OK + '\r\n"fine"', "then": "close"},
-           "chunked": {"text": OK + 'Transfer-Encoding: chunked\r\n\r\n6;x=y\r\n"fine"\r\n0\r\nX: trailer\r\n\r\n'}}
+    odd = {
+        "interim": {"text": "HTTP/1.1 100 Continue\r\n\r\n" + OK + 'Content-Length: 6\r\n\r\n"fine"'},
+        "no-length": {"text": OK + '\r\n"fine"', "then": "close"},
+        "chunked": {"text": OK + 'Transfer-Encoding: chunked\r\n\r\n6;x=y\r\n"fine"\r\n0\r\nX: trailer\r\n\r\n'},
+    }
     for name, settings in odd.items():
         install(plugins, "says", name=name, **settings)
-    install(plugins, "says-once", text=OK + 'Content-Length: 6\r\n\r\n"fine"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nPOISON')
+    install(
+        plugins,
+        "says-once",
+        text=OK + 'Content-Length: 6\r\n\r\n"fine"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nPOISON',
+    )
     install(plugins, "answers-before-it-reads", name="early")
     host = driven(dir=plugins)
 
@@ -166,7 +299,9 @@ def test_one_that_dies_takes_its_own_calls_along_and_no_others(driven, plugins):
     host.start("victim")
     others = [host.begin("other", timeout_ms=60000) for _ in range(3)]
     calls = [host.begin("victim", "POST /wait", **{"async": number % 2 == 1}) for number in range(6)]
-    wait_until(lambda: host.plugin("victim")["in_flight"] == 6 and host.plugin("other")["in_flight"] == 3, "all calls")
+    wait_until(
+        lambda: host.plugin("victim")["in_flight"] == 6 and host.plugin("other")["in_flight"] == 3, "all calls"
+    )
 
     fatal = host.begin("victim", "POST /die")
 
@@ -193,7 +328,10 @@ def test_last_words_and_giving_up(driven, plugins):
     why = "the plugin 'talks' crashed: exit status 3: first I stumbled | then I fell"
     assert host.event("plugin.failed", "talks")["why"] == why
     answer = host.call("talks")
-    assert (answer["error"], answer["msg"]) == ("PK_ERR_PLUGIN_DISABLED", f"cannot call 'talks': it failed too often: {why}")
+    assert (answer["error"], answer["msg"]) == (
+        "PK_ERR_PLUGIN_DISABLED",
+        f"cannot call 'talks': it failed too often: {why}",
+    )
     assert host.start("talks")["error"] == ""  # by hand it may try again
     assert good(host.call("talks", "POST /fine"))
     host.end()
@@ -229,30 +367,85 @@ WAITED = "it was not ready within 1500 ms"
 NOT_UNDERSTOOD = "cannot understand the plugin '{}': cannot "
 
 STARTS = {
-    "never": ("never-ready", {"words": "still looking for the disk"},
-              TIMEOUT, f"cannot start '{{}}': {WAITED}: it did not say where it listens: still looking for the disk"),
-    "half": ("says-lines", {"lines": ['{"listening":"%"}']},
-             TIMEOUT, f"cannot start '{{}}': {WAITED}: it did not say that it is ready"),
-    "exits": ("exits-at-once", {"status": 3, "words": "no license"}, START, "cannot start '{}': exit status 3: no license"),
-    "accents": ("exits-at-once", {"status": 3, "words": "é€" * 300}, START, "cannot start '{}': exit status 3: .*€.*"),
-    "exits-well": ("says-lines", {"lines": ["{}"], "then": "exit"}, START,
-                   "cannot start '{}': it ended before it was ready: exit status 0"),
-    "complains": ("says-lines", {"lines": ['{"error":"no \\u001b[31mlicense","code":"L1"}']},
-                  START, r"cannot start '{}': no \\x1b\[31mlicense"),
-    "nowhere": ("says-lines", {"lines": ['{"ready":true}']},
-                PROTOCOL, "cannot start '{}': it says that it is ready, but not where it listens"),
-    "pigeon": ("says-lines", {"lines": ['{"listening":"carrier pigeon"}']},
-               ENDPOINT, "cannot talk to '{}': cannot use address 'carrier pigeon': .*"),
-    "long": ("says-lines", {"lines": ['{"listening":"http+unix:///%s"}' % ("x" * 200)]},
-             ENDPOINT, r"cannot talk to '{}': cannot use address 'http\+unix:///x*\.\.\.': the socket path has 201 bytes, "
-                       "and 107 is the most that fits"),
-    "number": ("says-lines", {"lines": ['{"listening":7}']},
-               PROTOCOL, NOT_UNDERSTOOD + "decode a control line: listening: expected string, got 7"),
-    "no-json": ("says-lines", {"lines": ["hello"]}, PROTOCOL, NOT_UNDERSTOOD + 'decode a control line: .* near "hello"'),
-    "array": ("says-lines", {"lines": ["[1,2]"]},
-              PROTOCOL, NOT_UNDERSTOOD + r"decode a control line: expected object, got \[1,2\]"),
-    "endless": ("floods-control", {"size": 1},
-                PROTOCOL, NOT_UNDERSTOOD + "read a control line: it has more than 8388608 bytes"),
+    "never": (
+        "never-ready",
+        {"words": "still looking for the disk"},
+        TIMEOUT,
+        f"cannot start '{{}}': {WAITED}: it did not say where it listens: still looking for the disk",
+    ),
+    "half": (
+        "says-lines",
+        {"lines": ['{"listening":"%"}']},
+        TIMEOUT,
+        f"cannot start '{{}}': {WAITED}: it did not say that it is ready",
+    ),
+    "exits": (
+        "exits-at-once",
+        {"status": 3, "words": "no license"},
+        START,
+        "cannot start '{}': exit status 3: no license",
+    ),
+    "accents": (
+        "exits-at-once",
+        {"status": 3, "words": "é€" * 300},
+        START,
+        "cannot start '{}': exit status 3: .*€.*",
+    ),
+    "exits-well": (
+        "says-lines",
+        {"lines": ["{}"], "then": "exit"},
+        START,
+        "cannot start '{}': it ended before it was ready: exit status 0",
+    ),
+    "complains": (
+        "says-lines",
+        {"lines": ['{"error":"no \\u001b[31mlicense","code":"L1"}']},
+        START,
+        r"cannot start '{}': no \\x1b\[31mlicense",
+    ),
+    "nowhere": (
+        "says-lines",
+        {"lines": ['{"ready":true}']},
+        PROTOCOL,
+        "cannot start '{}': it says that it is ready, but not where it listens",
+    ),
+    "pigeon": (
+        "says-lines",
+        {"lines": ['{"listening":"carrier pigeon"}']},
+        ENDPOINT,
+        "cannot talk to '{}': cannot use address 'carrier pigeon': .*",
+    ),
+    "long": (
+        "says-lines",
+        {"lines": ['{"listening":"http+unix:///%s"}' % ("x" * 200)]},
+        ENDPOINT,
+        r"cannot talk to '{}': cannot use address 'http\+unix:///x*\.\.\.': the socket path has 201 bytes, "
+        "and 107 is the most that fits",
+    ),
+    "number": (
+        "says-lines",
+        {"lines": ['{"listening":7}']},
+        PROTOCOL,
+        NOT_UNDERSTOOD + "decode a control line: listening: expected string, got 7",
+    ),
+    "no-json": (
+        "says-lines",
+        {"lines": ["hello"]},
+        PROTOCOL,
+        NOT_UNDERSTOOD + 'decode a control line: .* near "hello"',
+    ),
+    "array": (
+        "says-lines",
+        {"lines": ["[1,2]"]},
+        PROTOCOL,
+        NOT_UNDERSTOOD + r"decode a control line: expected object, got \[1,2\]",
+    ),
+    "endless": (
+        "floods-control",
+        {"size": 1},
+        PROTOCOL,
+        NOT_UNDERSTOOD + "read a control line: it has more than 8388608 bytes",
+    ),
 }
 
 
@@ -262,8 +455,11 @@ def test_bad_starts(driven, plugins):
     host = driven(dir=plugins, start_ms=1500, stop_ms=1000)
     before = host.fds()
 
-    check_all(host, {name: (code, sentence.replace("{}", name), NO) for name, (_, _, code, sentence) in STARTS.items()},
-              lambda name: host.begin(name, timeout_ms=30000))
+    check_all(
+        host,
+        {name: (code, sentence.replace("{}", name), NO) for name, (_, _, code, sentence) in STARTS.items()},
+        lambda name: host.begin(name, timeout_ms=30000),
+    )
 
     assert {plugin["plugin_status"] for plugin in host.list()} == {"stopped", "ready"}  # the next call may try again
     host.stop("fine")
@@ -278,15 +474,27 @@ def test_a_call_with_a_shorter_deadline_says_that_it_waited_for_the_start(driven
 
     answer = host.call("never-ready", timeout_ms=300)
 
-    assert (answer["error"], answer["msg"]) == (TIMEOUT,
-                                                "cannot call 'never-ready': it was not ready before the deadline passed")
+    assert (answer["error"], answer["msg"]) == (
+        TIMEOUT,
+        "cannot call 'never-ready': it was not ready before the deadline passed",
+    )
     host.end()
 
 
 def test_odd_starts_that_are_good(driven, plugins):
-    install(plugins, "says-lines", name="talks-much",
-            lines=['{"hello":{"deep":[1,{}]}}', "", '{"listening":"%","ready":true,"later":1}', '{"ready":true}', '{"ready":false}',
-                   '{"listening":"http://127.0.0.1:1"}'])
+    install(
+        plugins,
+        "says-lines",
+        name="talks-much",
+        lines=[
+            '{"hello":{"deep":[1,{}]}}',
+            "",
+            '{"listening":"%","ready":true,"later":1}',
+            '{"ready":true}',
+            '{"ready":false}',
+            '{"listening":"http://127.0.0.1:1"}',
+        ],
+    )
     install(plugins, "closes-its-outputs")
     install(plugins, "closes-its-control")
     host = driven(dir=plugins)
@@ -299,6 +507,7 @@ def test_odd_starts_that_are_good(driven, plugins):
 
 
 # ---- output
+
 
 @pytest.mark.parametrize("stream", [1, 2])
 def test_a_line_of_100_mb_is_cut_and_stalls_nobody(driven, plugins, stream):
@@ -324,6 +533,7 @@ def test_no_descriptors_left_in_the_plugin(driven, plugins):
 
 
 # ---- processes
+
 
 @pytest.mark.parametrize("session", [False, True])
 def test_a_grandchild_that_holds_the_pipes_holds_nobody_up(driven, plugins, free_dir, session):
@@ -373,11 +583,24 @@ def test_a_deaf_one_is_killed_after_the_grace_with_all_its_group(driven, plugins
 # ---- what is in the directory
 
 DIRECTORY = {  # name: content or None, mode, status, why
-    "empty": (b"", 0o755, "rejected", r"cannot start '.*/empty': exec: .* no script that begins with #!: Exec format error"),
-    "other-machine": (b"\x7fELF\x02\x01\x01garbage", 0o755, "rejected",
-                      "cannot start '.*/other-machine': exec: no program of this kind of machine.*"),
-    "no-interpreter": (b"#!/no/such\n", 0o755, "rejected",
-                       "cannot start '.*/no-interpreter': exec: the interpreter .*: No such file or directory"),
+    "empty": (
+        b"",
+        0o755,
+        "rejected",
+        r"cannot start '.*/empty': exec: .* no script that begins with #!: Exec format error",
+    ),
+    "other-machine": (
+        b"\x7fELF\x02\x01\x01garbage",
+        0o755,
+        "rejected",
+        "cannot start '.*/other-machine': exec: no program of this kind of machine.*",
+    ),
+    "no-interpreter": (
+        b"#!/no/such\n",
+        0o755,
+        "rejected",
+        "cannot start '.*/no-interpreter': exec: the interpreter .*: No such file or directory",
+    ),
     "-dash": (b"#!/bin/sh\n", 0o755, "rejected", "cannot name a plugin '-dash': .*"),
     "two words": (b"#!/bin/sh\n", 0o755, "rejected", "cannot name a plugin 'two words': .*"),
     "q'\"uote": (b"#!/bin/sh\n", 0o755, "rejected", "cannot name a plugin 'q'\"uote': .*"),
@@ -406,7 +629,8 @@ def test_what_is_in_the_directory_is_used_or_listed_with_the_reason(driven, plug
     for name, (_, _, status, why) in DIRECTORY.items():
         assert re.fullmatch(why, listed.get((str(plugins / name), status), "not there"), re.DOTALL), (name, listed)
     assert listed[str(plugins / "later" / "fine"), "rejected"] == (
-        f"cannot add plugin 'fine': the id is taken by '{plugins}/fine'")
+        f"cannot add plugin 'fine': the id is taken by '{plugins}/fine'"
+    )
     assert [good(host.call(name)) for name in ("fine", "odd", "y" * 64)] == [True] * 3
     assert not [line for line in host.lines() if line.get("event") == "plugin.rejected" and not line["why"]]
     host.end()
@@ -421,7 +645,10 @@ def test_a_directory_that_vanishes(driven, plugins):
 
     assert good(host.call("runs", "POST /fine"))
     answer = host.call("fine")
-    assert (answer["error"], answer["msg"]) == (EXEC, f"cannot start '{plugins}/fine': exec: No such file or directory")
+    assert (answer["error"], answer["msg"]) == (
+        EXEC,
+        f"cannot start '{plugins}/fine': exec: No such file or directory",
+    )
     assert host.call("runs", "POST /die")["error"] == CONNECTION
     assert host.call("runs", "POST /fine")["error"] == EXEC
     host.end()
@@ -448,6 +675,7 @@ def test_a_program_that_is_replaced_while_it_runs(driven, plugins):
 
 # ---- runtime directories
 
+
 def test_a_runtime_directory_whose_path_is_too_long_for_sockets(driven, plugins, free_dir):
     shutil.copy(PROGRAMS / "plugins" / "text", plugins / "text")
     gpf_plugin.install(plugins / "gpf", type="gpf", socket_dir=free_dir)
@@ -458,8 +686,11 @@ def test_a_runtime_directory_whose_path_is_too_long_for_sockets(driven, plugins,
     for name in ("fine", "text"):
         answer = host.call(name, "GET /formats")
         assert answer["error"] == ENDPOINT
-        assert re.fullmatch(f"cannot start '{name}': the path of its socket would have 1[1-9][0-9] bytes, and 107 is the most "
-                            f"that fits: choose a shorter runtime_dir than '{free_dir}/r*\\.\\.\\.'", answer["msg"])
+        assert re.fullmatch(
+            f"cannot start '{name}': the path of its socket would have 1[1-9][0-9] bytes, and 107 is the most "
+            f"that fits: choose a shorter runtime_dir than '{free_dir}/r*\\.\\.\\.'",
+            answer["msg"],
+        )
         assert host.plugin(name)["pid"] == 0
     assert host.call("gpf", "GET /formats")["error"] == ""  # has its socket elsewhere
     host.end()
@@ -484,7 +715,10 @@ RUNTIME = {
     "missing": (lambda path: None, "cannot use '{}': No such file or directory"),
     "file": (lambda path: path.write_text(""), "cannot use '{}': not a directory"),
     "world-writable": (lambda path: make(path, 0o777), r"cannot use '{}': others may write to it \(mode 0777\)"),
-    "not-private": (lambda path: make(private(path), 0o755), "cannot use '{}/plugkit-.*': its mode is 0755 and must be 0700"),
+    "not-private": (
+        lambda path: make(private(path), 0o755),
+        "cannot use '{}/plugkit-.*': its mode is 0755 and must be 0700",
+    ),
     "taken": (lambda path: private(path).write_text(""), "cannot use '{}/plugkit-.*': not a directory"),
     "link": (lambda path: private(path).symlink_to("/tmp"), "cannot use '{}/plugkit-.*': it is a symbolic link"),
 }
@@ -518,6 +752,7 @@ def test_a_plugin_directory_that_everybody_may_write_to_is_refused(driven, plugi
 
 # ---- descriptors of the host
 
+
 def test_no_descriptors_left_in_the_host(driven, plugins):
     install(plugins, "echoes")
     host = driven(dir=plugins, stop_ms=2000)
@@ -538,8 +773,9 @@ def test_no_descriptors_left_in_the_host(driven, plugins):
     failed = [answer for answer in tried if answer["error"]]
     assert 0 < len(failed) < len(tried) and good(tried[-1])
     for answer in failed:
-        assert re.fullmatch(r"cannot (start|call) '.*fine': .*: Too many open files \(at most [0-9]+: ulimit -n\)",
-                            answer["msg"]), answer
+        assert re.fullmatch(
+            r"cannot (start|call) '.*fine': .*: Too many open files \(at most [0-9]+: ulimit -n\)", answer["msg"]
+        ), answer
     assert host.pid("echoes") == pid  # nobody took our lack for its fault
     assert good(host.call("fine"))
     host.stop("fine")
@@ -549,33 +785,54 @@ def test_no_descriptors_left_in_the_host(driven, plugins):
 
 # ---- plugins of the Go framework
 
+
 def script(folder, name, body):
     """A framework plugin in a few lines."""
     path = folder / name
-    path.write_text(f"#!{sys.executable} -IS\nimport json, os, socket, sys, time\n"
-                    f"if sys.argv[1:] == ['capabilities']:\n"
-                    f"    print(json.dumps({{'types': {{'c': [{{'type': {name!r}}}]}}}}))\n    sys.exit()\n"
-                    f"def serve(answer):\n"
-                    f"    path = {str(folder)!r} + '/' + str(os.getpid())\n"
-                    f"    s = socket.socket(socket.AF_UNIX)\n    s.bind(path)\n    s.listen()\n"
-                    f"    print('http+unix://' + path, flush=True)\n    os.unlink(path) if not answer else None\n"
-                    f"    while True:\n        c, _ = s.accept()\n        c.recv(9999)\n        c.sendall(answer)\n        c.close()\n"
-                    + body + "\n")
+    path.write_text(
+        f"#!{sys.executable} -IS\nimport json, os, socket, sys, time\n"
+        f"if sys.argv[1:] == ['capabilities']:\n"
+        f"    print(json.dumps({{'types': {{'c': [{{'type': {name!r}}}]}}}}))\n    sys.exit()\n"
+        f"def serve(answer):\n"
+        f"    path = {str(folder)!r} + '/' + str(os.getpid())\n"
+        f"    s = socket.socket(socket.AF_UNIX)\n    s.bind(path)\n    s.listen()\n"
+        f"    print('http+unix://' + path, flush=True)\n    os.unlink(path) if not answer else None\n"
+        f"    while True:\n        c, _ = s.accept()\n        c.recv(9999)\n        c.sendall(answer)\n"
+        f"        c.close()\n"
+        + body
+        + "\n"
+    )
     path.chmod(0o755)
 
 
 FRAMEWORK = {
     "silent": ("time.sleep(1000)", TIMEOUT, f"cannot start '{{}}': {WAITED}: it did not say where it listens"),
     "exits": ("sys.exit('no license')", START, "cannot start '{}': exit status 1: no license"),
-    "noisy": ("print('x' * 300000, flush=True); print('http://example.com/ is our page', flush=True); time.sleep(1000)",
-              TIMEOUT, f"cannot start '{{}}': {WAITED}: it did not say where it listens"),
-    "absent": ("print('http+unix:///tmp/nobody-is-there.sock', flush=True); time.sleep(1000)", TIMEOUT,
-               f"cannot start '{{}}': {WAITED}: it did not answer GET /healthz: .*No such file or directory"),
-    "garbled": ("serve(b'garbage\\r\\n\\r\\n')", TIMEOUT,
-                f"cannot start '{{}}': {WAITED}: it did not answer GET /healthz: .*not an HTTP message"),
-    "long": ("print('http+unix:///' + 'x' * 200, flush=True); time.sleep(1000)", ENDPOINT,
-             "cannot talk to '{}': cannot use address '.*': the socket path has 201 bytes, and 107 is the most that fits"),
-    "no-output": ("os.close(1); time.sleep(1000)", TIMEOUT, f"cannot start '{{}}': {WAITED}: it did not say where it listens"),
+    "noisy": (
+        "print('x' * 300000, flush=True); print('http://example.com/ is our page', flush=True); time.sleep(1000)",
+        TIMEOUT,
+        f"cannot start '{{}}': {WAITED}: it did not say where it listens",
+    ),
+    "absent": (
+        "print('http+unix:///tmp/nobody-is-there.sock', flush=True); time.sleep(1000)",
+        TIMEOUT,
+        f"cannot start '{{}}': {WAITED}: it did not answer GET /healthz: .*No such file or directory",
+    ),
+    "garbled": (
+        "serve(b'garbage\\r\\n\\r\\n')",
+        TIMEOUT,
+        f"cannot start '{{}}': {WAITED}: it did not answer GET /healthz: .*not an HTTP message",
+    ),
+    "long": (
+        "print('http+unix:///' + 'x' * 200, flush=True); time.sleep(1000)",
+        ENDPOINT,
+        "cannot talk to '{}': cannot use address '.*': the socket path has 201 bytes, and 107 is the most that fits",
+    ),
+    "no-output": (
+        "os.close(1); time.sleep(1000)",
+        TIMEOUT,
+        f"cannot start '{{}}': {WAITED}: it did not say where it listens",
+    ),
 }
 
 
@@ -585,8 +842,11 @@ def test_bad_framework_plugins(driven, plugins, free_dir):
     gpf_plugin.install(plugins / "gpf", type="gpf", socket_dir=free_dir)
     host = driven(dir=plugins, start_ms=1500, stop_ms=1000)
 
-    check_all(host, {name: (code, sentence.replace("{}", name), NO) for name, (_, code, sentence) in FRAMEWORK.items()},
-              lambda name: host.begin(name, "GET /formats", timeout_ms=30000))
+    check_all(
+        host,
+        {name: (code, sentence.replace("{}", name), NO) for name, (_, code, sentence) in FRAMEWORK.items()},
+        lambda name: host.begin(name, "GET /formats", timeout_ms=30000),
+    )
 
     assert host.call("gpf", "GET /formats")["error"] == ""
     host.end()

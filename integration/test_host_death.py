@@ -36,7 +36,8 @@ def die(host, how):
 
 @pytest.fixture
 def zoo(driven, free_dir, build):
-    """zoo(**options): a host with one plugin of each kind, two of them in the middle of a call. Gives it and the pids."""
+    """zoo(**options): a host with one plugin of each kind, two of them in the middle of a call, and their pids."""
+
     def start(**options):
         folder = free_dir / "plugins"
         install(folder, "fine", name="python")
@@ -102,7 +103,7 @@ def test_a_host_that_dies_while_it_asks_for_capabilities(host, driven_program, f
 
 
 def test_what_ignores_everything_outlives_its_host(driven, free_dir):
-    """Honesty: a plugin that ignores signals and the end of its control socket, and processes that plugins leave, go on.
+    """Honesty: a plugin that ignores signals and the end of its control socket, and what plugins leave, go on.
     With a host that ends well, or goes on, they are killed. If this test fails, the documents are out of date."""
     install(free_dir / "plugins", "is-deaf", file=str(free_dir / "child"))
     host = driven(dir=free_dir / "plugins")
@@ -118,6 +119,7 @@ def test_what_ignores_everything_outlives_its_host(driven, free_dir):
 
 
 # ---- hosts with children of their own
+
 
 @pytest.mark.parametrize("sigchld", ["ignore", "handler", "thread"])
 def test_hosts_that_look_after_children_themselves(driven, free_dir, sigchld):

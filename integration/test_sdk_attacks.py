@@ -27,7 +27,7 @@ def probe(build):
 def dial(plugin, timeout=20):
     connection = socket.socket(socket.AF_UNIX)
     connection.settimeout(timeout)
-    connection.connect(plugin.address[len(UNIX):])
+    connection.connect(plugin.address[len(UNIX) :])
     return connection
 
 
@@ -71,7 +71,10 @@ REQUESTS = {  # the token is put in for %
     "long header": (b"GET /formats" + HOST + b"X: " + b"y" * 20000 + b"\r\n%\r\n", 431),
     "many headers": (b"GET /formats" + HOST + b"A: b\r\n" * 200 + b"%\r\n", 431),
     "large body": (POST + b"Content-Length: 99999999\r\n%\r\n", 413),
-    "large chunks": (POST + b"Transfer-Encoding: chunked\r\n%\r\n" + b"100000\r\n" + b"x" * 0x100000 + b"\r\n" * 9, 400),
+    "large chunks": (
+        POST + b"Transfer-Encoding: chunked\r\n%\r\n" + b"100000\r\n" + b"x" * 0x100000 + b"\r\n" * 9,
+        400,
+    ),
     "large body without token": (POST + b"Content-Length: 99999999\r\n\r\n", 401),
     "wrong token": (b"GET /formats" + HOST + b"PlugKit-Token: x\r\n\r\n", 401),
     "dots": (b"GET /../../etc/passwd" + HOST + b"%\r\n", 400),
@@ -93,7 +96,9 @@ def test_malformed_requests(probe, plugin, workers):
                 pass  # it has heard enough
             answer, _ = hear(connection)
         head, _, body = answer.partition(b"\r\n\r\n")
-        if not head.startswith(b"HTTP/1.1 %d " % status) or json.loads(body)["statusCode"] != status:  # and nothing behind
+        if (
+            not head.startswith(b"HTTP/1.1 %d " % status) or json.loads(body)["statusCode"] != status
+        ):  # and nothing behind
             wrong.append((name, answer[:200]))
     assert not wrong
     assert works(attacked)
@@ -105,8 +110,12 @@ def test_smuggled_requests_are_not_answered(probe, plugin):
     attacked = plugin(probe)
     token = f"PlugKit-Token: {attacked.token}\r\n".encode()
     inner = b"GET /instance" + HOST + token + b"\r\n"
-    for framing in (b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", b"Content-Length: 5\r\nContent-Length: 0\r\n",
-                    b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", b"Transfer-Encoding: xchunked\r\n"):
+    for framing in (
+        b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
+        b"Content-Length: 5\r\nContent-Length: 0\r\n",
+        b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
+        b"Transfer-Encoding: xchunked\r\n",
+    ):
         with dial(attacked) as connection:
             connection.sendall(POST + framing + token + b"\r\n0\r\n\r\n" + inner)
             answer, _ = hear(connection)
@@ -116,9 +125,11 @@ def test_smuggled_requests_are_not_answered(probe, plugin):
 
 # ---- many and slow
 
+
 def test_slow_and_silent_connections_keep_nobody_out(probe, plugin):
     attacked = plugin(probe)
-    head = f"POST /process HTTP/1.1\r\nHost: x\r\nPlugKit-Token: {attacked.token}\r\nContent-Length: 1000\r\n\r\n".encode()
+    head = f"POST /process HTTP/1.1\r\nHost: x\r\nPlugKit-Token: {attacked.token}\r\n".encode()
+    head += b"Content-Length: 1000\r\n\r\n"
     slow = [dial(attacked) for _ in range(240)]
     for number, connection in enumerate(slow):
         connection.sendall((b"", b"GET /for", head + b"abc")[number % 3])
@@ -157,7 +168,9 @@ def test_more_connections_than_descriptors(probe, plugin, free_dir):
     wrapper.write_text(f"#!/bin/sh\nulimit -n 24\nexec '{probe}' \"$@\"\n")
     wrapper.chmod(0o755)
     attacked = plugin(wrapper)
-    request = f"GET /formats HTTP/1.1\r\nHost: x\r\nPlugKit-Token: {attacked.token}\r\nConnection: close\r\n\r\n".encode()
+    request = (
+        f"GET /formats HTTP/1.1\r\nHost: x\r\nPlugKit-Token: {attacked.token}\r\nConnection: close\r\n\r\n".encode()
+    )
     crowd = [dial(attacked) for _ in range(60)]
     answered = 0
     for connection in crowd:
@@ -194,8 +207,9 @@ def test_more_connections_than_it_takes(probe, plugin):
 
 # ---- others
 
+
 def ask_as(uid, path, request):
-    """What a process of another user gets for an answer. It is forked: that user may not be able to start our Python."""
+    """What a process of another user is answered. It is forked: that user may not be able to start our Python."""
     ours, theirs = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -224,7 +238,7 @@ def ask_as(uid, path, request):
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can be somebody else")
 def test_other_users_are_refused_even_with_the_token(probe, plugin, free_dir):
     attacked = plugin(probe)
-    path = attacked.address[len(UNIX):]
+    path = attacked.address[len(UNIX) :]
     os.chmod(path, 0o777)
     os.chmod(os.path.dirname(path), 0o755)
     os.chmod(free_dir, 0o755)
@@ -250,9 +264,23 @@ def test_two_plugins_with_one_socket(probe, free_dir):
 
 # ---- the control socket
 
-@pytest.mark.parametrize("junk", [
-    b"garbage\n", b"[]\n", b"{", b'{"shutdown":"yes"}\n', b'{"shutdown":false}\n', b"\x00\xff\xfe\n", b"null\n7\n\n\n",
-    b"[" * 60000 + b"\n", b'{"later":' + b'"x"' * 1000 + b"}\n", b'{"id":1,"call":"POST /process"}\n', b"{}\n" * 5000])
+
+@pytest.mark.parametrize(
+    "junk",
+    [
+        b"garbage\n",
+        b"[]\n",
+        b"{",
+        b'{"shutdown":"yes"}\n',
+        b'{"shutdown":false}\n',
+        b"\x00\xff\xfe\n",
+        b"null\n7\n\n\n",
+        b"[" * 60000 + b"\n",
+        b'{"later":' + b'"x"' * 1000 + b"}\n",
+        b'{"id":1,"call":"POST /process"}\n',
+        b"{}\n" * 5000,
+    ],
+)
 def test_nonsense_on_the_control_socket_is_ignored(probe, plugin, junk):
     attacked = plugin(probe)
     attacked._control.sendall(junk)
@@ -277,17 +305,36 @@ def test_an_endless_line_ends_the_conversation(probe, plugin):
     thread.join()
 
 
-@pytest.mark.parametrize("changes", [
-    {"config": 7}, {"config": [7]}, {"config": [{"type": 7}]}, {"config": {"type": "probe-config"}}, {"token": 7},
-    {"token": None}, {"instance": ["x"]}, {"listen": 7}, {"listen": {}}, {"idleTimeout": {}}, {"idleTimeout": -1},
-    {"idleTimeout": 1e300}, {"host": 7}, {"host": {"address": 7}}, {"host": {"services": {}}},
-])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"config": 7},
+        {"config": [7]},
+        {"config": [{"type": 7}]},
+        {"config": {"type": "probe-config"}},
+        {"token": 7},
+        {"token": None},
+        {"instance": ["x"]},
+        {"listen": 7},
+        {"listen": {}},
+        {"idleTimeout": {}},
+        {"idleTimeout": -1},
+        {"idleTimeout": 1e300},
+        {"host": 7},
+        {"host": {"address": 7}},
+        {"host": {"services": {}}},
+    ],
+)
 def test_wrong_types_in_the_first_line(probe, changes):
     first = {"config": [], "instance": "x-1", "token": "0" * 64, "listen": "http://127.0.0.1:0", **changes}
     ours, theirs = socket.socketpair()
     with ours, theirs, subprocess.Popen(
-            [probe], pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
-            env=dict(os.environ, PLUGKIT_PROTOCOL="plugkit/1", PLUGKIT_CONTROL_FD=str(theirs.fileno()))) as process:
+        [probe],
+        pass_fds=[theirs.fileno()],
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        env=dict(os.environ, PLUGKIT_PROTOCOL="plugkit/1", PLUGKIT_CONTROL_FD=str(theirs.fileno())),
+    ) as process:
         theirs.close()
         ours.sendall(json.dumps(first).encode() + b"\n")
         said = json.loads(ours.makefile("rb").readline())
@@ -299,13 +346,15 @@ def test_wrong_types_in_the_first_line(probe, changes):
 def test_sigterm_during_a_call(probe, plugin, free_dir):
     attacked = plugin(probe, env={"PROBE_WORKERS": "2"})
     answers = []
-    callers = [threading.Thread(target=lambda: answers.append(attacked.call(f"GET /wait{free_dir}/go"))) for _ in range(2)]
+    callers = [
+        threading.Thread(target=lambda: answers.append(attacked.call(f"GET /wait{free_dir}/go"))) for _ in range(2)
+    ]
     for caller in callers:
         caller.start()
     wait_until((free_dir / "go.running").exists, "the calls to run")
 
     attacked.signal(signal.SIGTERM)
-    wait_until(lambda: not os.path.exists(attacked.address[len(UNIX):]), "it to stop listening")
+    wait_until(lambda: not os.path.exists(attacked.address[len(UNIX) :]), "it to stop listening")
     (free_dir / "go").write_text("")
 
     for caller in callers:

@@ -76,7 +76,8 @@ def text_kib(folder, source, *flags):
 
 def flash_kib(folder, compiler, *flags):
     """What a program without a system takes of the memory that stays: code, constants, and what data begins with."""
-    out, _ = compile_file(folder, [SMALL if compiler is CC else "-Os", *FIRMWARE, *flags], "tests/header/firmware.c", compiler)
+    out, _ = compile_file(folder, [SMALL if compiler is CC else "-Os", * \
+                          FIRMWARE, *flags], "tests/header/firmware.c", compiler)
     return sum(columns_of_size(out)[:2]) / 1024
 
 

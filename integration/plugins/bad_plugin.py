@@ -41,7 +41,8 @@ class Request:
     def __init__(self, head, rest):
         lines = head.decode("latin-1").split("\r\n")
         self.verb, self.path, _ = lines[0].split(" ", 2)
-        self.fields = {name.lower(): value.strip() for name, value in (line.split(":", 1) for line in lines[1:] if line)}
+        self.fields = {name.lower(): value.strip() for name, value in (line.split(":", 1)
+                                  for line in lines[1:] if line)}
         self.length = int(self.fields.get("content-length", "0"))
         self.body = rest
 
@@ -119,7 +120,10 @@ class Plugin:
                     while len(data) < request.length:
                         data += connection.recv(65536)
                     request.body, data = data[:request.length], data[request.length:]
-                {"/healthz": self.health, "/shutdown": self.shutdown}.get(request.path, self.answer)(connection, request)
+                {"/healthz": self.health,
+    "/shutdown": self.shutdown}.get(request.path,
+    self.answer)(connection,
+     request)
         except OSError:
             pass
         finally:

@@ -143,6 +143,17 @@ static void judge(const pk_error *err, pk_str body, const char *expected)
     }
 }
 
+/* What a sanitizer finds in the plugin is seen here alone. */
+static void on_log(void *user, pk_log_level level, const char *event, pk_str text, const pk_meta *fields, size_t count)
+{
+    char line[300];
+    (void)user, (void)level, (void)event, (void)fields, (void)count;
+    snprintf(line, sizeof(line), "%" PK_FMT, PK_ARG(text));
+    if (strstr(line, "Sanitizer") || strstr(line, "runtime error")) {
+        complain(line, NULL);
+    }
+}
+
 static pk_err open_manager(const char *dir, pk_error *err)
 {
     pk_manager_desc desc;
@@ -157,6 +168,7 @@ static pk_err open_manager(const char *dir, pk_error *err)
     desc.deadline.stop_ms = is_mode("destroy") ? 50 : 2000;
     desc.health.interval_ms = 20;
     desc.idle_ms = is_mode("idle") ? 50 : 0;
+    desc.on_log = on_log;
     pk_err rc = pk_manager_create(&manager, &desc, err);
     rc = rc ? rc : pk_manager_start(manager, err);
     victim = rc ? victim : pk_manager_find(manager, "victim");
@@ -291,7 +303,7 @@ static void *kill_it(void *arg)
         pk_plugin_info info;
         usleep(50000);
         if (pk_plugin_get(manager, victim, &mem, &info, NULL) == PK_OK && info.pid > 0) {
-            kill((pid_t)info.pid, chance(&state, 8) ? SIGKILL : SIGSEGV);
+            kill((pid_t)info.pid, chance(&state, 8) ? SIGKILL : SIGHUP);
         }
         pk_mem_free(&mem);
     }
@@ -381,7 +393,8 @@ static void destroy_once(const char *dir, unsigned *state)
         __atomic_fetch_add(&pending, 1, __ATOMIC_RELAXED);
         pthread_create(&threads[i], NULL, one_long_call, (void *)i);
     }
-    usleep(20000 + (useconds_t)chance(state, 60000)); // they are all in their calls: starting one later would be a misuse
+    usleep(20000 +
+           (useconds_t)chance(state, 60000)); // they are all in their calls: starting one later would be a misuse
     pk_manager_destroy(manager);
     for (int i = 0; i < THREADS; i++) {
         pthread_join(threads[i], NULL);
@@ -424,8 +437,10 @@ int main(int argc, char **argv)
     }
     int left = count_fds() - fds;
     bool children = waitpid(-1, NULL, WNOHANG) >= 0 || errno != ECHILD;
-    printf("{\"mode\":\"%s\",\"seed\":%u,\"good\":%ld,\"allowed\":%ld,\"wrong\":%ld,\"starts\":%ld,\"descriptors\":%d,\"allocations\":%ld,"
-           "\"children\":%s}\n", mode, seed, good, allowed, wrong, starts, left, blocks, children ? "true" : "false");
+    printf("{\"mode\":\"%s\",\"seed\":%u,\"good\":%ld,\"allowed\":%ld,\"wrong\":%ld,\"starts\":%ld,\"descriptors\":%d,"
+           "\"allocations\":%ld,"
+           "\"children\":%s}\n",
+           mode, seed, good, allowed, wrong, starts, left, blocks, children ? "true" : "false");
     if (first_wrong[0]) {
         fprintf(stderr, "%s\n", first_wrong);
     }
