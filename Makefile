@@ -14,7 +14,7 @@ VERSION := $(shell sed -n 's/^\#define PK_VERSION "\(.*\)"/\1/p' src/api/version
 HEADERS  = plugkit.h plugkit_sdk.h
 
 .PHONY: all help amalgamate check run test unit unit-src unit-generated header integration old-kernel \
-        asan tsan valgrind torture fuzz coverage lint size bench install clean tests-programs FORCE
+        asan tsan valgrind torture fuzz chaos coverage lint size bench install clean tests-programs FORCE
 .DELETE_ON_ERROR:
 .SECONDEXPANSION:
 
@@ -138,6 +138,9 @@ SECONDS = 60
 FUZZ := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 fuzz: build/src_all.h ## feeds the parsers nonsense: SECONDS=n for each
 	@sh tests/fuzz/run.sh $(SECONDS) $(FUZZ)
+chaos: $(HEADERS) ## bad luck under load, plain and under sanitizers: SECONDS=n for each of eighteen kinds
+	@PYTHON="$$(sh tests/python.sh)" && PLUGKIT_CHAOS=$(SECONDS) LIMIT_SECONDS=72000 \
+	    tests/run.py --pytest "$$PYTHON" integration/test_chaos.py
 
 lint: $(HEADERS) ## what CONTRIBUTING.md says, as far as a script can tell
 	@tests/lint.py

@@ -11478,6 +11478,7 @@ PK__FN void pk__http_pool_interrupt(pk__http_pool *pool); // no more are handed 
 
 
 
+
 typedef struct pk__http_server pk__http_server;
 typedef struct pk__http_link pk__http_link;
 
@@ -11547,7 +11548,8 @@ struct pk__http_server {
     pk_watch listener;
     pk_timer rest;           // from accepting
     int reserve;             // see pk__socket_accept
-    bool is_unix, accepting, draining, doomed;
+    bool is_unix, accepting, doomed;
+    pk__atomic_u32 draining; // read by workers, too: whether they say keep-alive
     unsigned depth;          // of our callbacks on the stack
     pk__node links, idle, spare;
     size_t link_count, spare_count;
@@ -13860,7 +13862,7 @@ static pk__http_step pk__http_link_rest(pk__http_link *l)
 {
     pk__http_server *s = l->server;
     pk__http_link_give_job(l);
-    if (s->draining || l->leaving) {
+    if (pk__atomic_load(&s->draining) || l->leaving) {
         return pk__http_link_dismiss(l);
     }
     pk__list_push(&s->idle, &l->idle);
@@ -14035,7 +14037,7 @@ static void pk__http_server_mute(pk__http_server *s)
 
 PK__FN void pk__http_server_listen(pk__http_server *s)
 {
-    if (s->accepting || s->draining || pk__timer_is_running(&s->rest)) {
+    if (s->accepting || pk__atomic_load(&s->draining) || pk__timer_is_running(&s->rest)) {
         return;
     }
     s->accepting = pk_watch_add(s->desc.loop, &s->listener, true, false, NULL) == PK_OK;
@@ -14139,12 +14141,12 @@ static void pk__http_server_last_guests(pk__http_server *s)
 
 PK__FN void pk__http_server_drain(pk__http_server *s)
 {
-    if (s->draining) {
+    if (pk__atomic_load(&s->draining)) {
         return;
     }
     pk__http_server_mute(s);
     pk_timer_stop(s->desc.loop, &s->rest);
-    s->draining = true;
+    pk__atomic_store(&s->draining, 1);
     pk__http_server_enter(s);
     pk__http_server_last_guests(s);
     pk__fd_close(s->listener.fd);
@@ -14165,7 +14167,7 @@ PK__FN void pk__http_server_destroy(pk__http_server *s)
         return;
     }
     s->doomed = true;
-    s->draining = true;
+    pk__atomic_store(&s->draining, 1);
     if (s->depth > 0) {
         return;
     }
@@ -14235,7 +14237,7 @@ static pk__http_step pk__http_link_begin(pk__http_link *l)
     pk__http_server *s = l->server;
     pk__http_job *job = l->job;
     pk__http_head *h = &job->head;
-    job->keep = h->keep_alive && !s->draining;
+    job->keep = h->keep_alive && !pk__atomic_load(&s->draining);
     job->left = h->framing == PK__HTTP_LENGTH ? h->length : 0;
     job->body_done = h->framing == PK__HTTP_NO_BODY;
     job->wants_continue = h->expects_continue && job->at == job->end; // who sends it already does not wait for us
@@ -14563,7 +14565,7 @@ static bool pk__http_job_may_go_on(const pk__http_job *job)
     if (job->wants_continue || (!job->body_done && job->left > 256 * 1024)) {
         return false;
     }
-    return job->keep && !job->server->draining;
+    return job->keep && !pk__atomic_load(&job->server->draining);
 }
 
 static void pk__http_job_write_head(pk__http_job *job, const pk_body *body, bool has_body)
@@ -19479,7 +19481,7 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 19483 "plugkit.h"
+#line 19485 "plugkit.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -25519,7 +25521,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 }
 
 #ifdef PLUGKIT_LINES
-#line 25523 "plugkit.h"
+#line 25525 "plugkit.h"
 #endif
 
 #ifndef PLUGKIT_TEST

@@ -214,7 +214,7 @@ static pk__http_step pk__http_link_rest(pk__http_link *l)
 {
     pk__http_server *s = l->server;
     pk__http_link_give_job(l);
-    if (s->draining || l->leaving) {
+    if (pk__atomic_load(&s->draining) || l->leaving) {
         return pk__http_link_dismiss(l);
     }
     pk__list_push(&s->idle, &l->idle);
@@ -389,7 +389,7 @@ static void pk__http_server_mute(pk__http_server *s)
 
 PK__FN void pk__http_server_listen(pk__http_server *s)
 {
-    if (s->accepting || s->draining || pk__timer_is_running(&s->rest)) {
+    if (s->accepting || pk__atomic_load(&s->draining) || pk__timer_is_running(&s->rest)) {
         return;
     }
     s->accepting = pk_watch_add(s->desc.loop, &s->listener, true, false, NULL) == PK_OK;
@@ -493,12 +493,12 @@ static void pk__http_server_last_guests(pk__http_server *s)
 
 PK__FN void pk__http_server_drain(pk__http_server *s)
 {
-    if (s->draining) {
+    if (pk__atomic_load(&s->draining)) {
         return;
     }
     pk__http_server_mute(s);
     pk_timer_stop(s->desc.loop, &s->rest);
-    s->draining = true;
+    pk__atomic_store(&s->draining, 1);
     pk__http_server_enter(s);
     pk__http_server_last_guests(s);
     pk__fd_close(s->listener.fd);
@@ -519,7 +519,7 @@ PK__FN void pk__http_server_destroy(pk__http_server *s)
         return;
     }
     s->doomed = true;
-    s->draining = true;
+    pk__atomic_store(&s->draining, 1);
     if (s->depth > 0) {
         return;
     }

@@ -22,6 +22,7 @@
 #define PK__HTTP_SERVER_H
 #ifndef PLUGKIT_NO_NET
 #include "../base/list.h"
+#include "../os/atomic.h"
 #include "../os/fd.h"
 #include "../os/loop.h"
 #include "../wire/http_chunk.h"
@@ -97,7 +98,8 @@ struct pk__http_server {
     pk_watch listener;
     pk_timer rest;           // from accepting
     int reserve;             // see pk__socket_accept
-    bool is_unix, accepting, draining, doomed;
+    bool is_unix, accepting, doomed;
+    pk__atomic_u32 draining; // read by workers, too: whether they say keep-alive
     unsigned depth;          // of our callbacks on the stack
     pk__node links, idle, spare;
     size_t link_count, spare_count;

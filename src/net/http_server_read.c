@@ -41,7 +41,7 @@ static pk__http_step pk__http_link_begin(pk__http_link *l)
     pk__http_server *s = l->server;
     pk__http_job *job = l->job;
     pk__http_head *h = &job->head;
-    job->keep = h->keep_alive && !s->draining;
+    job->keep = h->keep_alive && !pk__atomic_load(&s->draining);
     job->left = h->framing == PK__HTTP_LENGTH ? h->length : 0;
     job->body_done = h->framing == PK__HTTP_NO_BODY;
     job->wants_continue = h->expects_continue && job->at == job->end; // who sends it already does not wait for us

@@ -20,7 +20,7 @@ static bool pk__http_job_may_go_on(const pk__http_job *job)
     if (job->wants_continue || (!job->body_done && job->left > 256 * 1024)) {
         return false;
     }
-    return job->keep && !job->server->draining;
+    return job->keep && !pk__atomic_load(&job->server->draining);
 }
 
 static void pk__http_job_write_head(pk__http_job *job, const pk_body *body, bool has_body)
