@@ -130,7 +130,7 @@ valgrind: $(UNIT_SRC) ## unit tests under valgrind (leaks are found by the harne
 	@TEST_VALGRIND=1 TEST_TIMEOUT_MS=200000 LIMIT_SECONDS=1800 tests/run.py --jobs $(JOBS) --under '$(VALGRIND)' $^
 torture: $(UNIT_SRC) ## fails every allocation and system call in turn, once and for good
 	@PK_TORTURE=all TEST_TIMEOUT_MS=600000 LIMIT_SECONDS=7200 tests/run.py --jobs $(JOBS) $^
-coverage: ## which lines the unit tests and whole programs reach; at least 85 %
+coverage: ## which lines of src/ the unit tests reach; at least 85 %
 	@$(MAKE) --no-print-directory -j$(JOBS) unit-src BUILD=build/coverage UNIT_CFLAGS='-O0 -g --coverage'
 	@tests/coverage.py build/coverage --least 85
 

@@ -1062,6 +1062,7 @@ typedef struct pk_sdk_desc {
     void *user;
 } pk_sdk_desc;
 
+#ifndef PLUGKIT_NO_NET
 /* A plugin's whole life: answers `capabilities`, reads its configuration, listens, serves, ends on /shutdown, SIGINT,
  * SIGTERM, the end of its host, or idleness. Returns main's exit status: 0, or 1 with the reason on stderr. */
 PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc);
@@ -1080,6 +1081,7 @@ PK_API const char *pk_sdk_instance(const pk_sdk *p); // the host's name for this
 PK_API pk_caller *pk_sdk_host(pk_sdk *p);
 /* One log record: a JSON line on stderr, which the host takes apart again. Any thread. */
 PK_API void pk_sdk_log(pk_log_level level, const char *message, const pk_meta *fields, size_t count);
+#endif
 
 #ifdef __cplusplus
 }
@@ -19360,7 +19362,7 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 19364 "plugkit_sdk.h"
+#line 19366 "plugkit_sdk.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -19680,7 +19682,7 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 
 
 
-#ifndef PK__NO_FD
+#ifndef PLUGKIT_NO_NET
 #define PK__LOG_LINE_MAX ((size_t)64 * 1024) // bytes of a record
 
 /* Public functions only: api/sdk.h. */
@@ -20102,7 +20104,7 @@ PK__FN pk_err pk__sdk_create(pk_sdk **out, int argc, char *const *argv, const pk
 
 
 
-#ifndef PK__NO_FD
+#ifndef PLUGKIT_NO_NET
 
 static const char *pk__log_level(pk_log_level level)
 {
@@ -22013,7 +22015,7 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 22017 "plugkit_sdk.h"
+#line 22019 "plugkit_sdk.h"
 #endif
 
 #ifndef PLUGKIT_TEST

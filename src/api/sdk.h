@@ -24,6 +24,7 @@ typedef struct pk_sdk_desc {
     void *user;
 } pk_sdk_desc;
 
+#ifndef PLUGKIT_NO_NET
 /* A plugin's whole life: answers `capabilities`, reads its configuration, listens, serves, ends on /shutdown, SIGINT,
  * SIGTERM, the end of its host, or idleness. Returns main's exit status: 0, or 1 with the reason on stderr. */
 PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc);
@@ -42,3 +43,4 @@ PK_API const char *pk_sdk_instance(const pk_sdk *p); // the host's name for this
 PK_API pk_caller *pk_sdk_host(pk_sdk *p);
 /* One log record: a JSON line on stderr, which the host takes apart again. Any thread. */
 PK_API void pk_sdk_log(pk_log_level level, const char *message, const pk_meta *fields, size_t count);
+#endif

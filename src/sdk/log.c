@@ -11,7 +11,7 @@
 #include "../rpc/service.h"
 #include "../wire/utf8.h"
 
-#ifndef PK__NO_FD
+#ifndef PLUGKIT_NO_NET
 
 static const char *pk__log_level(pk_log_level level)
 {

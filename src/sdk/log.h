@@ -9,7 +9,7 @@
 #define PK__LOG_H
 #include "../base/defs.h"
 
-#ifndef PK__NO_FD
+#ifndef PLUGKIT_NO_NET
 #define PK__LOG_LINE_MAX ((size_t)64 * 1024) // bytes of a record
 
 /* Public functions only: api/sdk.h. */

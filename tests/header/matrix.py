@@ -124,7 +124,8 @@ def build_cases():
     for compiler, n in itertools.product(compilers, range(1, len(WITHOUT) + 1)):
         for names in itertools.combinations(WITHOUT, n):
             if n in (1, len(WITHOUT)) or compiler == cc:
-                flags = ["-std=c99", *SYNTAX] + ["-DPLUGKIT_NO_" + name for name in names]
+                # Static functions that are declared and missing are reported without a linker.
+                flags = ["-std=c99", *SYNTAX, "-DPLUGKIT_STATIC"] + ["-DPLUGKIT_NO_" + name for name in names]
                 case(f"{compiler[0]}: without {' '.join(names)}", compile_text, compiler, flags, HOST + SDK + MAIN)
     for compiler in compilers:
         case(f"{compiler[0]}: plain POSIX", compile_text, compiler, ["-std=c99", *SYNTAX, "-DPLUGKIT_POSIX"],
