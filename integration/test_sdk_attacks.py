@@ -347,15 +347,18 @@ def test_sigterm_during_a_call(probe, plugin, free_dir):
     attacked = plugin(probe, env={"PROBE_WORKERS": "2"})
     answers = []
     callers = [
-        threading.Thread(target=lambda: answers.append(attacked.call(f"GET /wait{free_dir}/go"))) for _ in range(2)
+        threading.Thread(target=lambda name=name: answers.append(attacked.call(f"GET /wait{free_dir}/{name}")))
+        for name in ("one", "two")
     ]
     for caller in callers:
         caller.start()
-    wait_until((free_dir / "go.running").exists, "the calls to run")
+    for name in ("one", "two"):
+        wait_until((free_dir / f"{name}.running").exists, "the calls to run")
 
     attacked.signal(signal.SIGTERM)
     wait_until(lambda: not os.path.exists(attacked.address[len(UNIX) :]), "it to stop listening")
-    (free_dir / "go").write_text("")
+    for name in ("one", "two"):
+        (free_dir / name).write_text("")
 
     for caller in callers:
         caller.join()
