@@ -2754,6 +2754,7 @@ PK__FN bool pk__atomic_cas_ptr(void **at, void *expected, void *value)
       pk__sys_port_default_signal(number))                                                                  \
     X(ssize_t, getdents, (int fd, void *buf, size_t cap), pk__sys_port_getdents(fd, buf, cap), ENOSYS, -1)  \
     X(int, setpgid, (pid_t pid, pid_t group), setpgid(pid, group), EPERM, -1)                               \
+    X(pid_t, getpgid, (pid_t pid), getpgid(pid), ESRCH, -1)                                                 \
     X(int, close_range, (unsigned first), pk__sys_port_close_range(first), ENOSYS, -1)                      \
     X(int, die_with_parent, (int number), pk__sys_port_die_with_parent(number), EINVAL, -1)                 \
     X(int, waitid, (idtype_t type, id_t id, siginfo_t *out, int options), waitid(type, id, out, options),   \
@@ -7075,21 +7076,28 @@ PK__FN bool pk__process_is_mine(const pk__process *p)
     return p->pid > 0 && p->owner == (long)getpid();
 }
 
-/* By number: only while the process, dead or alive, keeps the number from being given to another. */
-PK__FN void pk__process_kill(const pk__process *p, int number)
+/* By pidfd where that can be done: it never means anybody else, even if our child is reaped by others. By number only
+ * while the process, dead or alive, keeps the number from being given to another. */
+PK__FN void pk__process_kill(const pk__process *p, int number, bool group)
 {
     siginfo_t info;
+    unsigned flags = group ? PK__SYS_TO_GROUP : 0;
+    if (p->pidfd >= 0 && (PK__SYS(pidfd_send_signal)(p->pidfd, number, flags) == 0 || errno == ESRCH)) {
+        return;
+    }
     if (pk__process_waitid(p, &info, WEXITED | WNOHANG | WNOWAIT) == 0) {
-        (void)PK__SYS(kill)(p->leads_group ? -p->pid : p->pid, number);
+        (void)PK__SYS(kill)(group ? -p->pid : p->pid, number);
     }
 }
 
-/* By pidfd where that can be done: it never means anybody else, even if our child is reaped by others. */
+/* The group, and its leader apart if it is not there any more: it may have joined another one, even ours. */
 PK__FN void pk__process_kill_all(const pk__process *p, int number)
 {
-    unsigned flags = p->leads_group ? PK__SYS_TO_GROUP : 0;
-    if (p->pidfd < 0 || (PK__SYS(pidfd_send_signal)(p->pidfd, number, flags) != 0 && errno != ESRCH)) {
-        pk__process_kill(p, number);
+    if (p->leads_group) {
+        pk__process_kill(p, number, true);
+    }
+    if (!p->leads_group || PK__SYS(getpgid)(p->pid) != p->pid) {
+        pk__process_kill(p, number, false);
     }
 }
 
@@ -19481,7 +19489,7 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 19485 "plugkit.h"
+#line 19493 "plugkit.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -19641,6 +19649,7 @@ PK_API bool pk_server_is_idle(const pk_server *server)
       pk__sys_port_default_signal(number))                                                                  \
     X(ssize_t, getdents, (int fd, void *buf, size_t cap), pk__sys_port_getdents(fd, buf, cap), ENOSYS, -1)  \
     X(int, setpgid, (pid_t pid, pid_t group), setpgid(pid, group), EPERM, -1)                               \
+    X(pid_t, getpgid, (pid_t pid), getpgid(pid), ESRCH, -1)                                                 \
     X(int, close_range, (unsigned first), pk__sys_port_close_range(first), ENOSYS, -1)                      \
     X(int, die_with_parent, (int number), pk__sys_port_die_with_parent(number), EINVAL, -1)                 \
     X(int, waitid, (idtype_t type, id_t id, siginfo_t *out, int options), waitid(type, id, out, options),   \
@@ -19868,6 +19877,7 @@ typedef struct pk__instance {
     uint32_t in_flight;         // calls
     uint32_t in_care;           // life's own requests: health, shutdown
     bool suspect;               // a transport failed: no calls until life has asked how it is
+    uint32_t timeouts;          // calls that got no answer in time since the last that got one
     int64_t pid;
     void *life;                 // life's own record
     pk__node node;              // in registry->instances
@@ -20228,6 +20238,9 @@ typedef struct pk__lines_link {
 
 PK__FN const pk_dialect *pk__lines_dialect(void);
 PK__FN void pk__lines_take(pk__lines_link *link, pk_str line); // the loop's thread
+/* What came is no line that can be understood. Whose answer it was meant to be cannot be told, but only one call was
+ * open: it ends so. */
+PK__FN void pk__lines_spoil(pk__lines_link *link, const pk_error *why);
 
 
 
@@ -20611,6 +20624,18 @@ static void pk__lines_interrupt(void *channel)
     }
 }
 
+PK__FN void pk__lines_spoil(pk__lines_link *link, const pk_error *why)
+{
+    pk__lines *l = (pk__lines *)link->channel;
+    if (l && l->asked) {
+        pk_attempt *a = l->asked->attempt;
+        pk_error told = *why;
+        pk__lines_drop(l, l->asked);
+        told.code = told.code == PK_ERR_LIMIT || told.code == PK_ERR_NO_MEMORY ? told.code : PK_ERR_PROTOCOL;
+        pk_attempt_end(a, &told);
+    }
+}
+
 /* Reports the answer to the attempt that waits for it. */
 static void pk__lines_answer_to(pk__lines *l, const pk__lines_answer *answer)
 {
@@ -20619,11 +20644,16 @@ static void pk__lines_answer_to(pk__lines *l, const pk__lines_answer *answer)
     if (!item || item->id != answer->id) {
         return;
     }
-    pk_attempt *a = item->attempt;
-    pk__lines_drop(l, item);
     int status = answer->has_status ? answer->status : answer->has_error ? 500 : 200;
     pk_error why;
     memset(&why, 0, sizeof(why));
+    if (status < 200 || status > 599) {
+        (void)pk_error_set(&why, PK_ERR_PROTOCOL, "cannot use its answer: %d is no status", status);
+        pk__lines_spoil(l->link, &why);
+        return;
+    }
+    pk_attempt *a = item->attempt;
+    pk__lines_drop(l, item);
     pk_attempt_head(a, status, &type, 1);
     pk_str body = answer->has_error ? answer->error : answer->has_body ? answer->body : PK_STR("");
     pk_err rc = body.len ? pk_attempt_chunk(a, body, &why) : PK_OK;
@@ -20639,17 +20669,14 @@ PK__FN void pk__lines_take(pk__lines_link *link, pk_str line)
     if (!l) {
         return;
     }
+    pk_type named = pk_type_pk__lines_answer;
+    named.name = "its answer"; // in errors
     memset(&mem, 0, sizeof(mem));
     mem.alloc = link->alloc;
-    if (pk_json_decode(&mem, &pk_type_pk__lines_answer, line, &answer, &why) == PK_OK) {
+    if (pk_json_decode(&mem, &named, line, &answer, &why) == PK_OK) {
         pk__lines_answer_to(l, &answer);
-    } else if (l->asked) {
-        /* It cannot be told whose answer it was meant to be; only one call was open. */
-        pk_attempt *a = l->asked->attempt;
-        pk__lines_drop(l, l->asked);
-        (void)pk__error_wrap(&why, "cannot read the plugin's answer");
-        why.code = PK_ERR_PROTOCOL;
-        pk_attempt_end(a, &why);
+    } else {
+        pk__lines_spoil(link, &why);
     }
     pk_mem_free(&mem);
     if (link->channel) {
@@ -21629,6 +21656,11 @@ static void pk__select_give_back(void *user, pk__target *target, const pk__usage
     p->bytes_in += usage->bytes_in;
     p->bytes_out += usage->bytes_out;
     i->in_flight--;
+    if (usage->error->code == PK_ERR_PLUGIN_TIMEOUT) {
+        i->timeouts++;
+    } else if (usage->error->code == PK_OK || usage->error->sent == PK_SENT_ANSWERED) {
+        i->timeouts = 0;
+    }
     bool broken = usage->error->code == PK_ERR_PLUGIN_CONNECTION && !p->internal;
     if (broken) {
         i->suspect = true; // life asks how it is; until then nobody else runs into it
@@ -22358,6 +22390,40 @@ static pk_err pk__capabilities_bad(pk__capabilities_read *r, const char *what)
     return pk_error_set(r->err, PK_ERR_PROTOCOL, "cannot use the capabilities of '%s': %s", r->plugin->id, what);
 }
 
+/* A member of the document, if it has the right type; null counts as absent, as Go writes it for what is empty. */
+static pk_err pk__capabilities_member(pk__capabilities_read *r, const pk_json_value *doc, const char *key,
+                                      pk_json_type type, const pk_json_value **out)
+{
+    const pk_json_value *v = pk_json_get(doc, key);
+    *out = pk_json_type_of(v) == PK_JSON_NULL ? NULL : v;
+    if (!*out || pk_json_type_of(*out) == type) {
+        return PK_OK;
+    }
+    const char *wanted = type == PK_JSON_ARRAY    ? "an array of strings"
+                         : type == PK_JSON_OBJECT ? "an object"
+                                                  : "a string";
+    return pk_error_set(r->err, PK_ERR_PROTOCOL, "cannot use the capabilities of '%s': \"%s\" should be %s",
+                        r->plugin->id, key, wanted);
+}
+
+/* Names are shown to people, and joined to keys. */
+static bool pk__capabilities_is_clean(pk_str name)
+{
+    for (size_t i = 0; i < name.len; i++) {
+        if ((unsigned char)name.ptr[i] < 0x20 || name.ptr[i] == 0x7f) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* "POST /process": a verb, a blank, a path without another one. */
+static bool pk__capabilities_split(pk_str http, pk_str *verb, pk_str *path)
+{
+    return pk__capabilities_is_clean(http) && pk_str_cut(http, ' ', verb, path) && verb->len > 0 &&
+           pk_str_starts(*path, PK_STR("/")) && !memchr(path->ptr, ' ', path->len);
+}
+
 /* The methods that a plugin names for one contract: {"process":"POST /process"}. */
 static pk_err pk__capabilities_methods(pk__capabilities_read *r, pk__service_entry *s)
 {
@@ -22381,7 +22447,7 @@ static pk_err pk__capabilities_methods(pk__capabilities_read *r, pk__service_ent
         if (!http.ptr || !entries[n].name.ptr) {
             return pk__error_memory(r->err, "read capabilities");
         }
-        if (!pk_str_cut(http, ' ', &entries[n].verb, &entries[n].path) || !pk_str_starts(entries[n].path, PK_STR("/"))) {
+        if (!pk__capabilities_split(http, &entries[n].verb, &entries[n].path)) {
             return pk__capabilities_bad(r, "a method should read \"POST /path\"");
         }
         if (pk_str_is(entries[n].verb, "GET")) {
@@ -22401,14 +22467,28 @@ static pk_err pk__capabilities_service(pk__capabilities_read *r, pk_str contract
     if (r->out->count == PK__CAPABILITIES_SERVICES) {
         return pk__capabilities_bad(r, "it offers more than 1024 types");
     }
+    if (!pk__capabilities_is_clean(contract) || !pk__capabilities_is_clean(type)) {
+        return pk__capabilities_bad(r, "a name holds control characters");
+    }
     pk__service_entry *s = &r->out->services[r->out->count];
+    for (const pk__service_entry *o = r->out->services; o < s; o++) {
+        if (pk_str_eq(o->contract, contract) && pk_str_eq(o->type, type)) {
+            return pk_error_set(r->err, PK_ERR_PROTOCOL,
+                                "cannot use the capabilities of '%s': it offers '%" PK_FMT "' of contract '%" PK_FMT
+                                "' twice", r->plugin->id, PK_ARG(type), PK_ARG(contract));
+        }
+    }
     s->plugin = r->plugin;
     s->contract = pk_mem_dup(&r->plugin->mem, contract);
     s->type = pk_mem_dup(&r->plugin->mem, type);
     if (!s->contract.ptr || !s->type.ptr) {
         return pk__error_memory(r->err, "read capabilities");
     }
-    s->version = pk_mem_dup(&r->plugin->mem, pk_json_str(pk_json_get(r->contracts, s->contract.ptr)));
+    const pk_json_value *version = pk_json_get(r->contracts, s->contract.ptr);
+    if (version && pk_json_type_of(version) != PK_JSON_STRING) {
+        return pk__capabilities_bad(r, "the version of a contract should be a string");
+    }
+    s->version = pk_mem_dup(&r->plugin->mem, pk_json_str(version));
     if (!s->version.ptr) {
         return pk__error_memory(r->err, "read capabilities");
     }
@@ -22483,6 +22563,9 @@ static pk_err pk__capabilities_config(pk__capabilities_read *r, const pk_json_va
         if (pk_json_type_of(v) != PK_JSON_STRING) {
             return pk__capabilities_bad(r, "\"configTypes\" should be an array of strings");
         }
+        if (!pk__capabilities_is_clean(pk_json_str(v))) {
+            return pk__capabilities_bad(r, "a name holds control characters");
+        }
         names[n] = pk_mem_dup(&r->plugin->mem, pk_json_str(v)).ptr;
         if (!names[n++]) {
             return pk__error_memory(r->err, "read capabilities");
@@ -22514,19 +22597,24 @@ static pk_err pk__capabilities_read_doc(pk__capabilities_read *r, const pk_json_
 {
     const pk_json_value *types = pk_json_get(doc, "types");
     const pk_json_value *ocm = pk_json_get(doc, "capabilities");
-    const pk_json_value *config = pk_json_get(doc, "configTypes");
-    const pk_json_value *protocols = pk_json_get(doc, "protocols");
+    const pk_json_value *config, *ocm_config, *protocols, *version;
     if (pk_json_type_of(doc) != PK_JSON_OBJECT) {
         return pk__capabilities_bad(r, "they should be a JSON object");
     }
     if (!types && !ocm) {
         return pk__capabilities_bad(r, "\"types\" is missing");
     }
+    if (pk__capabilities_member(r, doc, "configTypes", PK_JSON_ARRAY, &config) ||
+        pk__capabilities_member(r, doc, "supportedConfigTypes", PK_JSON_ARRAY, &ocm_config) ||
+        pk__capabilities_member(r, doc, "protocols", PK_JSON_ARRAY, &protocols) ||
+        pk__capabilities_member(r, doc, "contracts", PK_JSON_OBJECT, &r->contracts) ||
+        pk__capabilities_member(r, doc, "methods", PK_JSON_OBJECT, &r->methods) ||
+        pk__capabilities_member(r, doc, "version", PK_JSON_STRING, &version)) {
+        return PK_ERR_PROTOCOL;
+    }
     size_t count = pk__capabilities_count(doc);
-    r->contracts = pk_json_get(doc, "contracts");
-    r->methods = pk_json_get(doc, "methods");
     r->out->services = (pk__service_entry *)pk_mem_zero(&r->plugin->mem, (count + 1) * sizeof(*r->out->services));
-    r->out->version = pk_mem_dup(&r->plugin->mem, pk_json_str(pk_json_get(doc, "version")));
+    r->out->version = pk_mem_dup(&r->plugin->mem, pk_json_str(version));
     if (!r->out->services || !r->out->version.ptr) {
         return pk__error_memory(r->err, "read capabilities");
     }
@@ -22538,7 +22626,7 @@ static pk_err pk__capabilities_read_doc(pk__capabilities_read *r, const pk_json_
     }
     pk_err rc = types ? pk__capabilities_framework(r, types) : PK_OK;
     rc = rc || !ocm ? rc : pk__capabilities_ocm(r, ocm);
-    return rc ? rc : pk__capabilities_config(r, config ? config : pk_json_get(doc, "supportedConfigTypes"));
+    return rc ? rc : pk__capabilities_config(r, config ? config : ocm_config);
 }
 
 PK__FN pk_err pk__capabilities_parse(pk__plugin *p, pk_str text, pk__capabilities *out, pk_error *err)
@@ -22933,10 +23021,13 @@ static void pk__hearing_on_message(pk_launch *l, const pk__control_message *said
     if (said->has_error) {
         char text[200];
         (void)pk__error_clean(text, sizeof(text), said->error);
-        (void)pk_error_set(&why, PK_ERR_START, "cannot start '%s': %s", l->plugin->id, text);
+        (void)pk_error_set(&why, PK_ERR_START, l->step == PK__LAUNCH_STARTING ? "cannot start '%s': %s"
+                                                                              : "the plugin '%s' gave up: %s",
+                           l->plugin->id, text);
         if (said->has_code) {
             (void)pk__error_clean(why.app_code, sizeof(why.app_code), said->code);
         }
+        pk__lines_spoil(&l->link, &why);
         pk__launching_fail(l, &why);
     } else if (said->has_ready && said->ready && l->instance->channel) {
         pk__keeper_up(l->keeper);
@@ -22984,6 +23075,7 @@ static void pk__hearing_on_control(pk_launch *l, pk_str bytes)
         }
     }
     if (rc) {
+        pk__lines_spoil(&l->link, &why);
         (void)pk__error_wrap(&why, "cannot understand the plugin '%s'", l->plugin->id);
         pk__launching_fail(l, &why);
     }
@@ -23569,7 +23661,8 @@ static void pk__keeper_why(const pk__keeper *k, const pk_launch *l, pk_error *wh
 {
     char how[100];
     bool was_up = k->plugin->state == PK__PLUGIN_RUNNING;
-    if (l->failure.code) {
+    bool killed = (l->wait_status & 0x7f) == 9 || l->wait_status == PK__STATUS_UNKNOWN; // by us, if we had a reason
+    if (l->failure.code && (killed || l->failure.code != PK_ERR_UNHEALTHY)) {
         *why = l->failure;
         return;
     }
@@ -23816,11 +23909,12 @@ PK__FN void pk__keeper_destroy(pk__keeper *k)
  * Only dialects with PK_DIALECT_HEALTH are asked, and Go framework plugins only when something failed: asking counts as
  * work there and would keep an idle plugin alive for ever. The answers: 2xx is well (a JSON body with a "status" of
  * "degraded" is less than well), anything else is a miss. A miss counts only while no call is in flight: a plugin that
- * works on one may be too busy to answer. After a transport failure it is asked at once, and ended if it does not
+ * works on one may be too busy to answer; but not any more once a call had no answer in time, or a plugin that hangs
+ * would be kept by those who go on calling it. After a transport failure it is asked at once, and ended if it does not
  * answer; but if it cannot even be reached, it most likely has just died, and its exit, which comes in a moment, says
  * better why: it is asked once more before it is ended. */
 #ifdef PLUGKIT_LINES
-#line 8 "src/host/life/health.c"
+#line 9 "src/host/life/health.c"
 #endif
 
 
@@ -23829,7 +23923,7 @@ PK__FN void pk__keeper_destroy(pk__keeper *k)
 
 
 
-enum { PK__HEALTH_RETRY_MAX = 50, PK__HEALTH_SECOND_MS = 20 };
+enum { PK__HEALTH_RETRY_MAX = 50, PK__HEALTH_SECOND_MS = 100 };
 
 static void pk__health_later(pk_launch *l, uint32_t delay_ms)
 {
@@ -23899,7 +23993,7 @@ static uint32_t pk__health_bad(pk_launch *l, const pk_error *err)
     pk_error why;
     pk__registry_lock(r);
     bool suspect = l->instance->suspect;
-    bool busy = l->instance->in_flight > 0;
+    bool busy = l->instance->in_flight > 0 && l->instance->timeouts == 0;
     pk__registry_unlock(r);
     l->misses += !busy;
     if (suspect && err->code == PK_ERR_PLUGIN_CONNECTION && !l->is_second) {
@@ -25521,7 +25615,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 }
 
 #ifdef PLUGKIT_LINES
-#line 25525 "plugkit.h"
+#line 25619 "plugkit.h"
 #endif
 
 #ifndef PLUGKIT_TEST

@@ -2635,6 +2635,7 @@ PK__FN bool pk__atomic_cas_ptr(void **at, void *expected, void *value)
       pk__sys_port_default_signal(number))                                                                  \
     X(ssize_t, getdents, (int fd, void *buf, size_t cap), pk__sys_port_getdents(fd, buf, cap), ENOSYS, -1)  \
     X(int, setpgid, (pid_t pid, pid_t group), setpgid(pid, group), EPERM, -1)                               \
+    X(pid_t, getpgid, (pid_t pid), getpgid(pid), ESRCH, -1)                                                 \
     X(int, close_range, (unsigned first), pk__sys_port_close_range(first), ENOSYS, -1)                      \
     X(int, die_with_parent, (int number), pk__sys_port_die_with_parent(number), EINVAL, -1)                 \
     X(int, waitid, (idtype_t type, id_t id, siginfo_t *out, int options), waitid(type, id, out, options),   \
@@ -6956,21 +6957,28 @@ PK__FN bool pk__process_is_mine(const pk__process *p)
     return p->pid > 0 && p->owner == (long)getpid();
 }
 
-/* By number: only while the process, dead or alive, keeps the number from being given to another. */
-PK__FN void pk__process_kill(const pk__process *p, int number)
+/* By pidfd where that can be done: it never means anybody else, even if our child is reaped by others. By number only
+ * while the process, dead or alive, keeps the number from being given to another. */
+PK__FN void pk__process_kill(const pk__process *p, int number, bool group)
 {
     siginfo_t info;
+    unsigned flags = group ? PK__SYS_TO_GROUP : 0;
+    if (p->pidfd >= 0 && (PK__SYS(pidfd_send_signal)(p->pidfd, number, flags) == 0 || errno == ESRCH)) {
+        return;
+    }
     if (pk__process_waitid(p, &info, WEXITED | WNOHANG | WNOWAIT) == 0) {
-        (void)PK__SYS(kill)(p->leads_group ? -p->pid : p->pid, number);
+        (void)PK__SYS(kill)(group ? -p->pid : p->pid, number);
     }
 }
 
-/* By pidfd where that can be done: it never means anybody else, even if our child is reaped by others. */
+/* The group, and its leader apart if it is not there any more: it may have joined another one, even ours. */
 PK__FN void pk__process_kill_all(const pk__process *p, int number)
 {
-    unsigned flags = p->leads_group ? PK__SYS_TO_GROUP : 0;
-    if (p->pidfd < 0 || (PK__SYS(pidfd_send_signal)(p->pidfd, number, flags) != 0 && errno != ESRCH)) {
-        pk__process_kill(p, number);
+    if (p->leads_group) {
+        pk__process_kill(p, number, true);
+    }
+    if (!p->leads_group || PK__SYS(getpgid)(p->pid) != p->pid) {
+        pk__process_kill(p, number, false);
     }
 }
 
@@ -19362,7 +19370,7 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 19366 "plugkit_sdk.h"
+#line 19374 "plugkit_sdk.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -19522,6 +19530,7 @@ PK_API bool pk_server_is_idle(const pk_server *server)
       pk__sys_port_default_signal(number))                                                                  \
     X(ssize_t, getdents, (int fd, void *buf, size_t cap), pk__sys_port_getdents(fd, buf, cap), ENOSYS, -1)  \
     X(int, setpgid, (pid_t pid, pid_t group), setpgid(pid, group), EPERM, -1)                               \
+    X(pid_t, getpgid, (pid_t pid), getpgid(pid), ESRCH, -1)                                                 \
     X(int, close_range, (unsigned first), pk__sys_port_close_range(first), ENOSYS, -1)                      \
     X(int, die_with_parent, (int number), pk__sys_port_die_with_parent(number), EINVAL, -1)                 \
     X(int, waitid, (idtype_t type, id_t id, siginfo_t *out, int options), waitid(type, id, out, options),   \
@@ -22015,7 +22024,7 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 22019 "plugkit_sdk.h"
+#line 22028 "plugkit_sdk.h"
 #endif
 
 #ifndef PLUGKIT_TEST

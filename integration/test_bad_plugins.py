@@ -208,6 +208,7 @@ ANSWERS = {  # manner, settings, then what comes of it
         "cannot call '{}': .*the deadline passed",
         ANSWERED,
     ),
+    "deaf-ears": ("never-reads", {}, TIMEOUT, "cannot call '{}': .*the deadline passed", MAYBE),
     "much": (
         "answers-much",
         {"size": 9 << 20},
@@ -256,7 +257,9 @@ def test_bad_answers(driven, plugins):
     check_all(
         host,
         {name: (code, sentence.replace("{}", name), sent) for name, (_, _, code, sentence, sent) in ANSWERS.items()},
-        lambda name: host.begin(name, "POST /die", timeout_ms=3000, size=1 << 20 if name == "early-no" else 1000),
+        lambda name: host.begin(
+            name, "POST /die", timeout_ms=3000, size={"early-no": 1 << 20, "deaf-ears": 8 << 20}.get(name, 1000)
+        ),
     )
 
     for name in ANSWERS:
@@ -309,7 +312,8 @@ def test_one_that_dies_takes_its_own_calls_along_and_no_others(driven, plugins):
         answer = host.answer(tag)
         assert (answer["error"], answer["sent"]) == (CONNECTION, MAYBE)
         assert answer["msg"].startswith("cannot call 'victim': ")
-    assert "the plugin 'victim' crashed: signal 9 (killed)" in host.event("plugin.backoff", "victim")["why"]
+    why = host.event("plugin.backoff", "victim")["why"]
+    assert "'victim' crashed: signal 9 (killed)" in why or "'victim' is not healthy: " in why  # it was asked before
     assert good(host.call("victim", "POST /fine"))
     assert all(not host.answers(tag) for tag in others)
     assert good(host.call("fine"))
@@ -358,6 +362,119 @@ def test_one_that_is_not_healthy_is_started_anew(driven, plugins, health):
     assert why.startswith("plugin 'is-sick' is not healthy: cannot call 'is-sick': ")
     assert good(host.call("is-sick"))
     assert not is_alive(pid)
+    host.end()
+
+
+def test_one_that_hangs_is_started_anew_although_it_is_called_all_the_time(driven, plugins):
+    install(plugins, "stops-itself")
+    host = driven(dir=plugins, health_ms=50)
+    assert host.call("stops-itself", timeout_ms=300)["error"] == TIMEOUT
+    pid = host.pid("stops-itself")
+
+    answer = host.call("stops-itself", "GET /healthz", timeout_ms=60000)  # in flight while it is asked how it is
+
+    assert answer["error"] == ""
+    assert not is_alive(pid)
+    assert "is not healthy" in host.event("plugin.backoff", "stops-itself")["why"]
+    host.end()
+
+
+def test_a_file_that_nobody_wants_kills_no_host(driven, plugins, free_dir):
+    """sendfile into a closed connection raises SIGPIPE."""
+    install(plugins, "answers-before-it-reads", name="early", status=413)
+    install(plugins, "says", name="closes", text="", then="close")
+    (free_dir / "large").write_bytes(bytes(6 << 20))
+    host = driven(dir=plugins)
+
+    for more in ({}, {"async": True}):
+        assert host.call("early", file=str(free_dir / "large"), **more)["error"] in (FAULT, CONNECTION)
+        assert host.call("closes", file=str(free_dir / "large"), **more)["error"] == CONNECTION
+    assert good(host.call("fine"))
+    host.end()
+
+
+# ---- plugins by lines
+
+GONE = "cannot call '{}': cannot finish the call: the plugin has gone"
+UNREADABLE = "cannot call '{}': cannot decode its answer: "
+LINES = {  # the lines that are the answer to a call, and what comes of it
+    "wrong-id": (['{"id":999,"status":200}\n'], TIMEOUT, "cannot call '{}': the deadline passed"),
+    "silent": ([], TIMEOUT, "cannot call '{}': the deadline passed"),
+    "half": (['{"id":%,'], TIMEOUT, "cannot call '{}': the deadline passed"),
+    "fails": (['{"id":%,"error":"no disk"}\n'], FAULT, "cannot call '{}': 500 Internal Server Error: no disk"),
+    "zero": (['{"id":%,"status":0}\n'], PROTOCOL, "cannot call '{}': cannot use its answer: 0 is no status"),
+    "huge": (['{"id":%,"status":99999}\n'], PROTOCOL, "cannot call '{}': cannot use its answer: 99999 is no status"),
+    "text-status": (['{"id":%,"status":"200"}\n'], PROTOCOL, UNREADABLE + 'status: expected integer, got "200"'),
+    "garbage": (["garbage\n"], PROTOCOL, UNREADABLE + '.* near "garbage"'),
+    "text-id": (['{"id":"%"}\n'], PROTOCOL, UNREADABLE + "id: expected integer.*"),
+    "gives-up": (['{"error":"I am sick"}\n'], PROTOCOL, "cannot call '{}': the plugin '{}' gave up: I am sick"),
+    "dies": (["exit"], CONNECTION, GONE),
+    "dies-half-way": (['{"id":%,', "exit"], CONNECTION, GONE),
+    "endless": (
+        ['{"id":%,"body":"' + "x" * (9 << 20) + '"}\n'],
+        PROTOCOL,
+        "cannot call '{}': cannot read a control line: it has more than 8388608 bytes",
+    ),
+}
+
+
+def test_bad_lines(driven, plugins):
+    for name, (answers, _, _) in LINES.items():
+        install(plugins, "speaks-lines", name=name, answers=answers)
+    install(plugins, "speaks-lines", name="never-reads", answers=[], reads=False)
+    install(plugins, "speaks-lines", name="twice", answers=['{"id":%,"status":200,"body":1}\n'] * 2)
+    odd = ['{"ready":true}\n{"listening":"http://127.0.0.1:1"}\n', '{"id":%,"body":2,"later":[]}\n']
+    install(plugins, "speaks-lines", name="ready-again", answers=odd)
+    host = driven(dir=plugins, stop_ms=600)
+
+    check_all(
+        host,
+        {name: (code, sentence.replace("{}", name)) for name, (_, code, sentence) in LINES.items()},
+        lambda name: host.begin(name, body={}, timeout_ms=2000),
+    )
+
+    for _ in range(3):
+        assert host.call("twice")["body"] == "1"
+        assert host.call("ready-again")["body"] == "2"
+        answer = host.call("never-reads", body="9" * (6 << 20), timeout_ms=200)
+        assert answer["error"] in (TIMEOUT, PROTOCOL, CONNECTION)
+    assert good(host.call("fine"))
+    host.end()
+
+
+# ---- capabilities
+
+NAMES = "a name holds control characters"
+CAPABILITIES = {  # beside those of tests/unit/test_capabilities.c
+    "newline": ('{"types":{"a\\nb":[{"type":"c"}]}}', NAMES),
+    "escape": ('{"types":{"c":[{"type":"c\\u001b[31mt"}]}}', NAMES),
+    "no-utf8": ('{"types":{"c":[{"type":"\xff"}]}}', "cannot parse JSON: .*expected UTF-8, got byte 0xFF.*"),
+    "deep": ('{"types":' + "[" * 300 + "]" * 300 + "}", "cannot parse JSON: .*nested deeper than 256 levels"),
+    "two": ("{}{}", "cannot parse JSON: .*"),
+    "smuggles": (
+        '{"types":{"c":[{"type":"t"}]},"methods":{"c":{"go":"POST /x HTTP/1.1\\r\\nEvil: y"}}}',
+        'a method should read "POST /path"',
+    ),
+    "many": (
+        '{"types":{"c":[' + ",".join('{"type":"t%d"}' % number for number in range(3000)) + "]}}",
+        "it offers more than 1024 types",
+    ),
+    "flood": ('{"types":{"x":"' + "x" * (2 << 20) + '"}}', "it prints more than 1 MiB"),
+}
+
+
+def test_bad_capabilities(driven, plugins):
+    for name, (text, _) in CAPABILITIES.items():
+        install(plugins, "says-capabilities", name=name, text=text)
+    host = driven(dir=plugins)
+
+    listed = {plugin["id"]: (plugin["plugin_status"], plugin["msg"]) for plugin in host.list()}
+
+    for name, (_, why) in CAPABILITIES.items():
+        status, said = listed[name]
+        assert status == "rejected", (name, said)
+        assert re.fullmatch(f"cannot use the capabilities of '{name}': {why}", said), (name, said)
+    assert good(host.call("fine"))
     host.end()
 
 
@@ -578,6 +695,20 @@ def test_a_deaf_one_is_killed_after_the_grace_with_all_its_group(driven, plugins
     assert good(host.call("is-deaf"))
     host.end()
     wait_until(lambda: not is_alive(pid_in(file)), "its child to be killed")
+
+
+def test_one_that_has_moved_to_its_hosts_group_is_killed_alone(driven, plugins):
+    install(plugins, "moves-away")
+    host = driven(dir=plugins, stop_ms=400)
+    assert good(host.call("moves-away"))
+    pid = host.pid("moves-away")
+    assert os.getpgid(pid) == os.getpgid(host.run.process.pid)
+
+    assert host.stop("moves-away")["error"] == ""
+
+    assert not is_alive(pid)
+    assert good(host.call("fine"))
+    host.end()
 
 
 # ---- what is in the directory

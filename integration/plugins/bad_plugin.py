@@ -154,7 +154,8 @@ def main(manner_name, name, settings):
     plugin = Plugin(name, settings)
     MANNERS[manner_name](plugin, **settings)
     if sys.argv[1:] == ["capabilities"]:
-        print(json.dumps(plugin.capabilities()), flush=True)
+        told = plugin.capabilities()
+        sys.stdout.buffer.write((told if isinstance(told, bytes) else json.dumps(told).encode()) + b"\n")
         return
     plugin.run()
 
@@ -454,6 +455,59 @@ def is_deaf(plugin, file=""):
             threading.Thread(target=plugin.converse, args=(connection,), daemon=True).start()
     plugin.run = run
     plugin.shutdown = lambda connection, _: time.sleep(1000)
+
+
+@manner
+def moves_away(plugin):
+    """Joins the process group of its host, and is deaf."""
+    def run():
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)
+        os.setpgid(0, os.getpgid(os.getppid()))
+        Plugin.run(plugin)
+    plugin.run = run
+    plugin.shutdown = lambda connection, _: time.sleep(1000)
+
+
+@manner
+def never_reads(plugin):
+    """Not even what it is sent. Some of it fits into the socket's buffer."""
+    def converse(connection):
+        if connection.recv(100, socket.MSG_PEEK).startswith((b"GET /healthz", b"POST /shutdown")):
+            Plugin.converse(plugin, connection)
+        time.sleep(1000)
+    plugin.converse = converse
+
+
+@manner
+def stops_itself(plugin):
+    plugin.answer = lambda connection, request: os.kill(os.getpid(), signal.SIGSTOP)
+
+
+@manner
+def says_capabilities(plugin, text):
+    plugin.capabilities = lambda: text.encode("latin-1")
+
+
+@manner
+def speaks_lines(plugin, answers, reads=True):
+    """A plugin in lines mode. For each call these lines, in which % stands for the call's number."""
+    def run():
+        plugin.hear()
+        plugin.say(listening="lines:")
+        plugin.say(ready=True)
+        lines = plugin.control.makefile("rb")
+        while reads:
+            line = json.loads(lines.readline() or b"null")
+            if not line or "shutdown" in line:
+                return
+            for answer in answers:
+                if answer == "exit":
+                    os._exit(4)
+                plugin.control.sendall(answer.replace("%", str(line["id"])).encode("latin-1"))
+        plugin.control.recv(1, socket.MSG_PEEK)
+        time.sleep(1000)
+    plugin.run = run
 
 
 @manner

@@ -376,21 +376,28 @@ PK__FN bool pk__process_is_mine(const pk__process *p)
     return p->pid > 0 && p->owner == (long)getpid();
 }
 
-/* By number: only while the process, dead or alive, keeps the number from being given to another. */
-PK__FN void pk__process_kill(const pk__process *p, int number)
+/* By pidfd where that can be done: it never means anybody else, even if our child is reaped by others. By number only
+ * while the process, dead or alive, keeps the number from being given to another. */
+PK__FN void pk__process_kill(const pk__process *p, int number, bool group)
 {
     siginfo_t info;
+    unsigned flags = group ? PK__SYS_TO_GROUP : 0;
+    if (p->pidfd >= 0 && (PK__SYS(pidfd_send_signal)(p->pidfd, number, flags) == 0 || errno == ESRCH)) {
+        return;
+    }
     if (pk__process_waitid(p, &info, WEXITED | WNOHANG | WNOWAIT) == 0) {
-        (void)PK__SYS(kill)(p->leads_group ? -p->pid : p->pid, number);
+        (void)PK__SYS(kill)(group ? -p->pid : p->pid, number);
     }
 }
 
-/* By pidfd where that can be done: it never means anybody else, even if our child is reaped by others. */
+/* The group, and its leader apart if it is not there any more: it may have joined another one, even ours. */
 PK__FN void pk__process_kill_all(const pk__process *p, int number)
 {
-    unsigned flags = p->leads_group ? PK__SYS_TO_GROUP : 0;
-    if (p->pidfd < 0 || (PK__SYS(pidfd_send_signal)(p->pidfd, number, flags) != 0 && errno != ESRCH)) {
-        pk__process_kill(p, number);
+    if (p->leads_group) {
+        pk__process_kill(p, number, true);
+    }
+    if (!p->leads_group || PK__SYS(getpgid)(p->pid) != p->pid) {
+        pk__process_kill(p, number, false);
     }
 }
 

@@ -196,6 +196,7 @@
       pk__sys_port_default_signal(number))                                                                  \
     X(ssize_t, getdents, (int fd, void *buf, size_t cap), pk__sys_port_getdents(fd, buf, cap), ENOSYS, -1)  \
     X(int, setpgid, (pid_t pid, pid_t group), setpgid(pid, group), EPERM, -1)                               \
+    X(pid_t, getpgid, (pid_t pid), getpgid(pid), ESRCH, -1)                                                 \
     X(int, close_range, (unsigned first), pk__sys_port_close_range(first), ENOSYS, -1)                      \
     X(int, die_with_parent, (int number), pk__sys_port_die_with_parent(number), EINVAL, -1)                 \
     X(int, waitid, (idtype_t type, id_t id, siginfo_t *out, int options), waitid(type, id, out, options),   \

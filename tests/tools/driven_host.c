@@ -12,7 +12,8 @@
  * Commands, each with the key "do":
  *
  *     call         on a thread of its own; with "async" on the loop: tag, plugin, contract, type, method, http, body
- *                  (text, sent as it is), size (so many bytes of 'x' instead), timeout_ms, max_reply, idempotent
+ *                  (text, sent as it is), size (so many bytes of 'x' instead), file (its contents instead), timeout_ms,
+ *                  max_reply, idempotent
  *     cancel       an asynchronous call, by its tag
  *     start, stop  one plugin
  *     list         all plugins
@@ -40,6 +41,7 @@ typedef struct job { // one command, on its own thread or until its outcome
     const pk_json_value *command;
     pk_str tag;
     pk_call call;
+    int fd; // of a file that is sent, or 0
     struct job *next;
 } job;
 
@@ -155,6 +157,9 @@ static void job_end(job *j)
     jobs--;
     pthread_cond_broadcast(&changed);
     pthread_mutex_unlock(&lock);
+    if (j->fd) {
+        close(j->fd);
+    }
     pk_mem_free(&j->mem);
     free(j);
 }
@@ -223,6 +228,12 @@ static void job_describe(job *j, pk_call_desc *d)
         memset(fill, 'x', size);
         d->body.bytes.ptr = fill;
         d->body.bytes.len = size;
+    }
+    const char *file = text_of(j, "file");
+    if (file) {
+        d->body.has_fd = true;
+        d->body.fd = j->fd = open(file, O_RDONLY | O_CLOEXEC);
+        d->body.size = (uint64_t)lseek(j->fd, 0, SEEK_END);
     }
     d->on_reply = on_reply;
     d->user = j;

@@ -66,6 +66,15 @@ TEST(capabilities, ocms_form_is_read_with_its_aliases)
     done(&f);
 }
 
+TEST(capabilities, what_is_null_is_not_there)
+{
+    fixture f; // Go writes null for what is empty
+    CHECK_OK(parse(&f, "{\"types\":{\"a\":[\"x\"]},\"configTypes\":null,\"protocols\":null,\"contracts\":null,"
+                       "\"methods\":null,\"version\":null}"));
+    CHECK_UINT(f.caps.count, ==, 1);
+    done(&f);
+}
+
 TEST(capabilities, garbage_is_refused_with_the_plugins_name_and_the_reason)
 {
     static const struct {
@@ -85,6 +94,19 @@ TEST(capabilities, garbage_is_refused_with_the_plugins_name_and_the_reason)
         {"{\"types\":{\"a\":[\"\"]}}", "has no name", PK_ERR_PROTOCOL},
         {"{\"types\":{\"\":[\"x\"]}}", "has no name", PK_ERR_PROTOCOL},
         {"{\"types\":{},\"configTypes\":[1]}", "\"configTypes\"", PK_ERR_PROTOCOL},
+        {"{\"types\":{},\"configTypes\":7}", "\"configTypes\" should be an array", PK_ERR_PROTOCOL},
+        {"{\"types\":{},\"configTypes\":[\"a\\u0000b\"]}", "control characters", PK_ERR_PROTOCOL},
+        {"{\"types\":{},\"protocols\":\"plugkit/1\"}", "\"protocols\" should be an array", PK_ERR_PROTOCOL},
+        {"{\"types\":{},\"version\":7}", "\"version\" should be a string", PK_ERR_PROTOCOL},
+        {"{\"types\":{\"a\":[\"x\"]},\"contracts\":[]}", "\"contracts\" should be an object", PK_ERR_PROTOCOL},
+        {"{\"types\":{\"a\":[\"x\"]},\"contracts\":{\"a\":7}}", "of a contract should be a string", PK_ERR_PROTOCOL},
+        {"{\"types\":{\"a\":[\"x\"]},\"methods\":7}", "\"methods\" should be an object", PK_ERR_PROTOCOL},
+        {"{\"types\":{\"a\\nb\":[\"x\"]}}", "control characters", PK_ERR_PROTOCOL},
+        {"{\"types\":{\"a\":[\"x\",\"y\",\"x\"]}}", "it offers 'x' of contract 'a' twice", PK_ERR_PROTOCOL},
+        {"{\"types\":{\"a\":[\"x\\u001b[31m\"]}}", "control characters", PK_ERR_PROTOCOL},
+        {"{\"types\":{\"a\":[\"x\"]},\"methods\":{\"a\":{\"go\":\"POST /x HTTP/1.1\\r\\nEvil: y\"}}}", "POST /path",
+         PK_ERR_PROTOCOL},
+        {"{\"types\":{\"a\":[\"x\"]},\"methods\":{\"a\":{\"go\":\"PO ST /x\"}}}", "POST /path", PK_ERR_PROTOCOL},
         {"{\"types\":{\"a\":[\"x\"]},\"protocols\":[\"plugkit/9\"]}", "none of its \"protocols\" is plugkit/1",
          PK_ERR_PROTOCOL},
         {"{\"types\":{\"a\":[\"x\"]},\"methods\":{\"a\":[\"go\"]}}", "\"methods\"", PK_ERR_PROTOCOL},

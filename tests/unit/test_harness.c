@@ -114,15 +114,23 @@ static void harness_leaks_a_thread(void)
 
 static void harness_leaves_an_orphan(void)
 {
+    int left[2]; // the group; before that it would be killed with the rest of it, and be no orphan to look for
+    char end;
+    CHECK(pipe(left) == 0);
     pid_t pid = fork();
     if (pid == 0) {
         if (fork() == 0) {
-            setsid(); // out of the group as well
+            setsid();
+            close(left[0]);
+            close(left[1]);
             pause();
         }
         _exit(0);
     }
+    close(left[1]);
     CHECK(waitpid(pid, NULL, 0) == pid);
+    CHECK(read(left[0], &end, 1) == 0);
+    close(left[0]);
 }
 
 static void harness_reads_behind_guarded_bytes(void)

@@ -49,6 +49,11 @@ static void child_run(const char *what)
     } else if (strcmp(what, "cwd") == 0) {
         char path[4096];
         dprintf(1, "%s", getcwd(path, sizeof(path)) ? path : "?");
+    } else if (strcmp(what, "move") == 0) {
+        dprintf(1, "%s\n", setpgid(0, getpgid(getppid())) == 0 ? "moved" : "cannot move");
+        for (;;) {
+            pause();
+        }
     } else if (strcmp(what, "exit") == 0) {
         _exit(7);
     } else if (strcmp(what, "abort") == 0) {
@@ -601,6 +606,23 @@ TEST(process, what_a_dead_leader_left_behind_is_killed)
         family_wait(&f);
         CHECK_INT(f.status, ==, 0);
         CHECK_STR(family_output(&f), "");
+        family_end(&f);
+    }
+}
+
+/* In its own session a process may join any group: that of its host, say. */
+TEST(process, one_that_has_left_its_group_is_signalled_all_the_same)
+{
+    EACH_KERNEL()
+    {
+        family f = {0};
+        family_start(&f, "move");
+        CHECK_STR(family_line(&f), "moved");
+        CHECK(getpgid(f.process.pid) != f.process.pid);
+        family_watch(&f);
+        pk__process_signal(&f.process, SIGTERM);
+        family_wait(&f);
+        CHECK_INT(f.status, ==, SIGTERM);
         family_end(&f);
     }
 }

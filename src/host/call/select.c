@@ -257,6 +257,11 @@ static void pk__select_give_back(void *user, pk__target *target, const pk__usage
     p->bytes_in += usage->bytes_in;
     p->bytes_out += usage->bytes_out;
     i->in_flight--;
+    if (usage->error->code == PK_ERR_PLUGIN_TIMEOUT) {
+        i->timeouts++;
+    } else if (usage->error->code == PK_OK || usage->error->sent == PK_SENT_ANSWERED) {
+        i->timeouts = 0;
+    }
     bool broken = usage->error->code == PK_ERR_PLUGIN_CONNECTION && !p->internal;
     if (broken) {
         i->suspect = true; // life asks how it is; until then nobody else runs into it

@@ -21,6 +21,40 @@ static pk_err pk__capabilities_bad(pk__capabilities_read *r, const char *what)
     return pk_error_set(r->err, PK_ERR_PROTOCOL, "cannot use the capabilities of '%s': %s", r->plugin->id, what);
 }
 
+/* A member of the document, if it has the right type; null counts as absent, as Go writes it for what is empty. */
+static pk_err pk__capabilities_member(pk__capabilities_read *r, const pk_json_value *doc, const char *key,
+                                      pk_json_type type, const pk_json_value **out)
+{
+    const pk_json_value *v = pk_json_get(doc, key);
+    *out = pk_json_type_of(v) == PK_JSON_NULL ? NULL : v;
+    if (!*out || pk_json_type_of(*out) == type) {
+        return PK_OK;
+    }
+    const char *wanted = type == PK_JSON_ARRAY    ? "an array of strings"
+                         : type == PK_JSON_OBJECT ? "an object"
+                                                  : "a string";
+    return pk_error_set(r->err, PK_ERR_PROTOCOL, "cannot use the capabilities of '%s': \"%s\" should be %s",
+                        r->plugin->id, key, wanted);
+}
+
+/* Names are shown to people, and joined to keys. */
+static bool pk__capabilities_is_clean(pk_str name)
+{
+    for (size_t i = 0; i < name.len; i++) {
+        if ((unsigned char)name.ptr[i] < 0x20 || name.ptr[i] == 0x7f) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* "POST /process": a verb, a blank, a path without another one. */
+static bool pk__capabilities_split(pk_str http, pk_str *verb, pk_str *path)
+{
+    return pk__capabilities_is_clean(http) && pk_str_cut(http, ' ', verb, path) && verb->len > 0 &&
+           pk_str_starts(*path, PK_STR("/")) && !memchr(path->ptr, ' ', path->len);
+}
+
 /* The methods that a plugin names for one contract: {"process":"POST /process"}. */
 static pk_err pk__capabilities_methods(pk__capabilities_read *r, pk__service_entry *s)
 {
@@ -44,7 +78,7 @@ static pk_err pk__capabilities_methods(pk__capabilities_read *r, pk__service_ent
         if (!http.ptr || !entries[n].name.ptr) {
             return pk__error_memory(r->err, "read capabilities");
         }
-        if (!pk_str_cut(http, ' ', &entries[n].verb, &entries[n].path) || !pk_str_starts(entries[n].path, PK_STR("/"))) {
+        if (!pk__capabilities_split(http, &entries[n].verb, &entries[n].path)) {
             return pk__capabilities_bad(r, "a method should read \"POST /path\"");
         }
         if (pk_str_is(entries[n].verb, "GET")) {
@@ -64,14 +98,28 @@ static pk_err pk__capabilities_service(pk__capabilities_read *r, pk_str contract
     if (r->out->count == PK__CAPABILITIES_SERVICES) {
         return pk__capabilities_bad(r, "it offers more than 1024 types");
     }
+    if (!pk__capabilities_is_clean(contract) || !pk__capabilities_is_clean(type)) {
+        return pk__capabilities_bad(r, "a name holds control characters");
+    }
     pk__service_entry *s = &r->out->services[r->out->count];
+    for (const pk__service_entry *o = r->out->services; o < s; o++) {
+        if (pk_str_eq(o->contract, contract) && pk_str_eq(o->type, type)) {
+            return pk_error_set(r->err, PK_ERR_PROTOCOL,
+                                "cannot use the capabilities of '%s': it offers '%" PK_FMT "' of contract '%" PK_FMT
+                                "' twice", r->plugin->id, PK_ARG(type), PK_ARG(contract));
+        }
+    }
     s->plugin = r->plugin;
     s->contract = pk_mem_dup(&r->plugin->mem, contract);
     s->type = pk_mem_dup(&r->plugin->mem, type);
     if (!s->contract.ptr || !s->type.ptr) {
         return pk__error_memory(r->err, "read capabilities");
     }
-    s->version = pk_mem_dup(&r->plugin->mem, pk_json_str(pk_json_get(r->contracts, s->contract.ptr)));
+    const pk_json_value *version = pk_json_get(r->contracts, s->contract.ptr);
+    if (version && pk_json_type_of(version) != PK_JSON_STRING) {
+        return pk__capabilities_bad(r, "the version of a contract should be a string");
+    }
+    s->version = pk_mem_dup(&r->plugin->mem, pk_json_str(version));
     if (!s->version.ptr) {
         return pk__error_memory(r->err, "read capabilities");
     }
@@ -146,6 +194,9 @@ static pk_err pk__capabilities_config(pk__capabilities_read *r, const pk_json_va
         if (pk_json_type_of(v) != PK_JSON_STRING) {
             return pk__capabilities_bad(r, "\"configTypes\" should be an array of strings");
         }
+        if (!pk__capabilities_is_clean(pk_json_str(v))) {
+            return pk__capabilities_bad(r, "a name holds control characters");
+        }
         names[n] = pk_mem_dup(&r->plugin->mem, pk_json_str(v)).ptr;
         if (!names[n++]) {
             return pk__error_memory(r->err, "read capabilities");
@@ -177,19 +228,24 @@ static pk_err pk__capabilities_read_doc(pk__capabilities_read *r, const pk_json_
 {
     const pk_json_value *types = pk_json_get(doc, "types");
     const pk_json_value *ocm = pk_json_get(doc, "capabilities");
-    const pk_json_value *config = pk_json_get(doc, "configTypes");
-    const pk_json_value *protocols = pk_json_get(doc, "protocols");
+    const pk_json_value *config, *ocm_config, *protocols, *version;
     if (pk_json_type_of(doc) != PK_JSON_OBJECT) {
         return pk__capabilities_bad(r, "they should be a JSON object");
     }
     if (!types && !ocm) {
         return pk__capabilities_bad(r, "\"types\" is missing");
     }
+    if (pk__capabilities_member(r, doc, "configTypes", PK_JSON_ARRAY, &config) ||
+        pk__capabilities_member(r, doc, "supportedConfigTypes", PK_JSON_ARRAY, &ocm_config) ||
+        pk__capabilities_member(r, doc, "protocols", PK_JSON_ARRAY, &protocols) ||
+        pk__capabilities_member(r, doc, "contracts", PK_JSON_OBJECT, &r->contracts) ||
+        pk__capabilities_member(r, doc, "methods", PK_JSON_OBJECT, &r->methods) ||
+        pk__capabilities_member(r, doc, "version", PK_JSON_STRING, &version)) {
+        return PK_ERR_PROTOCOL;
+    }
     size_t count = pk__capabilities_count(doc);
-    r->contracts = pk_json_get(doc, "contracts");
-    r->methods = pk_json_get(doc, "methods");
     r->out->services = (pk__service_entry *)pk_mem_zero(&r->plugin->mem, (count + 1) * sizeof(*r->out->services));
-    r->out->version = pk_mem_dup(&r->plugin->mem, pk_json_str(pk_json_get(doc, "version")));
+    r->out->version = pk_mem_dup(&r->plugin->mem, pk_json_str(version));
     if (!r->out->services || !r->out->version.ptr) {
         return pk__error_memory(r->err, "read capabilities");
     }
@@ -201,7 +257,7 @@ static pk_err pk__capabilities_read_doc(pk__capabilities_read *r, const pk_json_
     }
     pk_err rc = types ? pk__capabilities_framework(r, types) : PK_OK;
     rc = rc || !ocm ? rc : pk__capabilities_ocm(r, ocm);
-    return rc ? rc : pk__capabilities_config(r, config ? config : pk_json_get(doc, "supportedConfigTypes"));
+    return rc ? rc : pk__capabilities_config(r, config ? config : ocm_config);
 }
 
 PK__FN pk_err pk__capabilities_parse(pk__plugin *p, pk_str text, pk__capabilities *out, pk_error *err)

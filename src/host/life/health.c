@@ -3,7 +3,8 @@
  * Only dialects with PK_DIALECT_HEALTH are asked, and Go framework plugins only when something failed: asking counts as
  * work there and would keep an idle plugin alive for ever. The answers: 2xx is well (a JSON body with a "status" of
  * "degraded" is less than well), anything else is a miss. A miss counts only while no call is in flight: a plugin that
- * works on one may be too busy to answer. After a transport failure it is asked at once, and ended if it does not
+ * works on one may be too busy to answer; but not any more once a call had no answer in time, or a plugin that hangs
+ * would be kept by those who go on calling it. After a transport failure it is asked at once, and ended if it does not
  * answer; but if it cannot even be reached, it most likely has just died, and its exit, which comes in a moment, says
  * better why: it is asked once more before it is ended. */
 #include <string.h>
@@ -13,7 +14,7 @@
 #include "../../os/clock.h"
 #include "life.h"
 
-enum { PK__HEALTH_RETRY_MAX = 50, PK__HEALTH_SECOND_MS = 20 };
+enum { PK__HEALTH_RETRY_MAX = 50, PK__HEALTH_SECOND_MS = 100 };
 
 static void pk__health_later(pk_launch *l, uint32_t delay_ms)
 {
@@ -83,7 +84,7 @@ static uint32_t pk__health_bad(pk_launch *l, const pk_error *err)
     pk_error why;
     pk__registry_lock(r);
     bool suspect = l->instance->suspect;
-    bool busy = l->instance->in_flight > 0;
+    bool busy = l->instance->in_flight > 0 && l->instance->timeouts == 0;
     pk__registry_unlock(r);
     l->misses += !busy;
     if (suspect && err->code == PK_ERR_PLUGIN_CONNECTION && !l->is_second) {

@@ -85,10 +85,13 @@ static void pk__hearing_on_message(pk_launch *l, const pk__control_message *said
     if (said->has_error) {
         char text[200];
         (void)pk__error_clean(text, sizeof(text), said->error);
-        (void)pk_error_set(&why, PK_ERR_START, "cannot start '%s': %s", l->plugin->id, text);
+        (void)pk_error_set(&why, PK_ERR_START, l->step == PK__LAUNCH_STARTING ? "cannot start '%s': %s"
+                                                                              : "the plugin '%s' gave up: %s",
+                           l->plugin->id, text);
         if (said->has_code) {
             (void)pk__error_clean(why.app_code, sizeof(why.app_code), said->code);
         }
+        pk__lines_spoil(&l->link, &why);
         pk__launching_fail(l, &why);
     } else if (said->has_ready && said->ready && l->instance->channel) {
         pk__keeper_up(l->keeper);
@@ -136,6 +139,7 @@ static void pk__hearing_on_control(pk_launch *l, pk_str bytes)
         }
     }
     if (rc) {
+        pk__lines_spoil(&l->link, &why);
         (void)pk__error_wrap(&why, "cannot understand the plugin '%s'", l->plugin->id);
         pk__launching_fail(l, &why);
     }

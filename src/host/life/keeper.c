@@ -157,7 +157,8 @@ static void pk__keeper_why(const pk__keeper *k, const pk_launch *l, pk_error *wh
 {
     char how[100];
     bool was_up = k->plugin->state == PK__PLUGIN_RUNNING;
-    if (l->failure.code) {
+    bool killed = (l->wait_status & 0x7f) == 9 || l->wait_status == PK__STATUS_UNKNOWN; // by us, if we had a reason
+    if (l->failure.code && (killed || l->failure.code != PK_ERR_UNHEALTHY)) {
         *why = l->failure;
         return;
     }

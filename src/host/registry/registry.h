@@ -77,6 +77,7 @@ typedef struct pk__instance {
     uint32_t in_flight;         // calls
     uint32_t in_care;           // life's own requests: health, shutdown
     bool suspect;               // a transport failed: no calls until life has asked how it is
+    uint32_t timeouts;          // calls that got no answer in time since the last that got one
     int64_t pid;
     void *life;                 // life's own record
     pk__node node;              // in registry->instances

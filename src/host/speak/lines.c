@@ -196,6 +196,18 @@ static void pk__lines_interrupt(void *channel)
     }
 }
 
+PK__FN void pk__lines_spoil(pk__lines_link *link, const pk_error *why)
+{
+    pk__lines *l = (pk__lines *)link->channel;
+    if (l && l->asked) {
+        pk_attempt *a = l->asked->attempt;
+        pk_error told = *why;
+        pk__lines_drop(l, l->asked);
+        told.code = told.code == PK_ERR_LIMIT || told.code == PK_ERR_NO_MEMORY ? told.code : PK_ERR_PROTOCOL;
+        pk_attempt_end(a, &told);
+    }
+}
+
 /* Reports the answer to the attempt that waits for it. */
 static void pk__lines_answer_to(pk__lines *l, const pk__lines_answer *answer)
 {
@@ -204,11 +216,16 @@ static void pk__lines_answer_to(pk__lines *l, const pk__lines_answer *answer)
     if (!item || item->id != answer->id) {
         return;
     }
-    pk_attempt *a = item->attempt;
-    pk__lines_drop(l, item);
     int status = answer->has_status ? answer->status : answer->has_error ? 500 : 200;
     pk_error why;
     memset(&why, 0, sizeof(why));
+    if (status < 200 || status > 599) {
+        (void)pk_error_set(&why, PK_ERR_PROTOCOL, "cannot use its answer: %d is no status", status);
+        pk__lines_spoil(l->link, &why);
+        return;
+    }
+    pk_attempt *a = item->attempt;
+    pk__lines_drop(l, item);
     pk_attempt_head(a, status, &type, 1);
     pk_str body = answer->has_error ? answer->error : answer->has_body ? answer->body : PK_STR("");
     pk_err rc = body.len ? pk_attempt_chunk(a, body, &why) : PK_OK;
@@ -224,17 +241,14 @@ PK__FN void pk__lines_take(pk__lines_link *link, pk_str line)
     if (!l) {
         return;
     }
+    pk_type named = pk_type_pk__lines_answer;
+    named.name = "its answer"; // in errors
     memset(&mem, 0, sizeof(mem));
     mem.alloc = link->alloc;
-    if (pk_json_decode(&mem, &pk_type_pk__lines_answer, line, &answer, &why) == PK_OK) {
+    if (pk_json_decode(&mem, &named, line, &answer, &why) == PK_OK) {
         pk__lines_answer_to(l, &answer);
-    } else if (l->asked) {
-        /* It cannot be told whose answer it was meant to be; only one call was open. */
-        pk_attempt *a = l->asked->attempt;
-        pk__lines_drop(l, l->asked);
-        (void)pk__error_wrap(&why, "cannot read the plugin's answer");
-        why.code = PK_ERR_PROTOCOL;
-        pk_attempt_end(a, &why);
+    } else {
+        pk__lines_spoil(link, &why);
     }
     pk_mem_free(&mem);
     if (link->channel) {

@@ -20,5 +20,8 @@ typedef struct pk__lines_link {
 
 PK__FN const pk_dialect *pk__lines_dialect(void);
 PK__FN void pk__lines_take(pk__lines_link *link, pk_str line); // the loop's thread
+/* What came is no line that can be understood. Whose answer it was meant to be cannot be told, but only one call was
+ * open: it ends so. */
+PK__FN void pk__lines_spoil(pk__lines_link *link, const pk_error *why);
 
 #endif
