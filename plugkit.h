@@ -11465,7 +11465,8 @@ PK__FN void pk__http_pool_interrupt(pk__http_pool *pool); // no more are handed 
  *               on_head says: COLLECT the body, or hand the request over now and READ it, or it was ANSWERED already
  *     BODY      is collected up to the limit                                                       408, 413
  *     WORK      on_job was told. Somebody calls pk__http_server_answer, now or later; on any thread if it was detached
- *     WRITE     the answer goes out as the peer takes it: bytes, a piece of a file, or a reader's chunks
+ *     WRITE     the answer goes out as the peer takes it: bytes, a piece of a file, or a reader's chunks. A reader that
+ *               has nothing yet says PK_ERR_BUSY: then it is left alone until pk__http_server_more, or a hang-up
  *     DRAIN     what the handler left of the request's body is read away, up to a cap; then IDLE again
  *     LINGER    or the connection ends: nothing more is sent, and what still comes is thrown away for a moment, so that
  *               a peer that is still writing reads our answer instead of a reset
@@ -11474,7 +11475,7 @@ PK__FN void pk__http_pool_interrupt(pk__http_pool *pool); // no more are handed 
  *
  * All of it runs on the loop's thread, except what says otherwise. */
 #ifdef PLUGKIT_LINES
-#line 20 "src/net/http_server.h"
+#line 21 "src/net/http_server.h"
 #endif
 
 
@@ -11571,6 +11572,8 @@ PK__FN void pk__http_server_drain(pk__http_server *s); // no more connections; t
 /* Answers a job, once, with job->answer, whose parts must live until on_done. Any thread if the job was detached: there
  * a reader is pumped to its end before this returns; what else cannot be sent at once is left to the loop. */
 PK__FN void pk__http_server_answer(pk__http_job *job);
+/* The body's reader said PK_ERR_BUSY and has more now. Harmless otherwise; the loop's thread, before on_done. */
+PK__FN void pk__http_server_more(pk__http_job *job);
 /* From here on the job belongs to another thread, until it has answered. */
 PK__FN void pk__http_server_detach(pk__http_job *job);
 /* The next bytes of the body, for plan READ; waits for them. *got 0 = the end. Owner's thread.
@@ -13933,8 +13936,16 @@ static void pk__http_link_run(pk__http_link *l)
 static void pk__http_link_on_ready(void *user, bool can_read, bool can_write)
 {
     pk__http_link *l = (pk__http_link *)user;
+    bool waits = l->state == PK__HTTP_LINK_WRITE && l->job->out.busy; // for pk__http_server_more
     (void)can_write;
-    if (l->state == PK__HTTP_LINK_WORK) { // the next request, or a hang-up: none of them matters now
+    if (waits && pk__http_server_is_gone(l->job)) {
+        pk__http_server *s = l->server;
+        pk__http_server_enter(s);
+        pk__http_link_close(l);
+        pk__http_server_leave(s);
+        return;
+    }
+    if (waits || l->state == PK__HTTP_LINK_WORK) { // the next request, or a hang-up: none of them matters now
         pk_watch_remove(l->server->desc.loop, &l->watch);
         l->watching = false;
         return;
@@ -13978,6 +13989,13 @@ PK__FN void pk__http_link_answered(pk__http_link *l)
 {
     if (!l->running) {
         pk__http_link_run(l);
+    }
+}
+
+PK__FN void pk__http_server_more(pk__http_job *job)
+{
+    if (job->out.busy) {
+        pk__http_link_answered(job->link);
     }
 }
 
@@ -14702,12 +14720,13 @@ PK__FN void pk__http_server_answer(pk__http_job *job)
 PK__FN pk__http_step pk__http_link_write(pk__http_link *l)
 {
     pk__http_job *job = l->job;
-    if (job->state_out == PK_IO_DONE || job->state_out == PK_IO_WANT_WRITE) {
+    if (job->state_out == PK_IO_DONE || job->state_out == PK_IO_WANT_WRITE || job->out.busy) {
         (void)pk__http_job_push(job);
     }
     switch (job->state_out) {
     case PK_IO_DONE: return PK__HTTP_STEP_ON;
     case PK_IO_WANT_WRITE: pk__http_link_due(l, l->server->desc.body_ms); return PK__HTTP_STEP_WRITE;
+    case PK_IO_WANT_READ: pk__http_link_due(l, 0); return PK__HTTP_STEP_READ; // of the peer nothing but its end
     default: return PK__HTTP_STEP_CLOSE; // it broke, or the body's reader failed: then it must look cut short
     }
 }
@@ -18675,6 +18694,9 @@ PK__FN void pk__serve_on_job(void *user, pk__http_job *job);
 PK__FN void pk__serve_on_done(void *user, pk__http_job *job);
 PK__FN size_t pk__serve_refusal(void *user, char *out, int status, const char *why);
 PK__FN void pk__serve_go(pk__serve_call *c);
+/* A reader that answers a request with this context said PK_ERR_BUSY, and has more now. The loop's thread; until the
+ * response's `done`. */
+PK__FN void pk__serve_more(pk_ctx *ctx);
 
 #endif
 
@@ -19136,6 +19158,11 @@ static bool pk__serve_is_gone(void *user)
     return pk__http_server_is_gone((pk__http_job *)user);
 }
 
+PK__FN void pk__serve_more(pk_ctx *ctx)
+{
+    pk__http_server_more((pk__http_job *)((pk__ctx_impl *)ctx->impl)->user);
+}
+
 static pk_err pk__serve_read(void *user, void *buf, size_t cap, size_t *got, pk_error *err)
 {
     return pk__http_server_read((pk__http_job *)user, buf, cap, got, err);
@@ -19489,7 +19516,7 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 19493 "plugkit.h"
+#line 19520 "plugkit.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -25615,7 +25642,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 }
 
 #ifdef PLUGKIT_LINES
-#line 25619 "plugkit.h"
+#line 25646 "plugkit.h"
 #endif
 
 #ifndef PLUGKIT_TEST

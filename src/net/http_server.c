@@ -277,8 +277,16 @@ static void pk__http_link_run(pk__http_link *l)
 static void pk__http_link_on_ready(void *user, bool can_read, bool can_write)
 {
     pk__http_link *l = (pk__http_link *)user;
+    bool waits = l->state == PK__HTTP_LINK_WRITE && l->job->out.busy; // for pk__http_server_more
     (void)can_write;
-    if (l->state == PK__HTTP_LINK_WORK) { // the next request, or a hang-up: none of them matters now
+    if (waits && pk__http_server_is_gone(l->job)) {
+        pk__http_server *s = l->server;
+        pk__http_server_enter(s);
+        pk__http_link_close(l);
+        pk__http_server_leave(s);
+        return;
+    }
+    if (waits || l->state == PK__HTTP_LINK_WORK) { // the next request, or a hang-up: none of them matters now
         pk_watch_remove(l->server->desc.loop, &l->watch);
         l->watching = false;
         return;
@@ -322,6 +330,13 @@ PK__FN void pk__http_link_answered(pk__http_link *l)
 {
     if (!l->running) {
         pk__http_link_run(l);
+    }
+}
+
+PK__FN void pk__http_server_more(pk__http_job *job)
+{
+    if (job->out.busy) {
+        pk__http_link_answered(job->link);
     }
 }
 

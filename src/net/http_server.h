@@ -10,7 +10,8 @@
  *               on_head says: COLLECT the body, or hand the request over now and READ it, or it was ANSWERED already
  *     BODY      is collected up to the limit                                                       408, 413
  *     WORK      on_job was told. Somebody calls pk__http_server_answer, now or later; on any thread if it was detached
- *     WRITE     the answer goes out as the peer takes it: bytes, a piece of a file, or a reader's chunks
+ *     WRITE     the answer goes out as the peer takes it: bytes, a piece of a file, or a reader's chunks. A reader that
+ *               has nothing yet says PK_ERR_BUSY: then it is left alone until pk__http_server_more, or a hang-up
  *     DRAIN     what the handler left of the request's body is read away, up to a cap; then IDLE again
  *     LINGER    or the connection ends: nothing more is sent, and what still comes is thrown away for a moment, so that
  *               a peer that is still writing reads our answer instead of a reset
@@ -113,6 +114,8 @@ PK__FN void pk__http_server_drain(pk__http_server *s); // no more connections; t
 /* Answers a job, once, with job->answer, whose parts must live until on_done. Any thread if the job was detached: there
  * a reader is pumped to its end before this returns; what else cannot be sent at once is left to the loop. */
 PK__FN void pk__http_server_answer(pk__http_job *job);
+/* The body's reader said PK_ERR_BUSY and has more now. Harmless otherwise; the loop's thread, before on_done. */
+PK__FN void pk__http_server_more(pk__http_job *job);
 /* From here on the job belongs to another thread, until it has answered. */
 PK__FN void pk__http_server_detach(pk__http_job *job);
 /* The next bytes of the body, for plan READ; waits for them. *got 0 = the end. Owner's thread.

@@ -149,12 +149,13 @@ PK__FN void pk__http_server_answer(pk__http_job *job)
 PK__FN pk__http_step pk__http_link_write(pk__http_link *l)
 {
     pk__http_job *job = l->job;
-    if (job->state_out == PK_IO_DONE || job->state_out == PK_IO_WANT_WRITE) {
+    if (job->state_out == PK_IO_DONE || job->state_out == PK_IO_WANT_WRITE || job->out.busy) {
         (void)pk__http_job_push(job);
     }
     switch (job->state_out) {
     case PK_IO_DONE: return PK__HTTP_STEP_ON;
     case PK_IO_WANT_WRITE: pk__http_link_due(l, l->server->desc.body_ms); return PK__HTTP_STEP_WRITE;
+    case PK_IO_WANT_READ: pk__http_link_due(l, 0); return PK__HTTP_STEP_READ; // of the peer nothing but its end
     default: return PK__HTTP_STEP_CLOSE; // it broke, or the body's reader failed: then it must look cut short
     }
 }

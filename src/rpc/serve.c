@@ -295,6 +295,11 @@ static bool pk__serve_is_gone(void *user)
     return pk__http_server_is_gone((pk__http_job *)user);
 }
 
+PK__FN void pk__serve_more(pk_ctx *ctx)
+{
+    pk__http_server_more((pk__http_job *)((pk__ctx_impl *)ctx->impl)->user);
+}
+
 static pk_err pk__serve_read(void *user, void *buf, size_t cap, size_t *got, pk_error *err)
 {
     return pk__http_server_read((pk__http_job *)user, buf, cap, got, err);

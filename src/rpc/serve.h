@@ -81,6 +81,9 @@ PK__FN void pk__serve_on_job(void *user, pk__http_job *job);
 PK__FN void pk__serve_on_done(void *user, pk__http_job *job);
 PK__FN size_t pk__serve_refusal(void *user, char *out, int status, const char *why);
 PK__FN void pk__serve_go(pk__serve_call *c);
+/* A reader that answers a request with this context said PK_ERR_BUSY, and has more now. The loop's thread; until the
+ * response's `done`. */
+PK__FN void pk__serve_more(pk_ctx *ctx);
 
 #endif
 #endif

@@ -169,6 +169,47 @@ static pk_err run_context(void *user, const pk_request *q, pk_response *a, pk_er
     return PK_OK;
 }
 
+/* An answer that comes bit by bit: what `later_say` puts in. */
+static struct {
+    pk_ctx *ctx; // NULL = nobody listens
+    char text[64];
+    bool ended;
+    int dones;
+} later;
+
+static pk_err read_later(void *user, void *buf, size_t cap, size_t *got, pk_error *err)
+{
+    (void)user, (void)err;
+    *got = PK__MIN(strlen(later.text), cap);
+    memcpy(buf, later.text, *got);
+    later.text[0] = '\0';
+    return *got > 0 || later.ended ? PK_OK : PK_ERR_BUSY;
+}
+
+static void done_later(void *user)
+{
+    (void)user;
+    later.ctx = NULL;
+    later.dones++;
+}
+
+static pk_err run_later(void *user, const pk_request *q, pk_response *a, pk_error *err)
+{
+    (void)err;
+    ((site *)user)->runs++;
+    later.ctx = q->ctx;
+    a->body.read = read_later;
+    a->done = done_later;
+    return PK_OK;
+}
+
+static void later_say(const char *text)
+{
+    snprintf(later.text, sizeof(later.text), "%s", text);
+    later.ended = !*text;
+    pk__serve_more(later.ctx);
+}
+
 static pk_err run_destroy(void *user, const pk_request *q, pk_response *a, pk_error *err)
 {
     site *s = (site *)user;
@@ -208,6 +249,7 @@ static pk_err site_try(site *s, pk_server_desc *desc, pk_error *err)
         {"POST /upload", PK_UPLOAD, run_upload, s},
         {"GET /context", 0, run_context, s},
         {"GET /destroy", 0, run_destroy, s},
+        {"GET /later", 0, run_later, s},
         {"POST /drain", 0, run_drain, s},
         {"BREW /pot", 0, run_empty, s},
     };
@@ -334,6 +376,51 @@ static void check_talk(site *s, const char *bytes, const char *expected, bool op
 #define JSON "Content-Type: application/json\r\n"
 
 /* ---- the plain things */
+
+TEST(http_server, a_reader_that_has_nothing_yet_is_left_alone_until_it_has)
+{
+    site s;
+    static answer a;
+    pk_server_desc desc = {.limit = {.body_ms = 1}};
+    memset(&later, 0, sizeof(later));
+    site_open(&s, &desc);
+    int fd = dial("x.sock");
+    CHECK_CONTAINS(talk(&s, fd, "GET /later" H "\r\n", &a), "Transfer-Encoding: chunked\r\n\r\n");
+    REQUIRE(later.ctx != NULL);
+    later_say("one");
+    settle(&s, fd, &a);
+    CHECK_CONTAINS(a.text, "\r\n\r\n3\r\none");
+    REQUIRE(peer_write(fd, "GET /healthz" H "\r\n", 12 + sizeof(H "\r\n") - 1)); // its turn comes behind it
+    settle(&s, fd, &a);
+    later_say("two");
+    settle(&s, fd, &a);
+    CHECK(later.dones == 0 && strstr(a.text, "Content-Length") == NULL);
+    later_say("");
+    settle(&s, fd, &a);
+    CHECK_CONTAINS(a.text, "3\r\none\r\n3\r\ntwo\r\n0\r\n\r\n" OK_EMPTY);
+    CHECK_INT(later.dones, ==, 1);
+    close(fd);
+    site_close(&s);
+}
+
+TEST(http_server, who_hangs_up_while_a_reader_has_nothing_is_noticed_at_once)
+{
+    site s;
+    static answer a;
+    memset(&later, 0, sizeof(later));
+    site_open(&s, NULL);
+    int fd = dial("x.sock");
+    (void)talk(&s, fd, "GET /later" H "\r\n", &a);
+    REQUIRE(later.ctx != NULL);
+    close(fd);
+    settle(&s, -1, &a);
+    CHECK_INT(later.dones, ==, 1);
+    fd = dial("x.sock");
+    (void)talk(&s, fd, "GET /later" H "\r\n", &a);
+    site_close(&s); // with one that is still told something
+    CHECK_INT(later.dones, ==, 2);
+    close(fd);
+}
 
 TEST(http_server, answers_as_go_does)
 {
