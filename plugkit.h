@@ -145,6 +145,13 @@ extern "C" {
 #define PK_PRINTF(format_at, first_at)
 #endif
 
+/* Private: casts in macros that C++ compilers see, too; they can warn of those of C (-Wold-style-cast). */
+#ifdef __cplusplus
+#define PK__CAST(T, x) static_cast<T>(x)
+#else
+#define PK__CAST(T, x) ((T)(x))
+#endif
+
 /* The version of the implementation that was linked in, as text. Compare it with PK_VERSION. */
 PK_API const char *pk_version(void);
 
@@ -169,7 +176,7 @@ typedef struct pk_str {
 
 /* printf("%" PK_FMT "\n", PK_ARG(s)); */
 #define PK_FMT ".*s"
-#define PK_ARG(s) (int)(s).len, (s).ptr ? (s).ptr : ""
+#define PK_ARG(s) PK__CAST(int, (s).len), (s).ptr ? (s).ptr : ""
 
 typedef pk_str pk_b64;  // bytes in C, base64 text in JSON
 typedef pk_str pk_json; // any JSON value, kept as its text
@@ -540,9 +547,10 @@ PK_API_DATA const pk_type pk_type_pk_str, pk_type_pk_b64, pk_type_pk_json, pk_ty
 #define PK_ENUM(T, VALUES)                                                                                    \
     typedef enum T { VALUES(PK__ENUM_VALUE, T) T##__count } T;                                                \
     PK_UNUSED static const pk_enum_name pk__names_##T[] = {VALUES(PK__ENUM_NAME, T)};                         \
-    PK_UNUSED static const pk_type pk_type_##T = {#T, PK_TYPE_ENUM, (uint32_t)sizeof(T),                      \
-                                                  (uint32_t)T##__count, false, NULL, pk__names_##T,           \
-                                                  &pk_codec_enum};
+    PK_UNUSED static const pk_type pk_type_##T = {#T, PK_TYPE_ENUM, PK__SIZE(T),                              \
+                                                  PK__CAST(uint32_t, T##__count), false, NULL,                \
+                                                  pk__names_##T, &pk_codec_enum};
+#define PK__SIZE(T) PK__CAST(uint32_t, sizeof(T))
 #define PK__ENUM_VALUE(T, value, json) value,
 #define PK__ENUM_NAME(T, value, json) {value, json},
 
@@ -564,21 +572,22 @@ PK_API_DATA const pk_type pk_type_pk_str, pk_type_pk_b64, pk_type_pk_json, pk_ty
     } member;
 
 #define PK__ROW(T, shape, type, member, json)                                                                 \
-    {json, &pk_type_##type, PK__SHAPE_##shape, (uint32_t)offsetof(T, member), PK__HAS_##shape(T, member)},
+    {json, &pk_type_##type, PK__SHAPE_##shape, PK__AT(T, member), PK__HAS_##shape(T, member)},
+#define PK__AT(T, member) PK__CAST(uint32_t, offsetof(T, member))
 #define PK__SHAPE_REQ &pk_shape_req
 #define PK__SHAPE_OPT &pk_shape_opt
 #define PK__SHAPE_LIST &pk_shape_list
 #define PK__SHAPE_MAP &pk_shape_map
 #define PK__HAS_REQ(T, member) 0
-#define PK__HAS_OPT(T, member) (uint32_t)offsetof(T, has_##member)
+#define PK__HAS_OPT(T, member) PK__AT(T, has_##member)
 #define PK__HAS_LIST(T, member) 0
 #define PK__HAS_MAP(T, member) 0
 
 #define PK__TABLE(T, FIELDS, has_mem)                                                                         \
     PK_UNUSED static const pk_field pk__fields_##T[] = {FIELDS(PK__ROW, T)};                                  \
     PK_UNUSED static const pk_type pk_type_##T = {                                                            \
-        #T,      PK_TYPE_STRUCT,   (uint32_t)sizeof(T), (uint32_t)(sizeof(pk__fields_##T) / sizeof(pk_field)), \
-        has_mem, pk__fields_##T, NULL,              &pk_codec_struct};
+        #T,      PK_TYPE_STRUCT,   PK__SIZE(T), PK__SIZE(pk__fields_##T) / PK__SIZE(pk_field),                \
+        has_mem, pk__fields_##T, NULL,        &pk_codec_struct};
 
 /* Reads JSON text into the struct *out of that type. What it points to lives in *mem, each string with a NUL behind
  * it; `json` is not needed afterwards. *out is zeroed first, and again after a failure (a message's own pk_mem is left
@@ -752,17 +761,19 @@ PK_API pk_err pk_stub_call(const pk_stub *stub, const pk_method *method, pk_ctx 
 #define PK__RUN(C, m, http, Q, R, flags)                                                                      \
     PK_UNUSED static pk_err C##__run_##m(const void *o, pk_ctx *ctx, const void *q, void *r, pk_error *e)     \
     {                                                                                                         \
-        return ((const C *)o)->m((const C *)o, ctx, (const Q *)q, (R *)r, e);                                 \
+        const C *self = PK__CAST(const C *, o);                                                               \
+        return self->m(self, ctx, PK__CAST(const Q *, q), PK__CAST(R *, r), e);                               \
     }
 #define PK__METHOD(C, m, http, Q, R, flags)                                                                   \
-    {#m, http, &pk_type_##Q, &pk_type_##R, (flags), (uint32_t)offsetof(C, m), C##__run_##m},
+    {#m, http, &pk_type_##Q, &pk_type_##R, (flags), PK__CAST(uint32_t, offsetof(C, m)), C##__run_##m},
 /* An internal provider is called directly: one compare and one jump, no pipeline. */
 #define PK__CALL(C, m, http, Q, R, flags)                                                                     \
     PK_UNUSED static pk_err C##__call_##m(const C *self, pk_ctx *ctx, const Q *q, R *r, pk_error *e)          \
     {                                                                                                         \
         const pk_stub *s = &self->stub;                                                                       \
         if (s->direct && *s->live == s->epoch) {                                                              \
-            return ((const C *)s->direct)->m((const C *)s->direct, ctx, q, r, e);                             \
+            const C *direct = PK__CAST(const C *, s->direct);                                                 \
+            return direct->m(direct, ctx, q, r, e);                                                           \
         }                                                                                                     \
         return pk_stub_call(s, &C##_contract.methods[C##__##m], ctx, q, r, e);                                \
     }
@@ -19516,7 +19527,7 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 19520 "plugkit.h"
+#line 19531 "plugkit.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -25642,7 +25653,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 }
 
 #ifdef PLUGKIT_LINES
-#line 25646 "plugkit.h"
+#line 25657 "plugkit.h"
 #endif
 
 #ifndef PLUGKIT_TEST

@@ -64,17 +64,19 @@ PK_API pk_err pk_stub_call(const pk_stub *stub, const pk_method *method, pk_ctx 
 #define PK__RUN(C, m, http, Q, R, flags)                                                                      \
     PK_UNUSED static pk_err C##__run_##m(const void *o, pk_ctx *ctx, const void *q, void *r, pk_error *e)     \
     {                                                                                                         \
-        return ((const C *)o)->m((const C *)o, ctx, (const Q *)q, (R *)r, e);                                 \
+        const C *self = PK__CAST(const C *, o);                                                               \
+        return self->m(self, ctx, PK__CAST(const Q *, q), PK__CAST(R *, r), e);                               \
     }
 #define PK__METHOD(C, m, http, Q, R, flags)                                                                   \
-    {#m, http, &pk_type_##Q, &pk_type_##R, (flags), (uint32_t)offsetof(C, m), C##__run_##m},
+    {#m, http, &pk_type_##Q, &pk_type_##R, (flags), PK__CAST(uint32_t, offsetof(C, m)), C##__run_##m},
 /* An internal provider is called directly: one compare and one jump, no pipeline. */
 #define PK__CALL(C, m, http, Q, R, flags)                                                                     \
     PK_UNUSED static pk_err C##__call_##m(const C *self, pk_ctx *ctx, const Q *q, R *r, pk_error *e)          \
     {                                                                                                         \
         const pk_stub *s = &self->stub;                                                                       \
         if (s->direct && *s->live == s->epoch) {                                                              \
-            return ((const C *)s->direct)->m((const C *)s->direct, ctx, q, r, e);                             \
+            const C *direct = PK__CAST(const C *, s->direct);                                                 \
+            return direct->m(direct, ctx, q, r, e);                                                           \
         }                                                                                                     \
         return pk_stub_call(s, &C##_contract.methods[C##__##m], ctx, q, r, e);                                \
     }

@@ -18,7 +18,7 @@ typedef struct pk_str {
 
 /* printf("%" PK_FMT "\n", PK_ARG(s)); */
 #define PK_FMT ".*s"
-#define PK_ARG(s) (int)(s).len, (s).ptr ? (s).ptr : ""
+#define PK_ARG(s) PK__CAST(int, (s).len), (s).ptr ? (s).ptr : ""
 
 typedef pk_str pk_b64;  // bytes in C, base64 text in JSON
 typedef pk_str pk_json; // any JSON value, kept as its text

@@ -100,9 +100,10 @@ PK_API_DATA const pk_type pk_type_pk_str, pk_type_pk_b64, pk_type_pk_json, pk_ty
 #define PK_ENUM(T, VALUES)                                                                                    \
     typedef enum T { VALUES(PK__ENUM_VALUE, T) T##__count } T;                                                \
     PK_UNUSED static const pk_enum_name pk__names_##T[] = {VALUES(PK__ENUM_NAME, T)};                         \
-    PK_UNUSED static const pk_type pk_type_##T = {#T, PK_TYPE_ENUM, (uint32_t)sizeof(T),                      \
-                                                  (uint32_t)T##__count, false, NULL, pk__names_##T,           \
-                                                  &pk_codec_enum};
+    PK_UNUSED static const pk_type pk_type_##T = {#T, PK_TYPE_ENUM, PK__SIZE(T),                              \
+                                                  PK__CAST(uint32_t, T##__count), false, NULL,                \
+                                                  pk__names_##T, &pk_codec_enum};
+#define PK__SIZE(T) PK__CAST(uint32_t, sizeof(T))
 #define PK__ENUM_VALUE(T, value, json) value,
 #define PK__ENUM_NAME(T, value, json) {value, json},
 
@@ -124,21 +125,22 @@ PK_API_DATA const pk_type pk_type_pk_str, pk_type_pk_b64, pk_type_pk_json, pk_ty
     } member;
 
 #define PK__ROW(T, shape, type, member, json)                                                                 \
-    {json, &pk_type_##type, PK__SHAPE_##shape, (uint32_t)offsetof(T, member), PK__HAS_##shape(T, member)},
+    {json, &pk_type_##type, PK__SHAPE_##shape, PK__AT(T, member), PK__HAS_##shape(T, member)},
+#define PK__AT(T, member) PK__CAST(uint32_t, offsetof(T, member))
 #define PK__SHAPE_REQ &pk_shape_req
 #define PK__SHAPE_OPT &pk_shape_opt
 #define PK__SHAPE_LIST &pk_shape_list
 #define PK__SHAPE_MAP &pk_shape_map
 #define PK__HAS_REQ(T, member) 0
-#define PK__HAS_OPT(T, member) (uint32_t)offsetof(T, has_##member)
+#define PK__HAS_OPT(T, member) PK__AT(T, has_##member)
 #define PK__HAS_LIST(T, member) 0
 #define PK__HAS_MAP(T, member) 0
 
 #define PK__TABLE(T, FIELDS, has_mem)                                                                         \
     PK_UNUSED static const pk_field pk__fields_##T[] = {FIELDS(PK__ROW, T)};                                  \
     PK_UNUSED static const pk_type pk_type_##T = {                                                            \
-        #T,      PK_TYPE_STRUCT,   (uint32_t)sizeof(T), (uint32_t)(sizeof(pk__fields_##T) / sizeof(pk_field)), \
-        has_mem, pk__fields_##T, NULL,              &pk_codec_struct};
+        #T,      PK_TYPE_STRUCT,   PK__SIZE(T), PK__SIZE(pk__fields_##T) / PK__SIZE(pk_field),                \
+        has_mem, pk__fields_##T, NULL,        &pk_codec_struct};
 
 /* Reads JSON text into the struct *out of that type. What it points to lives in *mem, each string with a NUL behind
  * it; `json` is not needed afterwards. *out is zeroed first, and again after a failure (a message's own pk_mem is left

@@ -13,5 +13,12 @@
 #define PK_PRINTF(format_at, first_at)
 #endif
 
+/* Private: casts in macros that C++ compilers see, too; they can warn of those of C (-Wold-style-cast). */
+#ifdef __cplusplus
+#define PK__CAST(T, x) static_cast<T>(x)
+#else
+#define PK__CAST(T, x) ((T)(x))
+#endif
+
 /* The version of the implementation that was linked in, as text. Compare it with PK_VERSION. */
 PK_API const char *pk_version(void);

@@ -9,6 +9,8 @@
 #include "plugkit.h"
 #include "plugkit_sdk.h"
 
+#include <stdio.h>
+
 #ifdef PK__FN
 #error "private macros are left"
 #endif
@@ -16,9 +18,12 @@
 #error "declarations must not change what system headers declare"
 #endif
 
+#define LOUDNESS(V, T) V(T, LOUDNESS_LOW, "low") V(T, LOUDNESS_HIGH, "high")
+PK_ENUM(loudness, LOUDNESS)
 #define NOTE(F, T)                                                                                          \
     F(T, REQ, pk_str, title, "title")                                                                       \
     F(T, OPT, int64_t, stars, "stars")                                                                      \
+    F(T, REQ, loudness, loud, "loud")                                                                       \
     F(T, LIST, pk_str, tags, "tags")                                                                        \
     F(T, MAP, pk_json, more, "more")
 PK_MESSAGE(note, NOTE)
@@ -30,5 +35,7 @@ int main(void)
 {
     pk_str text = PK_STR("a literal");
     pk_mem mem = {0, 0, 0, 0};
-    return text.len == 9 && mem.blocks == 0 && sizeof(note) > sizeof(notes) ? 0 : 1;
+    char copy[16];
+    int len = snprintf(copy, sizeof(copy), "%" PK_FMT, PK_ARG(text));
+    return len == 9 && mem.blocks == 0 && sizeof(note) > sizeof(notes) ? 0 : 1;
 }

@@ -103,7 +103,8 @@ def build_cases():
                  file=os.path.join(HERE, "declarations.c"))
     for compiler, order in itertools.product(cxx, ([], ["-DREVERSED"])):
         case(f"{compiler[0]} c++11: declarations {' '.join(order)}", compile_text, compiler,
-             ["-std=c++11", *SYNTAX, *order], file=os.path.join(HERE, "declarations.c"), language="cpp")
+             ["-std=c++11", "-Wold-style-cast", *SYNTAX, *order], file=os.path.join(HERE, "declarations.c"),
+             language="cpp")
     for compiler in cxx:
         case(f"{compiler[0]}: the implementation is refused", compile_text, compiler, ["-std=c++11", *SYNTAX],
              HOST + MAIN, says="the implementation is C99", language="cpp")
