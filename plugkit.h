@@ -18246,8 +18246,10 @@ static void pk__service_put_types(pk_json_writer *w, const pk__service_about *a)
                 pk_json_put_object(w);
                 pk_json_put_key(w, "type");
                 pk_json_put_text(w, a->services[k].type);
-                pk_json_put_key(w, "jsonSchema"); // bytes for Go: base64 there
-                pk_json_put_b64(w, a->services[k].schema);
+                if (a->services[k].schema.len) {
+                    pk_json_put_key(w, "jsonSchema"); // bytes for Go: base64 there
+                    pk_json_put_b64(w, a->services[k].schema);
+                }
                 pk_json_put_end(w);
             }
         }
@@ -19527,7 +19529,7 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 19531 "plugkit.h"
+#line 19533 "plugkit.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -25653,7 +25655,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 }
 
 #ifdef PLUGKIT_LINES
-#line 25657 "plugkit.h"
+#line 25659 "plugkit.h"
 #endif
 
 #ifndef PLUGKIT_TEST

@@ -18127,8 +18127,10 @@ static void pk__service_put_types(pk_json_writer *w, const pk__service_about *a)
                 pk_json_put_object(w);
                 pk_json_put_key(w, "type");
                 pk_json_put_text(w, a->services[k].type);
-                pk_json_put_key(w, "jsonSchema"); // bytes for Go: base64 there
-                pk_json_put_b64(w, a->services[k].schema);
+                if (a->services[k].schema.len) {
+                    pk_json_put_key(w, "jsonSchema"); // bytes for Go: base64 there
+                    pk_json_put_b64(w, a->services[k].schema);
+                }
                 pk_json_put_end(w);
             }
         }
@@ -19408,7 +19410,7 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 19412 "plugkit_sdk.h"
+#line 19414 "plugkit_sdk.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -22062,7 +22064,7 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 22066 "plugkit_sdk.h"
+#line 22068 "plugkit_sdk.h"
 #endif
 
 #ifndef PLUGKIT_TEST

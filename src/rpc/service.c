@@ -182,8 +182,10 @@ static void pk__service_put_types(pk_json_writer *w, const pk__service_about *a)
                 pk_json_put_object(w);
                 pk_json_put_key(w, "type");
                 pk_json_put_text(w, a->services[k].type);
-                pk_json_put_key(w, "jsonSchema"); // bytes for Go: base64 there
-                pk_json_put_b64(w, a->services[k].schema);
+                if (a->services[k].schema.len) {
+                    pk_json_put_key(w, "jsonSchema"); // bytes for Go: base64 there
+                    pk_json_put_b64(w, a->services[k].schema);
+                }
                 pk_json_put_end(w);
             }
         }

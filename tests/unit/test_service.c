@@ -219,7 +219,7 @@ TEST(service, prints_capabilities_as_go_does_and_more_behind)
 
     check_capabilities(
         &about, "{\"types\":{\"adder\":[{\"type\":\"simple\",\"jsonSchema\":\"eyJ0eXBlIjogIm9iamVjdCJ9\"},"
-                "{\"type\":\"second\",\"jsonSchema\":\"\"}],\"other\":[{\"type\":\"simple\",\"jsonSchema\":\"\"}]},"
+                "{\"type\":\"second\"}],\"other\":[{\"type\":\"simple\"}]},"
                 "\"configTypes\":[\"database-config\"],\"protocols\":[\"plugkit/1\"],"
                 "\"contracts\":{\"adder\":\"1.2.0\",\"other\":\"2.0.0\"},"
                 "\"methods\":{\"adder\":{\"add\":\"POST /add\",\"reset\":\"DELETE /sum\",\"echo\":\"POST /echo\","
