@@ -136,7 +136,9 @@ CORE = """
 """.split()
 
 HOST = """
+    host/registry/names.h
     host/registry/registry.h
+    host/registry/names.c
     host/registry/registry.c
     host/speak/internal.h
     host/speak/lines.h
@@ -167,6 +169,7 @@ HOST = """
     host/life/life.c
     host/manager/manager.h
     host/manager/desc.c
+    host/manager/config.c
     host/manager/offers.c
     host/manager/plugins.c
     host/manager/manager.c

@@ -1132,7 +1132,8 @@ typedef struct pk_plugin_info {
     pk_plugin plugin;
     pk_str id, path, version;
     pk_str status; // "found", "stopped", "starting", "ready", "failed", "rejected", "skipped", "built in" ...
-    pk_error why;             // the last failure, or why it was skipped; code PK_OK if none
+    pk_error why;             // the last failure, or why it was skipped or rejected. Code PK_OK and msg "" if there was
+                              // none, or it has become ready since. A copy: it lives as long as this struct
     pk_str dialect, address;  // of the running instance; "" if none
     int64_t pid;              // 0 if none
     uint32_t starts, in_flight;
@@ -1143,9 +1144,11 @@ typedef struct pk_plugin_info {
     pk_json capabilities;     // as the plugin printed them
 } pk_plugin_info;
 
+/* A plugin that is named and does not declare the type is not started: PK_ERR_CONFIG. A type that no plugin declares,
+ * or a plugin that is not there, is a warning in the log ("manager.config") once pk_manager_start has looked. */
 typedef struct pk_plugin_config {
     const char *plugin; // NULL = every plugin that declares the type
-    const char *type;   // a config type that the plugin declares; others are refused
+    const char *type;   // a config type that the plugin declares
     pk_json data;
 } pk_plugin_config;
 
@@ -19529,7 +19532,7 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 19533 "plugkit.h"
+#line 19536 "plugkit.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -19834,6 +19837,37 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #endif
 
 
+/* == host/registry/names.h == */
+/* names.h - what there is instead of the name that somebody asked for: sorted, and no longer than fits into a message.
+ *
+ * Names come in any order and more than once, from wherever they are; nothing is allocated and nothing is copied but
+ * what is shown. So the source is walked once for each name:
+ *
+ *     pk__names have = {{0}};
+ *     do {
+ *         for (..) { pk__names_see(&have, name); }
+ *     } while (pk__names_take(&have));
+ *     have.text                                         // "lower, upper, wordcount"; "" if there is nothing
+ *
+ * What does not fit is shown as "...". */
+#ifdef PLUGKIT_LINES
+#line 12 "src/host/registry/names.h"
+#endif
+
+
+
+
+typedef struct pk__names {
+    char text[100];
+    size_t len;
+    pk_str last, next; // the one that was taken; the least behind it that was seen since. ptr NULL = none
+} pk__names;
+
+PK__FN void pk__names_see(pk__names *n, pk_str name);
+PK__FN bool pk__names_take(pk__names *n); // appends what comes next; false: that was all, or all that fits
+
+
+
 /* == host/registry/registry.h == */
 /* registry.h - what is known: plugins, their services, their running instances, who waits for them, and the counts.
  *
@@ -19962,6 +19996,7 @@ typedef struct pk__registry {
     pk__map by_id, by_service;   // "contract\ntype" and "contract\n" -> pk__service_entry
     pk__node plugins, instances;
     uint32_t scans;              // finders that have not finished their first scan
+    bool is_started;             // pk_manager_start was called
     bool is_closed;              // stopping: no more calls
     pk_task work;                // wakes life
     int64_t forked_from;         // pid of the process that made it
@@ -19985,6 +20020,54 @@ PK__FN void pk__registry_wake(pk__registry *r, pk__plugin *p); // its waiters, a
 PK__FN pk_err pk__registry_check_name(const char *id, pk_error *err);
 
 
+
+/* == host/registry/names.c == */
+/* names.c - names, sorted, as a text. */
+#ifdef PLUGKIT_LINES
+#line 1 "src/host/registry/names.c"
+#endif
+
+
+
+
+static bool pk__names_before(pk_str a, pk_str b)
+{
+    size_t len = a.len < b.len ? a.len : b.len;
+    int order = len ? memcmp(a.ptr, b.ptr, len) : 0;
+    return order < 0 || (order == 0 && a.len < b.len);
+}
+
+PK__FN void pk__names_see(pk__names *n, pk_str name)
+{
+    bool is_new = name.len > 0 && (!n->last.ptr || pk__names_before(n->last, name));
+    if (is_new && (!n->next.ptr || pk__names_before(name, n->next))) {
+        n->next = name;
+    }
+}
+
+static void pk__names_append(pk__names *n, pk_str text)
+{
+    memcpy(n->text + n->len, text.ptr, text.len);
+    n->len += text.len;
+    n->text[n->len] = '\0';
+}
+
+PK__FN bool pk__names_take(pk__names *n)
+{
+    static const pk_str comma = PK_STR_INIT(", "), more = PK_STR_INIT("...");
+    pk_str name = n->next;
+    if (!name.ptr) {
+        return false;
+    }
+    bool fits = n->len + comma.len + name.len + comma.len + more.len < sizeof(n->text);
+    if (n->len) {
+        pk__names_append(n, comma);
+    }
+    pk__names_append(n, fits ? name : more);
+    n->last = name;
+    memset(&n->next, 0, sizeof(n->next));
+    return fits;
+}
 
 /* == host/registry/registry.c == */
 /* registry.c - plugins, services, instances. */
@@ -21445,6 +21528,7 @@ PK__FN pk__router pk__select_router(pk__registry *r);
 
 
 
+
 static pk_str pk__select_str(const char *text)
 {
     return pk_str_from(text ? text : "");
@@ -21462,34 +21546,117 @@ static const pk__plugin *pk__select_left_out(const pk__registry *r)
     return NULL;
 }
 
-/* What there is instead, for people who mistyped: the types of a contract. */
-static pk_err pk__select_nothing(const pk__registry *r, const pk_call_desc *d, pk_error *err)
+/* ---- what there is instead, for people who mistyped */
+
+static void pk__select_see_contracts(pk__names *have, const pk__plugin *p)
+{
+    for (size_t i = 0; i < p->service_count; i++) {
+        pk__names_see(have, p->services[i].contract);
+    }
+}
+
+static pk_err pk__select_no_contract(const pk__registry *r, pk_str contract, pk_error *err)
+{
+    pk__names have;
+    const pk__plugin *out = pk__select_left_out(r);
+    memset(&have, 0, sizeof(have));
+    do {
+        for (const pk__node *n = r->plugins.next; n != &r->plugins; n = n->next) {
+            pk__select_see_contracts(&have, PK__OF(n, pk__plugin, node));
+        }
+    } while (pk__names_take(&have));
+    return pk_error_set(err, PK_ERR_PLUGIN_NOT_FOUND, "no plugin found for contract '%" PK_FMT "'%s%s%s%s%s%s",
+                        PK_ARG(contract), have.len ? ": there is " : "", have.text, out ? "; '" : "",
+                        out ? out->id : "", !out ? "" : out->skipped ? "' was skipped: " : "' was rejected: ",
+                        out ? out->why.msg : "");
+}
+
+/* Before the start nothing is known but what is compiled in. */
+static pk_err pk__select_too_early(pk_error *err)
+{
+    return pk_error_set(err, PK_ERR_MISUSE, "cannot call: no plugin is known before pk_manager_start: call that first");
+}
+
+static pk_err pk__select_no_service(const pk__registry *r, const pk_call_desc *d, pk_error *err)
 {
     pk_str contract = pk__select_str(d->contract);
-    char have[120];
-    size_t len = 0;
-    have[0] = '\0';
-    for (const pk__service_entry *s = pk__registry_services(r, contract, PK_STR("")); s; s = s->sibling) {
-        if (len + s->type.len + 4 < sizeof(have)) {
-            if (len) {
-                memcpy(have + len, ", ", 2);
-                len += 2;
-            }
-            memcpy(have + len, s->type.ptr, s->type.len);
-            len += s->type.len;
-            have[len] = '\0';
+    const pk__service_entry *first = pk__registry_services(r, contract, PK_STR(""));
+    pk__names have;
+    if (!r->is_started) {
+        return pk__select_too_early(err);
+    }
+    if (!first) {
+        return pk__select_no_contract(r, contract, err);
+    }
+    memset(&have, 0, sizeof(have));
+    do {
+        for (const pk__service_entry *s = first; s; s = s->sibling) {
+            pk__names_see(&have, s->type);
         }
-    }
-    if (!len) {
-        const pk__plugin *out = pk__select_left_out(r);
-        return pk_error_set(err, PK_ERR_PLUGIN_NOT_FOUND, "no plugin found for contract '%" PK_FMT "'%s%s%s%s",
-                            PK_ARG(contract), out ? "; '" : "", out ? out->id : "",
-                            !out ? "" : out->skipped ? "' was skipped: " : "' was rejected: ", out ? out->why.msg : "");
-    }
+    } while (pk__names_take(&have));
     return pk_error_set(err, PK_ERR_PLUGIN_NOT_FOUND,
                         "no plugin found for type '%s' of contract '%" PK_FMT "': there is %s", d->type ? d->type : "",
-                        PK_ARG(contract), have);
+                        PK_ARG(contract), have.text);
 }
+
+static pk_err pk__select_no_plugin(const pk__registry *r, const char *id, pk_error *err)
+{
+    pk__names have;
+    if (!r->is_started) {
+        return pk__select_too_early(err);
+    }
+    memset(&have, 0, sizeof(have));
+    do {
+        for (const pk__node *n = r->plugins.next; n != &r->plugins; n = n->next) {
+            const pk__plugin *p = PK__OF(n, pk__plugin, node);
+            if (!p->skipped) {
+                pk__names_see(&have, pk_str_from(p->id));
+            }
+        }
+    } while (pk__names_take(&have));
+    return pk_error_set(err, PK_ERR_PLUGIN_NOT_FOUND, "no plugin found: '%s'%s%s", id, have.len ? ": there is " : "",
+                        have.text);
+}
+
+/* The plugin is there, and does not offer that: its types of this contract, or its contracts. */
+static pk_err pk__select_not_offered(const pk__plugin *p, const pk_call_desc *d, pk_error *err)
+{
+    pk__names types, contracts;
+    memset(&types, 0, sizeof(types));
+    memset(&contracts, 0, sizeof(contracts));
+    do {
+        for (size_t i = 0; i < p->service_count; i++) {
+            if (pk_str_is(p->services[i].contract, d->contract)) {
+                pk__names_see(&types, p->services[i].type);
+            }
+        }
+    } while (pk__names_take(&types));
+    do {
+        pk__select_see_contracts(&contracts, p);
+    } while (pk__names_take(&contracts));
+    if (types.len) {
+        return pk_error_set(err, PK_ERR_PLUGIN_NOT_FOUND,
+                            "plugin '%s' offers no type '%s' of contract '%s': there is %s", p->id,
+                            d->type ? d->type : "", d->contract, types.text);
+    }
+    return pk_error_set(err, PK_ERR_PLUGIN_NOT_FOUND, "plugin '%s' offers no contract '%s': there is %s", p->id,
+                        d->contract, contracts.len ? contracts.text : "none");
+}
+
+static pk_err pk__select_no_method(const pk__service_entry *s, const char *method, pk_error *err)
+{
+    pk__names have;
+    memset(&have, 0, sizeof(have));
+    do {
+        for (size_t i = 0; i < s->method_count; i++) {
+            pk__names_see(&have, s->methods[i].name);
+        }
+    } while (pk__names_take(&have));
+    return pk_error_set(err, PK_ERR_NOT_FOUND, "cannot call '%s' of plugin '%s': there is no such method; there is %s",
+                        method, s->plugin->id, have.text);
+}
+
+/* ---- service, plugin, method */
 
 static bool pk__select_version_fits(const pk__service_entry *s, const char *want)
 {
@@ -21542,13 +21709,12 @@ static pk_err pk__select_find(pk__registry *r, const pk_call_desc *d, pk__plugin
     if (d->plugin && *d->plugin) {
         *plugin = pk__registry_find(r, pk_str_from(d->plugin));
         if (!*plugin) {
-            return pk_error_set(err, PK_ERR_PLUGIN_NOT_FOUND, "no plugin found: '%s'", d->plugin);
+            return pk__select_no_plugin(r, d->plugin, err);
         }
         if (d->contract && *d->contract) {
             *service = pk__select_of_plugin(*plugin, d);
             if (!*service && (*plugin)->probed) {
-                return pk_error_set(err, PK_ERR_PLUGIN_NOT_FOUND, "plugin '%s' offers no '%s' of type '%s'", d->plugin,
-                                    d->contract, d->type ? d->type : "");
+                return pk__select_not_offered(*plugin, d, err);
             }
             if (*service && !pk__select_version_fits(*service, d->version)) {
                 return pk_error_set(err, PK_ERR_BAD_CONTRACT, "plugin '%s' offers '%s' %" PK_FMT ", not %s", d->plugin,
@@ -21565,7 +21731,7 @@ static pk_err pk__select_find(pk__registry *r, const pk_call_desc *d, pk__plugin
         return wrong_version ? pk_error_set(err, PK_ERR_BAD_CONTRACT,
                                             "no plugin found for '%s' %s: '%s' offers %" PK_FMT, d->contract,
                                             d->version, chain->plugin->id, PK_ARG(chain->version))
-                             : pk__select_nothing(r, d, err);
+                             : pk__select_no_service(r, d, err);
     }
     *plugin = (*service)->plugin;
     return PK_OK;
@@ -21584,10 +21750,7 @@ static pk_err pk__select_method(const pk_call_desc *d, const pk__service_entry *
         }
     }
     if (s && s->method_count && d->method && !(d->http && *d->http)) {
-        return pk_error_set(err, PK_ERR_NOT_FOUND,
-                            "cannot call '%s' of plugin '%s': there is no such method; there is '%" PK_FMT "'%s",
-                            d->method, s->plugin->id, PK_ARG(s->methods[0].name),
-                            s->method_count > 1 ? " and more" : "");
+        return pk__select_no_method(s, d->method, err);
     }
     if (d->http && *d->http) {
         if (!pk_str_cut(pk_str_from(d->http), ' ', &out->verb, &out->path) || out->path.len == 0 ||
@@ -21806,6 +21969,9 @@ PK__FN void pk__output_end(pk__output *o); // delivers a last line without an en
 /* Hands one printed line to `on_log` as a record of `event`, with the fields plugin and stream before its own. */
 PK__FN void pk__output_log(const pk_alloc *alloc, pk_on_log on_log, void *user, const char *event, pk_str plugin,
                            pk_str stream, pk_str line);
+/* The same line as words for a message, cleaned: of a JSON line its text, behind its level if that is not INFO, and
+ * before what it calls its error. Returns their length; they end with a NUL. */
+PK__FN size_t pk__output_words(const pk_alloc *alloc, pk_str line, char *out, size_t cap);
 
 
 
@@ -22277,6 +22443,13 @@ static void pk__output_plain(pk__output_record *r, pk_str line)
     }
 }
 
+static void pk__output_begin(pk__output_record *r, const pk_alloc *alloc)
+{
+    memset(r, 0, sizeof(*r));
+    r->mem.alloc = alloc;
+    r->level = PK_LOG_INFO;
+}
+
 PK__FN void pk__output_log(const pk_alloc *alloc, pk_on_log on_log, void *user, const char *event, pk_str plugin,
                            pk_str stream, pk_str line)
 {
@@ -22284,9 +22457,7 @@ PK__FN void pk__output_log(const pk_alloc *alloc, pk_on_log on_log, void *user, 
         return;
     }
     pk__output_record r;
-    memset(&r, 0, sizeof(r));
-    r.mem.alloc = alloc;
-    r.level = PK_LOG_INFO;
+    pk__output_begin(&r, alloc);
     pk__output_field(&r, PK_STR("plugin"), plugin);
     pk__output_field(&r, PK_STR("stream"), stream);
     if (!pk__output_json(&r, line)) {
@@ -22294,6 +22465,33 @@ PK__FN void pk__output_log(const pk_alloc *alloc, pk_on_log on_log, void *user, 
     }
     on_log(user, r.level, event, pk__output_clean(&r.mem, r.text), r.fields, r.count);
     pk_mem_free(&r.mem);
+}
+
+/* What slog and hclog call an error, of which the message only says that there was one. */
+static pk_str pk__output_error(const pk__output_record *r)
+{
+    for (size_t i = 0; i < r->count; i++) {
+        if (pk_str_is(r->fields[i].name, "error") || pk_str_is(r->fields[i].name, "err")) {
+            return r->fields[i].value;
+        }
+    }
+    return PK_STR("");
+}
+
+PK__FN size_t pk__output_words(const pk_alloc *alloc, pk_str line, char *out, size_t cap)
+{
+    static const char *const levels[] = {"", "debug: ", "", "warn: ", "error: "};
+    pk__output_record r;
+    pk__output_begin(&r, alloc);
+    if (pk__output_json(&r, line) && r.text.len) {
+        pk_str error = pk__output_error(&r);
+        pk_str words = pk_mem_printf(&r.mem, "%s%" PK_FMT "%s%" PK_FMT, levels[r.level], PK_ARG(r.text),
+                                     error.len ? ": " : "", PK_ARG(error));
+        line = words.ptr ? words : r.text;
+    }
+    size_t len = pk__error_clean(out, cap, line);
+    pk_mem_free(&r.mem);
+    return len;
 }
 
 /* == host/life/states.c == */
@@ -22989,7 +23187,7 @@ PK__FN pk_err pk__telling_prepare(pk_launch *l, pk_buf *hello, pk_error *err)
 static void pk__hearing_tail(pk_launch *l, pk_str line)
 {
     char clean[200];
-    size_t add = pk__error_clean(clean, sizeof(clean), line);
+    size_t add = pk__output_words(l->life->alloc, line, clean, sizeof(clean));
     size_t have = strlen(l->tail);
     if (add == 0) {
         return;
@@ -24483,13 +24681,14 @@ PK__FN void pk__life_deinit(pk__life *life)
  *
  *     desc.c      the description: checked, copied, defaults filled in, each in one function
  *     manager.c   create, start, stop, destroy; the thread
+ *     config.c    configurations that nobody takes
  *     offers.c    the server for what plugins may call here
  *     plugins.c   internal plugins; starting, stopping and listing single ones
  *
  * Life of a manager: created -> started -> stopping -> stopped -> destroyed. With a loop of its own it has a thread
  * that steps it from create to destroy; with the user's, calls on the loop's thread step it while they wait. */
 #ifdef PLUGKIT_LINES
-#line 13 "src/host/manager/manager.h"
+#line 14 "src/host/manager/manager.h"
 #endif
 
 
@@ -24547,6 +24746,9 @@ PK__FN pk_err pk__desc_resolve(pk_manager *m, const pk_manager_desc *desc, pk_er
 PK__FN pk_err pk__offers_open(pk__offers *o, pk_manager *m, pk_error *err);
 PK__FN void pk__offers_drain(pk__offers *o); // takes no more calls
 PK__FN void pk__offers_close(pk__offers *o);
+
+/* config.c. Tells the log, once plugins are known, of configurations that reach none of them. */
+PK__FN void pk__config_warn(pk_manager *m);
 
 /* plugins.c */
 PK__FN void pk__plugins_drop_internal(pk_manager *m);
@@ -24690,6 +24892,68 @@ PK__FN pk_err pk__desc_resolve(pk_manager *m, const pk_manager_desc *desc, pk_er
                                                                     sizeof(*d->interceptors), 0, &ok);
     d->offers = (const pk_service *)pk__desc_array(m, d->offers, d->offer_count, sizeof(*d->offers), 0, &ok);
     return ok ? PK_OK : pk__error_memory(err, "create a manager");
+}
+
+/* == host/manager/config.c == */
+/* config.c - configurations that nobody takes: most often a name that is mistyped. Not an error, for the plugin that
+ * wants it may come another day; but who is not told looks in the wrong place. (If a plugin is named with it and does
+ * not declare the type, that is an error, when it starts.) */
+#ifdef PLUGKIT_LINES
+#line 3 "src/host/manager/config.c"
+#endif
+
+
+
+
+
+
+/* All types that plugins declare; does one of them know this one? */
+static bool pk__config_is_declared(const pk__registry *r, const char *type, pk__names *have)
+{
+    bool declared = false;
+    memset(have, 0, sizeof(*have));
+    do {
+        for (const pk__node *n = r->plugins.next; n != &r->plugins; n = n->next) {
+            const pk__plugin *p = PK__OF(n, pk__plugin, node);
+            for (size_t i = 0; p->config_types && p->config_types[i]; i++) {
+                declared = declared || strcmp(p->config_types[i], type) == 0;
+                pk__names_see(have, pk_str_from(p->config_types[i]));
+            }
+        }
+    } while (!declared && pk__names_take(have));
+    return declared;
+}
+
+static pk_err pk__config_check(const pk__registry *r, const pk_plugin_config *c, pk_error *why)
+{
+    pk__names have;
+    if (c->plugin) {
+        return pk__registry_find(r, pk_str_from(c->plugin))
+                   ? PK_OK
+                   : pk_error_set(why, PK_ERR_CONFIG,
+                                  "cannot use the configuration of type '%s': there is no plugin '%s'", c->type,
+                                  c->plugin);
+    }
+    if (pk__config_is_declared(r, c->type, &have)) {
+        return PK_OK;
+    }
+    return pk_error_set(why, PK_ERR_CONFIG, "cannot use the configuration of type '%s': no plugin declares %s%s",
+                        c->type, have.len ? "it; there is " : "any", have.text);
+}
+
+PK__FN void pk__config_warn(pk_manager *m)
+{
+    for (size_t i = 0; i < m->desc.config_count; i++) {
+        pk_error why;
+        pk__registry_lock(&m->registry);
+        bool is_known = !m->registry.is_closed; // whoever stops it meanwhile has not heard of all plugins
+        pk_err rc = is_known ? pk__config_check(&m->registry, &m->desc.config[i], &why) : PK_OK;
+        pk__registry_unlock(&m->registry);
+        if (rc) {
+            const char *plugin = m->desc.config[i].plugin;
+            pk__life_log(&m->life, PK_LOG_WARN, "manager.config", plugin ? plugin : "", why.msg);
+        }
+    }
 }
 
 /* == host/manager/offers.c == */
@@ -25451,6 +25715,9 @@ PK_API pk_err pk_manager_start(pk_manager *m, pk_error *err)
         return pk_error_set(err, PK_ERR_MISUSE, "cannot start: the manager was started before");
     }
     m->is_started = true;
+    pk__registry_lock(&m->registry);
+    m->registry.is_started = true;
+    pk__registry_unlock(&m->registry);
     m->sinks = (pk_sink *)pk_mem_zero(&m->mem, (m->desc.finder_count + 1) * sizeof(*m->sinks));
     if (!m->sinks) {
         return pk__error_memory(err, "start the finders");
@@ -25466,6 +25733,7 @@ PK_API pk_err pk_manager_start(pk_manager *m, pk_error *err)
     }
     pk__manager_enter(m);
     pk__manager_wait(m, pk__manager_is_settled, NULL);
+    pk__config_warn(m);
     pk__manager_leave(m);
     return PK_OK;
 }
@@ -25655,7 +25923,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 }
 
 #ifdef PLUGKIT_LINES
-#line 25659 "plugkit.h"
+#line 25927 "plugkit.h"
 #endif
 
 #ifndef PLUGKIT_TEST

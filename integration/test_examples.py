@@ -97,7 +97,7 @@ def test_hello_without_its_plugin_says_so(example):
     run = example("01_hello", plugins=["text"])
 
     assert (run.status, run.stdout) == (1, "")
-    assert run.stderr == "host: no plugin found for contract 'greeter'\n"
+    assert run.stderr == "host: no plugin found for contract 'greeter': there is dataProcessor\n"
 
 
 def test_hello_is_as_small_as_promised():

@@ -79,7 +79,8 @@ typedef struct pk_plugin_info {
     pk_plugin plugin;
     pk_str id, path, version;
     pk_str status; // "found", "stopped", "starting", "ready", "failed", "rejected", "skipped", "built in" ...
-    pk_error why;             // the last failure, or why it was skipped; code PK_OK if none
+    pk_error why;             // the last failure, or why it was skipped or rejected. Code PK_OK and msg "" if there was
+                              // none, or it has become ready since. A copy: it lives as long as this struct
     pk_str dialect, address;  // of the running instance; "" if none
     int64_t pid;              // 0 if none
     uint32_t starts, in_flight;
@@ -90,9 +91,11 @@ typedef struct pk_plugin_info {
     pk_json capabilities;     // as the plugin printed them
 } pk_plugin_info;
 
+/* A plugin that is named and does not declare the type is not started: PK_ERR_CONFIG. A type that no plugin declares,
+ * or a plugin that is not there, is a warning in the log ("manager.config") once pk_manager_start has looked. */
 typedef struct pk_plugin_config {
     const char *plugin; // NULL = every plugin that declares the type
-    const char *type;   // a config type that the plugin declares; others are refused
+    const char *type;   // a config type that the plugin declares
     pk_json data;
 } pk_plugin_config;
 

@@ -361,3 +361,69 @@ TEST(manager, what_plugins_print_reaches_the_log_and_never_stalls_them)
     CHECK_OK(call(&w, "loud", 10000, NULL));
     stop(&w);
 }
+
+typedef struct told {
+    pk__mutex lock;
+    char text[2000];
+} told;
+
+static void on_config_log(void *user, pk_log_level level, const char *event, pk_str text, const pk_meta *fields,
+                          size_t count)
+{
+    told *t = user;
+    if (strcmp(event, "manager.config") == 0) {
+        pk__mutex_lock(&t->lock);
+        size_t have = strlen(t->text);
+        snprintf(t->text + have, sizeof(t->text) - have, "%d %" PK_FMT ": %" PK_FMT "\n", level == PK_LOG_WARN,
+                 PK_ARG(count ? fields[0].value : PK_STR("?")), PK_ARG(text));
+        pk__mutex_unlock(&t->lock);
+    }
+}
+
+TEST(manager, a_configuration_that_nobody_takes_is_told_once)
+{
+    static const pk_plugin_config config[] = {
+        {NULL, "limits", PK_STR_INIT("{}")},
+        {NULL, "limts", PK_STR_INIT("{}")},
+        {"there", "limits", PK_STR_INIT("{}")},
+        {"gone", "limits", PK_STR_INIT("{}")},
+    };
+    told t = {.text = ""};
+    pk_manager *m = NULL;
+    pk_manager_desc desc = {.alloc = *test_alloc(), .plugin_dir = "plugins", .runtime_dir = ".", .config = config,
+                            .config_count = PK__COUNT(config), .on_log = on_config_log, .user = &t};
+    pk__mutex_init(&t.lock);
+    REQUIRE(mkdir("plugins", 0755) == 0);
+    put("plugins/there", "#!/bin/sh\necho '{\"types\":{},\"configTypes\":[\"tables\",\"limits\"]}'\n", 0755);
+    REQUIRE_OK(pk_manager_create(&m, &desc, NULL));
+    CHECK_STR(t.text, "");
+    REQUIRE_OK(pk_manager_start(m, NULL));
+    CHECK_STR(t.text, "1 : cannot use the configuration of type 'limts': no plugin declares it; there is limits, "
+                      "tables\n1 gone: cannot use the configuration of type 'limits': there is no plugin 'gone'\n");
+    pk_manager_destroy(m);
+    pk__mutex_deinit(&t.lock);
+}
+
+TEST(manager, a_call_before_the_start_says_what_to_do)
+{
+    world w;
+    pk_error err = {0};
+    prepare(&w);
+    REQUIRE_OK(pk_manager_create(&w.m, &w.desc, NULL));
+    CHECK_ERR(call(&w, "x", 1000, &err), PK_ERR_MISUSE);
+    CHECK_CONTAINS(err.msg, "pk_manager_start");
+    stop(&w);
+}
+
+TEST(manager, last_words_are_the_message_of_a_json_line)
+{
+    char status[64], why[256];
+    world w;
+    prepare(&w);
+    put("plugins/sad",
+        "#!/bin/sh\necho '{\"time\":\"now\",\"level\":\"ERROR\",\"msg\":\"no database\"}' >&2\nexit 3\n", 0755);
+    start(&w);
+    look(&w, "sad", status, why);
+    CHECK_STR(why, "cannot probe 'sad': exit status 3: error: no database");
+    stop(&w);
+}

@@ -138,3 +138,40 @@ TEST(output, no_byte_that_a_plugin_prints_can_forge_a_record_or_drive_a_terminal
         }
     }
 }
+
+TEST(output, words_for_a_message_are_those_that_people_read)
+{
+    static const struct {
+        const char *line, *words;
+    } rows[] = {
+        {"plain text", "plain text"},
+        {"[WARN] as it is", "[WARN] as it is"},
+        {"{\"time\":\"2030\",\"level\":\"ERROR\",\"msg\":\"no database\",\"port\":3}", "error: no database"},
+        {"{\"@level\":\"warn\",\"@message\":\"it is late\"}", "warn: it is late"},
+        {"{\"level\":\"INFO\",\"msg\":\"started\"}", "started"},
+        {"{\"level\":\"ERROR\",\"msg\":\"cannot start\",\"error\":\"no such file\"}",
+         "error: cannot start: no such file"},
+        {"{\"msg\":\"one\",\"err\":\"two\"}", "one: two"},
+        {"{\"level\":\"ERROR\"}", "{\"level\":\"ERROR\"}"},
+        {"{\"msg\":\"\"}", "{\"msg\":\"\"}"},
+        {"{\"msg\":\"cut", "{\"msg\":\"cut"},
+        {"{\"msg\":\"a\\u001b[31m\\nb\"}", "a\\x1b[31m\\x0ab"},
+        {"", ""},
+    };
+    char words[200];
+    for (size_t i = 0; i < PK__COUNT(rows); i++) {
+        size_t len = pk__output_words(test_alloc(), pk_str_from(rows[i].line), words, sizeof(words));
+        CHECK_STR(words, rows[i].words);
+        CHECK_UINT(len, ==, strlen(words));
+        char small[8];
+        CHECK_UINT(pk__output_words(test_alloc(), pk_str_from(rows[i].line), small, sizeof(small)), <, sizeof(small));
+    }
+}
+
+TEST(output, without_memory_words_are_the_line)
+{
+    char words[200];
+    test_alloc_fail_at(1);
+    (void)pk__output_words(test_alloc(), PK_STR("{\"msg\":\"a\"}"), words, sizeof(words));
+    CHECK_STR(words, "{\"msg\":\"a\"}");
+}

@@ -22,6 +22,7 @@ static bool open_world(world *w)
         return false;
     }
     pk__registry_init(&w->r, test_alloc(), &w->desc, w->loop);
+    w->r.is_started = true;
     w->r.work.run = on_work;
     w->r.work.user = w;
     w->router = pk__select_router(&w->r);
@@ -122,12 +123,66 @@ TEST(select, a_miss_says_what_there_is)
     CHECK_ERR(take(&w, "c", "z", NULL, NULL, &t, &err), PK_ERR_PLUGIN_NOT_FOUND);
     CHECK_STR(err.msg, "no plugin found for type 'z' of contract 'c': there is x, y");
     CHECK_ERR(take(&w, "d", NULL, NULL, NULL, &t, &err), PK_ERR_PLUGIN_NOT_FOUND);
-    CHECK_STR(err.msg, "no plugin found for contract 'd'");
+    CHECK_STR(err.msg, "no plugin found for contract 'd': there is c");
     CHECK_ERR(take(&w, NULL, NULL, NULL, "q", &t, &err), PK_ERR_PLUGIN_NOT_FOUND);
+    CHECK_STR(err.msg, "no plugin found: 'q': there is a, b");
     CHECK_ERR(take(&w, "c", "x", NULL, "b", &t, &err), PK_ERR_PLUGIN_NOT_FOUND);
+    CHECK_STR(err.msg, "plugin 'b' offers no type 'x' of contract 'c': there is y");
+    CHECK_ERR(take(&w, "d", NULL, NULL, "b", &t, &err), PK_ERR_PLUGIN_NOT_FOUND);
+    CHECK_STR(err.msg, "plugin 'b' offers no contract 'd': there is c");
     CHECK_ERR(take(&w, "c", "x", "2.0.0", NULL, &t, &err), PK_ERR_BAD_CONTRACT);
     CHECK_CONTAINS(err.msg, "'a' offers 1.2.0");
     CHECK_ERR(take(&w, "c", "x", "1.3.0", "a", &t, &err), PK_ERR_BAD_CONTRACT);
+    close_world(&w);
+}
+
+TEST(select, what_there_is_is_sorted_and_has_an_end)
+{
+    world w;
+    pk__target t;
+    pk_error err;
+    REQUIRE(open_world(&w));
+    static char ids[100][20];
+    for (int i = 99; i >= 0; i--) {
+        snprintf(ids[i], sizeof(ids[i]), "plugin-%02d", i);
+        REQUIRE(add(&w, ids[i], i % 2 ? "odd" : "even", ids[i], "", NULL));
+    }
+    CHECK_ERR(take(&w, "c", NULL, NULL, NULL, &t, &err), PK_ERR_PLUGIN_NOT_FOUND);
+    CHECK_STR(err.msg, "no plugin found for contract 'c': there is even, odd");
+    CHECK_ERR(take(&w, "odd", "plugin-00", NULL, NULL, &t, &err), PK_ERR_PLUGIN_NOT_FOUND);
+    CHECK_STR(err.msg, "no plugin found for type 'plugin-00' of contract 'odd': there is plugin-01, plugin-03, "
+                       "plugin-05, plugin-07, plugin-09, plugin-11, plugin-13, plugin-15, ...");
+    CHECK_ERR(take(&w, NULL, NULL, NULL, "q", &t, &err), PK_ERR_PLUGIN_NOT_FOUND);
+    CHECK_CONTAINS(err.msg, "there is plugin-00, plugin-01, plugin-02");
+    close_world(&w);
+}
+
+TEST(select, a_name_that_is_too_long_to_be_shown_is_not)
+{
+    char longer[150];
+    memset(longer, 'n', sizeof(longer));
+    pk_str words[] = {PK_STR("m"), {longer, sizeof(longer)}, PK_STR("o"), PK_STR(""), PK_STR("m")};
+    for (int first = 0; first < 2; first++) {
+        pk__names have = {.len = 0};
+        do {
+            for (size_t i = (size_t)first; i < 3 + (size_t)!first * 2; i++) {
+                pk__names_see(&have, words[i]);
+            }
+        } while (pk__names_take(&have));
+        CHECK_STR(have.text, first ? "..." : "m, ...");
+    }
+}
+
+TEST(select, a_call_before_the_start_says_what_to_do)
+{
+    world w;
+    pk__target t;
+    pk_error err;
+    REQUIRE(open_world(&w));
+    w.r.is_started = false;
+    CHECK_ERR(take(&w, "c", "x", NULL, NULL, &t, &err), PK_ERR_MISUSE);
+    CHECK_STR(err.msg, "cannot call: no plugin is known before pk_manager_start: call that first");
+    CHECK_ERR(take(&w, NULL, NULL, NULL, "q", &t, &err), PK_ERR_MISUSE);
     close_world(&w);
 }
 

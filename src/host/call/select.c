@@ -5,6 +5,7 @@
 
 #include "../../base/error.h"
 #include "../../wire/semver.h"
+#include "../registry/names.h"
 
 static pk_str pk__select_str(const char *text)
 {
@@ -23,34 +24,117 @@ static const pk__plugin *pk__select_left_out(const pk__registry *r)
     return NULL;
 }
 
-/* What there is instead, for people who mistyped: the types of a contract. */
-static pk_err pk__select_nothing(const pk__registry *r, const pk_call_desc *d, pk_error *err)
+/* ---- what there is instead, for people who mistyped */
+
+static void pk__select_see_contracts(pk__names *have, const pk__plugin *p)
+{
+    for (size_t i = 0; i < p->service_count; i++) {
+        pk__names_see(have, p->services[i].contract);
+    }
+}
+
+static pk_err pk__select_no_contract(const pk__registry *r, pk_str contract, pk_error *err)
+{
+    pk__names have;
+    const pk__plugin *out = pk__select_left_out(r);
+    memset(&have, 0, sizeof(have));
+    do {
+        for (const pk__node *n = r->plugins.next; n != &r->plugins; n = n->next) {
+            pk__select_see_contracts(&have, PK__OF(n, pk__plugin, node));
+        }
+    } while (pk__names_take(&have));
+    return pk_error_set(err, PK_ERR_PLUGIN_NOT_FOUND, "no plugin found for contract '%" PK_FMT "'%s%s%s%s%s%s",
+                        PK_ARG(contract), have.len ? ": there is " : "", have.text, out ? "; '" : "",
+                        out ? out->id : "", !out ? "" : out->skipped ? "' was skipped: " : "' was rejected: ",
+                        out ? out->why.msg : "");
+}
+
+/* Before the start nothing is known but what is compiled in. */
+static pk_err pk__select_too_early(pk_error *err)
+{
+    return pk_error_set(err, PK_ERR_MISUSE, "cannot call: no plugin is known before pk_manager_start: call that first");
+}
+
+static pk_err pk__select_no_service(const pk__registry *r, const pk_call_desc *d, pk_error *err)
 {
     pk_str contract = pk__select_str(d->contract);
-    char have[120];
-    size_t len = 0;
-    have[0] = '\0';
-    for (const pk__service_entry *s = pk__registry_services(r, contract, PK_STR("")); s; s = s->sibling) {
-        if (len + s->type.len + 4 < sizeof(have)) {
-            if (len) {
-                memcpy(have + len, ", ", 2);
-                len += 2;
-            }
-            memcpy(have + len, s->type.ptr, s->type.len);
-            len += s->type.len;
-            have[len] = '\0';
+    const pk__service_entry *first = pk__registry_services(r, contract, PK_STR(""));
+    pk__names have;
+    if (!r->is_started) {
+        return pk__select_too_early(err);
+    }
+    if (!first) {
+        return pk__select_no_contract(r, contract, err);
+    }
+    memset(&have, 0, sizeof(have));
+    do {
+        for (const pk__service_entry *s = first; s; s = s->sibling) {
+            pk__names_see(&have, s->type);
         }
-    }
-    if (!len) {
-        const pk__plugin *out = pk__select_left_out(r);
-        return pk_error_set(err, PK_ERR_PLUGIN_NOT_FOUND, "no plugin found for contract '%" PK_FMT "'%s%s%s%s",
-                            PK_ARG(contract), out ? "; '" : "", out ? out->id : "",
-                            !out ? "" : out->skipped ? "' was skipped: " : "' was rejected: ", out ? out->why.msg : "");
-    }
+    } while (pk__names_take(&have));
     return pk_error_set(err, PK_ERR_PLUGIN_NOT_FOUND,
                         "no plugin found for type '%s' of contract '%" PK_FMT "': there is %s", d->type ? d->type : "",
-                        PK_ARG(contract), have);
+                        PK_ARG(contract), have.text);
 }
+
+static pk_err pk__select_no_plugin(const pk__registry *r, const char *id, pk_error *err)
+{
+    pk__names have;
+    if (!r->is_started) {
+        return pk__select_too_early(err);
+    }
+    memset(&have, 0, sizeof(have));
+    do {
+        for (const pk__node *n = r->plugins.next; n != &r->plugins; n = n->next) {
+            const pk__plugin *p = PK__OF(n, pk__plugin, node);
+            if (!p->skipped) {
+                pk__names_see(&have, pk_str_from(p->id));
+            }
+        }
+    } while (pk__names_take(&have));
+    return pk_error_set(err, PK_ERR_PLUGIN_NOT_FOUND, "no plugin found: '%s'%s%s", id, have.len ? ": there is " : "",
+                        have.text);
+}
+
+/* The plugin is there, and does not offer that: its types of this contract, or its contracts. */
+static pk_err pk__select_not_offered(const pk__plugin *p, const pk_call_desc *d, pk_error *err)
+{
+    pk__names types, contracts;
+    memset(&types, 0, sizeof(types));
+    memset(&contracts, 0, sizeof(contracts));
+    do {
+        for (size_t i = 0; i < p->service_count; i++) {
+            if (pk_str_is(p->services[i].contract, d->contract)) {
+                pk__names_see(&types, p->services[i].type);
+            }
+        }
+    } while (pk__names_take(&types));
+    do {
+        pk__select_see_contracts(&contracts, p);
+    } while (pk__names_take(&contracts));
+    if (types.len) {
+        return pk_error_set(err, PK_ERR_PLUGIN_NOT_FOUND,
+                            "plugin '%s' offers no type '%s' of contract '%s': there is %s", p->id,
+                            d->type ? d->type : "", d->contract, types.text);
+    }
+    return pk_error_set(err, PK_ERR_PLUGIN_NOT_FOUND, "plugin '%s' offers no contract '%s': there is %s", p->id,
+                        d->contract, contracts.len ? contracts.text : "none");
+}
+
+static pk_err pk__select_no_method(const pk__service_entry *s, const char *method, pk_error *err)
+{
+    pk__names have;
+    memset(&have, 0, sizeof(have));
+    do {
+        for (size_t i = 0; i < s->method_count; i++) {
+            pk__names_see(&have, s->methods[i].name);
+        }
+    } while (pk__names_take(&have));
+    return pk_error_set(err, PK_ERR_NOT_FOUND, "cannot call '%s' of plugin '%s': there is no such method; there is %s",
+                        method, s->plugin->id, have.text);
+}
+
+/* ---- service, plugin, method */
 
 static bool pk__select_version_fits(const pk__service_entry *s, const char *want)
 {
@@ -103,13 +187,12 @@ static pk_err pk__select_find(pk__registry *r, const pk_call_desc *d, pk__plugin
     if (d->plugin && *d->plugin) {
         *plugin = pk__registry_find(r, pk_str_from(d->plugin));
         if (!*plugin) {
-            return pk_error_set(err, PK_ERR_PLUGIN_NOT_FOUND, "no plugin found: '%s'", d->plugin);
+            return pk__select_no_plugin(r, d->plugin, err);
         }
         if (d->contract && *d->contract) {
             *service = pk__select_of_plugin(*plugin, d);
             if (!*service && (*plugin)->probed) {
-                return pk_error_set(err, PK_ERR_PLUGIN_NOT_FOUND, "plugin '%s' offers no '%s' of type '%s'", d->plugin,
-                                    d->contract, d->type ? d->type : "");
+                return pk__select_not_offered(*plugin, d, err);
             }
             if (*service && !pk__select_version_fits(*service, d->version)) {
                 return pk_error_set(err, PK_ERR_BAD_CONTRACT, "plugin '%s' offers '%s' %" PK_FMT ", not %s", d->plugin,
@@ -126,7 +209,7 @@ static pk_err pk__select_find(pk__registry *r, const pk_call_desc *d, pk__plugin
         return wrong_version ? pk_error_set(err, PK_ERR_BAD_CONTRACT,
                                             "no plugin found for '%s' %s: '%s' offers %" PK_FMT, d->contract,
                                             d->version, chain->plugin->id, PK_ARG(chain->version))
-                             : pk__select_nothing(r, d, err);
+                             : pk__select_no_service(r, d, err);
     }
     *plugin = (*service)->plugin;
     return PK_OK;
@@ -145,10 +228,7 @@ static pk_err pk__select_method(const pk_call_desc *d, const pk__service_entry *
         }
     }
     if (s && s->method_count && d->method && !(d->http && *d->http)) {
-        return pk_error_set(err, PK_ERR_NOT_FOUND,
-                            "cannot call '%s' of plugin '%s': there is no such method; there is '%" PK_FMT "'%s",
-                            d->method, s->plugin->id, PK_ARG(s->methods[0].name),
-                            s->method_count > 1 ? " and more" : "");
+        return pk__select_no_method(s, d->method, err);
     }
     if (d->http && *d->http) {
         if (!pk_str_cut(pk_str_from(d->http), ' ', &out->verb, &out->path) || out->path.len == 0 ||

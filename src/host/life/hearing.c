@@ -13,7 +13,7 @@
 static void pk__hearing_tail(pk_launch *l, pk_str line)
 {
     char clean[200];
-    size_t add = pk__error_clean(clean, sizeof(clean), line);
+    size_t add = pk__output_words(l->life->alloc, line, clean, sizeof(clean));
     size_t have = strlen(l->tail);
     if (add == 0) {
         return;

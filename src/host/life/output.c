@@ -193,6 +193,13 @@ static void pk__output_plain(pk__output_record *r, pk_str line)
     }
 }
 
+static void pk__output_begin(pk__output_record *r, const pk_alloc *alloc)
+{
+    memset(r, 0, sizeof(*r));
+    r->mem.alloc = alloc;
+    r->level = PK_LOG_INFO;
+}
+
 PK__FN void pk__output_log(const pk_alloc *alloc, pk_on_log on_log, void *user, const char *event, pk_str plugin,
                            pk_str stream, pk_str line)
 {
@@ -200,9 +207,7 @@ PK__FN void pk__output_log(const pk_alloc *alloc, pk_on_log on_log, void *user, 
         return;
     }
     pk__output_record r;
-    memset(&r, 0, sizeof(r));
-    r.mem.alloc = alloc;
-    r.level = PK_LOG_INFO;
+    pk__output_begin(&r, alloc);
     pk__output_field(&r, PK_STR("plugin"), plugin);
     pk__output_field(&r, PK_STR("stream"), stream);
     if (!pk__output_json(&r, line)) {
@@ -210,4 +215,31 @@ PK__FN void pk__output_log(const pk_alloc *alloc, pk_on_log on_log, void *user, 
     }
     on_log(user, r.level, event, pk__output_clean(&r.mem, r.text), r.fields, r.count);
     pk_mem_free(&r.mem);
+}
+
+/* What slog and hclog call an error, of which the message only says that there was one. */
+static pk_str pk__output_error(const pk__output_record *r)
+{
+    for (size_t i = 0; i < r->count; i++) {
+        if (pk_str_is(r->fields[i].name, "error") || pk_str_is(r->fields[i].name, "err")) {
+            return r->fields[i].value;
+        }
+    }
+    return PK_STR("");
+}
+
+PK__FN size_t pk__output_words(const pk_alloc *alloc, pk_str line, char *out, size_t cap)
+{
+    static const char *const levels[] = {"", "debug: ", "", "warn: ", "error: "};
+    pk__output_record r;
+    pk__output_begin(&r, alloc);
+    if (pk__output_json(&r, line) && r.text.len) {
+        pk_str error = pk__output_error(&r);
+        pk_str words = pk_mem_printf(&r.mem, "%s%" PK_FMT "%s%" PK_FMT, levels[r.level], PK_ARG(r.text),
+                                     error.len ? ": " : "", PK_ARG(error));
+        line = words.ptr ? words : r.text;
+    }
+    size_t len = pk__error_clean(out, cap, line);
+    pk_mem_free(&r.mem);
+    return len;
 }

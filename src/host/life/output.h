@@ -30,5 +30,8 @@ PK__FN void pk__output_end(pk__output *o); // delivers a last line without an en
 /* Hands one printed line to `on_log` as a record of `event`, with the fields plugin and stream before its own. */
 PK__FN void pk__output_log(const pk_alloc *alloc, pk_on_log on_log, void *user, const char *event, pk_str plugin,
                            pk_str stream, pk_str line);
+/* The same line as words for a message, cleaned: of a JSON line its text, behind its level if that is not INFO, and
+ * before what it calls its error. Returns their length; they end with a NUL. */
+PK__FN size_t pk__output_words(const pk_alloc *alloc, pk_str line, char *out, size_t cap);
 
 #endif

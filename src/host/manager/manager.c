@@ -216,6 +216,9 @@ PK_API pk_err pk_manager_start(pk_manager *m, pk_error *err)
         return pk_error_set(err, PK_ERR_MISUSE, "cannot start: the manager was started before");
     }
     m->is_started = true;
+    pk__registry_lock(&m->registry);
+    m->registry.is_started = true;
+    pk__registry_unlock(&m->registry);
     m->sinks = (pk_sink *)pk_mem_zero(&m->mem, (m->desc.finder_count + 1) * sizeof(*m->sinks));
     if (!m->sinks) {
         return pk__error_memory(err, "start the finders");
@@ -231,6 +234,7 @@ PK_API pk_err pk_manager_start(pk_manager *m, pk_error *err)
     }
     pk__manager_enter(m);
     pk__manager_wait(m, pk__manager_is_settled, NULL);
+    pk__config_warn(m);
     pk__manager_leave(m);
     return PK_OK;
 }

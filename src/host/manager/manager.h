@@ -6,6 +6,7 @@
  *
  *     desc.c      the description: checked, copied, defaults filled in, each in one function
  *     manager.c   create, start, stop, destroy; the thread
+ *     config.c    configurations that nobody takes
  *     offers.c    the server for what plugins may call here
  *     plugins.c   internal plugins; starting, stopping and listing single ones
  *
@@ -67,6 +68,9 @@ PK__FN pk_err pk__desc_resolve(pk_manager *m, const pk_manager_desc *desc, pk_er
 PK__FN pk_err pk__offers_open(pk__offers *o, pk_manager *m, pk_error *err);
 PK__FN void pk__offers_drain(pk__offers *o); // takes no more calls
 PK__FN void pk__offers_close(pk__offers *o);
+
+/* config.c. Tells the log, once plugins are known, of configurations that reach none of them. */
+PK__FN void pk__config_warn(pk_manager *m);
 
 /* plugins.c */
 PK__FN void pk__plugins_drop_internal(pk_manager *m);

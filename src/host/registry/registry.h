@@ -122,6 +122,7 @@ typedef struct pk__registry {
     pk__map by_id, by_service;   // "contract\ntype" and "contract\n" -> pk__service_entry
     pk__node plugins, instances;
     uint32_t scans;              // finders that have not finished their first scan
+    bool is_started;             // pk_manager_start was called
     bool is_closed;              // stopping: no more calls
     pk_task work;                // wakes life
     int64_t forked_from;         // pid of the process that made it
