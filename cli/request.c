@@ -66,12 +66,26 @@ static int request_body(request *r, const char *body)
     return status;
 }
 
+/* "POST /path" in the place of a method, as after --http. */
+static bool request_is_http(const char *method)
+{
+    const char *blank = strchr(method, ' ');
+    return blank && blank > method && blank[1] == '/';
+}
+
 int request_open(request *r, session *s, const args *a, const char *name, const char *method, const char *body)
 {
     pk_error err = {0};
     memset(r, 0, sizeof(*r));
     r->session = s;
     r->args = a;
+    r->desc.http = a->http;
+    if (method && request_is_http(method)) {
+        r->desc.http = method;
+        method = NULL;
+    } else if (method && method[0] == '/') {
+        return session_complain(a, EXIT_USAGE, "cannot call '%s': it should read 'POST %s'", method, method);
+    }
     int status = target_find(s, name, a->contract, method, &r->target);
     status = status ? status : request_meta(r);
     status = status ? status : request_body(r, body);
@@ -88,7 +102,6 @@ int request_open(request *r, session *s, const args *a, const char *name, const 
     r->desc.contract = r->target.contract;
     r->desc.type = r->target.type;
     r->desc.method = method;
-    r->desc.http = a->http;
     r->desc.ctx.timeout_ms = a->timeout_ms;
     r->desc.max_reply = (uint64_t)1 << 30;
     return EXIT_GOOD;

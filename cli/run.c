@@ -41,11 +41,26 @@ static char *run_word(char **rest)
     return *word ? word : NULL;
 }
 
+/* A method, or a verb and a path. */
+static char *run_method(char **rest)
+{
+    char *method = run_word(rest);
+    char *path = *rest + strspn(*rest, " \t");
+    if (method && *path == '/') {
+        size_t len = strlen(method);
+        memset(method + len, ' ', (size_t)(path - method) - len);
+        memmove(method + len + 1, path, strlen(path) + 1);
+        *rest = method + len + 1;
+        (void)run_word(rest);
+    }
+    return method;
+}
+
 static void run_call(run_state *r, char *rest)
 {
     request call;
     const char *name = run_word(&rest);
-    const char *method = run_word(&rest);
+    const char *method = run_method(&rest);
     rest += strspn(rest, " \t");
     if (!method) {
         fputs("plugkit: call TARGET METHOD [JSON]\n", stderr);

@@ -174,10 +174,30 @@ static void session_on_event(void *user, const pk_event *event)
     }
 }
 
+/* A --config that reaches no plugin. Who shows logs shows this one, too. */
+static void session_on_config(session *s, pk_str text)
+{
+    pthread_mutex_lock(&s->lock);
+    bool first = s->config_trouble[0] == '\0';
+    if (first) {
+        (void)snprintf(s->config_trouble, sizeof(s->config_trouble), "%" PK_FMT, PK_ARG(text));
+    }
+    pthread_mutex_unlock(&s->lock);
+    if (!s->needs_config && !s->on_log && !s->args->verbose) {
+        term_progress_end();
+        fputs("plugkit: ", stderr);
+        term_put(stderr, TERM_WARN, text);
+        fputc('\n', stderr);
+    }
+}
+
 static void session_on_log(void *user, pk_log_level level, const char *event, pk_str text, const pk_meta *fields,
                            size_t count)
 {
     session *s = (session *)user;
+    if (strcmp(event, "manager.config") == 0) {
+        session_on_config(s, text);
+    }
     if (s->on_log) {
         s->on_log(s->user, level, event, text, fields, count);
     } else if (s->args->verbose) {
@@ -316,6 +336,9 @@ int session_open(session *s, const args *a, const char *directory)
     term_progress_end();
     if (session_is_interrupted(s)) {
         return EXIT_INTERRUPTED;
+    }
+    if (!rc && s->needs_config && s->config_trouble[0]) {
+        return session_complain(a, EXIT_USAGE, "%s", s->config_trouble);
     }
     return rc ? session_no_manager(s, &err) : session_refresh(s);
 }

@@ -20,6 +20,7 @@ typedef struct session {
     size_t count;
     /* Set before session_open; all optional. */
     bool eager, no_deadlines;
+    bool needs_config; // a configuration that no plugin takes is wrong usage, and not only a warning
     bool keeps_error; // a manager that does not work is not reported, but left in err
     void (*on_event)(void *user, const pk_event *event);                 // the manager's thread
     pk_on_log on_log;                                                    // any thread
@@ -33,6 +34,7 @@ typedef struct session {
     pthread_mutex_t lock; // of what follows
     bool interrupted, leaving, closed; // leaving: the manager is no longer to be touched
     uint64_t found, probed;
+    char config_trouble[256]; // why a configuration is of no use; "" = it is
 } session;
 
 /* Finds and probes the plugins of a directory. Otherwise returns an exit status other than 0, and has said why. The

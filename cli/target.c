@@ -16,9 +16,38 @@ const pk_plugin_info *target_plugin(const session *s, const char *id)
     return NULL;
 }
 
+enum { TARGET_LIST = 200 };
+
+/* Adds a word that is not there yet; what does not fit is shown as "...". */
+static void target_list(char list[TARGET_LIST], pk_str word)
+{
+    static const char more[] = ", ...";
+    size_t len = strlen(list);
+    for (pk_str at, rest = pk_str_from(list); rest.len;) {
+        if (!pk_str_cut(rest, ',', &at, &rest)) {
+            at = rest;
+            rest.len = 0;
+        }
+        if (pk_str_eq(at, word) || pk_str_is(at, "...")) {
+            return;
+        }
+        if (rest.len) {
+            rest.ptr++; // the blank
+            rest.len--;
+        }
+    }
+    bool fits = len + 2 + word.len + sizeof(more) <= TARGET_LIST;
+    (void)snprintf(list + len, TARGET_LIST - len, "%s%" PK_FMT, len ? ", " : "", PK_ARG(fits ? word : PK_STR("...")));
+}
+
 int target_missing(session *s, const char *name)
 {
     args_near n = {name, NULL, 0};
+    char all[TARGET_LIST] = "";
+    const char *path = strstr(name, " /");
+    if (path && path > name) {
+        return session_complain(s->args, EXIT_USAGE, "which plugin or type is to be asked '%s'? name it before", name);
+    }
     for (size_t i = 0; i < s->count; i++) {
         const pk_plugin_info *p = &s->plugins[i];
         if (!info_is_skipped(p)) {
@@ -26,10 +55,15 @@ int target_missing(session *s, const char *name)
         }
         for (size_t k = 0; k < p->service_count; k++) {
             args_near_try(&n, p->services[k].type.ptr);
+            target_list(all, p->services[k].type);
         }
     }
-    return session_complain(s->args, EXIT_NOTHING, "there is no plugin or type '%s' in '%s'%s%s%s", name, s->directory,
-                            n.best ? ": did you mean '" : "", n.best ? n.best : "", n.best ? "'?" : "");
+    if (n.best) {
+        return session_complain(s->args, EXIT_NOTHING, "there is no plugin or type '%s' in '%s': did you mean '%s'?",
+                                name, s->directory, n.best);
+    }
+    return session_complain(s->args, EXIT_NOTHING, "there is no plugin or type '%s' in '%s'%s%s", name, s->directory,
+                            all[0] ? ": there is " : "", all);
 }
 
 typedef struct target_search {
@@ -37,15 +71,9 @@ typedef struct target_search {
     const pk_plugin_info *plugin;  // the first that fits
     const pk_service_info *service;
     size_t count, without_method, other_contract;
-    char all[200];                 // that fit, for the message
-    char instead[200];             // methods or contracts that there are
+    char all[TARGET_LIST];         // that fit, for the message
+    char instead[TARGET_LIST];     // methods or contracts that there are
 } target_search;
-
-static void target_list(char list[200], pk_str word)
-{
-    size_t len = strlen(list);
-    (void)snprintf(list + len, 200 - len, "%s%" PK_FMT, len ? ", " : "", PK_ARG(word));
-}
 
 /* Does the plugin say that this contract has the method? One that lists no methods is believed to have all. */
 static bool target_has_method(target_search *t, const pk_plugin_info *p, pk_str contract)
@@ -135,4 +163,28 @@ int target_find(session *s, const char *name, const char *contract, const char *
         return EXIT_GOOD;
     }
     return target_missing(s, name);
+}
+
+int target_ask_method(session *s, const char *name, const char *contract)
+{
+    target t;
+    pk_mem mem = {0};
+    const pk_json_value *doc = NULL;
+    char all[TARGET_LIST] = "";
+    int status = target_find(s, name, contract, NULL, &t);
+    if (status) {
+        return status;
+    }
+    if (t.plugin->capabilities.len && pk_json_parse(&mem, t.plugin->capabilities, &doc, NULL) == PK_OK) {
+        const pk_json_value *contracts = pk_json_get(doc, "methods");
+        for (const pk_json_value *c = pk_json_first(contracts); c; c = pk_json_next(contracts, c)) {
+            bool asked = !t.contract || pk_str_is(pk_json_key(c), t.contract);
+            for (const pk_json_value *m = asked ? pk_json_first(c) : NULL; m; m = pk_json_next(c, m)) {
+                target_list(all, pk_json_key(m));
+            }
+        }
+    }
+    pk_mem_free(&mem);
+    return session_complain(s->args, EXIT_USAGE, "which method of '%s'? %s%s", name,
+                            all[0] ? "there is " : "it does not say what it has: see its contract", all);
 }

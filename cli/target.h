@@ -14,6 +14,7 @@ typedef struct target {
 /* method NULL: with --http, any service will do. Otherwise returns a status, and has said why. */
 int target_find(session *s, const char *name, const char *contract, const char *method, target *out);
 const pk_plugin_info *target_plugin(const session *s, const char *id); // NULL = none
+int target_ask_method(session *s, const char *name, const char *contract); // none was named: says which there are
 int target_missing(session *s, const char *name); // "there is no plugin or type ..": says so, and what is near
 
 #endif

@@ -299,7 +299,12 @@ def test_call_finds_mistakes_before_a_plugin_is_bothered(plugkit, plugins):
     cases = [
         (("call", folder, "polit", "greet"), NOTHING, "did you mean 'polite'?"),
         (("call", folder, "polite", "great"), NOTHING, "'polite' has no method 'great': there is greet"),
-        (("call", folder, "polite"), USAGE, "which method of 'polite'?"),
+        (("call", folder, "polite"), USAGE, "which method of 'polite'? there is greet"),
+        (("call", folder, "nothing"), NOTHING, "': there is polite, upper, "),
+        (("call", folder, "nothing", "greet"), NOTHING, "there is no plugin or type 'nothing'"),
+        (("call", folder, "POST /greet"), USAGE, "which plugin or type is to be asked 'POST /greet'?"),
+        (("call", folder, "POST /greet", "{}"), USAGE, "name it before"),
+        (("call", folder, "polite", "/greet", "{}"), USAGE, "it should read 'POST /greet'"),
         (("call", folder, "polite", "greet", "{name}"), USAGE, "expected a key in quotes"),
         (("call", folder, "text", "process", "{}"), USAGE, "name one of them instead: upper, lower, wordcount"),
         (("call", folder, "polite", "greet", "--contract", "other"), NOTHING, "does not offer the contract 'other'"),
@@ -319,6 +324,18 @@ def test_call_of_any_path(plugkit, plugins):
     nothing = plugkit("call", folder, "upper", "--http", "GET /nothing", "--json")
 
     assert health.status == GOOD and shaped("call", health)["status"] == 200
+    assert nothing.status == FAILED and shaped("call", nothing)["status"] == 404
+
+
+def test_call_takes_a_path_in_the_place_of_a_method(plugkit, plugins):
+    folder = plugins("hello", "text")
+
+    greeted = plugkit("call", folder, "polite", "POST /greet", '{"name":"you"}')
+    health = plugkit("call", folder, "text", "GET /healthz", "--json")
+    nothing = plugkit("call", folder, "upper", "GET /nothing", "--json")
+
+    assert (greeted.status, greeted.stdout) == (GOOD, '{"text":"Hello, you!"}\n')
+    assert health.status == GOOD and shaped("call", health)["method"] == "GET /healthz"
     assert nothing.status == FAILED and shaped("call", nothing)["status"] == 404
 
 
@@ -381,6 +398,22 @@ def test_configuration_is_checked(plugkit, plugins, free_dir):
     assert broken.status == USAGE and "storage-config" in broken.stderr
     assert unknown.status == FAILED and "declares no config type 'other'" in unknown.stderr
     assert refused.status == FAILED and "/nowhere" in refused.stderr
+
+
+def test_a_configuration_for_nobody_is_noticed(plugkit, plugins):
+    folder = plugins("storage", "hello")
+    odd = ("--config", "storage-confg={}")
+    message = "cannot use the configuration of type 'storage-confg': no plugin declares it; there is storage-config"
+
+    called = plugkit("call", folder, "polite", "greet", '{"name":"you"}', *odd)
+    listed = plugkit("list", folder, "--json", *odd)
+    missing = plugkit("call", folder, "polite", "greet", '{"name":"you"}', "--config", "stor:storage-config={}")
+    run = plugkit("run", folder, *odd, stdin="quit\n")
+
+    assert (called.status, called.stdout, called.stderr) == (USAGE, "", f"plugkit: {message}\n")
+    assert listed.status == GOOD and listed.stderr == f"plugkit: {message}\n"
+    assert missing.status == USAGE and "there is no plugin 'stor'" in missing.stderr
+    assert run.status == GOOD and message in run.stdout
 
 
 def test_a_call_that_takes_too_long_ends_at_its_deadline(plugkit, plugins):
@@ -621,6 +654,7 @@ def test_run_shows_what_plugins_print(plugkit, plugins):
 def test_run_does_what_is_typed(plugkit, plugins):
     commands = """call polite greet {"name":"you"}
         call nobody greet
+        call  polite  POST  /greet  {"name":"path"}
         start nobody
         dance
         list
@@ -631,7 +665,8 @@ def test_run_does_what_is_typed(plugkit, plugins):
 
     assert run.status == GOOD
     assert '{"text":"Hello, you!"}' in run.stdout
-    assert re.search(r"hello +ready +1 call, 0 failed", run.stdout)
+    assert '{"text":"Hello, path!"}' in run.stdout
+    assert re.search(r"hello +ready +2 calls, 0 failed", run.stdout)
     assert "there is no plugin or type 'nobody'" in run.stderr and "there is no 'dance' here" in run.stderr
 
 
