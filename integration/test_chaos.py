@@ -1,4 +1,4 @@
-"""Bad luck under load: tests/tools/chaos.c, plain and under the sanitizers. `make chaos` does it all, and for longer.
+"""Bad luck under load: tests/tools, plain and under the sanitizers. `make chaos` does it all, and for longer.
 
 Sixteen threads call a plugin that is killed, stopped, started, or ends for idleness; calls are cancelled, managers
 destroyed. Each call has one outcome, a right answer or an error that is allowed, and nothing is left behind.
@@ -15,7 +15,8 @@ import pytest
 from conftest import ROOT
 
 SECONDS = float(os.environ.get("PLUGKIT_CHAOS", "0"))
-SOURCE = ROOT / "tests" / "tools" / "chaos.c"
+KILLS = int(os.environ.get("PLUGKIT_KILLS", "300"))
+TOOLS = ROOT / "tests" / "tools"
 MODES = ["kill", "idle", "restart", "cancel", "destroy", "all"]
 BUILDS = {  # and what runs in `make test`, where time is short
     "plain": ([], ["kill", "idle", "restart", "destroy"]),
@@ -25,8 +26,9 @@ BUILDS = {  # and what runs in `make test`, where time is short
 
 
 @pytest.fixture(scope="session")
-def chaos(build, tmp_path_factory):
-    def make(kind):
+def tool(build, tmp_path_factory):
+    """tool("chaos", "address"): a program of tests/tools, plain or with a sanitizer."""
+    def make(name, kind):
         flags = BUILDS[kind][0]
         if flags:
             probe = tmp_path_factory.mktemp("probe") / "probe.c"
@@ -35,15 +37,15 @@ def chaos(build, tmp_path_factory):
             if subprocess.run([*compiler, *flags, "-o", probe.with_suffix(""), probe], capture_output=True,
                               check=False).returncode:
                 pytest.skip(f"the compiler has no {kind} sanitizer")
-        return build(SOURCE, "-w", *flags)  # sanitized code brings wrong warnings
+        return build(TOOLS / f"{name}.c", "-w", *flags)  # sanitized code brings wrong warnings
 
     return make
 
 
 @pytest.mark.parametrize("kind, mode", [(kind, mode) for kind, (_, some) in BUILDS.items()
                                         for mode in (MODES if SECONDS else some)])
-def test_chaos(chaos, host, free_dir, kind, mode):
-    program = chaos(kind)
+def test_chaos(tool, host, free_dir, kind, mode):
+    program = tool("chaos", kind)
     (free_dir / "plugins").mkdir()
     shutil.copy(program, free_dir / "plugins" / "victim")
     seed = random.randrange(1, 1 << 31)
@@ -53,4 +55,27 @@ def test_chaos(chaos, host, free_dir, kind, mode):
     assert run.status == 0, run.stdout + run.stderr
     result = json.loads(run.stdout)
     assert (result["wrong"], result["descriptors"], result["allocations"], result["children"]) == (0, 0, 0, False)
+    assert run.stderr == ""
+
+
+@pytest.mark.parametrize("kind", ["plain", "address"])
+def test_each_call_has_one_outcome_however_often_the_plugin_is_killed(tool, host, free_dir, kind):
+    """tests/tools/kills.c: 64 callers, and the books of both sides. What it measures is printed (pytest -s)."""
+    program = tool("kills", kind)
+    for folder in ("plugins", "run"):
+        (free_dir / folder).mkdir(mode=0o700)
+    shutil.copy(program, free_dir / "plugins" / "victim")
+    kills = KILLS if kind == "plain" else max(KILLS // 10, 60)
+
+    run = host(program, str(kills), "plugins", "run", "book", str(random.randrange(1, 1 << 31)),
+               timeout=kills // 5 + 120)
+
+    assert run.status == 0, run.stdout + run.stderr
+    print(run.stdout)
+    result = json.loads(run.stdout)
+    assert result["kills"] >= kills and result["good"] > kills
+    left = ("wrong", "descriptors", "threads", "children", "allocations", "files")
+    assert [result[name] for name in left] == [0, 0, 0, False, 0, 0]
+    assert result["sockets"] == 1  # while the last one ran
+    assert result["growth"] < 4 << 20  # bytes that the host held at the end, less those after fifty kills
     assert run.stderr == ""

@@ -32,7 +32,10 @@ PK__FN bool pk__keeper_move(pk__keeper *k, pk__plugin_event event, const pk_erro
         }
         p->failures += event == PK__PLUGIN_ON_START_FAILED || event == PK__PLUGIN_ON_GIVE_UP ||
                        event == PK__PLUGIN_ON_REJECT || (event == PK__PLUGIN_ON_CRASHED && from == PK__PLUGIN_STARTING);
-        if (event != PK__PLUGIN_ON_WANT) { // there is nothing for waiters yet
+        if (event == PK__PLUGIN_ON_CRASHED && from == PK__PLUGIN_RUNNING) { // calls wait on, for the next start
+            pk__cond_broadcast(&r->changed);
+            pk_loop_wake(r->loop);
+        } else if (event != PK__PLUGIN_ON_WANT) { // there is nothing for waiters yet
             pk__registry_wake(r, p);
         }
     }
