@@ -160,6 +160,8 @@ HOST = """
     host/life/hearing.h
     host/life/output.c
     host/life/states.c
+    host/life/rules.c
+    host/life/events.c
     host/life/capabilities.c
     host/life/telling.c
     host/life/hearing.c

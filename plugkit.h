@@ -1115,14 +1115,51 @@ typedef struct pk_launcher {
     void *user;
 } pk_launcher;
 
+/* ---- how each plugin is looked after */
+typedef enum pk_restart {
+    PK_RESTART_ON_FAILURE, // after a crash; exit status 0 is idleness, and the next call starts it again
+    PK_RESTART_ALWAYS,     // after every end that nobody asked for, also of a first start
+    PK_RESTART_NEVER       // it stays down until the next call
+} pk_restart;
+
+typedef struct pk_plugin_rule {
+    const char *plugin;       // the id; NULL = all that have no rule of their own. The first that fits counts
+    pk_restart restart;
+    uint32_t stop_ms;         // for each step of a stop; 0 = deadline.stop_ms
+    bool disabled;            // not even probed before pk_plugin_enable
+    const char *const *needs; // NULL-terminated ids: they are started before it, and stopped after it; if one of them
+                              // crashes, this one is started anew with it. NULL = none
+} pk_plugin_rule;
+
 /* ---- events and information */
+typedef enum pk_moment { // what an event means in a plugin's life; a move may be several of them
+    PK_ON_LOAD = 1,      // what it offers is known
+    PK_ON_START = 2,     // it is being started
+    PK_ON_READY = 4,     // it can be called; also: it is well again
+    PK_ON_DEGRADED = 8,
+    PK_ON_CRASH = 16,    // it ended, and nobody had asked for that
+    PK_ON_STOP = 32,     // it runs no more
+    PK_ON_UNLOAD = 64,   // it is disabled, its file is gone, or the manager stops
+    PK_ON_ERROR = 128    // there is a `why`
+} pk_moment;
+
 typedef struct pk_event {
     const char *name; // "plugin.found", "plugin.ready", "plugin.failed" ...: docs/events.md has them all
+    unsigned moments; // PK_ON_..., or'ed
     pk_plugin plugin;
     const char *id;        // the plugin's
     const char *from, *to; // states; "" if none
     const pk_error *why;   // NULL if there is nothing to say
 } pk_event;
+
+/* One more who is told, besides pk_manager_desc.on_event and in the same way. Yours, and not moved, until unlisten has
+ * returned. */
+typedef struct pk_listener {
+    unsigned moments; // PK_ON_..., or'ed: of what to tell; 0 = of every event
+    void (*on_event)(void *user, const pk_event *event);
+    void *user;
+    struct pk_listener *pk__next; // private
+} pk_listener;
 
 typedef struct pk_service_info {
     pk_str contract, type, version;
@@ -1166,12 +1203,12 @@ typedef struct pk_manager_desc {
     } deadline;
     struct {
         uint32_t max, window_ms, delay_ms, delay_max_ms; // 0 = 5 in 10 s, then failed; 100 ms, doubling up to 30 s
-        bool off;                                        // leave a crashed plugin down until the next call
     } restart;
     struct {
         uint32_t interval_ms, misses; // 0 = ask every 10 s; 3 unanswered are too many
         bool off;
     } health;
+    const pk_plugin_rule *rules;               size_t rule_count;
     uint64_t idle_ms;              // plugins end after so long without work; 0 = 1 h
     const char *const *env;        // NULL-terminated names that plugins inherit besides PATH, HOME, LANG, TZ, TMPDIR
     const pk_plugin_config *config;            size_t config_count;
@@ -1215,6 +1252,12 @@ PK_API pk_err pk_manager_list(pk_manager *m, pk_mem *mem, pk_plugin_info **out, 
 PK_API pk_err pk_plugin_get(pk_manager *m, pk_plugin p, pk_mem *mem, pk_plugin_info *out, pk_error *err);
 PK_API pk_err pk_plugin_start(pk_manager *m, pk_plugin p, pk_error *err); // waits until it is ready
 PK_API pk_err pk_plugin_stop(pk_manager *m, pk_plugin p, pk_error *err);  // drains, stops, waits; a call starts it
+/* Drains, stops, waits; nothing starts it before pk_plugin_enable, and calls get PK_ERR_PLUGIN_DISABLED. */
+PK_API pk_err pk_plugin_disable(pk_manager *m, pk_plugin p, pk_error *err);
+PK_API pk_err pk_plugin_enable(pk_manager *m, pk_plugin p, pk_error *err); // does not wait; a call starts it
+/* Any thread, also from inside on_event. Unlisten waits for a call of on_event that is under way on another thread. */
+PK_API pk_err pk_manager_listen(pk_manager *m, pk_listener *listener, pk_error *err);
+PK_API void pk_manager_unlisten(pk_manager *m, pk_listener *listener);
 
 #ifdef __cplusplus
 }
@@ -19532,7 +19575,7 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 19536 "plugkit.h"
+#line 19579 "plugkit.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -19900,7 +19943,8 @@ PK__FN bool pk__names_take(pk__names *n); // appends what comes next; false: tha
     X(RUNNING, "running")                                                                                     \
     X(STOPPING, "stopping")                                                                                   \
     X(BACKOFF, "backoff")   /* crashed, will be started again */                                                \
-    X(FAILED, "failed")     /* crashed too often; pk_plugin_start tries again */
+    X(FAILED, "failed")     /* crashed too often; pk_plugin_start tries again */                                \
+    X(DISABLED, "disabled") /* by pk_plugin_disable, or a rule */
 typedef enum pk__plugin_state {
 #define PK__PLUGIN_STATE(name, text) PK__PLUGIN_##name,
     PK__PLUGIN_STATES(PK__PLUGIN_STATE)
@@ -19965,6 +20009,7 @@ struct pk__plugin {
     bool is_asked;              // a wish to run that life has not seen yet
     bool is_unasked;            // a wish to stop, likewise
     bool is_gone;               // its finder says that it is no longer there
+    bool is_disabled;           // wished; the state follows when it is down
     bool is_told;               // skipped: the event was sent
     pk_error why;               // of the last failure; code PK_OK = none
     uint32_t failures;          // starts that failed, ever: a waiter compares
@@ -21668,6 +21713,12 @@ static bool pk__select_version_fits(const pk__service_entry *s, const char *want
            pk__semver_serves(&have, &need);
 }
 
+/* Only a person can bring it back. */
+static bool pk__select_is_out(const pk__plugin *p)
+{
+    return p->state == PK__PLUGIN_FAILED || p->state == PK__PLUGIN_DISABLED;
+}
+
 /* Of the services that fit: an internal one, else one that runs, else the first. */
 static pk__service_entry *pk__select_best(pk__service_entry *chain, bool any_type, const char *version,
                                           bool *wrong_version)
@@ -21683,7 +21734,7 @@ static pk__service_entry *pk__select_best(pk__service_entry *chain, bool any_typ
         }
         bool runs = s->plugin->instance && !s->plugin->instance->suspect;
         if (!best || (runs && !best->plugin->instance) ||
-            (best->plugin->state == PK__PLUGIN_FAILED && s->plugin->state != PK__PLUGIN_FAILED)) {
+            (pk__select_is_out(best->plugin) && !pk__select_is_out(s->plugin))) {
             best = s;
         }
     }
@@ -21782,6 +21833,9 @@ static pk_err pk__select_wish(pk__registry *r, pk__plugin *p, pk__waiter *w, pk_
     }
     if (p->state == PK__PLUGIN_REJECTED || p->skipped) {
         return pk_error_set(err, PK_ERR_PLUGIN_DISABLED, "cannot call '%s': it was rejected: %s", p->id, p->why.msg);
+    }
+    if (p->is_disabled) {
+        return pk_error_set(err, PK_ERR_PLUGIN_DISABLED, "cannot call '%s': it is disabled", p->id);
     }
     if (p->state == PK__PLUGIN_FAILED) {
         return pk_error_set(err, PK_ERR_PLUGIN_DISABLED, "cannot call '%s': it failed too often: %s", p->id,
@@ -21998,7 +22052,9 @@ PK__FN size_t pk__output_words(const pk_alloc *alloc, pk_str line, char *out, si
     X(EXITED, "exited")       /* by itself with status 0, or as it was told */                                  \
     X(CRASHED, "crashed")                                                                                     \
     X(GIVE_UP, "give up")     /* too many crashes in too short a time */                                       \
-    X(UNWANT, "unwant")       /* pk_plugin_stop, pk_manager_stop */
+    X(UNWANT, "unwant")       /* pk_plugin_stop, pk_manager_stop */                                            \
+    X(DISABLE, "disable")                                                                                     \
+    X(ENABLE, "enable")
 typedef enum pk__plugin_event {
 #define PK__STATES_EVENT(name, text) PK__PLUGIN_ON_##name,
     PK__PLUGIN_EVENTS(PK__STATES_EVENT)
@@ -22073,11 +22129,13 @@ PK__FN pk_err pk__capabilities_parse(pk__plugin *p, pk_str text, pk__capabilitie
  *     telling.c     what it is started with: environment, arguments, configuration
  *     hearing.c     what it prints and says: logs, its address, control lines
  *     health.c      asking instances how they are
+ *     rules.c       what the user wants of each plugin
+ *     events.c      telling what happens
  *
  * A move is made under the registry's lock by the tables of states.h; the event is told after it has settled, with no
  * lock held. */
 #ifdef PLUGKIT_LINES
-#line 15 "src/host/life/life.h"
+#line 17 "src/host/life/life.h"
 #endif
 
 
@@ -22104,7 +22162,10 @@ typedef struct pk__life {
     pk_caller care;                     // carries health and shutdown requests, past the pipeline
     unsigned probes;                    // under way
     bool is_pinned;                     // the loop's thread lives as long as the manager
+    bool has_needs;                     // some rule names what a plugin needs
     bool is_stopping, is_told, is_stopped;
+    pk_listener *listeners;             // in the order in which they came; under the registry's lock, as round is
+    struct pk__life_round *round;       // of telling them; the innermost
     void (*on_stopped)(void *user);     // the manager's: the last thing that happens
     void *user;
 } pk__life;
@@ -22128,6 +22189,9 @@ typedef struct pk__keeper {
     int64_t crashes[PK__LIFE_CRASHES];
     uint32_t crash_count, serial;
     bool is_stop_asked;
+    bool is_waiting;          // starting, but what it needs does not run yet
+    uint32_t need_failures;   // of all that it needs, when it began to wait
+    bool is_loaded;           // what it offers is known, and it has not been unloaded since
 } pk__keeper;
 
 struct pk_launch {
@@ -22168,17 +22232,33 @@ struct pk_launch {
 PK__FN pk_err pk__life_init(pk__life *life, pk__registry *registry, pk_error *err);
 PK__FN void pk__life_stop(pk__life *life);   // begins to stop everything; is_stopped tells the end
 PK__FN void pk__life_deinit(pk__life *life); // after is_stopped, or in a forked child
-PK__FN void pk__life_event(pk__life *life, const char *name, const pk__plugin *p, const char *from, const char *to,
-                           const pk_error *why);
-PK__FN void pk__life_log(pk__life *life, pk_log_level level, const char *event, const char *id, const char *text);
 PK__FN const pk_dialect *pk__life_dialect(const pk__life *life, const char *name); // NULL = none of that name
 PK__FN void pk__life_settle(pk__life *life); // is everything stopped now?
+
+/* events.c. `moments`: PK_ON_...; PK_ON_ERROR comes by itself with a `why`. */
+PK__FN void pk__life_event(pk__life *life, const char *name, unsigned moments, const pk__plugin *p, const char *from,
+                           const char *to, const pk_error *why);
+PK__FN void pk__life_log(pk__life *life, pk_log_level level, const char *event, const char *id, const char *text);
+PK__FN void pk__life_listen(pk__life *life, pk_listener *listener);
+PK__FN void pk__life_unlisten(pk__life *life, pk_listener *listener); // waits for a call of it on another thread
+
+/* rules.c */
+PK__FN const pk_plugin_rule *pk__life_rule(const pk__life *life, const pk__plugin *p); // never NULL
+PK__FN uint32_t pk__life_stop_ms(const pk__life *life, const pk__plugin *p);
+PK__FN bool pk__rules_needs(const pk__life *life, const pk__plugin *p, const pk__plugin *other);
+/* Does all that p needs run? PK_ERR_BUSY: not yet; what is stopped is wished for at the first time, which *failures
+ * UINT32_MAX says. Other errors: it never will. */
+PK__FN pk_err pk__rules_ready(pk__life *life, const pk__plugin *p, uint32_t *failures, pk_error *err);
+PK__FN void pk__rules_fell(pk__life *life, const pk__plugin *fallen); // who needs it is started anew
 
 /* keeper.c */
 PK__FN bool pk__keeper_move(pk__keeper *k, pk__plugin_event event, const pk_error *why); // false: not now
 PK__FN void pk__keeper_start(pk__keeper *k);  // if it is wanted and can be
+PK__FN void pk__keeper_start_on(pk__keeper *k); // one that is waiting: what it needs may run now
 PK__FN void pk__keeper_explain(const pk__keeper *k, const char *verb, pk_error *why); // names the plugin in it
 PK__FN void pk__keeper_stop(pk__keeper *k);   // drain, ask, tell, kill
+PK__FN void pk__keeper_disable(pk__keeper *k); // stops it, if it runs; then nothing starts it
+PK__FN void pk__keeper_unload(pk__keeper *k);  // tells so, once
 PK__FN void pk__keeper_up(pk__keeper *k);     // the instance can be called
 PK__FN void pk__keeper_is_down(pk__keeper *k); // a wish to stop is granted: tells who waits for that
 PK__FN void pk__keeper_exited(pk__keeper *k); // the launch is over: a probe or an instance
@@ -22526,6 +22606,11 @@ static const unsigned char pk__states_plugins[PK__PLUGIN_STATE_COUNT][PK__PLUGIN
     PK__STATES_P(BACKOFF, UNWANT, STOPPED),
     PK__STATES_P(FAILED, WANT, STARTING),
     PK__STATES_P(FAILED, UNWANT, STOPPED),
+    PK__STATES_P(FOUND, DISABLE, DISABLED), // a disabled plugin is not even probed
+    PK__STATES_P(STOPPED, DISABLE, DISABLED),
+    PK__STATES_P(BACKOFF, DISABLE, DISABLED),
+    PK__STATES_P(FAILED, DISABLE, DISABLED),
+    PK__STATES_P(DISABLED, ENABLE, FOUND),
 };
 
 static const unsigned char pk__states_instances[PK__INSTANCE_STATE_COUNT][PK__INSTANCE_EVENT_COUNT] = {
@@ -22599,6 +22684,243 @@ PK__FN const char *pk__states_status(const pk__plugin *p)
     }
     return p->state == PK__PLUGIN_RUNNING && p->instance ? pk__states_instance_text(p->instance->state)
                                                          : pk__states_plugin_text(p->state);
+}
+
+/* == host/life/rules.c == */
+/* rules.c - how each plugin is to be looked after, and who needs whom. */
+#ifdef PLUGKIT_LINES
+#line 1 "src/host/life/rules.c"
+#endif
+
+
+
+
+
+
+
+PK__FN const pk_plugin_rule *pk__life_rule(const pk__life *life, const pk__plugin *p)
+{
+    static const pk_plugin_rule none;
+    const pk_plugin_rule *all = &none;
+    for (size_t i = life->desc->rule_count; i-- > 0;) {
+        const pk_plugin_rule *rule = &life->desc->rules[i];
+        all = rule->plugin ? all : rule;
+    }
+    for (size_t i = 0; i < life->desc->rule_count; i++) {
+        const pk_plugin_rule *rule = &life->desc->rules[i];
+        if (rule->plugin && strcmp(rule->plugin, p->id) == 0) {
+            return rule;
+        }
+    }
+    return all;
+}
+
+PK__FN uint32_t pk__life_stop_ms(const pk__life *life, const pk__plugin *p)
+{
+    uint32_t own = pk__life_rule(life, p)->stop_ms;
+    return own ? own : life->desc->deadline.stop_ms;
+}
+
+static bool pk__rules_lists(const pk_plugin_rule *rule, const char *id)
+{
+    for (size_t i = 0; rule->needs && rule->needs[i]; i++) {
+        if (strcmp(rule->needs[i], id) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+PK__FN bool pk__rules_needs(const pk__life *life, const pk__plugin *p, const pk__plugin *other)
+{
+    return pk__rules_lists(pk__life_rule(life, p), other->id);
+}
+
+/* Why there is no hope for one that is needed; false = there is. Locked. */
+static bool pk__rules_is_hopeless(const pk__registry *r, const pk__plugin *p, const char *id, char *why, size_t cap)
+{
+    const char *what = !p               ? (r->scans ? NULL : "there is no such plugin")
+                       : p->is_gone     ? "it has been removed"
+                       : p->is_disabled ? "it is disabled"
+                       : p->skipped || p->state == PK__PLUGIN_REJECTED || p->state == PK__PLUGIN_FAILED ? p->why.msg
+                                                                                                        : NULL;
+    if (what) {
+        (void)snprintf(why, cap, "it needs '%s': %s", id, what);
+    }
+    return what != NULL;
+}
+
+PK__FN pk_err pk__rules_ready(pk__life *life, const pk__plugin *p, uint32_t *failures, pk_error *err)
+{
+    pk__registry *r = life->registry;
+    const pk_plugin_rule *rule = pk__life_rule(life, p);
+    char why[300] = "";
+    uint32_t failed = 0;
+    bool waits = false;
+    const char *last = "";
+    pk__registry_lock(r);
+    for (size_t i = 0; !why[0] && rule->needs && rule->needs[i]; i++) {
+        pk__plugin *need = pk__registry_find(r, pk_str_from(rule->needs[i]));
+        if (pk__rules_is_hopeless(r, need, rule->needs[i], why, sizeof(why)) || (need && need->internal)) {
+            continue;
+        }
+        failed += need ? need->failures : 0;
+        if (!need || need->state != PK__PLUGIN_RUNNING) {
+            waits = true;
+            last = need && need->why.code ? need->why.msg : last;
+        }
+        if (need && need->state == PK__PLUGIN_STOPPED && !need->is_asked && *failures == UINT32_MAX) {
+            need->is_asked = true;
+            pk_loop_post(r->loop, &r->work);
+        }
+    }
+    if (!why[0] && waits && *failures != UINT32_MAX && failed != *failures) {
+        (void)snprintf(why, sizeof(why), "what it needs does not start: %s", last);
+    }
+    *failures = failed;
+    pk__registry_unlock(r);
+    return why[0] ? pk_error_set(err, PK_ERR_START, "%s", why) : waits ? PK_ERR_BUSY : PK_OK;
+}
+
+PK__FN void pk__rules_fell(pk__life *life, const pk__plugin *fallen)
+{
+    pk__registry *r = life->registry;
+    if (!life->has_needs) {
+        return;
+    }
+    pk__registry_lock(r);
+    for (pk__node *n = r->plugins.next; n != &r->plugins; n = n->next) {
+        pk__plugin *p = PK__OF(n, pk__plugin, node);
+        if (!p->internal && p->state == PK__PLUGIN_RUNNING && pk__rules_needs(life, p, fallen)) {
+            p->is_unasked = true; // of both wishes the one to stop is granted first
+            p->is_asked = true;
+            pk_loop_post(r->loop, &r->work);
+        }
+    }
+    pk__registry_unlock(r);
+}
+
+/* == host/life/events.c == */
+/* events.c - telling what happens: to on_event, to listeners, to the log.
+ *
+ * A listener may go while events are told: from inside its own call, from inside another's, or from another thread,
+ * which then waits. So each round of telling keeps its place where `pk_manager_unlisten` can move it on, and rounds may
+ * be nested: a listener that waits for something steps the loop, and there is news meanwhile. */
+#ifdef PLUGKIT_LINES
+#line 5 "src/host/life/events.c"
+#endif
+
+
+
+
+
+
+struct pk__life_round {
+    pk_listener *at, *next; // who is being told, and who comes then
+    struct pk__life_round *outer;
+};
+
+static void pk__life_tell_listeners(pk__life *life, const pk_event *event)
+{
+    pk__registry *r = life->registry;
+    struct pk__life_round round;
+    pk__registry_lock(r);
+    round.outer = life->round;
+    round.next = life->listeners;
+    life->round = &round;
+    while ((round.at = round.next) != NULL) {
+        round.next = round.at->pk__next;
+        if (round.at->moments == 0 || (round.at->moments & event->moments)) {
+            pk__registry_unlock(r);
+            round.at->on_event(round.at->user, event);
+            pk__registry_lock(r);
+            pk__cond_broadcast(&r->changed); // one may wait to go
+        }
+    }
+    life->round = round.outer;
+    pk__registry_unlock(r);
+}
+
+PK__FN void pk__life_listen(pk__life *life, pk_listener *listener)
+{
+    pk__registry_lock(life->registry);
+    pk_listener **end = &life->listeners;
+    while (*end) {
+        end = &(*end)->pk__next;
+    }
+    listener->pk__next = NULL;
+    *end = listener;
+    pk__registry_unlock(life->registry);
+}
+
+static bool pk__life_is_told_now(const pk__life *life, const pk_listener *listener)
+{
+    for (const struct pk__life_round *r = life->round; r; r = r->outer) {
+        if (r->at == listener) {
+            return true;
+        }
+    }
+    return false;
+}
+
+PK__FN void pk__life_unlisten(pk__life *life, pk_listener *listener)
+{
+    pk__registry *r = life->registry;
+    pk__registry_lock(r);
+    for (pk_listener **at = &life->listeners; *at; at = &(*at)->pk__next) {
+        if (*at == listener) {
+            *at = listener->pk__next;
+            break;
+        }
+    }
+    for (struct pk__life_round *round = life->round; round; round = round->outer) {
+        if (round->next == listener) {
+            round->next = listener->pk__next;
+        }
+    }
+    while (!pk__loop_is_mine(life->loop) && pk__life_is_told_now(life, listener)) {
+        pk__cond_wait(&r->changed, &r->lock, PK_FOREVER);
+    }
+    pk__registry_unlock(r);
+}
+
+PK__FN void pk__life_event(pk__life *life, const char *name, unsigned moments, const pk__plugin *p, const char *from,
+                           const char *to, const pk_error *why)
+{
+    pk_event event;
+    memset(&event, 0, sizeof(event));
+    event.name = name;
+    event.moments = moments | (why ? (unsigned)PK_ON_ERROR : 0u);
+    event.plugin.id = p ? p->handle : 0;
+    event.id = p ? p->id : "";
+    event.from = from;
+    event.to = to;
+    event.why = why;
+    if (life->desc->on_event) {
+        life->desc->on_event(life->desc->user, &event);
+    }
+    pk__life_tell_listeners(life, &event);
+    if (life->desc->on_log) {
+        pk_meta fields[3];
+        fields[0].name = PK_STR("plugin");
+        fields[0].value = pk_str_from(event.id);
+        fields[1].name = PK_STR("from");
+        fields[1].value = pk_str_from(from);
+        fields[2].name = PK_STR("to");
+        fields[2].value = pk_str_from(to);
+        life->desc->on_log(life->desc->user, why ? PK_LOG_WARN : PK_LOG_INFO, name, pk_str_from(why ? why->msg : ""),
+                           fields, p ? 3 : 0);
+    }
+}
+
+PK__FN void pk__life_log(pk__life *life, pk_log_level level, const char *event, const char *id, const char *text)
+{
+    if (life->desc->on_log) {
+        pk_meta field;
+        field.name = PK_STR("plugin");
+        field.value = pk_str_from(id);
+        life->desc->on_log(life->desc->user, level, event, pk_str_from(text), &field, 1);
+    }
 }
 
 /* == host/life/capabilities.c == */
@@ -23753,6 +24075,27 @@ PK__FN void pk__launching_destroy(pk_launch *l)
 
 
 
+/* What a move means to who listens. */
+static unsigned pk__keeper_moments(pk__plugin_event event, pk__plugin_state to, const pk_error *why)
+{
+    switch (event) {
+    case PK__PLUGIN_ON_PROBE_OK: return PK_ON_LOAD;
+    case PK__PLUGIN_ON_WANT: return PK_ON_START;
+    case PK__PLUGIN_ON_UP: return PK_ON_READY;
+    case PK__PLUGIN_ON_START_FAILED: return PK_ON_STOP;
+    case PK__PLUGIN_ON_EXITED: return why ? PK_ON_STOP | PK_ON_CRASH : PK_ON_STOP; // crashed, and left down
+    case PK__PLUGIN_ON_CRASHED:
+    case PK__PLUGIN_ON_GIVE_UP: return PK_ON_STOP | PK_ON_CRASH;
+    case PK__PLUGIN_ON_UNWANT: return to == PK__PLUGIN_STOPPED ? PK_ON_STOP : 0;
+    case PK__PLUGIN_ON_DISABLE: return PK_ON_UNLOAD;
+    case PK__PLUGIN_ON_ADMIT:
+    case PK__PLUGIN_ON_REJECT:
+    case PK__PLUGIN_ON_ENABLE:
+    case PK__PLUGIN_EVENT_COUNT: break;
+    }
+    return 0;
+}
+
 PK__FN bool pk__keeper_move(pk__keeper *k, pk__plugin_event event, const pk_error *why)
 {
     static const char *const names[] = {
@@ -23783,7 +24126,15 @@ PK__FN bool pk__keeper_move(pk__keeper *k, pk__plugin_event event, const pk_erro
     }
     pk__registry_unlock(r);
     if (moved) {
-        pk__life_event(k->life, to == PK__PLUGIN_RUNNING ? "plugin.ready" : names[to], p, pk__states_plugin_text(from),
+        if (k->life->has_needs) { // others may wait for this
+            pk_loop_post(k->life->loop, &r->work);
+        }
+        if (event == PK__PLUGIN_ON_CRASHED || event == PK__PLUGIN_ON_GIVE_UP) {
+            pk__rules_fell(k->life, p);
+        }
+        k->is_loaded = event == PK__PLUGIN_ON_PROBE_OK || (k->is_loaded && event != PK__PLUGIN_ON_DISABLE);
+        pk__life_event(k->life, to == PK__PLUGIN_RUNNING ? "plugin.ready" : names[to],
+                       pk__keeper_moments(event, to, why), p, pk__states_plugin_text(from),
                        pk__states_plugin_text(to), why);
     }
     return moved;
@@ -23826,13 +24177,25 @@ PK__FN void pk__keeper_explain(const pk__keeper *k, const char *verb, pk_error *
 
 PK__FN void pk__keeper_start(pk__keeper *k)
 {
-    pk_error why;
     pk_timer_stop(k->life->loop, &k->backoff);
     if (k->launch || k->life->is_stopping || !pk__keeper_move(k, PK__PLUGIN_ON_WANT, NULL)) {
         return;
     }
     k->is_stop_asked = false;
-    if (pk__launching_begin(k, false, &why)) {
+    k->is_waiting = true;
+    k->need_failures = UINT32_MAX;
+    pk__keeper_start_on(k);
+}
+
+PK__FN void pk__keeper_start_on(pk__keeper *k)
+{
+    pk_error why;
+    pk_err rc = pk__rules_ready(k->life, k->plugin, &k->need_failures, &why);
+    if (rc == PK_ERR_BUSY) {
+        return;
+    }
+    k->is_waiting = false;
+    if (rc || pk__launching_begin(k, false, &why)) {
         pk__keeper_explain(k, "start", &why);
         (void)pk__keeper_move(k, PK__PLUGIN_ON_START_FAILED, &why);
     }
@@ -23918,17 +24281,19 @@ static void pk__keeper_why(const pk__keeper *k, const pk_launch *l, pk_error *wh
         (void)snprintf(how, sizeof(how), "it ended with %d", l->wait_status);
 #endif
     }
-    (void)pk_error_set(why, PK_ERR_START, "%s '%s'%s: %s%s%s",
-                       !l->instance ? "cannot probe" : was_up ? "the plugin" : "cannot start", k->plugin->id,
-                       was_up ? " crashed" : "", how, l->tail[0] ? ": " : "", l->tail);
+    const char *what = !was_up ? "" : l->wait_status == 0 ? " ended" : " crashed";
+    const char *verb = !l->instance ? "cannot probe" : was_up ? "the plugin" : "cannot start";
+    (void)pk_error_set(why, PK_ERR_START, "%s '%s'%s: %s%s%s", verb, k->plugin->id, what, how, l->tail[0] ? ": " : "",
+                       l->tail);
 }
 
 static void pk__keeper_crashed(pk__keeper *k, const pk_error *why)
 {
     bool was_up = k->plugin->state == PK__PLUGIN_RUNNING;
-    if (!was_up && k->crash_count == 0) {
+    pk_restart policy = pk__life_rule(k->life, k->plugin)->restart;
+    if (!was_up && k->crash_count == 0 && policy != PK_RESTART_ALWAYS) {
         (void)pk__keeper_move(k, PK__PLUGIN_ON_START_FAILED, why); // it never worked: who asked is told, that is all
-    } else if (k->life->desc->restart.off || k->life->is_stopping) {
+    } else if (policy == PK_RESTART_NEVER || k->life->is_stopping) {
         (void)pk__keeper_move(k, was_up ? PK__PLUGIN_ON_EXITED : PK__PLUGIN_ON_START_FAILED, why);
     } else if (pk__keeper_count_crash(k) >= k->life->desc->restart.max) {
         (void)pk__keeper_move(k, PK__PLUGIN_ON_GIVE_UP, why);
@@ -23956,9 +24321,10 @@ static void pk__keeper_finish(pk__keeper *k)
     bool idle = k->plugin->state == PK__PLUGIN_RUNNING && l->failure.code == PK_OK &&
                 (l->wait_status == 0 || (l->wait_status == PK__STATUS_UNKNOWN && !l->was_busy));
     bool asked = k->is_stop_asked;
+    bool always = pk__life_rule(k->life, k->plugin)->restart == PK_RESTART_ALWAYS;
     pk__telling_clean_up(l);
     pk__launching_destroy(l);
-    if (asked || idle) {
+    if (asked || (idle && !always)) {
         (void)pk__keeper_move(k, PK__PLUGIN_ON_EXITED, NULL); // an idle exit is no crash: the next call starts it again
     } else {
         pk__keeper_crashed(k, &why);
@@ -24027,7 +24393,7 @@ PK__FN void pk__keeper_exited(pk__keeper *k)
 static void pk__keeper_tell(pk__keeper *k)
 {
     pk_launch *l = k->launch;
-    uint32_t stop_ms = k->life->desc->deadline.stop_ms;
+    uint32_t stop_ms = pk__life_stop_ms(k->life, k->plugin);
     l->step = PK__LAUNCH_TOLD;
     pk__launching_arm(l, stop_ms - stop_ms / 2);
     pk__launching_signal(l, l->is_framework ? 1 : 0); // Go's framework listens to SIGINT
@@ -24038,7 +24404,7 @@ static void pk__keeper_ask(pk__keeper *k)
     pk_launch *l = k->launch;
     l->step = PK__LAUNCH_ASKED;
     (void)pk__keeper_move_instance(k, PK__INSTANCE_ON_STOP, false);
-    pk__launching_arm(l, k->life->desc->deadline.stop_ms / 2);
+    pk__launching_arm(l, pk__life_stop_ms(k->life, k->plugin) / 2);
     pk__health_shutdown(l);
 }
 
@@ -24092,6 +24458,13 @@ PK__FN void pk__keeper_stop(pk__keeper *k)
     }
     k->is_stop_asked = true;
     pk_timer_stop(k->life->loop, &k->backoff);
+    if (!l && k->is_waiting) {
+        pk_error why;
+        k->is_waiting = false;
+        (void)pk_error_set(&why, PK_ERR_STOPPED, "cannot start '%s': it is stopped", k->plugin->id);
+        (void)pk__keeper_move(k, PK__PLUGIN_ON_START_FAILED, &why);
+        return;
+    }
     if (!l) {
         (void)pk__keeper_move(k, PK__PLUGIN_ON_UNWANT, NULL);
         return;
@@ -24109,8 +24482,27 @@ PK__FN void pk__keeper_stop(pk__keeper *k)
     } else if (l->step == PK__LAUNCH_UP) {
         l->step = PK__LAUNCH_DRAINING;
         (void)pk__keeper_move_instance(k, PK__INSTANCE_ON_DRAIN, false);
-        pk__launching_arm(l, k->life->desc->deadline.stop_ms);
+        pk__launching_arm(l, pk__life_stop_ms(k->life, k->plugin));
         pk__keeper_drained(k);
+    }
+}
+
+PK__FN void pk__keeper_disable(pk__keeper *k)
+{
+    if (k->launch || k->is_waiting) {
+        pk__keeper_stop(k); // and once more when it is down
+    } else {
+        pk_timer_stop(k->life->loop, &k->backoff);
+        (void)pk__keeper_move(k, PK__PLUGIN_ON_DISABLE, NULL);
+    }
+}
+
+PK__FN void pk__keeper_unload(pk__keeper *k)
+{
+    if (k->is_loaded) {
+        k->is_loaded = false;
+        pk__life_event(k->life, "plugin.unloaded", PK_ON_UNLOAD, k->plugin, pk__states_plugin_text(k->plugin->state),
+                       "", NULL);
     }
 }
 
@@ -24221,7 +24613,8 @@ static void pk__health_good(pk_launch *l, const pk_reply *reply)
         pk_error why;
         (void)pk_error_set(&why, PK_ERR_UNHEALTHY, "plugin '%s' is degraded: %" PK_FMT, l->plugin->id,
                            PK_ARG(pk_json_str(pk_json_get(doc, "reason"))));
-        pk__life_event(l->life, degraded ? "plugin.degraded" : "plugin.recovered", l->plugin,
+        pk__life_event(l->life, degraded ? "plugin.degraded" : "plugin.recovered",
+                       degraded ? PK_ON_DEGRADED : PK_ON_READY, l->plugin,
                        pk__states_instance_text(from), pk__states_instance_text(to), degraded ? &why : NULL);
     }
     pk_mem_free(&mem);
@@ -24348,7 +24741,7 @@ PK__FN void pk__health_shutdown(pk_launch *l)
     const pk_dialect *d = l->instance->dialect;
     bool asked = false;
     if (d && (d->flags & PK_DIALECT_HEALTH) && l->launcher) {
-        asked = pk__health_call(l, "POST /shutdown", l->life->desc->deadline.stop_ms, pk__health_on_shutdown, l,
+        asked = pk__health_call(l, "POST /shutdown", pk__life_stop_ms(l->life, l->plugin), pk__health_on_shutdown, l,
                                 NULL, &why) == PK_OK;
     } else if (l->launcher && l->launcher->send && !l->is_framework) {
         asked = l->launcher->send(l->state, PK_STR("{\"shutdown\":true}\n"), &why) == PK_OK;
@@ -24373,43 +24766,6 @@ PK__FN void pk__health_shutdown(pk_launch *l)
 
 
 
-
-PK__FN void pk__life_event(pk__life *life, const char *name, const pk__plugin *p, const char *from, const char *to,
-                           const pk_error *why)
-{
-    pk_event event;
-    memset(&event, 0, sizeof(event));
-    event.name = name;
-    event.plugin.id = p ? p->handle : 0;
-    event.id = p ? p->id : "";
-    event.from = from;
-    event.to = to;
-    event.why = why;
-    if (life->desc->on_event) {
-        life->desc->on_event(life->desc->user, &event);
-    }
-    if (life->desc->on_log) {
-        pk_meta fields[3];
-        fields[0].name = PK_STR("plugin");
-        fields[0].value = pk_str_from(event.id);
-        fields[1].name = PK_STR("from");
-        fields[1].value = pk_str_from(from);
-        fields[2].name = PK_STR("to");
-        fields[2].value = pk_str_from(to);
-        life->desc->on_log(life->desc->user, why ? PK_LOG_WARN : PK_LOG_INFO, name, pk_str_from(why ? why->msg : ""),
-                           fields, p ? 3 : 0);
-    }
-}
-
-PK__FN void pk__life_log(pk__life *life, pk_log_level level, const char *event, const char *id, const char *text)
-{
-    if (life->desc->on_log) {
-        pk_meta field;
-        field.name = PK_STR("plugin");
-        field.value = pk_str_from(id);
-        life->desc->on_log(life->desc->user, level, event, pk_str_from(text), &field, 1);
-    }
-}
 
 PK__FN const pk_dialect *pk__life_dialect(const pk__life *life, const char *name)
 {
@@ -24488,6 +24844,9 @@ static pk__keeper *pk__life_keeper(pk__life *life, pk__plugin *p)
         k->life = life;
         k->plugin = p;
         p->life = k;
+        pk__registry_lock(life->registry);
+        p->is_disabled = p->is_disabled || pk__life_rule(life, p)->disabled;
+        pk__registry_unlock(life->registry);
     }
     return k;
 }
@@ -24497,6 +24856,10 @@ static void pk__life_admit(pk__life *life, pk__keeper *k)
 {
     pk__plugin *p = k->plugin;
     pk_error why;
+    if (p->probed) { // it was disabled meanwhile
+        (void)pk__keeper_move(k, PK__PLUGIN_ON_PROBE_OK, NULL);
+        return;
+    }
     if (p->why.code != PK_OK) { // the finder or the guard had something against it
         why = p->why;
         (void)pk__keeper_move(k, PK__PLUGIN_ON_REJECT, &why);
@@ -24531,12 +24894,30 @@ static void pk__life_admit(pk__life *life, pk__keeper *k)
     pk_loop_post(life->loop, &life->registry->work); // it may be wanted already
 }
 
+/* Does anything run that needs it? */
+static bool pk__life_is_needed(pk__life *life, const pk__plugin *p)
+{
+    pk__registry *r = life->registry;
+    bool needed = false;
+    if (!life->has_needs) {
+        return false;
+    }
+    pk__registry_lock(r);
+    for (pk__node *n = r->plugins.next; n != &r->plugins && !needed; n = n->next) {
+        pk__plugin *other = PK__OF(n, pk__plugin, node);
+        const pk__keeper *k = pk__life_keeper_of(other);
+        needed = k && k->launch && pk__rules_needs(life, other, p);
+    }
+    pk__registry_unlock(r);
+    return needed;
+}
+
 static void pk__life_look(pk__life *life, pk__plugin *p)
 {
     pk__keeper *k = pk__life_keeper_of(p);
     if (p->skipped && !p->internal && !p->is_told) {
         p->is_told = true;
-        pk__life_event(life, "plugin.skipped", p, "", "", &p->why);
+        pk__life_event(life, "plugin.skipped", 0, p, "", "", &p->why);
     }
     if (p->internal || p->skipped) {
         return;
@@ -24557,7 +24938,7 @@ static void pk__life_look(pk__life *life, pk__plugin *p)
             pk__registry_unlock(life->registry);
             return;
         }
-        pk__life_event(life, "plugin.found", p, "", pk__states_plugin_text(PK__PLUGIN_FOUND), NULL);
+        pk__life_event(life, "plugin.found", 0, p, "", pk__states_plugin_text(PK__PLUGIN_FOUND), NULL);
     }
     pk__registry_lock(life->registry);
     pk__plugin_state state = p->state;
@@ -24566,6 +24947,7 @@ static void pk__life_look(pk__life *life, pk__plugin *p)
     bool eager = life->desc->eager && p->starts == 0 && p->failures == 0;
     bool unasked = p->is_unasked || p->is_gone;
     bool runs = k->launch && k->launch->instance;
+    bool disabled = p->is_disabled;
     bool stops = unasked && (runs || p->is_gone || !asked); // of two wishes the one to stop comes first
     p->is_asked = asked && !p->is_gone &&
                   (stops || state == PK__PLUGIN_FOUND || state == PK__PLUGIN_PROBING || state == PK__PLUGIN_STOPPING);
@@ -24574,10 +24956,20 @@ static void pk__life_look(pk__life *life, pk__plugin *p)
     if (unasked && !runs) {
         pk__keeper_is_down(k);
     }
+    if (life->is_stopping && pk__life_is_needed(life, p)) {
+        return; // its turn comes when those that need it are down
+    }
     if (life->is_stopping || stops) {
         pk__keeper_stop(k);
+    } else if (disabled) {
+        pk__keeper_disable(k);
+    } else if (state == PK__PLUGIN_DISABLED) {
+        (void)pk__keeper_move(k, PK__PLUGIN_ON_ENABLE, NULL);
+        pk_loop_post(life->loop, &life->registry->work); // found once more
     } else if (state == PK__PLUGIN_FOUND) {
         pk__life_admit(life, k);
+    } else if (k->is_waiting) {
+        pk__keeper_start_on(k);
     } else if (asked || (eager && state == PK__PLUGIN_STOPPED)) {
         pk__keeper_start(k);
     }
@@ -24586,6 +24978,9 @@ static void pk__life_look(pk__life *life, pk__plugin *p)
             pk__keeper_suspect(k);
         }
         pk__keeper_drained(k);
+    }
+    if (p->is_gone && !k->launch) {
+        pk__keeper_unload(k);
     }
 }
 
@@ -24618,7 +25013,14 @@ PK__FN void pk__life_settle(pk__life *life)
         }
     }
     life->is_told = true;
-    pk__life_event(life, "manager.stopped", NULL, "", "", NULL); // first: who waits for the stop may free what it uses
+    for (pk__node *n = r->plugins.next; n != &r->plugins; n = n->next) {
+        pk__keeper *k = pk__life_keeper_of(PK__OF(n, pk__plugin, node));
+        if (k) {
+            pk__keeper_unload(k);
+        }
+    }
+    /* First: who waits for the stop may free what it uses. */
+    pk__life_event(life, "manager.stopped", 0, NULL, "", "", NULL);
     pk__registry_lock(r);
     life->is_stopped = true;
     pk__cond_broadcast(&r->changed);
@@ -24640,6 +25042,9 @@ PK__FN pk_err pk__life_init(pk__life *life, pk__registry *registry, pk_error *er
     life->loop = registry->loop;
     registry->work.run = pk__life_work;
     registry->work.user = life;
+    for (size_t i = 0; i < life->desc->rule_count; i++) {
+        life->has_needs = life->has_needs || (life->desc->rules[i].needs && life->desc->rules[i].needs[0]);
+    }
     return pk__caller_init(&life->care, life->alloc, life->loop, &router, NULL, 0, err);
 }
 
@@ -24775,6 +25180,23 @@ PK__FN void pk__manager_wait(pk_manager *m, bool (*ready)(pk_manager *m, void *a
 
 
 
+static pk_err pk__desc_check_rules(const pk_manager_desc *d, pk_error *err)
+{
+    for (size_t i = 0; i < d->rule_count; i++) {
+        const pk_plugin_rule *rule = &d->rules[i];
+        if (rule->stop_ms == 1) {
+            return pk_error_set(err, PK_ERR_MISUSE,
+                                "cannot use the rule for '%s': stop_ms is too short to stop anything",
+                                rule->plugin ? rule->plugin : "");
+        }
+        if (!rule->plugin && rule->needs && rule->needs[0]) {
+            return pk_error_set(err, PK_ERR_MISUSE, "cannot use the rule for all plugins: '%s' would need itself",
+                                rule->needs[0]);
+        }
+    }
+    return PK_OK;
+}
+
 PK__FN pk_err pk__desc_check(const pk_manager_desc *d, pk_error *err)
 {
 #ifdef PLUGKIT_NO_THREADS
@@ -24796,6 +25218,10 @@ PK__FN pk_err pk__desc_check(const pk_manager_desc *d, pk_error *err)
             return pk_error_set(err, PK_ERR_MISUSE, "cannot use interceptor '%s': a manager serves nobody",
                                 d->interceptors[i]->name);
         }
+    }
+    pk_err rc = pk__desc_check_rules(d, err);
+    if (rc) {
+        return rc;
     }
     for (size_t i = 0; i < d->config_count; i++) {
         pk_error why;
@@ -24848,17 +25274,29 @@ static void *pk__desc_array(pk_manager *m, const void *from, size_t count, size_
     return copy;
 }
 
-static void pk__desc_copy_env(pk_manager *m, bool *ok)
+/* A NULL-terminated array of texts. */
+static const char *const *pk__desc_texts(pk_manager *m, const char *const *from, bool *ok)
 {
     size_t count = 0;
-    while (m->desc.env && m->desc.env[count]) {
+    while (from && from[count]) {
         count++;
     }
-    const char **env = (const char **)pk__desc_array(m, m->desc.env, count, sizeof(*env), 0, ok);
+    const char **copy = (const char **)pk__desc_array(m, from, count, sizeof(*copy), 0, ok);
     for (size_t i = 0; *ok && i < count; i++) {
-        env[i] = pk__desc_text(m, env[i], ok);
+        copy[i] = pk__desc_text(m, copy[i], ok);
     }
-    m->desc.env = env;
+    return copy;
+}
+
+static void pk__desc_copy_rules(pk_manager *m, bool *ok)
+{
+    pk_plugin_rule *rules =
+        (pk_plugin_rule *)pk__desc_array(m, m->desc.rules, m->desc.rule_count, sizeof(*rules), 0, ok);
+    for (size_t i = 0; *ok && i < m->desc.rule_count; i++) {
+        rules[i].plugin = pk__desc_text(m, rules[i].plugin, ok);
+        rules[i].needs = rules[i].needs ? pk__desc_texts(m, rules[i].needs, ok) : NULL;
+    }
+    m->desc.rules = rules;
 }
 
 static void pk__desc_copy_config(pk_manager *m, bool *ok)
@@ -24874,6 +25312,46 @@ static void pk__desc_copy_config(pk_manager *m, bool *ok)
     m->desc.config = config;
 }
 
+/* Is everything that this rule's plugin needs known to be startable? */
+static bool pk__desc_is_grounded(const pk_manager_desc *d, const pk_plugin_rule *rule, const bool *grounded)
+{
+    for (size_t i = 0; rule->needs && rule->needs[i]; i++) {
+        for (size_t k = 0; k < d->rule_count; k++) {
+            if (d->rules[k].plugin && !grounded[k] && strcmp(d->rules[k].plugin, rule->needs[i]) == 0) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+/* Nothing may need itself. Rules are crossed out as long as one needs nothing that still stands: a circle remains. */
+static pk_err pk__desc_check_needs(pk_manager *m, pk_error *err)
+{
+    const pk_manager_desc *d = &m->desc;
+    bool *grounded = (bool *)pk_mem_zero(&m->mem, (d->rule_count + 1) * sizeof(*grounded));
+    if (!grounded) {
+        return pk__error_memory(err, "create a manager");
+    }
+    size_t left = d->rule_count;
+    for (bool found = true; found && left;) {
+        found = false;
+        for (size_t i = 0; i < d->rule_count; i++) {
+            if (!grounded[i] && pk__desc_is_grounded(d, &d->rules[i], grounded)) {
+                grounded[i] = found = true;
+                left--;
+            }
+        }
+    }
+    for (size_t i = 0; i < d->rule_count; i++) {
+        if (!grounded[i]) {
+            return pk_error_set(err, PK_ERR_CONFIG, "cannot use the rule for '%s': it needs itself through others",
+                                d->rules[i].plugin ? d->rules[i].plugin : "");
+        }
+    }
+    return PK_OK;
+}
+
 PK__FN pk_err pk__desc_resolve(pk_manager *m, const pk_manager_desc *desc, pk_error *err)
 {
     bool ok = true;
@@ -24882,7 +25360,8 @@ PK__FN pk_err pk__desc_resolve(pk_manager *m, const pk_manager_desc *desc, pk_er
     pk__desc_defaults(d);
     d->plugin_dir = pk__desc_text(m, d->plugin_dir, &ok);
     d->runtime_dir = pk__desc_text(m, d->runtime_dir, &ok);
-    pk__desc_copy_env(m, &ok);
+    d->env = pk__desc_texts(m, d->env, &ok);
+    pk__desc_copy_rules(m, &ok);
     pk__desc_copy_config(m, &ok);
     d->finders = (const pk_finder *const *)pk__desc_array(m, d->finders, d->finder_count, sizeof(*d->finders), 1, &ok);
     d->launchers = (const pk_launcher *const *)pk__desc_array(m, d->launchers, d->launcher_count,
@@ -24894,7 +25373,7 @@ PK__FN pk_err pk__desc_resolve(pk_manager *m, const pk_manager_desc *desc, pk_er
     d->interceptors = (const pk_interceptor *const *)pk__desc_array(m, d->interceptors, d->interceptor_count,
                                                                     sizeof(*d->interceptors), 0, &ok);
     d->offers = (const pk_service *)pk__desc_array(m, d->offers, d->offer_count, sizeof(*d->offers), 0, &ok);
-    return ok ? PK_OK : pk__error_memory(err, "create a manager");
+    return ok ? pk__desc_check_needs(m, err) : pk__error_memory(err, "create a manager");
 }
 
 /* == host/manager/config.c == */
@@ -25396,7 +25875,7 @@ static bool pk__plugins_is_up(pk_manager *m, void *arg)
     pk__plugins_wish *w = (pk__plugins_wish *)arg;
     pk__plugin *p = w->plugin;
     w->is_granted = p->state == PK__PLUGIN_RUNNING;
-    if (w->is_granted || m->registry.is_closed || p->is_gone || p->state == PK__PLUGIN_REJECTED ||
+    if (w->is_granted || m->registry.is_closed || p->is_gone || p->is_disabled || p->state == PK__PLUGIN_REJECTED ||
         p->failures != w->serial) {
         return true;
     }
@@ -25413,6 +25892,9 @@ static pk_err pk__plugins_why(const pk_manager *m, const pk__plugin *p, pk_error
     }
     if (p->is_gone) {
         return pk_error_set(err, PK_ERR_PLUGIN_DISABLED, "cannot start '%s': it has been removed", p->id);
+    }
+    if (p->is_disabled) {
+        return pk_error_set(err, PK_ERR_PLUGIN_DISABLED, "cannot start '%s': it is disabled", p->id);
     }
     return pk__error_copy(err, &p->why);
 }
@@ -25494,6 +25976,58 @@ PK_API pk_err pk_plugin_stop(pk_manager *m, pk_plugin p, pk_error *err)
         pk__manager_leave(m);
     }
     return rc;
+}
+
+/* ---- disabling and enabling one */
+
+static bool pk__plugins_is_disabled(pk_manager *m, void *arg)
+{
+    const pk__plugins_wish *w = (const pk__plugins_wish *)arg;
+    const pk__plugin *p = w->plugin;
+    return p->state == PK__PLUGIN_DISABLED || p->state == PK__PLUGIN_REJECTED || !p->is_disabled ||
+           m->life.is_stopped;
+}
+
+static pk_err pk__plugins_disable(pk_manager *m, pk_plugin p, bool disable, pk_error *err)
+{
+    pk__plugins_wish wish;
+    const char *verb = disable ? "disable" : "enable";
+    pk_err rc = pk__plugins_lock(m, p, disable ? "disable a plugin" : "enable a plugin", &wish.plugin, err);
+    if (rc) {
+        return rc;
+    }
+    if (wish.plugin->internal) {
+        rc = pk_error_set(err, PK_ERR_UNSUPPORTED, "cannot %s '%s': it is compiled in", verb, wish.plugin->id);
+    } else if (wish.plugin->skipped || wish.plugin->state == PK__PLUGIN_REJECTED) {
+        rc = pk_error_set(err, PK_ERR_PLUGIN_DISABLED, "cannot %s '%s': %s", verb, wish.plugin->id,
+                          wish.plugin->why.msg);
+    } else {
+        wish.plugin->is_asked = wish.plugin->is_asked && !disable;
+        wish.plugin->is_disabled = disable;
+        pk_loop_post(m->loop, &m->registry.work);
+    }
+    pk__registry_unlock(&m->registry);
+    if (!rc && disable) {
+        pk__manager_wait(m, pk__plugins_is_disabled, &wish);
+    }
+    return rc;
+}
+
+PK_API pk_err pk_plugin_disable(pk_manager *m, pk_plugin p, pk_error *err)
+{
+    pk_err rc = pk__manager_usable(m, "disable a plugin", err);
+    if (!rc) {
+        pk__manager_enter(m);
+        rc = pk__plugins_disable(m, p, true, err);
+        pk__manager_leave(m);
+    }
+    return rc;
+}
+
+PK_API pk_err pk_plugin_enable(pk_manager *m, pk_plugin p, pk_error *err)
+{
+    pk_err rc = pk__manager_usable(m, "enable a plugin", err);
+    return rc ? rc : pk__plugins_disable(m, p, false, err);
 }
 
 /* == host/manager/manager.c == */
@@ -25910,6 +26444,25 @@ PK_API void pk_manager_destroy(pk_manager *m)
 
 /* ---- the small ones */
 
+PK_API pk_err pk_manager_listen(pk_manager *m, pk_listener *listener, pk_error *err)
+{
+    pk_err rc = pk__manager_usable(m, "listen", err);
+    if (!rc && (!listener || !listener->on_event)) {
+        rc = pk_error_set(err, PK_ERR_MISUSE, "cannot listen: there is no on_event to call");
+    }
+    if (!rc) {
+        pk__life_listen(&m->life, listener);
+    }
+    return rc;
+}
+
+PK_API void pk_manager_unlisten(pk_manager *m, pk_listener *listener)
+{
+    if (pk__manager_usable(m, "unlisten", NULL) == PK_OK) {
+        pk__life_unlisten(&m->life, listener);
+    }
+}
+
 PK_API pk_loop *pk_manager_loop(pk_manager *m)
 {
     return m->loop;
@@ -25926,7 +26479,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 }
 
 #ifdef PLUGKIT_LINES
-#line 25930 "plugkit.h"
+#line 26483 "plugkit.h"
 #endif
 
 #ifndef PLUGKIT_TEST

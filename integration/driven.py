@@ -78,6 +78,12 @@ class Driven:
     def stop(self, plugin):
         return self.answer(self.ask(do="stop", plugin=plugin))
 
+    def enable(self, plugin):
+        return self.answer(self.ask(do="enable", plugin=plugin))
+
+    def disable(self, plugin):
+        return self.answer(self.ask(do="disable", plugin=plugin))
+
     def list(self):
         return self.answer(self.ask(do="list"))["list"]
 
@@ -93,6 +99,10 @@ class Driven:
     def event(self, name, plugin, timeout=PATIENCE):
         return self.line(lambda line: line.get("event") == name and line["plugin"] == plugin, f"{name} of {plugin}",
                          timeout)
+
+    def events(self):
+        """[(event, plugin)], all of them so far."""
+        return [(line["event"], line["plugin"]) for line in self.lines() if "event" in line]
 
     def runtime(self):
         return pathlib.Path(self.line(lambda line: "ready" in line, "the host to be ready")["runtime"])

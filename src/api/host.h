@@ -62,14 +62,51 @@ typedef struct pk_launcher {
     void *user;
 } pk_launcher;
 
+/* ---- how each plugin is looked after */
+typedef enum pk_restart {
+    PK_RESTART_ON_FAILURE, // after a crash; exit status 0 is idleness, and the next call starts it again
+    PK_RESTART_ALWAYS,     // after every end that nobody asked for, also of a first start
+    PK_RESTART_NEVER       // it stays down until the next call
+} pk_restart;
+
+typedef struct pk_plugin_rule {
+    const char *plugin;       // the id; NULL = all that have no rule of their own. The first that fits counts
+    pk_restart restart;
+    uint32_t stop_ms;         // for each step of a stop; 0 = deadline.stop_ms
+    bool disabled;            // not even probed before pk_plugin_enable
+    const char *const *needs; // NULL-terminated ids: they are started before it, and stopped after it; if one of them
+                              // crashes, this one is started anew with it. NULL = none
+} pk_plugin_rule;
+
 /* ---- events and information */
+typedef enum pk_moment { // what an event means in a plugin's life; a move may be several of them
+    PK_ON_LOAD = 1,      // what it offers is known
+    PK_ON_START = 2,     // it is being started
+    PK_ON_READY = 4,     // it can be called; also: it is well again
+    PK_ON_DEGRADED = 8,
+    PK_ON_CRASH = 16,    // it ended, and nobody had asked for that
+    PK_ON_STOP = 32,     // it runs no more
+    PK_ON_UNLOAD = 64,   // it is disabled, its file is gone, or the manager stops
+    PK_ON_ERROR = 128    // there is a `why`
+} pk_moment;
+
 typedef struct pk_event {
     const char *name; // "plugin.found", "plugin.ready", "plugin.failed" ...: docs/events.md has them all
+    unsigned moments; // PK_ON_..., or'ed
     pk_plugin plugin;
     const char *id;        // the plugin's
     const char *from, *to; // states; "" if none
     const pk_error *why;   // NULL if there is nothing to say
 } pk_event;
+
+/* One more who is told, besides pk_manager_desc.on_event and in the same way. Yours, and not moved, until unlisten has
+ * returned. */
+typedef struct pk_listener {
+    unsigned moments; // PK_ON_..., or'ed: of what to tell; 0 = of every event
+    void (*on_event)(void *user, const pk_event *event);
+    void *user;
+    struct pk_listener *pk__next; // private
+} pk_listener;
 
 typedef struct pk_service_info {
     pk_str contract, type, version;
@@ -113,12 +150,12 @@ typedef struct pk_manager_desc {
     } deadline;
     struct {
         uint32_t max, window_ms, delay_ms, delay_max_ms; // 0 = 5 in 10 s, then failed; 100 ms, doubling up to 30 s
-        bool off;                                        // leave a crashed plugin down until the next call
     } restart;
     struct {
         uint32_t interval_ms, misses; // 0 = ask every 10 s; 3 unanswered are too many
         bool off;
     } health;
+    const pk_plugin_rule *rules;               size_t rule_count;
     uint64_t idle_ms;              // plugins end after so long without work; 0 = 1 h
     const char *const *env;        // NULL-terminated names that plugins inherit besides PATH, HOME, LANG, TZ, TMPDIR
     const pk_plugin_config *config;            size_t config_count;
@@ -162,3 +199,9 @@ PK_API pk_err pk_manager_list(pk_manager *m, pk_mem *mem, pk_plugin_info **out, 
 PK_API pk_err pk_plugin_get(pk_manager *m, pk_plugin p, pk_mem *mem, pk_plugin_info *out, pk_error *err);
 PK_API pk_err pk_plugin_start(pk_manager *m, pk_plugin p, pk_error *err); // waits until it is ready
 PK_API pk_err pk_plugin_stop(pk_manager *m, pk_plugin p, pk_error *err);  // drains, stops, waits; a call starts it
+/* Drains, stops, waits; nothing starts it before pk_plugin_enable, and calls get PK_ERR_PLUGIN_DISABLED. */
+PK_API pk_err pk_plugin_disable(pk_manager *m, pk_plugin p, pk_error *err);
+PK_API pk_err pk_plugin_enable(pk_manager *m, pk_plugin p, pk_error *err); // does not wait; a call starts it
+/* Any thread, also from inside on_event. Unlisten waits for a call of on_event that is under way on another thread. */
+PK_API pk_err pk_manager_listen(pk_manager *m, pk_listener *listener, pk_error *err);
+PK_API void pk_manager_unlisten(pk_manager *m, pk_listener *listener);

@@ -5,7 +5,8 @@
  * Both ways one JSON object a line. integration/driven.py is the other end. The argument:
  *
  *     dir, runtime (its runtime_dir), start_ms, call_ms, stop_ms, idle_ms, health_ms, restart_max, eager, tcp,
- *     restart_off, own_loop (the program steps the loop, on its main thread)
+ *     own_loop (the program steps the loop, on its main thread)
+ *     rules        [{"plugin":..,"restart":"always"|"never","stop_ms":..,"disabled":..,"needs":[..]}]
  *     sigchld      "ignore", "handler" (counts), "thread" (waits for every child there is)
  *     config       [{"plugin":..,"type":..,"data":..}]
  *
@@ -15,7 +16,7 @@
  *                  (text, sent as it is), size (so many bytes of 'x' instead), file (its contents instead), timeout_ms,
  *                  max_reply, idempotent
  *     cancel       an asynchronous call, by its tag
- *     start, stop  one plugin
+ *     start, stop, enable, disable  one plugin
  *     list         all plugins
  *     fds          how many descriptors are open; "limit" sets how many there may be
  *     end          stops and destroys the manager and leaves main; so does the end of stdin
@@ -258,8 +259,11 @@ static void *run_change(void *arg)
     job *j = arg;
     pk_error err = {0};
     pk_plugin p = pk_manager_find(manager, text_of(j, "plugin"));
-    (void)(pk_json_is(pk_json_get(j->command, "do"), "start") ? pk_plugin_start(manager, p, &err)
-                                                              : pk_plugin_stop(manager, p, &err));
+    const pk_json_value *what = pk_json_get(j->command, "do");
+    (void)(pk_json_is(what, "start")    ? pk_plugin_start(manager, p, &err)
+           : pk_json_is(what, "stop")   ? pk_plugin_stop(manager, p, &err)
+           : pk_json_is(what, "enable") ? pk_plugin_enable(manager, p, &err)
+                                        : pk_plugin_disable(manager, p, &err));
     job_answer(j, NULL, &err);
     job_end(j);
     return NULL;
@@ -383,7 +387,8 @@ static bool take_line(char *text)
         is_set(j, "async") ? start_call(j) : on_thread(j, run_call);
     } else if (pk_json_is(what, "cancel")) {
         cancel(j);
-    } else if (pk_json_is(what, "start") || pk_json_is(what, "stop")) {
+    } else if (pk_json_is(what, "start") || pk_json_is(what, "stop") || pk_json_is(what, "enable") ||
+               pk_json_is(what, "disable")) {
         on_thread(j, run_change);
     } else if (pk_json_is(what, "list")) {
         list(j);
@@ -456,6 +461,34 @@ static void set_sigchld(pk_str how)
 
 /* ---- main */
 
+static const char *const *texts_in(pk_mem *mem, const pk_json_value *list)
+{
+    const char **texts = pk_mem_zero(mem, (pk_json_count(list) + 1) * sizeof(*texts));
+    size_t count = 0;
+    for (const pk_json_value *v = pk_json_first(list); v; v = pk_json_next(list, v)) {
+        texts[count++] = pk_mem_dup(mem, pk_json_str(v)).ptr;
+    }
+    return texts;
+}
+
+static void rules_in(pk_mem *mem, const pk_json_value *o, pk_manager_desc *desc)
+{
+    const pk_json_value *list = pk_json_get(o, "rules");
+    pk_plugin_rule *rules = pk_mem_zero(mem, (pk_json_count(list) + 1) * sizeof(*rules));
+    for (const pk_json_value *r = pk_json_first(list); r; r = pk_json_next(list, r)) {
+        pk_plugin_rule *rule = &rules[desc->rule_count++];
+        const pk_json_value *restart = pk_json_get(r, "restart");
+        rule->plugin = text_in(r, "plugin");
+        rule->restart = pk_json_is(restart, "always")  ? PK_RESTART_ALWAYS
+                        : pk_json_is(restart, "never") ? PK_RESTART_NEVER
+                                                       : PK_RESTART_ON_FAILURE;
+        rule->stop_ms = (uint32_t)pk_json_uint(pk_json_get(r, "stop_ms"), 0);
+        rule->disabled = pk_json_bool(pk_json_get(r, "disabled"), false);
+        rule->needs = texts_in(mem, pk_json_get(r, "needs"));
+    }
+    desc->rules = rules;
+}
+
 static pk_err open_manager(pk_mem *mem, const pk_json_value *o, pk_loop *loop, pk_error *err)
 {
     pk_manager_desc desc;
@@ -470,7 +503,7 @@ static pk_err open_manager(pk_mem *mem, const pk_json_value *o, pk_loop *loop, p
     desc.idle_ms = pk_json_uint(pk_json_get(o, "idle_ms"), 0);
     desc.health.interval_ms = (uint32_t)pk_json_uint(pk_json_get(o, "health_ms"), 0);
     desc.restart.max = (uint32_t)pk_json_uint(pk_json_get(o, "restart_max"), 0);
-    desc.restart.off = pk_json_bool(pk_json_get(o, "restart_off"), false);
+    rules_in(mem, o, &desc);
     desc.eager = pk_json_bool(pk_json_get(o, "eager"), false);
     desc.tcp = pk_json_bool(pk_json_get(o, "tcp"), false);
     desc.on_event = on_event;

@@ -254,7 +254,7 @@ TEST(life, a_plugin_is_found_probed_started_by_its_first_call_and_stopped)
     CHECK_INT(w.calls, ==, 2);
     CHECK_STR(status_of(&w), "ready");
     CHECK_OK(pk_manager_stop(w.m, NULL));
-    CHECK_STR(w.events, "found probing stopped starting ready stopping stopped manager.stopped ");
+    CHECK_STR(w.events, "found probing stopped starting ready stopping stopped unloaded manager.stopped ");
     CHECK_INT(w.stops[0], ==, 1); // it does not listen to control lines, so it was told by a signal
     CHECK_INT(w.stops[2], ==, 0);
     close_world(&w);
@@ -700,6 +700,197 @@ TEST(life, an_internal_plugin_is_called_directly_and_through_the_pipeline_and_th
     CHECK_CONTAINS(err.msg, "'say'");
     CHECK_OK(pk_manager_stop(w.m, NULL));
     close_world(&w);
+}
+
+/* ---- rules, listeners */
+
+static void use_rule(world *w, const pk_plugin_rule *rule)
+{
+    w->desc.rules = rule;
+    w->desc.rule_count = 1;
+    w->desc.restart.delay_ms = 1;
+}
+
+TEST(life, one_that_is_always_to_run_is_started_again_after_a_good_end_too)
+{
+    static const pk_plugin_rule always = {.plugin = "p", .restart = PK_RESTART_ALWAYS};
+    world w;
+    prepare(&w);
+    use_rule(&w, &always);
+    REQUIRE_OK(open_world(&w));
+    CHECK_OK(call(&w, NULL));
+    end(&w, 0);
+    step(&w, 3);
+    CHECK_CONTAINS(w.why, "the plugin 'p' ended: exit status 0");
+    for (int i = 0; w.starts < 2 && i < 1000; i++) {
+        pk_loop_step(w.loop, 10, NULL);
+    }
+    CHECK_INT(w.starts, ==, 2);
+    CHECK_STR(status_of(&w), "ready");
+    close_world(&w);
+}
+
+TEST(life, one_that_is_always_to_run_is_tried_again_after_a_bad_first_start)
+{
+    static const pk_plugin_rule always = {.restart = PK_RESTART_ALWAYS};
+    world w;
+    prepare(&w);
+    use_rule(&w, &always);
+    w.start_status = 256;
+    REQUIRE_OK(open_world(&w));
+    CHECK_ERR(call(&w, NULL), PK_ERR_START);
+    w.start_status = -1;
+    for (int i = 0; w.starts < 2 && i < 1000; i++) {
+        pk_loop_step(w.loop, 10, NULL);
+    }
+    step(&w, 3);
+    CHECK_STR(status_of(&w), "ready");
+    close_world(&w);
+}
+
+TEST(life, one_that_is_never_to_be_restarted_waits_for_the_next_call)
+{
+    static const pk_plugin_rule never = {.plugin = "p", .restart = PK_RESTART_NEVER};
+    world w;
+    prepare(&w);
+    use_rule(&w, &never);
+    REQUIRE_OK(open_world(&w));
+    CHECK_OK(call(&w, NULL));
+    end(&w, 11);
+    step(&w, 3);
+    CHECK_STR(status_of(&w), "stopped");
+    CHECK_CONTAINS(w.why, "crashed: signal 11");
+    CHECK_OK(call(&w, NULL));
+    CHECK_INT(w.starts, ==, 2);
+    close_world(&w);
+}
+
+TEST(life, a_disabled_plugin_is_not_even_probed_and_comes_when_it_is_enabled)
+{
+    static const pk_plugin_rule disabled = {.plugin = "p", .disabled = true};
+    world w;
+    pk_error err;
+    prepare(&w);
+    use_rule(&w, &disabled);
+    w.desc.eager = true;
+    REQUIRE_OK(open_world(&w));
+    pk_plugin p = pk_manager_find(w.m, "p");
+    CHECK_INT(w.probes + w.starts, ==, 0);
+    CHECK_STR(status_of(&w), "disabled");
+    CHECK_ERR(pk_plugin_start(w.m, p, &err), PK_ERR_PLUGIN_DISABLED);
+    CHECK_STR(err.msg, "cannot start 'p': it is disabled");
+    CHECK_OK(pk_plugin_enable(w.m, p, NULL));
+    CHECK_OK(pk_plugin_start(w.m, p, NULL));
+    CHECK_OK(pk_plugin_disable(w.m, p, NULL));
+    CHECK_STR(status_of(&w), "disabled");
+    CHECK_ERR(call(&w, &err), PK_ERR_PLUGIN_DISABLED);
+    CHECK_STR(err.msg, "cannot call 'p': it is disabled");
+    CHECK_OK(pk_plugin_enable(w.m, p, NULL));
+    CHECK_OK(call(&w, NULL));
+    CHECK_INT(w.probes, ==, 1); // what it offers is known
+    CHECK_OK(pk_manager_stop(w.m, NULL));
+    CHECK_STR(w.events, "found disabled found probing stopped starting ready stopping stopped disabled found stopped "
+                        "starting ready stopping stopped unloaded manager.stopped ");
+    close_world(&w);
+}
+
+TEST(life, one_in_backoff_or_failed_can_be_disabled)
+{
+    world w;
+    prepare(&w);
+    w.desc.restart.delay_ms = 100000;
+    REQUIRE_OK(open_world(&w));
+    CHECK_OK(call(&w, NULL));
+    end(&w, 11);
+    step(&w, 3);
+    CHECK_STR(status_of(&w), "backoff");
+    CHECK_OK(pk_plugin_disable(w.m, pk_manager_find(w.m, "p"), NULL));
+    CHECK_STR(status_of(&w), "disabled");
+    CHECK_OK(pk_plugin_enable(w.m, pk_manager_find(w.m, "p"), NULL));
+    CHECK_OK(call(&w, NULL));
+    close_world(&w);
+}
+
+typedef struct ear {
+    pk_listener listener;
+    world *w;
+    unsigned heard; // moments, or'ed
+    int count;
+    struct ear *removes; // at the first event
+} ear;
+
+static void on_ear(void *user, const pk_event *e)
+{
+    ear *it = user;
+    it->heard |= e->moments;
+    it->count++;
+    CHECK(!(e->moments & PK_ON_ERROR) == !e->why);
+    if (it->removes) {
+        pk_manager_unlisten(it->w->m, &it->removes->listener);
+        it->removes = NULL;
+    }
+}
+
+TEST(life, listeners_hear_of_the_moments_that_they_ask_for_and_may_go_at_any_time)
+{
+    world w;
+    pk_error err;
+    prepare(&w);
+    w.desc.restart.delay_ms = 1;
+    REQUIRE_OK(open_world(&w));
+    ear all = {.w = &w}, crashes = {.w = &w}, last = {.w = &w}, once = {.w = &w};
+    ear *ears[] = {&all, &crashes, &once, &last};
+    crashes.listener.moments = PK_ON_CRASH;
+    once.removes = &once;
+    all.removes = &last; // before it was ever told
+    for (size_t i = 0; i < PK__COUNT(ears); i++) {
+        ears[i]->listener.on_event = on_ear;
+        ears[i]->listener.user = ears[i];
+        REQUIRE_OK(pk_manager_listen(w.m, &ears[i]->listener, &err));
+    }
+    CHECK_OK(call(&w, NULL));
+    CHECK_UINT(all.heard, ==, PK_ON_START | PK_ON_READY);
+    end(&w, 11);
+    step(&w, 3);
+    CHECK_UINT(crashes.heard, ==, PK_ON_CRASH | PK_ON_STOP | PK_ON_ERROR);
+    CHECK_INT(crashes.count, ==, 1);
+    CHECK_OK(pk_plugin_disable(w.m, pk_manager_find(w.m, "p"), NULL));
+    CHECK_UINT(all.heard & PK_ON_UNLOAD, ==, PK_ON_UNLOAD);
+    CHECK_INT(once.count, ==, 1);
+    CHECK_INT(last.count, ==, 0);
+    CHECK_ERR(pk_manager_listen(w.m, NULL, &err), PK_ERR_MISUSE);
+    CHECK_STR(err.msg, "cannot listen: there is no on_event to call");
+    close_world(&w);
+}
+
+TEST(life, rules_that_cannot_be_followed_are_refused)
+{
+    static const char *const a[] = {"a", NULL}, *const b[] = {"b", NULL}, *const c[] = {"c", "a", NULL};
+    static const pk_plugin_rule self[] = {{.plugin = "a", .needs = a}}, everybody[] = {{.needs = a}},
+                                round[] = {{.plugin = "a", .needs = b}, {.plugin = "b", .needs = c}, {.plugin = "c"}},
+                                hasty[] = {{.plugin = "a", .stop_ms = 1}};
+    static const struct {
+        const pk_plugin_rule *rules;
+        size_t count;
+        const char *says;
+    } rows[] = {
+        {self, 1, "cannot use the rule for 'a': it needs itself through others"},
+        {everybody, 1, "cannot use the rule for all plugins: 'a' would need itself"},
+        {round, 3, "cannot use the rule for 'a': it needs itself through others"},
+        {hasty, 1, "cannot use the rule for 'a': stop_ms is too short to stop anything"},
+    };
+    for (size_t i = 0; i < PK__COUNT(rows); i++) {
+        CASE("%s", rows[i].says)
+        {
+            pk_manager_desc d = {.alloc = *test_alloc(), .rules = rows[i].rules, .rule_count = rows[i].count,
+                                 .runtime_dir = "."};
+            pk_manager *m = NULL;
+            pk_error err = {0};
+            CHECK(pk_manager_create(&m, &d, &err) != PK_OK);
+            CHECK_STR(err.msg, rows[i].says);
+            pk_manager_destroy(m);
+        }
+    }
 }
 
 TEST_TORTURE(life, whatever_fails_nothing_is_left)

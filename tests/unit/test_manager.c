@@ -107,7 +107,7 @@ TEST(manager, a_script_is_found_called_and_stopped_and_nothing_stays)
     CHECK_OK(pk_manager_stop(w.m, NULL));
     CHECK_STR(w.events,
               "good:plugin.found good:plugin.probing good:plugin.stopped good:plugin.starting good:plugin.ready "
-              "good:plugin.stopping good:plugin.stopped :manager.stopped ");
+              "good:plugin.stopping good:plugin.stopped good:plugin.unloaded :manager.stopped ");
     stop(&w);
     CHECK_UINT(pk__fd_count(), <, 20);
 }
@@ -234,7 +234,9 @@ TEST(manager, what_goes_wrong_in_a_call_is_told_and_the_next_call_works)
     prepare(&w);
     w.desc.deadline.start_ms = 1500;
     w.desc.deadline.stop_ms = 300;
-    w.desc.restart.off = true;
+    static const pk_plugin_rule never = {.restart = PK_RESTART_NEVER};
+    w.desc.rules = &never;
+    w.desc.rule_count = 1;
     put("plugins/good", SCRIPT("good", "", ANSWER), 0755);
     for (size_t i = 0; i < PK__COUNT(rows); i++) {
         snprintf(path, sizeof(path), "plugins/%s", rows[i].id);

@@ -146,6 +146,12 @@ static bool pk__select_version_fits(const pk__service_entry *s, const char *want
            pk__semver_serves(&have, &need);
 }
 
+/* Only a person can bring it back. */
+static bool pk__select_is_out(const pk__plugin *p)
+{
+    return p->state == PK__PLUGIN_FAILED || p->state == PK__PLUGIN_DISABLED;
+}
+
 /* Of the services that fit: an internal one, else one that runs, else the first. */
 static pk__service_entry *pk__select_best(pk__service_entry *chain, bool any_type, const char *version,
                                           bool *wrong_version)
@@ -161,7 +167,7 @@ static pk__service_entry *pk__select_best(pk__service_entry *chain, bool any_typ
         }
         bool runs = s->plugin->instance && !s->plugin->instance->suspect;
         if (!best || (runs && !best->plugin->instance) ||
-            (best->plugin->state == PK__PLUGIN_FAILED && s->plugin->state != PK__PLUGIN_FAILED)) {
+            (pk__select_is_out(best->plugin) && !pk__select_is_out(s->plugin))) {
             best = s;
         }
     }
@@ -260,6 +266,9 @@ static pk_err pk__select_wish(pk__registry *r, pk__plugin *p, pk__waiter *w, pk_
     }
     if (p->state == PK__PLUGIN_REJECTED || p->skipped) {
         return pk_error_set(err, PK_ERR_PLUGIN_DISABLED, "cannot call '%s': it was rejected: %s", p->id, p->why.msg);
+    }
+    if (p->is_disabled) {
+        return pk_error_set(err, PK_ERR_PLUGIN_DISABLED, "cannot call '%s': it is disabled", p->id);
     }
     if (p->state == PK__PLUGIN_FAILED) {
         return pk_error_set(err, PK_ERR_PLUGIN_DISABLED, "cannot call '%s': it failed too often: %s", p->id,

@@ -71,7 +71,8 @@ static void pk__health_good(pk_launch *l, const pk_reply *reply)
         pk_error why;
         (void)pk_error_set(&why, PK_ERR_UNHEALTHY, "plugin '%s' is degraded: %" PK_FMT, l->plugin->id,
                            PK_ARG(pk_json_str(pk_json_get(doc, "reason"))));
-        pk__life_event(l->life, degraded ? "plugin.degraded" : "plugin.recovered", l->plugin,
+        pk__life_event(l->life, degraded ? "plugin.degraded" : "plugin.recovered",
+                       degraded ? PK_ON_DEGRADED : PK_ON_READY, l->plugin,
                        pk__states_instance_text(from), pk__states_instance_text(to), degraded ? &why : NULL);
     }
     pk_mem_free(&mem);
@@ -198,7 +199,7 @@ PK__FN void pk__health_shutdown(pk_launch *l)
     const pk_dialect *d = l->instance->dialect;
     bool asked = false;
     if (d && (d->flags & PK_DIALECT_HEALTH) && l->launcher) {
-        asked = pk__health_call(l, "POST /shutdown", l->life->desc->deadline.stop_ms, pk__health_on_shutdown, l,
+        asked = pk__health_call(l, "POST /shutdown", pk__life_stop_ms(l->life, l->plugin), pk__health_on_shutdown, l,
                                 NULL, &why) == PK_OK;
     } else if (l->launcher && l->launcher->send && !l->is_framework) {
         asked = l->launcher->send(l->state, PK_STR("{\"shutdown\":true}\n"), &why) == PK_OK;

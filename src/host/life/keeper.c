@@ -11,6 +11,27 @@
 #include "capabilities.h"
 #include "telling.h"
 
+/* What a move means to who listens. */
+static unsigned pk__keeper_moments(pk__plugin_event event, pk__plugin_state to, const pk_error *why)
+{
+    switch (event) {
+    case PK__PLUGIN_ON_PROBE_OK: return PK_ON_LOAD;
+    case PK__PLUGIN_ON_WANT: return PK_ON_START;
+    case PK__PLUGIN_ON_UP: return PK_ON_READY;
+    case PK__PLUGIN_ON_START_FAILED: return PK_ON_STOP;
+    case PK__PLUGIN_ON_EXITED: return why ? PK_ON_STOP | PK_ON_CRASH : PK_ON_STOP; // crashed, and left down
+    case PK__PLUGIN_ON_CRASHED:
+    case PK__PLUGIN_ON_GIVE_UP: return PK_ON_STOP | PK_ON_CRASH;
+    case PK__PLUGIN_ON_UNWANT: return to == PK__PLUGIN_STOPPED ? PK_ON_STOP : 0;
+    case PK__PLUGIN_ON_DISABLE: return PK_ON_UNLOAD;
+    case PK__PLUGIN_ON_ADMIT:
+    case PK__PLUGIN_ON_REJECT:
+    case PK__PLUGIN_ON_ENABLE:
+    case PK__PLUGIN_EVENT_COUNT: break;
+    }
+    return 0;
+}
+
 PK__FN bool pk__keeper_move(pk__keeper *k, pk__plugin_event event, const pk_error *why)
 {
     static const char *const names[] = {
@@ -41,7 +62,15 @@ PK__FN bool pk__keeper_move(pk__keeper *k, pk__plugin_event event, const pk_erro
     }
     pk__registry_unlock(r);
     if (moved) {
-        pk__life_event(k->life, to == PK__PLUGIN_RUNNING ? "plugin.ready" : names[to], p, pk__states_plugin_text(from),
+        if (k->life->has_needs) { // others may wait for this
+            pk_loop_post(k->life->loop, &r->work);
+        }
+        if (event == PK__PLUGIN_ON_CRASHED || event == PK__PLUGIN_ON_GIVE_UP) {
+            pk__rules_fell(k->life, p);
+        }
+        k->is_loaded = event == PK__PLUGIN_ON_PROBE_OK || (k->is_loaded && event != PK__PLUGIN_ON_DISABLE);
+        pk__life_event(k->life, to == PK__PLUGIN_RUNNING ? "plugin.ready" : names[to],
+                       pk__keeper_moments(event, to, why), p, pk__states_plugin_text(from),
                        pk__states_plugin_text(to), why);
     }
     return moved;
@@ -84,13 +113,25 @@ PK__FN void pk__keeper_explain(const pk__keeper *k, const char *verb, pk_error *
 
 PK__FN void pk__keeper_start(pk__keeper *k)
 {
-    pk_error why;
     pk_timer_stop(k->life->loop, &k->backoff);
     if (k->launch || k->life->is_stopping || !pk__keeper_move(k, PK__PLUGIN_ON_WANT, NULL)) {
         return;
     }
     k->is_stop_asked = false;
-    if (pk__launching_begin(k, false, &why)) {
+    k->is_waiting = true;
+    k->need_failures = UINT32_MAX;
+    pk__keeper_start_on(k);
+}
+
+PK__FN void pk__keeper_start_on(pk__keeper *k)
+{
+    pk_error why;
+    pk_err rc = pk__rules_ready(k->life, k->plugin, &k->need_failures, &why);
+    if (rc == PK_ERR_BUSY) {
+        return;
+    }
+    k->is_waiting = false;
+    if (rc || pk__launching_begin(k, false, &why)) {
         pk__keeper_explain(k, "start", &why);
         (void)pk__keeper_move(k, PK__PLUGIN_ON_START_FAILED, &why);
     }
@@ -176,17 +217,19 @@ static void pk__keeper_why(const pk__keeper *k, const pk_launch *l, pk_error *wh
         (void)snprintf(how, sizeof(how), "it ended with %d", l->wait_status);
 #endif
     }
-    (void)pk_error_set(why, PK_ERR_START, "%s '%s'%s: %s%s%s",
-                       !l->instance ? "cannot probe" : was_up ? "the plugin" : "cannot start", k->plugin->id,
-                       was_up ? " crashed" : "", how, l->tail[0] ? ": " : "", l->tail);
+    const char *what = !was_up ? "" : l->wait_status == 0 ? " ended" : " crashed";
+    const char *verb = !l->instance ? "cannot probe" : was_up ? "the plugin" : "cannot start";
+    (void)pk_error_set(why, PK_ERR_START, "%s '%s'%s: %s%s%s", verb, k->plugin->id, what, how, l->tail[0] ? ": " : "",
+                       l->tail);
 }
 
 static void pk__keeper_crashed(pk__keeper *k, const pk_error *why)
 {
     bool was_up = k->plugin->state == PK__PLUGIN_RUNNING;
-    if (!was_up && k->crash_count == 0) {
+    pk_restart policy = pk__life_rule(k->life, k->plugin)->restart;
+    if (!was_up && k->crash_count == 0 && policy != PK_RESTART_ALWAYS) {
         (void)pk__keeper_move(k, PK__PLUGIN_ON_START_FAILED, why); // it never worked: who asked is told, that is all
-    } else if (k->life->desc->restart.off || k->life->is_stopping) {
+    } else if (policy == PK_RESTART_NEVER || k->life->is_stopping) {
         (void)pk__keeper_move(k, was_up ? PK__PLUGIN_ON_EXITED : PK__PLUGIN_ON_START_FAILED, why);
     } else if (pk__keeper_count_crash(k) >= k->life->desc->restart.max) {
         (void)pk__keeper_move(k, PK__PLUGIN_ON_GIVE_UP, why);
@@ -214,9 +257,10 @@ static void pk__keeper_finish(pk__keeper *k)
     bool idle = k->plugin->state == PK__PLUGIN_RUNNING && l->failure.code == PK_OK &&
                 (l->wait_status == 0 || (l->wait_status == PK__STATUS_UNKNOWN && !l->was_busy));
     bool asked = k->is_stop_asked;
+    bool always = pk__life_rule(k->life, k->plugin)->restart == PK_RESTART_ALWAYS;
     pk__telling_clean_up(l);
     pk__launching_destroy(l);
-    if (asked || idle) {
+    if (asked || (idle && !always)) {
         (void)pk__keeper_move(k, PK__PLUGIN_ON_EXITED, NULL); // an idle exit is no crash: the next call starts it again
     } else {
         pk__keeper_crashed(k, &why);
@@ -285,7 +329,7 @@ PK__FN void pk__keeper_exited(pk__keeper *k)
 static void pk__keeper_tell(pk__keeper *k)
 {
     pk_launch *l = k->launch;
-    uint32_t stop_ms = k->life->desc->deadline.stop_ms;
+    uint32_t stop_ms = pk__life_stop_ms(k->life, k->plugin);
     l->step = PK__LAUNCH_TOLD;
     pk__launching_arm(l, stop_ms - stop_ms / 2);
     pk__launching_signal(l, l->is_framework ? 1 : 0); // Go's framework listens to SIGINT
@@ -296,7 +340,7 @@ static void pk__keeper_ask(pk__keeper *k)
     pk_launch *l = k->launch;
     l->step = PK__LAUNCH_ASKED;
     (void)pk__keeper_move_instance(k, PK__INSTANCE_ON_STOP, false);
-    pk__launching_arm(l, k->life->desc->deadline.stop_ms / 2);
+    pk__launching_arm(l, pk__life_stop_ms(k->life, k->plugin) / 2);
     pk__health_shutdown(l);
 }
 
@@ -350,6 +394,13 @@ PK__FN void pk__keeper_stop(pk__keeper *k)
     }
     k->is_stop_asked = true;
     pk_timer_stop(k->life->loop, &k->backoff);
+    if (!l && k->is_waiting) {
+        pk_error why;
+        k->is_waiting = false;
+        (void)pk_error_set(&why, PK_ERR_STOPPED, "cannot start '%s': it is stopped", k->plugin->id);
+        (void)pk__keeper_move(k, PK__PLUGIN_ON_START_FAILED, &why);
+        return;
+    }
     if (!l) {
         (void)pk__keeper_move(k, PK__PLUGIN_ON_UNWANT, NULL);
         return;
@@ -367,8 +418,27 @@ PK__FN void pk__keeper_stop(pk__keeper *k)
     } else if (l->step == PK__LAUNCH_UP) {
         l->step = PK__LAUNCH_DRAINING;
         (void)pk__keeper_move_instance(k, PK__INSTANCE_ON_DRAIN, false);
-        pk__launching_arm(l, k->life->desc->deadline.stop_ms);
+        pk__launching_arm(l, pk__life_stop_ms(k->life, k->plugin));
         pk__keeper_drained(k);
+    }
+}
+
+PK__FN void pk__keeper_disable(pk__keeper *k)
+{
+    if (k->launch || k->is_waiting) {
+        pk__keeper_stop(k); // and once more when it is down
+    } else {
+        pk_timer_stop(k->life->loop, &k->backoff);
+        (void)pk__keeper_move(k, PK__PLUGIN_ON_DISABLE, NULL);
+    }
+}
+
+PK__FN void pk__keeper_unload(pk__keeper *k)
+{
+    if (k->is_loaded) {
+        k->is_loaded = false;
+        pk__life_event(k->life, "plugin.unloaded", PK_ON_UNLOAD, k->plugin, pk__states_plugin_text(k->plugin->state),
+                       "", NULL);
     }
 }
 

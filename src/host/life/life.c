@@ -10,43 +10,6 @@
 #include "../../os/loop.h"
 #include "capabilities.h"
 
-PK__FN void pk__life_event(pk__life *life, const char *name, const pk__plugin *p, const char *from, const char *to,
-                           const pk_error *why)
-{
-    pk_event event;
-    memset(&event, 0, sizeof(event));
-    event.name = name;
-    event.plugin.id = p ? p->handle : 0;
-    event.id = p ? p->id : "";
-    event.from = from;
-    event.to = to;
-    event.why = why;
-    if (life->desc->on_event) {
-        life->desc->on_event(life->desc->user, &event);
-    }
-    if (life->desc->on_log) {
-        pk_meta fields[3];
-        fields[0].name = PK_STR("plugin");
-        fields[0].value = pk_str_from(event.id);
-        fields[1].name = PK_STR("from");
-        fields[1].value = pk_str_from(from);
-        fields[2].name = PK_STR("to");
-        fields[2].value = pk_str_from(to);
-        life->desc->on_log(life->desc->user, why ? PK_LOG_WARN : PK_LOG_INFO, name, pk_str_from(why ? why->msg : ""),
-                           fields, p ? 3 : 0);
-    }
-}
-
-PK__FN void pk__life_log(pk__life *life, pk_log_level level, const char *event, const char *id, const char *text)
-{
-    if (life->desc->on_log) {
-        pk_meta field;
-        field.name = PK_STR("plugin");
-        field.value = pk_str_from(id);
-        life->desc->on_log(life->desc->user, level, event, pk_str_from(text), &field, 1);
-    }
-}
-
 PK__FN const pk_dialect *pk__life_dialect(const pk__life *life, const char *name)
 {
     for (size_t i = 0; i < life->dialect_count; i++) {
@@ -124,6 +87,9 @@ static pk__keeper *pk__life_keeper(pk__life *life, pk__plugin *p)
         k->life = life;
         k->plugin = p;
         p->life = k;
+        pk__registry_lock(life->registry);
+        p->is_disabled = p->is_disabled || pk__life_rule(life, p)->disabled;
+        pk__registry_unlock(life->registry);
     }
     return k;
 }
@@ -133,6 +99,10 @@ static void pk__life_admit(pk__life *life, pk__keeper *k)
 {
     pk__plugin *p = k->plugin;
     pk_error why;
+    if (p->probed) { // it was disabled meanwhile
+        (void)pk__keeper_move(k, PK__PLUGIN_ON_PROBE_OK, NULL);
+        return;
+    }
     if (p->why.code != PK_OK) { // the finder or the guard had something against it
         why = p->why;
         (void)pk__keeper_move(k, PK__PLUGIN_ON_REJECT, &why);
@@ -167,12 +137,30 @@ static void pk__life_admit(pk__life *life, pk__keeper *k)
     pk_loop_post(life->loop, &life->registry->work); // it may be wanted already
 }
 
+/* Does anything run that needs it? */
+static bool pk__life_is_needed(pk__life *life, const pk__plugin *p)
+{
+    pk__registry *r = life->registry;
+    bool needed = false;
+    if (!life->has_needs) {
+        return false;
+    }
+    pk__registry_lock(r);
+    for (pk__node *n = r->plugins.next; n != &r->plugins && !needed; n = n->next) {
+        pk__plugin *other = PK__OF(n, pk__plugin, node);
+        const pk__keeper *k = pk__life_keeper_of(other);
+        needed = k && k->launch && pk__rules_needs(life, other, p);
+    }
+    pk__registry_unlock(r);
+    return needed;
+}
+
 static void pk__life_look(pk__life *life, pk__plugin *p)
 {
     pk__keeper *k = pk__life_keeper_of(p);
     if (p->skipped && !p->internal && !p->is_told) {
         p->is_told = true;
-        pk__life_event(life, "plugin.skipped", p, "", "", &p->why);
+        pk__life_event(life, "plugin.skipped", 0, p, "", "", &p->why);
     }
     if (p->internal || p->skipped) {
         return;
@@ -193,7 +181,7 @@ static void pk__life_look(pk__life *life, pk__plugin *p)
             pk__registry_unlock(life->registry);
             return;
         }
-        pk__life_event(life, "plugin.found", p, "", pk__states_plugin_text(PK__PLUGIN_FOUND), NULL);
+        pk__life_event(life, "plugin.found", 0, p, "", pk__states_plugin_text(PK__PLUGIN_FOUND), NULL);
     }
     pk__registry_lock(life->registry);
     pk__plugin_state state = p->state;
@@ -202,6 +190,7 @@ static void pk__life_look(pk__life *life, pk__plugin *p)
     bool eager = life->desc->eager && p->starts == 0 && p->failures == 0;
     bool unasked = p->is_unasked || p->is_gone;
     bool runs = k->launch && k->launch->instance;
+    bool disabled = p->is_disabled;
     bool stops = unasked && (runs || p->is_gone || !asked); // of two wishes the one to stop comes first
     p->is_asked = asked && !p->is_gone &&
                   (stops || state == PK__PLUGIN_FOUND || state == PK__PLUGIN_PROBING || state == PK__PLUGIN_STOPPING);
@@ -210,10 +199,20 @@ static void pk__life_look(pk__life *life, pk__plugin *p)
     if (unasked && !runs) {
         pk__keeper_is_down(k);
     }
+    if (life->is_stopping && pk__life_is_needed(life, p)) {
+        return; // its turn comes when those that need it are down
+    }
     if (life->is_stopping || stops) {
         pk__keeper_stop(k);
+    } else if (disabled) {
+        pk__keeper_disable(k);
+    } else if (state == PK__PLUGIN_DISABLED) {
+        (void)pk__keeper_move(k, PK__PLUGIN_ON_ENABLE, NULL);
+        pk_loop_post(life->loop, &life->registry->work); // found once more
     } else if (state == PK__PLUGIN_FOUND) {
         pk__life_admit(life, k);
+    } else if (k->is_waiting) {
+        pk__keeper_start_on(k);
     } else if (asked || (eager && state == PK__PLUGIN_STOPPED)) {
         pk__keeper_start(k);
     }
@@ -222,6 +221,9 @@ static void pk__life_look(pk__life *life, pk__plugin *p)
             pk__keeper_suspect(k);
         }
         pk__keeper_drained(k);
+    }
+    if (p->is_gone && !k->launch) {
+        pk__keeper_unload(k);
     }
 }
 
@@ -254,7 +256,14 @@ PK__FN void pk__life_settle(pk__life *life)
         }
     }
     life->is_told = true;
-    pk__life_event(life, "manager.stopped", NULL, "", "", NULL); // first: who waits for the stop may free what it uses
+    for (pk__node *n = r->plugins.next; n != &r->plugins; n = n->next) {
+        pk__keeper *k = pk__life_keeper_of(PK__OF(n, pk__plugin, node));
+        if (k) {
+            pk__keeper_unload(k);
+        }
+    }
+    /* First: who waits for the stop may free what it uses. */
+    pk__life_event(life, "manager.stopped", 0, NULL, "", "", NULL);
     pk__registry_lock(r);
     life->is_stopped = true;
     pk__cond_broadcast(&r->changed);
@@ -276,6 +285,9 @@ PK__FN pk_err pk__life_init(pk__life *life, pk__registry *registry, pk_error *er
     life->loop = registry->loop;
     registry->work.run = pk__life_work;
     registry->work.user = life;
+    for (size_t i = 0; i < life->desc->rule_count; i++) {
+        life->has_needs = life->has_needs || (life->desc->rules[i].needs && life->desc->rules[i].needs[0]);
+    }
     return pk__caller_init(&life->care, life->alloc, life->loop, &router, NULL, 0, err);
 }
 

@@ -10,6 +10,8 @@
  *     telling.c     what it is started with: environment, arguments, configuration
  *     hearing.c     what it prints and says: logs, its address, control lines
  *     health.c      asking instances how they are
+ *     rules.c       what the user wants of each plugin
+ *     events.c      telling what happens
  *
  * A move is made under the registry's lock by the tables of states.h; the event is told after it has settled, with no
  * lock held. */
@@ -38,7 +40,10 @@ typedef struct pk__life {
     pk_caller care;                     // carries health and shutdown requests, past the pipeline
     unsigned probes;                    // under way
     bool is_pinned;                     // the loop's thread lives as long as the manager
+    bool has_needs;                     // some rule names what a plugin needs
     bool is_stopping, is_told, is_stopped;
+    pk_listener *listeners;             // in the order in which they came; under the registry's lock, as round is
+    struct pk__life_round *round;       // of telling them; the innermost
     void (*on_stopped)(void *user);     // the manager's: the last thing that happens
     void *user;
 } pk__life;
@@ -62,6 +67,9 @@ typedef struct pk__keeper {
     int64_t crashes[PK__LIFE_CRASHES];
     uint32_t crash_count, serial;
     bool is_stop_asked;
+    bool is_waiting;          // starting, but what it needs does not run yet
+    uint32_t need_failures;   // of all that it needs, when it began to wait
+    bool is_loaded;           // what it offers is known, and it has not been unloaded since
 } pk__keeper;
 
 struct pk_launch {
@@ -102,17 +110,33 @@ struct pk_launch {
 PK__FN pk_err pk__life_init(pk__life *life, pk__registry *registry, pk_error *err);
 PK__FN void pk__life_stop(pk__life *life);   // begins to stop everything; is_stopped tells the end
 PK__FN void pk__life_deinit(pk__life *life); // after is_stopped, or in a forked child
-PK__FN void pk__life_event(pk__life *life, const char *name, const pk__plugin *p, const char *from, const char *to,
-                           const pk_error *why);
-PK__FN void pk__life_log(pk__life *life, pk_log_level level, const char *event, const char *id, const char *text);
 PK__FN const pk_dialect *pk__life_dialect(const pk__life *life, const char *name); // NULL = none of that name
 PK__FN void pk__life_settle(pk__life *life); // is everything stopped now?
+
+/* events.c. `moments`: PK_ON_...; PK_ON_ERROR comes by itself with a `why`. */
+PK__FN void pk__life_event(pk__life *life, const char *name, unsigned moments, const pk__plugin *p, const char *from,
+                           const char *to, const pk_error *why);
+PK__FN void pk__life_log(pk__life *life, pk_log_level level, const char *event, const char *id, const char *text);
+PK__FN void pk__life_listen(pk__life *life, pk_listener *listener);
+PK__FN void pk__life_unlisten(pk__life *life, pk_listener *listener); // waits for a call of it on another thread
+
+/* rules.c */
+PK__FN const pk_plugin_rule *pk__life_rule(const pk__life *life, const pk__plugin *p); // never NULL
+PK__FN uint32_t pk__life_stop_ms(const pk__life *life, const pk__plugin *p);
+PK__FN bool pk__rules_needs(const pk__life *life, const pk__plugin *p, const pk__plugin *other);
+/* Does all that p needs run? PK_ERR_BUSY: not yet; what is stopped is wished for at the first time, which *failures
+ * UINT32_MAX says. Other errors: it never will. */
+PK__FN pk_err pk__rules_ready(pk__life *life, const pk__plugin *p, uint32_t *failures, pk_error *err);
+PK__FN void pk__rules_fell(pk__life *life, const pk__plugin *fallen); // who needs it is started anew
 
 /* keeper.c */
 PK__FN bool pk__keeper_move(pk__keeper *k, pk__plugin_event event, const pk_error *why); // false: not now
 PK__FN void pk__keeper_start(pk__keeper *k);  // if it is wanted and can be
+PK__FN void pk__keeper_start_on(pk__keeper *k); // one that is waiting: what it needs may run now
 PK__FN void pk__keeper_explain(const pk__keeper *k, const char *verb, pk_error *why); // names the plugin in it
 PK__FN void pk__keeper_stop(pk__keeper *k);   // drain, ask, tell, kill
+PK__FN void pk__keeper_disable(pk__keeper *k); // stops it, if it runs; then nothing starts it
+PK__FN void pk__keeper_unload(pk__keeper *k);  // tells so, once
 PK__FN void pk__keeper_up(pk__keeper *k);     // the instance can be called
 PK__FN void pk__keeper_is_down(pk__keeper *k); // a wish to stop is granted: tells who waits for that
 PK__FN void pk__keeper_exited(pk__keeper *k); // the launch is over: a probe or an instance

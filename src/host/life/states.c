@@ -26,6 +26,11 @@ static const unsigned char pk__states_plugins[PK__PLUGIN_STATE_COUNT][PK__PLUGIN
     PK__STATES_P(BACKOFF, UNWANT, STOPPED),
     PK__STATES_P(FAILED, WANT, STARTING),
     PK__STATES_P(FAILED, UNWANT, STOPPED),
+    PK__STATES_P(FOUND, DISABLE, DISABLED), // a disabled plugin is not even probed
+    PK__STATES_P(STOPPED, DISABLE, DISABLED),
+    PK__STATES_P(BACKOFF, DISABLE, DISABLED),
+    PK__STATES_P(FAILED, DISABLE, DISABLED),
+    PK__STATES_P(DISABLED, ENABLE, FOUND),
 };
 
 static const unsigned char pk__states_instances[PK__INSTANCE_STATE_COUNT][PK__INSTANCE_EVENT_COUNT] = {

@@ -17,7 +17,9 @@
     X(EXITED, "exited")       /* by itself with status 0, or as it was told */                                  \
     X(CRASHED, "crashed")                                                                                     \
     X(GIVE_UP, "give up")     /* too many crashes in too short a time */                                       \
-    X(UNWANT, "unwant")       /* pk_plugin_stop, pk_manager_stop */
+    X(UNWANT, "unwant")       /* pk_plugin_stop, pk_manager_stop */                                            \
+    X(DISABLE, "disable")                                                                                     \
+    X(ENABLE, "enable")
 typedef enum pk__plugin_event {
 #define PK__STATES_EVENT(name, text) PK__PLUGIN_ON_##name,
     PK__PLUGIN_EVENTS(PK__STATES_EVENT)

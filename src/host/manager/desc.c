@@ -5,6 +5,23 @@
 #include "../../base/memory.h"
 #include "manager.h"
 
+static pk_err pk__desc_check_rules(const pk_manager_desc *d, pk_error *err)
+{
+    for (size_t i = 0; i < d->rule_count; i++) {
+        const pk_plugin_rule *rule = &d->rules[i];
+        if (rule->stop_ms == 1) {
+            return pk_error_set(err, PK_ERR_MISUSE,
+                                "cannot use the rule for '%s': stop_ms is too short to stop anything",
+                                rule->plugin ? rule->plugin : "");
+        }
+        if (!rule->plugin && rule->needs && rule->needs[0]) {
+            return pk_error_set(err, PK_ERR_MISUSE, "cannot use the rule for all plugins: '%s' would need itself",
+                                rule->needs[0]);
+        }
+    }
+    return PK_OK;
+}
+
 PK__FN pk_err pk__desc_check(const pk_manager_desc *d, pk_error *err)
 {
 #ifdef PLUGKIT_NO_THREADS
@@ -26,6 +43,10 @@ PK__FN pk_err pk__desc_check(const pk_manager_desc *d, pk_error *err)
             return pk_error_set(err, PK_ERR_MISUSE, "cannot use interceptor '%s': a manager serves nobody",
                                 d->interceptors[i]->name);
         }
+    }
+    pk_err rc = pk__desc_check_rules(d, err);
+    if (rc) {
+        return rc;
     }
     for (size_t i = 0; i < d->config_count; i++) {
         pk_error why;
@@ -78,17 +99,29 @@ static void *pk__desc_array(pk_manager *m, const void *from, size_t count, size_
     return copy;
 }
 
-static void pk__desc_copy_env(pk_manager *m, bool *ok)
+/* A NULL-terminated array of texts. */
+static const char *const *pk__desc_texts(pk_manager *m, const char *const *from, bool *ok)
 {
     size_t count = 0;
-    while (m->desc.env && m->desc.env[count]) {
+    while (from && from[count]) {
         count++;
     }
-    const char **env = (const char **)pk__desc_array(m, m->desc.env, count, sizeof(*env), 0, ok);
+    const char **copy = (const char **)pk__desc_array(m, from, count, sizeof(*copy), 0, ok);
     for (size_t i = 0; *ok && i < count; i++) {
-        env[i] = pk__desc_text(m, env[i], ok);
+        copy[i] = pk__desc_text(m, copy[i], ok);
     }
-    m->desc.env = env;
+    return copy;
+}
+
+static void pk__desc_copy_rules(pk_manager *m, bool *ok)
+{
+    pk_plugin_rule *rules =
+        (pk_plugin_rule *)pk__desc_array(m, m->desc.rules, m->desc.rule_count, sizeof(*rules), 0, ok);
+    for (size_t i = 0; *ok && i < m->desc.rule_count; i++) {
+        rules[i].plugin = pk__desc_text(m, rules[i].plugin, ok);
+        rules[i].needs = rules[i].needs ? pk__desc_texts(m, rules[i].needs, ok) : NULL;
+    }
+    m->desc.rules = rules;
 }
 
 static void pk__desc_copy_config(pk_manager *m, bool *ok)
@@ -104,6 +137,46 @@ static void pk__desc_copy_config(pk_manager *m, bool *ok)
     m->desc.config = config;
 }
 
+/* Is everything that this rule's plugin needs known to be startable? */
+static bool pk__desc_is_grounded(const pk_manager_desc *d, const pk_plugin_rule *rule, const bool *grounded)
+{
+    for (size_t i = 0; rule->needs && rule->needs[i]; i++) {
+        for (size_t k = 0; k < d->rule_count; k++) {
+            if (d->rules[k].plugin && !grounded[k] && strcmp(d->rules[k].plugin, rule->needs[i]) == 0) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+/* Nothing may need itself. Rules are crossed out as long as one needs nothing that still stands: a circle remains. */
+static pk_err pk__desc_check_needs(pk_manager *m, pk_error *err)
+{
+    const pk_manager_desc *d = &m->desc;
+    bool *grounded = (bool *)pk_mem_zero(&m->mem, (d->rule_count + 1) * sizeof(*grounded));
+    if (!grounded) {
+        return pk__error_memory(err, "create a manager");
+    }
+    size_t left = d->rule_count;
+    for (bool found = true; found && left;) {
+        found = false;
+        for (size_t i = 0; i < d->rule_count; i++) {
+            if (!grounded[i] && pk__desc_is_grounded(d, &d->rules[i], grounded)) {
+                grounded[i] = found = true;
+                left--;
+            }
+        }
+    }
+    for (size_t i = 0; i < d->rule_count; i++) {
+        if (!grounded[i]) {
+            return pk_error_set(err, PK_ERR_CONFIG, "cannot use the rule for '%s': it needs itself through others",
+                                d->rules[i].plugin ? d->rules[i].plugin : "");
+        }
+    }
+    return PK_OK;
+}
+
 PK__FN pk_err pk__desc_resolve(pk_manager *m, const pk_manager_desc *desc, pk_error *err)
 {
     bool ok = true;
@@ -112,7 +185,8 @@ PK__FN pk_err pk__desc_resolve(pk_manager *m, const pk_manager_desc *desc, pk_er
     pk__desc_defaults(d);
     d->plugin_dir = pk__desc_text(m, d->plugin_dir, &ok);
     d->runtime_dir = pk__desc_text(m, d->runtime_dir, &ok);
-    pk__desc_copy_env(m, &ok);
+    d->env = pk__desc_texts(m, d->env, &ok);
+    pk__desc_copy_rules(m, &ok);
     pk__desc_copy_config(m, &ok);
     d->finders = (const pk_finder *const *)pk__desc_array(m, d->finders, d->finder_count, sizeof(*d->finders), 1, &ok);
     d->launchers = (const pk_launcher *const *)pk__desc_array(m, d->launchers, d->launcher_count,
@@ -124,5 +198,5 @@ PK__FN pk_err pk__desc_resolve(pk_manager *m, const pk_manager_desc *desc, pk_er
     d->interceptors = (const pk_interceptor *const *)pk__desc_array(m, d->interceptors, d->interceptor_count,
                                                                     sizeof(*d->interceptors), 0, &ok);
     d->offers = (const pk_service *)pk__desc_array(m, d->offers, d->offer_count, sizeof(*d->offers), 0, &ok);
-    return ok ? PK_OK : pk__error_memory(err, "create a manager");
+    return ok ? pk__desc_check_needs(m, err) : pk__error_memory(err, "create a manager");
 }

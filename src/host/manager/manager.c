@@ -408,6 +408,25 @@ PK_API void pk_manager_destroy(pk_manager *m)
 
 /* ---- the small ones */
 
+PK_API pk_err pk_manager_listen(pk_manager *m, pk_listener *listener, pk_error *err)
+{
+    pk_err rc = pk__manager_usable(m, "listen", err);
+    if (!rc && (!listener || !listener->on_event)) {
+        rc = pk_error_set(err, PK_ERR_MISUSE, "cannot listen: there is no on_event to call");
+    }
+    if (!rc) {
+        pk__life_listen(&m->life, listener);
+    }
+    return rc;
+}
+
+PK_API void pk_manager_unlisten(pk_manager *m, pk_listener *listener)
+{
+    if (pk__manager_usable(m, "unlisten", NULL) == PK_OK) {
+        pk__life_unlisten(&m->life, listener);
+    }
+}
+
 PK_API pk_loop *pk_manager_loop(pk_manager *m)
 {
     return m->loop;

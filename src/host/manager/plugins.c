@@ -286,7 +286,7 @@ static bool pk__plugins_is_up(pk_manager *m, void *arg)
     pk__plugins_wish *w = (pk__plugins_wish *)arg;
     pk__plugin *p = w->plugin;
     w->is_granted = p->state == PK__PLUGIN_RUNNING;
-    if (w->is_granted || m->registry.is_closed || p->is_gone || p->state == PK__PLUGIN_REJECTED ||
+    if (w->is_granted || m->registry.is_closed || p->is_gone || p->is_disabled || p->state == PK__PLUGIN_REJECTED ||
         p->failures != w->serial) {
         return true;
     }
@@ -303,6 +303,9 @@ static pk_err pk__plugins_why(const pk_manager *m, const pk__plugin *p, pk_error
     }
     if (p->is_gone) {
         return pk_error_set(err, PK_ERR_PLUGIN_DISABLED, "cannot start '%s': it has been removed", p->id);
+    }
+    if (p->is_disabled) {
+        return pk_error_set(err, PK_ERR_PLUGIN_DISABLED, "cannot start '%s': it is disabled", p->id);
     }
     return pk__error_copy(err, &p->why);
 }
@@ -384,4 +387,56 @@ PK_API pk_err pk_plugin_stop(pk_manager *m, pk_plugin p, pk_error *err)
         pk__manager_leave(m);
     }
     return rc;
+}
+
+/* ---- disabling and enabling one */
+
+static bool pk__plugins_is_disabled(pk_manager *m, void *arg)
+{
+    const pk__plugins_wish *w = (const pk__plugins_wish *)arg;
+    const pk__plugin *p = w->plugin;
+    return p->state == PK__PLUGIN_DISABLED || p->state == PK__PLUGIN_REJECTED || !p->is_disabled ||
+           m->life.is_stopped;
+}
+
+static pk_err pk__plugins_disable(pk_manager *m, pk_plugin p, bool disable, pk_error *err)
+{
+    pk__plugins_wish wish;
+    const char *verb = disable ? "disable" : "enable";
+    pk_err rc = pk__plugins_lock(m, p, disable ? "disable a plugin" : "enable a plugin", &wish.plugin, err);
+    if (rc) {
+        return rc;
+    }
+    if (wish.plugin->internal) {
+        rc = pk_error_set(err, PK_ERR_UNSUPPORTED, "cannot %s '%s': it is compiled in", verb, wish.plugin->id);
+    } else if (wish.plugin->skipped || wish.plugin->state == PK__PLUGIN_REJECTED) {
+        rc = pk_error_set(err, PK_ERR_PLUGIN_DISABLED, "cannot %s '%s': %s", verb, wish.plugin->id,
+                          wish.plugin->why.msg);
+    } else {
+        wish.plugin->is_asked = wish.plugin->is_asked && !disable;
+        wish.plugin->is_disabled = disable;
+        pk_loop_post(m->loop, &m->registry.work);
+    }
+    pk__registry_unlock(&m->registry);
+    if (!rc && disable) {
+        pk__manager_wait(m, pk__plugins_is_disabled, &wish);
+    }
+    return rc;
+}
+
+PK_API pk_err pk_plugin_disable(pk_manager *m, pk_plugin p, pk_error *err)
+{
+    pk_err rc = pk__manager_usable(m, "disable a plugin", err);
+    if (!rc) {
+        pk__manager_enter(m);
+        rc = pk__plugins_disable(m, p, true, err);
+        pk__manager_leave(m);
+    }
+    return rc;
+}
+
+PK_API pk_err pk_plugin_enable(pk_manager *m, pk_plugin p, pk_error *err)
+{
+    pk_err rc = pk__manager_usable(m, "enable a plugin", err);
+    return rc ? rc : pk__plugins_disable(m, p, false, err);
 }

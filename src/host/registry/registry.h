@@ -26,7 +26,8 @@
     X(RUNNING, "running")                                                                                     \
     X(STOPPING, "stopping")                                                                                   \
     X(BACKOFF, "backoff")   /* crashed, will be started again */                                                \
-    X(FAILED, "failed")     /* crashed too often; pk_plugin_start tries again */
+    X(FAILED, "failed")     /* crashed too often; pk_plugin_start tries again */                                \
+    X(DISABLED, "disabled") /* by pk_plugin_disable, or a rule */
 typedef enum pk__plugin_state {
 #define PK__PLUGIN_STATE(name, text) PK__PLUGIN_##name,
     PK__PLUGIN_STATES(PK__PLUGIN_STATE)
@@ -91,6 +92,7 @@ struct pk__plugin {
     bool is_asked;              // a wish to run that life has not seen yet
     bool is_unasked;            // a wish to stop, likewise
     bool is_gone;               // its finder says that it is no longer there
+    bool is_disabled;           // wished; the state follows when it is down
     bool is_told;               // skipped: the event was sent
     pk_error why;               // of the last failure; code PK_OK = none
     uint32_t failures;          // starts that failed, ever: a waiter compares
