@@ -185,6 +185,7 @@ SDK = """
     sdk/door.h
     sdk/stdout.h
     sdk/lifeline.h
+    sdk/survive.h
     sdk/host_client.h
     sdk/endpoints.h
     sdk/sdk.h
@@ -195,6 +196,7 @@ SDK = """
     sdk/door.c
     sdk/stdout.c
     sdk/lifeline.c
+    sdk/survive.c
     sdk/host_client.c
     sdk/endpoints.c
     sdk/sdk.c

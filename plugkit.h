@@ -2775,6 +2775,10 @@ PK__FN bool pk__atomic_cas_ptr(void **at, void *expected, void *value)
     X(ssize_t, recv, (int fd, void *buf, size_t cap, int flags), recv(fd, buf, cap, flags), ECONNRESET, -1) \
     X(ssize_t, recvmsg, (int fd, struct msghdr *message, int flags), recvmsg(fd, message, flags),           \
       ECONNRESET, -1)                                                                                       \
+    X(int, show_sender, (int fd), pk__sys_port_show_sender(fd), EINVAL, -1)                                 \
+    X(ssize_t, recv_sender, (int fd, void *buf, size_t cap, pid_t *pid),                                    \
+      pk__sys_port_recv_sender(fd, buf, cap, pid), ECONNRESET, -1)                                          \
+    X(int, dup_over, (int from, int to), pk__sys_port_dup_over(from, to), EMFILE, -1)                       \
     X(ssize_t, sendfile, (int out, int in, off_t *at, size_t len),                                          \
       pk__sys_port_sendfile(out, in, at, len), ENOSYS, -1)
 #else
@@ -2861,6 +2865,11 @@ PK__FN int pk__sys_port_socket(int domain, int type, int protocol); // close-on-
 PK__FN int pk__sys_port_socketpair(int domain, int type, int out[2]); // close-on-exec
 PK__FN int pk__sys_port_accept(int fd, struct sockaddr *address, socklen_t *len); // likewise
 PK__FN int pk__sys_port_peer_uid(int fd, uid_t *uid, pid_t *pid); // of a Unix socket; pid 0 = not known
+/* From show_sender on, recv_sender says which process has sent what it returns (at least the first byte of it), as the
+ * kernel knows it. *pid 0 = not known. Never waits. */
+PK__FN int pk__sys_port_show_sender(int fd);
+PK__FN ssize_t pk__sys_port_recv_sender(int fd, void *buf, size_t cap, pid_t *pid);
+PK__FN int pk__sys_port_dup_over(int from, int to); // dup2, and `to` is close-on-exec
 PK__FN ssize_t pk__sys_port_sendfile(int out, int in, off_t *at, size_t len); // may raise SIGPIPE
 #endif
 #ifndef PLUGKIT_NO_PROCESS
@@ -3568,6 +3577,7 @@ PK__FN void *pk__sys_port_fork_page(size_t size)
 #endif // PK__NO_FD
 
 #ifndef PK__NO_POLL
+#include <string.h>
 #include <sys/sendfile.h>
 
 PK__FN int pk__sys_port_socket(int domain, int type, int protocol)
@@ -3593,6 +3603,40 @@ PK__FN int pk__sys_port_peer_uid(int fd, uid_t *uid, pid_t *pid)
     *uid = peer.uid;
     *pid = peer.pid;
     return result;
+}
+
+PK__FN int pk__sys_port_show_sender(int fd)
+{
+    int on = 1;
+    return setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on));
+}
+
+PK__FN ssize_t pk__sys_port_recv_sender(int fd, void *buf, size_t cap, pid_t *pid)
+{
+    union {
+        struct cmsghdr align;
+        char room[CMSG_SPACE(sizeof(struct ucred))];
+    } control;
+    struct iovec part = {buf, cap};
+    struct msghdr message = {0};
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    message.msg_control = &control;
+    message.msg_controllen = sizeof(control);
+    ssize_t n = recvmsg(fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    const struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&message) : NULL;
+    *pid = 0;
+    if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_CREDENTIALS) {
+        struct ucred sender;
+        memcpy(&sender, CMSG_DATA(c), sizeof(sender));
+        *pid = sender.pid;
+    }
+    return n;
+}
+
+PK__FN int pk__sys_port_dup_over(int from, int to)
+{
+    return dup3(from, to, O_CLOEXEC);
 }
 
 PK__FN ssize_t pk__sys_port_sendfile(int out, int in, off_t *at, size_t len)
@@ -3775,6 +3819,23 @@ PK__FN int pk__sys_port_peer_uid(int fd, uid_t *uid, pid_t *pid)
     return getpeereid(fd, uid, &gid);
 }
 #endif
+
+PK__FN int pk__sys_port_show_sender(int fd)
+{
+    (void)fd;
+    return pk__sys_port_missing();
+}
+
+PK__FN ssize_t pk__sys_port_recv_sender(int fd, void *buf, size_t cap, pid_t *pid)
+{
+    *pid = 0;
+    return recv(fd, buf, cap, MSG_DONTWAIT);
+}
+
+PK__FN int pk__sys_port_dup_over(int from, int to)
+{
+    return pk__sys_port_mark(dup2(from, to), O_CLOEXEC);
+}
 
 PK__FN ssize_t pk__sys_port_sendfile(int out, int in, off_t *at, size_t len)
 {
@@ -17785,12 +17846,18 @@ PK__FN pk_dialect pk__http_channel_dialect(const char *name, const pk__http_chan
  *     {"config":[{"type":"t","data":{..}}],"instance":"shout-1","token":"<64 hex digits>",
  *      "listen":"http+unix:///run/plugkit-0/x/shout-1.sock","idleTimeout":3600000000000,
  *      "host":{"address":"http+unix:///run/plugkit-0/x/host.sock",
- *              "services":[{"contract":"audit","type":"log","version":"1.0.0","path":"/services/audit/log"}]}}
+ *              "services":[{"contract":"audit","type":"log","version":"1.0.0","path":"/services/audit/log"}]},
+ *      "survive":{"ms":300000,"control":"/run/plugkit-0/keep-x/shout-1.control"}}
  *
  * and the plugin answers {"listening":"http+unix:///..."}, then {"ready":true}; or
  * {"error":"..","code":"CONFIG_1703"} and exits with 1. Later the host may say {"shutdown":true}; its end of the
  * socket closing means the same, at once. A plugin calls its host's services at host.address with its own token and
  * its instance as PlugKit-Caller.
+ *
+ * With "survive" a plugin goes on when its host ends, for so many milliseconds, and listens at that path. Another host
+ * that connects there says {"adopt":true,"token":"<the plugin's own>"} and gets the answers of a start; the connection
+ * is the control socket from then on. With "shutdown":true in the same line the plugin ends instead. One that was
+ * adopted says {"ending":true} before it ends in good order, for nobody has its exit status.
  *
  * Lines are built and read by struct tables: keys come out in the order above, without blanks, so that a shell can
  * take them apart; unknown keys are ignored, so that both sides can learn new words on their own.
@@ -17799,7 +17866,7 @@ PK__FN pk_dialect pk__http_channel_dialect(const char *name, const pk__http_chan
  * limit ends the conversation: whoever sends such a thing does not follow the protocol, and there is no way to tell
  * where the next line begins that would not let data pose as one. */
 #ifdef PLUGKIT_LINES
-#line 20 "src/rpc/control.h"
+#line 26 "src/rpc/control.h"
 #endif
 
 
@@ -17826,6 +17893,11 @@ PK_STRUCT(pk__control_service, PK__CONTROL_SERVICE)
     F(T, LIST, pk__control_service, services, "services")
 PK_STRUCT(pk__control_host, PK__CONTROL_HOST)
 
+#define PK__CONTROL_SURVIVE(F, T)                                                                             \
+    F(T, REQ, uint32_t, ms, "ms")                                                                             \
+    F(T, REQ, pk_str, control, "control")
+PK_STRUCT(pk__control_survive, PK__CONTROL_SURVIVE)
+
 /* The host's first line. */
 #define PK__CONTROL_START(F, T)                                                                               \
     F(T, LIST, pk__control_config, config, "config")                                                          \
@@ -17833,7 +17905,8 @@ PK_STRUCT(pk__control_host, PK__CONTROL_HOST)
     F(T, REQ, pk_str, token, "token")                                                                         \
     F(T, OPT, pk_str, listen, "listen")                                                                       \
     F(T, OPT, pk_ns, idle, "idleTimeout")                                                                     \
-    F(T, OPT, pk__control_host, host, "host")
+    F(T, OPT, pk__control_host, host, "host")                                                                 \
+    F(T, OPT, pk__control_survive, survive, "survive")
 PK_STRUCT(pk__control_start, PK__CONTROL_START)
 
 /* Every other line, of either side: what is not there is not said. */
@@ -17842,7 +17915,10 @@ PK_STRUCT(pk__control_start, PK__CONTROL_START)
     F(T, OPT, bool, ready, "ready")                                                                           \
     F(T, OPT, pk_str, error, "error")                                                                         \
     F(T, OPT, pk_str, code, "code")                                                                           \
+    F(T, OPT, bool, adopt, "adopt")                                                                           \
+    F(T, OPT, pk_str, token, "token")                                                                         \
     F(T, OPT, bool, shutdown, "shutdown")                                                                     \
+    F(T, OPT, bool, ending, "ending")                                                                         \
     F(T, OPT, uint64_t, id, "id") /* of a call in lines mode: not for us */
 PK_STRUCT(pk__control_message, PK__CONTROL_MESSAGE)
 
@@ -17853,6 +17929,7 @@ PK__FN pk_err pk__control_write(pk_buf *out, const pk__control_message *message,
 PK__FN pk_err pk__control_write_ready(pk_buf *out, pk_str address, pk_error *err);
 PK__FN pk_err pk__control_write_error(pk_buf *out, const pk_error *what, pk_error *err);
 PK__FN pk_err pk__control_write_shutdown(pk_buf *out, pk_error *err);
+PK__FN pk_err pk__control_write_adopt(pk_buf *out, pk_str token, bool shutdown, pk_error *err);
 
 /* Read one line, without its newline. The result lives in *mem. Errors: PK_ERR_PROTOCOL with what is wrong in the line,
  * PK_ERR_NO_MEMORY. */
@@ -18009,6 +18086,19 @@ PK__FN pk_err pk__control_write_shutdown(pk_buf *out, pk_error *err)
     memset(&m, 0, sizeof(m));
     m.has_shutdown = true;
     m.shutdown = true;
+    return pk__control_write(out, &m, err);
+}
+
+PK__FN pk_err pk__control_write_adopt(pk_buf *out, pk_str token, bool shutdown, pk_error *err)
+{
+    pk__control_message m;
+    memset(&m, 0, sizeof(m));
+    m.has_adopt = true;
+    m.adopt = true;
+    m.has_token = true;
+    m.token = token;
+    m.has_shutdown = shutdown;
+    m.shutdown = shutdown;
     return pk__control_write(out, &m, err);
 }
 
@@ -18360,6 +18450,8 @@ PK__FN pk_err pk__service_capabilities(pk_buf *out, const pk__service_about *a, 
     pk_json_put_array(&w);
     pk_json_put_text(&w, "plugkit/1");
     pk_json_put_end(&w);
+    pk_json_put_key(&w, "survives"); // if the host wants it to
+    pk_json_put_bool(&w, true);
     pk__service_put_contracts(&w, a);
     pk__service_put_text(&w, "id", a->id);
     pk__service_put_text(&w, "version", a->version);
@@ -19575,7 +19667,7 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 19579 "plugkit.h"
+#line 19671 "plugkit.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -19701,6 +19793,10 @@ PK_API bool pk_server_is_idle(const pk_server *server)
     X(ssize_t, recv, (int fd, void *buf, size_t cap, int flags), recv(fd, buf, cap, flags), ECONNRESET, -1) \
     X(ssize_t, recvmsg, (int fd, struct msghdr *message, int flags), recvmsg(fd, message, flags),           \
       ECONNRESET, -1)                                                                                       \
+    X(int, show_sender, (int fd), pk__sys_port_show_sender(fd), EINVAL, -1)                                 \
+    X(ssize_t, recv_sender, (int fd, void *buf, size_t cap, pid_t *pid),                                    \
+      pk__sys_port_recv_sender(fd, buf, cap, pid), ECONNRESET, -1)                                          \
+    X(int, dup_over, (int from, int to), pk__sys_port_dup_over(from, to), EMFILE, -1)                       \
     X(ssize_t, sendfile, (int out, int in, off_t *at, size_t len),                                          \
       pk__sys_port_sendfile(out, in, at, len), ENOSYS, -1)
 #else
@@ -19850,19 +19946,26 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #define PK__CONTROL_HOST(F, T)                                                                                \
     F(T, REQ, pk_str, address, "address")                                                                     \
     F(T, LIST, pk__control_service, services, "services")
+#define PK__CONTROL_SURVIVE(F, T)                                                                             \
+    F(T, REQ, uint32_t, ms, "ms")                                                                             \
+    F(T, REQ, pk_str, control, "control")
 #define PK__CONTROL_START(F, T)                                                                               \
     F(T, LIST, pk__control_config, config, "config")                                                          \
     F(T, REQ, pk_str, instance, "instance")                                                                   \
     F(T, REQ, pk_str, token, "token")                                                                         \
     F(T, OPT, pk_str, listen, "listen")                                                                       \
     F(T, OPT, pk_ns, idle, "idleTimeout")                                                                     \
-    F(T, OPT, pk__control_host, host, "host")
+    F(T, OPT, pk__control_host, host, "host")                                                                 \
+    F(T, OPT, pk__control_survive, survive, "survive")
 #define PK__CONTROL_MESSAGE(F, T)                                                                             \
     F(T, OPT, pk_str, listening, "listening")                                                                 \
     F(T, OPT, bool, ready, "ready")                                                                           \
     F(T, OPT, pk_str, error, "error")                                                                         \
     F(T, OPT, pk_str, code, "code")                                                                           \
+    F(T, OPT, bool, adopt, "adopt")                                                                           \
+    F(T, OPT, pk_str, token, "token")                                                                         \
     F(T, OPT, bool, shutdown, "shutdown")                                                                     \
+    F(T, OPT, bool, ending, "ending")                                                                         \
     F(T, OPT, uint64_t, id, "id") /* of a call in lines mode: not for us */
 #define PK__SERVICE_NAME_MAX 64  // bytes of a contract's or a plugin's name
 #define PK__SERVICE_TYPE_MAX 128 // bytes of a type
@@ -26479,7 +26582,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 }
 
 #ifdef PLUGKIT_LINES
-#line 26483 "plugkit.h"
+#line 26586 "plugkit.h"
 #endif
 
 #ifndef PLUGKIT_TEST
@@ -26561,6 +26664,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 #undef PK__CONTROL_CONFIG
 #undef PK__CONTROL_SERVICE
 #undef PK__CONTROL_HOST
+#undef PK__CONTROL_SURVIVE
 #undef PK__CONTROL_START
 #undef PK__CONTROL_MESSAGE
 #undef PK__SERVICE_NAME_MAX

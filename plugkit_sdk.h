@@ -2610,6 +2610,10 @@ PK__FN bool pk__atomic_cas_ptr(void **at, void *expected, void *value)
     X(ssize_t, recv, (int fd, void *buf, size_t cap, int flags), recv(fd, buf, cap, flags), ECONNRESET, -1) \
     X(ssize_t, recvmsg, (int fd, struct msghdr *message, int flags), recvmsg(fd, message, flags),           \
       ECONNRESET, -1)                                                                                       \
+    X(int, show_sender, (int fd), pk__sys_port_show_sender(fd), EINVAL, -1)                                 \
+    X(ssize_t, recv_sender, (int fd, void *buf, size_t cap, pid_t *pid),                                    \
+      pk__sys_port_recv_sender(fd, buf, cap, pid), ECONNRESET, -1)                                          \
+    X(int, dup_over, (int from, int to), pk__sys_port_dup_over(from, to), EMFILE, -1)                       \
     X(ssize_t, sendfile, (int out, int in, off_t *at, size_t len),                                          \
       pk__sys_port_sendfile(out, in, at, len), ENOSYS, -1)
 #else
@@ -2696,6 +2700,11 @@ PK__FN int pk__sys_port_socket(int domain, int type, int protocol); // close-on-
 PK__FN int pk__sys_port_socketpair(int domain, int type, int out[2]); // close-on-exec
 PK__FN int pk__sys_port_accept(int fd, struct sockaddr *address, socklen_t *len); // likewise
 PK__FN int pk__sys_port_peer_uid(int fd, uid_t *uid, pid_t *pid); // of a Unix socket; pid 0 = not known
+/* From show_sender on, recv_sender says which process has sent what it returns (at least the first byte of it), as the
+ * kernel knows it. *pid 0 = not known. Never waits. */
+PK__FN int pk__sys_port_show_sender(int fd);
+PK__FN ssize_t pk__sys_port_recv_sender(int fd, void *buf, size_t cap, pid_t *pid);
+PK__FN int pk__sys_port_dup_over(int from, int to); // dup2, and `to` is close-on-exec
 PK__FN ssize_t pk__sys_port_sendfile(int out, int in, off_t *at, size_t len); // may raise SIGPIPE
 #endif
 #ifndef PLUGKIT_NO_PROCESS
@@ -3403,6 +3412,7 @@ PK__FN void *pk__sys_port_fork_page(size_t size)
 #endif // PK__NO_FD
 
 #ifndef PK__NO_POLL
+#include <string.h>
 #include <sys/sendfile.h>
 
 PK__FN int pk__sys_port_socket(int domain, int type, int protocol)
@@ -3428,6 +3438,40 @@ PK__FN int pk__sys_port_peer_uid(int fd, uid_t *uid, pid_t *pid)
     *uid = peer.uid;
     *pid = peer.pid;
     return result;
+}
+
+PK__FN int pk__sys_port_show_sender(int fd)
+{
+    int on = 1;
+    return setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on));
+}
+
+PK__FN ssize_t pk__sys_port_recv_sender(int fd, void *buf, size_t cap, pid_t *pid)
+{
+    union {
+        struct cmsghdr align;
+        char room[CMSG_SPACE(sizeof(struct ucred))];
+    } control;
+    struct iovec part = {buf, cap};
+    struct msghdr message = {0};
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    message.msg_control = &control;
+    message.msg_controllen = sizeof(control);
+    ssize_t n = recvmsg(fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    const struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&message) : NULL;
+    *pid = 0;
+    if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_CREDENTIALS) {
+        struct ucred sender;
+        memcpy(&sender, CMSG_DATA(c), sizeof(sender));
+        *pid = sender.pid;
+    }
+    return n;
+}
+
+PK__FN int pk__sys_port_dup_over(int from, int to)
+{
+    return dup3(from, to, O_CLOEXEC);
 }
 
 PK__FN ssize_t pk__sys_port_sendfile(int out, int in, off_t *at, size_t len)
@@ -3610,6 +3654,23 @@ PK__FN int pk__sys_port_peer_uid(int fd, uid_t *uid, pid_t *pid)
     return getpeereid(fd, uid, &gid);
 }
 #endif
+
+PK__FN int pk__sys_port_show_sender(int fd)
+{
+    (void)fd;
+    return pk__sys_port_missing();
+}
+
+PK__FN ssize_t pk__sys_port_recv_sender(int fd, void *buf, size_t cap, pid_t *pid)
+{
+    *pid = 0;
+    return recv(fd, buf, cap, MSG_DONTWAIT);
+}
+
+PK__FN int pk__sys_port_dup_over(int from, int to)
+{
+    return pk__sys_port_mark(dup2(from, to), O_CLOEXEC);
+}
 
 PK__FN ssize_t pk__sys_port_sendfile(int out, int in, off_t *at, size_t len)
 {
@@ -17620,12 +17681,18 @@ PK__FN pk_dialect pk__http_channel_dialect(const char *name, const pk__http_chan
  *     {"config":[{"type":"t","data":{..}}],"instance":"shout-1","token":"<64 hex digits>",
  *      "listen":"http+unix:///run/plugkit-0/x/shout-1.sock","idleTimeout":3600000000000,
  *      "host":{"address":"http+unix:///run/plugkit-0/x/host.sock",
- *              "services":[{"contract":"audit","type":"log","version":"1.0.0","path":"/services/audit/log"}]}}
+ *              "services":[{"contract":"audit","type":"log","version":"1.0.0","path":"/services/audit/log"}]},
+ *      "survive":{"ms":300000,"control":"/run/plugkit-0/keep-x/shout-1.control"}}
  *
  * and the plugin answers {"listening":"http+unix:///..."}, then {"ready":true}; or
  * {"error":"..","code":"CONFIG_1703"} and exits with 1. Later the host may say {"shutdown":true}; its end of the
  * socket closing means the same, at once. A plugin calls its host's services at host.address with its own token and
  * its instance as PlugKit-Caller.
+ *
+ * With "survive" a plugin goes on when its host ends, for so many milliseconds, and listens at that path. Another host
+ * that connects there says {"adopt":true,"token":"<the plugin's own>"} and gets the answers of a start; the connection
+ * is the control socket from then on. With "shutdown":true in the same line the plugin ends instead. One that was
+ * adopted says {"ending":true} before it ends in good order, for nobody has its exit status.
  *
  * Lines are built and read by struct tables: keys come out in the order above, without blanks, so that a shell can
  * take them apart; unknown keys are ignored, so that both sides can learn new words on their own.
@@ -17634,7 +17701,7 @@ PK__FN pk_dialect pk__http_channel_dialect(const char *name, const pk__http_chan
  * limit ends the conversation: whoever sends such a thing does not follow the protocol, and there is no way to tell
  * where the next line begins that would not let data pose as one. */
 #ifdef PLUGKIT_LINES
-#line 20 "src/rpc/control.h"
+#line 26 "src/rpc/control.h"
 #endif
 
 
@@ -17661,6 +17728,11 @@ PK_STRUCT(pk__control_service, PK__CONTROL_SERVICE)
     F(T, LIST, pk__control_service, services, "services")
 PK_STRUCT(pk__control_host, PK__CONTROL_HOST)
 
+#define PK__CONTROL_SURVIVE(F, T)                                                                             \
+    F(T, REQ, uint32_t, ms, "ms")                                                                             \
+    F(T, REQ, pk_str, control, "control")
+PK_STRUCT(pk__control_survive, PK__CONTROL_SURVIVE)
+
 /* The host's first line. */
 #define PK__CONTROL_START(F, T)                                                                               \
     F(T, LIST, pk__control_config, config, "config")                                                          \
@@ -17668,7 +17740,8 @@ PK_STRUCT(pk__control_host, PK__CONTROL_HOST)
     F(T, REQ, pk_str, token, "token")                                                                         \
     F(T, OPT, pk_str, listen, "listen")                                                                       \
     F(T, OPT, pk_ns, idle, "idleTimeout")                                                                     \
-    F(T, OPT, pk__control_host, host, "host")
+    F(T, OPT, pk__control_host, host, "host")                                                                 \
+    F(T, OPT, pk__control_survive, survive, "survive")
 PK_STRUCT(pk__control_start, PK__CONTROL_START)
 
 /* Every other line, of either side: what is not there is not said. */
@@ -17677,7 +17750,10 @@ PK_STRUCT(pk__control_start, PK__CONTROL_START)
     F(T, OPT, bool, ready, "ready")                                                                           \
     F(T, OPT, pk_str, error, "error")                                                                         \
     F(T, OPT, pk_str, code, "code")                                                                           \
+    F(T, OPT, bool, adopt, "adopt")                                                                           \
+    F(T, OPT, pk_str, token, "token")                                                                         \
     F(T, OPT, bool, shutdown, "shutdown")                                                                     \
+    F(T, OPT, bool, ending, "ending")                                                                         \
     F(T, OPT, uint64_t, id, "id") /* of a call in lines mode: not for us */
 PK_STRUCT(pk__control_message, PK__CONTROL_MESSAGE)
 
@@ -17688,6 +17764,7 @@ PK__FN pk_err pk__control_write(pk_buf *out, const pk__control_message *message,
 PK__FN pk_err pk__control_write_ready(pk_buf *out, pk_str address, pk_error *err);
 PK__FN pk_err pk__control_write_error(pk_buf *out, const pk_error *what, pk_error *err);
 PK__FN pk_err pk__control_write_shutdown(pk_buf *out, pk_error *err);
+PK__FN pk_err pk__control_write_adopt(pk_buf *out, pk_str token, bool shutdown, pk_error *err);
 
 /* Read one line, without its newline. The result lives in *mem. Errors: PK_ERR_PROTOCOL with what is wrong in the line,
  * PK_ERR_NO_MEMORY. */
@@ -17844,6 +17921,19 @@ PK__FN pk_err pk__control_write_shutdown(pk_buf *out, pk_error *err)
     memset(&m, 0, sizeof(m));
     m.has_shutdown = true;
     m.shutdown = true;
+    return pk__control_write(out, &m, err);
+}
+
+PK__FN pk_err pk__control_write_adopt(pk_buf *out, pk_str token, bool shutdown, pk_error *err)
+{
+    pk__control_message m;
+    memset(&m, 0, sizeof(m));
+    m.has_adopt = true;
+    m.adopt = true;
+    m.has_token = true;
+    m.token = token;
+    m.has_shutdown = shutdown;
+    m.shutdown = shutdown;
     return pk__control_write(out, &m, err);
 }
 
@@ -18195,6 +18285,8 @@ PK__FN pk_err pk__service_capabilities(pk_buf *out, const pk__service_about *a, 
     pk_json_put_array(&w);
     pk_json_put_text(&w, "plugkit/1");
     pk_json_put_end(&w);
+    pk_json_put_key(&w, "survives"); // if the host wants it to
+    pk_json_put_bool(&w, true);
     pk__service_put_contracts(&w, a);
     pk__service_put_text(&w, "id", a->id);
     pk__service_put_text(&w, "version", a->version);
@@ -19410,7 +19502,7 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 19414 "plugkit_sdk.h"
+#line 19506 "plugkit_sdk.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -19536,6 +19628,10 @@ PK_API bool pk_server_is_idle(const pk_server *server)
     X(ssize_t, recv, (int fd, void *buf, size_t cap, int flags), recv(fd, buf, cap, flags), ECONNRESET, -1) \
     X(ssize_t, recvmsg, (int fd, struct msghdr *message, int flags), recvmsg(fd, message, flags),           \
       ECONNRESET, -1)                                                                                       \
+    X(int, show_sender, (int fd), pk__sys_port_show_sender(fd), EINVAL, -1)                                 \
+    X(ssize_t, recv_sender, (int fd, void *buf, size_t cap, pid_t *pid),                                    \
+      pk__sys_port_recv_sender(fd, buf, cap, pid), ECONNRESET, -1)                                          \
+    X(int, dup_over, (int from, int to), pk__sys_port_dup_over(from, to), EMFILE, -1)                       \
     X(ssize_t, sendfile, (int out, int in, off_t *at, size_t len),                                          \
       pk__sys_port_sendfile(out, in, at, len), ENOSYS, -1)
 #else
@@ -19685,19 +19781,26 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #define PK__CONTROL_HOST(F, T)                                                                                \
     F(T, REQ, pk_str, address, "address")                                                                     \
     F(T, LIST, pk__control_service, services, "services")
+#define PK__CONTROL_SURVIVE(F, T)                                                                             \
+    F(T, REQ, uint32_t, ms, "ms")                                                                             \
+    F(T, REQ, pk_str, control, "control")
 #define PK__CONTROL_START(F, T)                                                                               \
     F(T, LIST, pk__control_config, config, "config")                                                          \
     F(T, REQ, pk_str, instance, "instance")                                                                   \
     F(T, REQ, pk_str, token, "token")                                                                         \
     F(T, OPT, pk_str, listen, "listen")                                                                       \
     F(T, OPT, pk_ns, idle, "idleTimeout")                                                                     \
-    F(T, OPT, pk__control_host, host, "host")
+    F(T, OPT, pk__control_host, host, "host")                                                                 \
+    F(T, OPT, pk__control_survive, survive, "survive")
 #define PK__CONTROL_MESSAGE(F, T)                                                                             \
     F(T, OPT, pk_str, listening, "listening")                                                                 \
     F(T, OPT, bool, ready, "ready")                                                                           \
     F(T, OPT, pk_str, error, "error")                                                                         \
     F(T, OPT, pk_str, code, "code")                                                                           \
+    F(T, OPT, bool, adopt, "adopt")                                                                           \
+    F(T, OPT, pk_str, token, "token")                                                                         \
     F(T, OPT, bool, shutdown, "shutdown")                                                                     \
+    F(T, OPT, bool, ending, "ending")                                                                         \
     F(T, OPT, uint64_t, id, "id") /* of a call in lines mode: not for us */
 #define PK__SERVICE_NAME_MAX 64  // bytes of a contract's or a plugin's name
 #define PK__SERVICE_TYPE_MAX 128 // bytes of a type
@@ -19805,6 +19908,8 @@ typedef struct pk__settings {
     pk__control_config *config; // data is JSON text
     size_t config_count;
     pk__control_host host; // address "" = there is none to call
+    uint32_t survive_ms;   // how long to go on without a host; 0 = not at all
+    pk_str control;        // and where to listen for another one
 } pk__settings;
 
 /* Errors of both: PK_ERR_CONFIG, PK_ERR_PROTOCOL, PK_ERR_BAD_NAME, PK_ERR_BAD_ENDPOINT, PK_ERR_NO_MEMORY. */
@@ -19928,10 +20033,14 @@ PK__FN void pk__stdout_restore(pk__stdout *s); // zeroed: does nothing
  *     3. The guard, a thread that does nothing but wait for (1): should the loop not have noticed a second later,
  *        because a handler never returns, the guard ends the process. Only for processes whose main is ours.
  *
+ * A plugin that is to survive its host does none of that at first: it is alone then, for at most survive_ms, and goes
+ * on when another host adopts it (survive.h). The new connection takes the old one's number, so that the guard needs
+ * not be told. Only if nobody comes the host counts as dead.
+ *
  * Before the loop runs, the socket is used waiting: the first line is read with a deadline, and our two lines or
  * the error are written. Then it is watched: {"shutdown":true} is passed on, what is not understood is ignored. */
 #ifdef PLUGKIT_LINES
-#line 10 "src/sdk/lifeline.h"
+#line 14 "src/sdk/lifeline.h"
 #endif
 
 
@@ -19954,6 +20063,8 @@ typedef struct pk__lifeline {
     long parent; // 0 = not watched
     void (*on_end)(void *user, pk__lifeline_end why); // the loop's thread; may come more than once
     void *user;
+    uint32_t survive_ms;            // 0 = it ends with its host. Set before it is watched
+    bool is_alone, is_adopted;      // without a host; by another one than that which started it
     pk__thread guard;
     pk__atomic_u32 noticed, released; // by the loop; the guard is not needed any more
 } pk__lifeline;
@@ -19967,7 +20078,66 @@ PK__FN pk_err pk__lifeline_send(pk__lifeline *l, pk_str bytes, pk_error *err);
 PK__FN pk_err pk__lifeline_watch(pk__lifeline *l, pk_loop *loop, void (*on_end)(void *user, pk__lifeline_end why),
                                  void *user, pk_error *err);
 PK__FN void pk__lifeline_guard(pk__lifeline *l); // if a thread is to be had; without a socket it does nothing
+/* Looks now, and does not wait for the loop to notice. */
+PK__FN bool pk__lifeline_has_host(pk__lifeline *l);
+/* The socket of another host, while there is none. Takes fd, also on failure. */
+PK__FN pk_err pk__lifeline_adopt(pk__lifeline *l, int fd, pk_error *err);
+PK__FN void pk__lifeline_part(pk__lifeline *l); // to a host that adopted us: this is no crash
 PK__FN void pk__lifeline_deinit(pk__lifeline *l); // closes the socket. Zeroed: does nothing
+
+#endif
+
+
+/* == sdk/survive.h == */
+/* survive.h - where a plugin that survives its host is found by the next one.
+ *
+ * It listens there from the start, for afterwards nobody could tell it to. The socket has mode 0600, in a private
+ * directory of the host's; who connects must be our own user, and has a second to say in one line that it knows our
+ * token:
+ *
+ *     host     {"adopt":true,"token":"<the one of the start>"}
+ *     plugin   {"listening":"http+unix:///.."}  {"ready":true}     and the connection is its control socket
+ *         or   {"error":"it has a host that lives"}                 and the connection ends
+ *
+ * Whether there is a host is looked at then and there: the next host may be quicker than the news that the last one has
+ * died. At most four connections wait to be heard, and the oldest goes when a fifth one comes: whoever connects and
+ * says nothing keeps nobody out. */
+#ifdef PLUGKIT_LINES
+#line 13 "src/sdk/survive.h"
+#endif
+
+
+#ifndef PLUGKIT_NO_NET
+
+
+
+enum { PK__SURVIVE_GUESTS = 4 };
+
+typedef struct pk__survive_guest {
+    struct pk__survive *survive;
+    pk_watch watch; // watch.fd 0 = nobody
+    pk_timer timer;
+    pk__control_lines lines;
+    uint32_t turn;  // less came earlier
+} pk__survive_guest;
+
+typedef struct pk__survive {
+    int fd, reserve; // it listens; 0 = it does not
+    char path[PK__ADDRESS_TEXT_MAX]; // "" = nothing to remove
+    pk_loop *loop;
+    pk_watch watch;
+    pk__survive_guest guests[PK__SURVIVE_GUESTS];
+    uint32_t turns;
+    pk_str token;
+    pk__lifeline *lifeline;
+    const char *address; // where requests go
+} pk__survive;
+
+/* Begins to listen at settings->control. Settings, lifeline and address are borrowed. Errors: PK_ERR_OS,
+ * PK_ERR_BAD_ENDPOINT. */
+PK__FN pk_err pk__survive_open(pk__survive *s, pk_loop *loop, const pk__settings *settings, pk__lifeline *lifeline,
+                               const char *address, pk_error *err);
+PK__FN void pk__survive_close(pk__survive *s); // removes the socket's file. Zeroed: does nothing
 
 #endif
 
@@ -20098,6 +20268,7 @@ PK__FN void pk__endpoints_deinit(pk__endpoints *e); // after the server
 
 
 
+
 typedef enum pk__sdk_state { PK__SDK_STARTING, PK__SDK_RUNNING, PK__SDK_DRAINING, PK__SDK_STOPPED } pk__sdk_state;
 
 struct pk_sdk {
@@ -20119,6 +20290,7 @@ struct pk_sdk {
     void (*deinit_host)(pk__host_client *c);
     pk__work work;
     pk__lifeline lifeline;
+    pk__survive survive;
     pk__stdout real_stdout;
 #ifndef PLUGKIT_NO_PROCESS
     pk__signals signals;
@@ -20518,6 +20690,12 @@ PK__FN pk_err pk__settings_read_line(pk__settings *s, pk_str line, pk_error *err
     if (start.idle < 0) {
         return pk_error_set(err, PK_ERR_PROTOCOL, "cannot use an idleTimeout below zero");
     }
+    if (start.has_survive && (start.survive.ms == 0 || !pk_str_starts(start.survive.control, PK_STR("/")) ||
+                              start.survive.control.len > PK__ADDRESS_PATH_MAX)) {
+        return pk_error_set(err, PK_ERR_PROTOCOL, "cannot survive the host: it names no time, or no path that fits");
+    }
+    s->survive_ms = start.survive.ms;
+    s->control = start.survive.control;
     s->instance = pk_mem_dup(&s->mem, start.instance);
     s->token = pk_mem_dup(&s->mem, start.token);
     s->listen = start.listen;
@@ -20870,6 +21048,7 @@ enum {
     PK__LIFELINE_NOTICE_MS = 1000,  // the guard: so long for the loop to notice
     PK__LIFELINE_FINISH_MS = 10000, //   and so long for the end, on_close included
     PK__LIFELINE_NAP_MS = 20,
+    PK__LIFELINE_ALONE_NAP_MS = 100,
     PK__LIFELINE_READS = 16         // pieces read in one turn of the loop
 };
 
@@ -20943,14 +21122,38 @@ PK__FN pk_err pk__lifeline_send(pk__lifeline *l, pk_str bytes, pk_error *err)
     return PK_OK;
 }
 
+static void pk__lifeline_on_alone(void *user);
+
+/* Without the host, for a while. False: without a timer nobody may wait. */
+static bool pk__lifeline_lose(pk__lifeline *l)
+{
+    if (l->survive_ms == 0 || l->is_alone) {
+        return false;
+    }
+    l->timer.on_time = pk__lifeline_on_alone;
+    l->is_alone = pk_timer_start(l->loop, &l->timer, l->survive_ms, NULL) == PK_OK;
+    if (l->is_alone) {
+        pk_watch_remove(l->loop, &l->watch); // the descriptor stays: its number is taken over
+    }
+    return l->is_alone;
+}
+
 static void pk__lifeline_end_of(pk__lifeline *l, pk__lifeline_end why)
 {
+    if (why == PK__LIFELINE_DEAD && pk__lifeline_lose(l)) {
+        return;
+    }
     if (why == PK__LIFELINE_DEAD) {
         pk__atomic_store(&l->noticed, 1);
         pk_watch_remove(l->loop, &l->watch);
         pk_timer_stop(l->loop, &l->timer);
     }
     l->on_end(l->user, why);
+}
+
+static void pk__lifeline_on_alone(void *user)
+{
+    pk__lifeline_end_of((pk__lifeline *)user, PK__LIFELINE_DEAD);
 }
 
 /* False = the conversation is over. Lines that say nothing to us are those of a later version. */
@@ -20983,7 +21186,7 @@ static void pk__lifeline_on_ready(void *user, bool can_read, bool can_write)
     pk__lifeline *l = (pk__lifeline *)user;
     int got = 1;
     (void)can_read, (void)can_write;
-    for (int i = 0; i < PK__LIFELINE_READS && got > 0; i++) {
+    for (int i = 0; i < PK__LIFELINE_READS && got > 0 && !l->is_alone; i++) {
         got = pk__lifeline_read(l);
         if (got > 0 && !pk__lifeline_take(l)) {
             got = -1;
@@ -21040,6 +21243,49 @@ PK__FN pk_err pk__lifeline_watch(pk__lifeline *l, pk_loop *loop, void (*on_end)(
     return rc;
 }
 
+/* ---- surviving */
+
+PK__FN bool pk__lifeline_has_host(pk__lifeline *l)
+{
+    if (!l->is_alone) {
+        pk__lifeline_on_ready(l, true, false);
+    }
+    if (!l->is_alone && l->parent && pk__lifeline_parent() != l->parent) {
+        pk__lifeline_end_of(l, PK__LIFELINE_DEAD);
+    }
+    return !l->is_alone;
+}
+
+PK__FN pk_err pk__lifeline_adopt(pk__lifeline *l, int fd, pk_error *err)
+{
+    if (PK__SYS(dup_over)(fd, l->fd) < 0) {
+        pk__fd_close(fd);
+        return pk_error_sys(err, PK_ERR_OS, errno, "cannot take another control socket");
+    }
+    pk__fd_close(fd);
+    const pk_alloc *alloc = l->lines.buf.alloc;
+    pk__control_lines_deinit(&l->lines); // half a line of the old one is nothing to the new one
+    pk__control_lines_init(&l->lines, alloc, PK__CONTROL_LINE_MAX);
+    pk_err rc = pk_watch_add(l->loop, &l->watch, true, false, err);
+    if (rc) {
+        (void)PK__SYS(shutdown)(l->fd, SHUT_RDWR); // as lost as the last one
+        return rc;
+    }
+    pk_timer_stop(l->loop, &l->timer);
+    l->parent = 0; // it is not our parent, which has gone
+    l->is_alone = false;
+    l->is_adopted = true;
+    return PK_OK;
+}
+
+PK__FN void pk__lifeline_part(pk__lifeline *l)
+{
+    static const char words[] = "{\"ending\":true}\n";
+    if (l->is_adopted && !l->is_alone) {
+        (void)PK__SYS(send)(l->fd, words, sizeof(words) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+    }
+}
+
 /* ---- the guard */
 
 static bool pk__lifeline_waits(const pk__atomic_u32 *flag, int ms)
@@ -21051,15 +21297,36 @@ static bool pk__lifeline_waits(const pk__atomic_u32 *flag, int ms)
     return pk__atomic_load(flag) != 0;
 }
 
+static bool pk__lifeline_is_cut(const pk__lifeline *l, int timeout_ms)
+{
+    struct pollfd set = {l->fd, 0, 0}; // wakes for nothing but the other end's closing
+    return PK__SYS(poll)(&set, 1, timeout_ms) > 0 && (set.revents & (POLLHUP | POLLERR | POLLNVAL));
+}
+
+/* Waits as long as it may be alone. True: there is another host. */
+static bool pk__lifeline_is_mended(const pk__lifeline *l)
+{
+    const struct timespec nap = {0, PK__LIFELINE_ALONE_NAP_MS * PK__MS};
+    int64_t until = pk__clock_after_ms(pk__clock_ns(), l->survive_ms);
+    while (!pk__atomic_load(&l->noticed) && !pk__atomic_load(&l->released) && pk__clock_ns() < until) {
+        (void)PK__SYS(nanosleep)(&nap);
+        if (!pk__lifeline_is_cut(l, 0)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void pk__lifeline_guard_run(void *arg)
 {
     pk__lifeline *l = (pk__lifeline *)arg;
-    struct pollfd set = {l->fd, 0, 0}; // wakes for nothing but the other end's closing
-    while (PK__SYS(poll)(&set, 1, -1) <= 0 || !(set.revents & (POLLHUP | POLLERR | POLLNVAL))) {
-        if (pk__atomic_load(&l->released)) {
-            return;
+    do {
+        while (!pk__lifeline_is_cut(l, -1)) {
+            if (pk__atomic_load(&l->released)) {
+                return;
+            }
         }
-    }
+    } while (l->survive_ms && pk__lifeline_is_mended(l));
     if (pk__atomic_load(&l->released) ||
         (pk__lifeline_waits(&l->noticed, PK__LIFELINE_NOTICE_MS) &&
          pk__lifeline_waits(&l->released, PK__LIFELINE_FINISH_MS))) {
@@ -21090,6 +21357,221 @@ PK__FN void pk__lifeline_deinit(pk__lifeline *l)
         pk__fd_close(l->fd);
         pk__control_lines_deinit(&l->lines);
         l->fd = 0;
+    }
+}
+#endif
+
+/* == sdk/survive.c == */
+/* survive.c - where a plugin that survives its host is found by the next one. */
+#ifdef PLUGKIT_LINES
+#line 1 "src/sdk/survive.c"
+#endif
+
+#ifndef PLUGKIT_NO_NET
+
+#include <stdio.h>
+#include <string.h>
+
+
+
+
+
+
+
+enum { PK__SURVIVE_LINE_MAX = 1024, PK__SURVIVE_MS = 1000 };
+
+/* ---- who has come, and not said enough yet */
+
+/* The descriptor is the caller's from now on. */
+static int pk__survive_take(pk__survive_guest *g)
+{
+    int fd = g->watch.fd;
+    pk_watch_remove(g->survive->loop, &g->watch);
+    pk_timer_stop(g->survive->loop, &g->timer);
+    pk__control_lines_deinit(&g->lines);
+    g->watch.fd = 0;
+    return fd;
+}
+
+static void pk__survive_drop(pk__survive_guest *g)
+{
+    if (g->watch.fd > 0) {
+        pk__fd_close(pk__survive_take(g));
+    }
+}
+
+static void pk__survive_refuse(pk__survive_guest *g, const pk_error *why)
+{
+    pk_buf buf;
+    pk_buf_init(&buf, g->lines.buf.alloc, PK__CONTROL_LINE_MAX);
+    if (pk__control_write_error(&buf, why, NULL) == PK_OK) {
+        (void)PK__SYS(send)(g->watch.fd, buf.ptr, buf.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+    }
+    pk_buf_free(&buf);
+    pk__survive_drop(g);
+}
+
+/* Does it know the token, and may it have us? */
+static pk_err pk__survive_judge(const pk__survive *s, const pk__control_message *said, pk_error *err)
+{
+    if (!said->has_adopt || !said->adopt || !said->has_token) {
+        return pk_error_set(err, PK_ERR_PROTOCOL, "only hosts that adopt it are heard here");
+    }
+    if (!pk__token_equal(said->token, s->token)) {
+        return pk_error_set(err, PK_ERR_PERMISSION, "the token is wrong");
+    }
+    if (pk__lifeline_has_host(s->lifeline)) {
+        return pk_error_set(err, PK_ERR_BUSY, "it has a host that lives");
+    }
+    return s->fd ? PK_OK : pk_error_set(err, PK_ERR_STOPPED, "it is ending");
+}
+
+static void pk__survive_welcome(pk__survive_guest *g)
+{
+    pk__survive *s = g->survive;
+    const pk_alloc *alloc = g->lines.buf.alloc;
+    pk_error why;
+    pk_buf buf;
+    pk_buf_init(&buf, alloc, PK__CONTROL_LINE_MAX);
+    if (pk__control_write_ready(&buf, pk_str_from(s->address), &why)) {
+        pk__survive_refuse(g, &why);
+    } else if (pk__lifeline_adopt(s->lifeline, pk__survive_take(g), NULL) == PK_OK) {
+        (void)pk__lifeline_send(s->lifeline, pk_buf_str(&buf), NULL); // should it have gone: that is noticed next
+    }
+    pk_buf_free(&buf);
+}
+
+static void pk__survive_hear(pk__survive_guest *g, pk_str line)
+{
+    pk__survive *s = g->survive;
+    pk__lifeline *l = s->lifeline;
+    pk__control_message said;
+    pk_error why;
+    pk_mem mem;
+    memset(&mem, 0, sizeof(mem));
+    mem.alloc = g->lines.buf.alloc;
+    memset(&said, 0, sizeof(said));
+    (void)pk__control_read(&mem, line, &said, NULL); // what cannot be read says nothing
+    pk_err rc = pk__survive_judge(s, &said, &why);
+    bool shutdown = said.has_shutdown && said.shutdown;
+    pk_mem_free(&mem);
+    if (g->watch.fd == 0) {
+        return; // judging has ended us
+    }
+    if (rc) {
+        pk__survive_refuse(g, &why);
+    } else if (shutdown) {
+        pk__survive_drop(g);
+        l->on_end(l->user, PK__LIFELINE_SHUTDOWN);
+    } else {
+        pk__survive_welcome(g);
+    }
+}
+
+static void pk__survive_on_guest(void *user, bool can_read, bool can_write)
+{
+    pk__survive_guest *g = (pk__survive_guest *)user;
+    char buf[PK__SURVIVE_LINE_MAX];
+    pk_str bytes = {buf, 0}, line = {NULL, 0};
+    (void)can_read, (void)can_write;
+    ssize_t n = pk__fd_read(g->watch.fd, buf, sizeof(buf));
+    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+        return;
+    }
+    bytes.len = n > 0 ? (size_t)n : 0;
+    if (n <= 0 || pk__control_lines_feed(&g->lines, bytes, NULL) ||
+        pk__control_lines_next(&g->lines, &line, NULL)) {
+        pk__survive_drop(g);
+    } else if (line.ptr) {
+        pk__survive_hear(g, line);
+    }
+}
+
+static void pk__survive_on_time(void *user)
+{
+    pk__survive_drop((pk__survive_guest *)user);
+}
+
+static pk__survive_guest *pk__survive_place(pk__survive *s)
+{
+    pk__survive_guest *oldest = &s->guests[0];
+    for (int i = 0; i < PK__SURVIVE_GUESTS; i++) {
+        pk__survive_guest *g = &s->guests[i];
+        if (g->watch.fd == 0) {
+            return g;
+        }
+        oldest = g->turn < oldest->turn ? g : oldest;
+    }
+    pk__survive_drop(oldest);
+    return oldest;
+}
+
+static void pk__survive_on_connection(void *user, bool can_read, bool can_write)
+{
+    pk__survive *s = (pk__survive *)user;
+    int fd = -1;
+    (void)can_read, (void)can_write;
+    if (pk__socket_accept(s->fd, &s->reserve, &fd, NULL) || fd < 0) {
+        return;
+    }
+    if (pk__fd_check_peer(fd, NULL, NULL)) {
+        pk__fd_close(fd);
+        return;
+    }
+    pk__survive_guest *g = pk__survive_place(s);
+    g->survive = s;
+    g->turn = ++s->turns;
+    g->watch.fd = fd;
+    g->watch.on_ready = pk__survive_on_guest;
+    g->watch.user = g;
+    g->timer.on_time = pk__survive_on_time;
+    g->timer.user = g;
+    pk__control_lines_init(&g->lines, s->lifeline->lines.buf.alloc, PK__SURVIVE_LINE_MAX);
+    if (pk_timer_start(s->loop, &g->timer, PK__SURVIVE_MS, NULL) ||
+        pk_watch_add(s->loop, &g->watch, true, false, NULL)) {
+        pk__survive_drop(g);
+    }
+}
+
+/* ---- open and close */
+
+PK__FN pk_err pk__survive_open(pk__survive *s, pk_loop *loop, const pk__settings *settings, pk__lifeline *lifeline,
+                               const char *address, pk_error *err)
+{
+    pk__address a;
+    memset(s, 0, sizeof(*s));
+    s->reserve = -1;
+    s->loop = loop;
+    s->token = settings->token;
+    s->lifeline = lifeline;
+    s->address = address;
+    pk_err rc = pk__address_parse(&a, settings->control, err);
+    rc = rc ? rc : pk__socket_listen(&a, &s->fd, err);
+    if (rc) {
+        s->fd = 0;
+        return rc;
+    }
+    (void)snprintf(s->path, sizeof(s->path), "%s", a.host);
+    s->watch.fd = s->fd;
+    s->watch.on_ready = pk__survive_on_connection;
+    s->watch.user = s;
+    return pk_watch_add(loop, &s->watch, true, false, err);
+}
+
+PK__FN void pk__survive_close(pk__survive *s)
+{
+    for (int i = 0; i < PK__SURVIVE_GUESTS; i++) {
+        pk__survive_drop(&s->guests[i]);
+    }
+    if (s->fd > 0) {
+        pk_watch_remove(s->loop, &s->watch);
+        pk__fd_close(s->fd);
+        pk__fd_close(s->reserve);
+        s->fd = 0;
+    }
+    if (s->path[0]) {
+        (void)PK__SYS(unlink)(s->path);
+        s->path[0] = '\0';
     }
 }
 #endif
@@ -21576,6 +22058,8 @@ static void pk__sdk_begin_end(pk_sdk *p, uint32_t drain_ms)
     p->drain_until = until;
     pk__work_stop(&p->work);
     pk__door_shut(&p->door);
+    pk__survive_close(&p->survive);
+    pk__lifeline_part(&p->lifeline);
     pk_server_drain(p->server);
     p->drain.on_time = pk__sdk_on_drain;
     p->drain.user = p;
@@ -21811,7 +22295,11 @@ static pk_err pk__sdk_run(pk_sdk *p, pk_error *err)
         rc = pk__sdk_take_signals(p, err);
     }
     if (!rc && p->settings.profile != PK__SETTINGS_BY_HAND) {
+        p->lifeline.survive_ms = p->settings.survive_ms;
         rc = pk__lifeline_watch(&p->lifeline, p->loop, pk__sdk_on_lifeline, p, err);
+        if (!rc && p->settings.survive_ms) {
+            rc = pk__survive_open(&p->survive, p->loop, &p->settings, &p->lifeline, p->door.address, err);
+        }
         if (!rc && p->is_main) {
             pk__lifeline_guard(&p->lifeline);
         }
@@ -21970,6 +22458,7 @@ PK_API void pk_sdk_destroy(pk_sdk *p)
     bool forked = p->loop && pk__loop_is_forked(p->loop); // then files, signals and callbacks are the parent's
     if (forked) {
         p->door.path[0] = '\0';
+        p->survive.path[0] = '\0';
     }
     pk__atomic_store(&p->state, PK__SDK_STOPPED); // whatever still asks for the end comes too late
     pk__work_stop(&p->work);
@@ -21991,6 +22480,7 @@ PK_API void pk_sdk_destroy(pk_sdk *p)
         p->desc.on_close(p->desc.user);
     }
     pk__sdk_give_signals(p);
+    pk__survive_close(&p->survive);
     pk__lifeline_deinit(&p->lifeline);
     pk__stdout_restore(&p->real_stdout);
     if (p->owns_loop) {
@@ -22064,7 +22554,7 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 22068 "plugkit_sdk.h"
+#line 22558 "plugkit_sdk.h"
 #endif
 
 #ifndef PLUGKIT_TEST
@@ -22146,6 +22636,7 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #undef PK__CONTROL_CONFIG
 #undef PK__CONTROL_SERVICE
 #undef PK__CONTROL_HOST
+#undef PK__CONTROL_SURVIVE
 #undef PK__CONTROL_START
 #undef PK__CONTROL_MESSAGE
 #undef PK__SERVICE_NAME_MAX

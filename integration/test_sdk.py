@@ -108,7 +108,7 @@ def test_prints_its_capabilities_to_the_byte(either):
     assert result.stdout == (
         '{"types":{"dataProcessor":[{"type":"probe","jsonSchema":"eyJ0eXBlIjoib2JqZWN0In0="},'
         '{"type":"other"}]},"configTypes":["probe-config","refused"],"protocols":["plugkit/1"],'
-        '"contracts":{"dataProcessor":"1.0.0"},'
+        '"survives":true,"contracts":{"dataProcessor":"1.0.0"},'
         '"methods":{"dataProcessor":{"process":"POST /process","formats":"GET /formats"}},'
         '"id":"probe","version":"1.0.0","description":"does what a test wants"}\n')
 

@@ -86,6 +86,7 @@ PK__FN void *pk__sys_port_fork_page(size_t size)
 #endif // PK__NO_FD
 
 #ifndef PK__NO_POLL
+#include <string.h>
 #include <sys/sendfile.h>
 
 PK__FN int pk__sys_port_socket(int domain, int type, int protocol)
@@ -111,6 +112,40 @@ PK__FN int pk__sys_port_peer_uid(int fd, uid_t *uid, pid_t *pid)
     *uid = peer.uid;
     *pid = peer.pid;
     return result;
+}
+
+PK__FN int pk__sys_port_show_sender(int fd)
+{
+    int on = 1;
+    return setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on));
+}
+
+PK__FN ssize_t pk__sys_port_recv_sender(int fd, void *buf, size_t cap, pid_t *pid)
+{
+    union {
+        struct cmsghdr align;
+        char room[CMSG_SPACE(sizeof(struct ucred))];
+    } control;
+    struct iovec part = {buf, cap};
+    struct msghdr message = {0};
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    message.msg_control = &control;
+    message.msg_controllen = sizeof(control);
+    ssize_t n = recvmsg(fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    const struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&message) : NULL;
+    *pid = 0;
+    if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_CREDENTIALS) {
+        struct ucred sender;
+        memcpy(&sender, CMSG_DATA(c), sizeof(sender));
+        *pid = sender.pid;
+    }
+    return n;
+}
+
+PK__FN int pk__sys_port_dup_over(int from, int to)
+{
+    return dup3(from, to, O_CLOEXEC);
 }
 
 PK__FN ssize_t pk__sys_port_sendfile(int out, int in, off_t *at, size_t len)
@@ -293,6 +328,23 @@ PK__FN int pk__sys_port_peer_uid(int fd, uid_t *uid, pid_t *pid)
     return getpeereid(fd, uid, &gid);
 }
 #endif
+
+PK__FN int pk__sys_port_show_sender(int fd)
+{
+    (void)fd;
+    return pk__sys_port_missing();
+}
+
+PK__FN ssize_t pk__sys_port_recv_sender(int fd, void *buf, size_t cap, pid_t *pid)
+{
+    *pid = 0;
+    return recv(fd, buf, cap, MSG_DONTWAIT);
+}
+
+PK__FN int pk__sys_port_dup_over(int from, int to)
+{
+    return pk__sys_port_mark(dup2(from, to), O_CLOEXEC);
+}
 
 PK__FN ssize_t pk__sys_port_sendfile(int out, int in, off_t *at, size_t len)
 {

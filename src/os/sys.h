@@ -160,6 +160,10 @@
     X(ssize_t, recv, (int fd, void *buf, size_t cap, int flags), recv(fd, buf, cap, flags), ECONNRESET, -1) \
     X(ssize_t, recvmsg, (int fd, struct msghdr *message, int flags), recvmsg(fd, message, flags),           \
       ECONNRESET, -1)                                                                                       \
+    X(int, show_sender, (int fd), pk__sys_port_show_sender(fd), EINVAL, -1)                                 \
+    X(ssize_t, recv_sender, (int fd, void *buf, size_t cap, pid_t *pid),                                    \
+      pk__sys_port_recv_sender(fd, buf, cap, pid), ECONNRESET, -1)                                          \
+    X(int, dup_over, (int from, int to), pk__sys_port_dup_over(from, to), EMFILE, -1)                       \
     X(ssize_t, sendfile, (int out, int in, off_t *at, size_t len),                                          \
       pk__sys_port_sendfile(out, in, at, len), ENOSYS, -1)
 #else
@@ -246,6 +250,11 @@ PK__FN int pk__sys_port_socket(int domain, int type, int protocol); // close-on-
 PK__FN int pk__sys_port_socketpair(int domain, int type, int out[2]); // close-on-exec
 PK__FN int pk__sys_port_accept(int fd, struct sockaddr *address, socklen_t *len); // likewise
 PK__FN int pk__sys_port_peer_uid(int fd, uid_t *uid, pid_t *pid); // of a Unix socket; pid 0 = not known
+/* From show_sender on, recv_sender says which process has sent what it returns (at least the first byte of it), as the
+ * kernel knows it. *pid 0 = not known. Never waits. */
+PK__FN int pk__sys_port_show_sender(int fd);
+PK__FN ssize_t pk__sys_port_recv_sender(int fd, void *buf, size_t cap, pid_t *pid);
+PK__FN int pk__sys_port_dup_over(int from, int to); // dup2, and `to` is close-on-exec
 PK__FN ssize_t pk__sys_port_sendfile(int out, int in, off_t *at, size_t len); // may raise SIGPIPE
 #endif
 #ifndef PLUGKIT_NO_PROCESS

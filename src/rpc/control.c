@@ -61,6 +61,19 @@ PK__FN pk_err pk__control_write_shutdown(pk_buf *out, pk_error *err)
     return pk__control_write(out, &m, err);
 }
 
+PK__FN pk_err pk__control_write_adopt(pk_buf *out, pk_str token, bool shutdown, pk_error *err)
+{
+    pk__control_message m;
+    memset(&m, 0, sizeof(m));
+    m.has_adopt = true;
+    m.adopt = true;
+    m.has_token = true;
+    m.token = token;
+    m.has_shutdown = shutdown;
+    m.shutdown = shutdown;
+    return pk__control_write(out, &m, err);
+}
+
 /* ---- reading */
 
 /* `name` is what the line is called in errors. */

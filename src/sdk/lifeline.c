@@ -15,6 +15,7 @@ enum {
     PK__LIFELINE_NOTICE_MS = 1000,  // the guard: so long for the loop to notice
     PK__LIFELINE_FINISH_MS = 10000, //   and so long for the end, on_close included
     PK__LIFELINE_NAP_MS = 20,
+    PK__LIFELINE_ALONE_NAP_MS = 100,
     PK__LIFELINE_READS = 16         // pieces read in one turn of the loop
 };
 
@@ -88,14 +89,38 @@ PK__FN pk_err pk__lifeline_send(pk__lifeline *l, pk_str bytes, pk_error *err)
     return PK_OK;
 }
 
+static void pk__lifeline_on_alone(void *user);
+
+/* Without the host, for a while. False: without a timer nobody may wait. */
+static bool pk__lifeline_lose(pk__lifeline *l)
+{
+    if (l->survive_ms == 0 || l->is_alone) {
+        return false;
+    }
+    l->timer.on_time = pk__lifeline_on_alone;
+    l->is_alone = pk_timer_start(l->loop, &l->timer, l->survive_ms, NULL) == PK_OK;
+    if (l->is_alone) {
+        pk_watch_remove(l->loop, &l->watch); // the descriptor stays: its number is taken over
+    }
+    return l->is_alone;
+}
+
 static void pk__lifeline_end_of(pk__lifeline *l, pk__lifeline_end why)
 {
+    if (why == PK__LIFELINE_DEAD && pk__lifeline_lose(l)) {
+        return;
+    }
     if (why == PK__LIFELINE_DEAD) {
         pk__atomic_store(&l->noticed, 1);
         pk_watch_remove(l->loop, &l->watch);
         pk_timer_stop(l->loop, &l->timer);
     }
     l->on_end(l->user, why);
+}
+
+static void pk__lifeline_on_alone(void *user)
+{
+    pk__lifeline_end_of((pk__lifeline *)user, PK__LIFELINE_DEAD);
 }
 
 /* False = the conversation is over. Lines that say nothing to us are those of a later version. */
@@ -128,7 +153,7 @@ static void pk__lifeline_on_ready(void *user, bool can_read, bool can_write)
     pk__lifeline *l = (pk__lifeline *)user;
     int got = 1;
     (void)can_read, (void)can_write;
-    for (int i = 0; i < PK__LIFELINE_READS && got > 0; i++) {
+    for (int i = 0; i < PK__LIFELINE_READS && got > 0 && !l->is_alone; i++) {
         got = pk__lifeline_read(l);
         if (got > 0 && !pk__lifeline_take(l)) {
             got = -1;
@@ -185,6 +210,49 @@ PK__FN pk_err pk__lifeline_watch(pk__lifeline *l, pk_loop *loop, void (*on_end)(
     return rc;
 }
 
+/* ---- surviving */
+
+PK__FN bool pk__lifeline_has_host(pk__lifeline *l)
+{
+    if (!l->is_alone) {
+        pk__lifeline_on_ready(l, true, false);
+    }
+    if (!l->is_alone && l->parent && pk__lifeline_parent() != l->parent) {
+        pk__lifeline_end_of(l, PK__LIFELINE_DEAD);
+    }
+    return !l->is_alone;
+}
+
+PK__FN pk_err pk__lifeline_adopt(pk__lifeline *l, int fd, pk_error *err)
+{
+    if (PK__SYS(dup_over)(fd, l->fd) < 0) {
+        pk__fd_close(fd);
+        return pk_error_sys(err, PK_ERR_OS, errno, "cannot take another control socket");
+    }
+    pk__fd_close(fd);
+    const pk_alloc *alloc = l->lines.buf.alloc;
+    pk__control_lines_deinit(&l->lines); // half a line of the old one is nothing to the new one
+    pk__control_lines_init(&l->lines, alloc, PK__CONTROL_LINE_MAX);
+    pk_err rc = pk_watch_add(l->loop, &l->watch, true, false, err);
+    if (rc) {
+        (void)PK__SYS(shutdown)(l->fd, SHUT_RDWR); // as lost as the last one
+        return rc;
+    }
+    pk_timer_stop(l->loop, &l->timer);
+    l->parent = 0; // it is not our parent, which has gone
+    l->is_alone = false;
+    l->is_adopted = true;
+    return PK_OK;
+}
+
+PK__FN void pk__lifeline_part(pk__lifeline *l)
+{
+    static const char words[] = "{\"ending\":true}\n";
+    if (l->is_adopted && !l->is_alone) {
+        (void)PK__SYS(send)(l->fd, words, sizeof(words) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+    }
+}
+
 /* ---- the guard */
 
 static bool pk__lifeline_waits(const pk__atomic_u32 *flag, int ms)
@@ -196,15 +264,36 @@ static bool pk__lifeline_waits(const pk__atomic_u32 *flag, int ms)
     return pk__atomic_load(flag) != 0;
 }
 
+static bool pk__lifeline_is_cut(const pk__lifeline *l, int timeout_ms)
+{
+    struct pollfd set = {l->fd, 0, 0}; // wakes for nothing but the other end's closing
+    return PK__SYS(poll)(&set, 1, timeout_ms) > 0 && (set.revents & (POLLHUP | POLLERR | POLLNVAL));
+}
+
+/* Waits as long as it may be alone. True: there is another host. */
+static bool pk__lifeline_is_mended(const pk__lifeline *l)
+{
+    const struct timespec nap = {0, PK__LIFELINE_ALONE_NAP_MS * PK__MS};
+    int64_t until = pk__clock_after_ms(pk__clock_ns(), l->survive_ms);
+    while (!pk__atomic_load(&l->noticed) && !pk__atomic_load(&l->released) && pk__clock_ns() < until) {
+        (void)PK__SYS(nanosleep)(&nap);
+        if (!pk__lifeline_is_cut(l, 0)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void pk__lifeline_guard_run(void *arg)
 {
     pk__lifeline *l = (pk__lifeline *)arg;
-    struct pollfd set = {l->fd, 0, 0}; // wakes for nothing but the other end's closing
-    while (PK__SYS(poll)(&set, 1, -1) <= 0 || !(set.revents & (POLLHUP | POLLERR | POLLNVAL))) {
-        if (pk__atomic_load(&l->released)) {
-            return;
+    do {
+        while (!pk__lifeline_is_cut(l, -1)) {
+            if (pk__atomic_load(&l->released)) {
+                return;
+            }
         }
-    }
+    } while (l->survive_ms && pk__lifeline_is_mended(l));
     if (pk__atomic_load(&l->released) ||
         (pk__lifeline_waits(&l->noticed, PK__LIFELINE_NOTICE_MS) &&
          pk__lifeline_waits(&l->released, PK__LIFELINE_FINISH_MS))) {

@@ -6,6 +6,10 @@
  *     3. The guard, a thread that does nothing but wait for (1): should the loop not have noticed a second later,
  *        because a handler never returns, the guard ends the process. Only for processes whose main is ours.
  *
+ * A plugin that is to survive its host does none of that at first: it is alone then, for at most survive_ms, and goes
+ * on when another host adopts it (survive.h). The new connection takes the old one's number, so that the guard needs
+ * not be told. Only if nobody comes the host counts as dead.
+ *
  * Before the loop runs, the socket is used waiting: the first line is read with a deadline, and our two lines or
  * the error are written. Then it is watched: {"shutdown":true} is passed on, what is not understood is ignored. */
 #ifndef PK__LIFELINE_H
@@ -29,6 +33,8 @@ typedef struct pk__lifeline {
     long parent; // 0 = not watched
     void (*on_end)(void *user, pk__lifeline_end why); // the loop's thread; may come more than once
     void *user;
+    uint32_t survive_ms;            // 0 = it ends with its host. Set before it is watched
+    bool is_alone, is_adopted;      // without a host; by another one than that which started it
     pk__thread guard;
     pk__atomic_u32 noticed, released; // by the loop; the guard is not needed any more
 } pk__lifeline;
@@ -42,6 +48,11 @@ PK__FN pk_err pk__lifeline_send(pk__lifeline *l, pk_str bytes, pk_error *err);
 PK__FN pk_err pk__lifeline_watch(pk__lifeline *l, pk_loop *loop, void (*on_end)(void *user, pk__lifeline_end why),
                                  void *user, pk_error *err);
 PK__FN void pk__lifeline_guard(pk__lifeline *l); // if a thread is to be had; without a socket it does nothing
+/* Looks now, and does not wait for the loop to notice. */
+PK__FN bool pk__lifeline_has_host(pk__lifeline *l);
+/* The socket of another host, while there is none. Takes fd, also on failure. */
+PK__FN pk_err pk__lifeline_adopt(pk__lifeline *l, int fd, pk_error *err);
+PK__FN void pk__lifeline_part(pk__lifeline *l); // to a host that adopted us: this is no crash
 PK__FN void pk__lifeline_deinit(pk__lifeline *l); // closes the socket. Zeroed: does nothing
 
 #endif

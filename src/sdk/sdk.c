@@ -58,6 +58,8 @@ static void pk__sdk_begin_end(pk_sdk *p, uint32_t drain_ms)
     p->drain_until = until;
     pk__work_stop(&p->work);
     pk__door_shut(&p->door);
+    pk__survive_close(&p->survive);
+    pk__lifeline_part(&p->lifeline);
     pk_server_drain(p->server);
     p->drain.on_time = pk__sdk_on_drain;
     p->drain.user = p;
@@ -293,7 +295,11 @@ static pk_err pk__sdk_run(pk_sdk *p, pk_error *err)
         rc = pk__sdk_take_signals(p, err);
     }
     if (!rc && p->settings.profile != PK__SETTINGS_BY_HAND) {
+        p->lifeline.survive_ms = p->settings.survive_ms;
         rc = pk__lifeline_watch(&p->lifeline, p->loop, pk__sdk_on_lifeline, p, err);
+        if (!rc && p->settings.survive_ms) {
+            rc = pk__survive_open(&p->survive, p->loop, &p->settings, &p->lifeline, p->door.address, err);
+        }
         if (!rc && p->is_main) {
             pk__lifeline_guard(&p->lifeline);
         }
@@ -452,6 +458,7 @@ PK_API void pk_sdk_destroy(pk_sdk *p)
     bool forked = p->loop && pk__loop_is_forked(p->loop); // then files, signals and callbacks are the parent's
     if (forked) {
         p->door.path[0] = '\0';
+        p->survive.path[0] = '\0';
     }
     pk__atomic_store(&p->state, PK__SDK_STOPPED); // whatever still asks for the end comes too late
     pk__work_stop(&p->work);
@@ -473,6 +480,7 @@ PK_API void pk_sdk_destroy(pk_sdk *p)
         p->desc.on_close(p->desc.user);
     }
     pk__sdk_give_signals(p);
+    pk__survive_close(&p->survive);
     pk__lifeline_deinit(&p->lifeline);
     pk__stdout_restore(&p->real_stdout);
     if (p->owns_loop) {

@@ -26,6 +26,7 @@
 #include "host_client.h"
 #include "lifeline.h"
 #include "stdout.h"
+#include "survive.h"
 #include "work.h"
 
 typedef enum pk__sdk_state { PK__SDK_STARTING, PK__SDK_RUNNING, PK__SDK_DRAINING, PK__SDK_STOPPED } pk__sdk_state;
@@ -49,6 +50,7 @@ struct pk_sdk {
     void (*deinit_host)(pk__host_client *c);
     pk__work work;
     pk__lifeline lifeline;
+    pk__survive survive;
     pk__stdout real_stdout;
 #ifndef PLUGKIT_NO_PROCESS
     pk__signals signals;

@@ -161,6 +161,12 @@ PK__FN pk_err pk__settings_read_line(pk__settings *s, pk_str line, pk_error *err
     if (start.idle < 0) {
         return pk_error_set(err, PK_ERR_PROTOCOL, "cannot use an idleTimeout below zero");
     }
+    if (start.has_survive && (start.survive.ms == 0 || !pk_str_starts(start.survive.control, PK_STR("/")) ||
+                              start.survive.control.len > PK__ADDRESS_PATH_MAX)) {
+        return pk_error_set(err, PK_ERR_PROTOCOL, "cannot survive the host: it names no time, or no path that fits");
+    }
+    s->survive_ms = start.survive.ms;
+    s->control = start.survive.control;
     s->instance = pk_mem_dup(&s->mem, start.instance);
     s->token = pk_mem_dup(&s->mem, start.token);
     s->listen = start.listen;
