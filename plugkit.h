@@ -1202,7 +1202,9 @@ typedef struct pk_manager_desc {
         uint32_t start_ms, call_ms, stop_ms; // 0 = 10 s to start, 30 s a call, 5 s to stop
     } deadline;
     struct {
-        uint32_t max, window_ms, delay_ms, delay_max_ms; // 0 = 5 in 10 s, then failed; 100 ms, doubling up to 30 s
+        /* 0 = 5 crashes in 10 s, then failed; 100 ms, doubling up to 30 s, anew after window_ms of work. More than 1000
+         * are not counted: it never fails. */
+        uint32_t max, window_ms, delay_ms, delay_max_ms;
     } restart;
     struct {
         uint32_t interval_ms, misses; // 0 = ask every 10 s; 3 unanswered are too many
@@ -19667,7 +19669,7 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 19671 "plugkit.h"
+#line 19673 "plugkit.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -22249,7 +22251,7 @@ PK__FN pk_err pk__capabilities_parse(pk__plugin *p, pk_str text, pk__capabilitie
 
 
 
-enum { PK__LIFE_PROBES = 4, PK__LIFE_CRASHES = 16, PK__LIFE_TAIL = 400, PK__LIFE_PROBE_MAX = 1024 * 1024 };
+enum { PK__LIFE_PROBES = 4, PK__LIFE_CRASHES = 1000, PK__LIFE_TAIL = 400, PK__LIFE_PROBE_MAX = 1024 * 1024 };
 
 typedef struct pk__life {
     pk__registry *registry;
@@ -22289,7 +22291,8 @@ typedef struct pk__keeper {
     pk_launch *launch;        // NULL = none
     pk_timer backoff;
     uint32_t delay_ms;        // of the next backoff
-    int64_t crashes[PK__LIFE_CRASHES];
+    int64_t up_at;            // 0 = it has not been up since the last crash
+    int64_t *crashes;         // the last ones, restart.max of them; NULL = none yet, or too many to be counted
     uint32_t crash_count, serial;
     bool is_stop_asked;
     bool is_waiting;          // starting, but what it needs does not run yet
@@ -24315,7 +24318,8 @@ PK__FN void pk__keeper_up(pk__keeper *k)
     pk_timer_stop(k->life->loop, &l->timer);
     pk__registry_lock(r);
     k->plugin->starts++;
-    k->plugin->start_time = pk__clock_ns() - l->started_at;
+    k->up_at = pk__clock_ns();
+    k->plugin->start_time = k->up_at - l->started_at;
     pk__registry_unlock(r);
     (void)pk__keeper_move_instance(k, PK__INSTANCE_ON_UP, true);
     (void)pk__keeper_move(k, PK__PLUGIN_ON_UP, NULL);
@@ -24331,19 +24335,28 @@ static void pk__keeper_on_backoff(void *user)
 
 /* ---- ending */
 
-/* How many crashes there were in the window, this one included. */
+/* How many crashes there were in the window, this one included. Crashes of a time to come, after a clock has jumped
+ * back, are none. */
 static uint32_t pk__keeper_count_crash(pk__keeper *k)
 {
+    const pk_manager_desc *d = k->life->desc;
     int64_t now = pk__clock_ns();
-    int64_t window = (int64_t)k->life->desc->restart.window_ms * 1000000;
+    int64_t window = (int64_t)d->restart.window_ms * PK__MS;
     uint32_t recent = 1;
-    for (uint32_t i = 0; i < PK__MIN(k->crash_count, (uint32_t)PK__LIFE_CRASHES); i++) {
-        recent += now - k->crashes[i] < window;
-    }
-    if (recent == 1) {
+    if (k->up_at && now - k->up_at >= window) {
         k->delay_ms = 0; // it ran well for a while
     }
-    k->crashes[k->crash_count++ % PK__LIFE_CRASHES] = now;
+    k->up_at = 0;
+    if (d->restart.max <= PK__LIFE_CRASHES && !k->crashes) {
+        k->crashes = (int64_t *)pk__new(k->life->alloc, d->restart.max * sizeof(*k->crashes));
+    }
+    for (uint32_t i = 0; k->crashes && i < PK__MIN(k->crash_count, d->restart.max); i++) {
+        recent += now - k->crashes[i] >= 0 && now - k->crashes[i] < window;
+    }
+    if (k->crashes) { // without memory for them none is counted, and the delay has to do
+        k->crashes[k->crash_count % d->restart.max] = now;
+    }
+    k->crash_count++;
     return recent;
 }
 
@@ -24636,6 +24649,7 @@ PK__FN void pk__keeper_destroy(pk__keeper *k)
 {
     pk_timer_stop(k->life->loop, &k->backoff);
     k->plugin->life = NULL;
+    pk__free(k->life->alloc, k->crashes, k->life->desc->restart.max * sizeof(*k->crashes));
     pk__free(k->life->alloc, k, sizeof(*k));
 }
 
@@ -26582,7 +26596,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 }
 
 #ifdef PLUGKIT_LINES
-#line 26586 "plugkit.h"
+#line 26600 "plugkit.h"
 #endif
 
 #ifndef PLUGKIT_TEST

@@ -149,7 +149,9 @@ typedef struct pk_manager_desc {
         uint32_t start_ms, call_ms, stop_ms; // 0 = 10 s to start, 30 s a call, 5 s to stop
     } deadline;
     struct {
-        uint32_t max, window_ms, delay_ms, delay_max_ms; // 0 = 5 in 10 s, then failed; 100 ms, doubling up to 30 s
+        /* 0 = 5 crashes in 10 s, then failed; 100 ms, doubling up to 30 s, anew after window_ms of work. More than 1000
+         * are not counted: it never fails. */
+        uint32_t max, window_ms, delay_ms, delay_max_ms;
     } restart;
     struct {
         uint32_t interval_ms, misses; // 0 = ask every 10 s; 3 unanswered are too many

@@ -148,7 +148,8 @@ PK__FN void pk__keeper_up(pk__keeper *k)
     pk_timer_stop(k->life->loop, &l->timer);
     pk__registry_lock(r);
     k->plugin->starts++;
-    k->plugin->start_time = pk__clock_ns() - l->started_at;
+    k->up_at = pk__clock_ns();
+    k->plugin->start_time = k->up_at - l->started_at;
     pk__registry_unlock(r);
     (void)pk__keeper_move_instance(k, PK__INSTANCE_ON_UP, true);
     (void)pk__keeper_move(k, PK__PLUGIN_ON_UP, NULL);
@@ -164,19 +165,28 @@ static void pk__keeper_on_backoff(void *user)
 
 /* ---- ending */
 
-/* How many crashes there were in the window, this one included. */
+/* How many crashes there were in the window, this one included. Crashes of a time to come, after a clock has jumped
+ * back, are none. */
 static uint32_t pk__keeper_count_crash(pk__keeper *k)
 {
+    const pk_manager_desc *d = k->life->desc;
     int64_t now = pk__clock_ns();
-    int64_t window = (int64_t)k->life->desc->restart.window_ms * 1000000;
+    int64_t window = (int64_t)d->restart.window_ms * PK__MS;
     uint32_t recent = 1;
-    for (uint32_t i = 0; i < PK__MIN(k->crash_count, (uint32_t)PK__LIFE_CRASHES); i++) {
-        recent += now - k->crashes[i] < window;
-    }
-    if (recent == 1) {
+    if (k->up_at && now - k->up_at >= window) {
         k->delay_ms = 0; // it ran well for a while
     }
-    k->crashes[k->crash_count++ % PK__LIFE_CRASHES] = now;
+    k->up_at = 0;
+    if (d->restart.max <= PK__LIFE_CRASHES && !k->crashes) {
+        k->crashes = (int64_t *)pk__new(k->life->alloc, d->restart.max * sizeof(*k->crashes));
+    }
+    for (uint32_t i = 0; k->crashes && i < PK__MIN(k->crash_count, d->restart.max); i++) {
+        recent += now - k->crashes[i] >= 0 && now - k->crashes[i] < window;
+    }
+    if (k->crashes) { // without memory for them none is counted, and the delay has to do
+        k->crashes[k->crash_count % d->restart.max] = now;
+    }
+    k->crash_count++;
     return recent;
 }
 
@@ -469,5 +479,6 @@ PK__FN void pk__keeper_destroy(pk__keeper *k)
 {
     pk_timer_stop(k->life->loop, &k->backoff);
     k->plugin->life = NULL;
+    pk__free(k->life->alloc, k->crashes, k->life->desc->restart.max * sizeof(*k->crashes));
     pk__free(k->life->alloc, k, sizeof(*k));
 }

@@ -24,7 +24,7 @@
 #include "output.h"
 #include "states.h"
 
-enum { PK__LIFE_PROBES = 4, PK__LIFE_CRASHES = 16, PK__LIFE_TAIL = 400, PK__LIFE_PROBE_MAX = 1024 * 1024 };
+enum { PK__LIFE_PROBES = 4, PK__LIFE_CRASHES = 1000, PK__LIFE_TAIL = 400, PK__LIFE_PROBE_MAX = 1024 * 1024 };
 
 typedef struct pk__life {
     pk__registry *registry;
@@ -64,7 +64,8 @@ typedef struct pk__keeper {
     pk_launch *launch;        // NULL = none
     pk_timer backoff;
     uint32_t delay_ms;        // of the next backoff
-    int64_t crashes[PK__LIFE_CRASHES];
+    int64_t up_at;            // 0 = it has not been up since the last crash
+    int64_t *crashes;         // the last ones, restart.max of them; NULL = none yet, or too many to be counted
     uint32_t crash_count, serial;
     bool is_stop_asked;
     bool is_waiting;          // starting, but what it needs does not run yet
