@@ -68,7 +68,7 @@
  * it can do. A plugin is started by the first call that needs it (or at once: .eager), started again with growing
  * delays when it crashes, and given up after five crashes in ten seconds. It may end when it has been idle for long;
  * the next call starts it again. pk_manager_stop lets running calls finish. Plugins end with their host, however it
- * ends.
+ * ends; those that are made without the SDK do if they heed the end of descriptor 3.
  *
  * OWNERSHIP. Arguments are borrowed for the duration of the call. A pk_str is a view; the comment above a function says
  * until when. What has `create` or `dup` in its name is yours to free. Freeing NULL or a zeroed object does nothing.
@@ -671,7 +671,8 @@ typedef struct pk_call_desc {
     const char *method;   // "process"
     const char *version;  // the least version of the contract that will do; NULL = any
     const char *plugin;   // this plugin and no other; NULL = whoever provides the service
-    const char *http;     // "POST /process": for methods that no known contract names
+    const char *http;     // "POST /process": for methods that neither a contract nor the plugin's capabilities name. It
+                          // is needed rarely: a name alone is sent as "POST /name"
     pk_ctx ctx;
     pk_body body;         // readers and descriptors are used until the outcome, bytes are copied by pk_caller_start
     uint64_t max_reply;   // bytes of answer accepted; 0 = 8 MiB. With on_chunk there is no limit
@@ -19669,7 +19670,7 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 19673 "plugkit.h"
+#line 19674 "plugkit.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -26596,7 +26597,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 }
 
 #ifdef PLUGKIT_LINES
-#line 26600 "plugkit.h"
+#line 26601 "plugkit.h"
 #endif
 
 #ifndef PLUGKIT_TEST

@@ -667,7 +667,8 @@ typedef struct pk_call_desc {
     const char *method;   // "process"
     const char *version;  // the least version of the contract that will do; NULL = any
     const char *plugin;   // this plugin and no other; NULL = whoever provides the service
-    const char *http;     // "POST /process": for methods that no known contract names
+    const char *http;     // "POST /process": for methods that neither a contract nor the plugin's capabilities name. It
+                          // is needed rarely: a name alone is sent as "POST /name"
     pk_ctx ctx;
     pk_body body;         // readers and descriptors are used until the outcome, bytes are copied by pk_caller_start
     uint64_t max_reply;   // bytes of answer accepted; 0 = 8 MiB. With on_chunk there is no limit
@@ -19502,7 +19503,7 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 19506 "plugkit_sdk.h"
+#line 19507 "plugkit_sdk.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -22554,7 +22555,7 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 22558 "plugkit_sdk.h"
+#line 22559 "plugkit_sdk.h"
 #endif
 
 #ifndef PLUGKIT_TEST

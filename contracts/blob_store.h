@@ -13,10 +13,14 @@
  *     rc = store.retrieve(&store, NULL, &request, &blob, &err);    // blob.body.bytes
  *     pk_mem_free(&blob.mem);
  *
- * A typed call brings the whole blob into blob.body.bytes. To take it piece by piece, however large it is, make the
- * same call one level below (call.h), with `.on_chunk`:
+ * A typed call brings the whole blob into blob.body.bytes, and takes 8 MiB at most: more is PK_ERR_LIMIT. (An upload
+ * has no such limit: the file goes out as it is read.) For larger blobs make the same call one level below (call.h), in
+ * memory with `.max_reply`, or piece by piece and without any limit with `.on_chunk`:
  *
  *     pk_call_desc call = {.contract = "blobStore", .method = "retrieve", .on_chunk = write_to_file, ...};
+ *
+ * A store that is compiled in is called directly: then the blob is what its handler made (here a descriptor), of any
+ * size.
  *
  * store      keeps the request's body under a key of its own choice. The handler reads the body as it arrives
  *            (PK_UPLOAD): body.read until *got is 0. Whatever was kept is complete, or the call has failed.

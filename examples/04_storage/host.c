@@ -81,8 +81,7 @@ static pk_err retrieve_file(pk_caller *caller, const char *key, const char *path
     pk_err rc = pk_json_encode(&body, &pk_type_retrieve_request, &request, err);
     if (!rc) {
         pk_call_desc call = {.contract = "blobStore", .type = "directory", .method = "retrieve",
-                             .http = "POST /retrieve", .body = {.bytes = pk_buf_str(&body)},
-                             .on_chunk = write_chunk, .user = file};
+                             .body = {.bytes = pk_buf_str(&body)}, .on_chunk = write_chunk, .user = file};
         rc = pk_caller_call(caller, &call, &reply, err);
     }
     if (fclose(file) && !rc) {

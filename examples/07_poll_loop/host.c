@@ -77,8 +77,7 @@ static void ask(program *p, pk_str path)
     }
     if (!rc) {
         pk_call_desc desc = {.contract = "dataProcessor", .type = "crc32", .method = "process",
-                             .http = "POST /process", .body = {.bytes = pk_buf_str(&body)}, .on_reply = on_reply,
-                             .user = q};
+                             .body = {.bytes = pk_buf_str(&body)}, .on_reply = on_reply, .user = q};
         rc = pk_caller_start(p->caller, &desc, NULL, &err);
     }
     if (rc) {

@@ -24,7 +24,7 @@ static pk_err run_filter(pk_caller *caller, const char *type, const char *path, 
         }
         return rc;
     }
-    pk_call_desc call = {.contract = "filter", .type = type, .method = "run", .http = "POST /run",
+    pk_call_desc call = {.contract = "filter", .type = type, .method = "run",
                          .body = {.has_fd = true, .fd = fd, .size = (uint64_t)size,
                                   .content_type = PK_STR("application/octet-stream")},
                          .on_chunk = write_out};

@@ -67,7 +67,8 @@ typedef struct pk_call_desc {
     const char *method;   // "process"
     const char *version;  // the least version of the contract that will do; NULL = any
     const char *plugin;   // this plugin and no other; NULL = whoever provides the service
-    const char *http;     // "POST /process": for methods that no known contract names
+    const char *http;     // "POST /process": for methods that neither a contract nor the plugin's capabilities name. It
+                          // is needed rarely: a name alone is sent as "POST /name"
     pk_ctx ctx;
     pk_body body;         // readers and descriptors are used until the outcome, bytes are copied by pk_caller_start
     uint64_t max_reply;   // bytes of answer accepted; 0 = 8 MiB. With on_chunk there is no limit
