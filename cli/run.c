@@ -78,7 +78,7 @@ static void run_one(run_state *r, const char *id, pk_err (*act)(pk_manager *, pk
     pk_error err = {0};
     pk_plugin p = pk_manager_find(r->s.manager, id ? id : "");
     if (!p.id) {
-        (void)target_missing(&r->s, id ? id : "");
+        (void)target_no_plugin(&r->s, id ? id : "");
     } else if (act(r->s.manager, p, &err)) {
         (void)session_report(&r->s, &err);
     }

@@ -147,7 +147,8 @@ static term_style run_style(const pk_event *event)
 static void run_text_event(run_printer *p, const pk_event *event, const pk_plugin_info *info, pk_mem *mem)
 {
     bool known = strcmp(event->from, "probing") == 0 && strcmp(event->to, "stopped") == 0;
-    bool noise = strcmp(event->to, "found") == 0 || strcmp(event->to, "probing") == 0;
+    bool noise = strcmp(event->to, "found") == 0 || strcmp(event->to, "probing") == 0 ||
+                 (strcmp(event->name, "plugin.unloaded") == 0 && session_is_ending(p->session)); // of course
     const char *dot = strchr(event->name, '.');
     if (noise && !p->args->verbose) {
         return;

@@ -151,6 +151,14 @@ bool session_is_interrupted(session *s)
     return interrupted;
 }
 
+bool session_is_ending(session *s)
+{
+    pthread_mutex_lock(&s->lock);
+    bool ending = s->interrupted || s->leaving;
+    pthread_mutex_unlock(&s->lock);
+    return ending;
+}
+
 int session_fd(const session *s)
 {
     return s->wake[0];

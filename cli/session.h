@@ -42,6 +42,7 @@ typedef struct session {
 int session_open(session *s, const args *a, const char *directory);
 int session_close(session *s, int status); // stops everything; gives the command's status, or that of an interrupt
 bool session_is_interrupted(session *s);
+bool session_is_ending(session *s); // interrupted, or being closed: everything stops
 int session_fd(const session *s); // readable once the session was interrupted or woken; for poll
 void session_wake(session *s);    // any thread
 void session_rest(session *s);    // forgets that it was woken

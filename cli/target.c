@@ -40,30 +40,44 @@ static void target_list(char list[TARGET_LIST], pk_str word)
     (void)snprintf(list + len, TARGET_LIST - len, "%s%" PK_FMT, len ? ", " : "", PK_ARG(fits ? word : PK_STR("...")));
 }
 
-int target_missing(session *s, const char *name)
+static int target_none(session *s, const char *name, bool or_type)
 {
     args_near n = {name, NULL, 0};
     char all[TARGET_LIST] = "";
-    const char *path = strstr(name, " /");
-    if (path && path > name) {
-        return session_complain(s->args, EXIT_USAGE, "which plugin or type is to be asked '%s'? name it before", name);
-    }
+    const char *what = or_type ? "plugin or type" : "plugin";
     for (size_t i = 0; i < s->count; i++) {
         const pk_plugin_info *p = &s->plugins[i];
         if (!info_is_skipped(p)) {
             args_near_try(&n, p->id.ptr); // a NUL follows: it was copied by pk_manager_list
+            if (!or_type) {
+                target_list(all, p->id);
+            }
         }
-        for (size_t k = 0; k < p->service_count; k++) {
+        for (size_t k = 0; or_type && k < p->service_count; k++) {
             args_near_try(&n, p->services[k].type.ptr);
             target_list(all, p->services[k].type);
         }
     }
     if (n.best) {
-        return session_complain(s->args, EXIT_NOTHING, "there is no plugin or type '%s' in '%s': did you mean '%s'?",
-                                name, s->directory, n.best);
+        return session_complain(s->args, EXIT_NOTHING, "there is no %s '%s' in '%s': did you mean '%s'?", what, name,
+                                s->directory, n.best);
     }
-    return session_complain(s->args, EXIT_NOTHING, "there is no plugin or type '%s' in '%s'%s%s", name, s->directory,
+    return session_complain(s->args, EXIT_NOTHING, "there is no %s '%s' in '%s'%s%s", what, name, s->directory,
                             all[0] ? ": there is " : "", all);
+}
+
+int target_missing(session *s, const char *name)
+{
+    const char *path = strstr(name, " /");
+    if (path && path > name) {
+        return session_complain(s->args, EXIT_USAGE, "which plugin or type is to be asked '%s'? name it before", name);
+    }
+    return target_none(s, name, true);
+}
+
+int target_no_plugin(session *s, const char *id)
+{
+    return target_none(s, id, false);
 }
 
 typedef struct target_search {

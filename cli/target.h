@@ -15,6 +15,7 @@ typedef struct target {
 int target_find(session *s, const char *name, const char *contract, const char *method, target *out);
 const pk_plugin_info *target_plugin(const session *s, const char *id); // NULL = none
 int target_ask_method(session *s, const char *name, const char *contract); // none was named: says which there are
-int target_missing(session *s, const char *name); // "there is no plugin or type ..": says so, and what is near
+int target_missing(session *s, const char *name); // "there is no plugin or type ..": says so, and what there is
+int target_no_plugin(session *s, const char *id); // "there is no plugin ..": where a type will not do
 
 #endif

@@ -619,7 +619,7 @@ def test_run_tells_what_happens_until_it_is_interrupted(plugkit, plugins):
     events = [event for event in events_of(run) if event["kind"] == "event"]
     names = [event["event"] for event in events if event["plugin"] == "hello"]
     assert names == ["plugin.found", "plugin.probing", "plugin.stopped", "plugin.starting", "plugin.ready",
-                     "plugin.stopping", "plugin.stopped"]
+                     "plugin.stopping", "plugin.stopped", "plugin.unloaded"]
     assert events[-1]["event"] == "manager.stopped"
     (ready,) = [event for event in events if event["event"] == "plugin.ready" and event["plugin"] == "hello"]
     assert ready["pid"] > 0 and ready["startMs"] > 0
@@ -633,6 +633,7 @@ def test_run_ends_on_other_signals_as_well(plugkit, plugins, number):
     run.signal(number)
 
     assert run.wait() == GOOD and run.stdout.rstrip().endswith("everything")
+    assert "unloaded" not in run.stdout
 
 
 def test_run_shows_what_plugins_print(plugkit, plugins):
