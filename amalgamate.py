@@ -169,10 +169,15 @@ HOST = """
     host/life/keeper.c
     host/life/health.c
     host/life/life.c
+    host/admin/admin.h
+    host/admin/show.c
+    host/admin/happenings.c
+    host/admin/admin.c
     host/manager/manager.h
     host/manager/desc.c
     host/manager/config.c
     host/manager/offers.c
+    host/manager/serving.c
     host/manager/plugins.c
     host/manager/manager.c
 """.split()

@@ -1177,6 +1177,7 @@ typedef struct pk_plugin_info {
     uint32_t starts, in_flight;
     uint64_t calls, failures, bytes_in, bytes_out;
     pk_ns start_time;         // from launch to ready, last start
+    pk_ns up_time;            // since it became ready; 0 = it cannot be called now
     const pk_service_info *services;
     size_t service_count;
     pk_json capabilities;     // as the plugin printed them
@@ -1241,6 +1242,14 @@ PK_API void pk_manager_destroy(pk_manager *m);
 PK_API pk_loop *pk_manager_loop(pk_manager *m);
 PK_API pk_caller *pk_manager_caller(pk_manager *m);      // as long as the manager
 PK_API const char *pk_manager_runtime_dir(const pk_manager *m);
+#if !defined(PLUGKIT_NO_NET) && !defined(PLUGKIT_NO_FILES)
+/* Opens the host's own door, for `plugkit top`, `stop`, `events` and whoever else has this user's rights: HTTP on
+ * control.sock in the runtime directory, with the token in control.token beside it (docs/control.md). It is open until
+ * everything has stopped. POST /stop there is pk_manager_stop_begin: the program sees "manager.stopped", and ends or
+ * not. Once; before or after pk_manager_start. Linked only into programs that call it.
+ * Errors: PK_ERR_MISUSE (twice), BAD_ENDPOINT (the path is too long), PK_ERR_OS, PK_ERR_STOPPED, PK_ERR_NO_MEMORY. */
+PK_API pk_err pk_manager_serve(pk_manager *m, pk_error *err);
+#endif
 /* With PLUGKIT_NO_NET: lets the manager call remote plugins by HTTP over a transport of yours. Without the call none of
  * it is linked. In other builds it is done already. Before pk_manager_start. */
 PK_API void pk_manager_add_http(pk_manager *m);
@@ -1292,6 +1301,7 @@ PK_API void pk_manager_unlisten(pk_manager *m, pk_listener *listener);
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 /* == base/features.h == */
 /* features.h - stops with a sentence, instead of a page of unknown functions, if a system header came too early. */
@@ -2958,6 +2968,8 @@ PK_UNUSED static pk__sys_table pk__sys = {PK__SYS_LIST(PK__SYS_ENTRY)};
 PK__FN int64_t pk__clock_ns(void);      // monotonic; never 0
 #ifndef PLUGKIT_CLOCK_NS
 PK__FN int64_t pk__clock_unix_ms(void); // since 1970, for people and for logs
+#define PK__CLOCK_TEXT 64
+PK__FN const char *pk__clock_text(char out[PK__CLOCK_TEXT]); // now: "2026-03-01T12:00:00.125Z"
 #endif
 /* How long poll and its kind may wait for an absolute time: milliseconds, rounded up, at least 0; -1 for
  * PK_FOREVER. 0 while the clock is faked. */
@@ -3020,7 +3032,8 @@ typedef struct pk__mutex {
 } pk__mutex;
 typedef struct pk__cond {
     pthread_cond_t os;
-    bool made; // false: the system had none to give, and waiting looks every millisecond
+    bool made;  // false: the system had none to give, and waiting looks every millisecond
+    pid_t maker;
 } pk__cond;
 typedef struct pk__thread {
     pthread_t os;
@@ -3993,6 +4006,10 @@ PK__FN bool pk__sys_fails(const char *name, uint32_t *count, int number)
 #endif
 
 
+
+
+
+
 #ifdef PLUGKIT_TEST
 static int64_t pk__clock_faked_ns; // 0 = the real one; tests run where 64 bits are atomic
 
@@ -4045,6 +4062,18 @@ PK__FN int64_t pk__clock_unix_ms(void)
     struct timespec t = {0, 0};
     (void)PK__SYS(clock_gettime)(CLOCK_REALTIME, &t);
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / PK__MS;
+}
+
+PK__FN const char *pk__clock_text(char out[PK__CLOCK_TEXT])
+{
+    struct tm parts;
+    int64_t ms = pk__clock_unix_ms();
+    time_t seconds = (time_t)(ms / 1000);
+    memset(&parts, 0, sizeof(parts));
+    (void)gmtime_r(&seconds, &parts);
+    size_t len = strftime(out, PK__CLOCK_TEXT, "%Y-%m-%dT%H:%M:%S", &parts);
+    (void)snprintf(out + len, PK__CLOCK_TEXT - len, ".%03dZ", (int)(ms % 1000));
+    return out;
 }
 #endif
 
@@ -4261,14 +4290,15 @@ PK__FN void pk__cond_init(pk__cond *c)
 {
     memset(c, 0, sizeof(*c));
     c->made = pk__cond_make(c);
+    c->maker = getpid();
 }
 
 PK__FN void pk__cond_deinit(pk__cond *c)
 {
-    if (c->made) {
+    if (c->made && c->maker == getpid()) { // in a forked child the system would wait for those who wait
         pthread_cond_destroy(&c->os);
-        c->made = false;
     }
+    c->made = false;
 }
 
 PK__FN void pk__cond_signal(pk__cond *c)
@@ -19670,7 +19700,7 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 19674 "plugkit.h"
+#line 19704 "plugkit.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -19896,6 +19926,9 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #endif
 #define PK__MS ((int64_t)1000000) // nanoseconds in a millisecond
 #define PK__SECOND ((int64_t)1000000000)
+#ifndef PLUGKIT_CLOCK_NS
+#define PK__CLOCK_TEXT 64
+#endif
 #define PK__TOKEN_LEN 64 // 256 bits in hexadecimal
 #ifndef PLUGKIT_NO_THREADS
 #else
@@ -20133,6 +20166,7 @@ struct pk__plugin {
     uint32_t starts;
     uint64_t calls, failed_calls, bytes_in, bytes_out;
     pk_ns start_time;
+    int64_t ready_at;           // of the last start, by pk__clock_ns
     void *life;                 // life's own record
     pk__node node;              // in registry->plugins
 };
@@ -24320,6 +24354,7 @@ PK__FN void pk__keeper_up(pk__keeper *k)
     pk__registry_lock(r);
     k->plugin->starts++;
     k->up_at = pk__clock_ns();
+    k->plugin->ready_at = k->up_at;
     k->plugin->start_time = k->up_at - l->started_at;
     pk__registry_unlock(r);
     (void)pk__keeper_move_instance(k, PK__INSTANCE_ON_UP, true);
@@ -25198,6 +25233,672 @@ PK__FN void pk__life_deinit(pk__life *life)
     memset(life, 0, sizeof(*life));
 }
 
+/* == host/admin/admin.h == */
+/* admin.h - the host's own door: what `plugkit top`, `stop`, `events` and the like talk to.
+ *
+ * An HTTP server on RUNTIME_DIR/control.sock, for processes of this user (and root) that can read control.token beside
+ * it. It knows nothing that the public functions of the manager do not tell, and does nothing that they do not do:
+ *
+ *     GET  /plugins, /plugins/ID           how they are                                     show.c
+ *     POST /plugins/ID/start, stop, ..     one of them; answered when it is done            admin.c
+ *     POST /stop                           begins to stop the host; answered at once
+ *     GET  /events                         what has happened; with follow=1 what happens    happenings.c
+ *     GET  /healthz
+ *
+ * What may wait (start, stop ..) runs on a worker's thread, everything else on the loop's, and is done in microseconds.
+ * Who follows events has a queue of its own with a limit: what finds no room there is counted, and the count is told
+ * where the lines are missing. So a reader that does not read costs its queue, and nobody waits for it.
+ *
+ * It lives from pk_manager_serve to the end of the manager, and hears of "manager.stopped" like everybody else: then it
+ * tells its readers, takes no more connections, and removes its socket. */
+#ifdef PLUGKIT_LINES
+#line 17 "src/host/admin/admin.h"
+#endif
+
+
+typedef struct pk__admin pk__admin;
+
+#if !defined(PLUGKIT_NO_NET) && !defined(PLUGKIT_NO_FILES)
+
+
+
+enum {
+    PK__ADMIN_PAST = 64 * 1024,   // bytes of events that are kept
+    PK__ADMIN_QUEUE = 192 * 1024, // of one reader: the past and more
+    PK__ADMIN_WORKERS = 2,
+    PK__ADMIN_CONNECTIONS = 32
+};
+
+typedef struct pk__admin_reader { // of events: one request
+    pk__admin *admin;
+    pk__node node;
+    pk_ctx *ctx;
+    pk_buf lines;     // that were not sent yet
+    uint64_t dropped; // behind them
+    bool follows;
+} pk__admin_reader;
+
+struct pk__admin {
+    pk_manager *manager;
+    const pk_alloc *alloc;
+    pk_server *server;
+    const char *socket; // its path
+    pk_mem mem;
+    pk_listener listener;
+    bool listens, is_over;
+    int64_t began;
+    /* The loop's thread only: */
+    pk_buf past, line; // line: scratch
+    pk__node readers;
+};
+
+/* Any thread for which the loop stands still; *out is the caller's to close. */
+PK__FN pk_err pk__admin_open(pk__admin **out, pk_manager *m, const pk_alloc *alloc, pk_error *err);
+PK__FN void pk__admin_close(pk__admin *a, bool is_child);
+
+PK__FN void pk__admin_shut(pk__admin *a); // nobody comes in any more
+
+/* show.c */
+PK__FN void pk__admin_put_plugin(pk_json_writer *w, const pk_plugin_info *p, bool whole);
+PK__FN void pk__admin_put_event(pk_json_writer *w, const pk_event *e, const pk_plugin_info *p);
+PK__FN void pk__admin_put_dropped(pk_json_writer *w, uint64_t count);
+
+/* happenings.c */
+PK__FN pk_err pk__admin_events(void *admin, const pk_request *q, pk_response *a, pk_error *err);
+PK__FN void pk__admin_on_event(void *admin, const pk_event *event);
+
+#endif
+
+
+/* == host/admin/show.c == */
+/* show.c - plugins and events as JSON, in the words of `plugkit list --json` and `plugkit run --json`. */
+#ifdef PLUGKIT_LINES
+#line 1 "src/host/admin/show.c"
+#endif
+
+#if !defined(PLUGKIT_NO_NET) && !defined(PLUGKIT_NO_FILES)
+
+
+static void pk__admin_put_str(pk_json_writer *w, const char *key, pk_str value)
+{
+    pk_json_put_key(w, key);
+    if (value.len > 0) {
+        pk_json_put_str(w, value);
+    } else {
+        pk_json_put_null(w);
+    }
+}
+
+static void pk__admin_put_uint(pk_json_writer *w, const char *key, uint64_t value)
+{
+    pk_json_put_key(w, key);
+    pk_json_put_uint(w, value);
+}
+
+static void pk__admin_put_ms(pk_json_writer *w, const char *key, pk_ns ns, bool known)
+{
+    pk_json_put_key(w, key);
+    if (known) {
+        pk_json_put_double(w, (double)(ns / 1000) / 1000.0);
+    } else {
+        pk_json_put_null(w);
+    }
+}
+
+static void pk__admin_put_pid(pk_json_writer *w, int64_t pid)
+{
+    pk_json_put_key(w, "pid");
+    if (pid > 0) {
+        pk_json_put_int(w, pid);
+    } else {
+        pk_json_put_null(w);
+    }
+}
+
+static void pk__admin_put_error(pk_json_writer *w, const pk_error *e)
+{
+    pk_json_put_key(w, "reason");
+    if (!e || e->code == PK_OK) {
+        pk_json_put_null(w);
+        return;
+    }
+    pk_json_put_object(w);
+    pk__admin_put_str(w, "code", pk_str_from(pk_err_id(e->code)));
+    pk__admin_put_str(w, "name", pk_str_from(pk_err_name(e->code)));
+    pk__admin_put_str(w, "kind", pk_str_from(pk_kind_name(pk_err_kind(e->code))));
+    pk__admin_put_str(w, "message", pk_str_from(e->msg));
+    pk_json_put_end(w);
+}
+
+static void pk__admin_put_services(pk_json_writer *w, const pk_plugin_info *p)
+{
+    pk_json_put_key(w, "services");
+    pk_json_put_array(w);
+    for (size_t i = 0; i < p->service_count; i++) {
+        pk_json_put_object(w);
+        pk__admin_put_str(w, "contract", p->services[i].contract);
+        pk__admin_put_str(w, "type", p->services[i].type);
+        pk__admin_put_str(w, "version", p->services[i].version);
+        pk_json_put_end(w);
+    }
+    pk_json_put_end(w);
+}
+
+PK__FN void pk__admin_put_plugin(pk_json_writer *w, const pk_plugin_info *p, bool whole)
+{
+    pk_json_put_object(w);
+    pk__admin_put_str(w, "id", p->id);
+    pk__admin_put_str(w, "path", p->path);
+    pk__admin_put_str(w, "status", p->status);
+    pk__admin_put_error(w, &p->why);
+    pk__admin_put_str(w, "version", p->version);
+    pk__admin_put_services(w, p);
+    pk__admin_put_str(w, "dialect", p->dialect);
+    pk__admin_put_str(w, "address", p->address);
+    pk__admin_put_pid(w, p->pid);
+    pk__admin_put_uint(w, "starts", p->starts);
+    pk__admin_put_ms(w, "startMs", p->start_time, p->starts > 0);
+    pk__admin_put_ms(w, "upMs", p->up_time, p->up_time > 0);
+    pk__admin_put_uint(w, "calls", p->calls);
+    pk__admin_put_uint(w, "failures", p->failures);
+    pk__admin_put_uint(w, "inFlight", p->in_flight);
+    pk__admin_put_uint(w, "bytesIn", p->bytes_in);
+    pk__admin_put_uint(w, "bytesOut", p->bytes_out);
+    if (whole) {
+        pk_json_put_key(w, "capabilities");
+        pk_json_put_raw(w, p->capabilities);
+    }
+    pk_json_put_end(w);
+}
+
+static void pk__admin_begin_line(pk_json_writer *w, const char *kind)
+{
+    char now[PK__CLOCK_TEXT];
+    pk_json_put_object(w);
+    pk__admin_put_str(w, "time", pk_str_from(pk__clock_text(now)));
+    pk__admin_put_str(w, "kind", pk_str_from(kind));
+}
+
+PK__FN void pk__admin_put_event(pk_json_writer *w, const pk_event *e, const pk_plugin_info *p)
+{
+    pk__admin_begin_line(w, "event");
+    pk__admin_put_str(w, "event", pk_str_from(e->name));
+    pk__admin_put_str(w, "plugin", pk_str_from(e->id));
+    pk__admin_put_str(w, "from", pk_str_from(e->from));
+    pk__admin_put_str(w, "to", pk_str_from(e->to));
+    if (p->pid > 0) {
+        pk__admin_put_pid(w, p->pid);
+        pk__admin_put_ms(w, "startMs", p->start_time, p->starts > 0);
+    }
+    pk__admin_put_error(w, e->why);
+    pk_json_put_end(w);
+}
+
+PK__FN void pk__admin_put_dropped(pk_json_writer *w, uint64_t count)
+{
+    pk__admin_begin_line(w, "dropped");
+    pk__admin_put_uint(w, "count", count);
+    pk_json_put_end(w);
+}
+
+#endif
+
+/* == host/admin/happenings.c == */
+/* happenings.c - GET /events: a line of JSON for each, first what is remembered, then (follow=1) what comes.
+ *
+ * `last=N` leaves all but N of the remembered ones out. Each reader has a queue; see admin.h for what happens when it
+ * is full. Everything here runs on the loop's thread. */
+#ifdef PLUGKIT_LINES
+#line 4 "src/host/admin/happenings.c"
+#endif
+
+#if !defined(PLUGKIT_NO_NET) && !defined(PLUGKIT_NO_FILES)
+
+
+
+
+
+#include <string.h>
+
+enum { PK__ADMIN_DROPPED_LINE = 128 }; // room that such a line always finds enough
+
+/* A line goes in whole or not at all. */
+static bool pk__admin_add(pk_buf *to, pk_str line)
+{
+    bool fits = pk_buf_reserve(to, line.len) && pk_buf_add(to, line);
+    to->failed = 0; // for want of memory this one is lost, and no other
+    return fits;
+}
+
+static void pk__admin_tell_dropped(pk__admin_reader *r)
+{
+    pk_json_writer w;
+    pk_buf *line = &r->admin->line;
+    pk_buf_clear(line);
+    pk_json_write(&w, line);
+    pk__admin_put_dropped(&w, r->dropped);
+    bool known = pk_json_finish(&w, NULL) == PK_OK && pk_buf_add_char(line, '\n');
+    if (known && pk__admin_add(&r->lines, pk_buf_str(line))) {
+        r->dropped = 0;
+    }
+}
+
+/* ---- a request */
+
+static pk_err pk__admin_read(void *user, void *buf, size_t cap, size_t *got, pk_error *err)
+{
+    pk__admin_reader *r = (pk__admin_reader *)user;
+    (void)err;
+    if (r->lines.len == 0 && r->dropped > 0) {
+        pk__admin_tell_dropped(r);
+    }
+    *got = PK__MIN(cap, r->lines.len);
+    if (*got > 0) {
+        memcpy(buf, r->lines.ptr, *got);
+        pk_buf_drop(&r->lines, *got);
+    }
+    return *got > 0 || !r->follows || r->admin->is_over ? PK_OK : PK_ERR_BUSY;
+}
+
+static void pk__admin_read_done(void *user)
+{
+    pk__admin_reader *r = (pk__admin_reader *)user;
+    pk__list_remove(&r->node);
+    pk_buf_free(&r->lines);
+    pk__free(r->admin->alloc, r, sizeof(*r));
+}
+
+/* The last `count` lines of the past. */
+static pk_str pk__admin_last(const pk__admin *a, uint64_t count)
+{
+    pk_str past = pk_buf_str(&a->past);
+    size_t at = past.len;
+    for (uint64_t lines = 0; at > 0; at--) {
+        lines += past.ptr[at - 1] == '\n';
+        if (lines > count) {
+            break;
+        }
+    }
+    pk_str last = {past.ptr + at, past.len - at};
+    return last;
+}
+
+static pk_err pk__admin_query(pk_str query, bool *follows, uint64_t *last, pk_error *err)
+{
+    pk_str name, value;
+    while (pk__url_query_next(&query, &name, &value)) {
+        if (pk_str_is(name, "follow")) {
+            *follows = !pk_str_is(value, "0");
+        } else if (pk_str_is(name, "last") && !pk__number_to_uint(value, last)) {
+            return pk_error_set(err, PK_ERR_PARSE, "cannot read 'last': it takes a number of events");
+        }
+    }
+    return PK_OK;
+}
+
+PK__FN pk_err pk__admin_events(void *user, const pk_request *q, pk_response *answer, pk_error *err)
+{
+    pk__admin *a = (pk__admin *)user;
+    uint64_t last = UINT64_MAX;
+    bool follows = false;
+    pk_err rc = pk__admin_query(q->query, &follows, &last, err);
+    if (rc) {
+        return rc;
+    }
+    pk__admin_reader *r = (pk__admin_reader *)pk__new(a->alloc, sizeof(*r));
+    if (!r) {
+        return pk__error_memory(err, "tell the events");
+    }
+    r->admin = a;
+    r->ctx = q->ctx;
+    r->follows = follows;
+    pk_buf_init(&r->lines, a->alloc, PK__ADMIN_QUEUE);
+    pk__list_push(&a->readers, &r->node);
+    pk_str past = pk__admin_last(a, last);
+    if (past.len > 0 && !pk__admin_add(&r->lines, past)) {
+        pk__admin_read_done(r);
+        return pk__error_memory(err, "tell the events");
+    }
+    answer->body.read = pk__admin_read;
+    answer->body.user = r;
+    answer->body.content_type = PK_STR("application/x-ndjson");
+    answer->done = pk__admin_read_done;
+    answer->user = r;
+    return PK_OK;
+}
+
+/* ---- an event */
+
+static void pk__admin_remember(pk__admin *a, pk_str line)
+{
+    while (a->past.len > 0 && a->past.len + line.len > PK__ADMIN_PAST) {
+        const char *end = (const char *)memchr(a->past.ptr, '\n', a->past.len);
+        pk_buf_drop(&a->past, end ? (size_t)(end + 1 - a->past.ptr) : a->past.len);
+    }
+    (void)pk__admin_add(&a->past, line);
+}
+
+static void pk__admin_tell(pk__admin_reader *r, pk_str line)
+{
+    if (r->lines.len + PK__ADMIN_DROPPED_LINE + line.len > PK__ADMIN_QUEUE || r->dropped > 0) {
+        r->dropped++; // until it has read what there is
+    } else if (!pk__admin_add(&r->lines, line)) {
+        r->dropped++;
+    }
+}
+
+/* Sends what the peers take. One that has gone is freed on the way, and only that one: the rest is asked anew. */
+static void pk__admin_push(pk__admin *a)
+{
+    pk__node told;
+    pk__list_init(&told);
+    for (pk__node *n; (n = pk__list_pop(&a->readers)) != NULL;) {
+        pk__list_push(&told, n);
+        pk__serve_more(PK__OF(n, pk__admin_reader, node)->ctx);
+    }
+    for (pk__node *n; (n = pk__list_pop(&told)) != NULL;) {
+        pk__list_push(&a->readers, n);
+    }
+}
+
+PK__FN void pk__admin_on_event(void *user, const pk_event *event)
+{
+    pk__admin *a = (pk__admin *)user;
+    pk_json_writer w;
+    pk_plugin_info info;
+    pk_mem mem;
+    memset(&info, 0, sizeof(info));
+    memset(&mem, 0, sizeof(mem));
+    mem.alloc = a->alloc;
+    if (event->plugin.id) {
+        (void)pk_plugin_get(a->manager, event->plugin, &mem, &info, NULL);
+    }
+    pk_buf_clear(&a->line);
+    pk_json_write(&w, &a->line);
+    pk__admin_put_event(&w, event, &info);
+    bool known = pk_json_finish(&w, NULL) == PK_OK && pk_buf_add_char(&a->line, '\n');
+    pk_mem_free(&mem);
+    pk_str line = pk_buf_str(&a->line);
+    if (known) {
+        pk__admin_remember(a, line);
+    }
+    for (pk__node *n = a->readers.next; n != &a->readers; n = n->next) {
+        pk__admin_reader *r = PK__OF(n, pk__admin_reader, node);
+        if (r->follows && known) {
+            pk__admin_tell(r, line);
+        } else if (r->follows) {
+            r->dropped++;
+        }
+    }
+    a->is_over = a->is_over || strcmp(event->name, "manager.stopped") == 0;
+    pk__admin_push(a);
+    if (a->is_over) {
+        pk__admin_shut(a);
+    }
+}
+
+#endif
+
+/* == host/admin/admin.c == */
+/* admin.c - the routes, what they do, and the door itself. */
+#ifdef PLUGKIT_LINES
+#line 1 "src/host/admin/admin.c"
+#endif
+
+#if !defined(PLUGKIT_NO_NET) && !defined(PLUGKIT_NO_FILES)
+
+
+
+
+
+
+#include <string.h>
+
+enum { PK__ADMIN_ANSWER = 64 * 1024 * 1024 }; // the largest
+
+/* ---- answers */
+
+typedef struct pk__admin_answer {
+    pk_buf buf;
+    pk_json_writer w;
+} pk__admin_answer;
+
+static void pk__admin_begin(const pk__admin *a, pk__admin_answer *j)
+{
+    pk_buf_init(&j->buf, a->alloc, PK__ADMIN_ANSWER);
+    pk_json_write(&j->w, &j->buf);
+}
+
+static pk_err pk__admin_end(pk__admin_answer *j, const pk_request *q, pk_response *answer, pk_error *err)
+{
+    pk_err rc = pk_json_finish(&j->w, err);
+    if (!rc) {
+        (void)pk_buf_add_char(&j->buf, '\n');
+        answer->body.bytes = pk_mem_dup(q->ctx->mem, pk_buf_str(&j->buf));
+        rc = answer->body.bytes.ptr ? PK_OK : pk__error_memory(err, "answer");
+    }
+    pk_buf_free(&j->buf);
+    return rc;
+}
+
+static void pk__admin_put_host(const pk__admin *a, pk_json_writer *w)
+{
+    pk_json_put_object(w);
+    pk_json_put_key(w, "pid");
+    pk_json_put_int(w, (int64_t)getpid());
+    pk_json_put_key(w, "version");
+    pk_json_put_text(w, pk_version());
+    pk_json_put_key(w, "socket");
+    pk_json_put_text(w, a->socket);
+    pk_json_put_key(w, "upMs");
+    pk_json_put_int(w, (pk__clock_ns() - a->began) / PK__MS);
+    pk_json_put_end(w);
+}
+
+static pk_err pk__admin_list(void *user, const pk_request *q, pk_response *answer, pk_error *err)
+{
+    pk__admin *a = (pk__admin *)user;
+    pk__admin_answer j;
+    pk_plugin_info *all;
+    size_t count = 0;
+    pk_err rc = pk_manager_list(a->manager, q->ctx->mem, &all, &count, err);
+    if (rc) {
+        return rc;
+    }
+    pk__admin_begin(a, &j);
+    pk_json_put_object(&j.w);
+    pk_json_put_key(&j.w, "host");
+    pk__admin_put_host(a, &j.w);
+    pk_json_put_key(&j.w, "plugins");
+    pk_json_put_array(&j.w);
+    for (size_t i = 0; i < count; i++) {
+        pk__admin_put_plugin(&j.w, &all[i], false);
+    }
+    pk_json_put_end(&j.w);
+    pk_json_put_end(&j.w);
+    return pk__admin_end(&j, q, answer, err);
+}
+
+/* ---- one plugin */
+
+static pk_err pk__admin_find(const pk__admin *a, pk_str id, pk_plugin *out, pk_error *err)
+{
+    char name[80];
+    (void)pk__error_clean(name, sizeof(name), id);
+    *out = pk_manager_find(a->manager, name);
+    return out->id ? PK_OK : pk_error_set(err, PK_ERR_PLUGIN_NOT_FOUND, "there is no plugin '%s'", name);
+}
+
+static pk_err pk__admin_answer_plugin(const pk__admin *a, pk_plugin p, const pk_request *q, pk_response *answer,
+                                      pk_error *err)
+{
+    pk__admin_answer j;
+    pk_plugin_info info;
+    pk_err rc = pk_plugin_get(a->manager, p, q->ctx->mem, &info, err);
+    if (rc) {
+        return rc;
+    }
+    pk__admin_begin(a, &j);
+    pk__admin_put_plugin(&j.w, &info, true);
+    return pk__admin_end(&j, q, answer, err);
+}
+
+static pk_err pk__admin_show(void *user, const pk_request *q, pk_response *answer, pk_error *err)
+{
+    const pk__admin *a = (const pk__admin *)user;
+    pk_plugin p;
+    pk_err rc = pk__admin_find(a, q->rest, &p, err);
+    return rc ? rc : pk__admin_answer_plugin(a, p, q, answer, err);
+}
+
+static pk_err pk__admin_restart(pk_manager *m, pk_plugin p, pk_error *err)
+{
+    pk_err rc = pk_plugin_stop(m, p, err);
+    return rc ? rc : pk_plugin_start(m, p, err);
+}
+
+static const struct {
+    const char *verb;
+    pk_err (*run)(pk_manager *m, pk_plugin p, pk_error *err);
+} pk__admin_verbs[] = {
+    {"start", pk_plugin_start},   {"stop", pk_plugin_stop},       {"restart", pk__admin_restart},
+    {"enable", pk_plugin_enable}, {"disable", pk_plugin_disable},
+};
+
+/* POST /plugins/ID/VERB, on a worker's thread: it takes its time. */
+static pk_err pk__admin_act(void *user, const pk_request *q, pk_response *answer, pk_error *err)
+{
+    const pk__admin *a = (const pk__admin *)user;
+    pk_str id, verb;
+    pk_plugin p;
+    bool has_verb = pk_str_cut(q->rest, '/', &id, &verb);
+    for (size_t i = 0; i < PK__COUNT(pk__admin_verbs) && has_verb; i++) {
+        if (pk_str_is(verb, pk__admin_verbs[i].verb)) {
+            pk_err rc = pk__admin_find(a, id, &p, err);
+            rc = rc ? rc : pk__admin_verbs[i].run(a->manager, p, err);
+            return rc ? rc : pk__admin_answer_plugin(a, p, q, answer, err);
+        }
+    }
+    return pk_error_set(err, PK_ERR_NOT_FOUND,
+                        "a plugin can be asked to start, stop, restart, enable or disable, and nothing else");
+}
+
+/* ---- the host */
+
+static pk_err pk__admin_stop(void *user, const pk_request *q, pk_response *answer, pk_error *err)
+{
+    const pk__admin *a = (const pk__admin *)user;
+    (void)q, (void)err;
+    pk_manager_stop_begin(a->manager);
+    answer->status = 202;
+    answer->body.bytes = PK_STR("{\"stopping\":true}\n");
+    return PK_OK;
+}
+
+static pk_err pk__admin_health(void *user, const pk_request *q, pk_response *answer, pk_error *err)
+{
+    (void)user, (void)q, (void)err;
+    answer->body.bytes = PK_STR("{\"status\":\"ok\"}\n");
+    return PK_OK;
+}
+
+/* ---- the door */
+
+static const pk_route pk__admin_routes[] = {
+    {"GET /plugins", PK_INLINE, pk__admin_list, NULL},    {"GET /plugins/*", PK_INLINE, pk__admin_show, NULL},
+    {"POST /plugins/*", 0, pk__admin_act, NULL},          {"POST /stop", PK_INLINE, pk__admin_stop, NULL},
+    {"GET /events", PK_INLINE, pk__admin_events, NULL},   {"GET /healthz", PK_INLINE, pk__admin_health, NULL},
+};
+
+static pk_err pk__admin_listen(pk__admin *a, pk_error *err)
+{
+    pk_server_desc desc;
+    char token[PK__TOKEN_LEN + 1];
+    const char *dir = pk_manager_runtime_dir(a->manager);
+    pk_str address = pk_mem_printf(&a->mem, "http+unix://%s/control.sock", dir);
+    const char *file = pk_mem_printf(&a->mem, "%s/control.token", dir).ptr;
+    if (!address.ptr || !file) {
+        return pk__error_memory(err, "open the control socket");
+    }
+    a->socket = address.ptr + strlen("http+unix://");
+    memset(&desc, 0, sizeof(desc));
+    desc.alloc = a->alloc;
+    desc.loop = pk_manager_loop(a->manager);
+    desc.listen = address.ptr;
+#ifndef PLUGKIT_NO_THREADS
+    desc.workers = PK__ADMIN_WORKERS;
+#endif
+    desc.limit.body_bytes = 64 * 1024;
+    desc.limit.connections = PK__ADMIN_CONNECTIONS;
+    pk_err rc = pk__random_token(token, err);
+    desc.token = pk_str_from(token);
+    rc = rc ? rc : pk__file_write(file, pk_str_from(token), 0600, err); // first: who finds the socket finds the token
+    rc = rc ? rc : pk_server_create(&a->server, &desc, err);
+    for (size_t i = 0; i < PK__COUNT(pk__admin_routes) && !rc; i++) {
+        pk_route route = pk__admin_routes[i];
+        route.user = a;
+        rc = pk_server_add(a->server, &route, err);
+    }
+    if (!rc) {
+        a->listener.on_event = pk__admin_on_event;
+        a->listener.user = a;
+        rc = pk_manager_listen(a->manager, &a->listener, err);
+        a->listens = !rc;
+    }
+    if (rc) {
+        (void)pk__error_wrap(err, "cannot open the control socket");
+    }
+    return rc;
+}
+
+PK__FN pk_err pk__admin_open(pk__admin **out, pk_manager *m, const pk_alloc *alloc, pk_error *err)
+{
+    *out = NULL;
+    pk__admin *a = (pk__admin *)pk__new(alloc, sizeof(*a));
+    if (!a) {
+        return pk__error_memory(err, "open the control socket");
+    }
+    a->manager = m;
+    a->alloc = alloc;
+    a->mem.alloc = alloc;
+    a->began = pk__clock_ns();
+    pk__list_init(&a->readers);
+    pk_buf_init(&a->past, alloc, PK__ADMIN_PAST);
+    pk_buf_init(&a->line, alloc, PK__ADMIN_PAST);
+    pk_err rc = pk__admin_listen(a, err);
+    if (rc) {
+        pk__admin_close(a, false);
+        return rc;
+    }
+    *out = a;
+    return PK_OK;
+}
+
+PK__FN void pk__admin_shut(pk__admin *a)
+{
+    if (a->server) {
+        pk_server_drain(a->server);
+        (void)PK__SYS(unlinkat)(AT_FDCWD, a->socket, 0); // the rest of its directory goes with the manager
+    }
+}
+
+PK__FN void pk__admin_close(pk__admin *a, bool is_child)
+{
+    if (a->listens && !is_child) {
+        pk_manager_unlisten(a->manager, &a->listener);
+    }
+    if (!is_child) {
+        pk__admin_shut(a);
+    }
+    pk_server_destroy(a->server);
+    pk_buf_free(&a->past);
+    pk_buf_free(&a->line);
+    pk_mem_free(&a->mem);
+    pk__free(a->alloc, a, sizeof(*a));
+}
+
+#endif
+
 /* == host/manager/manager.h == */
 /* manager.h - the one room that knows all others, and joins them.
  *
@@ -25209,13 +25910,15 @@ PK__FN void pk__life_deinit(pk__life *life)
  *     manager.c   create, start, stop, destroy; the thread
  *     config.c    configurations that nobody takes
  *     offers.c    the server for what plugins may call here
+ *     serving.c   the host's own door, if the program wants one
  *     plugins.c   internal plugins; starting, stopping and listing single ones
  *
  * Life of a manager: created -> started -> stopping -> stopped -> destroyed. With a loop of its own it has a thread
  * that steps it from create to destroy; with the user's, calls on the loop's thread step it while they wait. */
 #ifdef PLUGKIT_LINES
-#line 14 "src/host/manager/manager.h"
+#line 15 "src/host/manager/manager.h"
 #endif
+
 
 
 
@@ -25262,6 +25965,8 @@ struct pk_manager {
     pk_launcher process_launcher;
 #endif
     const char *runtime_dir;
+    pk__admin *admin;   // NULL = pk_manager_serve was not called
+    void (*close_admin)(pk__admin *admin, bool is_child); // so that nothing of it is linked without that
 };
 
 /* desc.c. `m->desc` becomes a resolved copy that owns everything but extension structs and what they point to. */
@@ -25701,6 +26406,87 @@ PK__FN void pk__offers_close(pk__offers *o)
 
 #endif
 
+/* == host/manager/serving.c == */
+/* serving.c - pk_manager_serve: the door is opened on the loop's thread, whoever asks for it. */
+#ifdef PLUGKIT_LINES
+#line 1 "src/host/manager/serving.c"
+#endif
+
+#if !defined(PLUGKIT_NO_NET) && !defined(PLUGKIT_NO_FILES)
+#include <string.h>
+
+
+
+
+typedef struct pk__serving {
+    pk_manager *manager;
+    pk_task task;
+    pk__admin *admin;
+    pk_err rc;
+    pk_error err;
+    bool is_done; // under the registry's lock
+} pk__serving;
+
+static void pk__serving_open(void *user)
+{
+    pk__serving *s = (pk__serving *)user;
+    pk_manager *m = s->manager;
+    s->rc = pk__admin_open(&s->admin, m, m->registry.alloc, &s->err);
+    pk__registry_lock(&m->registry);
+    s->is_done = true;
+    pk__cond_broadcast(&m->registry.changed);
+    pk__registry_unlock(&m->registry);
+}
+
+static bool pk__serving_is_done(pk_manager *m, void *arg)
+{
+    (void)m;
+    return ((const pk__serving *)arg)->is_done;
+}
+
+static pk_err pk__serving_run(pk__serving *s)
+{
+    pk_manager *m = s->manager;
+    if (pk__loop_is_mine(m->loop)) {
+        pk__serving_open(s);
+        return s->rc;
+    }
+    s->task.run = pk__serving_open;
+    s->task.user = s;
+    pk__manager_enter(m);
+    pk_loop_post(m->loop, &s->task);
+    pk__manager_wait(m, pk__serving_is_done, s);
+    pk__manager_leave(m);
+    return s->rc;
+}
+
+PK_API pk_err pk_manager_serve(pk_manager *m, pk_error *err)
+{
+    pk__serving s;
+    pk_err rc = pk__manager_usable(m, "open the control socket", err);
+    if (rc) {
+        return rc;
+    }
+    pk__registry_lock(&m->registry);
+    bool is_closed = m->registry.is_closed;
+    pk__registry_unlock(&m->registry);
+    if (m->admin || is_closed) {
+        return pk_error_set(err, m->admin ? PK_ERR_MISUSE : PK_ERR_STOPPED, "cannot open the control socket: %s",
+                            m->admin ? "it is open already" : "the manager is stopping");
+    }
+    memset(&s, 0, sizeof(s));
+    s.manager = m;
+    rc = pk__serving_run(&s);
+    if (rc) {
+        return pk__error_copy(err, &s.err);
+    }
+    m->admin = s.admin;
+    m->close_admin = pk__admin_close;
+    return PK_OK;
+}
+
+#endif
+
 /* == host/manager/plugins.c == */
 /* plugins.c - plugins by name or handle: add, find, list, start, stop. */
 #ifdef PLUGKIT_LINES
@@ -25870,6 +26656,7 @@ static bool pk__plugins_info(pk_mem *mem, const pk__plugin *p, pk_plugin_info *o
     out->bytes_in = p->bytes_in;
     out->bytes_out = p->bytes_out;
     out->start_time = p->start_time;
+    out->up_time = i ? pk__clock_ns() - p->ready_at : 0;
     return pk__plugins_copy(mem, pk_str_from(p->id), &out->id) &&
            pk__plugins_copy(mem, pk_str_from(p->path), &out->path) &&
            pk__plugins_copy(mem, p->version, &out->version) &&
@@ -26058,8 +26845,7 @@ PK_API pk_err pk_plugin_start(pk_manager *m, pk_plugin p, pk_error *err)
 static bool pk__plugins_is_down(pk_manager *m, void *arg)
 {
     const pk__plugins_wish *w = (const pk__plugins_wish *)arg;
-    (void)m;
-    return w->plugin->stops != w->serial;
+    return w->plugin->stops != w->serial || m->life.is_stopped; // then nobody is left who would count it
 }
 
 static pk_err pk__plugins_stop(pk_manager *m, pk_plugin p, pk_error *err)
@@ -26475,6 +27261,9 @@ static void pk__manager_free(pk_manager *m)
     for (size_t i = 0; i < m->sink_count && !child; i++) {
         pk__sink_stop(&m->sinks[i]);
     }
+    if (m->admin) {
+        m->close_admin(m->admin, child);
+    }
     if (m->registry.plugins.next) {
         pk__caller_cancel_all(&m->caller);
         if (!child) {
@@ -26597,7 +27386,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 }
 
 #ifdef PLUGKIT_LINES
-#line 26601 "plugkit.h"
+#line 27390 "plugkit.h"
 #endif
 
 #ifndef PLUGKIT_TEST
@@ -26632,6 +27421,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 #undef PK__SYS_ENTRY
 #undef PK__MS
 #undef PK__SECOND
+#undef PK__CLOCK_TEXT
 #undef PK__TOKEN_LEN
 #undef PK__LOOP_BATCH
 #undef PK__LOOP_READ

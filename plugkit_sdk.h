@@ -1125,6 +1125,7 @@ PK_API void pk_sdk_log(pk_log_level level, const char *message, const pk_meta *f
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 /* == base/features.h == */
 /* features.h - stops with a sentence, instead of a page of unknown functions, if a system header came too early. */
@@ -2791,6 +2792,8 @@ PK_UNUSED static pk__sys_table pk__sys = {PK__SYS_LIST(PK__SYS_ENTRY)};
 PK__FN int64_t pk__clock_ns(void);      // monotonic; never 0
 #ifndef PLUGKIT_CLOCK_NS
 PK__FN int64_t pk__clock_unix_ms(void); // since 1970, for people and for logs
+#define PK__CLOCK_TEXT 64
+PK__FN const char *pk__clock_text(char out[PK__CLOCK_TEXT]); // now: "2026-03-01T12:00:00.125Z"
 #endif
 /* How long poll and its kind may wait for an absolute time: milliseconds, rounded up, at least 0; -1 for
  * PK_FOREVER. 0 while the clock is faked. */
@@ -2853,7 +2856,8 @@ typedef struct pk__mutex {
 } pk__mutex;
 typedef struct pk__cond {
     pthread_cond_t os;
-    bool made; // false: the system had none to give, and waiting looks every millisecond
+    bool made;  // false: the system had none to give, and waiting looks every millisecond
+    pid_t maker;
 } pk__cond;
 typedef struct pk__thread {
     pthread_t os;
@@ -3826,6 +3830,10 @@ PK__FN bool pk__sys_fails(const char *name, uint32_t *count, int number)
 #endif
 
 
+
+
+
+
 #ifdef PLUGKIT_TEST
 static int64_t pk__clock_faked_ns; // 0 = the real one; tests run where 64 bits are atomic
 
@@ -3878,6 +3886,18 @@ PK__FN int64_t pk__clock_unix_ms(void)
     struct timespec t = {0, 0};
     (void)PK__SYS(clock_gettime)(CLOCK_REALTIME, &t);
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / PK__MS;
+}
+
+PK__FN const char *pk__clock_text(char out[PK__CLOCK_TEXT])
+{
+    struct tm parts;
+    int64_t ms = pk__clock_unix_ms();
+    time_t seconds = (time_t)(ms / 1000);
+    memset(&parts, 0, sizeof(parts));
+    (void)gmtime_r(&seconds, &parts);
+    size_t len = strftime(out, PK__CLOCK_TEXT, "%Y-%m-%dT%H:%M:%S", &parts);
+    (void)snprintf(out + len, PK__CLOCK_TEXT - len, ".%03dZ", (int)(ms % 1000));
+    return out;
 }
 #endif
 
@@ -4094,14 +4114,15 @@ PK__FN void pk__cond_init(pk__cond *c)
 {
     memset(c, 0, sizeof(*c));
     c->made = pk__cond_make(c);
+    c->maker = getpid();
 }
 
 PK__FN void pk__cond_deinit(pk__cond *c)
 {
-    if (c->made) {
+    if (c->made && c->maker == getpid()) { // in a forked child the system would wait for those who wait
         pthread_cond_destroy(&c->os);
-        c->made = false;
     }
+    c->made = false;
 }
 
 PK__FN void pk__cond_signal(pk__cond *c)
@@ -19503,7 +19524,7 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 19507 "plugkit_sdk.h"
+#line 19528 "plugkit_sdk.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -19729,6 +19750,9 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #endif
 #define PK__MS ((int64_t)1000000) // nanoseconds in a millisecond
 #define PK__SECOND ((int64_t)1000000000)
+#ifndef PLUGKIT_CLOCK_NS
+#define PK__CLOCK_TEXT 64
+#endif
 #define PK__TOKEN_LEN 64 // 256 bits in hexadecimal
 #ifndef PLUGKIT_NO_THREADS
 #else
@@ -19818,7 +19842,6 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #define PK_API extern
 #endif
 
-#include <time.h>
 
 /* == sdk/log.h == */
 /* log.h - one JSON line on stderr for each record, in the form of Go's slog:
@@ -20325,26 +20348,12 @@ PK__FN pk_err pk__sdk_create(pk_sdk **out, int argc, char *const *argv, const pk
 
 
 
-
 #ifndef PLUGKIT_NO_NET
 
 static const char *pk__log_level(pk_log_level level)
 {
     static const char *const names[] = {"INFO", "DEBUG", "INFO", "WARN", "ERROR"};
     return names[(unsigned)level < PK__COUNT(names) ? level : PK_LOG_DEFAULT];
-}
-
-static void pk__log_put_time(pk_json_writer *w)
-{
-    char text[64];
-    struct tm parts;
-    int64_t ms = pk__clock_unix_ms();
-    time_t seconds = (time_t)(ms / 1000);
-    memset(&parts, 0, sizeof(parts));
-    (void)gmtime_r(&seconds, &parts);
-    size_t len = strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &parts);
-    (void)snprintf(text + len, sizeof(text) - len, ".%03dZ", (int)(ms % 1000));
-    pk_json_put_text(w, text);
 }
 
 static void pk__log_put_str(pk_json_writer *w, pk_str s, bool is_key)
@@ -20364,11 +20373,12 @@ static void pk__log_put_str(pk_json_writer *w, pk_str s, bool is_key)
 static bool pk__log_write(pk_buf *buf, pk_log_level level, pk_str message, const pk_meta *fields, size_t count)
 {
     pk_json_writer w;
+    char now[PK__CLOCK_TEXT];
     pk_buf_clear(buf);
     pk_json_write(&w, buf);
     pk_json_put_object(&w);
     pk_json_put_key(&w, "time");
-    pk__log_put_time(&w);
+    pk_json_put_text(&w, pk__clock_text(now));
     pk_json_put_key(&w, "level");
     pk_json_put_text(&w, pk__log_level(level));
     pk_json_put_key(&w, "msg");
@@ -22555,7 +22565,7 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 22559 "plugkit_sdk.h"
+#line 22569 "plugkit_sdk.h"
 #endif
 
 #ifndef PLUGKIT_TEST
@@ -22590,6 +22600,7 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #undef PK__SYS_ENTRY
 #undef PK__MS
 #undef PK__SECOND
+#undef PK__CLOCK_TEXT
 #undef PK__TOKEN_LEN
 #undef PK__LOOP_BATCH
 #undef PK__LOOP_READ

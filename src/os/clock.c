@@ -1,6 +1,10 @@
 /* clock.c - the two clocks, and the one that tests set. */
 #include "clock.h"
 
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
 #ifdef PLUGKIT_TEST
 static int64_t pk__clock_faked_ns; // 0 = the real one; tests run where 64 bits are atomic
 
@@ -53,6 +57,18 @@ PK__FN int64_t pk__clock_unix_ms(void)
     struct timespec t = {0, 0};
     (void)PK__SYS(clock_gettime)(CLOCK_REALTIME, &t);
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / PK__MS;
+}
+
+PK__FN const char *pk__clock_text(char out[PK__CLOCK_TEXT])
+{
+    struct tm parts;
+    int64_t ms = pk__clock_unix_ms();
+    time_t seconds = (time_t)(ms / 1000);
+    memset(&parts, 0, sizeof(parts));
+    (void)gmtime_r(&seconds, &parts);
+    size_t len = strftime(out, PK__CLOCK_TEXT, "%Y-%m-%dT%H:%M:%S", &parts);
+    (void)snprintf(out + len, PK__CLOCK_TEXT - len, ".%03dZ", (int)(ms % 1000));
+    return out;
 }
 #endif
 

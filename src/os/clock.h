@@ -15,6 +15,8 @@
 PK__FN int64_t pk__clock_ns(void);      // monotonic; never 0
 #ifndef PLUGKIT_CLOCK_NS
 PK__FN int64_t pk__clock_unix_ms(void); // since 1970, for people and for logs
+#define PK__CLOCK_TEXT 64
+PK__FN const char *pk__clock_text(char out[PK__CLOCK_TEXT]); // now: "2026-03-01T12:00:00.125Z"
 #endif
 /* How long poll and its kind may wait for an absolute time: milliseconds, rounded up, at least 0; -1 for
  * PK_FOREVER. 0 while the clock is faked. */

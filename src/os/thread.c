@@ -76,14 +76,15 @@ PK__FN void pk__cond_init(pk__cond *c)
 {
     memset(c, 0, sizeof(*c));
     c->made = pk__cond_make(c);
+    c->maker = getpid();
 }
 
 PK__FN void pk__cond_deinit(pk__cond *c)
 {
-    if (c->made) {
+    if (c->made && c->maker == getpid()) { // in a forked child the system would wait for those who wait
         pthread_cond_destroy(&c->os);
-        c->made = false;
     }
+    c->made = false;
 }
 
 PK__FN void pk__cond_signal(pk__cond *c)

@@ -17,7 +17,8 @@ typedef struct pk__mutex {
 } pk__mutex;
 typedef struct pk__cond {
     pthread_cond_t os;
-    bool made; // false: the system had none to give, and waiting looks every millisecond
+    bool made;  // false: the system had none to give, and waiting looks every millisecond
+    pid_t maker;
 } pk__cond;
 typedef struct pk__thread {
     pthread_t os;

@@ -3,7 +3,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "../base/error.h"
 #include "../os/clock.h"
@@ -17,19 +16,6 @@ static const char *pk__log_level(pk_log_level level)
 {
     static const char *const names[] = {"INFO", "DEBUG", "INFO", "WARN", "ERROR"};
     return names[(unsigned)level < PK__COUNT(names) ? level : PK_LOG_DEFAULT];
-}
-
-static void pk__log_put_time(pk_json_writer *w)
-{
-    char text[64];
-    struct tm parts;
-    int64_t ms = pk__clock_unix_ms();
-    time_t seconds = (time_t)(ms / 1000);
-    memset(&parts, 0, sizeof(parts));
-    (void)gmtime_r(&seconds, &parts);
-    size_t len = strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &parts);
-    (void)snprintf(text + len, sizeof(text) - len, ".%03dZ", (int)(ms % 1000));
-    pk_json_put_text(w, text);
 }
 
 static void pk__log_put_str(pk_json_writer *w, pk_str s, bool is_key)
@@ -49,11 +35,12 @@ static void pk__log_put_str(pk_json_writer *w, pk_str s, bool is_key)
 static bool pk__log_write(pk_buf *buf, pk_log_level level, pk_str message, const pk_meta *fields, size_t count)
 {
     pk_json_writer w;
+    char now[PK__CLOCK_TEXT];
     pk_buf_clear(buf);
     pk_json_write(&w, buf);
     pk_json_put_object(&w);
     pk_json_put_key(&w, "time");
-    pk__log_put_time(&w);
+    pk_json_put_text(&w, pk__clock_text(now));
     pk_json_put_key(&w, "level");
     pk_json_put_text(&w, pk__log_level(level));
     pk_json_put_key(&w, "msg");

@@ -125,6 +125,45 @@ static void forget_main(void *arg)
     pk__mutex_unlock(&s->lock);
 }
 
+static void wait_main(void *arg)
+{
+    shared *s = (shared *)arg;
+    pk__mutex_lock(&s->lock);
+    s->seen = 1;
+    while (s->count == 0) {
+        (void)pk__cond_wait(&s->changed, &s->lock, PK_FOREVER);
+    }
+    pk__mutex_unlock(&s->lock);
+}
+
+TEST(thread, a_condition_that_somebody_waits_for_can_be_freed_in_a_forked_child)
+{
+    shared s = {0};
+    pk__mutex_init(&s.lock);
+    pk__cond_init(&s.changed);
+    REQUIRE_OK(pk__thread_start(&s.threads[0], wait_main, &s, NULL));
+    pk__mutex_lock(&s.lock);
+    while (!s.seen) { // from then on the lock is free only while it waits
+        pk__mutex_unlock(&s.lock);
+        pk__thread_nap(PK__MS);
+        pk__mutex_lock(&s.lock);
+    }
+    pid_t child = fork();
+    if (child == 0) {
+        pk__cond_deinit(&s.changed); // the system would wait for a thread that is not here
+        _exit(0);
+    }
+    s.count = 1;
+    pk__cond_broadcast(&s.changed);
+    pk__mutex_unlock(&s.lock);
+    int status = -1;
+    REQUIRE(waitpid(child, &status, 0) == child);
+    CHECK_INT(status, ==, 0);
+    pk__thread_join(&s.threads[0]);
+    pk__cond_deinit(&s.changed);
+    pk__mutex_deinit(&s.lock);
+}
+
 TEST(thread, can_forget_itself)
 {
     static shared s; // outlives the thread's last look at it

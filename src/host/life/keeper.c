@@ -149,6 +149,7 @@ PK__FN void pk__keeper_up(pk__keeper *k)
     pk__registry_lock(r);
     k->plugin->starts++;
     k->up_at = pk__clock_ns();
+    k->plugin->ready_at = k->up_at;
     k->plugin->start_time = k->up_at - l->started_at;
     pk__registry_unlock(r);
     (void)pk__keeper_move_instance(k, PK__INSTANCE_ON_UP, true);

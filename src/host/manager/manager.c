@@ -321,6 +321,9 @@ static void pk__manager_free(pk_manager *m)
     for (size_t i = 0; i < m->sink_count && !child; i++) {
         pk__sink_stop(&m->sinks[i]);
     }
+    if (m->admin) {
+        m->close_admin(m->admin, child);
+    }
     if (m->registry.plugins.next) {
         pk__caller_cancel_all(&m->caller);
         if (!child) {

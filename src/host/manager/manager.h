@@ -8,6 +8,7 @@
  *     manager.c   create, start, stop, destroy; the thread
  *     config.c    configurations that nobody takes
  *     offers.c    the server for what plugins may call here
+ *     serving.c   the host's own door, if the program wants one
  *     plugins.c   internal plugins; starting, stopping and listing single ones
  *
  * Life of a manager: created -> started -> stopping -> stopped -> destroyed. With a loop of its own it has a thread
@@ -17,6 +18,7 @@
 #include "../../os/atomic.h"
 #include "../../os/fork.h"
 #include "../../rpc/http_channel.h"
+#include "../admin/admin.h"
 #include "../discover/directory.h"
 #include "../discover/sink.h"
 #include "../life/life.h"
@@ -58,6 +60,8 @@ struct pk_manager {
     pk_launcher process_launcher;
 #endif
     const char *runtime_dir;
+    pk__admin *admin;   // NULL = pk_manager_serve was not called
+    void (*close_admin)(pk__admin *admin, bool is_child); // so that nothing of it is linked without that
 };
 
 /* desc.c. `m->desc` becomes a resolved copy that owns everything but extension structs and what they point to. */

@@ -163,6 +163,7 @@ static bool pk__plugins_info(pk_mem *mem, const pk__plugin *p, pk_plugin_info *o
     out->bytes_in = p->bytes_in;
     out->bytes_out = p->bytes_out;
     out->start_time = p->start_time;
+    out->up_time = i ? pk__clock_ns() - p->ready_at : 0;
     return pk__plugins_copy(mem, pk_str_from(p->id), &out->id) &&
            pk__plugins_copy(mem, pk_str_from(p->path), &out->path) &&
            pk__plugins_copy(mem, p->version, &out->version) &&
@@ -351,8 +352,7 @@ PK_API pk_err pk_plugin_start(pk_manager *m, pk_plugin p, pk_error *err)
 static bool pk__plugins_is_down(pk_manager *m, void *arg)
 {
     const pk__plugins_wish *w = (const pk__plugins_wish *)arg;
-    (void)m;
-    return w->plugin->stops != w->serial;
+    return w->plugin->stops != w->serial || m->life.is_stopped; // then nobody is left who would count it
 }
 
 static pk_err pk__plugins_stop(pk_manager *m, pk_plugin p, pk_error *err)

@@ -110,6 +110,7 @@ struct pk__plugin {
     uint32_t starts;
     uint64_t calls, failed_calls, bytes_in, bytes_out;
     pk_ns start_time;
+    int64_t ready_at;           // of the last start, by pk__clock_ns
     void *life;                 // life's own record
     pk__node node;              // in registry->plugins
 };

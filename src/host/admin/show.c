@@ -1,0 +1,128 @@
+/* show.c - plugins and events as JSON, in the words of `plugkit list --json` and `plugkit run --json`. */
+#include "admin.h"
+#if !defined(PLUGKIT_NO_NET) && !defined(PLUGKIT_NO_FILES)
+#include "../../os/clock.h"
+
+static void pk__admin_put_str(pk_json_writer *w, const char *key, pk_str value)
+{
+    pk_json_put_key(w, key);
+    if (value.len > 0) {
+        pk_json_put_str(w, value);
+    } else {
+        pk_json_put_null(w);
+    }
+}
+
+static void pk__admin_put_uint(pk_json_writer *w, const char *key, uint64_t value)
+{
+    pk_json_put_key(w, key);
+    pk_json_put_uint(w, value);
+}
+
+static void pk__admin_put_ms(pk_json_writer *w, const char *key, pk_ns ns, bool known)
+{
+    pk_json_put_key(w, key);
+    if (known) {
+        pk_json_put_double(w, (double)(ns / 1000) / 1000.0);
+    } else {
+        pk_json_put_null(w);
+    }
+}
+
+static void pk__admin_put_pid(pk_json_writer *w, int64_t pid)
+{
+    pk_json_put_key(w, "pid");
+    if (pid > 0) {
+        pk_json_put_int(w, pid);
+    } else {
+        pk_json_put_null(w);
+    }
+}
+
+static void pk__admin_put_error(pk_json_writer *w, const pk_error *e)
+{
+    pk_json_put_key(w, "reason");
+    if (!e || e->code == PK_OK) {
+        pk_json_put_null(w);
+        return;
+    }
+    pk_json_put_object(w);
+    pk__admin_put_str(w, "code", pk_str_from(pk_err_id(e->code)));
+    pk__admin_put_str(w, "name", pk_str_from(pk_err_name(e->code)));
+    pk__admin_put_str(w, "kind", pk_str_from(pk_kind_name(pk_err_kind(e->code))));
+    pk__admin_put_str(w, "message", pk_str_from(e->msg));
+    pk_json_put_end(w);
+}
+
+static void pk__admin_put_services(pk_json_writer *w, const pk_plugin_info *p)
+{
+    pk_json_put_key(w, "services");
+    pk_json_put_array(w);
+    for (size_t i = 0; i < p->service_count; i++) {
+        pk_json_put_object(w);
+        pk__admin_put_str(w, "contract", p->services[i].contract);
+        pk__admin_put_str(w, "type", p->services[i].type);
+        pk__admin_put_str(w, "version", p->services[i].version);
+        pk_json_put_end(w);
+    }
+    pk_json_put_end(w);
+}
+
+PK__FN void pk__admin_put_plugin(pk_json_writer *w, const pk_plugin_info *p, bool whole)
+{
+    pk_json_put_object(w);
+    pk__admin_put_str(w, "id", p->id);
+    pk__admin_put_str(w, "path", p->path);
+    pk__admin_put_str(w, "status", p->status);
+    pk__admin_put_error(w, &p->why);
+    pk__admin_put_str(w, "version", p->version);
+    pk__admin_put_services(w, p);
+    pk__admin_put_str(w, "dialect", p->dialect);
+    pk__admin_put_str(w, "address", p->address);
+    pk__admin_put_pid(w, p->pid);
+    pk__admin_put_uint(w, "starts", p->starts);
+    pk__admin_put_ms(w, "startMs", p->start_time, p->starts > 0);
+    pk__admin_put_ms(w, "upMs", p->up_time, p->up_time > 0);
+    pk__admin_put_uint(w, "calls", p->calls);
+    pk__admin_put_uint(w, "failures", p->failures);
+    pk__admin_put_uint(w, "inFlight", p->in_flight);
+    pk__admin_put_uint(w, "bytesIn", p->bytes_in);
+    pk__admin_put_uint(w, "bytesOut", p->bytes_out);
+    if (whole) {
+        pk_json_put_key(w, "capabilities");
+        pk_json_put_raw(w, p->capabilities);
+    }
+    pk_json_put_end(w);
+}
+
+static void pk__admin_begin_line(pk_json_writer *w, const char *kind)
+{
+    char now[PK__CLOCK_TEXT];
+    pk_json_put_object(w);
+    pk__admin_put_str(w, "time", pk_str_from(pk__clock_text(now)));
+    pk__admin_put_str(w, "kind", pk_str_from(kind));
+}
+
+PK__FN void pk__admin_put_event(pk_json_writer *w, const pk_event *e, const pk_plugin_info *p)
+{
+    pk__admin_begin_line(w, "event");
+    pk__admin_put_str(w, "event", pk_str_from(e->name));
+    pk__admin_put_str(w, "plugin", pk_str_from(e->id));
+    pk__admin_put_str(w, "from", pk_str_from(e->from));
+    pk__admin_put_str(w, "to", pk_str_from(e->to));
+    if (p->pid > 0) {
+        pk__admin_put_pid(w, p->pid);
+        pk__admin_put_ms(w, "startMs", p->start_time, p->starts > 0);
+    }
+    pk__admin_put_error(w, e->why);
+    pk_json_put_end(w);
+}
+
+PK__FN void pk__admin_put_dropped(pk_json_writer *w, uint64_t count)
+{
+    pk__admin_begin_line(w, "dropped");
+    pk__admin_put_uint(w, "count", count);
+    pk_json_put_end(w);
+}
+
+#endif
