@@ -3391,17 +3391,21 @@ PK__FN bool pk__timer_is_running(const pk_timer *t);
 
 
 #ifndef PLUGKIT_NO_PROCESS
+enum { PK__SIGNALS = 4 };
+
 typedef struct pk__signals {
     pk_loop *loop;
     pk_watch watch;
     int pipe[2];
-    struct sigaction old_int, old_term;
+    struct sigaction old[PK__SIGNALS];
+    unsigned taken; // bits: those whose action is ours
     void (*on_signal)(void *user, int number);
     void *user;
     bool started;
 } pk__signals;
 
-/* SIGINT and SIGTERM become on_signal, on the loop's thread. PK_ERR_BUSY: another one is started. */
+/* SIGINT and SIGTERM become on_signal, on the loop's thread; and SIGHUP and SIGCONT, unless the program does something
+ * about them itself. PK_ERR_BUSY: another one is started. */
 PK__FN pk_err pk__signals_start(pk__signals *s, pk_loop *loop, void (*on_signal)(void *user, int number),
                                 void *user, pk_error *err);
 PK__FN void pk__signals_stop(pk__signals *s); // not started: does nothing
@@ -6717,6 +6721,24 @@ PK__FN void pk__signals_ready(void *user, bool can_read, bool can_write)
     }
 }
 
+static const struct {
+    int number;
+    bool is_always; // otherwise only where nobody handles or ignores it, as nohup does
+    const char *name;
+} pk__signals_list[PK__SIGNALS] = {
+    {SIGINT, true, "SIGINT"}, {SIGTERM, true, "SIGTERM"}, {SIGHUP, false, "SIGHUP"}, {SIGCONT, false, "SIGCONT"},
+};
+
+PK__FN void pk__signals_restore(pk__signals *s)
+{
+    for (unsigned i = 0; i < PK__SIGNALS; i++) {
+        if (s->taken & 1u << i) {
+            (void)PK__SYS(restore_signal)(pk__signals_list[i].number, &s->old[i]);
+        }
+    }
+    s->taken = 0;
+}
+
 PK__FN pk_err pk__signals_install(pk__signals *s, pk_error *err)
 {
     struct sigaction action;
@@ -6724,13 +6746,19 @@ PK__FN pk_err pk__signals_install(pk__signals *s, pk_error *err)
     action.sa_handler = pk__signals_handler;
     action.sa_flags = SA_RESTART;
     sigfillset(&action.sa_mask);
-    if (PK__SYS(sigaction)(SIGINT, &action, &s->old_int) != 0) {
-        return pk_error_sys(err, PK_ERR_OS, errno, "cannot handle SIGINT");
-    }
-    if (PK__SYS(sigaction)(SIGTERM, &action, &s->old_term) != 0) {
-        int error = errno;
-        (void)PK__SYS(restore_signal)(SIGINT, &s->old_int);
-        return pk_error_sys(err, PK_ERR_OS, error, "cannot handle SIGTERM");
+    for (unsigned i = 0; i < PK__SIGNALS; i++) {
+        int number = pk__signals_list[i].number;
+        if (PK__SYS(sigaction)(number, &action, &s->old[i]) != 0) {
+            int error = errno;
+            pk__signals_restore(s);
+            return pk_error_sys(err, PK_ERR_OS, error, "cannot handle %s", pk__signals_list[i].name);
+        }
+        bool is_free = !(s->old[i].sa_flags & SA_SIGINFO) && s->old[i].sa_handler == SIG_DFL;
+        s->taken |= 1u << i;
+        if (!pk__signals_list[i].is_always && !is_free) {
+            (void)PK__SYS(restore_signal)(number, &s->old[i]);
+            s->taken &= ~(1u << i);
+        }
     }
     return PK_OK;
 }
@@ -6804,8 +6832,7 @@ PK__FN void pk__signals_stop(pk__signals *s)
         return;
     }
     s->started = false;
-    (void)PK__SYS(restore_signal)(SIGINT, &s->old_int);
-    (void)PK__SYS(restore_signal)(SIGTERM, &s->old_term);
+    pk__signals_restore(s);
     pk__signals_let_go();
     pk__signals_close(s);
 }
@@ -18041,6 +18068,7 @@ typedef struct pk__service_about {
     size_t count;
     const char *const *config_types; // NULL-terminated; NULL = none
     const char *id, *version, *description, *author, *license;
+    const char *lifeline; // "group": it ends with its host, and its process group with it
 } pk__service_about;
 PK__FN pk_err pk__service_capabilities(pk_buf *out, const pk__service_about *about, pk_error *err);
 
@@ -18483,6 +18511,7 @@ PK__FN pk_err pk__service_capabilities(pk_buf *out, const pk__service_about *a, 
     pk_json_put_array(&w);
     pk_json_put_text(&w, "plugkit/1");
     pk_json_put_end(&w);
+    pk__service_put_text(&w, "lifeline", a->lifeline);
     pk_json_put_key(&w, "survives"); // if the host wants it to
     pk_json_put_bool(&w, true);
     pk__service_put_contracts(&w, a);
@@ -19700,7 +19729,7 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 19704 "plugkit.h"
+#line 19733 "plugkit.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -27386,7 +27415,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 }
 
 #ifdef PLUGKIT_LINES
-#line 27390 "plugkit.h"
+#line 27419 "plugkit.h"
 #endif
 
 #ifndef PLUGKIT_TEST

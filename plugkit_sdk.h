@@ -1076,7 +1076,12 @@ typedef struct pk_sdk_desc {
 
 #ifndef PLUGKIT_NO_NET
 /* A plugin's whole life: answers `capabilities`, reads its configuration, listens, serves, ends on /shutdown, SIGINT,
- * SIGTERM, the end of its host, or idleness. Returns main's exit status: 0, or 1 with the reason on stderr. */
+ * SIGTERM, SIGHUP, the end of its host, or idleness. Returns main's exit status: 0, or 1 with the reason on stderr.
+ *
+ * When its host has died, however it did, nobody is left to look after what the plugin started. Then requests under way
+ * have 50 ms to finish, all of the end, on_close included, has 950 ms, and it does not return: the last thing that it
+ * does is to kill its process group with SIGKILL. A thread sees to that, also while a callback hangs; it is there
+ * before the first callback of yours. */
 PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc);
 
 /* The same in pieces, for programs with a loop of their own:
@@ -3215,17 +3220,21 @@ PK__FN bool pk__timer_is_running(const pk_timer *t);
 
 
 #ifndef PLUGKIT_NO_PROCESS
+enum { PK__SIGNALS = 4 };
+
 typedef struct pk__signals {
     pk_loop *loop;
     pk_watch watch;
     int pipe[2];
-    struct sigaction old_int, old_term;
+    struct sigaction old[PK__SIGNALS];
+    unsigned taken; // bits: those whose action is ours
     void (*on_signal)(void *user, int number);
     void *user;
     bool started;
 } pk__signals;
 
-/* SIGINT and SIGTERM become on_signal, on the loop's thread. PK_ERR_BUSY: another one is started. */
+/* SIGINT and SIGTERM become on_signal, on the loop's thread; and SIGHUP and SIGCONT, unless the program does something
+ * about them itself. PK_ERR_BUSY: another one is started. */
 PK__FN pk_err pk__signals_start(pk__signals *s, pk_loop *loop, void (*on_signal)(void *user, int number),
                                 void *user, pk_error *err);
 PK__FN void pk__signals_stop(pk__signals *s); // not started: does nothing
@@ -6541,6 +6550,24 @@ PK__FN void pk__signals_ready(void *user, bool can_read, bool can_write)
     }
 }
 
+static const struct {
+    int number;
+    bool is_always; // otherwise only where nobody handles or ignores it, as nohup does
+    const char *name;
+} pk__signals_list[PK__SIGNALS] = {
+    {SIGINT, true, "SIGINT"}, {SIGTERM, true, "SIGTERM"}, {SIGHUP, false, "SIGHUP"}, {SIGCONT, false, "SIGCONT"},
+};
+
+PK__FN void pk__signals_restore(pk__signals *s)
+{
+    for (unsigned i = 0; i < PK__SIGNALS; i++) {
+        if (s->taken & 1u << i) {
+            (void)PK__SYS(restore_signal)(pk__signals_list[i].number, &s->old[i]);
+        }
+    }
+    s->taken = 0;
+}
+
 PK__FN pk_err pk__signals_install(pk__signals *s, pk_error *err)
 {
     struct sigaction action;
@@ -6548,13 +6575,19 @@ PK__FN pk_err pk__signals_install(pk__signals *s, pk_error *err)
     action.sa_handler = pk__signals_handler;
     action.sa_flags = SA_RESTART;
     sigfillset(&action.sa_mask);
-    if (PK__SYS(sigaction)(SIGINT, &action, &s->old_int) != 0) {
-        return pk_error_sys(err, PK_ERR_OS, errno, "cannot handle SIGINT");
-    }
-    if (PK__SYS(sigaction)(SIGTERM, &action, &s->old_term) != 0) {
-        int error = errno;
-        (void)PK__SYS(restore_signal)(SIGINT, &s->old_int);
-        return pk_error_sys(err, PK_ERR_OS, error, "cannot handle SIGTERM");
+    for (unsigned i = 0; i < PK__SIGNALS; i++) {
+        int number = pk__signals_list[i].number;
+        if (PK__SYS(sigaction)(number, &action, &s->old[i]) != 0) {
+            int error = errno;
+            pk__signals_restore(s);
+            return pk_error_sys(err, PK_ERR_OS, error, "cannot handle %s", pk__signals_list[i].name);
+        }
+        bool is_free = !(s->old[i].sa_flags & SA_SIGINFO) && s->old[i].sa_handler == SIG_DFL;
+        s->taken |= 1u << i;
+        if (!pk__signals_list[i].is_always && !is_free) {
+            (void)PK__SYS(restore_signal)(number, &s->old[i]);
+            s->taken &= ~(1u << i);
+        }
     }
     return PK_OK;
 }
@@ -6628,8 +6661,7 @@ PK__FN void pk__signals_stop(pk__signals *s)
         return;
     }
     s->started = false;
-    (void)PK__SYS(restore_signal)(SIGINT, &s->old_int);
-    (void)PK__SYS(restore_signal)(SIGTERM, &s->old_term);
+    pk__signals_restore(s);
     pk__signals_let_go();
     pk__signals_close(s);
 }
@@ -17865,6 +17897,7 @@ typedef struct pk__service_about {
     size_t count;
     const char *const *config_types; // NULL-terminated; NULL = none
     const char *id, *version, *description, *author, *license;
+    const char *lifeline; // "group": it ends with its host, and its process group with it
 } pk__service_about;
 PK__FN pk_err pk__service_capabilities(pk_buf *out, const pk__service_about *about, pk_error *err);
 
@@ -18307,6 +18340,7 @@ PK__FN pk_err pk__service_capabilities(pk_buf *out, const pk__service_about *a, 
     pk_json_put_array(&w);
     pk_json_put_text(&w, "plugkit/1");
     pk_json_put_end(&w);
+    pk__service_put_text(&w, "lifeline", a->lifeline);
     pk_json_put_key(&w, "survives"); // if the host wants it to
     pk_json_put_bool(&w, true);
     pk__service_put_contracts(&w, a);
@@ -19524,7 +19558,7 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 19528 "plugkit_sdk.h"
+#line 19562 "plugkit_sdk.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -20049,13 +20083,19 @@ PK__FN void pk__stdout_restore(pk__stdout *s); // zeroed: does nothing
 
 
 /* == sdk/lifeline.h == */
-/* lifeline.h - a plugin's end of the control socket, and the three ways to notice that its host has died.
+/* lifeline.h - a plugin's end of the control socket, and how it ends with its host: by itself, and with all it started.
  *
  *     1. The control socket ends: the kernel closes the host's end, however the host dies. Noticed at once.
  *     2. The parent changes: a host that forked without exec left a child behind that keeps the socket open. Looked at
- *        once a second.
- *     3. The guard, a thread that does nothing but wait for (1): should the loop not have noticed a second later,
- *        because a handler never returns, the guard ends the process. Only for processes whose main is ours.
+ *        once in PK__LIFELINE_PARENT_MS, and when SIGCONT comes: where the kernel can tell of a parent's death, hosts
+ *        let it do so by this signal, which also wakes a plugin that was stopped.
+ *     3. The guard, a thread that does nothing but wait for (1) and (2), from before the first callback of the plugin's
+ *        to behind the last one: should the loop not notice within PK__LIFELINE_NOTICE_MS, because a handler or a
+ *        callback never returns, or all of it take longer than PK__LIFELINE_FINISH_MS, it ends the process. Only for
+ *        processes whose main is ours.
+ *
+ * The last thing that a process does whose main is ours and whose host is gone is to kill its process group, if it
+ * leads it: nobody else is there to do that. Hosts know it from its capabilities ("lifeline":"group").
  *
  * A plugin that is to survive its host does none of that at first: it is alone then, for at most survive_ms, and goes
  * on when another host adopts it (survive.h). The new connection takes the old one's number, so that the guard needs
@@ -20064,7 +20104,7 @@ PK__FN void pk__stdout_restore(pk__stdout *s); // zeroed: does nothing
  * Before the loop runs, the socket is used waiting: the first line is read with a deadline, and our two lines or
  * the error are written. Then it is watched: {"shutdown":true} is passed on, what is not understood is ignored. */
 #ifdef PLUGKIT_LINES
-#line 14 "src/sdk/lifeline.h"
+#line 20 "src/sdk/lifeline.h"
 #endif
 
 
@@ -20084,13 +20124,14 @@ typedef struct pk__lifeline {
     pk_loop *loop;
     pk_watch watch;
     pk_timer timer;
-    long parent; // 0 = not watched
+    pk__atomic_u32 parent; // 0 = not known, or none of ours
     void (*on_end)(void *user, pk__lifeline_end why); // the loop's thread; may come more than once
     void *user;
-    uint32_t survive_ms;            // 0 = it ends with its host. Set before it is watched
+    uint32_t survive_ms;            // 0 = it ends with its host. Set before it is watched and guarded
     bool is_alone, is_adopted;      // without a host; by another one than that which started it
     pk__thread guard;
-    pk__atomic_u32 noticed, released; // by the loop; the guard is not needed any more
+    pk__atomic_u32 noticed, released; // that it is the end, by who steps the loop; the guard is not needed any more
+    void *litter; // atomic: a path that the guard removes before it ends the process, or NULL
 } pk__lifeline;
 
 /* Takes the descriptor, which must be a socket. Errors: PK_ERR_PROTOCOL; it is left open then. */
@@ -20101,12 +20142,17 @@ PK__FN pk_err pk__lifeline_send(pk__lifeline *l, pk_str bytes, pk_error *err);
 /* Watches socket and parent from now on. */
 PK__FN pk_err pk__lifeline_watch(pk__lifeline *l, pk_loop *loop, void (*on_end)(void *user, pk__lifeline_end why),
                                  void *user, pk_error *err);
+PK__FN void pk__lifeline_look(pk__lifeline *l);  // is the parent another one now? Tells on_end
 PK__FN void pk__lifeline_guard(pk__lifeline *l); // if a thread is to be had; without a socket it does nothing
 /* Looks now, and does not wait for the loop to notice. */
 PK__FN bool pk__lifeline_has_host(pk__lifeline *l);
 /* The socket of another host, while there is none. Takes fd, also on failure. */
 PK__FN pk_err pk__lifeline_adopt(pk__lifeline *l, int fd, pk_error *err);
 PK__FN void pk__lifeline_part(pk__lifeline *l); // to a host that adopted us: this is no crash
+/* Does it end its group with itself, when its host is gone? Whether the process leads one is seen then. */
+PK__FN bool pk__lifeline_has_group(const pk__lifeline *l);
+PK__FN bool pk__lifeline_is_orphan(const pk__lifeline *l); // there was a host, and it is gone
+PK__FN void pk__lifeline_end_group(void); // kills the group that this process leads, itself included; else returns
 PK__FN void pk__lifeline_deinit(pk__lifeline *l); // closes the socket. Zeroed: does nothing
 
 #endif
@@ -21055,13 +21101,73 @@ PK__FN pk_err pk__stdout_print(const pk__stdout *s, pk_str line, pk_error *err)
 
 
 enum {
-    PK__LIFELINE_PARENT_MS = 1000,  // between two looks at the parent
-    PK__LIFELINE_NOTICE_MS = 1000,  // the guard: so long for the loop to notice
-    PK__LIFELINE_FINISH_MS = 10000, //   and so long for the end, on_close included
-    PK__LIFELINE_NAP_MS = 20,
+    PK__LIFELINE_PARENT_MS = 800, // between two looks at the parent
+    PK__LIFELINE_NOTICE_MS = 50,  // the guard: so long for the loop to notice
+    PK__LIFELINE_FINISH_MS = 900, //   and so long for the end, on_close included
+    PK__LIFELINE_NAP_MS = 5,
     PK__LIFELINE_ALONE_NAP_MS = 100,
-    PK__LIFELINE_READS = 16         // pieces read in one turn of the loop
+    PK__LIFELINE_READS = 16       // pieces read in one turn of the loop
 };
+
+/* ---- who is there: the parent, and the group */
+
+#ifndef PLUGKIT_NO_PROCESS
+static uint32_t pk__lifeline_parent(void)
+{
+    return (uint32_t)PK__SYS(getppid)();
+}
+
+static bool pk__lifeline_leads(void)
+{
+    return PK__SYS(getpgid)(0) == getpid();
+}
+#else
+static uint32_t pk__lifeline_parent(void)
+{
+    return 0;
+}
+
+static bool pk__lifeline_leads(void)
+{
+    return false;
+}
+#endif
+
+PK__FN bool pk__lifeline_has_group(const pk__lifeline *l)
+{
+#ifdef PLUGKIT_NO_THREADS
+    (void)l;
+    return false; // there is no guard: a handler that hangs would keep it
+#else
+    return !l->fd || pk__lifeline_leads(); // started by hand it may well not, and says what it does under a host
+#endif
+}
+
+static bool pk__lifeline_has_lost_parent(const pk__lifeline *l)
+{
+    uint32_t parent = pk__atomic_load(&l->parent);
+    return parent && pk__lifeline_parent() != parent;
+}
+
+static bool pk__lifeline_has_hung_up(const pk__lifeline *l)
+{
+    struct pollfd set = {l->fd, 0, 0};
+    return PK__SYS(poll)(&set, 1, 0) > 0 && (set.revents & (POLLHUP | POLLERR));
+}
+
+PK__FN bool pk__lifeline_is_orphan(const pk__lifeline *l)
+{
+    return l->fd && (pk__lifeline_has_hung_up(l) || pk__lifeline_has_lost_parent(l));
+}
+
+PK__FN void pk__lifeline_end_group(void)
+{
+    if (pk__lifeline_leads()) {
+        (void)PK__SYS(kill)(0, SIGKILL);
+    }
+}
+
+/* ---- the conversation */
 
 PK__FN pk_err pk__lifeline_open(pk__lifeline *l, const pk_alloc *alloc, int fd, pk_error *err)
 {
@@ -21079,6 +21185,7 @@ PK__FN pk_err pk__lifeline_open(pk__lifeline *l, const pk_alloc *alloc, int fd, 
     }
     if (!rc) {
         l->fd = fd;
+        pk__atomic_store(&l->parent, pk__lifeline_parent());
         pk__control_lines_init(&l->lines, alloc, PK__CONTROL_START_MAX);
     }
     return rc;
@@ -21208,22 +21315,17 @@ static void pk__lifeline_on_ready(void *user, bool can_read, bool can_write)
     }
 }
 
-#ifndef PLUGKIT_NO_PROCESS
-static long pk__lifeline_parent(void)
+PK__FN void pk__lifeline_look(pk__lifeline *l)
 {
-    return (long)PK__SYS(getppid)();
+    if (l->loop && !l->is_alone && pk__lifeline_has_lost_parent(l)) {
+        pk__lifeline_end_of(l, PK__LIFELINE_DEAD);
+    }
 }
-#else
-static long pk__lifeline_parent(void)
-{
-    return 0;
-}
-#endif
 
 static void pk__lifeline_on_time(void *user)
 {
     pk__lifeline *l = (pk__lifeline *)user;
-    if (pk__lifeline_parent() != l->parent) {
+    if (pk__lifeline_has_lost_parent(l)) {
         pk__lifeline_end_of(l, PK__LIFELINE_DEAD);
         return;
     }
@@ -21236,10 +21338,13 @@ PK__FN pk_err pk__lifeline_watch(pk__lifeline *l, pk_loop *loop, void (*on_end)(
     l->loop = loop;
     l->on_end = on_end;
     l->user = user;
-    l->parent = pk__lifeline_parent();
+    if (!pk__atomic_load(&l->parent)) {
+        pk__atomic_store(&l->parent, pk__lifeline_parent());
+    }
     l->timer.on_time = pk__lifeline_on_time;
     l->timer.user = l;
-    pk_err rc = l->parent ? pk_timer_start(loop, &l->timer, PK__LIFELINE_PARENT_MS, err) : PK_OK;
+    bool looks = pk__atomic_load(&l->parent) && !l->guard.started; // otherwise the guard does
+    pk_err rc = looks ? pk_timer_start(loop, &l->timer, PK__LIFELINE_PARENT_MS, err) : PK_OK;
     if (rc || !l->fd) {
         return rc;
     }
@@ -21261,14 +21366,13 @@ PK__FN bool pk__lifeline_has_host(pk__lifeline *l)
     if (!l->is_alone) {
         pk__lifeline_on_ready(l, true, false);
     }
-    if (!l->is_alone && l->parent && pk__lifeline_parent() != l->parent) {
-        pk__lifeline_end_of(l, PK__LIFELINE_DEAD);
-    }
+    pk__lifeline_look(l);
     return !l->is_alone;
 }
 
 PK__FN pk_err pk__lifeline_adopt(pk__lifeline *l, int fd, pk_error *err)
 {
+    pk__atomic_store(&l->parent, 0); // this host is not our parent, which has gone: the guard must know that first
     if (PK__SYS(dup_over)(fd, l->fd) < 0) {
         pk__fd_close(fd);
         return pk_error_sys(err, PK_ERR_OS, errno, "cannot take another control socket");
@@ -21283,7 +21387,6 @@ PK__FN pk_err pk__lifeline_adopt(pk__lifeline *l, int fd, pk_error *err)
         return rc;
     }
     pk_timer_stop(l->loop, &l->timer);
-    l->parent = 0; // it is not our parent, which has gone
     l->is_alone = false;
     l->is_adopted = true;
     return PK_OK;
@@ -21308,14 +21411,20 @@ static bool pk__lifeline_waits(const pk__atomic_u32 *flag, int ms)
     return pk__atomic_load(flag) != 0;
 }
 
-static bool pk__lifeline_is_cut(const pk__lifeline *l, int timeout_ms)
+/* Waits for the end of the socket, at most so long; the parent's is made to look the same to all who wait for it. */
+static bool pk__lifeline_is_cut(pk__lifeline *l, int timeout_ms)
 {
     struct pollfd set = {l->fd, 0, 0}; // wakes for nothing but the other end's closing
-    return PK__SYS(poll)(&set, 1, timeout_ms) > 0 && (set.revents & (POLLHUP | POLLERR | POLLNVAL));
+    int n = PK__SYS(poll)(&set, 1, timeout_ms);
+    if (n == 0 && timeout_ms > 0 && pk__lifeline_has_lost_parent(l)) {
+        (void)PK__SYS(shutdown)(l->fd, SHUT_RDWR);
+        return true;
+    }
+    return n > 0 && (set.revents & (POLLHUP | POLLERR | POLLNVAL));
 }
 
 /* Waits as long as it may be alone. True: there is another host. */
-static bool pk__lifeline_is_mended(const pk__lifeline *l)
+static bool pk__lifeline_is_mended(pk__lifeline *l)
 {
     const struct timespec nap = {0, PK__LIFELINE_ALONE_NAP_MS * PK__MS};
     int64_t until = pk__clock_after_ms(pk__clock_ns(), l->survive_ms);
@@ -21332,7 +21441,7 @@ static void pk__lifeline_guard_run(void *arg)
 {
     pk__lifeline *l = (pk__lifeline *)arg;
     do {
-        while (!pk__lifeline_is_cut(l, -1)) {
+        while (!pk__lifeline_is_cut(l, PK__LIFELINE_PARENT_MS)) {
             if (pk__atomic_load(&l->released)) {
                 return;
             }
@@ -21343,6 +21452,11 @@ static void pk__lifeline_guard_run(void *arg)
          pk__lifeline_waits(&l->released, PK__LIFELINE_FINISH_MS))) {
         return;
     }
+    const char *litter = (const char *)pk__atomic_load_ptr(&l->litter);
+    if (litter && litter[0]) {
+        (void)PK__SYS(unlink)(litter);
+    }
+    pk__lifeline_end_group();
     _exit(1);
 }
 
@@ -22028,7 +22142,7 @@ PK__FN void pk__endpoints_deinit(pk__endpoints *all)
 enum {
     PK__SDK_FIRST_LINE_MS = 10000,
     PK__SDK_DRAIN_MS = 5000,
-    PK__SDK_DRAIN_DEAD_MS = 500, // the host is gone: nobody waits for the answers
+    PK__SDK_DRAIN_DEAD_MS = 50, // the host is gone: nobody waits for the answers
     PK__SDK_DRAIN_LOOK_MS = 10,
     PK__SDK_OUTPUT_MAX = 16 * 1024 * 1024
 };
@@ -22119,8 +22233,12 @@ static void pk__sdk_on_work(void *user, int change)
 #ifndef PLUGKIT_NO_PROCESS
 static void pk__sdk_on_signal(void *user, int number)
 {
-    (void)number;
-    pk__sdk_begin_end((pk_sdk *)user, PK__SDK_DRAIN_MS);
+    pk_sdk *p = (pk_sdk *)user;
+    if (number == SIGCONT) {
+        pk__lifeline_look(&p->lifeline);
+    } else {
+        pk__sdk_begin_end(p, PK__SDK_DRAIN_MS);
+    }
 }
 
 static bool pk__sdk_is_handled(int number)
@@ -22184,10 +22302,13 @@ static pk_err pk__sdk_check(const pk_sdk_desc *desc, pk_error *err)
     return pk__service_check(desc->services, desc->service_count, err);
 }
 
-static pk_err pk__sdk_print_capabilities(const pk_sdk_desc *desc, pk_error *err)
+static pk_err pk__sdk_print_capabilities(const pk_sdk *p, pk_error *err)
 {
-    const pk__service_about about = {desc->services, desc->service_count, desc->config_types, desc->id,
-                                     desc->version,  desc->description,   desc->author,       desc->license};
+    const pk_sdk_desc *desc = &p->desc;
+    const char *lifeline = p->is_main && pk__lifeline_has_group(&p->lifeline) ? "group" : NULL;
+    const pk__service_about about = {desc->services,    desc->service_count, desc->config_types,
+                                     desc->id,          desc->version,       desc->description,
+                                     desc->author,      desc->license,       lifeline};
     const pk__stdout plain = {0};
     pk_buf buf;
     pk_buf_init(&buf, desc->alloc, PK__SDK_OUTPUT_MAX);
@@ -22306,13 +22427,9 @@ static pk_err pk__sdk_run(pk_sdk *p, pk_error *err)
         rc = pk__sdk_take_signals(p, err);
     }
     if (!rc && p->settings.profile != PK__SETTINGS_BY_HAND) {
-        p->lifeline.survive_ms = p->settings.survive_ms;
         rc = pk__lifeline_watch(&p->lifeline, p->loop, pk__sdk_on_lifeline, p, err);
         if (!rc && p->settings.survive_ms) {
             rc = pk__survive_open(&p->survive, p->loop, &p->settings, &p->lifeline, p->door.address, err);
-        }
-        if (!rc && p->is_main) {
-            pk__lifeline_guard(&p->lifeline);
         }
     }
     return rc ? rc : pk__sdk_announce(p, err);
@@ -22327,12 +22444,18 @@ static pk_err pk__sdk_start(pk_sdk *p, const char *program, pk_error *err)
     if (rc) {
         return rc;
     }
+    /* Before anything of the user's runs: */
     if (p->settings.profile == PK__SETTINGS_FRAMEWORK) {
-        pk__stdout_keep(&p->real_stdout); // before anything of the user's runs
+        pk__stdout_keep(&p->real_stdout);
+    }
+    p->lifeline.survive_ms = p->settings.survive_ms;
+    if (p->is_main) {
+        pk__lifeline_guard(&p->lifeline);
     }
     rc = pk__settings_apply(&p->settings, &p->desc, err);
     if (!rc) {
         rc = pk__door_open(&p->door, p->alloc, &p->settings, p->args.listen_fd, err);
+        pk__atomic_store_ptr(&p->lifeline.litter, p->door.path);
     }
     if (!rc && !p->loop) {
         rc = pk_loop_create(&p->loop, p->alloc, err);
@@ -22407,6 +22530,53 @@ static pk_sdk *pk__sdk_new(const pk_sdk_desc *desc)
     return p;
 }
 
+/* What pk_sdk_destroy does. True: its host is gone. */
+static bool pk__sdk_free(pk_sdk *p)
+{
+    const pk_alloc *alloc = p->alloc;
+    bool forked = p->loop && pk__loop_is_forked(p->loop); // then files, signals and callbacks are the parent's
+    if (forked) {
+        p->door.path[0] = '\0';
+        p->survive.path[0] = '\0';
+    }
+    pk__atomic_store(&p->state, PK__SDK_STOPPED); // whatever still asks for the end comes too late
+    pk__atomic_store(&p->lifeline.noticed, 1); // the guard need not think that the loop is stuck: it is over
+    pk__work_stop(&p->work);
+    pk__door_shut(&p->door);
+    if (p->interrupt_host) {
+        p->interrupt_host(&p->host); // a handler that waits for the host may end
+    }
+    pk_server_destroy(p->server);
+    if (p->loop) {
+        pk_loop_unpost(p->loop, &p->stop);
+        pk_timer_stop(p->loop, &p->drain);
+    }
+    pk__endpoints_deinit(&p->endpoints);
+    if (p->deinit_host) {
+        p->deinit_host(&p->host);
+    }
+    pk__mutex_deinit(&p->host_lock);
+    if (p->started && p->desc.on_close && !forked) {
+        p->desc.on_close(p->desc.user);
+    }
+    pk__sdk_give_signals(p);
+    pk__survive_close(&p->survive);
+    bool is_orphan = pk__lifeline_is_orphan(&p->lifeline);
+    pk__lifeline_deinit(&p->lifeline);
+    pk__stdout_restore(&p->real_stdout);
+    if (p->owns_loop) {
+        pk_loop_destroy(p->loop);
+    }
+    pk__door_deinit(&p->door);
+    if (p->has_old_pipe) {
+        (void)PK__SYS(sigaction)(SIGPIPE, &p->old_pipe, NULL);
+    }
+    pk_mem_free(&p->settings.mem);
+    pk_mem_free(&p->mem);
+    pk__free(alloc, p, sizeof(*p));
+    return is_orphan;
+}
+
 PK__FN pk_err pk__sdk_create(pk_sdk **out, int argc, char *const *argv, const pk_sdk_desc *desc, bool is_main,
                              pk_error *err)
 {
@@ -22424,7 +22594,7 @@ PK__FN pk_err pk__sdk_create(pk_sdk **out, int argc, char *const *argv, const pk
     }
     if (!rc && p->args.capabilities) {
         rc = pk__sdk_check(desc, err);
-        rc = rc ? rc : pk__sdk_print_capabilities(desc, err);
+        rc = rc ? rc : pk__sdk_print_capabilities(p, err);
     } else if (!rc && p->args.help) {
         rc = pk__sdk_print_usage(argv[0], desc, err);
     } else if (!rc) {
@@ -22438,7 +22608,10 @@ PK__FN pk_err pk__sdk_create(pk_sdk **out, int argc, char *const *argv, const pk
         if (rc != PK_ERR_CANCELED) {
             pk__sdk_report(p, err);
         }
-        pk_sdk_destroy(p);
+        bool is_orphan = pk__sdk_free(p);
+        if (is_main && is_orphan) {
+            pk__lifeline_end_group();
+        }
         return rc;
     }
     *out = p;
@@ -22462,48 +22635,9 @@ PK_API bool pk_sdk_is_running(const pk_sdk *p)
 
 PK_API void pk_sdk_destroy(pk_sdk *p)
 {
-    if (!p) {
-        return;
+    if (p) {
+        (void)pk__sdk_free(p);
     }
-    const pk_alloc *alloc = p->alloc;
-    bool forked = p->loop && pk__loop_is_forked(p->loop); // then files, signals and callbacks are the parent's
-    if (forked) {
-        p->door.path[0] = '\0';
-        p->survive.path[0] = '\0';
-    }
-    pk__atomic_store(&p->state, PK__SDK_STOPPED); // whatever still asks for the end comes too late
-    pk__work_stop(&p->work);
-    pk__door_shut(&p->door);
-    if (p->interrupt_host) {
-        p->interrupt_host(&p->host); // a handler that waits for the host may end
-    }
-    pk_server_destroy(p->server);
-    if (p->loop) {
-        pk_loop_unpost(p->loop, &p->stop);
-        pk_timer_stop(p->loop, &p->drain);
-    }
-    pk__endpoints_deinit(&p->endpoints);
-    if (p->deinit_host) {
-        p->deinit_host(&p->host);
-    }
-    pk__mutex_deinit(&p->host_lock);
-    if (p->started && p->desc.on_close && !forked) {
-        p->desc.on_close(p->desc.user);
-    }
-    pk__sdk_give_signals(p);
-    pk__survive_close(&p->survive);
-    pk__lifeline_deinit(&p->lifeline);
-    pk__stdout_restore(&p->real_stdout);
-    if (p->owns_loop) {
-        pk_loop_destroy(p->loop);
-    }
-    pk__door_deinit(&p->door);
-    if (p->has_old_pipe) {
-        (void)PK__SYS(sigaction)(SIGPIPE, &p->old_pipe, NULL);
-    }
-    pk_mem_free(&p->settings.mem);
-    pk_mem_free(&p->mem);
-    pk__free(alloc, p, sizeof(*p));
 }
 
 PK_API pk_loop *pk_sdk_loop(pk_sdk *p)
@@ -22540,7 +22674,22 @@ static void pk__sdk_leave_stuck(pk_sdk *p)
     (void)snprintf(text, sizeof(text), "ended while %u requests were still running", (unsigned)p->work.running);
     pk_sdk_log(PK_LOG_WARN, text, NULL, 0);
     pk__door_deinit(&p->door);
+    if (pk__lifeline_is_orphan(&p->lifeline)) {
+        pk__lifeline_end_group();
+    }
     _exit(0);
+}
+
+/* What is still to be written out goes to files, as nobody reads our output. Returns if we lead no group. */
+static void pk__sdk_leave_orphaned(void)
+{
+    pk__sigpipe quiet;
+    pk__sigpipe_block(&quiet);
+    (void)pk__fd_set_nonblock(1, true, NULL);
+    (void)pk__fd_set_nonblock(2, true, NULL);
+    (void)fflush(NULL);
+    pk__lifeline_end_group();
+    pk__sigpipe_restore(&quiet);
 }
 
 PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
@@ -22559,13 +22708,15 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
     } else if (p->work.running && p->desc.workers) {
         pk__sdk_leave_stuck(p);
     }
-    pk_sdk_destroy(p);
+    if (pk__sdk_free(p)) {
+        pk__sdk_leave_orphaned();
+    }
     return rc ? 1 : 0;
 }
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 22569 "plugkit_sdk.h"
+#line 22720 "plugkit_sdk.h"
 #endif
 
 #ifndef PLUGKIT_TEST

@@ -26,7 +26,12 @@ typedef struct pk_sdk_desc {
 
 #ifndef PLUGKIT_NO_NET
 /* A plugin's whole life: answers `capabilities`, reads its configuration, listens, serves, ends on /shutdown, SIGINT,
- * SIGTERM, the end of its host, or idleness. Returns main's exit status: 0, or 1 with the reason on stderr. */
+ * SIGTERM, SIGHUP, the end of its host, or idleness. Returns main's exit status: 0, or 1 with the reason on stderr.
+ *
+ * When its host has died, however it did, nobody is left to look after what the plugin started. Then requests under way
+ * have 50 ms to finish, all of the end, on_close included, has 950 ms, and it does not return: the last thing that it
+ * does is to kill its process group with SIGKILL. A thread sees to that, also while a callback hangs; it is there
+ * before the first callback of yours. */
 PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc);
 
 /* The same in pieces, for programs with a loop of their own:

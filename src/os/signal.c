@@ -35,6 +35,24 @@ PK__FN void pk__signals_ready(void *user, bool can_read, bool can_write)
     }
 }
 
+static const struct {
+    int number;
+    bool is_always; // otherwise only where nobody handles or ignores it, as nohup does
+    const char *name;
+} pk__signals_list[PK__SIGNALS] = {
+    {SIGINT, true, "SIGINT"}, {SIGTERM, true, "SIGTERM"}, {SIGHUP, false, "SIGHUP"}, {SIGCONT, false, "SIGCONT"},
+};
+
+PK__FN void pk__signals_restore(pk__signals *s)
+{
+    for (unsigned i = 0; i < PK__SIGNALS; i++) {
+        if (s->taken & 1u << i) {
+            (void)PK__SYS(restore_signal)(pk__signals_list[i].number, &s->old[i]);
+        }
+    }
+    s->taken = 0;
+}
+
 PK__FN pk_err pk__signals_install(pk__signals *s, pk_error *err)
 {
     struct sigaction action;
@@ -42,13 +60,19 @@ PK__FN pk_err pk__signals_install(pk__signals *s, pk_error *err)
     action.sa_handler = pk__signals_handler;
     action.sa_flags = SA_RESTART;
     sigfillset(&action.sa_mask);
-    if (PK__SYS(sigaction)(SIGINT, &action, &s->old_int) != 0) {
-        return pk_error_sys(err, PK_ERR_OS, errno, "cannot handle SIGINT");
-    }
-    if (PK__SYS(sigaction)(SIGTERM, &action, &s->old_term) != 0) {
-        int error = errno;
-        (void)PK__SYS(restore_signal)(SIGINT, &s->old_int);
-        return pk_error_sys(err, PK_ERR_OS, error, "cannot handle SIGTERM");
+    for (unsigned i = 0; i < PK__SIGNALS; i++) {
+        int number = pk__signals_list[i].number;
+        if (PK__SYS(sigaction)(number, &action, &s->old[i]) != 0) {
+            int error = errno;
+            pk__signals_restore(s);
+            return pk_error_sys(err, PK_ERR_OS, error, "cannot handle %s", pk__signals_list[i].name);
+        }
+        bool is_free = !(s->old[i].sa_flags & SA_SIGINFO) && s->old[i].sa_handler == SIG_DFL;
+        s->taken |= 1u << i;
+        if (!pk__signals_list[i].is_always && !is_free) {
+            (void)PK__SYS(restore_signal)(number, &s->old[i]);
+            s->taken &= ~(1u << i);
+        }
     }
     return PK_OK;
 }
@@ -122,8 +146,7 @@ PK__FN void pk__signals_stop(pk__signals *s)
         return;
     }
     s->started = false;
-    (void)PK__SYS(restore_signal)(SIGINT, &s->old_int);
-    (void)PK__SYS(restore_signal)(SIGTERM, &s->old_term);
+    pk__signals_restore(s);
     pk__signals_let_go();
     pk__signals_close(s);
 }

@@ -14,17 +14,21 @@
 #include "sys.h"
 
 #ifndef PLUGKIT_NO_PROCESS
+enum { PK__SIGNALS = 4 };
+
 typedef struct pk__signals {
     pk_loop *loop;
     pk_watch watch;
     int pipe[2];
-    struct sigaction old_int, old_term;
+    struct sigaction old[PK__SIGNALS];
+    unsigned taken; // bits: those whose action is ours
     void (*on_signal)(void *user, int number);
     void *user;
     bool started;
 } pk__signals;
 
-/* SIGINT and SIGTERM become on_signal, on the loop's thread. PK_ERR_BUSY: another one is started. */
+/* SIGINT and SIGTERM become on_signal, on the loop's thread; and SIGHUP and SIGCONT, unless the program does something
+ * about them itself. PK_ERR_BUSY: another one is started. */
 PK__FN pk_err pk__signals_start(pk__signals *s, pk_loop *loop, void (*on_signal)(void *user, int number),
                                 void *user, pk_error *err);
 PK__FN void pk__signals_stop(pk__signals *s); // not started: does nothing

@@ -250,6 +250,7 @@ PK__FN pk_err pk__service_capabilities(pk_buf *out, const pk__service_about *a, 
     pk_json_put_array(&w);
     pk_json_put_text(&w, "plugkit/1");
     pk_json_put_end(&w);
+    pk__service_put_text(&w, "lifeline", a->lifeline);
     pk_json_put_key(&w, "survives"); // if the host wants it to
     pk_json_put_bool(&w, true);
     pk__service_put_contracts(&w, a);

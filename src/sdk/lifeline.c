@@ -11,13 +11,73 @@
 #include "../os/sys.h"
 
 enum {
-    PK__LIFELINE_PARENT_MS = 1000,  // between two looks at the parent
-    PK__LIFELINE_NOTICE_MS = 1000,  // the guard: so long for the loop to notice
-    PK__LIFELINE_FINISH_MS = 10000, //   and so long for the end, on_close included
-    PK__LIFELINE_NAP_MS = 20,
+    PK__LIFELINE_PARENT_MS = 800, // between two looks at the parent
+    PK__LIFELINE_NOTICE_MS = 50,  // the guard: so long for the loop to notice
+    PK__LIFELINE_FINISH_MS = 900, //   and so long for the end, on_close included
+    PK__LIFELINE_NAP_MS = 5,
     PK__LIFELINE_ALONE_NAP_MS = 100,
-    PK__LIFELINE_READS = 16         // pieces read in one turn of the loop
+    PK__LIFELINE_READS = 16       // pieces read in one turn of the loop
 };
+
+/* ---- who is there: the parent, and the group */
+
+#ifndef PLUGKIT_NO_PROCESS
+static uint32_t pk__lifeline_parent(void)
+{
+    return (uint32_t)PK__SYS(getppid)();
+}
+
+static bool pk__lifeline_leads(void)
+{
+    return PK__SYS(getpgid)(0) == getpid();
+}
+#else
+static uint32_t pk__lifeline_parent(void)
+{
+    return 0;
+}
+
+static bool pk__lifeline_leads(void)
+{
+    return false;
+}
+#endif
+
+PK__FN bool pk__lifeline_has_group(const pk__lifeline *l)
+{
+#ifdef PLUGKIT_NO_THREADS
+    (void)l;
+    return false; // there is no guard: a handler that hangs would keep it
+#else
+    return !l->fd || pk__lifeline_leads(); // started by hand it may well not, and says what it does under a host
+#endif
+}
+
+static bool pk__lifeline_has_lost_parent(const pk__lifeline *l)
+{
+    uint32_t parent = pk__atomic_load(&l->parent);
+    return parent && pk__lifeline_parent() != parent;
+}
+
+static bool pk__lifeline_has_hung_up(const pk__lifeline *l)
+{
+    struct pollfd set = {l->fd, 0, 0};
+    return PK__SYS(poll)(&set, 1, 0) > 0 && (set.revents & (POLLHUP | POLLERR));
+}
+
+PK__FN bool pk__lifeline_is_orphan(const pk__lifeline *l)
+{
+    return l->fd && (pk__lifeline_has_hung_up(l) || pk__lifeline_has_lost_parent(l));
+}
+
+PK__FN void pk__lifeline_end_group(void)
+{
+    if (pk__lifeline_leads()) {
+        (void)PK__SYS(kill)(0, SIGKILL);
+    }
+}
+
+/* ---- the conversation */
 
 PK__FN pk_err pk__lifeline_open(pk__lifeline *l, const pk_alloc *alloc, int fd, pk_error *err)
 {
@@ -35,6 +95,7 @@ PK__FN pk_err pk__lifeline_open(pk__lifeline *l, const pk_alloc *alloc, int fd, 
     }
     if (!rc) {
         l->fd = fd;
+        pk__atomic_store(&l->parent, pk__lifeline_parent());
         pk__control_lines_init(&l->lines, alloc, PK__CONTROL_START_MAX);
     }
     return rc;
@@ -164,22 +225,17 @@ static void pk__lifeline_on_ready(void *user, bool can_read, bool can_write)
     }
 }
 
-#ifndef PLUGKIT_NO_PROCESS
-static long pk__lifeline_parent(void)
+PK__FN void pk__lifeline_look(pk__lifeline *l)
 {
-    return (long)PK__SYS(getppid)();
+    if (l->loop && !l->is_alone && pk__lifeline_has_lost_parent(l)) {
+        pk__lifeline_end_of(l, PK__LIFELINE_DEAD);
+    }
 }
-#else
-static long pk__lifeline_parent(void)
-{
-    return 0;
-}
-#endif
 
 static void pk__lifeline_on_time(void *user)
 {
     pk__lifeline *l = (pk__lifeline *)user;
-    if (pk__lifeline_parent() != l->parent) {
+    if (pk__lifeline_has_lost_parent(l)) {
         pk__lifeline_end_of(l, PK__LIFELINE_DEAD);
         return;
     }
@@ -192,10 +248,13 @@ PK__FN pk_err pk__lifeline_watch(pk__lifeline *l, pk_loop *loop, void (*on_end)(
     l->loop = loop;
     l->on_end = on_end;
     l->user = user;
-    l->parent = pk__lifeline_parent();
+    if (!pk__atomic_load(&l->parent)) {
+        pk__atomic_store(&l->parent, pk__lifeline_parent());
+    }
     l->timer.on_time = pk__lifeline_on_time;
     l->timer.user = l;
-    pk_err rc = l->parent ? pk_timer_start(loop, &l->timer, PK__LIFELINE_PARENT_MS, err) : PK_OK;
+    bool looks = pk__atomic_load(&l->parent) && !l->guard.started; // otherwise the guard does
+    pk_err rc = looks ? pk_timer_start(loop, &l->timer, PK__LIFELINE_PARENT_MS, err) : PK_OK;
     if (rc || !l->fd) {
         return rc;
     }
@@ -217,14 +276,13 @@ PK__FN bool pk__lifeline_has_host(pk__lifeline *l)
     if (!l->is_alone) {
         pk__lifeline_on_ready(l, true, false);
     }
-    if (!l->is_alone && l->parent && pk__lifeline_parent() != l->parent) {
-        pk__lifeline_end_of(l, PK__LIFELINE_DEAD);
-    }
+    pk__lifeline_look(l);
     return !l->is_alone;
 }
 
 PK__FN pk_err pk__lifeline_adopt(pk__lifeline *l, int fd, pk_error *err)
 {
+    pk__atomic_store(&l->parent, 0); // this host is not our parent, which has gone: the guard must know that first
     if (PK__SYS(dup_over)(fd, l->fd) < 0) {
         pk__fd_close(fd);
         return pk_error_sys(err, PK_ERR_OS, errno, "cannot take another control socket");
@@ -239,7 +297,6 @@ PK__FN pk_err pk__lifeline_adopt(pk__lifeline *l, int fd, pk_error *err)
         return rc;
     }
     pk_timer_stop(l->loop, &l->timer);
-    l->parent = 0; // it is not our parent, which has gone
     l->is_alone = false;
     l->is_adopted = true;
     return PK_OK;
@@ -264,14 +321,20 @@ static bool pk__lifeline_waits(const pk__atomic_u32 *flag, int ms)
     return pk__atomic_load(flag) != 0;
 }
 
-static bool pk__lifeline_is_cut(const pk__lifeline *l, int timeout_ms)
+/* Waits for the end of the socket, at most so long; the parent's is made to look the same to all who wait for it. */
+static bool pk__lifeline_is_cut(pk__lifeline *l, int timeout_ms)
 {
     struct pollfd set = {l->fd, 0, 0}; // wakes for nothing but the other end's closing
-    return PK__SYS(poll)(&set, 1, timeout_ms) > 0 && (set.revents & (POLLHUP | POLLERR | POLLNVAL));
+    int n = PK__SYS(poll)(&set, 1, timeout_ms);
+    if (n == 0 && timeout_ms > 0 && pk__lifeline_has_lost_parent(l)) {
+        (void)PK__SYS(shutdown)(l->fd, SHUT_RDWR);
+        return true;
+    }
+    return n > 0 && (set.revents & (POLLHUP | POLLERR | POLLNVAL));
 }
 
 /* Waits as long as it may be alone. True: there is another host. */
-static bool pk__lifeline_is_mended(const pk__lifeline *l)
+static bool pk__lifeline_is_mended(pk__lifeline *l)
 {
     const struct timespec nap = {0, PK__LIFELINE_ALONE_NAP_MS * PK__MS};
     int64_t until = pk__clock_after_ms(pk__clock_ns(), l->survive_ms);
@@ -288,7 +351,7 @@ static void pk__lifeline_guard_run(void *arg)
 {
     pk__lifeline *l = (pk__lifeline *)arg;
     do {
-        while (!pk__lifeline_is_cut(l, -1)) {
+        while (!pk__lifeline_is_cut(l, PK__LIFELINE_PARENT_MS)) {
             if (pk__atomic_load(&l->released)) {
                 return;
             }
@@ -299,6 +362,11 @@ static void pk__lifeline_guard_run(void *arg)
          pk__lifeline_waits(&l->released, PK__LIFELINE_FINISH_MS))) {
         return;
     }
+    const char *litter = (const char *)pk__atomic_load_ptr(&l->litter);
+    if (litter && litter[0]) {
+        (void)PK__SYS(unlink)(litter);
+    }
+    pk__lifeline_end_group();
     _exit(1);
 }
 

@@ -17,7 +17,7 @@
 enum {
     PK__SDK_FIRST_LINE_MS = 10000,
     PK__SDK_DRAIN_MS = 5000,
-    PK__SDK_DRAIN_DEAD_MS = 500, // the host is gone: nobody waits for the answers
+    PK__SDK_DRAIN_DEAD_MS = 50, // the host is gone: nobody waits for the answers
     PK__SDK_DRAIN_LOOK_MS = 10,
     PK__SDK_OUTPUT_MAX = 16 * 1024 * 1024
 };
@@ -108,8 +108,12 @@ static void pk__sdk_on_work(void *user, int change)
 #ifndef PLUGKIT_NO_PROCESS
 static void pk__sdk_on_signal(void *user, int number)
 {
-    (void)number;
-    pk__sdk_begin_end((pk_sdk *)user, PK__SDK_DRAIN_MS);
+    pk_sdk *p = (pk_sdk *)user;
+    if (number == SIGCONT) {
+        pk__lifeline_look(&p->lifeline);
+    } else {
+        pk__sdk_begin_end(p, PK__SDK_DRAIN_MS);
+    }
 }
 
 static bool pk__sdk_is_handled(int number)
@@ -173,10 +177,13 @@ static pk_err pk__sdk_check(const pk_sdk_desc *desc, pk_error *err)
     return pk__service_check(desc->services, desc->service_count, err);
 }
 
-static pk_err pk__sdk_print_capabilities(const pk_sdk_desc *desc, pk_error *err)
+static pk_err pk__sdk_print_capabilities(const pk_sdk *p, pk_error *err)
 {
-    const pk__service_about about = {desc->services, desc->service_count, desc->config_types, desc->id,
-                                     desc->version,  desc->description,   desc->author,       desc->license};
+    const pk_sdk_desc *desc = &p->desc;
+    const char *lifeline = p->is_main && pk__lifeline_has_group(&p->lifeline) ? "group" : NULL;
+    const pk__service_about about = {desc->services,    desc->service_count, desc->config_types,
+                                     desc->id,          desc->version,       desc->description,
+                                     desc->author,      desc->license,       lifeline};
     const pk__stdout plain = {0};
     pk_buf buf;
     pk_buf_init(&buf, desc->alloc, PK__SDK_OUTPUT_MAX);
@@ -295,13 +302,9 @@ static pk_err pk__sdk_run(pk_sdk *p, pk_error *err)
         rc = pk__sdk_take_signals(p, err);
     }
     if (!rc && p->settings.profile != PK__SETTINGS_BY_HAND) {
-        p->lifeline.survive_ms = p->settings.survive_ms;
         rc = pk__lifeline_watch(&p->lifeline, p->loop, pk__sdk_on_lifeline, p, err);
         if (!rc && p->settings.survive_ms) {
             rc = pk__survive_open(&p->survive, p->loop, &p->settings, &p->lifeline, p->door.address, err);
-        }
-        if (!rc && p->is_main) {
-            pk__lifeline_guard(&p->lifeline);
         }
     }
     return rc ? rc : pk__sdk_announce(p, err);
@@ -316,12 +319,18 @@ static pk_err pk__sdk_start(pk_sdk *p, const char *program, pk_error *err)
     if (rc) {
         return rc;
     }
+    /* Before anything of the user's runs: */
     if (p->settings.profile == PK__SETTINGS_FRAMEWORK) {
-        pk__stdout_keep(&p->real_stdout); // before anything of the user's runs
+        pk__stdout_keep(&p->real_stdout);
+    }
+    p->lifeline.survive_ms = p->settings.survive_ms;
+    if (p->is_main) {
+        pk__lifeline_guard(&p->lifeline);
     }
     rc = pk__settings_apply(&p->settings, &p->desc, err);
     if (!rc) {
         rc = pk__door_open(&p->door, p->alloc, &p->settings, p->args.listen_fd, err);
+        pk__atomic_store_ptr(&p->lifeline.litter, p->door.path);
     }
     if (!rc && !p->loop) {
         rc = pk_loop_create(&p->loop, p->alloc, err);
@@ -396,6 +405,53 @@ static pk_sdk *pk__sdk_new(const pk_sdk_desc *desc)
     return p;
 }
 
+/* What pk_sdk_destroy does. True: its host is gone. */
+static bool pk__sdk_free(pk_sdk *p)
+{
+    const pk_alloc *alloc = p->alloc;
+    bool forked = p->loop && pk__loop_is_forked(p->loop); // then files, signals and callbacks are the parent's
+    if (forked) {
+        p->door.path[0] = '\0';
+        p->survive.path[0] = '\0';
+    }
+    pk__atomic_store(&p->state, PK__SDK_STOPPED); // whatever still asks for the end comes too late
+    pk__atomic_store(&p->lifeline.noticed, 1); // the guard need not think that the loop is stuck: it is over
+    pk__work_stop(&p->work);
+    pk__door_shut(&p->door);
+    if (p->interrupt_host) {
+        p->interrupt_host(&p->host); // a handler that waits for the host may end
+    }
+    pk_server_destroy(p->server);
+    if (p->loop) {
+        pk_loop_unpost(p->loop, &p->stop);
+        pk_timer_stop(p->loop, &p->drain);
+    }
+    pk__endpoints_deinit(&p->endpoints);
+    if (p->deinit_host) {
+        p->deinit_host(&p->host);
+    }
+    pk__mutex_deinit(&p->host_lock);
+    if (p->started && p->desc.on_close && !forked) {
+        p->desc.on_close(p->desc.user);
+    }
+    pk__sdk_give_signals(p);
+    pk__survive_close(&p->survive);
+    bool is_orphan = pk__lifeline_is_orphan(&p->lifeline);
+    pk__lifeline_deinit(&p->lifeline);
+    pk__stdout_restore(&p->real_stdout);
+    if (p->owns_loop) {
+        pk_loop_destroy(p->loop);
+    }
+    pk__door_deinit(&p->door);
+    if (p->has_old_pipe) {
+        (void)PK__SYS(sigaction)(SIGPIPE, &p->old_pipe, NULL);
+    }
+    pk_mem_free(&p->settings.mem);
+    pk_mem_free(&p->mem);
+    pk__free(alloc, p, sizeof(*p));
+    return is_orphan;
+}
+
 PK__FN pk_err pk__sdk_create(pk_sdk **out, int argc, char *const *argv, const pk_sdk_desc *desc, bool is_main,
                              pk_error *err)
 {
@@ -413,7 +469,7 @@ PK__FN pk_err pk__sdk_create(pk_sdk **out, int argc, char *const *argv, const pk
     }
     if (!rc && p->args.capabilities) {
         rc = pk__sdk_check(desc, err);
-        rc = rc ? rc : pk__sdk_print_capabilities(desc, err);
+        rc = rc ? rc : pk__sdk_print_capabilities(p, err);
     } else if (!rc && p->args.help) {
         rc = pk__sdk_print_usage(argv[0], desc, err);
     } else if (!rc) {
@@ -427,7 +483,10 @@ PK__FN pk_err pk__sdk_create(pk_sdk **out, int argc, char *const *argv, const pk
         if (rc != PK_ERR_CANCELED) {
             pk__sdk_report(p, err);
         }
-        pk_sdk_destroy(p);
+        bool is_orphan = pk__sdk_free(p);
+        if (is_main && is_orphan) {
+            pk__lifeline_end_group();
+        }
         return rc;
     }
     *out = p;
@@ -451,48 +510,9 @@ PK_API bool pk_sdk_is_running(const pk_sdk *p)
 
 PK_API void pk_sdk_destroy(pk_sdk *p)
 {
-    if (!p) {
-        return;
+    if (p) {
+        (void)pk__sdk_free(p);
     }
-    const pk_alloc *alloc = p->alloc;
-    bool forked = p->loop && pk__loop_is_forked(p->loop); // then files, signals and callbacks are the parent's
-    if (forked) {
-        p->door.path[0] = '\0';
-        p->survive.path[0] = '\0';
-    }
-    pk__atomic_store(&p->state, PK__SDK_STOPPED); // whatever still asks for the end comes too late
-    pk__work_stop(&p->work);
-    pk__door_shut(&p->door);
-    if (p->interrupt_host) {
-        p->interrupt_host(&p->host); // a handler that waits for the host may end
-    }
-    pk_server_destroy(p->server);
-    if (p->loop) {
-        pk_loop_unpost(p->loop, &p->stop);
-        pk_timer_stop(p->loop, &p->drain);
-    }
-    pk__endpoints_deinit(&p->endpoints);
-    if (p->deinit_host) {
-        p->deinit_host(&p->host);
-    }
-    pk__mutex_deinit(&p->host_lock);
-    if (p->started && p->desc.on_close && !forked) {
-        p->desc.on_close(p->desc.user);
-    }
-    pk__sdk_give_signals(p);
-    pk__survive_close(&p->survive);
-    pk__lifeline_deinit(&p->lifeline);
-    pk__stdout_restore(&p->real_stdout);
-    if (p->owns_loop) {
-        pk_loop_destroy(p->loop);
-    }
-    pk__door_deinit(&p->door);
-    if (p->has_old_pipe) {
-        (void)PK__SYS(sigaction)(SIGPIPE, &p->old_pipe, NULL);
-    }
-    pk_mem_free(&p->settings.mem);
-    pk_mem_free(&p->mem);
-    pk__free(alloc, p, sizeof(*p));
 }
 
 PK_API pk_loop *pk_sdk_loop(pk_sdk *p)
@@ -529,7 +549,22 @@ static void pk__sdk_leave_stuck(pk_sdk *p)
     (void)snprintf(text, sizeof(text), "ended while %u requests were still running", (unsigned)p->work.running);
     pk_sdk_log(PK_LOG_WARN, text, NULL, 0);
     pk__door_deinit(&p->door);
+    if (pk__lifeline_is_orphan(&p->lifeline)) {
+        pk__lifeline_end_group();
+    }
     _exit(0);
+}
+
+/* What is still to be written out goes to files, as nobody reads our output. Returns if we lead no group. */
+static void pk__sdk_leave_orphaned(void)
+{
+    pk__sigpipe quiet;
+    pk__sigpipe_block(&quiet);
+    (void)pk__fd_set_nonblock(1, true, NULL);
+    (void)pk__fd_set_nonblock(2, true, NULL);
+    (void)fflush(NULL);
+    pk__lifeline_end_group();
+    pk__sigpipe_restore(&quiet);
 }
 
 PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
@@ -548,7 +583,9 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
     } else if (p->work.running && p->desc.workers) {
         pk__sdk_leave_stuck(p);
     }
-    pk_sdk_destroy(p);
+    if (pk__sdk_free(p)) {
+        pk__sdk_leave_orphaned();
+    }
     return rc ? 1 : 0;
 }
 #endif

@@ -291,6 +291,38 @@ TEST(signal, become_events_of_the_loop_and_go_back)
     pk_loop_destroy(loop);
 }
 
+static void own_handler(int number)
+{
+    (void)number;
+}
+
+TEST(signal, of_hangup_and_continuation_only_those_are_taken_that_nobody_wants)
+{
+    static void (*const before[])(int) = {SIG_DFL, SIG_IGN, own_handler};
+    static const int numbers[] = {SIGHUP, SIGCONT};
+    for (size_t i = 0; i < PK__COUNT(numbers); i++) {
+        for (size_t k = 0; k < PK__COUNT(before); k++) {
+            CASE("signal %d, case %d", numbers[i], (int)k) {
+                pk_loop *loop = NULL;
+                pk__signals s = {0};
+                struct sigaction now;
+                heard_count = 0;
+                signal(numbers[i], before[k]);
+                REQUIRE_OK(pk_loop_create(&loop, test_alloc(), NULL));
+                REQUIRE_OK(pk__signals_start(&s, loop, on_signal, NULL, NULL));
+                raise(numbers[i]);
+                REQUIRE_OK(pk_loop_step(loop, 0, NULL));
+                CHECK_INT(heard_count, ==, k == 0);
+                pk__signals_stop(&s);
+                sigaction(numbers[i], NULL, &now);
+                CHECK(now.sa_handler == before[k]);
+                pk_loop_destroy(loop);
+                signal(numbers[i], SIG_DFL);
+            }
+        }
+    }
+}
+
 TEST_TORTURE(signal, survives_each_failure)
 {
     pk_loop *loop = NULL;

@@ -202,6 +202,129 @@ TEST(lifeline, guard_ends_a_process_that_hangs)
     CHECK(WEXITSTATUS(status) == 1 || getenv("TEST_VALGRIND")); // valgrind has a status of its own for such an end
 }
 
+/* Runs plugin(arg) in a process that leads a group, with a child that would live on; waits until both are gone. */
+static int end_of_group(void (*plugin)(pk__lifeline *l, int host))
+{
+    int ends_of[2], status = 0;
+    char byte;
+    REQUIRE(pipe(ends_of) == 0);
+    pid_t pid = fork();
+    REQUIRE(pid >= 0);
+    if (pid == 0) {
+        pk__lifeline l;
+        int host;
+        close(ends_of[0]);
+        (void)setpgid(0, 0);
+        if (fork() == 0) {
+            signal(SIGTERM, SIG_IGN);
+            signal(SIGHUP, SIG_IGN);
+            for (;;) {
+                pause();
+            }
+        }
+        open_pair(&l, &host);
+        plugin(&l, host);
+        _exit(3);
+    }
+    close(ends_of[1]);
+    REQUIRE(waitpid(pid, &status, 0) == pid);
+    while (read(ends_of[0], &byte, 1) > 0) { // ends when nobody of the group is left
+    }
+    close(ends_of[0]);
+    return status;
+}
+
+static void hang(void)
+{
+    for (;;) {
+        test__nap(1000);
+    }
+}
+
+static void hang_while_the_host_dies(pk__lifeline *l, int host)
+{
+    pk__atomic_store_ptr(&l->litter, (void *)(uintptr_t)"socket");
+    pk__lifeline_guard(l);
+    close(host);
+    hang();
+}
+
+/* The socket stays open: a forked child of the host has it. */
+static void hang_while_the_parent_dies(pk__lifeline *l, int host)
+{
+    (void)host;
+    pk__atomic_store(&l->parent, 100);
+    parent = 1;
+    pk__sys.getppid = fake_getppid;
+    pk__lifeline_guard(l);
+    hang();
+}
+
+static void end_by_itself(pk__lifeline *l, int host)
+{
+    bool before = pk__lifeline_is_orphan(l);
+    close(host);
+    if (!before && pk__lifeline_is_orphan(l) && pk__lifeline_has_group(l)) {
+        pk__lifeline_deinit(l);
+        pk__lifeline_end_group();
+    }
+}
+
+TEST(lifeline, a_process_that_leads_a_group_ends_with_all_of_it)
+{
+    FILE *file = fopen("socket", "w");
+    REQUIRE(file != NULL);
+    fclose(file);
+    int status = end_of_group(hang_while_the_host_dies);
+    if (!getenv("TEST_VALGRIND")) {
+        CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+    }
+    CHECK(access("socket", F_OK) != 0); // and leaves no socket
+    status = end_of_group(hang_while_the_parent_dies);
+    CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+    status = end_of_group(end_by_itself);
+    CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+}
+
+TEST(lifeline, who_leads_no_group_kills_none)
+{
+    pk__lifeline l;
+    int host;
+    open_pair(&l, &host);
+    pid_t pid = fork(); // not a leader, whatever this process is
+    REQUIRE(pid >= 0);
+    if (pid == 0) {
+        pk__lifeline_end_group();
+        _exit(pk__lifeline_has_group(&l) ? 1 : 0);
+    }
+    int status = 0;
+    REQUIRE(waitpid(pid, &status, 0) == pid);
+    CHECK_INT(status, ==, 0);
+    pk__lifeline_deinit(&l);
+    CHECK(pk__lifeline_has_group(&l)); // asked by hand: what it would do
+    CHECK(!pk__lifeline_is_orphan(&l));
+    close(host);
+}
+
+TEST(lifeline, looks_at_the_parent_when_told_to)
+{
+    pk__lifeline l = {0};
+    pk_loop *loop;
+    pk__lifeline_look(&l); // nobody would hear of it
+    parent = 100;
+    pk__sys.getppid = fake_getppid;
+    REQUIRE_OK(pk_loop_create(&loop, test_alloc(), NULL));
+    REQUIRE_OK(pk__lifeline_watch(&l, loop, on_end, NULL, NULL));
+    pk__lifeline_look(&l);
+    CHECK_INT(ends.deaths, ==, 0);
+    parent = 1;
+    pk__lifeline_look(&l);
+    CHECK_INT(ends.deaths, ==, 1);
+    pk__lifeline_deinit(&l);
+    pk_loop_destroy(loop);
+    pk__sys_reset();
+}
+
 TEST(lifeline, guard_leaves_a_process_alone_that_ends_by_itself)
 {
     pk__lifeline l;

@@ -216,17 +216,19 @@ TEST(service, prints_capabilities_as_go_does_and_more_behind)
     about.id = "x";
     about.version = "0.1.0";
     about.license = "MIT";
+    about.lifeline = "group";
 
     check_capabilities(
         &about, "{\"types\":{\"adder\":[{\"type\":\"simple\",\"jsonSchema\":\"eyJ0eXBlIjogIm9iamVjdCJ9\"},"
                 "{\"type\":\"second\"}],\"other\":[{\"type\":\"simple\"}]},"
-                "\"configTypes\":[\"database-config\"],\"protocols\":[\"plugkit/1\"],\"survives\":true,"
+                "\"configTypes\":[\"database-config\"],\"protocols\":[\"plugkit/1\"],\"lifeline\":\"group\","
+                "\"survives\":true,"
                 "\"contracts\":{\"adder\":\"1.2.0\",\"other\":\"2.0.0\"},"
                 "\"methods\":{\"adder\":{\"add\":\"POST /add\",\"reset\":\"DELETE /sum\",\"echo\":\"POST /echo\","
                 "\"plain\":\"GET /plain\"},\"other\":{}},\"id\":\"x\",\"version\":\"0.1.0\",\"license\":\"MIT\"}");
     about.count = 0;
     about.config_types = none;
-    about.version = about.license = NULL;
+    about.version = about.license = about.lifeline = NULL;
     check_capabilities(&about, "{\"types\":{},\"protocols\":[\"plugkit/1\"],\"survives\":true,\"contracts\":{},"
                                "\"methods\":{},\"id\":\"x\"}");
 }

@@ -195,7 +195,7 @@ TEST(survive, a_plugin_with_another_socket_in_its_place_does_not_start)
     hang_up(&control);
 }
 
-TEST_EXITS(survive, the_guard_waits_as_long_as_it_may_be_alone_and_not_longer, TEST_STATUS(1))
+TEST_EXITS(survive, the_guard_waits_as_long_as_it_may_be_alone_and_not_longer, SIGKILL)
 {
     pk__lifeline l;
     int pair[2];
