@@ -139,8 +139,10 @@ FUZZ := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 fuzz: build/src_all.h ## feeds the parsers nonsense: SECONDS=n for each
 	@sh tests/fuzz/run.sh $(SECONDS) $(FUZZ)
 KILLS = 10000
-chaos: $(HEADERS) ## bad luck under load, plain and under sanitizers: SECONDS=n for each of eighteen kinds, KILLS=n
-	@PYTHON="$$(sh tests/python.sh)" && PLUGKIT_CHAOS=$(SECONDS) PLUGKIT_KILLS=$(KILLS) LIMIT_SECONDS=72000 \
+SPAWNS = 10000
+CHAOS = PLUGKIT_CHAOS=$(SECONDS) PLUGKIT_KILLS=$(KILLS) PLUGKIT_SPAWNS=$(SPAWNS)
+chaos: $(HEADERS) ## bad luck under load, plain and under sanitizers: SECONDS=n for each kind, KILLS, SPAWNS
+	@PYTHON="$$(sh tests/python.sh)" && $(CHAOS) LIMIT_SECONDS=72000 \
 	    tests/run.py --pytest "$$PYTHON" integration/test_chaos.py
 
 lint: $(HEADERS) ## what CONTRIBUTING.md says, as far as a script can tell

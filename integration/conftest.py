@@ -32,13 +32,14 @@ def example(host, free_dir):
     return run
 
 
-# ---- the Go framework's own SDK, which comes through Go's module system and so is not everywhere
+# ---- what is not everywhere: the Go framework's own SDK comes through Go's module system, musl's compiler is a package
 
 NOT_RUN = pytest.StashKey()
 
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "gosdk: needs the Go framework's own SDK; left out, and said so, without it")
+    config.addinivalue_line("markers", "musl: needs musl-gcc; left out, and said so, without it")
 
 
 def go_modules_missing():
@@ -53,18 +54,25 @@ def go_modules_missing():
     return " ".join(run.stdout.split()) or "go mod download failed" if run.returncode else ""
 
 
+def musl_missing():
+    return "" if shutil.which("musl-gcc") else "there is no musl-gcc"
+
+
 def pytest_collection_modifyitems(config, items):
-    wanted = [item for item in items if item.get_closest_marker("gosdk")]
-    why = go_modules_missing() if wanted else ""
-    if why:
-        config.stash[NOT_RUN] = f"{len(wanted)} tests with the Go framework's own SDK: {why}"
-        config.hook.pytest_deselected(items=wanted)
-        items[:] = [item for item in items if item not in wanted]
+    config.stash[NOT_RUN] = []
+    for marker, missing, what in (("gosdk", go_modules_missing, "tests with the Go framework's own SDK"),
+                                  ("musl", musl_missing, "tests with musl")):
+        wanted = [item for item in items if item.get_closest_marker(marker)]
+        why = missing() if wanted else ""
+        if why:
+            config.stash[NOT_RUN].append(f"{len(wanted)} {what}: {why}")
+            config.hook.pytest_deselected(items=wanted)
+            items[:] = [item for item in items if item not in wanted]
 
 
 def pytest_terminal_summary(terminalreporter, config):
-    if config.stash.get(NOT_RUN, None):
-        terminalreporter.write_line(f"NOT RUN: {config.stash[NOT_RUN]}", yellow=True)
+    for line in config.stash.get(NOT_RUN, []):
+        terminalreporter.write_line(f"NOT RUN: {line}", yellow=True)
 
 
 @pytest.fixture(scope="session")

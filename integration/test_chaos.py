@@ -16,6 +16,7 @@ from conftest import ROOT
 
 SECONDS = float(os.environ.get("PLUGKIT_CHAOS", "0"))
 KILLS = int(os.environ.get("PLUGKIT_KILLS", "300"))
+SPAWNS = int(os.environ.get("PLUGKIT_SPAWNS", "200"))
 TOOLS = ROOT / "tests" / "tools"
 MODES = ["kill", "idle", "restart", "cancel", "destroy", "all"]
 BUILDS = {  # and what runs in `make test`, where time is short
@@ -79,3 +80,20 @@ def test_each_call_has_one_outcome_however_often_the_plugin_is_killed(tool, host
     assert result["sockets"] == 1  # while the last one ran
     assert result["growth"] < 4 << 20  # bytes that the host held at the end, less those after fifty kills
     assert run.stderr == ""
+
+
+@pytest.mark.parametrize("kernel", ["new kernel", "old kernel"])
+@pytest.mark.parametrize("compiler", ["cc", pytest.param("musl-gcc", marks=pytest.mark.musl)])
+def test_children_get_exactly_what_is_declared_whatever_threads_do(build, host, monkeypatch, compiler, kernel):
+    """tests/tools/spawns.c: 32 threads open and close descriptors, 16 allocate, and nothing hangs."""
+    if compiler != "cc":
+        monkeypatch.setenv("CC", compiler)
+    old = kernel == "old kernel"  # no close_range, pidfd ...
+    program = build(TOOLS / "spawns.c", *(["-DPLUGKIT_TEST"] if old else []))
+    monkeypatch.setenv("PK_TEST_ENOSYS", "1" if old else "")
+
+    run = host(program, str(SPAWNS), timeout=SPAWNS // 10 + 120)
+
+    assert run.status == 0, run.stdout + run.stderr
+    result = json.loads(run.stdout)
+    assert result == {"spawns": SPAWNS, "wrong": 0, "descriptors": 0, "children": False}

@@ -151,6 +151,17 @@ def build_cases():
         case(f"{compiler[0]}: firmware", firmware, compiler, True)
         case(f"{compiler[0]}: a clock of one's own beside the system's is refused", compile_text, compiler,
              ["-std=c99", *SYNTAX, "-DPLUGKIT_CLOCK_NS()=1"], HOST + MAIN, says="needs all four")
+    if shutil.which("musl-gcc"):
+        for std in ("c99", "c17"):
+            case(f"musl-gcc {std}: host and sdk", compile_text, ["musl-gcc"], ["-std=" + std, *SYNTAX],
+                 HOST + SDK + PRIVATE + MAIN)
+        case("musl-gcc: plain POSIX", compile_text, ["musl-gcc"], ["-std=c99", *SYNTAX, "-DPLUGKIT_POSIX"],
+             HOST + SDK + MAIN)
+        case("musl-gcc: both in one program", program, ["musl-gcc"], ["-std=c99", "-O2"], ["both.c"])
+        case("musl-gcc: both in one program without any library", program, ["musl-gcc"], ["-std=c99", "-static"],
+             ["both.c"])
+    else:
+        print("# without musl-gcc: it is not installed")
     if shutil.which("arm-none-eabi-gcc"):
         case("arm-none-eabi-gcc: firmware", firmware, ["arm-none-eabi-gcc", "-mcpu=cortex-m4", "-mthumb"], False)
 

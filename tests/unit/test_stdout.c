@@ -30,7 +30,7 @@ static void give_back(char *from_out, char *from_err, size_t cap)
     close(err_pipe[0]);
 }
 
-TEST(stdout, is_kept_clean)
+TEST(standard_output, is_kept_clean)
 {
     pk__stdout s = {0};
     char from_out[256], from_err[256];
@@ -49,7 +49,7 @@ TEST(stdout, is_kept_clean)
     CHECK_STR(from_err, "stray before; stray behind; ");
 }
 
-TEST(stdout, is_used_as_it_is_without_stderr)
+TEST(standard_output, is_used_as_it_is_without_stderr)
 {
     pk__stdout s = {0};
     char from_out[256], from_err[256];
@@ -63,7 +63,7 @@ TEST(stdout, is_used_as_it_is_without_stderr)
     CHECK_STR(from_out, "line\n");
 }
 
-TEST(stdout, says_when_there_is_none)
+TEST(standard_output, says_when_there_is_none)
 {
     pk__stdout s = {0};
     char from_out[256], from_err[256];
