@@ -21762,27 +21762,29 @@ static const pk__plugin *pk__select_left_out(const pk__registry *r)
 
 /* ---- what there is instead, for people who mistyped */
 
-static void pk__select_see_contracts(pk__names *have, const pk__plugin *p)
-{
-    for (size_t i = 0; i < p->service_count; i++) {
-        pk__names_see(have, p->services[i].contract);
-    }
-}
+typedef enum pk__select_kind { PK__SELECT_PLUGINS, PK__SELECT_CONTRACTS, PK__SELECT_TYPES } pk__select_kind;
 
-static pk_err pk__select_no_contract(const pk__registry *r, pk_str contract, pk_error *err)
+/* Names of one kind: of all plugins, or of one; types are those of `contract`. */
+static pk__names pk__select_instead(const pk__registry *r, pk__select_kind kind, const pk__plugin *only, pk_str contract)
 {
     pk__names have;
-    const pk__plugin *out = pk__select_left_out(r);
     memset(&have, 0, sizeof(have));
     do {
         for (const pk__node *n = r->plugins.next; n != &r->plugins; n = n->next) {
-            pk__select_see_contracts(&have, PK__OF(n, pk__plugin, node));
+            const pk__plugin *p = PK__OF(n, pk__plugin, node);
+            bool counts = !p->skipped && (!only || p == only);
+            if (counts && kind == PK__SELECT_PLUGINS) {
+                pk__names_see(&have, pk_str_from(p->id));
+            }
+            for (size_t i = 0; counts && kind != PK__SELECT_PLUGINS && i < p->service_count; i++) {
+                const pk__service_entry *s = &p->services[i];
+                if (kind == PK__SELECT_CONTRACTS || pk_str_eq(s->contract, contract)) {
+                    pk__names_see(&have, kind == PK__SELECT_CONTRACTS ? s->contract : s->type);
+                }
+            }
         }
     } while (pk__names_take(&have));
-    return pk_error_set(err, PK_ERR_PLUGIN_NOT_FOUND, "no plugin found for contract '%" PK_FMT "'%s%s%s%s%s%s",
-                        PK_ARG(contract), have.len ? ": there is " : "", have.text, out ? "; '" : "",
-                        out ? out->id : "", !out ? "" : out->skipped ? "' was skipped: " : "' was rejected: ",
-                        out ? out->why.msg : "");
+    return have;
 }
 
 /* Before the start nothing is known but what is compiled in. */
@@ -21794,67 +21796,45 @@ static pk_err pk__select_too_early(pk_error *err)
 static pk_err pk__select_no_service(const pk__registry *r, const pk_call_desc *d, pk_error *err)
 {
     pk_str contract = pk__select_str(d->contract);
-    const pk__service_entry *first = pk__registry_services(r, contract, PK_STR(""));
-    pk__names have;
     if (!r->is_started) {
         return pk__select_too_early(err);
     }
-    if (!first) {
-        return pk__select_no_contract(r, contract, err);
+    pk__names have = pk__select_instead(r, PK__SELECT_TYPES, NULL, contract);
+    if (have.len) {
+        return pk_error_set(err, PK_ERR_PLUGIN_NOT_FOUND,
+                            "no plugin found for type '%s' of contract '%" PK_FMT "': there is %s",
+                            d->type ? d->type : "", PK_ARG(contract), have.text);
     }
-    memset(&have, 0, sizeof(have));
-    do {
-        for (const pk__service_entry *s = first; s; s = s->sibling) {
-            pk__names_see(&have, s->type);
-        }
-    } while (pk__names_take(&have));
-    return pk_error_set(err, PK_ERR_PLUGIN_NOT_FOUND,
-                        "no plugin found for type '%s' of contract '%" PK_FMT "': there is %s", d->type ? d->type : "",
-                        PK_ARG(contract), have.text);
+    const pk__plugin *out = pk__select_left_out(r);
+    have = pk__select_instead(r, PK__SELECT_CONTRACTS, NULL, contract);
+    return pk_error_set(err, PK_ERR_PLUGIN_NOT_FOUND, "no plugin found for contract '%" PK_FMT "'%s%s%s%s%s%s",
+                        PK_ARG(contract), have.len ? ": there is " : "", have.text, out ? "; '" : "",
+                        out ? out->id : "", !out ? "" : out->skipped ? "' was skipped: " : "' was rejected: ",
+                        out ? out->why.msg : "");
 }
 
 static pk_err pk__select_no_plugin(const pk__registry *r, const char *id, pk_error *err)
 {
-    pk__names have;
     if (!r->is_started) {
         return pk__select_too_early(err);
     }
-    memset(&have, 0, sizeof(have));
-    do {
-        for (const pk__node *n = r->plugins.next; n != &r->plugins; n = n->next) {
-            const pk__plugin *p = PK__OF(n, pk__plugin, node);
-            if (!p->skipped) {
-                pk__names_see(&have, pk_str_from(p->id));
-            }
-        }
-    } while (pk__names_take(&have));
+    pk__names have = pk__select_instead(r, PK__SELECT_PLUGINS, NULL, PK_STR(""));
     return pk_error_set(err, PK_ERR_PLUGIN_NOT_FOUND, "no plugin found: '%s'%s%s", id, have.len ? ": there is " : "",
                         have.text);
 }
 
 /* The plugin is there, and does not offer that: its types of this contract, or its contracts. */
-static pk_err pk__select_not_offered(const pk__plugin *p, const pk_call_desc *d, pk_error *err)
+static pk_err pk__select_not_offered(const pk__registry *r, const pk__plugin *p, const pk_call_desc *d, pk_error *err)
 {
-    pk__names types, contracts;
-    memset(&types, 0, sizeof(types));
-    memset(&contracts, 0, sizeof(contracts));
-    do {
-        for (size_t i = 0; i < p->service_count; i++) {
-            if (pk_str_is(p->services[i].contract, d->contract)) {
-                pk__names_see(&types, p->services[i].type);
-            }
-        }
-    } while (pk__names_take(&types));
-    do {
-        pk__select_see_contracts(&contracts, p);
-    } while (pk__names_take(&contracts));
-    if (types.len) {
+    pk__names have = pk__select_instead(r, PK__SELECT_TYPES, p, pk_str_from(d->contract));
+    if (have.len) {
         return pk_error_set(err, PK_ERR_PLUGIN_NOT_FOUND,
                             "plugin '%s' offers no type '%s' of contract '%s': there is %s", p->id,
-                            d->type ? d->type : "", d->contract, types.text);
+                            d->type ? d->type : "", d->contract, have.text);
     }
+    have = pk__select_instead(r, PK__SELECT_CONTRACTS, p, PK_STR(""));
     return pk_error_set(err, PK_ERR_PLUGIN_NOT_FOUND, "plugin '%s' offers no contract '%s': there is %s", p->id,
-                        d->contract, contracts.len ? contracts.text : "none");
+                        d->contract, have.len ? have.text : "none");
 }
 
 static pk_err pk__select_no_method(const pk__service_entry *s, const char *method, pk_error *err)
@@ -21934,7 +21914,7 @@ static pk_err pk__select_find(pk__registry *r, const pk_call_desc *d, pk__plugin
         if (d->contract && *d->contract) {
             *service = pk__select_of_plugin(*plugin, d);
             if (!*service && (*plugin)->probed) {
-                return pk__select_not_offered(*plugin, d, err);
+                return pk__select_not_offered(r, *plugin, d, err);
             }
             if (*service && !pk__select_version_fits(*service, d->version)) {
                 return pk_error_set(err, PK_ERR_BAD_CONTRACT, "plugin '%s' offers '%s' %" PK_FMT ", not %s", d->plugin,
@@ -26241,6 +26221,8 @@ PK__FN pk_err pk__desc_resolve(pk_manager *m, const pk_manager_desc *desc, pk_er
 
 
 
+#ifndef PLUGKIT_NO_PROCESS
+
 /* All types that plugins declare; does one of them know this one? */
 static bool pk__config_is_declared(const pk__registry *r, const char *type, pk__names *have)
 {
@@ -26289,6 +26271,15 @@ PK__FN void pk__config_warn(pk_manager *m)
         }
     }
 }
+
+#else // nothing is started, so nothing is configured
+
+PK__FN void pk__config_warn(pk_manager *m)
+{
+    (void)m;
+}
+
+#endif
 
 /* == host/manager/offers.c == */
 /* offers.c - what plugins may call here: one small server in the runtime directory, one route for each method of each
@@ -27415,7 +27406,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 }
 
 #ifdef PLUGKIT_LINES
-#line 27419 "plugkit.h"
+#line 27410 "plugkit.h"
 #endif
 
 #ifndef PLUGKIT_TEST

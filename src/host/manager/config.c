@@ -7,6 +7,8 @@
 #include "../registry/names.h"
 #include "manager.h"
 
+#ifndef PLUGKIT_NO_PROCESS
+
 /* All types that plugins declare; does one of them know this one? */
 static bool pk__config_is_declared(const pk__registry *r, const char *type, pk__names *have)
 {
@@ -55,3 +57,12 @@ PK__FN void pk__config_warn(pk_manager *m)
         }
     }
 }
+
+#else // nothing is started, so nothing is configured
+
+PK__FN void pk__config_warn(pk_manager *m)
+{
+    (void)m;
+}
+
+#endif
