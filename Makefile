@@ -140,8 +140,9 @@ fuzz: build/src_all.h ## feeds the parsers nonsense: SECONDS=n for each
 	@sh tests/fuzz/run.sh $(SECONDS) $(FUZZ)
 KILLS = 10000
 SPAWNS = 10000
-CHAOS = PLUGKIT_CHAOS=$(SECONDS) PLUGKIT_KILLS=$(KILLS) PLUGKIT_SPAWNS=$(SPAWNS)
-chaos: $(HEADERS) ## bad luck under load, plain and under sanitizers: SECONDS=n for each kind, KILLS, SPAWNS
+CHILDREN = 100000
+CHAOS = PLUGKIT_CHAOS=$(SECONDS) PLUGKIT_KILLS=$(KILLS) PLUGKIT_SPAWNS=$(SPAWNS) PLUGKIT_CHILDREN=$(CHILDREN)
+chaos: $(HEADERS) ## bad luck under load, plain and under sanitizers: SECONDS=n for each kind; KILLS, SPAWNS, CHILDREN
 	@PYTHON="$$(sh tests/python.sh)" && $(CHAOS) LIMIT_SECONDS=72000 \
 	    tests/run.py --pytest "$$PYTHON" integration/test_chaos.py
 

@@ -21765,7 +21765,8 @@ static const pk__plugin *pk__select_left_out(const pk__registry *r)
 typedef enum pk__select_kind { PK__SELECT_PLUGINS, PK__SELECT_CONTRACTS, PK__SELECT_TYPES } pk__select_kind;
 
 /* Names of one kind: of all plugins, or of one; types are those of `contract`. */
-static pk__names pk__select_instead(const pk__registry *r, pk__select_kind kind, const pk__plugin *only, pk_str contract)
+static pk__names pk__select_instead(const pk__registry *r, pk__select_kind kind, const pk__plugin *only,
+                                    pk_str contract)
 {
     pk__names have;
     memset(&have, 0, sizeof(have));
@@ -27406,7 +27407,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 }
 
 #ifdef PLUGKIT_LINES
-#line 27410 "plugkit.h"
+#line 27411 "plugkit.h"
 #endif
 
 #ifndef PLUGKIT_TEST

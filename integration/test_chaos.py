@@ -16,6 +16,7 @@ from conftest import ROOT
 
 SECONDS = float(os.environ.get("PLUGKIT_CHAOS", "0"))
 KILLS = int(os.environ.get("PLUGKIT_KILLS", "300"))
+CHILDREN = int(os.environ.get("PLUGKIT_CHILDREN", "3000"))
 SPAWNS = int(os.environ.get("PLUGKIT_SPAWNS", "200"))
 TOOLS = ROOT / "tests" / "tools"
 MODES = ["kill", "idle", "restart", "cancel", "destroy", "all"]
@@ -97,3 +98,21 @@ def test_children_get_exactly_what_is_declared_whatever_threads_do(build, host, 
     assert run.status == 0, run.stdout + run.stderr
     result = json.loads(run.stdout)
     assert result == {"spawns": SPAWNS, "wrong": 0, "descriptors": 0, "children": False}
+
+
+@pytest.mark.parametrize("how", ["each", "everyone", "handler", "ignore"])
+def test_no_status_of_a_child_is_stolen_either_way(tool, host, free_dir, how):
+    """tests/tools/children.c: the host has thousands of children of its own, and waits for them in every usual way."""
+    program = tool("children", "plain")
+    (free_dir / "plugins").mkdir(mode=0o700)
+    for name in ("steady", "victim"):
+        shutil.copy(program, free_dir / "plugins" / name)
+
+    run = host(program, how, str(CHILDREN), "plugins", timeout=CHILDREN // 100 + 120)
+
+    assert run.status == 0, run.stdout + run.stderr
+    result = json.loads(run.stdout)
+    assert (result["own"], result["lost"], result["wrong"], result["children"]) == (CHILDREN, 0, 0, False)
+    assert result["handler_kept"] and result["kills"] > 0
+    if how == "each":  # nobody else takes them: every crash is known with its reason
+        assert (result["crashes"], result["reasons"], result["strangers"]) == (result["kills"], result["kills"], 0)
