@@ -146,6 +146,10 @@ HOST = """
     host/speak/lines.c
     host/launch/process_launcher.h
     host/launch/process_launcher.c
+    host/launch/keep.h
+    host/launch/adopt_launcher.h
+    host/launch/keep.c
+    host/launch/adopt_launcher.c
     host/discover/sink.h
     host/discover/directory.h
     host/discover/sink.c
@@ -158,11 +162,13 @@ HOST = """
     host/life/life.h
     host/life/telling.h
     host/life/hearing.h
+    host/life/surviving.h
     host/life/output.c
     host/life/states.c
     host/life/rules.c
     host/life/events.c
     host/life/capabilities.c
+    host/life/surviving.c
     host/life/telling.c
     host/life/hearing.c
     host/life/launching.c

@@ -1130,6 +1130,7 @@ typedef struct pk_plugin_rule {
     bool disabled;            // not even probed before pk_plugin_enable
     const char *const *needs; // NULL-terminated ids: they are started before it, and stopped after it; if one of them
                               // crashes, this one is started anew with it. NULL = none
+    bool survive;             // goes on when the host ends without stopping it: survive_as. Plugins with plugkit_sdk.h
 } pk_plugin_rule;
 
 /* ---- events and information */
@@ -1214,6 +1215,11 @@ typedef struct pk_manager_desc {
     } health;
     const pk_plugin_rule *rules;               size_t rule_count;
     uint64_t idle_ms;              // plugins end after so long without work; 0 = 1 h
+    /* Plugins whose rule says `survive` go on when this program ends otherwise than by pk_manager_stop, and the next
+     * manager of this name takes them over, with all that they hold: letters, digits, '_', '.' and '-', at most 32. One
+     * manager at a time may have a name: PK_ERR_BUSY. runtime_dir is BASE/plugkit-UID/keep-NAME then. */
+    const char *survive_as;        // NULL = all plugins end with the host
+    uint32_t survive_ms;           // without a host they end after so long; 0 = 5 minutes
     const char *const *env;        // NULL-terminated names that plugins inherit besides PATH, HOME, LANG, TZ, TMPDIR
     const pk_plugin_config *config;            size_t config_count;
     const pk_finder *const *finders;           size_t finder_count;
@@ -3164,6 +3170,8 @@ PK__FN bool pk__fd_wait(int fd, bool read, bool write, int64_t until_ns); // fal
 PK__FN pk_err pk__file_read(pk_mem *mem, const char *path, size_t max, pk_str *out, pk_error *err);
 /* Replaces a file: temporary file beside it, fsync, rename, fsync of the directory. */
 PK__FN pk_err pk__file_write(const char *path, pk_str bytes, mode_t mode, pk_error *err);
+/* The same for what is of no use after a power cut: waits for no disk. */
+PK__FN pk_err pk__file_write_now(const char *path, pk_str bytes, mode_t mode, pk_error *err);
 
 /* Makes the directory with mode 0700, or accepts one that is: ours, 0700, no link. PK_ERR_PERMISSION. */
 PK__FN pk_err pk__file_make_private_dir(const char *path, pk_error *err);
@@ -3173,6 +3181,9 @@ PK__FN pk_err pk__file_check_dir(const char *path, pk_error *err);
 /* Makes a fresh private directory: BASE/plugkit-UID/RANDOM, where BASE is `base`, or (NULL) $XDG_RUNTIME_DIR
  * if it is fit, or /tmp. *out lives in *mem. Remove it as below. */
 PK__FN pk_err pk__file_make_runtime_dir(pk_mem *mem, const char *base, const char **out, pk_error *err);
+/* The same with a name instead of RANDOM: it may be there already. */
+PK__FN pk_err pk__file_make_named_dir(pk_mem *mem, const char *base, const char *name, const char **out,
+                                      pk_error *err);
 /* Removes such a directory with all that is in it, and plugkit-UID if it was the last there. */
 PK__FN void pk__file_remove_runtime_dir(const char *path);
 /* Removes a directory and what is in it, as far as it is ours, without following links. Not there: fine. */
@@ -3238,6 +3249,8 @@ typedef struct pk__lock {
 PK__FN pk_err pk__lock_look(const char *path, pk__lock_state *out, int64_t *pid, pk_error *err);
 /* Takes the lock and writes our pid. PK_ERR_BUSY: it is LIVE; the message names the pid. */
 PK__FN pk_err pk__lock_take(pk__lock *lock, const pk_alloc *alloc, const char *path, pk_error *err);
+/* The same for files that only we lock: a number that is left in one says nothing, whoever has it now. */
+PK__FN pk_err pk__lock_take_ours(pk__lock *lock, const pk_alloc *alloc, const char *path, pk_error *err);
 /* The Go framework's rule for a socket and its lock `SOCKET.lock`: takes the lock as above, and removes the
  * socket that a dead owner left. PK_ERR_BUSY: a live owner, or a socket without a lock file (its owner cannot
  * be known). */
@@ -5939,7 +5952,7 @@ PK__FN pk_err pk__file_sync_dir_of(const char *path, pk_error *err)
     return code;
 }
 
-PK__FN pk_err pk__file_write(const char *path, pk_str bytes, mode_t mode, pk_error *err)
+PK__FN pk_err pk__file_put(const char *path, pk_str bytes, mode_t mode, bool sync, pk_error *err)
 {
     char temporary[PK__FILE_PATH];
     int fd = -1;
@@ -5953,7 +5966,7 @@ PK__FN pk_err pk__file_write(const char *path, pk_str bytes, mode_t mode, pk_err
         return pk__file_failed(err, errno, "write", path);
     }
     code = pk__fd_write_all(fd, bytes, NULL);
-    good = code == PK_OK && PK__SYS(fchmod)(fd, mode) == 0 && PK__SYS(fsync)(fd) == 0;
+    good = code == PK_OK && PK__SYS(fchmod)(fd, mode) == 0 && (!sync || PK__SYS(fsync)(fd) == 0);
     if (!good) {
         pk__fd_close(fd); // keeps errno
     } else {
@@ -5965,7 +5978,17 @@ PK__FN pk_err pk__file_write(const char *path, pk_str bytes, mode_t mode, pk_err
         (void)PK__SYS(unlink)(temporary);
         return code;
     }
-    return pk__file_sync_dir_of(path, err);
+    return sync ? pk__file_sync_dir_of(path, err) : PK_OK;
+}
+
+PK__FN pk_err pk__file_write(const char *path, pk_str bytes, mode_t mode, pk_error *err)
+{
+    return pk__file_put(path, bytes, mode, true, err);
+}
+
+PK__FN pk_err pk__file_write_now(const char *path, pk_str bytes, mode_t mode, pk_error *err)
+{
+    return pk__file_put(path, bytes, mode, false, err);
 }
 
 /* ---- private directories */
@@ -6047,20 +6070,41 @@ PK__FN const char *pk__file_default_base(void)
     return "/tmp";
 }
 
-PK__FN pk_err pk__file_make_runtime_dir(pk_mem *mem, const char *base, const char **out, pk_error *err)
+/* The name of BASE/plugkit-UID; the base is checked. */
+PK__FN pk_err pk__file_user_dir(pk_mem *mem, const char *base, const char **out, pk_error *err)
 {
-    const char *dir, *name;
-    pk_err code;
-    *out = NULL;
     base = base ? base : pk__file_default_base();
-    code = pk__file_check_dir(base, err);
+    pk_err code = pk__file_check_dir(base, err);
     if (code) {
         return code;
     }
-    name = pk_mem_printf(mem, "plugkit-%ld", (long)geteuid()).ptr;
-    dir = name ? pk__file_join(mem, base, name) : NULL;
-    if (!dir) {
+    const char *name = pk_mem_printf(mem, "plugkit-%ld", (long)geteuid()).ptr;
+    *out = name ? pk__file_join(mem, base, name) : NULL;
+    return *out ? PK_OK : pk__error_memory(err, "make a runtime directory");
+}
+
+PK__FN pk_err pk__file_make_named_dir(pk_mem *mem, const char *base, const char *name, const char **out, pk_error *err)
+{
+    const char *dir = NULL;
+    pk_err code = pk__file_user_dir(mem, base, &dir, err);
+    if (code) {
+        return code;
+    }
+    *out = pk__file_join(mem, dir, name);
+    if (!*out) {
         return pk__error_memory(err, "make a runtime directory");
+    }
+    code = pk__file_make_private_dir(dir, err);
+    return code ? code : pk__file_make_private_dir(*out, err);
+}
+
+PK__FN pk_err pk__file_make_runtime_dir(pk_mem *mem, const char *base, const char **out, pk_error *err)
+{
+    const char *dir = NULL;
+    *out = NULL;
+    pk_err code = pk__file_user_dir(mem, base, &dir, err);
+    if (code) {
+        return code;
     }
     for (int tries = 0; tries < 16; tries++) { // another manager may just be removing its last one
         unsigned long long number = (unsigned long long)(pk__random_u64() >> 16);
@@ -6583,11 +6627,23 @@ PK__FN pk_err pk__lock_write_pid(int fd, const char *path, pk_error *err)
     return PK_OK;
 }
 
-PK__FN pk_err pk__lock_take(pk__lock *lock, const pk_alloc *alloc, const char *path, pk_error *err)
+/* May who has the kernel's lock have it? Without that lock: a plugin of the Go framework. */
+PK__FN pk_err pk__lock_check_owner(int fd, const char *path, pk_error *err)
+{
+    int64_t pid = pk__lock_read_pid(fd);
+    switch (pk__lock_judge(fd, pid)) {
+    case PK__LOCK_LIVE: return pk__lock_busy(err, path, pid);
+    case PK__LOCK_BROKEN:
+        return pk_error_set(err, PK_ERR_BUSY, "cannot take lock '%s': what is in it is not a process number", path);
+    case PK__LOCK_FREE:
+    case PK__LOCK_STALE: break;
+    }
+    return PK_OK;
+}
+
+PK__FN pk_err pk__lock_take_by(pk__lock *lock, const pk_alloc *alloc, const char *path, bool by_pid, pk_error *err)
 {
     int fd = -1;
-    int64_t pid;
-    pk__lock_state state;
     pk_err code;
     memset(lock, 0, sizeof(*lock));
     lock->alloc = alloc;
@@ -6596,17 +6652,11 @@ PK__FN pk_err pk__lock_take(pk__lock *lock, const pk_alloc *alloc, const char *p
         return pk__error_memory(err, "take a lock");
     }
     code = pk__lock_open_patiently(path, &fd, err);
+    if (code == PK_OK && by_pid) {
+        code = pk__lock_check_owner(fd, path, err);
+    }
     if (code == PK_OK) {
-        pid = pk__lock_read_pid(fd);
-        state = pk__lock_judge(fd, pid);
-        if (state == PK__LOCK_LIVE) { // without the kernel's lock: a plugin of the Go framework
-            code = pk__lock_busy(err, path, pid);
-        } else if (state == PK__LOCK_BROKEN) {
-            code = pk_error_set(err, PK_ERR_BUSY,
-                                "cannot take lock '%s': what is in it is not a process number", path);
-        } else {
-            code = pk__lock_write_pid(fd, path, err);
-        }
+        code = pk__lock_write_pid(fd, path, err);
     }
     if (code) {
         pk__fd_close(fd); // gives the lock up
@@ -6617,6 +6667,16 @@ PK__FN pk_err pk__lock_take(pk__lock *lock, const pk_alloc *alloc, const char *p
     lock->fd = fd;
     lock->owner = (long)getpid();
     return PK_OK;
+}
+
+PK__FN pk_err pk__lock_take(pk__lock *lock, const pk_alloc *alloc, const char *path, pk_error *err)
+{
+    return pk__lock_take_by(lock, alloc, path, true, err);
+}
+
+PK__FN pk_err pk__lock_take_ours(pk__lock *lock, const pk_alloc *alloc, const char *path, pk_error *err)
+{
+    return pk__lock_take_by(lock, alloc, path, false, err);
 }
 
 PK__FN bool pk__lock_exists(const char *path)
@@ -19729,7 +19789,7 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 19733 "plugkit.h"
+#line 19793 "plugkit.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -20190,7 +20250,7 @@ struct pk__plugin {
     pk_mem mem;                 // all the above text
     pk_str version, capabilities;
     const char *const *config_types; // NULL-terminated
-    bool speaks_plugkit, speaks_lines;
+    bool speaks_plugkit, speaks_lines, can_survive;
     pk_endpoint endpoint;       // remote: where it is
     uint32_t starts;
     uint64_t calls, failed_calls, bytes_in, bytes_out;
@@ -20210,6 +20270,7 @@ typedef struct pk__registry {
     pk__map by_id, by_service;   // "contract\ntype" and "contract\n" -> pk__service_entry
     pk__node plugins, instances;
     uint32_t scans;              // finders that have not finished their first scan
+    bool is_settled;             // all finders have finished that scan, and what they found has been looked at
     bool is_started;             // pk_manager_start was called
     bool is_closed;              // stopping: no more calls
     pk_task work;                // wakes life
@@ -21349,6 +21410,689 @@ PK__FN pk_launcher pk__process_launcher(const pk_alloc *alloc)
 }
 #endif
 
+/* == host/launch/keep.h == */
+/* keep.h - the directory of a host whose plugins survive it: BASE/plugkit-UID/keep-NAME, of the one host of that NAME.
+ *
+ * It is the runtime directory of such a host, and the next host of that name finds in it what the last one left. Of
+ * each plugin that is to survive there are
+ *
+ *     STEM.sock       where requests go (unless by TCP)
+ *     STEM.control    where the next host finds it: sdk/survive.h
+ *     STEM.json       the record: {"id":"shout","instance":"shout-1","path":"/opt/x/shout","token":"..",
+ *                     "address":"..","pid":17}, the last two for people only
+ *
+ * The record is there before the plugin is started, and goes when it has ended. It names no file: all of them are known
+ * by its own name, and so it cannot point to anybody else's. `lock` is held by the host as long as it lives; the kernel
+ * gives it up however the host ends.
+ *
+ * Whose process a record means is never found out by its number: see adopt_launcher.h. */
+#ifdef PLUGKIT_LINES
+#line 15 "src/host/launch/keep.h"
+#endif
+
+
+
+
+#if !defined(PLUGKIT_NO_PROCESS) && !defined(PLUGKIT_NO_FILES) && !defined(PLUGKIT_NO_NET)
+#define PK__KEEP // this build can let plugins survive
+#endif
+
+#define PK__KEEP_RECORD(F, T)                                                                                 \
+    F(T, REQ, pk_str, id, "id")                                                                               \
+    F(T, REQ, pk_str, instance, "instance")                                                                   \
+    F(T, REQ, pk_str, path, "path")                                                                           \
+    F(T, REQ, pk_str, token, "token")                                                                         \
+    F(T, OPT, pk_str, address, "address")                                                                     \
+    F(T, OPT, int64_t, pid, "pid")
+PK_STRUCT(pk__keep_record, PK__KEEP_RECORD)
+
+/* A plugin that the last host left. */
+typedef struct pk__kept {
+    struct pk__kept *next;
+    pk_mem mem;
+    pk__keep_record record;
+    const char *stem;    // with the directory in front
+    const char *control; // where it is found
+} pk__kept;
+
+typedef struct pk__keep {
+    const pk_alloc *alloc;
+    const char *dir;  // NULL = there is none: nothing survives
+#ifdef PK__KEEP
+    pk__lock lock;
+#endif
+    pk__kept *kept;   // those that nobody has taken yet
+    bool is_read;
+} pk__keep;
+
+#ifdef PK__KEEP
+enum { PK__KEEP_NAME_MAX = 32 };
+
+/* Makes the directory (*dir, in *mem) and takes its lock; removes what no record mentions. Errors: PK_ERR_BAD_NAME,
+ * PK_ERR_BUSY (a host of that name lives), PK_ERR_OS, PK_ERR_PERMISSION. */
+PK__FN pk_err pk__keep_open(pk__keep *k, pk_mem *mem, const pk_alloc *alloc, const char *base, const char *name,
+                            const char **dir, pk_error *err);
+/* Reads all records, once. One that cannot be read is told to on_bad, and removed. */
+PK__FN void pk__keep_read(pk__keep *k, void (*on_bad)(void *user, const pk_error *why), void *user);
+PK__FN pk__kept *pk__keep_take(pk__keep *k, const char *id); // the next one of that plugin; NULL = none
+PK__FN pk__kept *pk__keep_take_any(pk__keep *k);
+PK__FN uint32_t pk__keep_serial(const pk__keep *k, const char *id); // the highest that instances of it have
+PK__FN void pk__keep_free(pk__kept *kept);                          // only the memory
+PK__FN pk_err pk__keep_write(const pk__keep *k, const char *stem, const pk__keep_record *record, pk_error *err);
+PK__FN void pk__keep_forget(const char *stem); // removes the record
+PK__FN void pk__keep_remove(const char *stem); // with the sockets: the process is no more
+/* Gives the lock up, and removes all that no record mentions, the directory included. In a forked child, and zeroed:
+ * does nothing but free. */
+PK__FN void pk__keep_close(pk__keep *k, bool is_forked);
+#else
+static inline void pk__keep_close(pk__keep *k, bool is_forked)
+{
+    (void)k, (void)is_forked; // there is never one
+}
+#endif
+
+
+
+/* == host/launch/adopt_launcher.h == */
+/* adopt_launcher.h - the launcher that starts nothing: it finds a plugin that runs already, left by the last host.
+ *
+ * It connects to the plugin's control socket (info->path) and reports what comes there like any other control line; the
+ * line that `send` brings, {"adopt":true,"token":".."}, makes the plugin ours, and it answers as at a start. So nobody
+ * else need know that it was not started. Nothing waits: a plugin that does not answer runs into the deadline of its
+ * own start.
+ *
+ * Whose process is it? A number would not say: it may be another's by now. The kernel names the process that listens
+ * (SO_PEERCRED); it is opened as a pidfd, and only then asked. The answer comes with its sender's number, which the
+ * kernel writes (SCM_CREDENTIALS), and the pidfd has not ended afterwards: so that number belonged to one process all
+ * the time, and the answer is its own. Only this pidfd is ever signalled, and its group through it. Whenever one of the
+ * three is missing (no Linux, an old kernel, a child that answers in the plugin's place), nobody is signalled: then
+ * stopping is asking, and one that does not heed it is let go.
+ *
+ * The exit is told by the pidfd, or by the connection's end. The status is nobody's to have: it is unknown. */
+#ifdef PLUGKIT_LINES
+#line 15 "src/host/launch/adopt_launcher.h"
+#endif
+
+
+
+
+#ifdef PK__KEEP
+
+/* `alloc` is borrowed as long as the launcher. */
+PK__FN pk_launcher pk__adopt_launcher(const pk_alloc *alloc);
+/* Asks the plugin behind that control socket to end, as far as it can be reached; does not wait. */
+PK__FN void pk__adopt_dismiss(const char *control, pk_str token, const pk_alloc *alloc);
+
+#endif
+
+
+/* == host/launch/keep.c == */
+/* keep.c - the directory of a host whose plugins survive it. */
+#ifdef PLUGKIT_LINES
+#line 1 "src/host/launch/keep.c"
+#endif
+
+#ifdef PK__KEEP
+
+#include <stdio.h>
+#include <string.h>
+
+
+
+
+
+
+
+
+enum { PK__KEEP_RECORD_MAX = 16 * 1024, PK__KEEP_ENTRIES = 100000, PK__KEEP_PATH = 1024 };
+
+/* ---- names */
+
+static bool pk__keep_path(char *out, const char *stem, const char *extension)
+{
+    return snprintf(out, PK__KEEP_PATH, "%s%s", stem, extension) < PK__KEEP_PATH;
+}
+
+static bool pk__keep_ends(const char *name, const char *extension)
+{
+    size_t len = strlen(name), more = strlen(extension);
+    return len > more && strcmp(name + len - more, extension) == 0;
+}
+
+static void pk__keep_unlink(const char *stem, const char *extension)
+{
+    char path[PK__KEEP_PATH];
+    if (pk__keep_path(path, stem, extension)) {
+        (void)PK__SYS(unlink)(path);
+    }
+}
+
+PK__FN void pk__keep_forget(const char *stem)
+{
+    pk__keep_unlink(stem, ".json");
+}
+
+PK__FN void pk__keep_remove(const char *stem)
+{
+    pk__keep_unlink(stem, ".sock");
+    pk__keep_unlink(stem, ".control");
+    pk__keep_forget(stem);
+}
+
+/* ---- the directory */
+
+static pk_err pk__keep_list(pk_mem *mem, const char *dir, pk__file_entry **entries, size_t *count, pk_error *err)
+{
+    int fd = -1;
+    pk_err rc = pk__fd_open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, &fd, err);
+    *count = 0;
+    return rc ? rc : pk__file_list(mem, fd, PK__KEEP_ENTRIES, dir, entries, count, err);
+}
+
+/* A record, or what belongs to one. */
+static bool pk__keep_is_needed(pk_mem *mem, const char *path)
+{
+    static const char *const parts[] = {".sock", ".control"};
+    struct stat st;
+    for (size_t i = 0; i < PK__COUNT(parts); i++) {
+        if (pk__keep_ends(path, parts[i])) {
+            int len = (int)(strlen(path) - strlen(parts[i]));
+            const char *record = pk_mem_printf(mem, "%.*s.json", len, path).ptr;
+            return !record || PK__SYS(lstat)(record, &st) == 0;
+        }
+    }
+    return pk__keep_ends(path, ".json");
+}
+
+/* Removes what no record mentions. What cannot be removed is in nobody's way. */
+static void pk__keep_clean(const pk__keep *k)
+{
+    pk_mem mem;
+    pk__file_entry *entries = NULL;
+    size_t count = 0;
+    memset(&mem, 0, sizeof(mem));
+    mem.alloc = k->alloc;
+    (void)pk__keep_list(&mem, k->dir, &entries, &count, NULL);
+    for (size_t i = 0; i < count; i++) {
+        const char *path = pk__file_join(&mem, k->dir, entries[i].name);
+        if (path && strcmp(entries[i].name, "lock") != 0 && !pk__keep_is_needed(&mem, path)) {
+            (void)pk__file_remove_tree(path, NULL);
+            (void)PK__SYS(unlink)(path);
+        }
+    }
+    pk_mem_free(&mem);
+}
+
+static pk_err pk__keep_lock(pk__keep *k, const char *name, pk_error *err)
+{
+    char path[PK__KEEP_PATH];
+    if (!pk__keep_path(path, k->dir, "/lock")) {
+        return pk_error_set(err, PK_ERR_LIMIT, "cannot keep plugins as '%s': the path is too long", name);
+    }
+    if (pk__lock_take_ours(&k->lock, k->alloc, path, err)) {
+        return pk__error_wrap(err, "cannot keep plugins as '%s'", name);
+    }
+    return PK_OK;
+}
+
+PK__FN pk_err pk__keep_open(pk__keep *k, pk_mem *mem, const pk_alloc *alloc, const char *base, const char *name,
+                            const char **dir, pk_error *err)
+{
+    pk_error own;
+    err = err ? err : &own;
+    k->alloc = alloc;
+    pk_str folder = pk_mem_printf(mem, "keep-%s", name);
+    if (!folder.ptr) {
+        return pk__error_memory(err, "make a runtime directory");
+    }
+    if (!pk__service_is_name(pk_str_from(name)) || strlen(name) > PK__KEEP_NAME_MAX) {
+        return pk_error_set(err, PK_ERR_BAD_NAME, "cannot keep plugins as '%.80s': letters, digits, '_', '.' and '-', "
+                            "at most %d", name, PK__KEEP_NAME_MAX);
+    }
+    pk_err rc = PK_OK;
+    for (int tries = 0; tries < 16; tries++) { // the last host may just be removing it
+        rc = pk__file_make_named_dir(mem, base, folder.ptr, dir, err);
+        k->dir = *dir;
+        rc = rc ? rc : pk__keep_lock(k, name, err);
+        if (rc != PK_ERR_NOT_FOUND) {
+            break;
+        }
+    }
+    if (rc) {
+        k->dir = NULL;
+        return rc;
+    }
+    pk__keep_clean(k);
+    return PK_OK;
+}
+
+PK__FN void pk__keep_close(pk__keep *k, bool is_forked)
+{
+    while (k->kept) {
+        pk__keep_free(pk__keep_take_any(k));
+    }
+    if (k->dir && !is_forked) {
+        pk__keep_clean(k);
+    }
+    pk__lock_release(&k->lock); // a forked child only closes it
+    if (k->dir && !is_forked) {
+        (void)PK__SYS(unlinkat)(AT_FDCWD, k->dir, AT_REMOVEDIR); // records are left: fails, and stays
+    }
+    k->dir = NULL;
+}
+
+/* ---- records */
+
+/* Is it what we write? The instance's name is the id's with a number behind it. */
+static bool pk__keep_is_sound(const pk__keep_record *r)
+{
+    size_t at = r->id.len;
+    bool sound = pk__service_is_name(r->id) && r->token.len > 0 && r->instance.len > at + 1 && r->instance.len < 80 &&
+                 memcmp(r->instance.ptr, r->id.ptr, at) == 0 && r->instance.ptr[at++] == '-';
+    for (; sound && at < r->instance.len; at++) {
+        sound = r->instance.ptr[at] >= '0' && r->instance.ptr[at] <= '9';
+    }
+    return sound;
+}
+
+static pk_err pk__keep_read_one(pk__kept *kept, const char *path, pk_error *err)
+{
+    pk_str text = PK_STR("");
+    pk_type named = pk_type_pk__keep_record;
+    named.name = "a record"; // in errors
+    pk_err rc = pk__file_read(&kept->mem, path, PK__KEEP_RECORD_MAX, &text, err);
+    rc = rc ? rc : pk_json_check(text, NULL); // errors of syntax quote the text, and here that may be the token
+    if (rc && text.len) {
+        return pk_error_set(err, rc, "cannot use '%s': it is no record of a plugin", path);
+    }
+    rc = rc ? rc : pk_json_decode(&kept->mem, &named, text, &kept->record, err);
+    if (!rc && !pk__keep_is_sound(&kept->record)) {
+        rc = pk_error_set(err, PK_ERR_PROTOCOL, "cannot use '%s': it is no record of a plugin", path);
+    }
+    if (!rc) {
+        kept->stem = pk_mem_printf(&kept->mem, "%.*s", (int)(strlen(path) - 5), path).ptr;
+        kept->control = kept->stem ? pk_mem_printf(&kept->mem, "%s.control", kept->stem).ptr : NULL;
+        rc = kept->control ? PK_OK : pk__error_memory(err, "read a record");
+    }
+    return rc;
+}
+
+PK__FN void pk__keep_read(pk__keep *k, void (*on_bad)(void *user, const pk_error *why), void *user)
+{
+    pk_mem mem;
+    pk_error why;
+    pk__file_entry *entries = NULL;
+    size_t count = 0;
+    memset(&mem, 0, sizeof(mem));
+    mem.alloc = k->alloc;
+    if (!k->dir || k->is_read) {
+        return;
+    }
+    k->is_read = true;
+    if (pk__keep_list(&mem, k->dir, &entries, &count, &why)) {
+        on_bad(user, &why);
+    }
+    pk__kept **last = &k->kept;
+    for (size_t i = 0; i < count; i++) {
+        const char *path = pk__file_join(&mem, k->dir, entries[i].name);
+        if (!path || !pk__keep_ends(path, ".json")) {
+            continue;
+        }
+        pk__kept *kept = (pk__kept *)pk__new(k->alloc, sizeof(*kept));
+        pk_err rc = kept ? PK_OK : pk__error_memory(&why, "read a record");
+        if (kept) {
+            kept->mem.alloc = k->alloc;
+            rc = pk__keep_read_one(kept, path, &why);
+        }
+        if (!rc) {
+            *last = kept;
+            last = &kept->next;
+            continue;
+        }
+        pk__keep_free(kept);
+        if (rc != PK_ERR_NO_MEMORY) {
+            (void)PK__SYS(unlink)(path);
+        }
+        on_bad(user, &why);
+    }
+    pk_mem_free(&mem);
+}
+
+static pk__kept *pk__keep_unlink_from(pk__kept **at)
+{
+    pk__kept *kept = *at;
+    if (kept) {
+        *at = kept->next;
+        kept->next = NULL;
+    }
+    return kept;
+}
+
+PK__FN pk__kept *pk__keep_take(pk__keep *k, const char *id)
+{
+    pk__kept **at = &k->kept;
+    while (*at && !pk_str_is((*at)->record.id, id)) {
+        at = &(*at)->next;
+    }
+    return pk__keep_unlink_from(at);
+}
+
+PK__FN pk__kept *pk__keep_take_any(pk__keep *k)
+{
+    return pk__keep_unlink_from(&k->kept);
+}
+
+PK__FN uint32_t pk__keep_serial(const pk__keep *k, const char *id)
+{
+    uint32_t highest = 0;
+    for (const pk__kept *kept = k->kept; kept; kept = kept->next) {
+        const pk__keep_record *r = &kept->record;
+        uint32_t serial = 0;
+        for (size_t i = r->id.len + 1; pk_str_is(r->id, id) && i < r->instance.len; i++) {
+            serial = serial * 10 + (uint32_t)(r->instance.ptr[i] - '0'); // of nine digits: wrapping does no harm
+        }
+        highest = PK__MAX(highest, serial);
+    }
+    return highest;
+}
+
+PK__FN void pk__keep_free(pk__kept *kept)
+{
+    if (kept) {
+        const pk_alloc *alloc = kept->mem.alloc;
+        pk_mem_free(&kept->mem);
+        pk__free(alloc, kept, sizeof(*kept));
+    }
+}
+
+PK__FN pk_err pk__keep_write(const pk__keep *k, const char *stem, const pk__keep_record *record, pk_error *err)
+{
+    char path[PK__KEEP_PATH];
+    pk_buf buf;
+    if (!pk__keep_path(path, stem, ".json")) {
+        return pk_error_set(err, PK_ERR_LIMIT, "cannot write '%.80s...': the path is too long", stem);
+    }
+    pk_buf_init(&buf, k->alloc, PK__KEEP_RECORD_MAX);
+    pk_err rc = pk_json_encode(&buf, &pk_type_pk__keep_record, record, err);
+    rc = rc ? rc : pk__file_write_now(path, pk_buf_str(&buf), 0600, err);
+    pk_buf_free(&buf);
+    return rc;
+}
+#endif
+
+/* == host/launch/adopt_launcher.c == */
+/* adopt_launcher.c - plugins that the last host left. */
+#ifdef PLUGKIT_LINES
+#line 1 "src/host/launch/adopt_launcher.c"
+#endif
+
+#ifdef PK__KEEP
+
+#include <string.h>
+
+
+
+
+
+
+
+
+enum { PK__ADOPT_READ = 16 * 1024, PK__ADOPT_PENDING = 1024 * 1024 };
+
+typedef struct pk__adopted {
+    const pk_alloc *alloc;
+    pk_launch *launch;
+    pk_loop *loop;
+    pk_watch control; // control.fd -1 = closed
+    pk_watch process; // process.fd is the pidfd; -1 = there is none
+    pid_t pid;        // of who listens; 0 = not known
+    bool is_ours;     // it has said that we may have it
+    bool is_proven;   // process.fd is who said it
+    bool reported;
+    pk_buf pending;
+} pk__adopted;
+
+static void pk__adopted_close(pk__adopted *a, pk_watch *w)
+{
+    if (w->fd >= 0) {
+        pk_watch_remove(a->loop, w);
+        pk__fd_close(w->fd);
+        w->fd = -1;
+    }
+}
+
+static void pk__adopted_report(pk__adopted *a, const char *why)
+{
+    if (!a->reported) {
+        a->reported = true;
+        pk__adopted_close(a, &a->control);
+        pk__adopted_close(a, &a->process);
+        pk_launch_exited(a->launch, PK__STATUS_UNKNOWN, why);
+    }
+}
+
+/* ---- whose process it is */
+
+static bool pk__adopted_has_ended(const pk__adopted *a)
+{
+    struct pollfd set = {a->process.fd, POLLIN, 0};
+    return PK__SYS(poll)(&set, 1, 0) != 0; // also when that cannot be told
+}
+
+static void pk__adopted_on_exit(void *user, bool can_read, bool can_write)
+{
+    pk__adopted *a = (pk__adopted *)user;
+    (void)can_read, (void)can_write;
+    if (a->is_proven) {
+        (void)PK__SYS(pidfd_send_signal)(a->process.fd, SIGKILL, PK__SYS_TO_GROUP); // what it started and left behind
+    }
+    pk__adopted_report(a, a->is_ours ? NULL : "it has gone");
+}
+
+/* The first answer has come, from that process. */
+static void pk__adopted_judge(pk__adopted *a, pid_t sender)
+{
+    a->is_ours = true;
+    a->is_proven = a->process.fd >= 0 && sender > 0 && sender == a->pid && !pk__adopted_has_ended(a);
+    if (a->is_proven) {
+        a->process.on_ready = pk__adopted_on_exit;
+        a->process.user = a;
+        a->is_proven = pk_watch_add(a->loop, &a->process, true, false, NULL) == PK_OK;
+    }
+    if (!a->is_proven) {
+        pk__adopted_close(a, &a->process);
+    }
+    pk_launch_pid(a->launch, a->is_proven ? a->pid : 0);
+}
+
+/* ---- the control socket */
+
+static void pk__adopted_on_end(pk__adopted *a)
+{
+    pk__adopted_close(a, &a->control);
+    if (!a->is_proven) { // otherwise the process tells when it has ended, and until then it may have much to do
+        pk__adopted_report(a, a->is_ours ? NULL : "it has closed the connection");
+    }
+}
+
+static void pk__adopted_read(pk__adopted *a)
+{
+    char buf[PK__ADOPT_READ];
+    pk_str bytes = {buf, 0};
+    pid_t sender = 0;
+    ssize_t n;
+    do {
+        n = PK__SYS(recv_sender)(a->control.fd, buf, sizeof(buf), &sender);
+    } while (n < 0 && errno == EINTR);
+    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+        return;
+    }
+    if (n <= 0) {
+        pk__adopted_on_end(a);
+        return;
+    }
+    bytes.len = (size_t)n;
+    if (!a->is_ours && pk_str_starts(bytes, PK_STR("{\"listening\":"))) { // all else is a refusal
+        pk__adopted_judge(a, sender);
+    }
+    pk_launch_output(a->launch, PK_STREAM_CONTROL, bytes);
+}
+
+static void pk__adopted_flush(pk__adopted *a)
+{
+    while (a->pending.len && a->control.fd >= 0) {
+        ssize_t n = PK__SYS(send)(a->control.fd, a->pending.ptr, a->pending.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n > 0) {
+            pk_buf_drop(&a->pending, (size_t)n);
+        } else if (n < 0 && errno == EINTR) {
+            continue;
+        } else {
+            if (errno != EAGAIN && errno != EWOULDBLOCK) {
+                pk_buf_clear(&a->pending); // nobody reads it any more
+            }
+            break;
+        }
+    }
+    if (a->control.fd >= 0) {
+        (void)pk_watch_set(a->loop, &a->control, true, a->pending.len > 0, NULL);
+    }
+    if (a->pending.len == 0) {
+        pk_buf_free(&a->pending);
+    }
+}
+
+static void pk__adopted_on_ready(void *user, bool can_read, bool can_write)
+{
+    pk__adopted *a = (pk__adopted *)user;
+    if (can_write && a->pending.len) {
+        pk__adopted_flush(a);
+    }
+    if (can_read && a->control.fd >= 0) {
+        pk__adopted_read(a);
+    }
+}
+
+static pk_err pk__adopted_send(void *state, pk_str bytes, pk_error *err)
+{
+    pk__adopted *a = (pk__adopted *)state;
+    if (a->control.fd < 0) {
+        return pk_error_set(err, PK_ERR_PLUGIN_CONNECTION, "cannot write to the plugin: its control socket is closed");
+    }
+    if (!pk_buf_add(&a->pending, bytes)) {
+        pk_err rc = (pk_err)a->pending.failed;
+        a->pending.failed = 0;
+        return pk_error_set(err, rc, "cannot write to the plugin: %s", pk_err_text(rc));
+    }
+    pk__adopted_flush(a);
+    return PK_OK;
+}
+
+/* ---- start and stop */
+
+static void pk__adopted_free(void *state)
+{
+    pk__adopted *a = (pk__adopted *)state;
+    pk__adopted_close(a, &a->control);
+    pk__adopted_close(a, &a->process);
+    pk_buf_free(&a->pending);
+    pk__free(a->alloc, a, sizeof(*a));
+}
+
+/* Connects; a Unix socket is connected at once or never. */
+static pk_err pk__adopt_connect(const char *path, int *fd, pid_t *pid, pk_error *err)
+{
+    pk__address address;
+    pk_err rc = pk__address_parse(&address, pk_str_from(path), err);
+    if (rc) {
+        return rc;
+    }
+    pk_io io = pk__socket_connect(&address, fd, err);
+    if (io == PK_IO_FAILED) {
+        return err->code;
+    }
+    if (io != PK_IO_DONE) {
+        rc = pk_error_set(err, PK_ERR_BUSY, "too many want to connect to '%s'", path);
+    }
+    rc = rc ? rc : pk__fd_check_peer(*fd, pid, err);
+    if (rc) {
+        pk__fd_close(*fd);
+    }
+    return rc;
+}
+
+static pk_err pk__adopt_start(void *user, pk_launch *l, const pk_launch_info *info, void **state, pk_error *err)
+{
+    const pk_alloc *alloc = (const pk_alloc *)user;
+    pk__adopted *a = (pk__adopted *)pk__new(alloc, sizeof(*a));
+    if (!a) {
+        return pk__error_memory(err, "adopt a plugin");
+    }
+    a->alloc = alloc;
+    a->launch = l;
+    a->loop = info->loop;
+    a->control.on_ready = pk__adopted_on_ready;
+    a->control.user = a;
+    a->control.fd = a->process.fd = -1;
+    pk_buf_init(&a->pending, alloc, PK__ADOPT_PENDING);
+    pk_err rc = pk__adopt_connect(info->path, &a->control.fd, &a->pid, err);
+    if (rc) {
+        a->control.fd = -1;
+    } else {
+        if (PK__SYS(show_sender)(a->control.fd) == 0 && a->pid > 0) {
+            a->process.fd = pk__fd_lift(PK__SYS(pidfd_open)(a->pid));
+        }
+        rc = pk_watch_add(a->loop, &a->control, true, false, err);
+    }
+    if (rc) {
+        pk__adopted_free(a);
+        return rc;
+    }
+    *state = a;
+    return PK_OK;
+}
+
+static void pk__adopt_stop(void *state, int how)
+{
+    static const int signals[] = {SIGTERM, SIGINT, SIGKILL};
+    pk__adopted *a = (pk__adopted *)state;
+    if (a->is_proven) {
+        int to_group = PK__SYS(pidfd_send_signal)(a->process.fd, signals[how], PK__SYS_TO_GROUP);
+        if (to_group != 0 || how == 2) { // an older kernel; or it leads a group, and has left it
+            (void)PK__SYS(pidfd_send_signal)(a->process.fd, signals[how], 0);
+        }
+        return;
+    }
+    (void)pk__adopted_send(a, PK_STR("{\"shutdown\":true}\n"), NULL);
+    if (how == 2) {
+        pk__adopted_report(a, a->is_ours ? "it does not end when it is asked, and whose process it is cannot be known"
+                                         : NULL);
+    }
+}
+
+PK__FN pk_launcher pk__adopt_launcher(const pk_alloc *alloc)
+{
+    pk_launcher l = {"adopt", NULL, pk__adopt_start, pk__adopted_send, pk__adopt_stop, pk__adopted_free,
+                     (void *)(uintptr_t)alloc};
+    return l;
+}
+
+PK__FN void pk__adopt_dismiss(const char *control, pk_str token, const pk_alloc *alloc)
+{
+    pk_error why;
+    pk_buf line;
+    int fd = -1;
+    if (pk__adopt_connect(control, &fd, NULL, &why)) {
+        return;
+    }
+    pk_buf_init(&line, alloc, PK__CONTROL_LINE_MAX);
+    if (pk__control_write_adopt(&line, token, true, NULL) == PK_OK) {
+        (void)PK__SYS(send)(fd, line.ptr, line.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+    }
+    pk_buf_free(&line);
+    pk__fd_close(fd);
+}
+#endif
+
 /* == host/discover/sink.h == */
 /* sink.h - where finders put what they find: the inbox of the registry.
  *
@@ -22258,7 +23002,7 @@ typedef struct pk__capabilities {
     size_t count;
     const char *const *config_types; // NULL-terminated
     pk_str version, text;
-    bool speaks_plugkit;
+    bool speaks_plugkit, can_survive;
 } pk__capabilities;
 
 /* Errors: PK_ERR_BAD_JSON, PK_ERR_PROTOCOL, PK_ERR_NO_MEMORY. */
@@ -22276,6 +23020,7 @@ PK__FN pk_err pk__capabilities_parse(pk__plugin *p, pk_str text, pk__capabilitie
  *     life.c        the work task, probing, stopping everything
  *     keeper.c      one plugin: start, up, crash, backoff, stop
  *     launching.c   one incarnation, from its start to its exit; implements pk_launch_*
+ *     surviving.c   those that outlive their host: records, adopting
  *     telling.c     what it is started with: environment, arguments, configuration
  *     hearing.c     what it prints and says: logs, its address, control lines
  *     health.c      asking instances how they are
@@ -22285,7 +23030,7 @@ PK__FN pk_err pk__capabilities_parse(pk__plugin *p, pk_str text, pk__capabilitie
  * A move is made under the registry's lock by the tables of states.h; the event is told after it has settled, with no
  * lock held. */
 #ifdef PLUGKIT_LINES
-#line 17 "src/host/life/life.h"
+#line 18 "src/host/life/life.h"
 #endif
 
 
@@ -22296,7 +23041,9 @@ PK__FN pk_err pk__capabilities_parse(pk__plugin *p, pk_str text, pk__capabilitie
 
 
 
-enum { PK__LIFE_PROBES = 4, PK__LIFE_CRASHES = 1000, PK__LIFE_TAIL = 400, PK__LIFE_PROBE_MAX = 1024 * 1024 };
+
+enum { PK__LIFE_PROBES = 4, PK__LIFE_CRASHES = 1000, PK__LIFE_TAIL = 400, PK__LIFE_PROBE_MAX = 1024 * 1024,
+       PK__LIFE_ADOPT_MS = 1000 };
 
 typedef struct pk__life {
     pk__registry *registry;
@@ -22308,6 +23055,8 @@ typedef struct pk__life {
     const pk_launcher *const *launchers; // likewise
     size_t launcher_count;
     const char *runtime_dir;
+    pk__keep *keep;                     // NULL = nothing survives
+    const pk_launcher *adopter;         // of what the last host left
     const pk__control_host *host;       // what plugins are told of the host's services; NULL = nothing
     pk_caller care;                     // carries health and shutdown requests, past the pipeline
     unsigned probes;                    // under way
@@ -22339,6 +23088,7 @@ typedef struct pk__keeper {
     int64_t up_at;            // 0 = it has not been up since the last crash
     int64_t *crashes;         // the last ones, restart.max of them; NULL = none yet, or too many to be counted
     uint32_t crash_count, serial;
+    pk__kept *kept;           // the launch that begins is to adopt this; then it is the launch's
     bool is_stop_asked;
     bool is_waiting;          // starting, but what it needs does not run yet
     uint32_t need_failures;   // of all that it needs, when it began to wait
@@ -22367,6 +23117,9 @@ struct pk_launch {
     bool is_asking;           // a health request is under way
     bool is_second;           // of two questions to one that could not be reached
     pk_call asking;
+    pk__kept *kept;           // adopted: what the last host left of it; NULL = it is started here
+    const char *stem;         // survives: the name of its files in the keep directory; NULL = it does not
+    bool was_up, is_ending;   // it has been ready; adopted: it has said that it ends
     bool is_framework;        // speaks as the Go framework does
     const char *socket;       // where it was told to listen, a path in mem; NULL = nowhere, or by TCP
     char trouble[120];        // what came of asking it, before it was ready; "" = nothing
@@ -22473,6 +23226,93 @@ PK__FN void pk__hearing_init(pk_launch *l);
 PK__FN void pk__hearing_end(pk_launch *l); // nothing more will come: delivers last lines
 PK__FN void pk__hearing_deinit(pk_launch *l);
 
+
+
+/* == host/life/surviving.h == */
+/* surviving.h - plugins that go on when their host ends, and what the next host does with them.
+ *
+ * Of a plugin that is to survive there is a record in the host's keep directory (launch/keep.h), from before its start
+ * to its end. The next host reads them when it starts. As soon as it knows a plugin of that id, it starts it by the
+ * adopt launcher in the place of the usual one: to the keeper that is a start like any other, and a short one. If it
+ * fails, the plugin is as stopped as one that never ran, and the next call starts it. Nothing waits for a record that
+ * does not answer but calls to this one plugin. Records of plugins that are not there any more, or are not to survive
+ * any more, are asked to end. */
+#ifdef PLUGKIT_LINES
+#line 8 "src/host/life/surviving.h"
+#endif
+
+
+
+#ifdef PK__KEEP
+
+PK__FN void pk__surviving_read(pk__life *life);   // what the last host left; once, when the manager is being started
+PK__FN bool pk__surviving_adopt(pk__keeper *k);   // true: the plugin has been left running, and is being adopted
+PK__FN void pk__surviving_sweep(pk__life *life);  // all plugins are known: what is left belongs to nobody
+PK__FN uint32_t pk__surviving_serial(const pk__life *life, const char *id); // that instances of the last host had
+/* Of a launch that is being prepared: sets l->stem if it is to survive, and can. */
+PK__FN pk_err pk__surviving_prepare(pk_launch *l, pk_error *err);
+PK__FN pk_err pk__surviving_record(const pk_launch *l, pk_error *err); // writes it
+PK__FN void pk__surviving_up(pk_launch *l);       // it can be called: tells, or writes where
+PK__FN void pk__surviving_clean_up(const pk_launch *l); // it has ended, or was never ours
+PK__FN void pk__surviving_lost(pk__keeper *k, const pk_error *why); // it could not be adopted
+PK__FN void pk__surviving_free(pk__kept *kept);
+
+#else // nothing survives
+
+static inline void pk__surviving_read(pk__life *life)
+{
+    (void)life;
+}
+
+static inline bool pk__surviving_adopt(pk__keeper *k)
+{
+    (void)k;
+    return false;
+}
+
+static inline void pk__surviving_sweep(pk__life *life)
+{
+    (void)life;
+}
+
+static inline uint32_t pk__surviving_serial(const pk__life *life, const char *id)
+{
+    (void)life, (void)id;
+    return 0;
+}
+
+static inline pk_err pk__surviving_prepare(pk_launch *l, pk_error *err)
+{
+    (void)l, (void)err;
+    return PK_OK;
+}
+
+static inline pk_err pk__surviving_record(const pk_launch *l, pk_error *err)
+{
+    (void)l, (void)err;
+    return PK_OK;
+}
+
+static inline void pk__surviving_up(pk_launch *l)
+{
+    (void)l;
+}
+
+static inline void pk__surviving_clean_up(const pk_launch *l)
+{
+    (void)l;
+}
+
+static inline void pk__surviving_lost(pk__keeper *k, const pk_error *why)
+{
+    (void)k, (void)why;
+}
+
+static inline void pk__surviving_free(pk__kept *kept)
+{
+    (void)kept;
+}
+#endif
 
 
 /* == host/life/output.c == */
@@ -22745,6 +23585,7 @@ static const unsigned char pk__states_plugins[PK__PLUGIN_STATE_COUNT][PK__PLUGIN
     PK__STATES_P(STOPPED, WANT, STARTING),
     PK__STATES_P(STARTING, UP, RUNNING),
     PK__STATES_P(STARTING, START_FAILED, STOPPED),
+    PK__STATES_P(STARTING, EXITED, STOPPED), // it was to be adopted, and is not there: no failure of its own
     PK__STATES_P(STARTING, CRASHED, BACKOFF),
     PK__STATES_P(STARTING, GIVE_UP, FAILED),
     PK__STATES_P(STARTING, UNWANT, STOPPING),
@@ -23335,6 +24176,7 @@ static pk_err pk__capabilities_read_doc(pk__capabilities_read *r, const pk_json_
     if (pk_json_count(protocols) > 0 && !r->out->speaks_plugkit) { // none at all: it speaks as the Go framework does
         return pk__capabilities_bad(r, "none of its \"protocols\" is plugkit/1");
     }
+    r->out->can_survive = r->out->speaks_plugkit && pk_json_bool(pk_json_get(doc, "survives"), false);
     pk_err rc = types ? pk__capabilities_framework(r, types) : PK_OK;
     rc = rc || !ocm ? rc : pk__capabilities_ocm(r, ocm);
     return rc ? rc : pk__capabilities_config(r, config ? config : ocm_config);
@@ -23370,11 +24212,200 @@ PK__FN pk_err pk__capabilities_parse(pk__plugin *p, pk_str text, pk__capabilitie
     return rc;
 }
 
+/* == host/life/surviving.c == */
+/* surviving.c - plugins that go on when their host ends. */
+#ifdef PLUGKIT_LINES
+#line 1 "src/host/life/surviving.c"
+#endif
+
+#ifdef PK__KEEP
+
+#include <string.h>
+
+
+
+
+
+
+
+
+/* ---- those that the last host left */
+
+static void pk__surviving_tell(pk__life *life, const pk__plugin *p, const pk_error *why)
+{
+    pk__life_event(life, "plugin.lost", 0, p, "", "", why);
+}
+
+static void pk__surviving_on_bad(void *user, const pk_error *why)
+{
+    pk__surviving_tell((pk__life *)user, NULL, why);
+}
+
+PK__FN void pk__surviving_read(pk__life *life)
+{
+    if (life->keep && !life->keep->is_read) {
+        pk__keep_read(life->keep, pk__surviving_on_bad, life);
+    }
+}
+
+PK__FN uint32_t pk__surviving_serial(const pk__life *life, const char *id)
+{
+    return life->keep ? pk__keep_serial(life->keep, id) : 0;
+}
+
+PK__FN void pk__surviving_free(pk__kept *kept)
+{
+    pk__keep_free(kept);
+}
+
+/* Asked to end, and forgotten. */
+static void pk__surviving_dismiss(pk__life *life, const pk__plugin *p, pk__kept *kept, const char *reason)
+{
+    pk_error why;
+    (void)pk_error_set(&why, PK_ERR_PLUGIN_DISABLED, "cannot adopt '%" PK_FMT "': %s", PK_ARG(kept->record.id),
+                       reason);
+    pk__adopt_dismiss(kept->control, kept->record.token, life->alloc);
+    pk__keep_forget(kept->stem);
+    pk__keep_free(kept);
+    pk__surviving_tell(life, p, &why);
+}
+
+PK__FN bool pk__surviving_adopt(pk__keeper *k)
+{
+    pk__life *life = k->life;
+    pk_error why;
+    pk__kept *kept = life->keep ? pk__keep_take(life->keep, k->plugin->id) : NULL;
+    if (!kept) {
+        return false;
+    }
+    if (!pk__life_rule(life, k->plugin)->survive) {
+        pk__surviving_dismiss(life, k->plugin, kept, "it is not to survive its host any more");
+        return false;
+    }
+    if (!pk_str_is(kept->record.path, k->plugin->path ? k->plugin->path : "")) {
+        pk__surviving_dismiss(life, k->plugin, kept, "its file lies somewhere else now");
+        return false;
+    }
+    if (!pk__keeper_move(k, PK__PLUGIN_ON_WANT, NULL)) {
+        pk__surviving_dismiss(life, k->plugin, kept, "it runs already");
+        return false;
+    }
+    k->is_stop_asked = false;
+    k->kept = kept;
+    if (pk__launching_begin(k, false, &why)) {
+        pk__keeper_explain(k, "adopt", &why);
+        pk__keep_free(k->kept); // if there was no memory for a launch that could have taken it
+        k->kept = NULL;
+        pk__surviving_lost(k, &why);
+    }
+    return true;
+}
+
+PK__FN void pk__surviving_sweep(pk__life *life)
+{
+    pk__kept *kept = NULL;
+    while (life->keep && life->keep->is_read && (kept = pk__keep_take_any(life->keep)) != NULL) {
+        pk__registry_lock(life->registry);
+        const pk__plugin *p = pk__registry_find(life->registry, kept->record.id);
+        bool disabled = p && p->is_disabled;
+        bool usable = p && !p->skipped && !p->internal && p->state != PK__PLUGIN_REJECTED;
+        pk__registry_unlock(life->registry);
+        pk__surviving_dismiss(life, p, kept, disabled ? "it is disabled"
+                                             : usable ? "another one runs in its place"
+                                                      : "there is no such plugin any more");
+    }
+}
+
+PK__FN void pk__surviving_lost(pk__keeper *k, const pk_error *why)
+{
+    pk__surviving_tell(k->life, k->plugin, why);
+    (void)pk__keeper_move(k, PK__PLUGIN_ON_EXITED, NULL); // who waits for it wishes for a new one
+    pk_loop_post(k->life->loop, &k->life->registry->work);
+}
+
+/* ---- those that are started to survive */
+
+PK__FN pk_err pk__surviving_prepare(pk_launch *l, pk_error *err)
+{
+    pk__life *life = l->life;
+    if (l->kept) {
+        l->stem = l->kept->stem;
+        return PK_OK;
+    }
+    if (!l->instance || !life->keep || !pk__life_rule(life, l->plugin)->survive) {
+        return PK_OK;
+    }
+    if (l->is_framework || !l->plugin->can_survive) {
+        pk__life_log(life, PK_LOG_WARN, "plugin.survive", l->plugin->id,
+                     "it cannot survive its host: its capabilities do not say \"survives\":true");
+        return PK_OK;
+    }
+    l->stem = pk_mem_printf(&l->mem, "%s/%s", life->runtime_dir, l->instance->name).ptr;
+    if (l->stem && strlen(l->stem) + sizeof(".control") - 1 > PK__ADDRESS_PATH_MAX) {
+        l->stem = pk_mem_printf(&l->mem, "%s/%.8s-%08lx", life->runtime_dir, l->plugin->id,
+                                (unsigned long)(pk__random_u64() & 0xffffffffu)).ptr;
+    }
+    if (!l->stem) {
+        return pk__error_memory(err, "let a plugin survive");
+    }
+    if (strlen(l->stem) + sizeof(".control") - 1 > PK__ADDRESS_PATH_MAX) {
+        return pk_error_set(err, PK_ERR_BAD_ENDPOINT,
+                            "cannot start '%s': the path of its control socket would have %lu bytes, and %d is the "
+                            "most that fits: choose a shorter runtime_dir", l->plugin->id,
+                            (unsigned long)(strlen(l->stem) + sizeof(".control") - 1), PK__ADDRESS_PATH_MAX);
+    }
+    return PK_OK;
+}
+
+static pk_err pk__surviving_write(const pk_launch *l, pk_error *err)
+{
+    const pk__instance *i = l->instance;
+    pk__keep_record record;
+    memset(&record, 0, sizeof(record));
+    record.id = pk_str_from(l->plugin->id);
+    record.instance = pk_str_from(i->name);
+    record.path = pk_str_from(l->plugin->path);
+    record.token = pk_str_from(i->token);
+    record.has_address = i->address != NULL;
+    record.address = pk_str_from(i->address);
+    record.has_pid = i->pid > 0;
+    record.pid = i->pid;
+    return pk__keep_write(l->life->keep, l->stem, &record, err);
+}
+
+PK__FN pk_err pk__surviving_record(const pk_launch *l, pk_error *err)
+{
+    return l->stem && !l->kept ? pk__surviving_write(l, err) : PK_OK;
+}
+
+PK__FN void pk__surviving_up(pk_launch *l)
+{
+    if (l->kept) {
+        pk__life_event(l->life, "plugin.adopted", 0, l->plugin, "", "", NULL);
+    } else if (l->stem) {
+        (void)pk__surviving_write(l, NULL); // address and pid, for people: it does without
+    }
+}
+
+PK__FN void pk__surviving_clean_up(const pk_launch *l)
+{
+    if (!l->stem) {
+        return;
+    }
+    if (l->kept && !l->was_up) {
+        pk__keep_forget(l->stem); // its sockets may be in use
+    } else {
+        pk__keep_remove(l->stem);
+    }
+}
+#endif
+
 /* == host/life/telling.c == */
 /* telling.c - what a process is started with. */
 #ifdef PLUGKIT_LINES
 #line 1 "src/host/life/telling.c"
 #endif
+
 
 #ifndef PLUGKIT_NO_PROCESS
 
@@ -23505,7 +24536,8 @@ static pk_err pk__telling_listen(pk_launch *l, pk_str *out, pk_error *err)
     if (l->life->desc->tcp) {
         return PK_OK;
     }
-    pk_str path = pk_mem_printf(&l->mem, "%s/%s.sock", l->life->runtime_dir, l->instance->name);
+    pk_str path = l->stem ? pk_mem_printf(&l->mem, "%s.sock", l->stem)
+                          : pk_mem_printf(&l->mem, "%s/%s.sock", l->life->runtime_dir, l->instance->name);
     if (path.ptr && path.len > PK__ADDRESS_PATH_MAX) { // the number tells those apart whose names begin alike
         path = pk_mem_printf(&l->mem, "%s/%.8s-%lx-%lu.sock", l->life->runtime_dir, l->plugin->id,
                              (unsigned long)(l->plugin->handle & 0xffffffffu), (unsigned long)l->keeper->serial);
@@ -23550,6 +24582,14 @@ static pk_err pk__telling_hello(pk_launch *l, pk_buf *out, pk_error *err)
     start.has_listen = true;
     start.has_idle = true;
     start.idle = (pk_ns)pk__telling_idle_ns(l);
+    if (l->stem) {
+        start.has_survive = true;
+        start.survive.ms = l->life->desc->survive_ms;
+        start.survive.control = pk_mem_printf(&l->mem, "%s.control", l->stem);
+        if (!start.survive.control.ptr) {
+            return pk__error_memory(err, "write the plugin's configuration");
+        }
+    }
     if (l->life->host) {
         start.has_host = true;
         start.host = *l->life->host;
@@ -23602,6 +24642,7 @@ static void pk__telling_remove(const pk_launch *l, const char *path)
 PK__FN void pk__telling_clean_up(const pk_launch *l)
 {
     const char *said = l->instance ? l->instance->address : NULL;
+    pk__surviving_clean_up(l);
     if (!l->socket) {
         return;
     }
@@ -23621,6 +24662,15 @@ static bool pk__telling_dies_with_host(const pk_launch *l)
     return (l->is_framework || l->info.probe) && (l->life->is_pinned || pk__sys_port_is_main_thread());
 }
 
+/* One that runs already is only asked whether we may have it. */
+static pk_err pk__telling_adopt(pk_launch *l, pk_buf *hello, pk_error *err)
+{
+    l->info.path = l->kept->control;
+    pk_err rc = pk__control_write_adopt(hello, pk_str_from(l->instance->token), false, err);
+    l->info.config = pk_buf_str(hello);
+    return rc;
+}
+
 PK__FN pk_err pk__telling_prepare(pk_launch *l, pk_buf *hello, pk_error *err)
 {
     l->is_framework = l->instance && !l->plugin->speaks_plugkit;
@@ -23631,7 +24681,11 @@ PK__FN pk_err pk__telling_prepare(pk_launch *l, pk_buf *hello, pk_error *err)
     l->info.control = !l->is_framework;
     l->info.die_with_host = pk__telling_dies_with_host(l);
     l->info.loop = l->life->loop;
-    pk_err rc = pk__telling_env(l, err);
+    pk_err rc = pk__surviving_prepare(l, err);
+    if (rc || l->kept) {
+        return rc ? rc : pk__telling_adopt(l, hello, err);
+    }
+    rc = pk__telling_env(l, err);
     rc = rc ? rc : pk__telling_argv(l, err);
     if (!rc && l->instance && !l->is_framework) {
         rc = pk__telling_hello(l, hello, err);
@@ -23729,11 +24783,13 @@ static void pk__hearing_on_message(pk_launch *l, const pk__control_message *said
             return;
         }
     }
+    l->is_ending = l->is_ending || (said->has_ending && said->ending);
     if (said->has_error) {
         char text[200];
         (void)pk__error_clean(text, sizeof(text), said->error);
-        (void)pk_error_set(&why, PK_ERR_START, l->step == PK__LAUNCH_STARTING ? "cannot start '%s': %s"
-                                                                              : "the plugin '%s' gave up: %s",
+        (void)pk_error_set(&why, PK_ERR_START, l->step != PK__LAUNCH_STARTING ? "the plugin '%s' gave up: %s"
+                                               : l->kept                      ? "cannot adopt '%s': %s"
+                                                                              : "cannot start '%s': %s",
                            l->plugin->id, text);
         if (said->has_code) {
             (void)pk__error_clean(why.app_code, sizeof(why.app_code), said->code);
@@ -23880,6 +24936,7 @@ PK__FN void pk__hearing_deinit(pk_launch *l)
 
 
 
+
 PK__FN void pk__launching_fail(pk_launch *l, const pk_error *why)
 {
     if (l->failure.code == PK_OK) {
@@ -23964,11 +25021,17 @@ static void pk__launching_on_report(void *user)
 
 /* ---- beginning and end */
 
+static uint32_t pk__launching_deadline(const pk_launch *l)
+{
+    uint32_t ms = l->life->desc->deadline.start_ms;
+    return l->kept ? PK__MIN(ms, (uint32_t)PK__LIFE_ADOPT_MS) : ms;
+}
+
 /* It had its time and is not ready. What it has not done yet is the best that can be said, but for its own words. */
 static void pk__launching_too_slow(const pk_launch *l, pk_error *why)
 {
     const pk__instance *i = l->instance;
-    unsigned long ms = l->life->desc->deadline.start_ms;
+    unsigned long ms = pk__launching_deadline(l);
     char what[200];
     if (!i) {
         (void)snprintf(what, sizeof(what), "it did not print its capabilities and end");
@@ -23980,7 +25043,8 @@ static void pk__launching_too_slow(const pk_launch *l, pk_error *why)
         (void)snprintf(what, sizeof(what), "it did not say that it is ready");
     }
     (void)pk_error_set(why, PK_ERR_PLUGIN_TIMEOUT, "cannot %s '%s': it was not ready within %lu ms: %s%s%s",
-                       i ? "start" : "probe", l->plugin->id, ms, what, l->tail[0] ? ": " : "", l->tail);
+                       l->kept ? "adopt" : i ? "start" : "probe", l->plugin->id, ms, what, l->tail[0] ? ": " : "",
+                       l->tail);
 }
 
 static void pk__launching_on_time(void *user)
@@ -24075,14 +25139,18 @@ static pk_err pk__launching_instance(pk_launch *l, pk_error *err)
     i->mem.alloc = l->life->alloc;
     i->plugin = l->plugin;
     i->life = l;
-    (void)snprintf(i->name, sizeof(i->name), "%s-%lu", l->plugin->id, (unsigned long)++l->keeper->serial);
+    if (l->kept) {
+        (void)snprintf(i->name, sizeof(i->name), "%" PK_FMT, PK_ARG(l->kept->record.instance));
+    } else {
+        (void)snprintf(i->name, sizeof(i->name), "%s-%lu", l->plugin->id, (unsigned long)++l->keeper->serial);
+    }
     l->instance = i;
     pk__registry_lock(l->life->registry);
     pk__list_push(&l->life->registry->instances, &i->node);
     pk__registry_unlock(l->life->registry);
-    pk_err rc = pk__random_token(token, err);
+    pk_err rc = l->kept ? PK_OK : pk__random_token(token, err);
     if (!rc) {
-        i->token = pk_mem_dup(&i->mem, pk_str_from(token)).ptr;
+        i->token = pk_mem_dup(&i->mem, l->kept ? l->kept->record.token : pk_str_from(token)).ptr;
         rc = i->token ? PK_OK : pk__error_memory(err, "start a plugin");
     }
     return rc;
@@ -24109,7 +25177,7 @@ static pk_err pk__launching_run(pk_launch *l, pk_error *err)
 {
     pk_buf hello;
     void *state = NULL;
-    l->launcher = pk__launching_launcher(l->life, l->plugin);
+    l->launcher = l->kept ? l->life->adopter : pk__launching_launcher(l->life, l->plugin);
     if (!l->launcher && l->plugin->path) {
         return pk_error_set(err, PK_ERR_UNSUPPORTED, "cannot start '%s': there is no launcher for it", l->plugin->id);
     }
@@ -24118,8 +25186,9 @@ static pk_err pk__launching_run(pk_launch *l, pk_error *err)
         return PK_OK;
     }
     pk_buf_init(&hello, l->life->alloc, 1024 * 1024);
-    pk_err rc = l->instance ? pk__telling_check(l, err) : PK_OK;
+    pk_err rc = l->instance && !l->kept ? pk__telling_check(l, err) : PK_OK;
     rc = rc ? rc : pk__telling_prepare(l, &hello, err);
+    rc = rc ? rc : pk__surviving_record(l, err);
     /* Reports may come before start has returned; what they ask for waits until there is something to stop. */
     rc = rc ? rc : l->launcher->start(l->launcher->user, l, &l->info, &state, err);
     l->state = state;
@@ -24129,6 +25198,9 @@ static pk_err pk__launching_run(pk_launch *l, pk_error *err)
     if (!rc && hello.len && l->launcher->send && l->launcher->send(l->state, pk_buf_str(&hello), err)) {
         l->failure = *err;
         pk__launching_signal(l, 2); // it has started: its exit ends it
+    }
+    if (rc) {
+        pk__surviving_clean_up(l);
     }
     pk_buf_free(&hello);
     return rc;
@@ -24166,10 +25238,12 @@ PK__FN pk_err pk__launching_begin(pk__keeper *k, bool probe, pk_error *err)
     l->task.user = l;
     l->timer.on_time = pk__launching_on_time;
     l->timer.user = l;
+    l->kept = probe ? NULL : k->kept;
+    k->kept = NULL;
     pk__hearing_init(l);
     k->launch = l;
     pk_err rc = probe ? PK_OK : pk__launching_instance(l, err);
-    rc = rc ? rc : pk_timer_start(life->loop, &l->timer, life->desc->deadline.start_ms, err);
+    rc = rc ? rc : pk_timer_start(life->loop, &l->timer, pk__launching_deadline(l), err);
     rc = rc ? rc : pk__launching_run(l, err);
     if (rc) {
         pk__launching_destroy(l);
@@ -24204,6 +25278,7 @@ PK__FN void pk__launching_destroy(pk_launch *l)
     pk__strfree(life->alloc, l->dialect);
     pk__strfree(life->alloc, l->token);
     pk__hearing_deinit(l);
+    pk__surviving_free(l->kept);
     pk_mem_free(&l->mem);
     l->keeper->launch = NULL;
     pk__free(life->alloc, l, sizeof(*l));
@@ -24214,6 +25289,7 @@ PK__FN void pk__launching_destroy(pk_launch *l)
 #ifdef PLUGKIT_LINES
 #line 1 "src/host/life/keeper.c"
 #endif
+
 
 
 
@@ -24321,6 +25397,7 @@ PK__FN void pk__keeper_explain(const pk__keeper *k, const char *verb, pk_error *
 {
     pk__fd_explain(why);
     if (!pk_str_starts(pk_str_from(why->msg), PK_STR("cannot start '")) &&
+        !pk_str_starts(pk_str_from(why->msg), PK_STR("cannot adopt '")) &&
         !pk_str_starts(pk_str_from(why->msg), PK_STR("cannot configure '"))) {
         (void)pk__error_wrap(why, "cannot %s '%s'", verb, k->plugin->id);
     }
@@ -24360,6 +25437,7 @@ PK__FN void pk__keeper_up(pk__keeper *k)
         return; // it is being stopped meanwhile
     }
     l->step = PK__LAUNCH_UP;
+    l->was_up = true;
     pk_timer_stop(k->life->loop, &l->timer);
     pk__registry_lock(r);
     k->plugin->starts++;
@@ -24367,6 +25445,7 @@ PK__FN void pk__keeper_up(pk__keeper *k)
     k->plugin->ready_at = k->up_at;
     k->plugin->start_time = k->up_at - l->started_at;
     pk__registry_unlock(r);
+    pk__surviving_up(l);
     (void)pk__keeper_move_instance(k, PK__INSTANCE_ON_UP, true);
     (void)pk__keeper_move(k, PK__PLUGIN_ON_UP, NULL);
     if (k->launch == l && l->step == PK__LAUNCH_UP) { // an event callback may have stopped it
@@ -24444,7 +25523,10 @@ static void pk__keeper_why(const pk__keeper *k, const pk_launch *l, pk_error *wh
 #endif
     }
     const char *what = !was_up ? "" : l->wait_status == 0 ? " ended" : " crashed";
-    const char *verb = !l->instance ? "cannot probe" : was_up ? "the plugin" : "cannot start";
+    const char *verb = !l->instance ? "cannot probe"
+                       : was_up     ? "the plugin"
+                       : l->kept    ? "cannot adopt"
+                                    : "cannot start";
     (void)pk_error_set(why, PK_ERR_START, "%s '%s'%s: %s%s%s", verb, k->plugin->id, what, how, l->tail[0] ? ": " : "",
                        l->tail);
 }
@@ -24480,14 +25562,17 @@ static void pk__keeper_finish(pk__keeper *k)
     pk_launch *l = k->launch;
     pk_error why;
     pk__keeper_why(k, l, &why);
-    bool idle = k->plugin->state == PK__PLUGIN_RUNNING && l->failure.code == PK_OK &&
-                (l->wait_status == 0 || (l->wait_status == PK__STATUS_UNKNOWN && !l->was_busy));
+    bool fair = l->wait_status == PK__STATUS_UNKNOWN && (l->kept ? l->is_ending : !l->was_busy);
+    bool idle = k->plugin->state == PK__PLUGIN_RUNNING && l->failure.code == PK_OK && (l->wait_status == 0 || fair);
     bool asked = k->is_stop_asked;
+    bool lost = l->kept && !l->was_up;
     bool always = pk__life_rule(k->life, k->plugin)->restart == PK_RESTART_ALWAYS;
     pk__telling_clean_up(l);
     pk__launching_destroy(l);
     if (asked || (idle && !always)) {
         (void)pk__keeper_move(k, PK__PLUGIN_ON_EXITED, NULL); // an idle exit is no crash: the next call starts it again
+    } else if (lost) {
+        pk__surviving_lost(k, &why);
     } else {
         pk__keeper_crashed(k, &why);
     }
@@ -24521,6 +25606,7 @@ static void pk__keeper_probed(pk__keeper *k)
             p->capabilities = found.text;
             p->config_types = found.config_types;
             p->speaks_plugkit = found.speaks_plugkit;
+            p->can_survive = found.can_survive;
             p->probed = true;
         }
         pk__registry_unlock(r);
@@ -24930,6 +26016,7 @@ PK__FN void pk__health_shutdown(pk_launch *l)
 
 
 
+
 PK__FN const pk_dialect *pk__life_dialect(const pk__life *life, const char *name)
 {
     for (size_t i = 0; i < life->dialect_count; i++) {
@@ -25006,6 +26093,7 @@ static pk__keeper *pk__life_keeper(pk__life *life, pk__plugin *p)
     if (k) {
         k->life = life;
         k->plugin = p;
+        k->serial = pk__surviving_serial(life, p->id);
         p->life = k;
         pk__registry_lock(life->registry);
         p->is_disabled = p->is_disabled || pk__life_rule(life, p)->disabled;
@@ -25050,6 +26138,7 @@ static void pk__life_admit(pk__life *life, pk__keeper *k)
         p->version = known.version;
         p->config_types = known.config_types;
         p->speaks_plugkit = known.speaks_plugkit || !p->path;
+        p->can_survive = known.can_survive;
         p->probed = p->capabilities.len > 0;
         pk__registry_unlock(life->registry);
     }
@@ -25133,6 +26222,8 @@ static void pk__life_look(pk__life *life, pk__plugin *p)
         pk__life_admit(life, k);
     } else if (k->is_waiting) {
         pk__keeper_start_on(k);
+    } else if (state == PK__PLUGIN_STOPPED && pk__surviving_adopt(k)) {
+        state = PK__PLUGIN_STARTING; // or stopped again: then who waits for it is woken
     } else if (asked || (eager && state == PK__PLUGIN_STOPPED)) {
         pk__keeper_start(k);
     }
@@ -25153,12 +26244,20 @@ static void pk__life_work(void *user)
     pk__registry *r = life->registry;
     pk__registry_lock(r);
     pk__node *n = r->plugins.next;
+    bool is_started = r->is_started;
+    bool is_settled = r->is_settled && !life->is_stopping;
     pk__registry_unlock(r);
+    if (is_started) {
+        pk__surviving_read(life);
+    }
     while (n != &r->plugins) { // plugins are only ever added, at the end
         pk__life_look(life, PK__OF(n, pk__plugin, node));
         pk__registry_lock(r);
         n = n->next;
         pk__registry_unlock(r);
+    }
+    if (is_settled) {
+        pk__surviving_sweep(life);
     }
     pk__life_settle(life);
 }
@@ -25972,8 +27071,9 @@ struct pk_manager {
     pk_finder directory_finder;
 #endif
 #ifndef PLUGKIT_NO_PROCESS
-    pk_launcher process_launcher;
+    pk_launcher process_launcher, adopt_launcher;
 #endif
+    pk__keep keep;
     const char *runtime_dir;
     pk__admin *admin;   // NULL = pk_manager_serve was not called
     void (*close_admin)(pk__admin *admin, bool is_child); // so that nothing of it is linked without that
@@ -26025,6 +27125,10 @@ static pk_err pk__desc_check_rules(const pk_manager_desc *d, pk_error *err)
         if (!rule->plugin && rule->needs && rule->needs[0]) {
             return pk_error_set(err, PK_ERR_MISUSE, "cannot use the rule for all plugins: '%s' would need itself",
                                 rule->needs[0]);
+        }
+        if (rule->survive && !d->survive_as) {
+            return pk_error_set(err, PK_ERR_MISUSE, "cannot use the rule for '%s': to survive needs survive_as",
+                                rule->plugin ? rule->plugin : "");
         }
     }
     return PK_OK;
@@ -26083,6 +27187,7 @@ static void pk__desc_defaults(pk_manager_desc *d)
     pk__desc_default(&d->restart.delay_max_ms, 30000);
     pk__desc_default(&d->health.interval_ms, 10000);
     pk__desc_default(&d->health.misses, 3);
+    pk__desc_default(&d->survive_ms, 300000);
     d->idle_ms = d->idle_ms ? d->idle_ms : 3600000;
 }
 
@@ -26193,6 +27298,7 @@ PK__FN pk_err pk__desc_resolve(pk_manager *m, const pk_manager_desc *desc, pk_er
     pk__desc_defaults(d);
     d->plugin_dir = pk__desc_text(m, d->plugin_dir, &ok);
     d->runtime_dir = pk__desc_text(m, d->runtime_dir, &ok);
+    d->survive_as = pk__desc_text(m, d->survive_as, &ok);
     d->env = pk__desc_texts(m, d->env, &ok);
     pk__desc_copy_rules(m, &ok);
     pk__desc_copy_config(m, &ok);
@@ -26973,6 +28079,7 @@ PK_API pk_err pk_plugin_enable(pk_manager *m, pk_plugin p, pk_error *err)
 
 
 
+
 /* ---- waiting */
 
 PK__FN void pk__manager_enter(pk_manager *m)
@@ -27076,6 +28183,51 @@ static void pk__manager_built_in(pk_manager *m)
 #endif
 }
 
+#ifdef PK__KEEP
+static pk_err pk__manager_keep(pk_manager *m, pk_error *err)
+{
+    m->adopt_launcher = pk__adopt_launcher(m->registry.alloc);
+    m->life.adopter = &m->adopt_launcher;
+    m->life.keep = &m->keep;
+    pk_err rc = pk__keep_open(&m->keep, &m->mem, m->registry.alloc, m->desc.runtime_dir, m->desc.survive_as,
+                              &m->runtime_dir, err);
+    m->life.runtime_dir = m->runtime_dir;
+    return rc;
+}
+#else
+static pk_err pk__manager_keep(const pk_manager *m, pk_error *err)
+{
+    return pk_error_set(err, PK_ERR_UNSUPPORTED, "cannot keep plugins as '%s': this build has no processes, files or "
+                        "sockets", m->desc.survive_as);
+}
+#endif
+
+/* Where sockets go. */
+static pk_err pk__manager_runtime(pk_manager *m, pk_error *err)
+{
+    pk_err rc = PK_OK;
+    (void)err;
+    if (m->desc.survive_as) {
+        return pk__manager_keep(m, err);
+    }
+#ifndef PLUGKIT_NO_FILES
+    rc = pk__file_make_runtime_dir(&m->mem, m->desc.runtime_dir, &m->runtime_dir, err);
+#endif
+    m->life.runtime_dir = m->runtime_dir;
+    return rc;
+}
+
+/* And what is left there in the end. */
+static void pk__manager_clean_up(pk_manager *m, bool child)
+{
+#ifndef PLUGKIT_NO_FILES
+    if (m->runtime_dir && !m->desc.survive_as && !child) {
+        (void)pk__file_remove_tree(m->runtime_dir, NULL);
+    }
+#endif
+    pk__keep_close(&m->keep, child);
+}
+
 static pk_err pk__manager_rooms(pk_manager *m, pk_error *err)
 {
     const pk_alloc *alloc = m->registry.alloc;
@@ -27099,10 +28251,7 @@ static pk_err pk__manager_rooms(pk_manager *m, pk_error *err)
     if (rc) {
         return rc;
     }
-#ifndef PLUGKIT_NO_FILES
-    rc = pk__file_make_runtime_dir(&m->mem, m->desc.runtime_dir, &m->runtime_dir, err);
-    m->life.runtime_dir = m->runtime_dir;
-#endif
+    rc = pk__manager_runtime(m, err);
     rc = rc ? rc : pk__offers_open(&m->offers, m, err);
     m->life.host = m->offers.server ? &m->offers.host : NULL;
     return rc;
@@ -27195,6 +28344,10 @@ PK_API pk_err pk_manager_start(pk_manager *m, pk_error *err)
     }
     pk__manager_enter(m);
     pk__manager_wait(m, pk__manager_is_settled, NULL);
+    pk__registry_lock(&m->registry);
+    m->registry.is_settled = true;
+    pk_loop_post(m->loop, &m->registry.work);
+    pk__registry_unlock(&m->registry);
     pk__config_warn(m);
     pk__manager_leave(m);
     return PK_OK;
@@ -27296,11 +28449,7 @@ static void pk__manager_free(pk_manager *m)
         pk__plugins_drop_internal(m);
         pk__registry_deinit(&m->registry);
     }
-#ifndef PLUGKIT_NO_FILES
-    if (m->runtime_dir && !child) {
-        (void)pk__file_remove_tree(m->runtime_dir, NULL);
-    }
-#endif
+    pk__manager_clean_up(m, child);
     if (m->owns_loop) {
         pk_loop_destroy(m->loop);
     }
@@ -27407,7 +28556,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 }
 
 #ifdef PLUGKIT_LINES
-#line 27411 "plugkit.h"
+#line 28560 "plugkit.h"
 #endif
 
 #ifndef PLUGKIT_TEST
@@ -27503,6 +28652,8 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 #undef PK__INSTANCE_STATE
 #undef PK__LINES_ANSWER
 #undef PK__PROCESS_LAUNCHER_PENDING
+#undef PK__KEEP
+#undef PK__KEEP_RECORD
 #undef PK__DIRECTORY_DEPTH
 #undef PK__DIRECTORY_ENTRIES
 #undef PK__OUTPUT_LINE

@@ -2993,6 +2993,8 @@ PK__FN bool pk__fd_wait(int fd, bool read, bool write, int64_t until_ns); // fal
 PK__FN pk_err pk__file_read(pk_mem *mem, const char *path, size_t max, pk_str *out, pk_error *err);
 /* Replaces a file: temporary file beside it, fsync, rename, fsync of the directory. */
 PK__FN pk_err pk__file_write(const char *path, pk_str bytes, mode_t mode, pk_error *err);
+/* The same for what is of no use after a power cut: waits for no disk. */
+PK__FN pk_err pk__file_write_now(const char *path, pk_str bytes, mode_t mode, pk_error *err);
 
 /* Makes the directory with mode 0700, or accepts one that is: ours, 0700, no link. PK_ERR_PERMISSION. */
 PK__FN pk_err pk__file_make_private_dir(const char *path, pk_error *err);
@@ -3002,6 +3004,9 @@ PK__FN pk_err pk__file_check_dir(const char *path, pk_error *err);
 /* Makes a fresh private directory: BASE/plugkit-UID/RANDOM, where BASE is `base`, or (NULL) $XDG_RUNTIME_DIR
  * if it is fit, or /tmp. *out lives in *mem. Remove it as below. */
 PK__FN pk_err pk__file_make_runtime_dir(pk_mem *mem, const char *base, const char **out, pk_error *err);
+/* The same with a name instead of RANDOM: it may be there already. */
+PK__FN pk_err pk__file_make_named_dir(pk_mem *mem, const char *base, const char *name, const char **out,
+                                      pk_error *err);
 /* Removes such a directory with all that is in it, and plugkit-UID if it was the last there. */
 PK__FN void pk__file_remove_runtime_dir(const char *path);
 /* Removes a directory and what is in it, as far as it is ours, without following links. Not there: fine. */
@@ -3067,6 +3072,8 @@ typedef struct pk__lock {
 PK__FN pk_err pk__lock_look(const char *path, pk__lock_state *out, int64_t *pid, pk_error *err);
 /* Takes the lock and writes our pid. PK_ERR_BUSY: it is LIVE; the message names the pid. */
 PK__FN pk_err pk__lock_take(pk__lock *lock, const pk_alloc *alloc, const char *path, pk_error *err);
+/* The same for files that only we lock: a number that is left in one says nothing, whoever has it now. */
+PK__FN pk_err pk__lock_take_ours(pk__lock *lock, const pk_alloc *alloc, const char *path, pk_error *err);
 /* The Go framework's rule for a socket and its lock `SOCKET.lock`: takes the lock as above, and removes the
  * socket that a dead owner left. PK_ERR_BUSY: a live owner, or a socket without a lock file (its owner cannot
  * be known). */
@@ -5768,7 +5775,7 @@ PK__FN pk_err pk__file_sync_dir_of(const char *path, pk_error *err)
     return code;
 }
 
-PK__FN pk_err pk__file_write(const char *path, pk_str bytes, mode_t mode, pk_error *err)
+PK__FN pk_err pk__file_put(const char *path, pk_str bytes, mode_t mode, bool sync, pk_error *err)
 {
     char temporary[PK__FILE_PATH];
     int fd = -1;
@@ -5782,7 +5789,7 @@ PK__FN pk_err pk__file_write(const char *path, pk_str bytes, mode_t mode, pk_err
         return pk__file_failed(err, errno, "write", path);
     }
     code = pk__fd_write_all(fd, bytes, NULL);
-    good = code == PK_OK && PK__SYS(fchmod)(fd, mode) == 0 && PK__SYS(fsync)(fd) == 0;
+    good = code == PK_OK && PK__SYS(fchmod)(fd, mode) == 0 && (!sync || PK__SYS(fsync)(fd) == 0);
     if (!good) {
         pk__fd_close(fd); // keeps errno
     } else {
@@ -5794,7 +5801,17 @@ PK__FN pk_err pk__file_write(const char *path, pk_str bytes, mode_t mode, pk_err
         (void)PK__SYS(unlink)(temporary);
         return code;
     }
-    return pk__file_sync_dir_of(path, err);
+    return sync ? pk__file_sync_dir_of(path, err) : PK_OK;
+}
+
+PK__FN pk_err pk__file_write(const char *path, pk_str bytes, mode_t mode, pk_error *err)
+{
+    return pk__file_put(path, bytes, mode, true, err);
+}
+
+PK__FN pk_err pk__file_write_now(const char *path, pk_str bytes, mode_t mode, pk_error *err)
+{
+    return pk__file_put(path, bytes, mode, false, err);
 }
 
 /* ---- private directories */
@@ -5876,20 +5893,41 @@ PK__FN const char *pk__file_default_base(void)
     return "/tmp";
 }
 
-PK__FN pk_err pk__file_make_runtime_dir(pk_mem *mem, const char *base, const char **out, pk_error *err)
+/* The name of BASE/plugkit-UID; the base is checked. */
+PK__FN pk_err pk__file_user_dir(pk_mem *mem, const char *base, const char **out, pk_error *err)
 {
-    const char *dir, *name;
-    pk_err code;
-    *out = NULL;
     base = base ? base : pk__file_default_base();
-    code = pk__file_check_dir(base, err);
+    pk_err code = pk__file_check_dir(base, err);
     if (code) {
         return code;
     }
-    name = pk_mem_printf(mem, "plugkit-%ld", (long)geteuid()).ptr;
-    dir = name ? pk__file_join(mem, base, name) : NULL;
-    if (!dir) {
+    const char *name = pk_mem_printf(mem, "plugkit-%ld", (long)geteuid()).ptr;
+    *out = name ? pk__file_join(mem, base, name) : NULL;
+    return *out ? PK_OK : pk__error_memory(err, "make a runtime directory");
+}
+
+PK__FN pk_err pk__file_make_named_dir(pk_mem *mem, const char *base, const char *name, const char **out, pk_error *err)
+{
+    const char *dir = NULL;
+    pk_err code = pk__file_user_dir(mem, base, &dir, err);
+    if (code) {
+        return code;
+    }
+    *out = pk__file_join(mem, dir, name);
+    if (!*out) {
         return pk__error_memory(err, "make a runtime directory");
+    }
+    code = pk__file_make_private_dir(dir, err);
+    return code ? code : pk__file_make_private_dir(*out, err);
+}
+
+PK__FN pk_err pk__file_make_runtime_dir(pk_mem *mem, const char *base, const char **out, pk_error *err)
+{
+    const char *dir = NULL;
+    *out = NULL;
+    pk_err code = pk__file_user_dir(mem, base, &dir, err);
+    if (code) {
+        return code;
     }
     for (int tries = 0; tries < 16; tries++) { // another manager may just be removing its last one
         unsigned long long number = (unsigned long long)(pk__random_u64() >> 16);
@@ -6412,11 +6450,23 @@ PK__FN pk_err pk__lock_write_pid(int fd, const char *path, pk_error *err)
     return PK_OK;
 }
 
-PK__FN pk_err pk__lock_take(pk__lock *lock, const pk_alloc *alloc, const char *path, pk_error *err)
+/* May who has the kernel's lock have it? Without that lock: a plugin of the Go framework. */
+PK__FN pk_err pk__lock_check_owner(int fd, const char *path, pk_error *err)
+{
+    int64_t pid = pk__lock_read_pid(fd);
+    switch (pk__lock_judge(fd, pid)) {
+    case PK__LOCK_LIVE: return pk__lock_busy(err, path, pid);
+    case PK__LOCK_BROKEN:
+        return pk_error_set(err, PK_ERR_BUSY, "cannot take lock '%s': what is in it is not a process number", path);
+    case PK__LOCK_FREE:
+    case PK__LOCK_STALE: break;
+    }
+    return PK_OK;
+}
+
+PK__FN pk_err pk__lock_take_by(pk__lock *lock, const pk_alloc *alloc, const char *path, bool by_pid, pk_error *err)
 {
     int fd = -1;
-    int64_t pid;
-    pk__lock_state state;
     pk_err code;
     memset(lock, 0, sizeof(*lock));
     lock->alloc = alloc;
@@ -6425,17 +6475,11 @@ PK__FN pk_err pk__lock_take(pk__lock *lock, const pk_alloc *alloc, const char *p
         return pk__error_memory(err, "take a lock");
     }
     code = pk__lock_open_patiently(path, &fd, err);
+    if (code == PK_OK && by_pid) {
+        code = pk__lock_check_owner(fd, path, err);
+    }
     if (code == PK_OK) {
-        pid = pk__lock_read_pid(fd);
-        state = pk__lock_judge(fd, pid);
-        if (state == PK__LOCK_LIVE) { // without the kernel's lock: a plugin of the Go framework
-            code = pk__lock_busy(err, path, pid);
-        } else if (state == PK__LOCK_BROKEN) {
-            code = pk_error_set(err, PK_ERR_BUSY,
-                                "cannot take lock '%s': what is in it is not a process number", path);
-        } else {
-            code = pk__lock_write_pid(fd, path, err);
-        }
+        code = pk__lock_write_pid(fd, path, err);
     }
     if (code) {
         pk__fd_close(fd); // gives the lock up
@@ -6446,6 +6490,16 @@ PK__FN pk_err pk__lock_take(pk__lock *lock, const pk_alloc *alloc, const char *p
     lock->fd = fd;
     lock->owner = (long)getpid();
     return PK_OK;
+}
+
+PK__FN pk_err pk__lock_take(pk__lock *lock, const pk_alloc *alloc, const char *path, pk_error *err)
+{
+    return pk__lock_take_by(lock, alloc, path, true, err);
+}
+
+PK__FN pk_err pk__lock_take_ours(pk__lock *lock, const pk_alloc *alloc, const char *path, pk_error *err)
+{
+    return pk__lock_take_by(lock, alloc, path, false, err);
 }
 
 PK__FN bool pk__lock_exists(const char *path)
@@ -19558,7 +19612,7 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 19562 "plugkit_sdk.h"
+#line 19616 "plugkit_sdk.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -22716,7 +22770,7 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 22720 "plugkit_sdk.h"
+#line 22774 "plugkit_sdk.h"
 #endif
 
 #ifndef PLUGKIT_TEST

@@ -76,6 +76,7 @@ typedef struct pk_plugin_rule {
     bool disabled;            // not even probed before pk_plugin_enable
     const char *const *needs; // NULL-terminated ids: they are started before it, and stopped after it; if one of them
                               // crashes, this one is started anew with it. NULL = none
+    bool survive;             // goes on when the host ends without stopping it: survive_as. Plugins with plugkit_sdk.h
 } pk_plugin_rule;
 
 /* ---- events and information */
@@ -160,6 +161,11 @@ typedef struct pk_manager_desc {
     } health;
     const pk_plugin_rule *rules;               size_t rule_count;
     uint64_t idle_ms;              // plugins end after so long without work; 0 = 1 h
+    /* Plugins whose rule says `survive` go on when this program ends otherwise than by pk_manager_stop, and the next
+     * manager of this name takes them over, with all that they hold: letters, digits, '_', '.' and '-', at most 32. One
+     * manager at a time may have a name: PK_ERR_BUSY. runtime_dir is BASE/plugkit-UID/keep-NAME then. */
+    const char *survive_as;        // NULL = all plugins end with the host
+    uint32_t survive_ms;           // without a host they end after so long; 0 = 5 minutes
     const char *const *env;        // NULL-terminated names that plugins inherit besides PATH, HOME, LANG, TZ, TMPDIR
     const pk_plugin_config *config;            size_t config_count;
     const pk_finder *const *finders;           size_t finder_count;

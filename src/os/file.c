@@ -125,7 +125,7 @@ PK__FN pk_err pk__file_sync_dir_of(const char *path, pk_error *err)
     return code;
 }
 
-PK__FN pk_err pk__file_write(const char *path, pk_str bytes, mode_t mode, pk_error *err)
+PK__FN pk_err pk__file_put(const char *path, pk_str bytes, mode_t mode, bool sync, pk_error *err)
 {
     char temporary[PK__FILE_PATH];
     int fd = -1;
@@ -139,7 +139,7 @@ PK__FN pk_err pk__file_write(const char *path, pk_str bytes, mode_t mode, pk_err
         return pk__file_failed(err, errno, "write", path);
     }
     code = pk__fd_write_all(fd, bytes, NULL);
-    good = code == PK_OK && PK__SYS(fchmod)(fd, mode) == 0 && PK__SYS(fsync)(fd) == 0;
+    good = code == PK_OK && PK__SYS(fchmod)(fd, mode) == 0 && (!sync || PK__SYS(fsync)(fd) == 0);
     if (!good) {
         pk__fd_close(fd); // keeps errno
     } else {
@@ -151,7 +151,17 @@ PK__FN pk_err pk__file_write(const char *path, pk_str bytes, mode_t mode, pk_err
         (void)PK__SYS(unlink)(temporary);
         return code;
     }
-    return pk__file_sync_dir_of(path, err);
+    return sync ? pk__file_sync_dir_of(path, err) : PK_OK;
+}
+
+PK__FN pk_err pk__file_write(const char *path, pk_str bytes, mode_t mode, pk_error *err)
+{
+    return pk__file_put(path, bytes, mode, true, err);
+}
+
+PK__FN pk_err pk__file_write_now(const char *path, pk_str bytes, mode_t mode, pk_error *err)
+{
+    return pk__file_put(path, bytes, mode, false, err);
 }
 
 /* ---- private directories */
@@ -233,20 +243,41 @@ PK__FN const char *pk__file_default_base(void)
     return "/tmp";
 }
 
-PK__FN pk_err pk__file_make_runtime_dir(pk_mem *mem, const char *base, const char **out, pk_error *err)
+/* The name of BASE/plugkit-UID; the base is checked. */
+PK__FN pk_err pk__file_user_dir(pk_mem *mem, const char *base, const char **out, pk_error *err)
 {
-    const char *dir, *name;
-    pk_err code;
-    *out = NULL;
     base = base ? base : pk__file_default_base();
-    code = pk__file_check_dir(base, err);
+    pk_err code = pk__file_check_dir(base, err);
     if (code) {
         return code;
     }
-    name = pk_mem_printf(mem, "plugkit-%ld", (long)geteuid()).ptr;
-    dir = name ? pk__file_join(mem, base, name) : NULL;
-    if (!dir) {
+    const char *name = pk_mem_printf(mem, "plugkit-%ld", (long)geteuid()).ptr;
+    *out = name ? pk__file_join(mem, base, name) : NULL;
+    return *out ? PK_OK : pk__error_memory(err, "make a runtime directory");
+}
+
+PK__FN pk_err pk__file_make_named_dir(pk_mem *mem, const char *base, const char *name, const char **out, pk_error *err)
+{
+    const char *dir = NULL;
+    pk_err code = pk__file_user_dir(mem, base, &dir, err);
+    if (code) {
+        return code;
+    }
+    *out = pk__file_join(mem, dir, name);
+    if (!*out) {
         return pk__error_memory(err, "make a runtime directory");
+    }
+    code = pk__file_make_private_dir(dir, err);
+    return code ? code : pk__file_make_private_dir(*out, err);
+}
+
+PK__FN pk_err pk__file_make_runtime_dir(pk_mem *mem, const char *base, const char **out, pk_error *err)
+{
+    const char *dir = NULL;
+    *out = NULL;
+    pk_err code = pk__file_user_dir(mem, base, &dir, err);
+    if (code) {
+        return code;
     }
     for (int tries = 0; tries < 16; tries++) { // another manager may just be removing its last one
         unsigned long long number = (unsigned long long)(pk__random_u64() >> 16);

@@ -15,6 +15,8 @@
 PK__FN pk_err pk__file_read(pk_mem *mem, const char *path, size_t max, pk_str *out, pk_error *err);
 /* Replaces a file: temporary file beside it, fsync, rename, fsync of the directory. */
 PK__FN pk_err pk__file_write(const char *path, pk_str bytes, mode_t mode, pk_error *err);
+/* The same for what is of no use after a power cut: waits for no disk. */
+PK__FN pk_err pk__file_write_now(const char *path, pk_str bytes, mode_t mode, pk_error *err);
 
 /* Makes the directory with mode 0700, or accepts one that is: ours, 0700, no link. PK_ERR_PERMISSION. */
 PK__FN pk_err pk__file_make_private_dir(const char *path, pk_error *err);
@@ -24,6 +26,9 @@ PK__FN pk_err pk__file_check_dir(const char *path, pk_error *err);
 /* Makes a fresh private directory: BASE/plugkit-UID/RANDOM, where BASE is `base`, or (NULL) $XDG_RUNTIME_DIR
  * if it is fit, or /tmp. *out lives in *mem. Remove it as below. */
 PK__FN pk_err pk__file_make_runtime_dir(pk_mem *mem, const char *base, const char **out, pk_error *err);
+/* The same with a name instead of RANDOM: it may be there already. */
+PK__FN pk_err pk__file_make_named_dir(pk_mem *mem, const char *base, const char *name, const char **out,
+                                      pk_error *err);
 /* Removes such a directory with all that is in it, and plugkit-UID if it was the last there. */
 PK__FN void pk__file_remove_runtime_dir(const char *path);
 /* Removes a directory and what is in it, as far as it is ours, without following links. Not there: fine. */

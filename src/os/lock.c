@@ -217,11 +217,23 @@ PK__FN pk_err pk__lock_write_pid(int fd, const char *path, pk_error *err)
     return PK_OK;
 }
 
-PK__FN pk_err pk__lock_take(pk__lock *lock, const pk_alloc *alloc, const char *path, pk_error *err)
+/* May who has the kernel's lock have it? Without that lock: a plugin of the Go framework. */
+PK__FN pk_err pk__lock_check_owner(int fd, const char *path, pk_error *err)
+{
+    int64_t pid = pk__lock_read_pid(fd);
+    switch (pk__lock_judge(fd, pid)) {
+    case PK__LOCK_LIVE: return pk__lock_busy(err, path, pid);
+    case PK__LOCK_BROKEN:
+        return pk_error_set(err, PK_ERR_BUSY, "cannot take lock '%s': what is in it is not a process number", path);
+    case PK__LOCK_FREE:
+    case PK__LOCK_STALE: break;
+    }
+    return PK_OK;
+}
+
+PK__FN pk_err pk__lock_take_by(pk__lock *lock, const pk_alloc *alloc, const char *path, bool by_pid, pk_error *err)
 {
     int fd = -1;
-    int64_t pid;
-    pk__lock_state state;
     pk_err code;
     memset(lock, 0, sizeof(*lock));
     lock->alloc = alloc;
@@ -230,17 +242,11 @@ PK__FN pk_err pk__lock_take(pk__lock *lock, const pk_alloc *alloc, const char *p
         return pk__error_memory(err, "take a lock");
     }
     code = pk__lock_open_patiently(path, &fd, err);
+    if (code == PK_OK && by_pid) {
+        code = pk__lock_check_owner(fd, path, err);
+    }
     if (code == PK_OK) {
-        pid = pk__lock_read_pid(fd);
-        state = pk__lock_judge(fd, pid);
-        if (state == PK__LOCK_LIVE) { // without the kernel's lock: a plugin of the Go framework
-            code = pk__lock_busy(err, path, pid);
-        } else if (state == PK__LOCK_BROKEN) {
-            code = pk_error_set(err, PK_ERR_BUSY,
-                                "cannot take lock '%s': what is in it is not a process number", path);
-        } else {
-            code = pk__lock_write_pid(fd, path, err);
-        }
+        code = pk__lock_write_pid(fd, path, err);
     }
     if (code) {
         pk__fd_close(fd); // gives the lock up
@@ -251,6 +257,16 @@ PK__FN pk_err pk__lock_take(pk__lock *lock, const pk_alloc *alloc, const char *p
     lock->fd = fd;
     lock->owner = (long)getpid();
     return PK_OK;
+}
+
+PK__FN pk_err pk__lock_take(pk__lock *lock, const pk_alloc *alloc, const char *path, pk_error *err)
+{
+    return pk__lock_take_by(lock, alloc, path, true, err);
+}
+
+PK__FN pk_err pk__lock_take_ours(pk__lock *lock, const pk_alloc *alloc, const char *path, pk_error *err)
+{
+    return pk__lock_take_by(lock, alloc, path, false, err);
 }
 
 PK__FN bool pk__lock_exists(const char *path)

@@ -28,6 +28,8 @@ typedef struct pk__lock {
 PK__FN pk_err pk__lock_look(const char *path, pk__lock_state *out, int64_t *pid, pk_error *err);
 /* Takes the lock and writes our pid. PK_ERR_BUSY: it is LIVE; the message names the pid. */
 PK__FN pk_err pk__lock_take(pk__lock *lock, const pk_alloc *alloc, const char *path, pk_error *err);
+/* The same for files that only we lock: a number that is left in one says nothing, whoever has it now. */
+PK__FN pk_err pk__lock_take_ours(pk__lock *lock, const pk_alloc *alloc, const char *path, pk_error *err);
 /* The Go framework's rule for a socket and its lock `SOCKET.lock`: takes the lock as above, and removes the
  * socket that a dead owner left. PK_ERR_BUSY: a live owner, or a socket without a lock file (its owner cannot
  * be known). */

@@ -6,7 +6,8 @@
  *
  *     dir, runtime (its runtime_dir), start_ms, call_ms, stop_ms, idle_ms, health_ms, restart_max, eager, tcp,
  *     own_loop (the program steps the loop, on its main thread)
- *     rules        [{"plugin":..,"restart":"always"|"never","stop_ms":..,"disabled":..,"needs":[..]}]
+ *     rules        [{"plugin":..,"restart":"always"|"never","stop_ms":..,"disabled":..,"needs":[..],"survive":..}]
+ *     survive_as, survive_ms
  *     sigchld      "ignore", "handler" (counts), "thread" (waits for every child there is)
  *     config       [{"plugin":..,"type":..,"data":..}]
  *
@@ -485,6 +486,7 @@ static void rules_in(pk_mem *mem, const pk_json_value *o, pk_manager_desc *desc)
         rule->stop_ms = (uint32_t)pk_json_uint(pk_json_get(r, "stop_ms"), 0);
         rule->disabled = pk_json_bool(pk_json_get(r, "disabled"), false);
         rule->needs = texts_in(mem, pk_json_get(r, "needs"));
+        rule->survive = pk_json_bool(pk_json_get(r, "survive"), false);
     }
     desc->rules = rules;
 }
@@ -504,6 +506,8 @@ static pk_err open_manager(pk_mem *mem, const pk_json_value *o, pk_loop *loop, p
     desc.health.interval_ms = (uint32_t)pk_json_uint(pk_json_get(o, "health_ms"), 0);
     desc.restart.max = (uint32_t)pk_json_uint(pk_json_get(o, "restart_max"), 0);
     rules_in(mem, o, &desc);
+    desc.survive_as = text_in(o, "survive_as");
+    desc.survive_ms = (uint32_t)pk_json_uint(pk_json_get(o, "survive_ms"), 0);
     desc.eager = pk_json_bool(pk_json_get(o, "eager"), false);
     desc.tcp = pk_json_bool(pk_json_get(o, "tcp"), false);
     desc.on_event = on_event;

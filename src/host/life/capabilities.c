@@ -255,6 +255,7 @@ static pk_err pk__capabilities_read_doc(pk__capabilities_read *r, const pk_json_
     if (pk_json_count(protocols) > 0 && !r->out->speaks_plugkit) { // none at all: it speaks as the Go framework does
         return pk__capabilities_bad(r, "none of its \"protocols\" is plugkit/1");
     }
+    r->out->can_survive = r->out->speaks_plugkit && pk_json_bool(pk_json_get(doc, "survives"), false);
     pk_err rc = types ? pk__capabilities_framework(r, types) : PK_OK;
     rc = rc || !ocm ? rc : pk__capabilities_ocm(r, ocm);
     return rc ? rc : pk__capabilities_config(r, config ? config : ocm_config);

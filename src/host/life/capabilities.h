@@ -15,7 +15,7 @@ typedef struct pk__capabilities {
     size_t count;
     const char *const *config_types; // NULL-terminated
     pk_str version, text;
-    bool speaks_plugkit;
+    bool speaks_plugkit, can_survive;
 } pk__capabilities;
 
 /* Errors: PK_ERR_BAD_JSON, PK_ERR_PROTOCOL, PK_ERR_NO_MEMORY. */

@@ -82,11 +82,13 @@ static void pk__hearing_on_message(pk_launch *l, const pk__control_message *said
             return;
         }
     }
+    l->is_ending = l->is_ending || (said->has_ending && said->ending);
     if (said->has_error) {
         char text[200];
         (void)pk__error_clean(text, sizeof(text), said->error);
-        (void)pk_error_set(&why, PK_ERR_START, l->step == PK__LAUNCH_STARTING ? "cannot start '%s': %s"
-                                                                              : "the plugin '%s' gave up: %s",
+        (void)pk_error_set(&why, PK_ERR_START, l->step != PK__LAUNCH_STARTING ? "the plugin '%s' gave up: %s"
+                                               : l->kept                      ? "cannot adopt '%s': %s"
+                                                                              : "cannot start '%s': %s",
                            l->plugin->id, text);
         if (said->has_code) {
             (void)pk__error_clean(why.app_code, sizeof(why.app_code), said->code);

@@ -9,6 +9,7 @@
 #include "../../os/process.h"
 #include "../../os/random.h"
 #include "capabilities.h"
+#include "surviving.h"
 #include "telling.h"
 
 /* What a move means to who listens. */
@@ -106,6 +107,7 @@ PK__FN void pk__keeper_explain(const pk__keeper *k, const char *verb, pk_error *
 {
     pk__fd_explain(why);
     if (!pk_str_starts(pk_str_from(why->msg), PK_STR("cannot start '")) &&
+        !pk_str_starts(pk_str_from(why->msg), PK_STR("cannot adopt '")) &&
         !pk_str_starts(pk_str_from(why->msg), PK_STR("cannot configure '"))) {
         (void)pk__error_wrap(why, "cannot %s '%s'", verb, k->plugin->id);
     }
@@ -145,6 +147,7 @@ PK__FN void pk__keeper_up(pk__keeper *k)
         return; // it is being stopped meanwhile
     }
     l->step = PK__LAUNCH_UP;
+    l->was_up = true;
     pk_timer_stop(k->life->loop, &l->timer);
     pk__registry_lock(r);
     k->plugin->starts++;
@@ -152,6 +155,7 @@ PK__FN void pk__keeper_up(pk__keeper *k)
     k->plugin->ready_at = k->up_at;
     k->plugin->start_time = k->up_at - l->started_at;
     pk__registry_unlock(r);
+    pk__surviving_up(l);
     (void)pk__keeper_move_instance(k, PK__INSTANCE_ON_UP, true);
     (void)pk__keeper_move(k, PK__PLUGIN_ON_UP, NULL);
     if (k->launch == l && l->step == PK__LAUNCH_UP) { // an event callback may have stopped it
@@ -229,7 +233,10 @@ static void pk__keeper_why(const pk__keeper *k, const pk_launch *l, pk_error *wh
 #endif
     }
     const char *what = !was_up ? "" : l->wait_status == 0 ? " ended" : " crashed";
-    const char *verb = !l->instance ? "cannot probe" : was_up ? "the plugin" : "cannot start";
+    const char *verb = !l->instance ? "cannot probe"
+                       : was_up     ? "the plugin"
+                       : l->kept    ? "cannot adopt"
+                                    : "cannot start";
     (void)pk_error_set(why, PK_ERR_START, "%s '%s'%s: %s%s%s", verb, k->plugin->id, what, how, l->tail[0] ? ": " : "",
                        l->tail);
 }
@@ -265,14 +272,17 @@ static void pk__keeper_finish(pk__keeper *k)
     pk_launch *l = k->launch;
     pk_error why;
     pk__keeper_why(k, l, &why);
-    bool idle = k->plugin->state == PK__PLUGIN_RUNNING && l->failure.code == PK_OK &&
-                (l->wait_status == 0 || (l->wait_status == PK__STATUS_UNKNOWN && !l->was_busy));
+    bool fair = l->wait_status == PK__STATUS_UNKNOWN && (l->kept ? l->is_ending : !l->was_busy);
+    bool idle = k->plugin->state == PK__PLUGIN_RUNNING && l->failure.code == PK_OK && (l->wait_status == 0 || fair);
     bool asked = k->is_stop_asked;
+    bool lost = l->kept && !l->was_up;
     bool always = pk__life_rule(k->life, k->plugin)->restart == PK_RESTART_ALWAYS;
     pk__telling_clean_up(l);
     pk__launching_destroy(l);
     if (asked || (idle && !always)) {
         (void)pk__keeper_move(k, PK__PLUGIN_ON_EXITED, NULL); // an idle exit is no crash: the next call starts it again
+    } else if (lost) {
+        pk__surviving_lost(k, &why);
     } else {
         pk__keeper_crashed(k, &why);
     }
@@ -306,6 +316,7 @@ static void pk__keeper_probed(pk__keeper *k)
             p->capabilities = found.text;
             p->config_types = found.config_types;
             p->speaks_plugkit = found.speaks_plugkit;
+            p->can_survive = found.can_survive;
             p->probed = true;
         }
         pk__registry_unlock(r);

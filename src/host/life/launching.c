@@ -9,6 +9,7 @@
 #include "../../os/loop.h"
 #include "../../os/random.h"
 #include "hearing.h"
+#include "surviving.h"
 #include "telling.h"
 
 PK__FN void pk__launching_fail(pk_launch *l, const pk_error *why)
@@ -95,11 +96,17 @@ static void pk__launching_on_report(void *user)
 
 /* ---- beginning and end */
 
+static uint32_t pk__launching_deadline(const pk_launch *l)
+{
+    uint32_t ms = l->life->desc->deadline.start_ms;
+    return l->kept ? PK__MIN(ms, (uint32_t)PK__LIFE_ADOPT_MS) : ms;
+}
+
 /* It had its time and is not ready. What it has not done yet is the best that can be said, but for its own words. */
 static void pk__launching_too_slow(const pk_launch *l, pk_error *why)
 {
     const pk__instance *i = l->instance;
-    unsigned long ms = l->life->desc->deadline.start_ms;
+    unsigned long ms = pk__launching_deadline(l);
     char what[200];
     if (!i) {
         (void)snprintf(what, sizeof(what), "it did not print its capabilities and end");
@@ -111,7 +118,8 @@ static void pk__launching_too_slow(const pk_launch *l, pk_error *why)
         (void)snprintf(what, sizeof(what), "it did not say that it is ready");
     }
     (void)pk_error_set(why, PK_ERR_PLUGIN_TIMEOUT, "cannot %s '%s': it was not ready within %lu ms: %s%s%s",
-                       i ? "start" : "probe", l->plugin->id, ms, what, l->tail[0] ? ": " : "", l->tail);
+                       l->kept ? "adopt" : i ? "start" : "probe", l->plugin->id, ms, what, l->tail[0] ? ": " : "",
+                       l->tail);
 }
 
 static void pk__launching_on_time(void *user)
@@ -206,14 +214,18 @@ static pk_err pk__launching_instance(pk_launch *l, pk_error *err)
     i->mem.alloc = l->life->alloc;
     i->plugin = l->plugin;
     i->life = l;
-    (void)snprintf(i->name, sizeof(i->name), "%s-%lu", l->plugin->id, (unsigned long)++l->keeper->serial);
+    if (l->kept) {
+        (void)snprintf(i->name, sizeof(i->name), "%" PK_FMT, PK_ARG(l->kept->record.instance));
+    } else {
+        (void)snprintf(i->name, sizeof(i->name), "%s-%lu", l->plugin->id, (unsigned long)++l->keeper->serial);
+    }
     l->instance = i;
     pk__registry_lock(l->life->registry);
     pk__list_push(&l->life->registry->instances, &i->node);
     pk__registry_unlock(l->life->registry);
-    pk_err rc = pk__random_token(token, err);
+    pk_err rc = l->kept ? PK_OK : pk__random_token(token, err);
     if (!rc) {
-        i->token = pk_mem_dup(&i->mem, pk_str_from(token)).ptr;
+        i->token = pk_mem_dup(&i->mem, l->kept ? l->kept->record.token : pk_str_from(token)).ptr;
         rc = i->token ? PK_OK : pk__error_memory(err, "start a plugin");
     }
     return rc;
@@ -240,7 +252,7 @@ static pk_err pk__launching_run(pk_launch *l, pk_error *err)
 {
     pk_buf hello;
     void *state = NULL;
-    l->launcher = pk__launching_launcher(l->life, l->plugin);
+    l->launcher = l->kept ? l->life->adopter : pk__launching_launcher(l->life, l->plugin);
     if (!l->launcher && l->plugin->path) {
         return pk_error_set(err, PK_ERR_UNSUPPORTED, "cannot start '%s': there is no launcher for it", l->plugin->id);
     }
@@ -249,8 +261,9 @@ static pk_err pk__launching_run(pk_launch *l, pk_error *err)
         return PK_OK;
     }
     pk_buf_init(&hello, l->life->alloc, 1024 * 1024);
-    pk_err rc = l->instance ? pk__telling_check(l, err) : PK_OK;
+    pk_err rc = l->instance && !l->kept ? pk__telling_check(l, err) : PK_OK;
     rc = rc ? rc : pk__telling_prepare(l, &hello, err);
+    rc = rc ? rc : pk__surviving_record(l, err);
     /* Reports may come before start has returned; what they ask for waits until there is something to stop. */
     rc = rc ? rc : l->launcher->start(l->launcher->user, l, &l->info, &state, err);
     l->state = state;
@@ -260,6 +273,9 @@ static pk_err pk__launching_run(pk_launch *l, pk_error *err)
     if (!rc && hello.len && l->launcher->send && l->launcher->send(l->state, pk_buf_str(&hello), err)) {
         l->failure = *err;
         pk__launching_signal(l, 2); // it has started: its exit ends it
+    }
+    if (rc) {
+        pk__surviving_clean_up(l);
     }
     pk_buf_free(&hello);
     return rc;
@@ -297,10 +313,12 @@ PK__FN pk_err pk__launching_begin(pk__keeper *k, bool probe, pk_error *err)
     l->task.user = l;
     l->timer.on_time = pk__launching_on_time;
     l->timer.user = l;
+    l->kept = probe ? NULL : k->kept;
+    k->kept = NULL;
     pk__hearing_init(l);
     k->launch = l;
     pk_err rc = probe ? PK_OK : pk__launching_instance(l, err);
-    rc = rc ? rc : pk_timer_start(life->loop, &l->timer, life->desc->deadline.start_ms, err);
+    rc = rc ? rc : pk_timer_start(life->loop, &l->timer, pk__launching_deadline(l), err);
     rc = rc ? rc : pk__launching_run(l, err);
     if (rc) {
         pk__launching_destroy(l);
@@ -335,6 +353,7 @@ PK__FN void pk__launching_destroy(pk_launch *l)
     pk__strfree(life->alloc, l->dialect);
     pk__strfree(life->alloc, l->token);
     pk__hearing_deinit(l);
+    pk__surviving_free(l->kept);
     pk_mem_free(&l->mem);
     l->keeper->launch = NULL;
     pk__free(life->alloc, l, sizeof(*l));

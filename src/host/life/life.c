@@ -9,6 +9,7 @@
 #include "../../os/fork.h"
 #include "../../os/loop.h"
 #include "capabilities.h"
+#include "surviving.h"
 
 PK__FN const pk_dialect *pk__life_dialect(const pk__life *life, const char *name)
 {
@@ -86,6 +87,7 @@ static pk__keeper *pk__life_keeper(pk__life *life, pk__plugin *p)
     if (k) {
         k->life = life;
         k->plugin = p;
+        k->serial = pk__surviving_serial(life, p->id);
         p->life = k;
         pk__registry_lock(life->registry);
         p->is_disabled = p->is_disabled || pk__life_rule(life, p)->disabled;
@@ -130,6 +132,7 @@ static void pk__life_admit(pk__life *life, pk__keeper *k)
         p->version = known.version;
         p->config_types = known.config_types;
         p->speaks_plugkit = known.speaks_plugkit || !p->path;
+        p->can_survive = known.can_survive;
         p->probed = p->capabilities.len > 0;
         pk__registry_unlock(life->registry);
     }
@@ -213,6 +216,8 @@ static void pk__life_look(pk__life *life, pk__plugin *p)
         pk__life_admit(life, k);
     } else if (k->is_waiting) {
         pk__keeper_start_on(k);
+    } else if (state == PK__PLUGIN_STOPPED && pk__surviving_adopt(k)) {
+        state = PK__PLUGIN_STARTING; // or stopped again: then who waits for it is woken
     } else if (asked || (eager && state == PK__PLUGIN_STOPPED)) {
         pk__keeper_start(k);
     }
@@ -233,12 +238,20 @@ static void pk__life_work(void *user)
     pk__registry *r = life->registry;
     pk__registry_lock(r);
     pk__node *n = r->plugins.next;
+    bool is_started = r->is_started;
+    bool is_settled = r->is_settled && !life->is_stopping;
     pk__registry_unlock(r);
+    if (is_started) {
+        pk__surviving_read(life);
+    }
     while (n != &r->plugins) { // plugins are only ever added, at the end
         pk__life_look(life, PK__OF(n, pk__plugin, node));
         pk__registry_lock(r);
         n = n->next;
         pk__registry_unlock(r);
+    }
+    if (is_settled) {
+        pk__surviving_sweep(life);
     }
     pk__life_settle(life);
 }

@@ -7,6 +7,7 @@
  *     life.c        the work task, probing, stopping everything
  *     keeper.c      one plugin: start, up, crash, backoff, stop
  *     launching.c   one incarnation, from its start to its exit; implements pk_launch_*
+ *     surviving.c   those that outlive their host: records, adopting
  *     telling.c     what it is started with: environment, arguments, configuration
  *     hearing.c     what it prints and says: logs, its address, control lines
  *     health.c      asking instances how they are
@@ -19,12 +20,14 @@
 #define PK__LIFE_H
 #include "../../rpc/call.h"
 #include "../../rpc/control.h"
+#include "../launch/keep.h"
 #include "../registry/registry.h"
 #include "../speak/lines.h"
 #include "output.h"
 #include "states.h"
 
-enum { PK__LIFE_PROBES = 4, PK__LIFE_CRASHES = 1000, PK__LIFE_TAIL = 400, PK__LIFE_PROBE_MAX = 1024 * 1024 };
+enum { PK__LIFE_PROBES = 4, PK__LIFE_CRASHES = 1000, PK__LIFE_TAIL = 400, PK__LIFE_PROBE_MAX = 1024 * 1024,
+       PK__LIFE_ADOPT_MS = 1000 };
 
 typedef struct pk__life {
     pk__registry *registry;
@@ -36,6 +39,8 @@ typedef struct pk__life {
     const pk_launcher *const *launchers; // likewise
     size_t launcher_count;
     const char *runtime_dir;
+    pk__keep *keep;                     // NULL = nothing survives
+    const pk_launcher *adopter;         // of what the last host left
     const pk__control_host *host;       // what plugins are told of the host's services; NULL = nothing
     pk_caller care;                     // carries health and shutdown requests, past the pipeline
     unsigned probes;                    // under way
@@ -67,6 +72,7 @@ typedef struct pk__keeper {
     int64_t up_at;            // 0 = it has not been up since the last crash
     int64_t *crashes;         // the last ones, restart.max of them; NULL = none yet, or too many to be counted
     uint32_t crash_count, serial;
+    pk__kept *kept;           // the launch that begins is to adopt this; then it is the launch's
     bool is_stop_asked;
     bool is_waiting;          // starting, but what it needs does not run yet
     uint32_t need_failures;   // of all that it needs, when it began to wait
@@ -95,6 +101,9 @@ struct pk_launch {
     bool is_asking;           // a health request is under way
     bool is_second;           // of two questions to one that could not be reached
     pk_call asking;
+    pk__kept *kept;           // adopted: what the last host left of it; NULL = it is started here
+    const char *stem;         // survives: the name of its files in the keep directory; NULL = it does not
+    bool was_up, is_ending;   // it has been ready; adopted: it has said that it ends
     bool is_framework;        // speaks as the Go framework does
     const char *socket;       // where it was told to listen, a path in mem; NULL = nowhere, or by TCP
     char trouble[120];        // what came of asking it, before it was ready; "" = nothing

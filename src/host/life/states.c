@@ -14,6 +14,7 @@ static const unsigned char pk__states_plugins[PK__PLUGIN_STATE_COUNT][PK__PLUGIN
     PK__STATES_P(STOPPED, WANT, STARTING),
     PK__STATES_P(STARTING, UP, RUNNING),
     PK__STATES_P(STARTING, START_FAILED, STOPPED),
+    PK__STATES_P(STARTING, EXITED, STOPPED), // it was to be adopted, and is not there: no failure of its own
     PK__STATES_P(STARTING, CRASHED, BACKOFF),
     PK__STATES_P(STARTING, GIVE_UP, FAILED),
     PK__STATES_P(STARTING, UNWANT, STOPPING),

@@ -1,5 +1,6 @@
 /* telling.c - what a process is started with. */
 #include "telling.h"
+#include "surviving.h"
 #ifndef PLUGKIT_NO_PROCESS
 
 #include <stdlib.h>
@@ -129,7 +130,8 @@ static pk_err pk__telling_listen(pk_launch *l, pk_str *out, pk_error *err)
     if (l->life->desc->tcp) {
         return PK_OK;
     }
-    pk_str path = pk_mem_printf(&l->mem, "%s/%s.sock", l->life->runtime_dir, l->instance->name);
+    pk_str path = l->stem ? pk_mem_printf(&l->mem, "%s.sock", l->stem)
+                          : pk_mem_printf(&l->mem, "%s/%s.sock", l->life->runtime_dir, l->instance->name);
     if (path.ptr && path.len > PK__ADDRESS_PATH_MAX) { // the number tells those apart whose names begin alike
         path = pk_mem_printf(&l->mem, "%s/%.8s-%lx-%lu.sock", l->life->runtime_dir, l->plugin->id,
                              (unsigned long)(l->plugin->handle & 0xffffffffu), (unsigned long)l->keeper->serial);
@@ -174,6 +176,14 @@ static pk_err pk__telling_hello(pk_launch *l, pk_buf *out, pk_error *err)
     start.has_listen = true;
     start.has_idle = true;
     start.idle = (pk_ns)pk__telling_idle_ns(l);
+    if (l->stem) {
+        start.has_survive = true;
+        start.survive.ms = l->life->desc->survive_ms;
+        start.survive.control = pk_mem_printf(&l->mem, "%s.control", l->stem);
+        if (!start.survive.control.ptr) {
+            return pk__error_memory(err, "write the plugin's configuration");
+        }
+    }
     if (l->life->host) {
         start.has_host = true;
         start.host = *l->life->host;
@@ -226,6 +236,7 @@ static void pk__telling_remove(const pk_launch *l, const char *path)
 PK__FN void pk__telling_clean_up(const pk_launch *l)
 {
     const char *said = l->instance ? l->instance->address : NULL;
+    pk__surviving_clean_up(l);
     if (!l->socket) {
         return;
     }
@@ -245,6 +256,15 @@ static bool pk__telling_dies_with_host(const pk_launch *l)
     return (l->is_framework || l->info.probe) && (l->life->is_pinned || pk__sys_port_is_main_thread());
 }
 
+/* One that runs already is only asked whether we may have it. */
+static pk_err pk__telling_adopt(pk_launch *l, pk_buf *hello, pk_error *err)
+{
+    l->info.path = l->kept->control;
+    pk_err rc = pk__control_write_adopt(hello, pk_str_from(l->instance->token), false, err);
+    l->info.config = pk_buf_str(hello);
+    return rc;
+}
+
 PK__FN pk_err pk__telling_prepare(pk_launch *l, pk_buf *hello, pk_error *err)
 {
     l->is_framework = l->instance && !l->plugin->speaks_plugkit;
@@ -255,7 +275,11 @@ PK__FN pk_err pk__telling_prepare(pk_launch *l, pk_buf *hello, pk_error *err)
     l->info.control = !l->is_framework;
     l->info.die_with_host = pk__telling_dies_with_host(l);
     l->info.loop = l->life->loop;
-    pk_err rc = pk__telling_env(l, err);
+    pk_err rc = pk__surviving_prepare(l, err);
+    if (rc || l->kept) {
+        return rc ? rc : pk__telling_adopt(l, hello, err);
+    }
+    rc = pk__telling_env(l, err);
     rc = rc ? rc : pk__telling_argv(l, err);
     if (!rc && l->instance && !l->is_framework) {
         rc = pk__telling_hello(l, hello, err);

@@ -18,6 +18,10 @@ static pk_err pk__desc_check_rules(const pk_manager_desc *d, pk_error *err)
             return pk_error_set(err, PK_ERR_MISUSE, "cannot use the rule for all plugins: '%s' would need itself",
                                 rule->needs[0]);
         }
+        if (rule->survive && !d->survive_as) {
+            return pk_error_set(err, PK_ERR_MISUSE, "cannot use the rule for '%s': to survive needs survive_as",
+                                rule->plugin ? rule->plugin : "");
+        }
     }
     return PK_OK;
 }
@@ -75,6 +79,7 @@ static void pk__desc_defaults(pk_manager_desc *d)
     pk__desc_default(&d->restart.delay_max_ms, 30000);
     pk__desc_default(&d->health.interval_ms, 10000);
     pk__desc_default(&d->health.misses, 3);
+    pk__desc_default(&d->survive_ms, 300000);
     d->idle_ms = d->idle_ms ? d->idle_ms : 3600000;
 }
 
@@ -185,6 +190,7 @@ PK__FN pk_err pk__desc_resolve(pk_manager *m, const pk_manager_desc *desc, pk_er
     pk__desc_defaults(d);
     d->plugin_dir = pk__desc_text(m, d->plugin_dir, &ok);
     d->runtime_dir = pk__desc_text(m, d->runtime_dir, &ok);
+    d->survive_as = pk__desc_text(m, d->survive_as, &ok);
     d->env = pk__desc_texts(m, d->env, &ok);
     pk__desc_copy_rules(m, &ok);
     pk__desc_copy_config(m, &ok);

@@ -9,6 +9,7 @@
 #include "../../os/loop.h"
 #include "../../rpc/service.h"
 #include "../call/select.h"
+#include "../launch/adopt_launcher.h"
 #include "../launch/process_launcher.h"
 #include "../speak/internal.h"
 
@@ -115,6 +116,51 @@ static void pk__manager_built_in(pk_manager *m)
 #endif
 }
 
+#ifdef PK__KEEP
+static pk_err pk__manager_keep(pk_manager *m, pk_error *err)
+{
+    m->adopt_launcher = pk__adopt_launcher(m->registry.alloc);
+    m->life.adopter = &m->adopt_launcher;
+    m->life.keep = &m->keep;
+    pk_err rc = pk__keep_open(&m->keep, &m->mem, m->registry.alloc, m->desc.runtime_dir, m->desc.survive_as,
+                              &m->runtime_dir, err);
+    m->life.runtime_dir = m->runtime_dir;
+    return rc;
+}
+#else
+static pk_err pk__manager_keep(const pk_manager *m, pk_error *err)
+{
+    return pk_error_set(err, PK_ERR_UNSUPPORTED, "cannot keep plugins as '%s': this build has no processes, files or "
+                        "sockets", m->desc.survive_as);
+}
+#endif
+
+/* Where sockets go. */
+static pk_err pk__manager_runtime(pk_manager *m, pk_error *err)
+{
+    pk_err rc = PK_OK;
+    (void)err;
+    if (m->desc.survive_as) {
+        return pk__manager_keep(m, err);
+    }
+#ifndef PLUGKIT_NO_FILES
+    rc = pk__file_make_runtime_dir(&m->mem, m->desc.runtime_dir, &m->runtime_dir, err);
+#endif
+    m->life.runtime_dir = m->runtime_dir;
+    return rc;
+}
+
+/* And what is left there in the end. */
+static void pk__manager_clean_up(pk_manager *m, bool child)
+{
+#ifndef PLUGKIT_NO_FILES
+    if (m->runtime_dir && !m->desc.survive_as && !child) {
+        (void)pk__file_remove_tree(m->runtime_dir, NULL);
+    }
+#endif
+    pk__keep_close(&m->keep, child);
+}
+
 static pk_err pk__manager_rooms(pk_manager *m, pk_error *err)
 {
     const pk_alloc *alloc = m->registry.alloc;
@@ -138,10 +184,7 @@ static pk_err pk__manager_rooms(pk_manager *m, pk_error *err)
     if (rc) {
         return rc;
     }
-#ifndef PLUGKIT_NO_FILES
-    rc = pk__file_make_runtime_dir(&m->mem, m->desc.runtime_dir, &m->runtime_dir, err);
-    m->life.runtime_dir = m->runtime_dir;
-#endif
+    rc = pk__manager_runtime(m, err);
     rc = rc ? rc : pk__offers_open(&m->offers, m, err);
     m->life.host = m->offers.server ? &m->offers.host : NULL;
     return rc;
@@ -234,6 +277,10 @@ PK_API pk_err pk_manager_start(pk_manager *m, pk_error *err)
     }
     pk__manager_enter(m);
     pk__manager_wait(m, pk__manager_is_settled, NULL);
+    pk__registry_lock(&m->registry);
+    m->registry.is_settled = true;
+    pk_loop_post(m->loop, &m->registry.work);
+    pk__registry_unlock(&m->registry);
     pk__config_warn(m);
     pk__manager_leave(m);
     return PK_OK;
@@ -335,11 +382,7 @@ static void pk__manager_free(pk_manager *m)
         pk__plugins_drop_internal(m);
         pk__registry_deinit(&m->registry);
     }
-#ifndef PLUGKIT_NO_FILES
-    if (m->runtime_dir && !child) {
-        (void)pk__file_remove_tree(m->runtime_dir, NULL);
-    }
-#endif
+    pk__manager_clean_up(m, child);
     if (m->owns_loop) {
         pk_loop_destroy(m->loop);
     }

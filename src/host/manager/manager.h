@@ -57,8 +57,9 @@ struct pk_manager {
     pk_finder directory_finder;
 #endif
 #ifndef PLUGKIT_NO_PROCESS
-    pk_launcher process_launcher;
+    pk_launcher process_launcher, adopt_launcher;
 #endif
+    pk__keep keep;
     const char *runtime_dir;
     pk__admin *admin;   // NULL = pk_manager_serve was not called
     void (*close_admin)(pk__admin *admin, bool is_child); // so that nothing of it is linked without that

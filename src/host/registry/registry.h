@@ -105,7 +105,7 @@ struct pk__plugin {
     pk_mem mem;                 // all the above text
     pk_str version, capabilities;
     const char *const *config_types; // NULL-terminated
-    bool speaks_plugkit, speaks_lines;
+    bool speaks_plugkit, speaks_lines, can_survive;
     pk_endpoint endpoint;       // remote: where it is
     uint32_t starts;
     uint64_t calls, failed_calls, bytes_in, bytes_out;
@@ -125,6 +125,7 @@ typedef struct pk__registry {
     pk__map by_id, by_service;   // "contract\ntype" and "contract\n" -> pk__service_entry
     pk__node plugins, instances;
     uint32_t scans;              // finders that have not finished their first scan
+    bool is_settled;             // all finders have finished that scan, and what they found has been looked at
     bool is_started;             // pk_manager_start was called
     bool is_closed;              // stopping: no more calls
     pk_task work;                // wakes life

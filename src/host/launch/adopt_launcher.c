@@ -1,0 +1,268 @@
+/* adopt_launcher.c - plugins that the last host left. */
+#include "adopt_launcher.h"
+#ifdef PK__KEEP
+
+#include <string.h>
+
+#include "../../base/error.h"
+#include "../../base/memory.h"
+#include "../../net/socket.h"
+#include "../../os/fd.h"
+#include "../../os/loop.h"
+#include "../../rpc/control.h"
+
+enum { PK__ADOPT_READ = 16 * 1024, PK__ADOPT_PENDING = 1024 * 1024 };
+
+typedef struct pk__adopted {
+    const pk_alloc *alloc;
+    pk_launch *launch;
+    pk_loop *loop;
+    pk_watch control; // control.fd -1 = closed
+    pk_watch process; // process.fd is the pidfd; -1 = there is none
+    pid_t pid;        // of who listens; 0 = not known
+    bool is_ours;     // it has said that we may have it
+    bool is_proven;   // process.fd is who said it
+    bool reported;
+    pk_buf pending;
+} pk__adopted;
+
+static void pk__adopted_close(pk__adopted *a, pk_watch *w)
+{
+    if (w->fd >= 0) {
+        pk_watch_remove(a->loop, w);
+        pk__fd_close(w->fd);
+        w->fd = -1;
+    }
+}
+
+static void pk__adopted_report(pk__adopted *a, const char *why)
+{
+    if (!a->reported) {
+        a->reported = true;
+        pk__adopted_close(a, &a->control);
+        pk__adopted_close(a, &a->process);
+        pk_launch_exited(a->launch, PK__STATUS_UNKNOWN, why);
+    }
+}
+
+/* ---- whose process it is */
+
+static bool pk__adopted_has_ended(const pk__adopted *a)
+{
+    struct pollfd set = {a->process.fd, POLLIN, 0};
+    return PK__SYS(poll)(&set, 1, 0) != 0; // also when that cannot be told
+}
+
+static void pk__adopted_on_exit(void *user, bool can_read, bool can_write)
+{
+    pk__adopted *a = (pk__adopted *)user;
+    (void)can_read, (void)can_write;
+    if (a->is_proven) {
+        (void)PK__SYS(pidfd_send_signal)(a->process.fd, SIGKILL, PK__SYS_TO_GROUP); // what it started and left behind
+    }
+    pk__adopted_report(a, a->is_ours ? NULL : "it has gone");
+}
+
+/* The first answer has come, from that process. */
+static void pk__adopted_judge(pk__adopted *a, pid_t sender)
+{
+    a->is_ours = true;
+    a->is_proven = a->process.fd >= 0 && sender > 0 && sender == a->pid && !pk__adopted_has_ended(a);
+    if (a->is_proven) {
+        a->process.on_ready = pk__adopted_on_exit;
+        a->process.user = a;
+        a->is_proven = pk_watch_add(a->loop, &a->process, true, false, NULL) == PK_OK;
+    }
+    if (!a->is_proven) {
+        pk__adopted_close(a, &a->process);
+    }
+    pk_launch_pid(a->launch, a->is_proven ? a->pid : 0);
+}
+
+/* ---- the control socket */
+
+static void pk__adopted_on_end(pk__adopted *a)
+{
+    pk__adopted_close(a, &a->control);
+    if (!a->is_proven) { // otherwise the process tells when it has ended, and until then it may have much to do
+        pk__adopted_report(a, a->is_ours ? NULL : "it has closed the connection");
+    }
+}
+
+static void pk__adopted_read(pk__adopted *a)
+{
+    char buf[PK__ADOPT_READ];
+    pk_str bytes = {buf, 0};
+    pid_t sender = 0;
+    ssize_t n;
+    do {
+        n = PK__SYS(recv_sender)(a->control.fd, buf, sizeof(buf), &sender);
+    } while (n < 0 && errno == EINTR);
+    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+        return;
+    }
+    if (n <= 0) {
+        pk__adopted_on_end(a);
+        return;
+    }
+    bytes.len = (size_t)n;
+    if (!a->is_ours && pk_str_starts(bytes, PK_STR("{\"listening\":"))) { // all else is a refusal
+        pk__adopted_judge(a, sender);
+    }
+    pk_launch_output(a->launch, PK_STREAM_CONTROL, bytes);
+}
+
+static void pk__adopted_flush(pk__adopted *a)
+{
+    while (a->pending.len && a->control.fd >= 0) {
+        ssize_t n = PK__SYS(send)(a->control.fd, a->pending.ptr, a->pending.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n > 0) {
+            pk_buf_drop(&a->pending, (size_t)n);
+        } else if (n < 0 && errno == EINTR) {
+            continue;
+        } else {
+            if (errno != EAGAIN && errno != EWOULDBLOCK) {
+                pk_buf_clear(&a->pending); // nobody reads it any more
+            }
+            break;
+        }
+    }
+    if (a->control.fd >= 0) {
+        (void)pk_watch_set(a->loop, &a->control, true, a->pending.len > 0, NULL);
+    }
+    if (a->pending.len == 0) {
+        pk_buf_free(&a->pending);
+    }
+}
+
+static void pk__adopted_on_ready(void *user, bool can_read, bool can_write)
+{
+    pk__adopted *a = (pk__adopted *)user;
+    if (can_write && a->pending.len) {
+        pk__adopted_flush(a);
+    }
+    if (can_read && a->control.fd >= 0) {
+        pk__adopted_read(a);
+    }
+}
+
+static pk_err pk__adopted_send(void *state, pk_str bytes, pk_error *err)
+{
+    pk__adopted *a = (pk__adopted *)state;
+    if (a->control.fd < 0) {
+        return pk_error_set(err, PK_ERR_PLUGIN_CONNECTION, "cannot write to the plugin: its control socket is closed");
+    }
+    if (!pk_buf_add(&a->pending, bytes)) {
+        pk_err rc = (pk_err)a->pending.failed;
+        a->pending.failed = 0;
+        return pk_error_set(err, rc, "cannot write to the plugin: %s", pk_err_text(rc));
+    }
+    pk__adopted_flush(a);
+    return PK_OK;
+}
+
+/* ---- start and stop */
+
+static void pk__adopted_free(void *state)
+{
+    pk__adopted *a = (pk__adopted *)state;
+    pk__adopted_close(a, &a->control);
+    pk__adopted_close(a, &a->process);
+    pk_buf_free(&a->pending);
+    pk__free(a->alloc, a, sizeof(*a));
+}
+
+/* Connects; a Unix socket is connected at once or never. */
+static pk_err pk__adopt_connect(const char *path, int *fd, pid_t *pid, pk_error *err)
+{
+    pk__address address;
+    pk_err rc = pk__address_parse(&address, pk_str_from(path), err);
+    if (rc) {
+        return rc;
+    }
+    pk_io io = pk__socket_connect(&address, fd, err);
+    if (io == PK_IO_FAILED) {
+        return err->code;
+    }
+    if (io != PK_IO_DONE) {
+        rc = pk_error_set(err, PK_ERR_BUSY, "too many want to connect to '%s'", path);
+    }
+    rc = rc ? rc : pk__fd_check_peer(*fd, pid, err);
+    if (rc) {
+        pk__fd_close(*fd);
+    }
+    return rc;
+}
+
+static pk_err pk__adopt_start(void *user, pk_launch *l, const pk_launch_info *info, void **state, pk_error *err)
+{
+    const pk_alloc *alloc = (const pk_alloc *)user;
+    pk__adopted *a = (pk__adopted *)pk__new(alloc, sizeof(*a));
+    if (!a) {
+        return pk__error_memory(err, "adopt a plugin");
+    }
+    a->alloc = alloc;
+    a->launch = l;
+    a->loop = info->loop;
+    a->control.on_ready = pk__adopted_on_ready;
+    a->control.user = a;
+    a->control.fd = a->process.fd = -1;
+    pk_buf_init(&a->pending, alloc, PK__ADOPT_PENDING);
+    pk_err rc = pk__adopt_connect(info->path, &a->control.fd, &a->pid, err);
+    if (rc) {
+        a->control.fd = -1;
+    } else {
+        if (PK__SYS(show_sender)(a->control.fd) == 0 && a->pid > 0) {
+            a->process.fd = pk__fd_lift(PK__SYS(pidfd_open)(a->pid));
+        }
+        rc = pk_watch_add(a->loop, &a->control, true, false, err);
+    }
+    if (rc) {
+        pk__adopted_free(a);
+        return rc;
+    }
+    *state = a;
+    return PK_OK;
+}
+
+static void pk__adopt_stop(void *state, int how)
+{
+    static const int signals[] = {SIGTERM, SIGINT, SIGKILL};
+    pk__adopted *a = (pk__adopted *)state;
+    if (a->is_proven) {
+        int to_group = PK__SYS(pidfd_send_signal)(a->process.fd, signals[how], PK__SYS_TO_GROUP);
+        if (to_group != 0 || how == 2) { // an older kernel; or it leads a group, and has left it
+            (void)PK__SYS(pidfd_send_signal)(a->process.fd, signals[how], 0);
+        }
+        return;
+    }
+    (void)pk__adopted_send(a, PK_STR("{\"shutdown\":true}\n"), NULL);
+    if (how == 2) {
+        pk__adopted_report(a, a->is_ours ? "it does not end when it is asked, and whose process it is cannot be known"
+                                         : NULL);
+    }
+}
+
+PK__FN pk_launcher pk__adopt_launcher(const pk_alloc *alloc)
+{
+    pk_launcher l = {"adopt", NULL, pk__adopt_start, pk__adopted_send, pk__adopt_stop, pk__adopted_free,
+                     (void *)(uintptr_t)alloc};
+    return l;
+}
+
+PK__FN void pk__adopt_dismiss(const char *control, pk_str token, const pk_alloc *alloc)
+{
+    pk_error why;
+    pk_buf line;
+    int fd = -1;
+    if (pk__adopt_connect(control, &fd, NULL, &why)) {
+        return;
+    }
+    pk_buf_init(&line, alloc, PK__CONTROL_LINE_MAX);
+    if (pk__control_write_adopt(&line, token, true, NULL) == PK_OK) {
+        (void)PK__SYS(send)(fd, line.ptr, line.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+    }
+    pk_buf_free(&line);
+    pk__fd_close(fd);
+}
+#endif
