@@ -210,6 +210,7 @@ SDK = """
     sdk/survive.c
     sdk/host_client.c
     sdk/endpoints.c
+    sdk/health.c
     sdk/sdk.c
 """.split()
 

@@ -1175,7 +1175,11 @@ typedef struct pk_plugin_info {
                               // none, or it has become ready since. A copy: it lives as long as this struct
     pk_str dialect, address;  // of the running instance; "" if none
     int64_t pid;              // 0 if none
+    pk_str health;            // of the running instance: "healthy", "degraded", "unhealthy", "unknown"; "" if none
+    pk_str health_reason;     // in its own words; "" = none
+    pk_str unavailable;       // what it needs and does not have: names with commas between them
     uint32_t starts, in_flight;
+    uint32_t crashes;         // ever
     uint64_t calls, failures, bytes_in, bytes_out;
     pk_ns start_time;         // from launch to ready, last start
     pk_ns up_time;            // since it became ready; 0 = it cannot be called now
@@ -1186,6 +1190,16 @@ typedef struct pk_plugin_info {
 
 /* A plugin that is named and does not declare the type is not started: PK_ERR_CONFIG. A type that no plugin declares,
  * or a plugin that is not there, is a warning in the log ("manager.config") once pk_manager_start has looked. */
+/* A status in the words of another plugin system, for those who come from there:
+ *
+ *     PK_STATUS_BLACKHOLE    unknown loading loaded starting running stopping stopped failed
+ *     PK_STATUS_DATABRIDGE   active inactive error loading
+ *     PK_STATUS_GO_PLUGINS   healthy degraded unhealthy offline unknown
+ *
+ * Static text, never NULL. */
+typedef enum pk_status_words { PK_STATUS_BLACKHOLE, PK_STATUS_DATABRIDGE, PK_STATUS_GO_PLUGINS } pk_status_words;
+PK_API const char *pk_status_in(pk_status_words words, const pk_plugin_info *info);
+
 typedef struct pk_plugin_config {
     const char *plugin; // NULL = every plugin that declares the type
     const char *type;   // a config type that the plugin declares
@@ -17969,10 +17983,10 @@ PK__FN pk_dialect pk__http_channel_dialect(const char *name, const pk__http_chan
  *              "services":[{"contract":"audit","type":"log","version":"1.0.0","path":"/services/audit/log"}]},
  *      "survive":{"ms":300000,"control":"/run/plugkit-0/keep-x/shout-1.control"}}
  *
- * and the plugin answers {"listening":"http+unix:///..."}, then {"ready":true}; or
- * {"error":"..","code":"CONFIG_1703"} and exits with 1. Later the host may say {"shutdown":true}; its end of the
- * socket closing means the same, at once. A plugin calls its host's services at host.address with its own token and
- * its instance as PlugKit-Caller.
+ * and the plugin answers {"listening":"http+unix:///..."}, then {"ready":true}; or {"error":"..","code":"CONFIG_1703"}
+ * and exits with 1. Later it may say how it is, {"health":{"status":"degraded","reason":"..","unavailable":["db"]}},
+ * and the host may say {"shutdown":true}; its end of the socket closing means the same, at once. A plugin calls its
+ * host's services at host.address with its own token and its instance as PlugKit-Caller.
  *
  * With "survive" a plugin goes on when its host ends, for so many milliseconds, and listens at that path. Another host
  * that connects there says {"adopt":true,"token":"<the plugin's own>"} and gets the answers of a start; the connection
@@ -18029,6 +18043,13 @@ PK_STRUCT(pk__control_survive, PK__CONTROL_SURVIVE)
     F(T, OPT, pk__control_survive, survive, "survive")
 PK_STRUCT(pk__control_start, PK__CONTROL_START)
 
+/* How a plugin is: in a line that it writes when that changes, and the body of what it answers to GET /healthz. */
+#define PK__CONTROL_HEALTH(F, T)                                                                              \
+    F(T, REQ, pk_str, status, "status") /* "healthy", "degraded", "unhealthy" */                              \
+    F(T, OPT, pk_str, reason, "reason")                                                                       \
+    F(T, LIST, pk_str, unavailable, "unavailable") /* what it needs and does not have */
+PK_STRUCT(pk__control_health, PK__CONTROL_HEALTH)
+
 /* Every other line, of either side: what is not there is not said. */
 #define PK__CONTROL_MESSAGE(F, T)                                                                             \
     F(T, OPT, pk_str, listening, "listening")                                                                 \
@@ -18039,6 +18060,7 @@ PK_STRUCT(pk__control_start, PK__CONTROL_START)
     F(T, OPT, pk_str, token, "token")                                                                         \
     F(T, OPT, bool, shutdown, "shutdown")                                                                     \
     F(T, OPT, bool, ending, "ending")                                                                         \
+    F(T, OPT, pk__control_health, health, "health")                                                           \
     F(T, OPT, uint64_t, id, "id") /* of a call in lines mode: not for us */
 PK_STRUCT(pk__control_message, PK__CONTROL_MESSAGE)
 
@@ -19789,7 +19811,7 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 19793 "plugkit.h"
+#line 19815 "plugkit.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -20082,6 +20104,10 @@ PK_API bool pk_server_is_idle(const pk_server *server)
     F(T, OPT, pk_ns, idle, "idleTimeout")                                                                     \
     F(T, OPT, pk__control_host, host, "host")                                                                 \
     F(T, OPT, pk__control_survive, survive, "survive")
+#define PK__CONTROL_HEALTH(F, T)                                                                              \
+    F(T, REQ, pk_str, status, "status") /* "healthy", "degraded", "unhealthy" */                              \
+    F(T, OPT, pk_str, reason, "reason")                                                                       \
+    F(T, LIST, pk_str, unavailable, "unavailable") /* what it needs and does not have */
 #define PK__CONTROL_MESSAGE(F, T)                                                                             \
     F(T, OPT, pk_str, listening, "listening")                                                                 \
     F(T, OPT, bool, ready, "ready")                                                                           \
@@ -20091,6 +20117,7 @@ PK_API bool pk_server_is_idle(const pk_server *server)
     F(T, OPT, pk_str, token, "token")                                                                         \
     F(T, OPT, bool, shutdown, "shutdown")                                                                     \
     F(T, OPT, bool, ending, "ending")                                                                         \
+    F(T, OPT, pk__control_health, health, "health")                                                           \
     F(T, OPT, uint64_t, id, "id") /* of a call in lines mode: not for us */
 #define PK__SERVICE_NAME_MAX 64  // bytes of a contract's or a plugin's name
 #define PK__SERVICE_TYPE_MAX 128 // bytes of a type
@@ -20225,6 +20252,9 @@ typedef struct pk__instance {
     bool suspect;               // a transport failed: no calls until life has asked how it is
     uint32_t timeouts;          // calls that got no answer in time since the last that got one
     int64_t pid;
+    const char *health;         // "healthy", "degraded", "unhealthy"; NULL = nobody knows
+    char reason[200];           // what it says to that; "" = nothing
+    char unavailable[200];      // names with commas between them
     void *life;                 // life's own record
     pk__node node;              // in registry->instances
 } pk__instance;
@@ -20252,7 +20282,7 @@ struct pk__plugin {
     const char *const *config_types; // NULL-terminated
     bool speaks_plugkit, speaks_lines, can_survive;
     pk_endpoint endpoint;       // remote: where it is
-    uint32_t starts;
+    uint32_t starts, crashes;
     uint64_t calls, failed_calls, bytes_in, bytes_out;
     pk_ns start_time;
     int64_t ready_at;           // of the last start, by pk__clock_ns
@@ -23183,6 +23213,7 @@ PK__FN void pk__launching_destroy(pk_launch *l);
 /* health.c */
 PK__FN void pk__health_begin(pk_launch *l);    // of an instance that has just become ready
 PK__FN void pk__health_ask(pk_launch *l);      // now
+PK__FN void pk__health_reported(pk_launch *l, const pk__control_health *said); // it says so without being asked
 PK__FN void pk__health_end(pk_launch *l);
 PK__FN void pk__health_shutdown(pk_launch *l); // asks it to end, in its own language
 
@@ -23678,6 +23709,42 @@ PK__FN const char *pk__states_status(const pk__plugin *p)
                                                          : pk__states_plugin_text(p->state);
 }
 
+/* ---- in other systems' words */
+
+PK_API const char *pk_status_in(pk_status_words words, const pk_plugin_info *info)
+{
+    static const struct {
+        const char *status, *in[3]; // by pk_status_words
+    } rows[] = {
+        {"found", {"loading", "loading", "unknown"}},
+        {"probing", {"loading", "loading", "unknown"}},
+        {"rejected", {"failed", "error", "offline"}},
+        {"stopped", {"stopped", "active", "unknown"}}, // active: the next call starts it
+        {"starting", {"starting", "loading", "unknown"}},
+        {"ready", {"running", "active", "healthy"}},
+        {"degraded", {"running", "active", "degraded"}},
+        {"draining", {"stopping", "inactive", "offline"}},
+        {"stopping", {"stopping", "inactive", "offline"}},
+        {"backoff", {"failed", "error", "offline"}},
+        {"failed", {"failed", "error", "offline"}},
+        {"disabled", {"stopped", "inactive", "offline"}},
+        {"built in", {"running", "active", "healthy"}},
+        {"skipped", {"unknown", "error", "unknown"}},
+    };
+    if (words == PK_STATUS_BLACKHOLE && pk_str_is(info->status, "stopped") && info->starts == 0) {
+        return "loaded";
+    }
+    if (words == PK_STATUS_GO_PLUGINS && pk_str_is(info->health, "unhealthy")) {
+        return "unhealthy";
+    }
+    for (size_t i = 0; i < PK__COUNT(rows); i++) {
+        if (pk_str_is(info->status, rows[i].status)) {
+            return rows[i].in[words];
+        }
+    }
+    return "unknown";
+}
+
 /* == host/life/rules.c == */
 /* rules.c - how each plugin is to be looked after, and who needs whom. */
 #ifdef PLUGKIT_LINES
@@ -23712,6 +23779,8 @@ PK__FN uint32_t pk__life_stop_ms(const pk__life *life, const pk__plugin *p)
     uint32_t own = pk__life_rule(life, p)->stop_ms;
     return own ? own : life->desc->deadline.stop_ms;
 }
+
+#ifndef PLUGKIT_NO_PROCESS
 
 static bool pk__rules_lists(const pk_plugin_rule *rule, const char *id)
 {
@@ -23791,6 +23860,26 @@ PK__FN void pk__rules_fell(pk__life *life, const pk__plugin *fallen)
     }
     pk__registry_unlock(r);
 }
+
+#else // what is compiled in or remote needs nobody
+
+PK__FN bool pk__rules_needs(const pk__life *life, const pk__plugin *p, const pk__plugin *other)
+{
+    (void)life, (void)p, (void)other;
+    return false;
+}
+
+PK__FN pk_err pk__rules_ready(pk__life *life, const pk__plugin *p, uint32_t *failures, pk_error *err)
+{
+    (void)life, (void)p, (void)failures, (void)err;
+    return PK_OK;
+}
+
+PK__FN void pk__rules_fell(pk__life *life, const pk__plugin *fallen)
+{
+    (void)life, (void)fallen;
+}
+#endif
 
 /* == host/life/events.c == */
 /* events.c - telling what happens: to on_event, to listeners, to the log.
@@ -24802,6 +24891,8 @@ static void pk__hearing_on_message(pk_launch *l, const pk__control_message *said
         (void)pk_error_set(&why, PK_ERR_PROTOCOL,
                            "cannot start '%s': it says that it is ready, but not where it listens", l->plugin->id);
         pk__launching_fail(l, &why);
+    } else if (said->has_health && l->instance) {
+        pk__health_reported(l, &said->health);
     }
 }
 
@@ -25086,12 +25177,30 @@ PK__FN void pk__launching_signal(pk_launch *l, int how)
     }
 }
 
+#ifndef PLUGKIT_NO_NET
+/* As it is called from here: a plugin that listens on 0.0.0.0 is on this machine. */
+static const char *pk__launching_address(pk_mem *mem, pk_str said)
+{
+    char text[PK__ADDRESS_TEXT_MAX];
+    pk__address a;
+    if (pk__address_parse(&a, said, NULL) == PK_OK && a.kind != PK__ADDRESS_OTHER) {
+        pk__address_loopback(&a);
+        (void)pk__address_format(&a, text, sizeof(text));
+        said = pk_str_from(text);
+    }
+    return pk_mem_dup(mem, said).ptr;
+}
+#else
+static const char *pk__launching_address(pk_mem *mem, pk_str said)
+{
+    return pk_mem_dup(mem, said).ptr;
+}
+#endif
+
 PK__FN pk_err pk__launching_connect(pk_launch *l, const char *dialect, pk_str address, const char *token,
                                     pk_error *err)
 {
     pk__instance *i = l->instance;
-    char text[PK__ADDRESS_TEXT_MAX];
-    pk__address a;
     pk_endpoint endpoint;
     void *channel = NULL;
     memset(&endpoint, 0, sizeof(endpoint));
@@ -25100,12 +25209,7 @@ PK__FN pk_err pk__launching_connect(pk_launch *l, const char *dialect, pk_str ad
         return pk_error_set(err, PK_ERR_UNSUPPORTED, "cannot talk to '%s': nobody knows the dialect '%s'",
                             l->plugin->id, dialect);
     }
-    const char *shown = pk_mem_dup(&i->mem, address).ptr;
-    if (pk__address_parse(&a, address, NULL) == PK_OK && a.kind != PK__ADDRESS_OTHER) {
-        pk__address_loopback(&a);
-        (void)pk__address_format(&a, text, sizeof(text));
-        shown = pk_mem_dup(&i->mem, pk_str_from(text)).ptr;
-    }
+    const char *shown = pk__launching_address(&i->mem, address);
     if (!shown) {
         return pk__error_memory(err, "take the plugin's address");
     }
@@ -25342,6 +25446,7 @@ PK__FN bool pk__keeper_move(pk__keeper *k, pk__plugin_event event, const pk_erro
         } else if (event == PK__PLUGIN_ON_UP) {
             memset(&p->why, 0, sizeof(p->why));
         }
+        p->crashes += (pk__keeper_moments(event, to, why) & PK_ON_CRASH) != 0;
         p->failures += event == PK__PLUGIN_ON_START_FAILED || event == PK__PLUGIN_ON_GIVE_UP ||
                        event == PK__PLUGIN_ON_REJECT || (event == PK__PLUGIN_ON_CRASHED && from == PK__PLUGIN_STARTING);
         if (event == PK__PLUGIN_ON_CRASHED && from == PK__PLUGIN_RUNNING) { // calls wait on, for the next start
@@ -25805,6 +25910,7 @@ PK__FN void pk__keeper_destroy(pk__keeper *k)
 
 
 
+
 enum { PK__HEALTH_RETRY_MAX = 50, PK__HEALTH_SECOND_MS = 100 };
 
 static void pk__health_later(pk_launch *l, uint32_t delay_ms)
@@ -25836,37 +25942,98 @@ PK__FN void pk__health_begin(pk_launch *l)
     }
 }
 
-/* A good answer: the instance works, maybe less than fully. */
-static void pk__health_good(pk_launch *l, const pk_reply *reply)
+/* ---- what it says of itself */
+
+/* Names with commas between them; what does not fit is left out. */
+static void pk__health_join(char *out, size_t cap, const pk__control_health *said)
+{
+    size_t len = 0;
+    out[0] = '\0';
+    for (size_t i = 0; i < said->unavailable.count; i++) {
+        char name[100];
+        size_t n = pk__error_clean(name, sizeof(name), said->unavailable.items[i]);
+        if (n && len + n + 2 < cap) {
+            len += (size_t)snprintf(out + len, cap - len, "%s%s", len ? "," : "", name);
+        }
+    }
+}
+
+/* Notes how it is, and tells who listens if that is a move: one that is not well is still called. */
+static void pk__health_note(pk_launch *l, const char *health, const pk__control_health *said)
 {
     pk__registry *r = l->life->registry;
-    const pk_json_value *doc = NULL;
+    pk__instance *i = l->instance;
+    bool well = strcmp(health, "healthy") == 0;
+    char reason[sizeof(i->reason)], unavailable[sizeof(i->unavailable)];
+    (void)pk__error_clean(reason, sizeof(reason), said && said->has_reason ? said->reason : PK_STR(""));
+    unavailable[0] = '\0';
+    if (said) {
+        pk__health_join(unavailable, sizeof(unavailable), said);
+    }
+    pk__registry_lock(r);
+    pk__instance_state from = i->state;
+    bool moved = pk__states_instance(&i->state, well ? PK__INSTANCE_ON_RECOVER : PK__INSTANCE_ON_DEGRADE);
+    pk__instance_state to = i->state;
+    i->health = health;
+    memcpy(i->reason, reason, sizeof(reason));
+    memcpy(i->unavailable, unavailable, sizeof(unavailable));
+    pk__registry_unlock(r);
+    if (moved) {
+        pk_error why;
+        (void)pk_error_set(&why, PK_ERR_UNHEALTHY, "plugin '%s' is %s%s%s%s%s%s", l->plugin->id, health,
+                           reason[0] ? ": " : "", reason, unavailable[0] ? " (unavailable: " : "", unavailable,
+                           unavailable[0] ? ")" : "");
+        pk__life_event(l->life, well ? "plugin.recovered" : "plugin.degraded", well ? PK_ON_READY : PK_ON_DEGRADED,
+                       l->plugin, pk__states_instance_text(from), pk__states_instance_text(to), well ? NULL : &why);
+    }
+}
+
+/* One of three words that do not go away; NULL = it is none of them. */
+static const char *pk__health_word(pk_str status)
+{
+    return pk_str_is(status, "healthy")     ? "healthy"
+           : pk_str_is(status, "degraded")  ? "degraded"
+           : pk_str_is(status, "unhealthy") ? "unhealthy"
+                                            : NULL;
+}
+
+PK__FN void pk__health_reported(pk_launch *l, const pk__control_health *said)
+{
+    const char *health = pk__health_word(said->status);
+    if (l->step != PK__LAUNCH_UP || !health) {
+        return;
+    }
+    pk__health_note(l, health, said);
+    if (l->step == PK__LAUNCH_UP && health[0] == 'u' && (l->instance->dialect->flags & PK_DIALECT_HEALTH)) {
+        pk__health_ask(l); // the answers decide whether it has to go
+    }
+}
+
+/* ---- asking */
+
+/* An answer of 2xx. False: its body says that it is not well at all. */
+static bool pk__health_good(pk_launch *l, const pk_reply *reply)
+{
+    pk__registry *r = l->life->registry;
+    pk__control_health said;
     pk_mem mem;
     memset(&mem, 0, sizeof(mem));
     mem.alloc = l->life->alloc;
-    bool degraded = reply->body.bytes.len && pk_json_parse(&mem, reply->body.bytes, &doc, NULL) == PK_OK &&
-                    pk_json_is(pk_json_get(doc, "status"), "degraded");
-    l->misses = 0;
+    bool says = reply->body.bytes.len && pk_json_decode(&mem, &pk_type_pk__control_health, reply->body.bytes, &said,
+                                                        NULL) == PK_OK;
+    const char *health = says ? pk__health_word(said.status) : "healthy";
+    bool good = !health || health[0] != 'u';
     l->is_second = false;
     pk__registry_lock(r);
-    pk__instance_state from = l->instance->state;
-    bool moved = pk__states_instance(&l->instance->state, degraded ? PK__INSTANCE_ON_DEGRADE : PK__INSTANCE_ON_RECOVER);
-    pk__instance_state to = l->instance->state;
     bool cleared = l->instance->suspect;
     l->instance->suspect = false;
     if (cleared) {
         pk__registry_wake(r, l->plugin);
     }
     pk__registry_unlock(r);
-    if (moved) {
-        pk_error why;
-        (void)pk_error_set(&why, PK_ERR_UNHEALTHY, "plugin '%s' is degraded: %" PK_FMT, l->plugin->id,
-                           PK_ARG(pk_json_str(pk_json_get(doc, "reason"))));
-        pk__life_event(l->life, degraded ? "plugin.degraded" : "plugin.recovered",
-                       degraded ? PK_ON_DEGRADED : PK_ON_READY, l->plugin,
-                       pk__states_instance_text(from), pk__states_instance_text(to), degraded ? &why : NULL);
-    }
+    pk__health_note(l, health ? health : "healthy", says ? &said : NULL);
     pk_mem_free(&mem);
+    return good;
 }
 
 /* Returns when to ask again; 0 = never, or as usual. */
@@ -25916,9 +26083,22 @@ static void pk__health_on_reply(void *user, pk_call call, pk_reply *reply, const
     }
     uint32_t soon_ms = 0;
     if (!err || (l->is_framework && err->sent == PK_SENT_ANSWERED)) {
-        pk__health_good(l, reply);
+        if (pk__health_good(l, reply)) {
+            l->misses = 0;
+        } else {
+            pk_error why;
+            (void)pk_error_set(&why, PK_ERR_UNHEALTHY, "%s", l->instance->reason);
+            soon_ms = pk__health_bad(l, &why);
+        }
     } else {
-        soon_ms = pk__health_bad(l, err);
+        if (err->sent == PK_SENT_ANSWERED) {
+            pk__control_health said;
+            memset(&said, 0, sizeof(said));
+            said.has_reason = true;
+            said.reason = pk_str_from(err->msg);
+            pk__health_note(l, "unhealthy", &said);
+        }
+        soon_ms = l->step == PK__LAUNCH_UP ? pk__health_bad(l, err) : 0;
     }
     if (l->step == PK__LAUNCH_UP && (soon_ms || pk__health_is_asked(l))) {
         pk__health_later(l, soon_ms ? soon_ms : l->life->desc->health.interval_ms);
@@ -27250,6 +27430,7 @@ static void pk__desc_copy_config(pk_manager *m, bool *ok)
     m->desc.config = config;
 }
 
+#ifndef PLUGKIT_NO_PROCESS
 /* Is everything that this rule's plugin needs known to be startable? */
 static bool pk__desc_is_grounded(const pk_manager_desc *d, const pk_plugin_rule *rule, const bool *grounded)
 {
@@ -27289,6 +27470,17 @@ static pk_err pk__desc_check_needs(pk_manager *m, pk_error *err)
     }
     return PK_OK;
 }
+#else
+static pk_err pk__desc_check_needs(pk_manager *m, pk_error *err)
+{
+    for (size_t i = 0; i < m->desc.rule_count; i++) {
+        if (m->desc.rules[i].needs) {
+            return pk_error_set(err, PK_ERR_UNSUPPORTED, "cannot use the rules: this build starts no processes");
+        }
+    }
+    return PK_OK;
+}
+#endif
 
 PK__FN pk_err pk__desc_resolve(pk_manager *m, const pk_manager_desc *desc, pk_error *err)
 {
@@ -27627,6 +27819,7 @@ PK_API pk_err pk_manager_serve(pk_manager *m, pk_error *err)
 
 
 
+
 /* ---- internal plugins */
 
 typedef struct pk__plugins_internal { // plugin->life of an internal one
@@ -27778,6 +27971,7 @@ static bool pk__plugins_info(pk_mem *mem, const pk__plugin *p, pk_plugin_info *o
     out->pid = i ? i->pid : 0;
     out->in_flight = i ? i->in_flight : 0;
     out->starts = p->starts;
+    out->crashes = p->crashes;
     out->calls = p->calls;
     out->failures = p->failed_calls;
     out->bytes_in = p->bytes_in;
@@ -27790,6 +27984,9 @@ static bool pk__plugins_info(pk_mem *mem, const pk__plugin *p, pk_plugin_info *o
            pk__plugins_copy(mem, pk_str_from(pk__states_status(p)), &out->status) &&
            pk__plugins_copy(mem, pk_str_from(i && i->dialect ? i->dialect->name : ""), &out->dialect) &&
            pk__plugins_copy(mem, pk_str_from(i && i->address ? i->address : ""), &out->address) &&
+           pk__plugins_copy(mem, pk_str_from(!i ? "" : i->health ? i->health : "unknown"), &out->health) &&
+           pk__plugins_copy(mem, pk_str_from(i ? i->reason : ""), &out->health_reason) &&
+           pk__plugins_copy(mem, pk_str_from(i ? i->unavailable : ""), &out->unavailable) &&
            pk__plugins_copy(mem, p->capabilities, &out->capabilities) && pk__plugins_services(mem, p, out);
 }
 
@@ -28556,7 +28753,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 }
 
 #ifdef PLUGKIT_LINES
-#line 28560 "plugkit.h"
+#line 28757 "plugkit.h"
 #endif
 
 #ifndef PLUGKIT_TEST
@@ -28641,6 +28838,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 #undef PK__CONTROL_HOST
 #undef PK__CONTROL_SURVIVE
 #undef PK__CONTROL_START
+#undef PK__CONTROL_HEALTH
 #undef PK__CONTROL_MESSAGE
 #undef PK__SERVICE_NAME_MAX
 #undef PK__SERVICE_TYPE_MAX

@@ -1054,6 +1054,12 @@ typedef struct pk_sdk pk_sdk;
 
 typedef enum pk_health { PK_HEALTH_OK, PK_HEALTH_DEGRADED, PK_HEALTH_BAD } pk_health;
 
+typedef struct pk_health_report {
+    pk_health health;
+    char reason[200];      // for people; "" = none
+    char unavailable[200]; // what it needs and does not have: names with commas between them, "db,cache"
+} pk_health_report;
+
 typedef struct pk_sdk_desc {
     const char *id, *version;      // (id is required) "shout", "1.0.0"
     const char *description, *author, *license; // plugin information; optional
@@ -1069,7 +1075,7 @@ typedef struct pk_sdk_desc {
     /* Callbacks, all optional. An error from on_config or on_start ends the plugin: the host shows the message. */
     pk_err (*on_config)(void *user, pk_str type, pk_json data, pk_error *err);
     pk_err (*on_start)(void *user, pk_sdk *p, pk_error *err);          // before the first request
-    pk_health (*on_health)(void *user, char *reason, size_t cap);      // asked by GET /healthz
+    void (*on_health)(void *user, pk_health_report *report);           // asked by GET /healthz; zeroed: all is well
     void (*on_close)(void *user);                                      // after the last request
     void *user;
 } pk_sdk_desc;
@@ -1093,6 +1099,9 @@ PK_API void pk_sdk_stop(pk_sdk *p); // drains, then is_running turns false; any 
 PK_API void pk_sdk_destroy(pk_sdk *p);
 PK_API pk_loop *pk_sdk_loop(pk_sdk *p);
 PK_API pk_server *pk_sdk_server(pk_sdk *p);
+/* Tells the host how this plugin is, at once and not only when it asks; without on_health, also when it asks. Copied.
+ * Any thread, from on_start on. */
+PK_API void pk_sdk_report(pk_sdk *p, const pk_health_report *report);
 PK_API const char *pk_sdk_instance(const pk_sdk *p); // the host's name for this process
 /* Calls functions that the host offers. Without such a host, calls give PK_ERR_PLUGIN_NOT_FOUND. Never NULL. */
 PK_API pk_caller *pk_sdk_host(pk_sdk *p);
@@ -17792,10 +17801,10 @@ PK__FN pk_dialect pk__http_channel_dialect(const char *name, const pk__http_chan
  *              "services":[{"contract":"audit","type":"log","version":"1.0.0","path":"/services/audit/log"}]},
  *      "survive":{"ms":300000,"control":"/run/plugkit-0/keep-x/shout-1.control"}}
  *
- * and the plugin answers {"listening":"http+unix:///..."}, then {"ready":true}; or
- * {"error":"..","code":"CONFIG_1703"} and exits with 1. Later the host may say {"shutdown":true}; its end of the
- * socket closing means the same, at once. A plugin calls its host's services at host.address with its own token and
- * its instance as PlugKit-Caller.
+ * and the plugin answers {"listening":"http+unix:///..."}, then {"ready":true}; or {"error":"..","code":"CONFIG_1703"}
+ * and exits with 1. Later it may say how it is, {"health":{"status":"degraded","reason":"..","unavailable":["db"]}},
+ * and the host may say {"shutdown":true}; its end of the socket closing means the same, at once. A plugin calls its
+ * host's services at host.address with its own token and its instance as PlugKit-Caller.
  *
  * With "survive" a plugin goes on when its host ends, for so many milliseconds, and listens at that path. Another host
  * that connects there says {"adopt":true,"token":"<the plugin's own>"} and gets the answers of a start; the connection
@@ -17852,6 +17861,13 @@ PK_STRUCT(pk__control_survive, PK__CONTROL_SURVIVE)
     F(T, OPT, pk__control_survive, survive, "survive")
 PK_STRUCT(pk__control_start, PK__CONTROL_START)
 
+/* How a plugin is: in a line that it writes when that changes, and the body of what it answers to GET /healthz. */
+#define PK__CONTROL_HEALTH(F, T)                                                                              \
+    F(T, REQ, pk_str, status, "status") /* "healthy", "degraded", "unhealthy" */                              \
+    F(T, OPT, pk_str, reason, "reason")                                                                       \
+    F(T, LIST, pk_str, unavailable, "unavailable") /* what it needs and does not have */
+PK_STRUCT(pk__control_health, PK__CONTROL_HEALTH)
+
 /* Every other line, of either side: what is not there is not said. */
 #define PK__CONTROL_MESSAGE(F, T)                                                                             \
     F(T, OPT, pk_str, listening, "listening")                                                                 \
@@ -17862,6 +17878,7 @@ PK_STRUCT(pk__control_start, PK__CONTROL_START)
     F(T, OPT, pk_str, token, "token")                                                                         \
     F(T, OPT, bool, shutdown, "shutdown")                                                                     \
     F(T, OPT, bool, ending, "ending")                                                                         \
+    F(T, OPT, pk__control_health, health, "health")                                                           \
     F(T, OPT, uint64_t, id, "id") /* of a call in lines mode: not for us */
 PK_STRUCT(pk__control_message, PK__CONTROL_MESSAGE)
 
@@ -19612,7 +19629,7 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 19616 "plugkit_sdk.h"
+#line 19633 "plugkit_sdk.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -19905,6 +19922,10 @@ PK_API bool pk_server_is_idle(const pk_server *server)
     F(T, OPT, pk_ns, idle, "idleTimeout")                                                                     \
     F(T, OPT, pk__control_host, host, "host")                                                                 \
     F(T, OPT, pk__control_survive, survive, "survive")
+#define PK__CONTROL_HEALTH(F, T)                                                                              \
+    F(T, REQ, pk_str, status, "status") /* "healthy", "degraded", "unhealthy" */                              \
+    F(T, OPT, pk_str, reason, "reason")                                                                       \
+    F(T, LIST, pk_str, unavailable, "unavailable") /* what it needs and does not have */
 #define PK__CONTROL_MESSAGE(F, T)                                                                             \
     F(T, OPT, pk_str, listening, "listening")                                                                 \
     F(T, OPT, bool, ready, "ready")                                                                           \
@@ -19914,6 +19935,7 @@ PK_API bool pk_server_is_idle(const pk_server *server)
     F(T, OPT, pk_str, token, "token")                                                                         \
     F(T, OPT, bool, shutdown, "shutdown")                                                                     \
     F(T, OPT, bool, ending, "ending")                                                                         \
+    F(T, OPT, pk__control_health, health, "health")                                                           \
     F(T, OPT, uint64_t, id, "id") /* of a call in lines mode: not for us */
 #define PK__SERVICE_NAME_MAX 64  // bytes of a contract's or a plugin's name
 #define PK__SERVICE_TYPE_MAX 128 // bytes of a type
@@ -20313,7 +20335,7 @@ PK__FN void pk__host_client_deinit(pk__host_client *c);    // no call is waited 
 /* endpoints.h - the routes that a plugin's server has: its services' methods, the user's own, and the three that every
  * plugin answers.
  *
- *     /healthz    GET, HEAD   200 with no body; 200 {"status":"degraded","reason":..}; 503. It is no work
+ *     /healthz    GET, HEAD   200 with no body; 200 {"status":"degraded",..}; 503. It is no work
  *     /readyz     GET, HEAD   200 while requests are served; 503 before the start is complete and when draining
  *     /shutdown   POST        200, and when that is written the plugin ends. The Go framework's hosts may use any verb
  *
@@ -20342,7 +20364,8 @@ typedef struct pk__endpoints {
     pk__endpoint *items;
     size_t count, cap;
     pk__endpoint *health;    // methods that answer GET /healthz; NULL = none
-    pk_health (*on_health)(void *user, char *reason, size_t cap);
+    void (*on_health)(void *user, pk_health_report *report);
+    pk_health_report report; // what was said last without being asked
     void *user;              // of on_health
     bool any_verb_shuts_down;
     bool (*is_ready)(void *owner);
@@ -20353,6 +20376,9 @@ typedef struct pk__endpoints {
 /* Adds all of them to the server. The services and desc's routes are borrowed as long as the server.
  * Errors: PK_ERR_DUPLICATE, PK_ERR_BAD_CONTRACT, PK_ERR_MISUSE, PK_ERR_NO_MEMORY. */
 PK__FN pk_err pk__endpoints_add(pk__endpoints *e, pk_server *server, const pk_sdk_desc *desc, pk_error *err);
+/* A report as the wire has it. It points into *mem. */
+PK__FN pk_err pk__endpoints_describe(pk_mem *mem, const pk_health_report *report, pk__control_health *out,
+                                     pk_error *err);
 PK__FN void pk__endpoints_deinit(pk__endpoints *e); // after the server
 #endif
 
@@ -20408,7 +20434,9 @@ struct pk_sdk {
     pk__door door;
     pk_server *server;
     pk__endpoints endpoints;
-    pk__mutex host_lock;   // of the making of `host`
+    pk__mutex host_lock;   // of the making of `host`, and of `reported`
+    pk_health_report reported;
+    pk_task report;        // brings it to the loop
     pk__host_client host;  // made by pk_sdk_host, with the two functions that end it
     void (*interrupt_host)(pk__host_client *c);
     void (*deinit_host)(pk__host_client *c);
@@ -22049,20 +22077,59 @@ static bool pk__endpoints_is_get(const pk_request *request)
     return pk_str_is(request->method, "GET") || pk_str_is(request->method, "HEAD");
 }
 
-static pk_err pk__endpoints_degraded(pk_mem *mem, pk_str reason, pk_response *response, pk_error *err)
+/* A text of the user's: made safe, and in *mem. */
+static bool pk__endpoints_clean(pk_mem *mem, const char *text, size_t cap, pk_str *out)
+{
+    char clean[800]; // four bytes for one that cannot be shown
+    pk_str raw = {text, 0};
+    while (raw.len < cap && text[raw.len]) {
+        raw.len++;
+    }
+    pk_str safe = {clean, pk__error_clean(clean, sizeof(clean), raw)};
+    *out = pk_mem_dup(mem, safe);
+    return out->ptr != NULL;
+}
+
+PK__FN pk_err pk__endpoints_describe(pk_mem *mem, const pk_health_report *report, pk__control_health *out,
+                                     pk_error *err)
+{
+    pk_str names;
+    memset(out, 0, sizeof(*out));
+    out->status = report->health == PK_HEALTH_OK         ? PK_STR("healthy")
+                  : report->health == PK_HEALTH_DEGRADED ? PK_STR("degraded")
+                                                         : PK_STR("unhealthy");
+    bool ok = pk__endpoints_clean(mem, report->reason, sizeof(report->reason), &out->reason) &&
+              pk__endpoints_clean(mem, report->unavailable, sizeof(report->unavailable), &names);
+    out->has_reason = ok && out->reason.len > 0;
+    size_t most = 1;
+    for (size_t i = 0; ok && i < names.len; i++) {
+        most += names.ptr[i] == ',';
+    }
+    pk_str *items = ok ? (pk_str *)pk_mem_get(mem, most * sizeof(*items)) : NULL;
+    for (pk_str rest = names, name; items && rest.len;) {
+        if (!pk_str_cut(rest, ',', &name, &rest)) {
+            name = rest;
+            rest.len = 0;
+        }
+        if (name.len) {
+            items[out->unavailable.count++] = name;
+        }
+    }
+    out->unavailable.items = items;
+    return items ? PK_OK : pk__error_memory(err, "say how it is");
+}
+
+static pk_err pk__endpoints_degraded(pk_mem *mem, const pk_health_report *report, pk_response *response, pk_error *err)
 {
     pk__service_scratch scratch;
-    pk_json_writer w;
+    pk__control_health body;
     pk_buf buf;
+    pk_err rc = pk__endpoints_describe(mem, report, &body, err);
+    if (rc) {
+        return rc;
+    }
     pk__service_scratch_init(&scratch, mem->alloc, &buf, 8192);
-    pk_json_write(&w, &buf);
-    pk_json_put_object(&w);
-    pk_json_put_key(&w, "status");
-    pk_json_put_text(&w, "degraded");
-    pk_json_put_key(&w, "reason");
-    pk_json_put_str(&w, reason);
-    pk_json_put_end(&w);
-    pk_err rc = pk_json_finish(&w, err);
+    rc = pk_json_encode(&buf, &pk_type_pk__control_health, &body, err);
     if (!rc) {
         response->body.bytes = pk_mem_dup(mem, pk_buf_str(&buf));
         rc = response->body.bytes.ptr ? PK_OK : pk__error_memory(err, "answer");
@@ -22089,19 +22156,23 @@ static pk_err pk__endpoints_ask_services(const pk__endpoints *all, const pk_requ
 static pk_err pk__endpoints_healthz(void *user, const pk_request *request, pk_response *response, pk_error *err)
 {
     const pk__endpoints *all = (const pk__endpoints *)user;
-    char reason[256] = "", clean[1024]; // four bytes for one that cannot be shown
+    pk_health_report report = all->report;
+    pk__control_health body;
     if (!pk__endpoints_is_get(request)) {
         pk__endpoints_refuse_verb(response);
         return PK_OK;
     }
-    pk_health health = all->on_health ? all->on_health(all->user, reason, sizeof(reason)) : PK_HEALTH_OK;
-    reason[sizeof(reason) - 1] = '\0';
-    pk_str why = {clean, pk__error_clean(clean, sizeof(clean), pk_str_from(reason))};
-    if (health == PK_HEALTH_DEGRADED) {
-        return pk__endpoints_degraded(request->ctx->mem, why, response, err);
+    if (all->on_health) {
+        memset(&report, 0, sizeof(report));
+        all->on_health(all->user, &report);
     }
-    if (health != PK_HEALTH_OK) {
-        return pk_error_set(err, PK_ERR_UNHEALTHY, "%s", why.len ? clean : pk_err_text(PK_ERR_UNHEALTHY));
+    if (report.health == PK_HEALTH_DEGRADED) {
+        return pk__endpoints_degraded(request->ctx->mem, &report, response, err);
+    }
+    if (report.health != PK_HEALTH_OK) {
+        pk_err rc = pk__endpoints_describe(request->ctx->mem, &report, &body, err);
+        return rc ? rc : pk_error_set(err, PK_ERR_UNHEALTHY, "%s",
+                                      body.has_reason ? body.reason.ptr : pk_err_text(PK_ERR_UNHEALTHY));
     }
     return pk__endpoints_ask_services(all, request, response, err);
 }
@@ -22170,6 +22241,59 @@ PK__FN pk_err pk__endpoints_add(pk__endpoints *all, pk_server *server, const pk_
 PK__FN void pk__endpoints_deinit(pk__endpoints *all)
 {
     pk__free(all->alloc, all->items, all->cap * sizeof(*all->items));
+}
+#endif
+
+/* == sdk/health.c == */
+/* health.c - a plugin that says how it is without being asked.
+ *
+ * pk_sdk_report may come from any thread, also several times before the loop has taken the first: the last one counts.
+ * The loop remembers it for GET /healthz, and writes a line to the host. */
+#ifdef PLUGKIT_LINES
+#line 4 "src/sdk/health.c"
+#endif
+
+#ifndef PLUGKIT_NO_NET
+
+#include <string.h>
+
+
+
+
+static void pk__sdk_on_report(void *user)
+{
+    pk_sdk *p = (pk_sdk *)user;
+    pk__service_scratch scratch;
+    pk__control_message m;
+    pk_buf buf;
+    pk_mem mem;
+    pk__mutex_lock(&p->host_lock);
+    p->endpoints.report = p->reported;
+    pk__mutex_unlock(&p->host_lock);
+    if (p->settings.profile != PK__SETTINGS_CONTROL) {
+        return; // nobody reads it; who asks is told
+    }
+    memset(&m, 0, sizeof(m));
+    memset(&mem, 0, sizeof(mem));
+    mem.alloc = p->alloc;
+    m.has_health = true;
+    pk__service_scratch_init(&scratch, p->alloc, &buf, PK__CONTROL_LINE_MAX);
+    if (pk__endpoints_describe(&mem, &p->endpoints.report, &m.health, NULL) == PK_OK &&
+        pk__control_write(&buf, &m, NULL) == PK_OK) {
+        (void)pk__lifeline_send(&p->lifeline, pk_buf_str(&buf), NULL);
+    }
+    pk_buf_free(&buf);
+    pk_mem_free(&mem);
+}
+
+PK_API void pk_sdk_report(pk_sdk *p, const pk_health_report *report)
+{
+    pk__mutex_lock(&p->host_lock);
+    p->reported = *report;
+    pk__mutex_unlock(&p->host_lock);
+    p->report.run = pk__sdk_on_report;
+    p->report.user = p;
+    pk_loop_post(p->loop, &p->report);
 }
 #endif
 
@@ -22603,6 +22727,7 @@ static bool pk__sdk_free(pk_sdk *p)
     pk_server_destroy(p->server);
     if (p->loop) {
         pk_loop_unpost(p->loop, &p->stop);
+        pk_loop_unpost(p->loop, &p->report);
         pk_timer_stop(p->loop, &p->drain);
     }
     pk__endpoints_deinit(&p->endpoints);
@@ -22770,7 +22895,7 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 22774 "plugkit_sdk.h"
+#line 22899 "plugkit_sdk.h"
 #endif
 
 #ifndef PLUGKIT_TEST
@@ -22855,6 +22980,7 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #undef PK__CONTROL_HOST
 #undef PK__CONTROL_SURVIVE
 #undef PK__CONTROL_START
+#undef PK__CONTROL_HEALTH
 #undef PK__CONTROL_MESSAGE
 #undef PK__SERVICE_NAME_MAX
 #undef PK__SERVICE_TYPE_MAX

@@ -368,6 +368,10 @@ class Plugin:
             if key in line and wanted(line):
                 return line
 
+    def hear(self, key):
+        """Waits for the next line on the control socket that has this key, and gives what it says."""
+        return self._line(key)[key]
+
     def call(self, what, body=None, token=None, headers=None, timeout=PATIENCE):
         """One call: "POST /process" and a message. Takes what call() takes; the token is the right one if not given."""
         if self.address == "lines:":

@@ -497,7 +497,7 @@ def test_does_not_take_a_socket_from_others(probe, lock):
 
 @pytest.mark.parametrize("says, status, body", [
     ("", 200, b""),
-    ("d disk is slow", 200, b'{"status":"degraded","reason":" disk is slow"}'),
+    ("d disk is slow", 200, b'{"status":"degraded","reason":" disk is slow","unavailable":[]}'),
     ("b no disk", 503, None),
 ])
 def test_answers_health_as_the_plugin_says(probe, plugin, free_dir, says, status, body):
@@ -515,6 +515,26 @@ def test_answers_health_as_the_plugin_says(probe, plugin, free_dir, says, status
         assert (answer.json["message"], answer.json["statusCode"]) == (" no disk", 503)
     assert shout.call("HEAD /healthz").body == b""
     assert shout.call("POST /healthz").status == 405
+
+
+def reports(shout, text):
+    assert shout.call("POST /report", text.encode()).status == 200
+
+
+def test_says_how_it_is_without_being_asked(probe, plugin):
+    shout = plugin(probe)
+
+    reports(shout, "dslow disk;db,cache")
+
+    degraded = {"status": "degraded", "reason": "slow disk", "unavailable": ["db", "cache"]}
+    assert shout.hear("health") == degraded
+    assert shout.call("GET /healthz").json == degraded
+    reports(shout, "uno disk;")
+    assert shout.hear("health") == {"status": "unhealthy", "reason": "no disk", "unavailable": []}
+    assert shout.call("GET /healthz").json["message"] == "no disk"
+    reports(shout, "h")
+    assert shout.hear("health") == {"status": "healthy", "unavailable": []}
+    assert shout.call("GET /healthz").body == b""
 
 
 # ---- idleness

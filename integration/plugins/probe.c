@@ -129,9 +129,25 @@ static pk_err post_host(void *user, const pk_request *request, pk_response *resp
     return rc;
 }
 
+/* POST /report: "h", "d" or "u", a reason, a semicolon, names. */
+static pk_err post_report(void *user, const pk_request *request, pk_response *response, pk_error *err)
+{
+    pk_health_report report = {PK_HEALTH_OK, "", ""};
+    pk_str said = request->body.bytes, reason, names;
+    (void)user, (void)err;
+    if (said.len > 1 && pk_str_cut(said, ';', &reason, &names)) {
+        snprintf(report.reason, sizeof(report.reason), "%.*s", (int)reason.len - 1, reason.ptr + 1);
+        snprintf(report.unavailable, sizeof(report.unavailable), "%" PK_FMT, PK_ARG(names));
+    }
+    report.health = said.ptr[0] == 'd' ? PK_HEALTH_DEGRADED : said.ptr[0] == 'u' ? PK_HEALTH_BAD : PK_HEALTH_OK;
+    pk_sdk_report(running, &report);
+    return answer(request, response, "reported");
+}
+
 static const pk_route routes[] = {
     {"GET /config", 0, get_config, NULL}, {"GET /instance", 0, get_instance, NULL}, {"GET /wait/*", 0, get_wait, NULL},
     {"GET /print", 0, get_print, NULL},   {"GET /log", 0, get_log, NULL},           {"POST /host", 0, post_host, NULL},
+    {"POST /report", 0, post_report, NULL},
 };
 
 /* ---- callbacks */
@@ -161,20 +177,19 @@ static pk_err on_start(void *user, pk_sdk *p, pk_error *err)
     return PK_OK;
 }
 
-static pk_health on_health(void *user, char *reason, size_t cap)
+static void on_health(void *user, pk_health_report *report)
 {
     const char *path = getenv("PROBE_HEALTH");
     FILE *file = path ? fopen(path, "r") : NULL;
     (void)user;
     if (!file) {
-        return PK_HEALTH_OK;
+        return;
     }
-    int first_char = fgetc(file);
-    if (!fgets(reason, (int)cap, file)) {
-        reason[0] = '\0';
+    report->health = fgetc(file) == 'd' ? PK_HEALTH_DEGRADED : PK_HEALTH_BAD;
+    if (!fgets(report->reason, sizeof(report->reason), file)) {
+        report->reason[0] = '\0';
     }
     fclose(file);
-    return first_char == 'd' ? PK_HEALTH_DEGRADED : PK_HEALTH_BAD;
 }
 
 static void on_close(void *user)
@@ -223,7 +238,8 @@ int main(int argc, char **argv)
     pk_sdk_desc desc = {.id = "probe", .version = "1.0.0", .description = "does what a test wants",
                         .services = services, .service_count = 2, .routes = routes,
                         .route_count = sizeof(routes) / sizeof(routes[0]), .config_types = config_types,
-                        .on_config = on_config, .on_start = on_start, .on_health = on_health, .on_close = on_close};
+                        .on_config = on_config, .on_start = on_start, .on_close = on_close};
+    desc.on_health = getenv("PROBE_HEALTH") ? on_health : NULL;
     desc.workers = workers ? atoi(workers) : 0;
     desc.idle_ms = idle ? (uint64_t)atoi(idle) : 0;
     return run(argc, argv, &desc);

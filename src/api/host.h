@@ -121,7 +121,11 @@ typedef struct pk_plugin_info {
                               // none, or it has become ready since. A copy: it lives as long as this struct
     pk_str dialect, address;  // of the running instance; "" if none
     int64_t pid;              // 0 if none
+    pk_str health;            // of the running instance: "healthy", "degraded", "unhealthy", "unknown"; "" if none
+    pk_str health_reason;     // in its own words; "" = none
+    pk_str unavailable;       // what it needs and does not have: names with commas between them
     uint32_t starts, in_flight;
+    uint32_t crashes;         // ever
     uint64_t calls, failures, bytes_in, bytes_out;
     pk_ns start_time;         // from launch to ready, last start
     pk_ns up_time;            // since it became ready; 0 = it cannot be called now
@@ -132,6 +136,16 @@ typedef struct pk_plugin_info {
 
 /* A plugin that is named and does not declare the type is not started: PK_ERR_CONFIG. A type that no plugin declares,
  * or a plugin that is not there, is a warning in the log ("manager.config") once pk_manager_start has looked. */
+/* A status in the words of another plugin system, for those who come from there:
+ *
+ *     PK_STATUS_BLACKHOLE    unknown loading loaded starting running stopping stopped failed
+ *     PK_STATUS_DATABRIDGE   active inactive error loading
+ *     PK_STATUS_GO_PLUGINS   healthy degraded unhealthy offline unknown
+ *
+ * Static text, never NULL. */
+typedef enum pk_status_words { PK_STATUS_BLACKHOLE, PK_STATUS_DATABRIDGE, PK_STATUS_GO_PLUGINS } pk_status_words;
+PK_API const char *pk_status_in(pk_status_words words, const pk_plugin_info *info);
+
 typedef struct pk_plugin_config {
     const char *plugin; // NULL = every plugin that declares the type
     const char *type;   // a config type that the plugin declares

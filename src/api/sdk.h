@@ -4,6 +4,12 @@ typedef struct pk_sdk pk_sdk;
 
 typedef enum pk_health { PK_HEALTH_OK, PK_HEALTH_DEGRADED, PK_HEALTH_BAD } pk_health;
 
+typedef struct pk_health_report {
+    pk_health health;
+    char reason[200];      // for people; "" = none
+    char unavailable[200]; // what it needs and does not have: names with commas between them, "db,cache"
+} pk_health_report;
+
 typedef struct pk_sdk_desc {
     const char *id, *version;      // (id is required) "shout", "1.0.0"
     const char *description, *author, *license; // plugin information; optional
@@ -19,7 +25,7 @@ typedef struct pk_sdk_desc {
     /* Callbacks, all optional. An error from on_config or on_start ends the plugin: the host shows the message. */
     pk_err (*on_config)(void *user, pk_str type, pk_json data, pk_error *err);
     pk_err (*on_start)(void *user, pk_sdk *p, pk_error *err);          // before the first request
-    pk_health (*on_health)(void *user, char *reason, size_t cap);      // asked by GET /healthz
+    void (*on_health)(void *user, pk_health_report *report);           // asked by GET /healthz; zeroed: all is well
     void (*on_close)(void *user);                                      // after the last request
     void *user;
 } pk_sdk_desc;
@@ -43,6 +49,9 @@ PK_API void pk_sdk_stop(pk_sdk *p); // drains, then is_running turns false; any 
 PK_API void pk_sdk_destroy(pk_sdk *p);
 PK_API pk_loop *pk_sdk_loop(pk_sdk *p);
 PK_API pk_server *pk_sdk_server(pk_sdk *p);
+/* Tells the host how this plugin is, at once and not only when it asks; without on_health, also when it asks. Copied.
+ * Any thread, from on_start on. */
+PK_API void pk_sdk_report(pk_sdk *p, const pk_health_report *report);
 PK_API const char *pk_sdk_instance(const pk_sdk *p); // the host's name for this process
 /* Calls functions that the host offers. Without such a host, calls give PK_ERR_PLUGIN_NOT_FOUND. Never NULL. */
 PK_API pk_caller *pk_sdk_host(pk_sdk *p);

@@ -8,10 +8,10 @@
  *              "services":[{"contract":"audit","type":"log","version":"1.0.0","path":"/services/audit/log"}]},
  *      "survive":{"ms":300000,"control":"/run/plugkit-0/keep-x/shout-1.control"}}
  *
- * and the plugin answers {"listening":"http+unix:///..."}, then {"ready":true}; or
- * {"error":"..","code":"CONFIG_1703"} and exits with 1. Later the host may say {"shutdown":true}; its end of the
- * socket closing means the same, at once. A plugin calls its host's services at host.address with its own token and
- * its instance as PlugKit-Caller.
+ * and the plugin answers {"listening":"http+unix:///..."}, then {"ready":true}; or {"error":"..","code":"CONFIG_1703"}
+ * and exits with 1. Later it may say how it is, {"health":{"status":"degraded","reason":"..","unavailable":["db"]}},
+ * and the host may say {"shutdown":true}; its end of the socket closing means the same, at once. A plugin calls its
+ * host's services at host.address with its own token and its instance as PlugKit-Caller.
  *
  * With "survive" a plugin goes on when its host ends, for so many milliseconds, and listens at that path. Another host
  * that connects there says {"adopt":true,"token":"<the plugin's own>"} and gets the answers of a start; the connection
@@ -65,6 +65,13 @@ PK_STRUCT(pk__control_survive, PK__CONTROL_SURVIVE)
     F(T, OPT, pk__control_survive, survive, "survive")
 PK_STRUCT(pk__control_start, PK__CONTROL_START)
 
+/* How a plugin is: in a line that it writes when that changes, and the body of what it answers to GET /healthz. */
+#define PK__CONTROL_HEALTH(F, T)                                                                              \
+    F(T, REQ, pk_str, status, "status") /* "healthy", "degraded", "unhealthy" */                              \
+    F(T, OPT, pk_str, reason, "reason")                                                                       \
+    F(T, LIST, pk_str, unavailable, "unavailable") /* what it needs and does not have */
+PK_STRUCT(pk__control_health, PK__CONTROL_HEALTH)
+
 /* Every other line, of either side: what is not there is not said. */
 #define PK__CONTROL_MESSAGE(F, T)                                                                             \
     F(T, OPT, pk_str, listening, "listening")                                                                 \
@@ -75,6 +82,7 @@ PK_STRUCT(pk__control_start, PK__CONTROL_START)
     F(T, OPT, pk_str, token, "token")                                                                         \
     F(T, OPT, bool, shutdown, "shutdown")                                                                     \
     F(T, OPT, bool, ending, "ending")                                                                         \
+    F(T, OPT, pk__control_health, health, "health")                                                           \
     F(T, OPT, uint64_t, id, "id") /* of a call in lines mode: not for us */
 PK_STRUCT(pk__control_message, PK__CONTROL_MESSAGE)
 

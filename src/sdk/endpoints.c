@@ -125,20 +125,59 @@ static bool pk__endpoints_is_get(const pk_request *request)
     return pk_str_is(request->method, "GET") || pk_str_is(request->method, "HEAD");
 }
 
-static pk_err pk__endpoints_degraded(pk_mem *mem, pk_str reason, pk_response *response, pk_error *err)
+/* A text of the user's: made safe, and in *mem. */
+static bool pk__endpoints_clean(pk_mem *mem, const char *text, size_t cap, pk_str *out)
+{
+    char clean[800]; // four bytes for one that cannot be shown
+    pk_str raw = {text, 0};
+    while (raw.len < cap && text[raw.len]) {
+        raw.len++;
+    }
+    pk_str safe = {clean, pk__error_clean(clean, sizeof(clean), raw)};
+    *out = pk_mem_dup(mem, safe);
+    return out->ptr != NULL;
+}
+
+PK__FN pk_err pk__endpoints_describe(pk_mem *mem, const pk_health_report *report, pk__control_health *out,
+                                     pk_error *err)
+{
+    pk_str names;
+    memset(out, 0, sizeof(*out));
+    out->status = report->health == PK_HEALTH_OK         ? PK_STR("healthy")
+                  : report->health == PK_HEALTH_DEGRADED ? PK_STR("degraded")
+                                                         : PK_STR("unhealthy");
+    bool ok = pk__endpoints_clean(mem, report->reason, sizeof(report->reason), &out->reason) &&
+              pk__endpoints_clean(mem, report->unavailable, sizeof(report->unavailable), &names);
+    out->has_reason = ok && out->reason.len > 0;
+    size_t most = 1;
+    for (size_t i = 0; ok && i < names.len; i++) {
+        most += names.ptr[i] == ',';
+    }
+    pk_str *items = ok ? (pk_str *)pk_mem_get(mem, most * sizeof(*items)) : NULL;
+    for (pk_str rest = names, name; items && rest.len;) {
+        if (!pk_str_cut(rest, ',', &name, &rest)) {
+            name = rest;
+            rest.len = 0;
+        }
+        if (name.len) {
+            items[out->unavailable.count++] = name;
+        }
+    }
+    out->unavailable.items = items;
+    return items ? PK_OK : pk__error_memory(err, "say how it is");
+}
+
+static pk_err pk__endpoints_degraded(pk_mem *mem, const pk_health_report *report, pk_response *response, pk_error *err)
 {
     pk__service_scratch scratch;
-    pk_json_writer w;
+    pk__control_health body;
     pk_buf buf;
+    pk_err rc = pk__endpoints_describe(mem, report, &body, err);
+    if (rc) {
+        return rc;
+    }
     pk__service_scratch_init(&scratch, mem->alloc, &buf, 8192);
-    pk_json_write(&w, &buf);
-    pk_json_put_object(&w);
-    pk_json_put_key(&w, "status");
-    pk_json_put_text(&w, "degraded");
-    pk_json_put_key(&w, "reason");
-    pk_json_put_str(&w, reason);
-    pk_json_put_end(&w);
-    pk_err rc = pk_json_finish(&w, err);
+    rc = pk_json_encode(&buf, &pk_type_pk__control_health, &body, err);
     if (!rc) {
         response->body.bytes = pk_mem_dup(mem, pk_buf_str(&buf));
         rc = response->body.bytes.ptr ? PK_OK : pk__error_memory(err, "answer");
@@ -165,19 +204,23 @@ static pk_err pk__endpoints_ask_services(const pk__endpoints *all, const pk_requ
 static pk_err pk__endpoints_healthz(void *user, const pk_request *request, pk_response *response, pk_error *err)
 {
     const pk__endpoints *all = (const pk__endpoints *)user;
-    char reason[256] = "", clean[1024]; // four bytes for one that cannot be shown
+    pk_health_report report = all->report;
+    pk__control_health body;
     if (!pk__endpoints_is_get(request)) {
         pk__endpoints_refuse_verb(response);
         return PK_OK;
     }
-    pk_health health = all->on_health ? all->on_health(all->user, reason, sizeof(reason)) : PK_HEALTH_OK;
-    reason[sizeof(reason) - 1] = '\0';
-    pk_str why = {clean, pk__error_clean(clean, sizeof(clean), pk_str_from(reason))};
-    if (health == PK_HEALTH_DEGRADED) {
-        return pk__endpoints_degraded(request->ctx->mem, why, response, err);
+    if (all->on_health) {
+        memset(&report, 0, sizeof(report));
+        all->on_health(all->user, &report);
     }
-    if (health != PK_HEALTH_OK) {
-        return pk_error_set(err, PK_ERR_UNHEALTHY, "%s", why.len ? clean : pk_err_text(PK_ERR_UNHEALTHY));
+    if (report.health == PK_HEALTH_DEGRADED) {
+        return pk__endpoints_degraded(request->ctx->mem, &report, response, err);
+    }
+    if (report.health != PK_HEALTH_OK) {
+        pk_err rc = pk__endpoints_describe(request->ctx->mem, &report, &body, err);
+        return rc ? rc : pk_error_set(err, PK_ERR_UNHEALTHY, "%s",
+                                      body.has_reason ? body.reason.ptr : pk_err_text(PK_ERR_UNHEALTHY));
     }
     return pk__endpoints_ask_services(all, request, response, err);
 }

@@ -1,7 +1,7 @@
 /* endpoints.h - the routes that a plugin's server has: its services' methods, the user's own, and the three that every
  * plugin answers.
  *
- *     /healthz    GET, HEAD   200 with no body; 200 {"status":"degraded","reason":..}; 503. It is no work
+ *     /healthz    GET, HEAD   200 with no body; 200 {"status":"degraded",..}; 503. It is no work
  *     /readyz     GET, HEAD   200 while requests are served; 503 before the start is complete and when draining
  *     /shutdown   POST        200, and when that is written the plugin ends. The Go framework's hosts may use any verb
  *
@@ -10,7 +10,7 @@
  * on_health. */
 #ifndef PK__ENDPOINTS_H
 #define PK__ENDPOINTS_H
-#include "../base/defs.h"
+#include "../rpc/control.h"
 
 #ifndef PLUGKIT_NO_NET
 /* One method of one service; those with the same verb and path are chained behind the first. */
@@ -27,7 +27,8 @@ typedef struct pk__endpoints {
     pk__endpoint *items;
     size_t count, cap;
     pk__endpoint *health;    // methods that answer GET /healthz; NULL = none
-    pk_health (*on_health)(void *user, char *reason, size_t cap);
+    void (*on_health)(void *user, pk_health_report *report);
+    pk_health_report report; // what was said last without being asked
     void *user;              // of on_health
     bool any_verb_shuts_down;
     bool (*is_ready)(void *owner);
@@ -38,6 +39,9 @@ typedef struct pk__endpoints {
 /* Adds all of them to the server. The services and desc's routes are borrowed as long as the server.
  * Errors: PK_ERR_DUPLICATE, PK_ERR_BAD_CONTRACT, PK_ERR_MISUSE, PK_ERR_NO_MEMORY. */
 PK__FN pk_err pk__endpoints_add(pk__endpoints *e, pk_server *server, const pk_sdk_desc *desc, pk_error *err);
+/* A report as the wire has it. It points into *mem. */
+PK__FN pk_err pk__endpoints_describe(pk_mem *mem, const pk_health_report *report, pk__control_health *out,
+                                     pk_error *err);
 PK__FN void pk__endpoints_deinit(pk__endpoints *e); // after the server
 #endif
 

@@ -424,6 +424,7 @@ static bool pk__sdk_free(pk_sdk *p)
     pk_server_destroy(p->server);
     if (p->loop) {
         pk_loop_unpost(p->loop, &p->stop);
+        pk_loop_unpost(p->loop, &p->report);
         pk_timer_stop(p->loop, &p->drain);
     }
     pk__endpoints_deinit(&p->endpoints);

@@ -44,7 +44,9 @@ struct pk_sdk {
     pk__door door;
     pk_server *server;
     pk__endpoints endpoints;
-    pk__mutex host_lock;   // of the making of `host`
+    pk__mutex host_lock;   // of the making of `host`, and of `reported`
+    pk_health_report reported;
+    pk_task report;        // brings it to the loop
     pk__host_client host;  // made by pk_sdk_host, with the two functions that end it
     void (*interrupt_host)(pk__host_client *c);
     void (*deinit_host)(pk__host_client *c);

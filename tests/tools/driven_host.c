@@ -322,6 +322,11 @@ static void list(job *j)
         put_error(&w, &all[i].why);
         put_text(&w, "address", all[i].address);
         put_int(&w, "pid", all[i].pid);
+        put_text(&w, "health", all[i].health);
+        put_text(&w, "health_reason", all[i].health_reason);
+        put_text(&w, "unavailable", all[i].unavailable);
+        put_int(&w, "up_time", all[i].up_time);
+        put_int(&w, "crashes", all[i].crashes);
         put_int(&w, "starts", all[i].starts);
         put_int(&w, "in_flight", all[i].in_flight);
         pk_json_put_end(&w);

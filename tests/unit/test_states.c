@@ -76,3 +76,45 @@ TEST(states, an_instance_only_goes_forward_and_ends)
         CHECK(pk__states_instance(&state, PK__INSTANCE_ON_EXIT) == (s != PK__INSTANCE_GONE));
     }
 }
+
+static bool is_one_of(const char *const *words, const char *word)
+{
+    while (*words && strcmp(*words, word) != 0) {
+        words++;
+    }
+    return *words != NULL;
+}
+
+TEST(states, every_status_has_a_word_in_each_other_system)
+{
+    static const char *const words[][9] = {
+        {"unknown", "loading", "loaded", "starting", "running", "stopping", "stopped", "failed", NULL},
+        {"active", "inactive", "error", "loading", NULL},
+        {"healthy", "degraded", "unhealthy", "offline", "unknown", NULL},
+    };
+    const char *statuses[PK__PLUGIN_STATE_COUNT + PK__INSTANCE_STATE_COUNT + 2] = {"built in", "skipped"};
+    size_t count = 2;
+    for (int s = 0; s < PK__PLUGIN_STATE_COUNT; s++) {
+        statuses[count++] = pk__states_plugin_text((pk__plugin_state)s);
+    }
+    for (int s = 0; s < PK__INSTANCE_STATE_COUNT; s++) {
+        statuses[count++] = pk__states_instance_text((pk__instance_state)s);
+    }
+    for (size_t i = 0; i < count; i++) {
+        pk_plugin_info info = {.status = pk_str_from(statuses[i])};
+        if (strcmp(statuses[i], "running") == 0 || strcmp(statuses[i], "gone") == 0) {
+            continue; // never shown: the instance's state is, and it is there no more
+        }
+        for (int system = 0; system < 3; system++) {
+            CASE("%s, system %d", statuses[i], system)
+            {
+                CHECK(is_one_of(words[system], pk_status_in((pk_status_words)system, &info)));
+            }
+        }
+    }
+    pk_plugin_info info = {.status = PK_STR("stopped"), .starts = 1, .health = PK_STR("unhealthy")};
+    CHECK_STR(pk_status_in(PK_STATUS_BLACKHOLE, &info), "stopped");
+    info.starts = 0;
+    CHECK_STR(pk_status_in(PK_STATUS_BLACKHOLE, &info), "loaded");
+    CHECK_STR(pk_status_in(PK_STATUS_GO_PLUGINS, &info), "unhealthy");
+}

@@ -52,14 +52,13 @@ static pk_err configure(void *user, pk_str type, pk_json data, pk_error *err)
     return rc;
 }
 
-static pk_health health(void *user, char *reason, size_t cap)
+static void health(void *user, pk_health_report *report)
 {
     const storage *s = (const storage *)user;
-    if (s->directory[0]) {
-        return PK_HEALTH_OK;
+    if (!s->directory[0]) {
+        report->health = PK_HEALTH_DEGRADED;
+        (void)snprintf(report->reason, sizeof(report->reason), "no directory is configured");
     }
-    (void)snprintf(reason, cap, "no directory is configured");
-    return PK_HEALTH_DEGRADED;
 }
 
 static pk_err check_configured(const storage *s, pk_error *err)

@@ -7,6 +7,7 @@
  * would be kept by those who go on calling it. After a transport failure it is asked at once, and ended if it does not
  * answer; but if it cannot even be reached, it most likely has just died, and its exit, which comes in a moment, says
  * better why: it is asked once more before it is ended. */
+#include <stdio.h>
 #include <string.h>
 
 #include "../../base/error.h"
@@ -45,37 +46,98 @@ PK__FN void pk__health_begin(pk_launch *l)
     }
 }
 
-/* A good answer: the instance works, maybe less than fully. */
-static void pk__health_good(pk_launch *l, const pk_reply *reply)
+/* ---- what it says of itself */
+
+/* Names with commas between them; what does not fit is left out. */
+static void pk__health_join(char *out, size_t cap, const pk__control_health *said)
+{
+    size_t len = 0;
+    out[0] = '\0';
+    for (size_t i = 0; i < said->unavailable.count; i++) {
+        char name[100];
+        size_t n = pk__error_clean(name, sizeof(name), said->unavailable.items[i]);
+        if (n && len + n + 2 < cap) {
+            len += (size_t)snprintf(out + len, cap - len, "%s%s", len ? "," : "", name);
+        }
+    }
+}
+
+/* Notes how it is, and tells who listens if that is a move: one that is not well is still called. */
+static void pk__health_note(pk_launch *l, const char *health, const pk__control_health *said)
 {
     pk__registry *r = l->life->registry;
-    const pk_json_value *doc = NULL;
+    pk__instance *i = l->instance;
+    bool well = strcmp(health, "healthy") == 0;
+    char reason[sizeof(i->reason)], unavailable[sizeof(i->unavailable)];
+    (void)pk__error_clean(reason, sizeof(reason), said && said->has_reason ? said->reason : PK_STR(""));
+    unavailable[0] = '\0';
+    if (said) {
+        pk__health_join(unavailable, sizeof(unavailable), said);
+    }
+    pk__registry_lock(r);
+    pk__instance_state from = i->state;
+    bool moved = pk__states_instance(&i->state, well ? PK__INSTANCE_ON_RECOVER : PK__INSTANCE_ON_DEGRADE);
+    pk__instance_state to = i->state;
+    i->health = health;
+    memcpy(i->reason, reason, sizeof(reason));
+    memcpy(i->unavailable, unavailable, sizeof(unavailable));
+    pk__registry_unlock(r);
+    if (moved) {
+        pk_error why;
+        (void)pk_error_set(&why, PK_ERR_UNHEALTHY, "plugin '%s' is %s%s%s%s%s%s", l->plugin->id, health,
+                           reason[0] ? ": " : "", reason, unavailable[0] ? " (unavailable: " : "", unavailable,
+                           unavailable[0] ? ")" : "");
+        pk__life_event(l->life, well ? "plugin.recovered" : "plugin.degraded", well ? PK_ON_READY : PK_ON_DEGRADED,
+                       l->plugin, pk__states_instance_text(from), pk__states_instance_text(to), well ? NULL : &why);
+    }
+}
+
+/* One of three words that do not go away; NULL = it is none of them. */
+static const char *pk__health_word(pk_str status)
+{
+    return pk_str_is(status, "healthy")     ? "healthy"
+           : pk_str_is(status, "degraded")  ? "degraded"
+           : pk_str_is(status, "unhealthy") ? "unhealthy"
+                                            : NULL;
+}
+
+PK__FN void pk__health_reported(pk_launch *l, const pk__control_health *said)
+{
+    const char *health = pk__health_word(said->status);
+    if (l->step != PK__LAUNCH_UP || !health) {
+        return;
+    }
+    pk__health_note(l, health, said);
+    if (l->step == PK__LAUNCH_UP && health[0] == 'u' && (l->instance->dialect->flags & PK_DIALECT_HEALTH)) {
+        pk__health_ask(l); // the answers decide whether it has to go
+    }
+}
+
+/* ---- asking */
+
+/* An answer of 2xx. False: its body says that it is not well at all. */
+static bool pk__health_good(pk_launch *l, const pk_reply *reply)
+{
+    pk__registry *r = l->life->registry;
+    pk__control_health said;
     pk_mem mem;
     memset(&mem, 0, sizeof(mem));
     mem.alloc = l->life->alloc;
-    bool degraded = reply->body.bytes.len && pk_json_parse(&mem, reply->body.bytes, &doc, NULL) == PK_OK &&
-                    pk_json_is(pk_json_get(doc, "status"), "degraded");
-    l->misses = 0;
+    bool says = reply->body.bytes.len && pk_json_decode(&mem, &pk_type_pk__control_health, reply->body.bytes, &said,
+                                                        NULL) == PK_OK;
+    const char *health = says ? pk__health_word(said.status) : "healthy";
+    bool good = !health || health[0] != 'u';
     l->is_second = false;
     pk__registry_lock(r);
-    pk__instance_state from = l->instance->state;
-    bool moved = pk__states_instance(&l->instance->state, degraded ? PK__INSTANCE_ON_DEGRADE : PK__INSTANCE_ON_RECOVER);
-    pk__instance_state to = l->instance->state;
     bool cleared = l->instance->suspect;
     l->instance->suspect = false;
     if (cleared) {
         pk__registry_wake(r, l->plugin);
     }
     pk__registry_unlock(r);
-    if (moved) {
-        pk_error why;
-        (void)pk_error_set(&why, PK_ERR_UNHEALTHY, "plugin '%s' is degraded: %" PK_FMT, l->plugin->id,
-                           PK_ARG(pk_json_str(pk_json_get(doc, "reason"))));
-        pk__life_event(l->life, degraded ? "plugin.degraded" : "plugin.recovered",
-                       degraded ? PK_ON_DEGRADED : PK_ON_READY, l->plugin,
-                       pk__states_instance_text(from), pk__states_instance_text(to), degraded ? &why : NULL);
-    }
+    pk__health_note(l, health ? health : "healthy", says ? &said : NULL);
     pk_mem_free(&mem);
+    return good;
 }
 
 /* Returns when to ask again; 0 = never, or as usual. */
@@ -125,9 +187,22 @@ static void pk__health_on_reply(void *user, pk_call call, pk_reply *reply, const
     }
     uint32_t soon_ms = 0;
     if (!err || (l->is_framework && err->sent == PK_SENT_ANSWERED)) {
-        pk__health_good(l, reply);
+        if (pk__health_good(l, reply)) {
+            l->misses = 0;
+        } else {
+            pk_error why;
+            (void)pk_error_set(&why, PK_ERR_UNHEALTHY, "%s", l->instance->reason);
+            soon_ms = pk__health_bad(l, &why);
+        }
     } else {
-        soon_ms = pk__health_bad(l, err);
+        if (err->sent == PK_SENT_ANSWERED) {
+            pk__control_health said;
+            memset(&said, 0, sizeof(said));
+            said.has_reason = true;
+            said.reason = pk_str_from(err->msg);
+            pk__health_note(l, "unhealthy", &said);
+        }
+        soon_ms = l->step == PK__LAUNCH_UP ? pk__health_bad(l, err) : 0;
     }
     if (l->step == PK__LAUNCH_UP && (soon_ms || pk__health_is_asked(l))) {
         pk__health_later(l, soon_ms ? soon_ms : l->life->desc->health.interval_ms);

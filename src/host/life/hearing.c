@@ -101,6 +101,8 @@ static void pk__hearing_on_message(pk_launch *l, const pk__control_message *said
         (void)pk_error_set(&why, PK_ERR_PROTOCOL,
                            "cannot start '%s': it says that it is ready, but not where it listens", l->plugin->id);
         pk__launching_fail(l, &why);
+    } else if (said->has_health && l->instance) {
+        pk__health_reported(l, &said->health);
     }
 }
 

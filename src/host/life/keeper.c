@@ -52,6 +52,7 @@ PK__FN bool pk__keeper_move(pk__keeper *k, pk__plugin_event event, const pk_erro
         } else if (event == PK__PLUGIN_ON_UP) {
             memset(&p->why, 0, sizeof(p->why));
         }
+        p->crashes += (pk__keeper_moments(event, to, why) & PK_ON_CRASH) != 0;
         p->failures += event == PK__PLUGIN_ON_START_FAILED || event == PK__PLUGIN_ON_GIVE_UP ||
                        event == PK__PLUGIN_ON_REJECT || (event == PK__PLUGIN_ON_CRASHED && from == PK__PLUGIN_STARTING);
         if (event == PK__PLUGIN_ON_CRASHED && from == PK__PLUGIN_RUNNING) { // calls wait on, for the next start

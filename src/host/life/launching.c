@@ -161,12 +161,30 @@ PK__FN void pk__launching_signal(pk_launch *l, int how)
     }
 }
 
+#ifndef PLUGKIT_NO_NET
+/* As it is called from here: a plugin that listens on 0.0.0.0 is on this machine. */
+static const char *pk__launching_address(pk_mem *mem, pk_str said)
+{
+    char text[PK__ADDRESS_TEXT_MAX];
+    pk__address a;
+    if (pk__address_parse(&a, said, NULL) == PK_OK && a.kind != PK__ADDRESS_OTHER) {
+        pk__address_loopback(&a);
+        (void)pk__address_format(&a, text, sizeof(text));
+        said = pk_str_from(text);
+    }
+    return pk_mem_dup(mem, said).ptr;
+}
+#else
+static const char *pk__launching_address(pk_mem *mem, pk_str said)
+{
+    return pk_mem_dup(mem, said).ptr;
+}
+#endif
+
 PK__FN pk_err pk__launching_connect(pk_launch *l, const char *dialect, pk_str address, const char *token,
                                     pk_error *err)
 {
     pk__instance *i = l->instance;
-    char text[PK__ADDRESS_TEXT_MAX];
-    pk__address a;
     pk_endpoint endpoint;
     void *channel = NULL;
     memset(&endpoint, 0, sizeof(endpoint));
@@ -175,12 +193,7 @@ PK__FN pk_err pk__launching_connect(pk_launch *l, const char *dialect, pk_str ad
         return pk_error_set(err, PK_ERR_UNSUPPORTED, "cannot talk to '%s': nobody knows the dialect '%s'",
                             l->plugin->id, dialect);
     }
-    const char *shown = pk_mem_dup(&i->mem, address).ptr;
-    if (pk__address_parse(&a, address, NULL) == PK_OK && a.kind != PK__ADDRESS_OTHER) {
-        pk__address_loopback(&a);
-        (void)pk__address_format(&a, text, sizeof(text));
-        shown = pk_mem_dup(&i->mem, pk_str_from(text)).ptr;
-    }
+    const char *shown = pk__launching_address(&i->mem, address);
     if (!shown) {
         return pk__error_memory(err, "take the plugin's address");
     }

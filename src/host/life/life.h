@@ -167,6 +167,7 @@ PK__FN void pk__launching_destroy(pk_launch *l);
 /* health.c */
 PK__FN void pk__health_begin(pk_launch *l);    // of an instance that has just become ready
 PK__FN void pk__health_ask(pk_launch *l);      // now
+PK__FN void pk__health_reported(pk_launch *l, const pk__control_health *said); // it says so without being asked
 PK__FN void pk__health_end(pk_launch *l);
 PK__FN void pk__health_shutdown(pk_launch *l); // asks it to end, in its own language
 

@@ -29,6 +29,8 @@ PK__FN uint32_t pk__life_stop_ms(const pk__life *life, const pk__plugin *p)
     return own ? own : life->desc->deadline.stop_ms;
 }
 
+#ifndef PLUGKIT_NO_PROCESS
+
 static bool pk__rules_lists(const pk_plugin_rule *rule, const char *id)
 {
     for (size_t i = 0; rule->needs && rule->needs[i]; i++) {
@@ -107,3 +109,23 @@ PK__FN void pk__rules_fell(pk__life *life, const pk__plugin *fallen)
     }
     pk__registry_unlock(r);
 }
+
+#else // what is compiled in or remote needs nobody
+
+PK__FN bool pk__rules_needs(const pk__life *life, const pk__plugin *p, const pk__plugin *other)
+{
+    (void)life, (void)p, (void)other;
+    return false;
+}
+
+PK__FN pk_err pk__rules_ready(pk__life *life, const pk__plugin *p, uint32_t *failures, pk_error *err)
+{
+    (void)life, (void)p, (void)failures, (void)err;
+    return PK_OK;
+}
+
+PK__FN void pk__rules_fell(pk__life *life, const pk__plugin *fallen)
+{
+    (void)life, (void)fallen;
+}
+#endif

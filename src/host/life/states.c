@@ -106,3 +106,39 @@ PK__FN const char *pk__states_status(const pk__plugin *p)
     return p->state == PK__PLUGIN_RUNNING && p->instance ? pk__states_instance_text(p->instance->state)
                                                          : pk__states_plugin_text(p->state);
 }
+
+/* ---- in other systems' words */
+
+PK_API const char *pk_status_in(pk_status_words words, const pk_plugin_info *info)
+{
+    static const struct {
+        const char *status, *in[3]; // by pk_status_words
+    } rows[] = {
+        {"found", {"loading", "loading", "unknown"}},
+        {"probing", {"loading", "loading", "unknown"}},
+        {"rejected", {"failed", "error", "offline"}},
+        {"stopped", {"stopped", "active", "unknown"}}, // active: the next call starts it
+        {"starting", {"starting", "loading", "unknown"}},
+        {"ready", {"running", "active", "healthy"}},
+        {"degraded", {"running", "active", "degraded"}},
+        {"draining", {"stopping", "inactive", "offline"}},
+        {"stopping", {"stopping", "inactive", "offline"}},
+        {"backoff", {"failed", "error", "offline"}},
+        {"failed", {"failed", "error", "offline"}},
+        {"disabled", {"stopped", "inactive", "offline"}},
+        {"built in", {"running", "active", "healthy"}},
+        {"skipped", {"unknown", "error", "unknown"}},
+    };
+    if (words == PK_STATUS_BLACKHOLE && pk_str_is(info->status, "stopped") && info->starts == 0) {
+        return "loaded";
+    }
+    if (words == PK_STATUS_GO_PLUGINS && pk_str_is(info->health, "unhealthy")) {
+        return "unhealthy";
+    }
+    for (size_t i = 0; i < PK__COUNT(rows); i++) {
+        if (pk_str_is(info->status, rows[i].status)) {
+            return rows[i].in[words];
+        }
+    }
+    return "unknown";
+}

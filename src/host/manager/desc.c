@@ -142,6 +142,7 @@ static void pk__desc_copy_config(pk_manager *m, bool *ok)
     m->desc.config = config;
 }
 
+#ifndef PLUGKIT_NO_PROCESS
 /* Is everything that this rule's plugin needs known to be startable? */
 static bool pk__desc_is_grounded(const pk_manager_desc *d, const pk_plugin_rule *rule, const bool *grounded)
 {
@@ -181,6 +182,17 @@ static pk_err pk__desc_check_needs(pk_manager *m, pk_error *err)
     }
     return PK_OK;
 }
+#else
+static pk_err pk__desc_check_needs(pk_manager *m, pk_error *err)
+{
+    for (size_t i = 0; i < m->desc.rule_count; i++) {
+        if (m->desc.rules[i].needs) {
+            return pk_error_set(err, PK_ERR_UNSUPPORTED, "cannot use the rules: this build starts no processes");
+        }
+    }
+    return PK_OK;
+}
+#endif
 
 PK__FN pk_err pk__desc_resolve(pk_manager *m, const pk_manager_desc *desc, pk_error *err)
 {

@@ -3,6 +3,7 @@
 
 #include "../../base/error.h"
 #include "../../base/memory.h"
+#include "../../os/clock.h"
 #include "../../rpc/service.h"
 #include "../speak/internal.h"
 #include "manager.h"
@@ -158,6 +159,7 @@ static bool pk__plugins_info(pk_mem *mem, const pk__plugin *p, pk_plugin_info *o
     out->pid = i ? i->pid : 0;
     out->in_flight = i ? i->in_flight : 0;
     out->starts = p->starts;
+    out->crashes = p->crashes;
     out->calls = p->calls;
     out->failures = p->failed_calls;
     out->bytes_in = p->bytes_in;
@@ -170,6 +172,9 @@ static bool pk__plugins_info(pk_mem *mem, const pk__plugin *p, pk_plugin_info *o
            pk__plugins_copy(mem, pk_str_from(pk__states_status(p)), &out->status) &&
            pk__plugins_copy(mem, pk_str_from(i && i->dialect ? i->dialect->name : ""), &out->dialect) &&
            pk__plugins_copy(mem, pk_str_from(i && i->address ? i->address : ""), &out->address) &&
+           pk__plugins_copy(mem, pk_str_from(!i ? "" : i->health ? i->health : "unknown"), &out->health) &&
+           pk__plugins_copy(mem, pk_str_from(i ? i->reason : ""), &out->health_reason) &&
+           pk__plugins_copy(mem, pk_str_from(i ? i->unavailable : ""), &out->unavailable) &&
            pk__plugins_copy(mem, p->capabilities, &out->capabilities) && pk__plugins_services(mem, p, out);
 }
 

@@ -80,6 +80,9 @@ typedef struct pk__instance {
     bool suspect;               // a transport failed: no calls until life has asked how it is
     uint32_t timeouts;          // calls that got no answer in time since the last that got one
     int64_t pid;
+    const char *health;         // "healthy", "degraded", "unhealthy"; NULL = nobody knows
+    char reason[200];           // what it says to that; "" = nothing
+    char unavailable[200];      // names with commas between them
     void *life;                 // life's own record
     pk__node node;              // in registry->instances
 } pk__instance;
@@ -107,7 +110,7 @@ struct pk__plugin {
     const char *const *config_types; // NULL-terminated
     bool speaks_plugkit, speaks_lines, can_survive;
     pk_endpoint endpoint;       // remote: where it is
-    uint32_t starts;
+    uint32_t starts, crashes;
     uint64_t calls, failed_calls, bytes_in, bytes_out;
     pk_ns start_time;
     int64_t ready_at;           // of the last start, by pk__clock_ns
