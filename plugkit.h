@@ -20138,8 +20138,8 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 /* == host/registry/names.h == */
 /* names.h - what there is instead of the name that somebody asked for: sorted, and no longer than fits into a message.
  *
- * Names come in any order and more than once, from wherever they are; nothing is allocated and nothing is copied but
- * what is shown. So the source is walked once for each name:
+ * Names come in any order and more than once, from wherever they are, with a NUL behind them; nothing is allocated, and
+ * nothing is copied but what is shown. So the source is walked once for each name:
  *
  *     pk__names have = {{0}};
  *     do {
@@ -20158,10 +20158,10 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 typedef struct pk__names {
     char text[100];
     size_t len;
-    pk_str last, next; // the one that was taken; the least behind it that was seen since. ptr NULL = none
+    const char *last, *next; // the one that was taken; the least behind it that was seen since. NULL = none
 } pk__names;
 
-PK__FN void pk__names_see(pk__names *n, pk_str name);
+PK__FN void pk__names_see(pk__names *n, const char *name);
 PK__FN bool pk__names_take(pk__names *n); // appends what comes next; false: that was all, or all that fits
 
 
@@ -20335,42 +20335,25 @@ PK__FN pk_err pk__registry_check_name(const char *id, pk_error *err);
 
 
 
-static bool pk__names_before(pk_str a, pk_str b)
-{
-    size_t len = a.len < b.len ? a.len : b.len;
-    int order = len ? memcmp(a.ptr, b.ptr, len) : 0;
-    return order < 0 || (order == 0 && a.len < b.len);
-}
 
-PK__FN void pk__names_see(pk__names *n, pk_str name)
+PK__FN void pk__names_see(pk__names *n, const char *name)
 {
-    bool is_new = name.len > 0 && (!n->last.ptr || pk__names_before(n->last, name));
-    if (is_new && (!n->next.ptr || pk__names_before(name, n->next))) {
+    if (*name && (!n->last || strcmp(n->last, name) < 0) && (!n->next || strcmp(name, n->next) < 0)) {
         n->next = name;
     }
 }
 
-static void pk__names_append(pk__names *n, pk_str text)
-{
-    memcpy(n->text + n->len, text.ptr, text.len);
-    n->len += text.len;
-    n->text[n->len] = '\0';
-}
-
 PK__FN bool pk__names_take(pk__names *n)
 {
-    static const pk_str comma = PK_STR_INIT(", "), more = PK_STR_INIT("...");
-    pk_str name = n->next;
-    if (!name.ptr) {
+    static const char more[] = ", ...";
+    if (!n->next) {
         return false;
     }
-    bool fits = n->len + comma.len + name.len + comma.len + more.len < sizeof(n->text);
-    if (n->len) {
-        pk__names_append(n, comma);
-    }
-    pk__names_append(n, fits ? name : more);
-    n->last = name;
-    memset(&n->next, 0, sizeof(n->next));
+    bool fits = n->len + 2 + strlen(n->next) + sizeof(more) <= sizeof(n->text);
+    n->len += (size_t)snprintf(n->text + n->len, sizeof(n->text) - n->len, "%s%s", n->len ? ", " : "",
+                               fits ? n->next : more + 2);
+    n->last = n->next;
+    n->next = NULL;
     return fits;
 }
 
@@ -22538,78 +22521,59 @@ static const pk__plugin *pk__select_left_out(const pk__registry *r)
 
 typedef enum pk__select_kind { PK__SELECT_PLUGINS, PK__SELECT_CONTRACTS, PK__SELECT_TYPES } pk__select_kind;
 
-/* Names of one kind: of all plugins, or of one; types are those of `contract`. */
-static pk__names pk__select_instead(const pk__registry *r, pk__select_kind kind, const pk__plugin *only,
-                                    pk_str contract)
+/* Names of one kind: of all plugins, or of one; types are those of `contract`. False: there is none. */
+static bool pk__select_instead(const pk__registry *r, pk__select_kind kind, const pk__plugin *only,
+                               const char *contract, pk__names *have)
 {
-    pk__names have;
-    memset(&have, 0, sizeof(have));
+    memset(have, 0, sizeof(*have));
     do {
         for (const pk__node *n = r->plugins.next; n != &r->plugins; n = n->next) {
             const pk__plugin *p = PK__OF(n, pk__plugin, node);
             bool counts = !p->skipped && (!only || p == only);
             if (counts && kind == PK__SELECT_PLUGINS) {
-                pk__names_see(&have, pk_str_from(p->id));
+                pk__names_see(have, p->id);
             }
             for (size_t i = 0; counts && kind != PK__SELECT_PLUGINS && i < p->service_count; i++) {
                 const pk__service_entry *s = &p->services[i];
-                if (kind == PK__SELECT_CONTRACTS || pk_str_eq(s->contract, contract)) {
-                    pk__names_see(&have, kind == PK__SELECT_CONTRACTS ? s->contract : s->type);
+                if (kind == PK__SELECT_CONTRACTS || pk_str_is(s->contract, contract)) {
+                    pk__names_see(have, kind == PK__SELECT_CONTRACTS ? s->contract.ptr : s->type.ptr);
                 }
             }
         }
-    } while (pk__names_take(&have));
-    return have;
+    } while (pk__names_take(have));
+    return have->len > 0;
 }
 
-/* Before the start nothing is known but what is compiled in. */
-static pk_err pk__select_too_early(pk_error *err)
+/* No plugin offers that, or the one that the call names (`only`) does not: then the types of this contract, or the
+ * contracts. Or there is none of this name: then the names. */
+static pk_err pk__select_no_service(const pk__registry *r, const pk__plugin *only, const pk_call_desc *d, pk_error *err)
 {
-    return pk_error_set(err, PK_ERR_MISUSE, "cannot call: no plugin is known before pk_manager_start: call that first");
+    const char *contract = d->contract ? d->contract : "";
+    const char *quote = only ? "'" : "", *who = only ? only->id : "", *has = only ? "' offers " : "there is ";
+    pk__names have;
+    if (!r->is_started && !only) { // nothing is known yet but what is compiled in
+        return pk_error_set(err, PK_ERR_MISUSE, "cannot call before pk_manager_start");
+    }
+    if (d->plugin && *d->plugin && !only) {
+        bool any = pk__select_instead(r, PK__SELECT_PLUGINS, NULL, "", &have);
+        return pk_error_set(err, PK_ERR_PLUGIN_NOT_FOUND, "no plugin found: '%s'%s%s", d->plugin,
+                            any ? ": there is " : "", have.text);
+    }
+    if (pk__select_instead(r, PK__SELECT_TYPES, only, contract, &have)) {
+        return pk_error_set(err, PK_ERR_PLUGIN_NOT_FOUND, "no plugin found for type '%s' of contract '%s': %s%s%s%s",
+                            d->type ? d->type : "", contract, quote, who, has, have.text);
+    }
+    bool any = pk__select_instead(r, PK__SELECT_CONTRACTS, only, contract, &have);
+    const pk__plugin *out = only ? NULL : pk__select_left_out(r);
+    return pk_error_set(err, PK_ERR_PLUGIN_NOT_FOUND, "no plugin found for contract '%s': %s%s%s%s%s%s%s%s", contract,
+                        quote, who, has, any ? have.text : "none", out ? "; '" : "", out ? out->id : "",
+                        !out ? "" : out->skipped ? "' was skipped: " : "' was rejected: ", out ? out->why.msg : "");
 }
 
-static pk_err pk__select_no_service(const pk__registry *r, const pk_call_desc *d, pk_error *err)
+static pk_err pk__select_wrong_version(const pk__service_entry *s, const pk_call_desc *d, pk_error *err)
 {
-    pk_str contract = pk__select_str(d->contract);
-    if (!r->is_started) {
-        return pk__select_too_early(err);
-    }
-    pk__names have = pk__select_instead(r, PK__SELECT_TYPES, NULL, contract);
-    if (have.len) {
-        return pk_error_set(err, PK_ERR_PLUGIN_NOT_FOUND,
-                            "no plugin found for type '%s' of contract '%" PK_FMT "': there is %s",
-                            d->type ? d->type : "", PK_ARG(contract), have.text);
-    }
-    const pk__plugin *out = pk__select_left_out(r);
-    have = pk__select_instead(r, PK__SELECT_CONTRACTS, NULL, contract);
-    return pk_error_set(err, PK_ERR_PLUGIN_NOT_FOUND, "no plugin found for contract '%" PK_FMT "'%s%s%s%s%s%s",
-                        PK_ARG(contract), have.len ? ": there is " : "", have.text, out ? "; '" : "",
-                        out ? out->id : "", !out ? "" : out->skipped ? "' was skipped: " : "' was rejected: ",
-                        out ? out->why.msg : "");
-}
-
-static pk_err pk__select_no_plugin(const pk__registry *r, const char *id, pk_error *err)
-{
-    if (!r->is_started) {
-        return pk__select_too_early(err);
-    }
-    pk__names have = pk__select_instead(r, PK__SELECT_PLUGINS, NULL, PK_STR(""));
-    return pk_error_set(err, PK_ERR_PLUGIN_NOT_FOUND, "no plugin found: '%s'%s%s", id, have.len ? ": there is " : "",
-                        have.text);
-}
-
-/* The plugin is there, and does not offer that: its types of this contract, or its contracts. */
-static pk_err pk__select_not_offered(const pk__registry *r, const pk__plugin *p, const pk_call_desc *d, pk_error *err)
-{
-    pk__names have = pk__select_instead(r, PK__SELECT_TYPES, p, pk_str_from(d->contract));
-    if (have.len) {
-        return pk_error_set(err, PK_ERR_PLUGIN_NOT_FOUND,
-                            "plugin '%s' offers no type '%s' of contract '%s': there is %s", p->id,
-                            d->type ? d->type : "", d->contract, have.text);
-    }
-    have = pk__select_instead(r, PK__SELECT_CONTRACTS, p, PK_STR(""));
-    return pk_error_set(err, PK_ERR_PLUGIN_NOT_FOUND, "plugin '%s' offers no contract '%s': there is %s", p->id,
-                        d->contract, have.len ? have.text : "none");
+    return pk_error_set(err, PK_ERR_BAD_CONTRACT, "no plugin found for '%s' %s: '%s' offers %" PK_FMT, d->contract,
+                        d->version, s->plugin->id, PK_ARG(s->version));
 }
 
 static pk_err pk__select_no_method(const pk__service_entry *s, const char *method, pk_error *err)
@@ -22618,11 +22582,11 @@ static pk_err pk__select_no_method(const pk__service_entry *s, const char *metho
     memset(&have, 0, sizeof(have));
     do {
         for (size_t i = 0; i < s->method_count; i++) {
-            pk__names_see(&have, s->methods[i].name);
+            pk__names_see(&have, s->methods[i].name.ptr);
         }
     } while (pk__names_take(&have));
-    return pk_error_set(err, PK_ERR_NOT_FOUND, "cannot call '%s' of plugin '%s': there is no such method; there is %s",
-                        method, s->plugin->id, have.text);
+    return pk_error_set(err, PK_ERR_NOT_FOUND, "cannot call '%s' of plugin '%s': no such method: there is %s", method,
+                        s->plugin->id, have.text);
 }
 
 /* ---- service, plugin, method */
@@ -22684,16 +22648,15 @@ static pk_err pk__select_find(pk__registry *r, const pk_call_desc *d, pk__plugin
     if (d->plugin && *d->plugin) {
         *plugin = pk__registry_find(r, pk_str_from(d->plugin));
         if (!*plugin) {
-            return pk__select_no_plugin(r, d->plugin, err);
+            return pk__select_no_service(r, NULL, d, err);
         }
         if (d->contract && *d->contract) {
             *service = pk__select_of_plugin(*plugin, d);
             if (!*service && (*plugin)->probed) {
-                return pk__select_not_offered(r, *plugin, d, err);
+                return pk__select_no_service(r, *plugin, d, err);
             }
             if (*service && !pk__select_version_fits(*service, d->version)) {
-                return pk_error_set(err, PK_ERR_BAD_CONTRACT, "plugin '%s' offers '%s' %" PK_FMT ", not %s", d->plugin,
-                                    d->contract, PK_ARG((*service)->version), d->version);
+                return pk__select_wrong_version(*service, d, err);
             }
         }
         return PK_OK;
@@ -22703,10 +22666,7 @@ static pk_err pk__select_find(pk__registry *r, const pk_call_desc *d, pk__plugin
     pk__service_entry *chain = pk__registry_services(r, pk__select_str(d->contract), pk__select_str(d->type));
     *service = pk__select_best(chain, any, d->version, &wrong_version);
     if (!*service) {
-        return wrong_version ? pk_error_set(err, PK_ERR_BAD_CONTRACT,
-                                            "no plugin found for '%s' %s: '%s' offers %" PK_FMT, d->contract,
-                                            d->version, chain->plugin->id, PK_ARG(chain->version))
-                             : pk__select_no_service(r, d, err);
+        return wrong_version ? pk__select_wrong_version(chain, d, err) : pk__select_no_service(r, NULL, d, err);
     }
     *plugin = (*service)->plugin;
     return PK_OK;
@@ -22752,18 +22712,14 @@ static pk_err pk__select_method(const pk_call_desc *d, const pk__service_entry *
 /* No instance is ready: wish for one, or say why there will be none. */
 static pk_err pk__select_wish(pk__registry *r, pk__plugin *p, pk__waiter *w, pk_error *err)
 {
-    if (p->is_gone) {
-        return pk_error_set(err, PK_ERR_PLUGIN_NOT_FOUND, "cannot call '%s': it has been removed", p->id);
-    }
-    if (p->state == PK__PLUGIN_REJECTED || p->skipped) {
-        return pk_error_set(err, PK_ERR_PLUGIN_DISABLED, "cannot call '%s': it was rejected: %s", p->id, p->why.msg);
-    }
-    if (p->is_disabled) {
-        return pk_error_set(err, PK_ERR_PLUGIN_DISABLED, "cannot call '%s': it is disabled", p->id);
-    }
-    if (p->state == PK__PLUGIN_FAILED) {
-        return pk_error_set(err, PK_ERR_PLUGIN_DISABLED, "cannot call '%s': it failed too often: %s", p->id,
-                            p->why.msg);
+    const char *useless = p->is_gone                                          ? "it has been removed"
+                          : p->state == PK__PLUGIN_REJECTED || p->skipped   ? "it was rejected: "
+                          : p->is_disabled                                  ? "it is disabled"
+                          : p->state == PK__PLUGIN_FAILED                   ? "it failed too often: "
+                                                                            : NULL;
+    if (useless) {
+        return pk_error_set(err, p->is_gone ? PK_ERR_PLUGIN_NOT_FOUND : PK_ERR_PLUGIN_DISABLED,
+                            "cannot call '%s': %s%s", p->id, useless, strchr(useless, ':') ? p->why.msg : "");
     }
     if (w->about == p->handle && w->serial != p->failures) {
         w->about = 0;
@@ -27532,7 +27488,7 @@ static bool pk__config_is_declared(const pk__registry *r, const char *type, pk__
             const pk__plugin *p = PK__OF(n, pk__plugin, node);
             for (size_t i = 0; p->config_types && p->config_types[i]; i++) {
                 declared = declared || strcmp(p->config_types[i], type) == 0;
-                pk__names_see(have, pk_str_from(p->config_types[i]));
+                pk__names_see(have, p->config_types[i]);
             }
         }
     } while (!declared && pk__names_take(have));
@@ -28753,7 +28709,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 }
 
 #ifdef PLUGKIT_LINES
-#line 28757 "plugkit.h"
+#line 28713 "plugkit.h"
 #endif
 
 #ifndef PLUGKIT_TEST

@@ -28,78 +28,59 @@ static const pk__plugin *pk__select_left_out(const pk__registry *r)
 
 typedef enum pk__select_kind { PK__SELECT_PLUGINS, PK__SELECT_CONTRACTS, PK__SELECT_TYPES } pk__select_kind;
 
-/* Names of one kind: of all plugins, or of one; types are those of `contract`. */
-static pk__names pk__select_instead(const pk__registry *r, pk__select_kind kind, const pk__plugin *only,
-                                    pk_str contract)
+/* Names of one kind: of all plugins, or of one; types are those of `contract`. False: there is none. */
+static bool pk__select_instead(const pk__registry *r, pk__select_kind kind, const pk__plugin *only,
+                               const char *contract, pk__names *have)
 {
-    pk__names have;
-    memset(&have, 0, sizeof(have));
+    memset(have, 0, sizeof(*have));
     do {
         for (const pk__node *n = r->plugins.next; n != &r->plugins; n = n->next) {
             const pk__plugin *p = PK__OF(n, pk__plugin, node);
             bool counts = !p->skipped && (!only || p == only);
             if (counts && kind == PK__SELECT_PLUGINS) {
-                pk__names_see(&have, pk_str_from(p->id));
+                pk__names_see(have, p->id);
             }
             for (size_t i = 0; counts && kind != PK__SELECT_PLUGINS && i < p->service_count; i++) {
                 const pk__service_entry *s = &p->services[i];
-                if (kind == PK__SELECT_CONTRACTS || pk_str_eq(s->contract, contract)) {
-                    pk__names_see(&have, kind == PK__SELECT_CONTRACTS ? s->contract : s->type);
+                if (kind == PK__SELECT_CONTRACTS || pk_str_is(s->contract, contract)) {
+                    pk__names_see(have, kind == PK__SELECT_CONTRACTS ? s->contract.ptr : s->type.ptr);
                 }
             }
         }
-    } while (pk__names_take(&have));
-    return have;
+    } while (pk__names_take(have));
+    return have->len > 0;
 }
 
-/* Before the start nothing is known but what is compiled in. */
-static pk_err pk__select_too_early(pk_error *err)
+/* No plugin offers that, or the one that the call names (`only`) does not: then the types of this contract, or the
+ * contracts. Or there is none of this name: then the names. */
+static pk_err pk__select_no_service(const pk__registry *r, const pk__plugin *only, const pk_call_desc *d, pk_error *err)
 {
-    return pk_error_set(err, PK_ERR_MISUSE, "cannot call: no plugin is known before pk_manager_start: call that first");
+    const char *contract = d->contract ? d->contract : "";
+    const char *quote = only ? "'" : "", *who = only ? only->id : "", *has = only ? "' offers " : "there is ";
+    pk__names have;
+    if (!r->is_started && !only) { // nothing is known yet but what is compiled in
+        return pk_error_set(err, PK_ERR_MISUSE, "cannot call before pk_manager_start");
+    }
+    if (d->plugin && *d->plugin && !only) {
+        bool any = pk__select_instead(r, PK__SELECT_PLUGINS, NULL, "", &have);
+        return pk_error_set(err, PK_ERR_PLUGIN_NOT_FOUND, "no plugin found: '%s'%s%s", d->plugin,
+                            any ? ": there is " : "", have.text);
+    }
+    if (pk__select_instead(r, PK__SELECT_TYPES, only, contract, &have)) {
+        return pk_error_set(err, PK_ERR_PLUGIN_NOT_FOUND, "no plugin found for type '%s' of contract '%s': %s%s%s%s",
+                            d->type ? d->type : "", contract, quote, who, has, have.text);
+    }
+    bool any = pk__select_instead(r, PK__SELECT_CONTRACTS, only, contract, &have);
+    const pk__plugin *out = only ? NULL : pk__select_left_out(r);
+    return pk_error_set(err, PK_ERR_PLUGIN_NOT_FOUND, "no plugin found for contract '%s': %s%s%s%s%s%s%s%s", contract,
+                        quote, who, has, any ? have.text : "none", out ? "; '" : "", out ? out->id : "",
+                        !out ? "" : out->skipped ? "' was skipped: " : "' was rejected: ", out ? out->why.msg : "");
 }
 
-static pk_err pk__select_no_service(const pk__registry *r, const pk_call_desc *d, pk_error *err)
+static pk_err pk__select_wrong_version(const pk__service_entry *s, const pk_call_desc *d, pk_error *err)
 {
-    pk_str contract = pk__select_str(d->contract);
-    if (!r->is_started) {
-        return pk__select_too_early(err);
-    }
-    pk__names have = pk__select_instead(r, PK__SELECT_TYPES, NULL, contract);
-    if (have.len) {
-        return pk_error_set(err, PK_ERR_PLUGIN_NOT_FOUND,
-                            "no plugin found for type '%s' of contract '%" PK_FMT "': there is %s",
-                            d->type ? d->type : "", PK_ARG(contract), have.text);
-    }
-    const pk__plugin *out = pk__select_left_out(r);
-    have = pk__select_instead(r, PK__SELECT_CONTRACTS, NULL, contract);
-    return pk_error_set(err, PK_ERR_PLUGIN_NOT_FOUND, "no plugin found for contract '%" PK_FMT "'%s%s%s%s%s%s",
-                        PK_ARG(contract), have.len ? ": there is " : "", have.text, out ? "; '" : "",
-                        out ? out->id : "", !out ? "" : out->skipped ? "' was skipped: " : "' was rejected: ",
-                        out ? out->why.msg : "");
-}
-
-static pk_err pk__select_no_plugin(const pk__registry *r, const char *id, pk_error *err)
-{
-    if (!r->is_started) {
-        return pk__select_too_early(err);
-    }
-    pk__names have = pk__select_instead(r, PK__SELECT_PLUGINS, NULL, PK_STR(""));
-    return pk_error_set(err, PK_ERR_PLUGIN_NOT_FOUND, "no plugin found: '%s'%s%s", id, have.len ? ": there is " : "",
-                        have.text);
-}
-
-/* The plugin is there, and does not offer that: its types of this contract, or its contracts. */
-static pk_err pk__select_not_offered(const pk__registry *r, const pk__plugin *p, const pk_call_desc *d, pk_error *err)
-{
-    pk__names have = pk__select_instead(r, PK__SELECT_TYPES, p, pk_str_from(d->contract));
-    if (have.len) {
-        return pk_error_set(err, PK_ERR_PLUGIN_NOT_FOUND,
-                            "plugin '%s' offers no type '%s' of contract '%s': there is %s", p->id,
-                            d->type ? d->type : "", d->contract, have.text);
-    }
-    have = pk__select_instead(r, PK__SELECT_CONTRACTS, p, PK_STR(""));
-    return pk_error_set(err, PK_ERR_PLUGIN_NOT_FOUND, "plugin '%s' offers no contract '%s': there is %s", p->id,
-                        d->contract, have.len ? have.text : "none");
+    return pk_error_set(err, PK_ERR_BAD_CONTRACT, "no plugin found for '%s' %s: '%s' offers %" PK_FMT, d->contract,
+                        d->version, s->plugin->id, PK_ARG(s->version));
 }
 
 static pk_err pk__select_no_method(const pk__service_entry *s, const char *method, pk_error *err)
@@ -108,11 +89,11 @@ static pk_err pk__select_no_method(const pk__service_entry *s, const char *metho
     memset(&have, 0, sizeof(have));
     do {
         for (size_t i = 0; i < s->method_count; i++) {
-            pk__names_see(&have, s->methods[i].name);
+            pk__names_see(&have, s->methods[i].name.ptr);
         }
     } while (pk__names_take(&have));
-    return pk_error_set(err, PK_ERR_NOT_FOUND, "cannot call '%s' of plugin '%s': there is no such method; there is %s",
-                        method, s->plugin->id, have.text);
+    return pk_error_set(err, PK_ERR_NOT_FOUND, "cannot call '%s' of plugin '%s': no such method: there is %s", method,
+                        s->plugin->id, have.text);
 }
 
 /* ---- service, plugin, method */
@@ -174,16 +155,15 @@ static pk_err pk__select_find(pk__registry *r, const pk_call_desc *d, pk__plugin
     if (d->plugin && *d->plugin) {
         *plugin = pk__registry_find(r, pk_str_from(d->plugin));
         if (!*plugin) {
-            return pk__select_no_plugin(r, d->plugin, err);
+            return pk__select_no_service(r, NULL, d, err);
         }
         if (d->contract && *d->contract) {
             *service = pk__select_of_plugin(*plugin, d);
             if (!*service && (*plugin)->probed) {
-                return pk__select_not_offered(r, *plugin, d, err);
+                return pk__select_no_service(r, *plugin, d, err);
             }
             if (*service && !pk__select_version_fits(*service, d->version)) {
-                return pk_error_set(err, PK_ERR_BAD_CONTRACT, "plugin '%s' offers '%s' %" PK_FMT ", not %s", d->plugin,
-                                    d->contract, PK_ARG((*service)->version), d->version);
+                return pk__select_wrong_version(*service, d, err);
             }
         }
         return PK_OK;
@@ -193,10 +173,7 @@ static pk_err pk__select_find(pk__registry *r, const pk_call_desc *d, pk__plugin
     pk__service_entry *chain = pk__registry_services(r, pk__select_str(d->contract), pk__select_str(d->type));
     *service = pk__select_best(chain, any, d->version, &wrong_version);
     if (!*service) {
-        return wrong_version ? pk_error_set(err, PK_ERR_BAD_CONTRACT,
-                                            "no plugin found for '%s' %s: '%s' offers %" PK_FMT, d->contract,
-                                            d->version, chain->plugin->id, PK_ARG(chain->version))
-                             : pk__select_no_service(r, d, err);
+        return wrong_version ? pk__select_wrong_version(chain, d, err) : pk__select_no_service(r, NULL, d, err);
     }
     *plugin = (*service)->plugin;
     return PK_OK;
@@ -242,18 +219,14 @@ static pk_err pk__select_method(const pk_call_desc *d, const pk__service_entry *
 /* No instance is ready: wish for one, or say why there will be none. */
 static pk_err pk__select_wish(pk__registry *r, pk__plugin *p, pk__waiter *w, pk_error *err)
 {
-    if (p->is_gone) {
-        return pk_error_set(err, PK_ERR_PLUGIN_NOT_FOUND, "cannot call '%s': it has been removed", p->id);
-    }
-    if (p->state == PK__PLUGIN_REJECTED || p->skipped) {
-        return pk_error_set(err, PK_ERR_PLUGIN_DISABLED, "cannot call '%s': it was rejected: %s", p->id, p->why.msg);
-    }
-    if (p->is_disabled) {
-        return pk_error_set(err, PK_ERR_PLUGIN_DISABLED, "cannot call '%s': it is disabled", p->id);
-    }
-    if (p->state == PK__PLUGIN_FAILED) {
-        return pk_error_set(err, PK_ERR_PLUGIN_DISABLED, "cannot call '%s': it failed too often: %s", p->id,
-                            p->why.msg);
+    const char *useless = p->is_gone                                          ? "it has been removed"
+                          : p->state == PK__PLUGIN_REJECTED || p->skipped   ? "it was rejected: "
+                          : p->is_disabled                                  ? "it is disabled"
+                          : p->state == PK__PLUGIN_FAILED                   ? "it failed too often: "
+                                                                            : NULL;
+    if (useless) {
+        return pk_error_set(err, p->is_gone ? PK_ERR_PLUGIN_NOT_FOUND : PK_ERR_PLUGIN_DISABLED,
+                            "cannot call '%s': %s%s", p->id, useless, strchr(useless, ':') ? p->why.msg : "");
     }
     if (w->about == p->handle && w->serial != p->failures) {
         w->about = 0;

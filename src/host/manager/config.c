@@ -19,7 +19,7 @@ static bool pk__config_is_declared(const pk__registry *r, const char *type, pk__
             const pk__plugin *p = PK__OF(n, pk__plugin, node);
             for (size_t i = 0; p->config_types && p->config_types[i]; i++) {
                 declared = declared || strcmp(p->config_types[i], type) == 0;
-                pk__names_see(have, pk_str_from(p->config_types[i]));
+                pk__names_see(have, p->config_types[i]);
             }
         }
     } while (!declared && pk__names_take(have));
