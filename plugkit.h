@@ -17981,7 +17981,7 @@ PK__FN pk_dialect pk__http_channel_dialect(const char *name, const pk__http_chan
  *      "listen":"http+unix:///run/plugkit-0/x/shout-1.sock","idleTimeout":3600000000000,
  *      "host":{"address":"http+unix:///run/plugkit-0/x/host.sock",
  *              "services":[{"contract":"audit","type":"log","version":"1.0.0","path":"/services/audit/log"}]},
- *      "survive":{"ms":300000,"control":"/run/plugkit-0/keep-x/shout-1.control"}}
+ *      "survive":{"ms":300000,"control":"/run/plugkit-0/keep-x/shout-1.control","proof":"<64 hex digits>"}}
  *
  * and the plugin answers {"listening":"http+unix:///..."}, then {"ready":true}; or {"error":"..","code":"CONFIG_1703"}
  * and exits with 1. Later it may say how it is, {"health":{"status":"degraded","reason":"..","unavailable":["db"]}},
@@ -17989,9 +17989,10 @@ PK__FN pk_dialect pk__http_channel_dialect(const char *name, const pk__http_chan
  * host's services at host.address with its own token and its instance as PlugKit-Caller.
  *
  * With "survive" a plugin goes on when its host ends, for so many milliseconds, and listens at that path. Another host
- * that connects there says {"adopt":true,"token":"<the plugin's own>"} and gets the answers of a start; the connection
- * is the control socket from then on. With "shutdown":true in the same line the plugin ends instead. One that was
- * adopted says {"ending":true} before it ends in good order, for nobody has its exit status.
+ * that connects there says {"adopt":true,"token":"<the plugin's own>"} and gets {"adopted":"<the proof>"}, by which it
+ * knows the plugin, and the answers of a start; the connection is the control socket from then on. With "shutdown":true
+ * in the same line the plugin ends instead. One that was adopted says {"ending":true} before it ends in good order, for
+ * nobody has its exit status.
  *
  * Lines are built and read by struct tables: keys come out in the order above, without blanks, so that a shell can
  * take them apart; unknown keys are ignored, so that both sides can learn new words on their own.
@@ -18000,7 +18001,7 @@ PK__FN pk_dialect pk__http_channel_dialect(const char *name, const pk__http_chan
  * limit ends the conversation: whoever sends such a thing does not follow the protocol, and there is no way to tell
  * where the next line begins that would not let data pose as one. */
 #ifdef PLUGKIT_LINES
-#line 26 "src/rpc/control.h"
+#line 27 "src/rpc/control.h"
 #endif
 
 
@@ -18029,7 +18030,8 @@ PK_STRUCT(pk__control_host, PK__CONTROL_HOST)
 
 #define PK__CONTROL_SURVIVE(F, T)                                                                             \
     F(T, REQ, uint32_t, ms, "ms")                                                                             \
-    F(T, REQ, pk_str, control, "control")
+    F(T, REQ, pk_str, control, "control")                                                                     \
+    F(T, REQ, pk_str, proof, "proof")
 PK_STRUCT(pk__control_survive, PK__CONTROL_SURVIVE)
 
 /* The host's first line. */
@@ -18056,6 +18058,7 @@ PK_STRUCT(pk__control_health, PK__CONTROL_HEALTH)
     F(T, OPT, bool, ready, "ready")                                                                           \
     F(T, OPT, pk_str, error, "error")                                                                         \
     F(T, OPT, pk_str, code, "code")                                                                           \
+    F(T, OPT, pk_str, adopted, "adopted")                                                                     \
     F(T, OPT, bool, adopt, "adopt")                                                                           \
     F(T, OPT, pk_str, token, "token")                                                                         \
     F(T, OPT, bool, shutdown, "shutdown")                                                                     \
@@ -18072,6 +18075,7 @@ PK__FN pk_err pk__control_write_ready(pk_buf *out, pk_str address, pk_error *err
 PK__FN pk_err pk__control_write_error(pk_buf *out, const pk_error *what, pk_error *err);
 PK__FN pk_err pk__control_write_shutdown(pk_buf *out, pk_error *err);
 PK__FN pk_err pk__control_write_adopt(pk_buf *out, pk_str token, bool shutdown, pk_error *err);
+PK__FN pk_err pk__control_write_adopted(pk_buf *out, pk_str proof, pk_error *err);
 
 /* Read one line, without its newline. The result lives in *mem. Errors: PK_ERR_PROTOCOL with what is wrong in the line,
  * PK_ERR_NO_MEMORY. */
@@ -18242,6 +18246,15 @@ PK__FN pk_err pk__control_write_adopt(pk_buf *out, pk_str token, bool shutdown, 
     m.token = token;
     m.has_shutdown = shutdown;
     m.shutdown = shutdown;
+    return pk__control_write(out, &m, err);
+}
+
+PK__FN pk_err pk__control_write_adopted(pk_buf *out, pk_str proof, pk_error *err)
+{
+    pk__control_message m;
+    memset(&m, 0, sizeof(m));
+    m.has_adopted = true;
+    m.adopted = proof;
     return pk__control_write(out, &m, err);
 }
 
@@ -19811,7 +19824,7 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 19815 "plugkit.h"
+#line 19828 "plugkit.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -20095,7 +20108,8 @@ PK_API bool pk_server_is_idle(const pk_server *server)
     F(T, LIST, pk__control_service, services, "services")
 #define PK__CONTROL_SURVIVE(F, T)                                                                             \
     F(T, REQ, uint32_t, ms, "ms")                                                                             \
-    F(T, REQ, pk_str, control, "control")
+    F(T, REQ, pk_str, control, "control")                                                                     \
+    F(T, REQ, pk_str, proof, "proof")
 #define PK__CONTROL_START(F, T)                                                                               \
     F(T, LIST, pk__control_config, config, "config")                                                          \
     F(T, REQ, pk_str, instance, "instance")                                                                   \
@@ -20113,6 +20127,7 @@ PK_API bool pk_server_is_idle(const pk_server *server)
     F(T, OPT, bool, ready, "ready")                                                                           \
     F(T, OPT, pk_str, error, "error")                                                                         \
     F(T, OPT, pk_str, code, "code")                                                                           \
+    F(T, OPT, pk_str, adopted, "adopted")                                                                     \
     F(T, OPT, bool, adopt, "adopt")                                                                           \
     F(T, OPT, pk_str, token, "token")                                                                         \
     F(T, OPT, bool, shutdown, "shutdown")                                                                     \
@@ -21432,7 +21447,7 @@ PK__FN pk_launcher pk__process_launcher(const pk_alloc *alloc)
  *     STEM.sock       where requests go (unless by TCP)
  *     STEM.control    where the next host finds it: sdk/survive.h
  *     STEM.json       the record: {"id":"shout","instance":"shout-1","path":"/opt/x/shout","token":"..",
- *                     "address":"..","pid":17}, the last two for people only
+ *                     "proof":"..","address":"..","pid":17}, the last two for people only
  *
  * The record is there before the plugin is started, and goes when it has ended. It names no file: all of them are known
  * by its own name, and so it cannot point to anybody else's. `lock` is held by the host as long as it lives; the kernel
@@ -21455,6 +21470,7 @@ PK__FN pk_launcher pk__process_launcher(const pk_alloc *alloc)
     F(T, REQ, pk_str, instance, "instance")                                                                   \
     F(T, REQ, pk_str, path, "path")                                                                           \
     F(T, REQ, pk_str, token, "token")                                                                         \
+    F(T, REQ, pk_str, proof, "proof")                                                                         \
     F(T, OPT, pk_str, address, "address")                                                                     \
     F(T, OPT, int64_t, pid, "pid")
 PK_STRUCT(pk__keep_record, PK__KEEP_RECORD)
@@ -21509,17 +21525,17 @@ static inline void pk__keep_close(pk__keep *k, bool is_forked)
 /* == host/launch/adopt_launcher.h == */
 /* adopt_launcher.h - the launcher that starts nothing: it finds a plugin that runs already, left by the last host.
  *
- * It connects to the plugin's control socket (info->path) and reports what comes there like any other control line; the
- * line that `send` brings, {"adopt":true,"token":".."}, makes the plugin ours, and it answers as at a start. So nobody
- * else need know that it was not started. Nothing waits: a plugin that does not answer runs into the deadline of its
- * own start.
+ * It connects to the plugin's control socket (info->path); the line that `send` brings, {"adopt":true,"token":".."},
+ * makes the plugin ours. It answers with the proof that only it was told (info->argv[1]), and then as at a start, which
+ * is reported like any other control line. So nobody else need know that it was not started. Nothing waits: a plugin
+ * that does not answer runs into the deadline of its own start.
  *
  * Whose process is it? A number would not say: it may be another's by now. The kernel names the process that listens
  * (SO_PEERCRED); it is opened as a pidfd, and only then asked. The answer comes with its sender's number, which the
  * kernel writes (SCM_CREDENTIALS), and the pidfd has not ended afterwards: so that number belonged to one process all
- * the time, and the answer is its own. Only this pidfd is ever signalled, and its group through it. Whenever one of the
- * three is missing (no Linux, an old kernel, a child that answers in the plugin's place), nobody is signalled: then
- * stopping is asking, and one that does not heed it is let go.
+ * the time, and the answer is its own. With the proof in it this is the plugin, and only its pidfd is ever signalled,
+ * and its group through that. Whenever one of these is missing (no Linux, an old kernel, a child that answers in the
+ * plugin's place), nobody is signalled: then stopping is asking, and one that does not heed it is let go.
  *
  * The exit is told by the pidfd, or by the connection's end. The status is nobody's to have: it is unknown. */
 #ifdef PLUGKIT_LINES
@@ -21700,7 +21716,8 @@ PK__FN void pk__keep_close(pk__keep *k, bool is_forked)
 static bool pk__keep_is_sound(const pk__keep_record *r)
 {
     size_t at = r->id.len;
-    bool sound = pk__service_is_name(r->id) && r->token.len > 0 && r->instance.len > at + 1 && r->instance.len < 80 &&
+    bool sound = pk__service_is_name(r->id) && r->token.len > 0 && r->proof.len > 0 &&
+                 r->instance.len > at + 1 && r->instance.len < 80 &&
                  memcmp(r->instance.ptr, r->id.ptr, at) == 0 && r->instance.ptr[at++] == '-';
     for (; sound && at < r->instance.len; at++) {
         sound = r->instance.ptr[at] >= '0' && r->instance.ptr[at] <= '9';
@@ -21711,23 +21728,23 @@ static bool pk__keep_is_sound(const pk__keep_record *r)
 static pk_err pk__keep_read_one(pk__kept *kept, const char *path, pk_error *err)
 {
     pk_str text = PK_STR("");
-    pk_type named = pk_type_pk__keep_record;
-    named.name = "a record"; // in errors
     pk_err rc = pk__file_read(&kept->mem, path, PK__KEEP_RECORD_MAX, &text, err);
-    rc = rc ? rc : pk_json_check(text, NULL); // errors of syntax quote the text, and here that may be the token
-    if (rc && text.len) {
-        return pk_error_set(err, rc, "cannot use '%s': it is no record of a plugin", path);
+    if (rc) {
+        return rc;
     }
-    rc = rc ? rc : pk_json_decode(&kept->mem, &named, text, &kept->record, err);
-    if (!rc && !pk__keep_is_sound(&kept->record)) {
-        rc = pk_error_set(err, PK_ERR_PROTOCOL, "cannot use '%s': it is no record of a plugin", path);
+    rc = pk_json_check(text, NULL) ? PK_ERR_PROTOCOL // errors of syntax quote the text, and here that may be the token
+                                   : pk_json_decode(&kept->mem, &pk_type_pk__keep_record, text, &kept->record, NULL);
+    if (rc == PK_OK && !pk__keep_is_sound(&kept->record)) {
+        rc = PK_ERR_PROTOCOL;
+    }
+    if (rc && rc != PK_ERR_NO_MEMORY) {
+        return pk_error_set(err, PK_ERR_PROTOCOL, "cannot use '%s': it is no record of a plugin", path);
     }
     if (!rc) {
         kept->stem = pk_mem_printf(&kept->mem, "%.*s", (int)(strlen(path) - 5), path).ptr;
         kept->control = kept->stem ? pk_mem_printf(&kept->mem, "%s.control", kept->stem).ptr : NULL;
-        rc = kept->control ? PK_OK : pk__error_memory(err, "read a record");
     }
-    return rc;
+    return kept->control ? PK_OK : pk__error_memory(err, "read a record");
 }
 
 PK__FN void pk__keep_read(pk__keep *k, void (*on_bad)(void *user, const pk_error *why), void *user)
@@ -21850,6 +21867,7 @@ PK__FN pk_err pk__keep_write(const pk__keep *k, const char *stem, const pk__keep
 
 
 
+
 enum { PK__ADOPT_READ = 16 * 1024, PK__ADOPT_PENDING = 1024 * 1024 };
 
 typedef struct pk__adopted {
@@ -21859,7 +21877,9 @@ typedef struct pk__adopted {
     pk_watch control; // control.fd -1 = closed
     pk_watch process; // process.fd is the pidfd; -1 = there is none
     pid_t pid;        // of who listens; 0 = not known
-    bool is_ours;     // it has said that we may have it
+    pk__control_lines first; // what has come, until it is ours
+    const char *proof;       // by which it is known; the launch's
+    bool is_ours;
     bool is_proven;   // process.fd is who said it
     bool reported;
     pk_buf pending;
@@ -21928,6 +21948,45 @@ static void pk__adopted_on_end(pk__adopted *a)
     }
 }
 
+/* The first line of the answer. False: there is nobody any more who could be told the rest. */
+static bool pk__adopted_meet(pk__adopted *a, pk_str line, pid_t sender)
+{
+    pk__control_message said;
+    pk_mem mem;
+    memset(&mem, 0, sizeof(mem));
+    memset(&said, 0, sizeof(said));
+    mem.alloc = a->alloc;
+    (void)pk__control_read(&mem, line, &said, NULL);
+    bool knows = said.has_adopted && pk__token_equal(said.adopted, pk_str_from(a->proof));
+    bool refuses = said.has_error;
+    pk_mem_free(&mem);
+    if (knows) {
+        pk__adopted_judge(a, sender);
+    } else if (refuses) {
+        pk_launch_output(a->launch, PK_STREAM_CONTROL, line);
+        pk_launch_output(a->launch, PK_STREAM_CONTROL, PK_STR("\n"));
+    } else {
+        pk__adopted_report(a, "what listens there is not the plugin");
+    }
+    return knows;
+}
+
+/* Takes what comes before it is ours; afterwards *bytes is what came behind the first line. */
+static bool pk__adopted_begin(pk__adopted *a, pk_str *bytes, pid_t sender)
+{
+    pk_str line = {NULL, 0};
+    if (pk__control_lines_feed(&a->first, *bytes, NULL) || pk__control_lines_next(&a->first, &line, NULL)) {
+        pk__adopted_report(a, "what listens there is not the plugin");
+        return false;
+    }
+    if (!line.ptr || !pk__adopted_meet(a, line, sender)) {
+        return false;
+    }
+    bytes->ptr = a->first.buf.ptr + a->first.at;
+    bytes->len = a->first.buf.len - a->first.at;
+    return true;
+}
+
 static void pk__adopted_read(pk__adopted *a)
 {
     char buf[PK__ADOPT_READ];
@@ -21945,10 +22004,11 @@ static void pk__adopted_read(pk__adopted *a)
         return;
     }
     bytes.len = (size_t)n;
-    if (!a->is_ours && pk_str_starts(bytes, PK_STR("{\"listening\":"))) { // all else is a refusal
-        pk__adopted_judge(a, sender);
+    if (!a->is_ours && !pk__adopted_begin(a, &bytes, sender)) {
+        return;
     }
     pk_launch_output(a->launch, PK_STREAM_CONTROL, bytes);
+    pk__control_lines_deinit(&a->first);
 }
 
 static void pk__adopted_flush(pk__adopted *a)
@@ -22007,6 +22067,7 @@ static void pk__adopted_free(void *state)
     pk__adopted *a = (pk__adopted *)state;
     pk__adopted_close(a, &a->control);
     pk__adopted_close(a, &a->process);
+    pk__control_lines_deinit(&a->first);
     pk_buf_free(&a->pending);
     pk__free(a->alloc, a, sizeof(*a));
 }
@@ -22043,6 +22104,8 @@ static pk_err pk__adopt_start(void *user, pk_launch *l, const pk_launch_info *in
     a->alloc = alloc;
     a->launch = l;
     a->loop = info->loop;
+    a->proof = info->argv[1];
+    pk__control_lines_init(&a->first, alloc, PK__CONTROL_LINE_MAX);
     a->control.on_ready = pk__adopted_on_ready;
     a->control.user = a;
     a->control.fd = a->process.fd = -1;
@@ -23105,6 +23168,7 @@ struct pk_launch {
     pk_call asking;
     pk__kept *kept;           // adopted: what the last host left of it; NULL = it is started here
     const char *stem;         // survives: the name of its files in the keep directory; NULL = it does not
+    const char *proof;        // survives: what the plugin is known by
     bool was_up, is_ending;   // it has been ready; adopted: it has said that it ends
     bool is_framework;        // speaks as the Go framework does
     const char *socket;       // where it was told to listen, a path in mem; NULL = nowhere, or by TCP
@@ -24390,8 +24454,11 @@ PK__FN pk_err pk__surviving_prepare(pk_launch *l, pk_error *err)
         l->stem = pk_mem_printf(&l->mem, "%s/%.8s-%08lx", life->runtime_dir, l->plugin->id,
                                 (unsigned long)(pk__random_u64() & 0xffffffffu)).ptr;
     }
-    if (!l->stem) {
-        return pk__error_memory(err, "let a plugin survive");
+    char proof[65];
+    pk_err rc = pk__random_token(proof, err);
+    l->proof = rc ? NULL : pk_mem_dup(&l->mem, pk_str_from(proof)).ptr;
+    if (!l->stem || !l->proof) {
+        return rc ? rc : pk__error_memory(err, "let a plugin survive");
     }
     if (strlen(l->stem) + sizeof(".control") - 1 > PK__ADDRESS_PATH_MAX) {
         return pk_error_set(err, PK_ERR_BAD_ENDPOINT,
@@ -24411,6 +24478,7 @@ static pk_err pk__surviving_write(const pk_launch *l, pk_error *err)
     record.instance = pk_str_from(i->name);
     record.path = pk_str_from(l->plugin->path);
     record.token = pk_str_from(i->token);
+    record.proof = pk_str_from(l->proof);
     record.has_address = i->address != NULL;
     record.address = pk_str_from(i->address);
     record.has_pid = i->pid > 0;
@@ -24630,6 +24698,7 @@ static pk_err pk__telling_hello(pk_launch *l, pk_buf *out, pk_error *err)
     if (l->stem) {
         start.has_survive = true;
         start.survive.ms = l->life->desc->survive_ms;
+        start.survive.proof = pk_str_from(l->proof);
         start.survive.control = pk_mem_printf(&l->mem, "%s.control", l->stem);
         if (!start.survive.control.ptr) {
             return pk__error_memory(err, "write the plugin's configuration");
@@ -24710,7 +24779,13 @@ static bool pk__telling_dies_with_host(const pk_launch *l)
 /* One that runs already is only asked whether we may have it. */
 static pk_err pk__telling_adopt(pk_launch *l, pk_buf *hello, pk_error *err)
 {
-    l->info.path = l->kept->control;
+    const char **argv = (const char **)pk_mem_zero(&l->mem, 3 * sizeof(*argv));
+    if (!argv) {
+        return pk__error_memory(err, "adopt a plugin");
+    }
+    argv[0] = l->info.path = l->kept->control;
+    argv[1] = l->kept->record.proof.ptr;
+    l->info.argv = argv;
     pk_err rc = pk__control_write_adopt(hello, pk_str_from(l->instance->token), false, err);
     l->info.config = pk_buf_str(hello);
     return rc;
@@ -28709,7 +28784,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 }
 
 #ifdef PLUGKIT_LINES
-#line 28713 "plugkit.h"
+#line 28788 "plugkit.h"
 #endif
 
 #ifndef PLUGKIT_TEST

@@ -17799,7 +17799,7 @@ PK__FN pk_dialect pk__http_channel_dialect(const char *name, const pk__http_chan
  *      "listen":"http+unix:///run/plugkit-0/x/shout-1.sock","idleTimeout":3600000000000,
  *      "host":{"address":"http+unix:///run/plugkit-0/x/host.sock",
  *              "services":[{"contract":"audit","type":"log","version":"1.0.0","path":"/services/audit/log"}]},
- *      "survive":{"ms":300000,"control":"/run/plugkit-0/keep-x/shout-1.control"}}
+ *      "survive":{"ms":300000,"control":"/run/plugkit-0/keep-x/shout-1.control","proof":"<64 hex digits>"}}
  *
  * and the plugin answers {"listening":"http+unix:///..."}, then {"ready":true}; or {"error":"..","code":"CONFIG_1703"}
  * and exits with 1. Later it may say how it is, {"health":{"status":"degraded","reason":"..","unavailable":["db"]}},
@@ -17807,9 +17807,10 @@ PK__FN pk_dialect pk__http_channel_dialect(const char *name, const pk__http_chan
  * host's services at host.address with its own token and its instance as PlugKit-Caller.
  *
  * With "survive" a plugin goes on when its host ends, for so many milliseconds, and listens at that path. Another host
- * that connects there says {"adopt":true,"token":"<the plugin's own>"} and gets the answers of a start; the connection
- * is the control socket from then on. With "shutdown":true in the same line the plugin ends instead. One that was
- * adopted says {"ending":true} before it ends in good order, for nobody has its exit status.
+ * that connects there says {"adopt":true,"token":"<the plugin's own>"} and gets {"adopted":"<the proof>"}, by which it
+ * knows the plugin, and the answers of a start; the connection is the control socket from then on. With "shutdown":true
+ * in the same line the plugin ends instead. One that was adopted says {"ending":true} before it ends in good order, for
+ * nobody has its exit status.
  *
  * Lines are built and read by struct tables: keys come out in the order above, without blanks, so that a shell can
  * take them apart; unknown keys are ignored, so that both sides can learn new words on their own.
@@ -17818,7 +17819,7 @@ PK__FN pk_dialect pk__http_channel_dialect(const char *name, const pk__http_chan
  * limit ends the conversation: whoever sends such a thing does not follow the protocol, and there is no way to tell
  * where the next line begins that would not let data pose as one. */
 #ifdef PLUGKIT_LINES
-#line 26 "src/rpc/control.h"
+#line 27 "src/rpc/control.h"
 #endif
 
 
@@ -17847,7 +17848,8 @@ PK_STRUCT(pk__control_host, PK__CONTROL_HOST)
 
 #define PK__CONTROL_SURVIVE(F, T)                                                                             \
     F(T, REQ, uint32_t, ms, "ms")                                                                             \
-    F(T, REQ, pk_str, control, "control")
+    F(T, REQ, pk_str, control, "control")                                                                     \
+    F(T, REQ, pk_str, proof, "proof")
 PK_STRUCT(pk__control_survive, PK__CONTROL_SURVIVE)
 
 /* The host's first line. */
@@ -17874,6 +17876,7 @@ PK_STRUCT(pk__control_health, PK__CONTROL_HEALTH)
     F(T, OPT, bool, ready, "ready")                                                                           \
     F(T, OPT, pk_str, error, "error")                                                                         \
     F(T, OPT, pk_str, code, "code")                                                                           \
+    F(T, OPT, pk_str, adopted, "adopted")                                                                     \
     F(T, OPT, bool, adopt, "adopt")                                                                           \
     F(T, OPT, pk_str, token, "token")                                                                         \
     F(T, OPT, bool, shutdown, "shutdown")                                                                     \
@@ -17890,6 +17893,7 @@ PK__FN pk_err pk__control_write_ready(pk_buf *out, pk_str address, pk_error *err
 PK__FN pk_err pk__control_write_error(pk_buf *out, const pk_error *what, pk_error *err);
 PK__FN pk_err pk__control_write_shutdown(pk_buf *out, pk_error *err);
 PK__FN pk_err pk__control_write_adopt(pk_buf *out, pk_str token, bool shutdown, pk_error *err);
+PK__FN pk_err pk__control_write_adopted(pk_buf *out, pk_str proof, pk_error *err);
 
 /* Read one line, without its newline. The result lives in *mem. Errors: PK_ERR_PROTOCOL with what is wrong in the line,
  * PK_ERR_NO_MEMORY. */
@@ -18060,6 +18064,15 @@ PK__FN pk_err pk__control_write_adopt(pk_buf *out, pk_str token, bool shutdown, 
     m.token = token;
     m.has_shutdown = shutdown;
     m.shutdown = shutdown;
+    return pk__control_write(out, &m, err);
+}
+
+PK__FN pk_err pk__control_write_adopted(pk_buf *out, pk_str proof, pk_error *err)
+{
+    pk__control_message m;
+    memset(&m, 0, sizeof(m));
+    m.has_adopted = true;
+    m.adopted = proof;
     return pk__control_write(out, &m, err);
 }
 
@@ -19629,7 +19642,7 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 19633 "plugkit_sdk.h"
+#line 19646 "plugkit_sdk.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -19913,7 +19926,8 @@ PK_API bool pk_server_is_idle(const pk_server *server)
     F(T, LIST, pk__control_service, services, "services")
 #define PK__CONTROL_SURVIVE(F, T)                                                                             \
     F(T, REQ, uint32_t, ms, "ms")                                                                             \
-    F(T, REQ, pk_str, control, "control")
+    F(T, REQ, pk_str, control, "control")                                                                     \
+    F(T, REQ, pk_str, proof, "proof")
 #define PK__CONTROL_START(F, T)                                                                               \
     F(T, LIST, pk__control_config, config, "config")                                                          \
     F(T, REQ, pk_str, instance, "instance")                                                                   \
@@ -19931,6 +19945,7 @@ PK_API bool pk_server_is_idle(const pk_server *server)
     F(T, OPT, bool, ready, "ready")                                                                           \
     F(T, OPT, pk_str, error, "error")                                                                         \
     F(T, OPT, pk_str, code, "code")                                                                           \
+    F(T, OPT, pk_str, adopted, "adopted")                                                                     \
     F(T, OPT, bool, adopt, "adopt")                                                                           \
     F(T, OPT, pk_str, token, "token")                                                                         \
     F(T, OPT, bool, shutdown, "shutdown")                                                                     \
@@ -20043,7 +20058,7 @@ typedef struct pk__settings {
     size_t config_count;
     pk__control_host host; // address "" = there is none to call
     uint32_t survive_ms;   // how long to go on without a host; 0 = not at all
-    pk_str control;        // and where to listen for another one
+    pk_str control, proof; // and where to listen for another one, and how it knows us
 } pk__settings;
 
 /* Errors of both: PK_ERR_CONFIG, PK_ERR_PROTOCOL, PK_ERR_BAD_NAME, PK_ERR_BAD_ENDPOINT, PK_ERR_NO_MEMORY. */
@@ -20242,14 +20257,15 @@ PK__FN void pk__lifeline_deinit(pk__lifeline *l); // closes the socket. Zeroed: 
  * token:
  *
  *     host     {"adopt":true,"token":"<the one of the start>"}
- *     plugin   {"listening":"http+unix:///.."}  {"ready":true}     and the connection is its control socket
+ *     plugin   {"adopted":"<the proof>"}  {"listening":"http+unix:///.."}  {"ready":true}
+ *                                                                   and the connection is its control socket
  *         or   {"error":"it has a host that lives"}                 and the connection ends
  *
  * Whether there is a host is looked at then and there: the next host may be quicker than the news that the last one has
  * died. At most four connections wait to be heard, and the oldest goes when a fifth one comes: whoever connects and
  * says nothing keeps nobody out. */
 #ifdef PLUGKIT_LINES
-#line 13 "src/sdk/survive.h"
+#line 14 "src/sdk/survive.h"
 #endif
 
 
@@ -20274,7 +20290,7 @@ typedef struct pk__survive {
     pk_watch watch;
     pk__survive_guest guests[PK__SURVIVE_GUESTS];
     uint32_t turns;
-    pk_str token;
+    pk_str token, proof;
     pk__lifeline *lifeline;
     const char *address; // where requests go
 } pk__survive;
@@ -20835,6 +20851,7 @@ PK__FN pk_err pk__settings_read_line(pk__settings *s, pk_str line, pk_error *err
     }
     s->survive_ms = start.survive.ms;
     s->control = start.survive.control;
+    s->proof = start.survive.proof;
     s->instance = pk_mem_dup(&s->mem, start.instance);
     s->token = pk_mem_dup(&s->mem, start.token);
     s->listen = start.listen;
@@ -21640,7 +21657,8 @@ static void pk__survive_welcome(pk__survive_guest *g)
     pk_error why;
     pk_buf buf;
     pk_buf_init(&buf, alloc, PK__CONTROL_LINE_MAX);
-    if (pk__control_write_ready(&buf, pk_str_from(s->address), &why)) {
+    if (pk__control_write_adopted(&buf, s->proof, &why) ||
+        pk__control_write_ready(&buf, pk_str_from(s->address), &why)) {
         pk__survive_refuse(g, &why);
     } else if (pk__lifeline_adopt(s->lifeline, pk__survive_take(g), NULL) == PK_OK) {
         (void)pk__lifeline_send(s->lifeline, pk_buf_str(&buf), NULL); // should it have gone: that is noticed next
@@ -21750,6 +21768,7 @@ PK__FN pk_err pk__survive_open(pk__survive *s, pk_loop *loop, const pk__settings
     s->reserve = -1;
     s->loop = loop;
     s->token = settings->token;
+    s->proof = settings->proof;
     s->lifeline = lifeline;
     s->address = address;
     pk_err rc = pk__address_parse(&a, settings->control, err);
@@ -22895,7 +22914,7 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 22899 "plugkit_sdk.h"
+#line 22918 "plugkit_sdk.h"
 #endif
 
 #ifndef PLUGKIT_TEST

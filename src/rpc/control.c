@@ -74,6 +74,15 @@ PK__FN pk_err pk__control_write_adopt(pk_buf *out, pk_str token, bool shutdown, 
     return pk__control_write(out, &m, err);
 }
 
+PK__FN pk_err pk__control_write_adopted(pk_buf *out, pk_str proof, pk_error *err)
+{
+    pk__control_message m;
+    memset(&m, 0, sizeof(m));
+    m.has_adopted = true;
+    m.adopted = proof;
+    return pk__control_write(out, &m, err);
+}
+
 /* ---- reading */
 
 /* `name` is what the line is called in errors. */

@@ -6,7 +6,7 @@
  *      "listen":"http+unix:///run/plugkit-0/x/shout-1.sock","idleTimeout":3600000000000,
  *      "host":{"address":"http+unix:///run/plugkit-0/x/host.sock",
  *              "services":[{"contract":"audit","type":"log","version":"1.0.0","path":"/services/audit/log"}]},
- *      "survive":{"ms":300000,"control":"/run/plugkit-0/keep-x/shout-1.control"}}
+ *      "survive":{"ms":300000,"control":"/run/plugkit-0/keep-x/shout-1.control","proof":"<64 hex digits>"}}
  *
  * and the plugin answers {"listening":"http+unix:///..."}, then {"ready":true}; or {"error":"..","code":"CONFIG_1703"}
  * and exits with 1. Later it may say how it is, {"health":{"status":"degraded","reason":"..","unavailable":["db"]}},
@@ -14,9 +14,10 @@
  * host's services at host.address with its own token and its instance as PlugKit-Caller.
  *
  * With "survive" a plugin goes on when its host ends, for so many milliseconds, and listens at that path. Another host
- * that connects there says {"adopt":true,"token":"<the plugin's own>"} and gets the answers of a start; the connection
- * is the control socket from then on. With "shutdown":true in the same line the plugin ends instead. One that was
- * adopted says {"ending":true} before it ends in good order, for nobody has its exit status.
+ * that connects there says {"adopt":true,"token":"<the plugin's own>"} and gets {"adopted":"<the proof>"}, by which it
+ * knows the plugin, and the answers of a start; the connection is the control socket from then on. With "shutdown":true
+ * in the same line the plugin ends instead. One that was adopted says {"ending":true} before it ends in good order, for
+ * nobody has its exit status.
  *
  * Lines are built and read by struct tables: keys come out in the order above, without blanks, so that a shell can
  * take them apart; unknown keys are ignored, so that both sides can learn new words on their own.
@@ -51,7 +52,8 @@ PK_STRUCT(pk__control_host, PK__CONTROL_HOST)
 
 #define PK__CONTROL_SURVIVE(F, T)                                                                             \
     F(T, REQ, uint32_t, ms, "ms")                                                                             \
-    F(T, REQ, pk_str, control, "control")
+    F(T, REQ, pk_str, control, "control")                                                                     \
+    F(T, REQ, pk_str, proof, "proof")
 PK_STRUCT(pk__control_survive, PK__CONTROL_SURVIVE)
 
 /* The host's first line. */
@@ -78,6 +80,7 @@ PK_STRUCT(pk__control_health, PK__CONTROL_HEALTH)
     F(T, OPT, bool, ready, "ready")                                                                           \
     F(T, OPT, pk_str, error, "error")                                                                         \
     F(T, OPT, pk_str, code, "code")                                                                           \
+    F(T, OPT, pk_str, adopted, "adopted")                                                                     \
     F(T, OPT, bool, adopt, "adopt")                                                                           \
     F(T, OPT, pk_str, token, "token")                                                                         \
     F(T, OPT, bool, shutdown, "shutdown")                                                                     \
@@ -94,6 +97,7 @@ PK__FN pk_err pk__control_write_ready(pk_buf *out, pk_str address, pk_error *err
 PK__FN pk_err pk__control_write_error(pk_buf *out, const pk_error *what, pk_error *err);
 PK__FN pk_err pk__control_write_shutdown(pk_buf *out, pk_error *err);
 PK__FN pk_err pk__control_write_adopt(pk_buf *out, pk_str token, bool shutdown, pk_error *err);
+PK__FN pk_err pk__control_write_adopted(pk_buf *out, pk_str proof, pk_error *err);
 
 /* Read one line, without its newline. The result lives in *mem. Errors: PK_ERR_PROTOCOL with what is wrong in the line,
  * PK_ERR_NO_MEMORY. */

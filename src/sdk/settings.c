@@ -167,6 +167,7 @@ PK__FN pk_err pk__settings_read_line(pk__settings *s, pk_str line, pk_error *err
     }
     s->survive_ms = start.survive.ms;
     s->control = start.survive.control;
+    s->proof = start.survive.proof;
     s->instance = pk_mem_dup(&s->mem, start.instance);
     s->token = pk_mem_dup(&s->mem, start.token);
     s->listen = start.listen;

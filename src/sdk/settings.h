@@ -31,7 +31,7 @@ typedef struct pk__settings {
     size_t config_count;
     pk__control_host host; // address "" = there is none to call
     uint32_t survive_ms;   // how long to go on without a host; 0 = not at all
-    pk_str control;        // and where to listen for another one
+    pk_str control, proof; // and where to listen for another one, and how it knows us
 } pk__settings;
 
 /* Errors of both: PK_ERR_CONFIG, PK_ERR_PROTOCOL, PK_ERR_BAD_NAME, PK_ERR_BAD_ENDPOINT, PK_ERR_NO_MEMORY. */

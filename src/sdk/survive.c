@@ -66,7 +66,8 @@ static void pk__survive_welcome(pk__survive_guest *g)
     pk_error why;
     pk_buf buf;
     pk_buf_init(&buf, alloc, PK__CONTROL_LINE_MAX);
-    if (pk__control_write_ready(&buf, pk_str_from(s->address), &why)) {
+    if (pk__control_write_adopted(&buf, s->proof, &why) ||
+        pk__control_write_ready(&buf, pk_str_from(s->address), &why)) {
         pk__survive_refuse(g, &why);
     } else if (pk__lifeline_adopt(s->lifeline, pk__survive_take(g), NULL) == PK_OK) {
         (void)pk__lifeline_send(s->lifeline, pk_buf_str(&buf), NULL); // should it have gone: that is noticed next
@@ -176,6 +177,7 @@ PK__FN pk_err pk__survive_open(pk__survive *s, pk_loop *loop, const pk__settings
     s->reserve = -1;
     s->loop = loop;
     s->token = settings->token;
+    s->proof = settings->proof;
     s->lifeline = lifeline;
     s->address = address;
     pk_err rc = pk__address_parse(&a, settings->control, err);

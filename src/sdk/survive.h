@@ -5,7 +5,8 @@
  * token:
  *
  *     host     {"adopt":true,"token":"<the one of the start>"}
- *     plugin   {"listening":"http+unix:///.."}  {"ready":true}     and the connection is its control socket
+ *     plugin   {"adopted":"<the proof>"}  {"listening":"http+unix:///.."}  {"ready":true}
+ *                                                                   and the connection is its control socket
  *         or   {"error":"it has a host that lives"}                 and the connection ends
  *
  * Whether there is a host is looked at then and there: the next host may be quicker than the news that the last one has
@@ -34,7 +35,7 @@ typedef struct pk__survive {
     pk_watch watch;
     pk__survive_guest guests[PK__SURVIVE_GUESTS];
     uint32_t turns;
-    pk_str token;
+    pk_str token, proof;
     pk__lifeline *lifeline;
     const char *address; // where requests go
 } pk__survive;

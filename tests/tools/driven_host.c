@@ -132,7 +132,7 @@ static void on_log(void *user, pk_log_level level, const char *event, pk_str tex
     pk_json_writer w;
     pk_buf buf;
     (void)user;
-    if (strcmp(event, "plugin.output") != 0) {
+    if (strcmp(event, "plugin.output") != 0 && strcmp(event, "plugin.survive") != 0) {
         return; // what the manager logs is told as events, too
     }
     line_begin(&w, &buf);

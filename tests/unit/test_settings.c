@@ -152,9 +152,9 @@ TEST(settings, refuses_bad_first_lines)
         "{\"instance\":\"a b\",\"token\":\"x\"}",   "{\"instance\":\"\",\"token\":\"x\"}",
         "{\"instance\":\"a\",\"token\":\"\"}",      "{\"instance\":\"a\",\"token\":\"x\\ny\"}",
         "{\"instance\":\"a\",\"token\":\"x\",\"idleTimeout\":-5}",
-        "{\"instance\":\"a\",\"token\":\"x\",\"survive\":{\"ms\":0,\"control\":\"/x\"}}",
-        "{\"instance\":\"a\",\"token\":\"x\",\"survive\":{\"ms\":1,\"control\":\"x\"}}",
-        "{\"instance\":\"a\",\"token\":\"x\",\"survive\":{\"ms\":-1,\"control\":\"/x\"}}",
+        "{\"instance\":\"a\",\"token\":\"x\",\"survive\":{\"ms\":0,\"control\":\"/x\",\"proof\":\"p\"}}",
+        "{\"instance\":\"a\",\"token\":\"x\",\"survive\":{\"ms\":1,\"control\":\"x\",\"proof\":\"p\"}}",
+        "{\"instance\":\"a\",\"token\":\"x\",\"survive\":{\"ms\":-1,\"control\":\"/x\",\"proof\":\"p\"}}",
         "{\"instance\":\"a\",\"token\":\"x\",\"survive\":{\"ms\":1}}",
     };
     for (size_t i = 0; i < PK__COUNT(rows); i++) {

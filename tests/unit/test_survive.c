@@ -18,7 +18,7 @@ static int prepare(unsigned ms)
     snprintf(place, sizeof(place), "%.80s/echo", test_now.folder);
     int len = snprintf(line, sizeof(line),
                        "{\"config\":[],\"instance\":\"echo-1\",\"token\":\"secret\",\"listen\":\"%s\","
-                       "\"survive\":{\"ms\":%u,\"control\":\"%s.control\"}}\n", place, ms, place);
+                       "\"survive\":{\"ms\":%u,\"control\":\"%s.control\",\"proof\":\"me\"}}\n", place, ms, place);
     REQUIRE(write(control, line, (size_t)len) == len);
     return pair[1];
 }
@@ -93,7 +93,9 @@ TEST(survive, a_plugin_goes_on_without_its_host_and_is_adopted_again_and_again)
         close(host); // the loop need not have noticed when the next one comes
         host = come(ADOPT);
         REQUIRE(host >= 0);
-        CHECK_CONTAINS(hear(p, host), "/echo\"}\n{\"ready\":true}\n");
+        const char *heard = hear(p, host);
+        CHECK_CONTAINS(heard, "{\"adopted\":\"me\"}\n{\"listening\":\"http+unix://");
+        CHECK_CONTAINS(heard, "/echo\"}\n{\"ready\":true}\n");
         CHECK(pk_sdk_is_running(p));
         CHECK((fcntl(p->lifeline.fd, F_GETFD) & FD_CLOEXEC) != 0);
     }

@@ -9,6 +9,7 @@
 #include "../../net/socket.h"
 #include "../../os/fd.h"
 #include "../../os/loop.h"
+#include "../../os/random.h"
 #include "../../rpc/control.h"
 
 enum { PK__ADOPT_READ = 16 * 1024, PK__ADOPT_PENDING = 1024 * 1024 };
@@ -20,7 +21,9 @@ typedef struct pk__adopted {
     pk_watch control; // control.fd -1 = closed
     pk_watch process; // process.fd is the pidfd; -1 = there is none
     pid_t pid;        // of who listens; 0 = not known
-    bool is_ours;     // it has said that we may have it
+    pk__control_lines first; // what has come, until it is ours
+    const char *proof;       // by which it is known; the launch's
+    bool is_ours;
     bool is_proven;   // process.fd is who said it
     bool reported;
     pk_buf pending;
@@ -89,6 +92,45 @@ static void pk__adopted_on_end(pk__adopted *a)
     }
 }
 
+/* The first line of the answer. False: there is nobody any more who could be told the rest. */
+static bool pk__adopted_meet(pk__adopted *a, pk_str line, pid_t sender)
+{
+    pk__control_message said;
+    pk_mem mem;
+    memset(&mem, 0, sizeof(mem));
+    memset(&said, 0, sizeof(said));
+    mem.alloc = a->alloc;
+    (void)pk__control_read(&mem, line, &said, NULL);
+    bool knows = said.has_adopted && pk__token_equal(said.adopted, pk_str_from(a->proof));
+    bool refuses = said.has_error;
+    pk_mem_free(&mem);
+    if (knows) {
+        pk__adopted_judge(a, sender);
+    } else if (refuses) {
+        pk_launch_output(a->launch, PK_STREAM_CONTROL, line);
+        pk_launch_output(a->launch, PK_STREAM_CONTROL, PK_STR("\n"));
+    } else {
+        pk__adopted_report(a, "what listens there is not the plugin");
+    }
+    return knows;
+}
+
+/* Takes what comes before it is ours; afterwards *bytes is what came behind the first line. */
+static bool pk__adopted_begin(pk__adopted *a, pk_str *bytes, pid_t sender)
+{
+    pk_str line = {NULL, 0};
+    if (pk__control_lines_feed(&a->first, *bytes, NULL) || pk__control_lines_next(&a->first, &line, NULL)) {
+        pk__adopted_report(a, "what listens there is not the plugin");
+        return false;
+    }
+    if (!line.ptr || !pk__adopted_meet(a, line, sender)) {
+        return false;
+    }
+    bytes->ptr = a->first.buf.ptr + a->first.at;
+    bytes->len = a->first.buf.len - a->first.at;
+    return true;
+}
+
 static void pk__adopted_read(pk__adopted *a)
 {
     char buf[PK__ADOPT_READ];
@@ -106,10 +148,11 @@ static void pk__adopted_read(pk__adopted *a)
         return;
     }
     bytes.len = (size_t)n;
-    if (!a->is_ours && pk_str_starts(bytes, PK_STR("{\"listening\":"))) { // all else is a refusal
-        pk__adopted_judge(a, sender);
+    if (!a->is_ours && !pk__adopted_begin(a, &bytes, sender)) {
+        return;
     }
     pk_launch_output(a->launch, PK_STREAM_CONTROL, bytes);
+    pk__control_lines_deinit(&a->first);
 }
 
 static void pk__adopted_flush(pk__adopted *a)
@@ -168,6 +211,7 @@ static void pk__adopted_free(void *state)
     pk__adopted *a = (pk__adopted *)state;
     pk__adopted_close(a, &a->control);
     pk__adopted_close(a, &a->process);
+    pk__control_lines_deinit(&a->first);
     pk_buf_free(&a->pending);
     pk__free(a->alloc, a, sizeof(*a));
 }
@@ -204,6 +248,8 @@ static pk_err pk__adopt_start(void *user, pk_launch *l, const pk_launch_info *in
     a->alloc = alloc;
     a->launch = l;
     a->loop = info->loop;
+    a->proof = info->argv[1];
+    pk__control_lines_init(&a->first, alloc, PK__CONTROL_LINE_MAX);
     a->control.on_ready = pk__adopted_on_ready;
     a->control.user = a;
     a->control.fd = a->process.fd = -1;

@@ -155,7 +155,8 @@ PK__FN void pk__keep_close(pk__keep *k, bool is_forked)
 static bool pk__keep_is_sound(const pk__keep_record *r)
 {
     size_t at = r->id.len;
-    bool sound = pk__service_is_name(r->id) && r->token.len > 0 && r->instance.len > at + 1 && r->instance.len < 80 &&
+    bool sound = pk__service_is_name(r->id) && r->token.len > 0 && r->proof.len > 0 &&
+                 r->instance.len > at + 1 && r->instance.len < 80 &&
                  memcmp(r->instance.ptr, r->id.ptr, at) == 0 && r->instance.ptr[at++] == '-';
     for (; sound && at < r->instance.len; at++) {
         sound = r->instance.ptr[at] >= '0' && r->instance.ptr[at] <= '9';
@@ -166,23 +167,23 @@ static bool pk__keep_is_sound(const pk__keep_record *r)
 static pk_err pk__keep_read_one(pk__kept *kept, const char *path, pk_error *err)
 {
     pk_str text = PK_STR("");
-    pk_type named = pk_type_pk__keep_record;
-    named.name = "a record"; // in errors
     pk_err rc = pk__file_read(&kept->mem, path, PK__KEEP_RECORD_MAX, &text, err);
-    rc = rc ? rc : pk_json_check(text, NULL); // errors of syntax quote the text, and here that may be the token
-    if (rc && text.len) {
-        return pk_error_set(err, rc, "cannot use '%s': it is no record of a plugin", path);
+    if (rc) {
+        return rc;
     }
-    rc = rc ? rc : pk_json_decode(&kept->mem, &named, text, &kept->record, err);
-    if (!rc && !pk__keep_is_sound(&kept->record)) {
-        rc = pk_error_set(err, PK_ERR_PROTOCOL, "cannot use '%s': it is no record of a plugin", path);
+    rc = pk_json_check(text, NULL) ? PK_ERR_PROTOCOL // errors of syntax quote the text, and here that may be the token
+                                   : pk_json_decode(&kept->mem, &pk_type_pk__keep_record, text, &kept->record, NULL);
+    if (rc == PK_OK && !pk__keep_is_sound(&kept->record)) {
+        rc = PK_ERR_PROTOCOL;
+    }
+    if (rc && rc != PK_ERR_NO_MEMORY) {
+        return pk_error_set(err, PK_ERR_PROTOCOL, "cannot use '%s': it is no record of a plugin", path);
     }
     if (!rc) {
         kept->stem = pk_mem_printf(&kept->mem, "%.*s", (int)(strlen(path) - 5), path).ptr;
         kept->control = kept->stem ? pk_mem_printf(&kept->mem, "%s.control", kept->stem).ptr : NULL;
-        rc = kept->control ? PK_OK : pk__error_memory(err, "read a record");
     }
-    return rc;
+    return kept->control ? PK_OK : pk__error_memory(err, "read a record");
 }
 
 PK__FN void pk__keep_read(pk__keep *k, void (*on_bad)(void *user, const pk_error *why), void *user)

@@ -6,7 +6,7 @@
  *     STEM.sock       where requests go (unless by TCP)
  *     STEM.control    where the next host finds it: sdk/survive.h
  *     STEM.json       the record: {"id":"shout","instance":"shout-1","path":"/opt/x/shout","token":"..",
- *                     "address":"..","pid":17}, the last two for people only
+ *                     "proof":"..","address":"..","pid":17}, the last two for people only
  *
  * The record is there before the plugin is started, and goes when it has ended. It names no file: all of them are known
  * by its own name, and so it cannot point to anybody else's. `lock` is held by the host as long as it lives; the kernel
@@ -26,6 +26,7 @@
     F(T, REQ, pk_str, instance, "instance")                                                                   \
     F(T, REQ, pk_str, path, "path")                                                                           \
     F(T, REQ, pk_str, token, "token")                                                                         \
+    F(T, REQ, pk_str, proof, "proof")                                                                         \
     F(T, OPT, pk_str, address, "address")                                                                     \
     F(T, OPT, int64_t, pid, "pid")
 PK_STRUCT(pk__keep_record, PK__KEEP_RECORD)

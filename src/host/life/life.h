@@ -103,6 +103,7 @@ struct pk_launch {
     pk_call asking;
     pk__kept *kept;           // adopted: what the last host left of it; NULL = it is started here
     const char *stem;         // survives: the name of its files in the keep directory; NULL = it does not
+    const char *proof;        // survives: what the plugin is known by
     bool was_up, is_ending;   // it has been ready; adopted: it has said that it ends
     bool is_framework;        // speaks as the Go framework does
     const char *socket;       // where it was told to listen, a path in mem; NULL = nowhere, or by TCP

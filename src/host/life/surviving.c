@@ -127,8 +127,11 @@ PK__FN pk_err pk__surviving_prepare(pk_launch *l, pk_error *err)
         l->stem = pk_mem_printf(&l->mem, "%s/%.8s-%08lx", life->runtime_dir, l->plugin->id,
                                 (unsigned long)(pk__random_u64() & 0xffffffffu)).ptr;
     }
-    if (!l->stem) {
-        return pk__error_memory(err, "let a plugin survive");
+    char proof[65];
+    pk_err rc = pk__random_token(proof, err);
+    l->proof = rc ? NULL : pk_mem_dup(&l->mem, pk_str_from(proof)).ptr;
+    if (!l->stem || !l->proof) {
+        return rc ? rc : pk__error_memory(err, "let a plugin survive");
     }
     if (strlen(l->stem) + sizeof(".control") - 1 > PK__ADDRESS_PATH_MAX) {
         return pk_error_set(err, PK_ERR_BAD_ENDPOINT,
@@ -148,6 +151,7 @@ static pk_err pk__surviving_write(const pk_launch *l, pk_error *err)
     record.instance = pk_str_from(i->name);
     record.path = pk_str_from(l->plugin->path);
     record.token = pk_str_from(i->token);
+    record.proof = pk_str_from(l->proof);
     record.has_address = i->address != NULL;
     record.address = pk_str_from(i->address);
     record.has_pid = i->pid > 0;

@@ -179,6 +179,7 @@ static pk_err pk__telling_hello(pk_launch *l, pk_buf *out, pk_error *err)
     if (l->stem) {
         start.has_survive = true;
         start.survive.ms = l->life->desc->survive_ms;
+        start.survive.proof = pk_str_from(l->proof);
         start.survive.control = pk_mem_printf(&l->mem, "%s.control", l->stem);
         if (!start.survive.control.ptr) {
             return pk__error_memory(err, "write the plugin's configuration");
@@ -259,7 +260,13 @@ static bool pk__telling_dies_with_host(const pk_launch *l)
 /* One that runs already is only asked whether we may have it. */
 static pk_err pk__telling_adopt(pk_launch *l, pk_buf *hello, pk_error *err)
 {
-    l->info.path = l->kept->control;
+    const char **argv = (const char **)pk_mem_zero(&l->mem, 3 * sizeof(*argv));
+    if (!argv) {
+        return pk__error_memory(err, "adopt a plugin");
+    }
+    argv[0] = l->info.path = l->kept->control;
+    argv[1] = l->kept->record.proof.ptr;
+    l->info.argv = argv;
     pk_err rc = pk__control_write_adopt(hello, pk_str_from(l->instance->token), false, err);
     l->info.config = pk_buf_str(hello);
     return rc;
