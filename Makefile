@@ -141,8 +141,10 @@ fuzz: build/src_all.h ## feeds the parsers nonsense: SECONDS=n for each
 KILLS = 10000
 SPAWNS = 10000
 CHILDREN = 100000
-CHAOS = PLUGKIT_CHAOS=$(SECONDS) PLUGKIT_KILLS=$(KILLS) PLUGKIT_SPAWNS=$(SPAWNS) PLUGKIT_CHILDREN=$(CHILDREN)
-chaos: $(HEADERS) ## bad luck under load, plain and under sanitizers: SECONDS=n for each kind; KILLS, SPAWNS, CHILDREN
+FLOOD = 1073741824
+CHAOS = PLUGKIT_CHAOS=$(SECONDS) PLUGKIT_KILLS=$(KILLS) PLUGKIT_SPAWNS=$(SPAWNS) PLUGKIT_CHILDREN=$(CHILDREN) \
+        PLUGKIT_FLOOD=$(FLOOD)
+chaos: $(HEADERS) ## bad luck under load, plain and under sanitizers: SECONDS=n for each kind; KILLS=n
 	@PYTHON="$$(sh tests/python.sh)" && $(CHAOS) LIMIT_SECONDS=72000 \
 	    tests/run.py --pytest "$$PYTHON" integration/test_chaos.py
 

@@ -1181,6 +1181,7 @@ typedef struct pk_plugin_info {
     uint32_t starts, in_flight;
     uint32_t crashes;         // ever
     uint64_t calls, failures, bytes_in, bytes_out;
+    uint64_t output_dropped;  // bytes of printed lines longer than 64 KiB that are in no log record
     pk_ns start_time;         // from launch to ready, last start
     pk_ns up_time;            // since it became ready; 0 = it cannot be called now
     const pk_service_info *services;
@@ -19824,7 +19825,7 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 19828 "plugkit.h"
+#line 19829 "plugkit.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -20298,7 +20299,7 @@ struct pk__plugin {
     bool speaks_plugkit, speaks_lines, can_survive;
     pk_endpoint endpoint;       // remote: where it is
     uint32_t starts, crashes;
-    uint64_t calls, failed_calls, bytes_in, bytes_out;
+    uint64_t calls, failed_calls, bytes_in, bytes_out, output_dropped;
     pk_ns start_time;
     int64_t ready_at;           // of the last start, by pk__clock_ns
     void *life;                 // life's own record
@@ -22934,8 +22935,8 @@ PK__FN pk__router pk__select_router(pk__registry *r)
 /* output.h - what a plugin prints, cut into lines and turned into log records.
  *
  * Bytes are taken as they come and never refused, so that a plugin cannot stall on a full pipe. A line longer than
- * its limit is cut: its beginning is delivered once, the rest is counted and dropped. Memory is held only while a
- * line is incomplete.
+ * its limit is cut: its beginning is delivered once, the rest is counted and dropped, and on_cut tells of it when the
+ * line is over. Memory is held only while a line is incomplete.
  *
  * Records: a JSON line as slog ("level", "msg", "time") or hclog ("@level", "@message", "@timestamp", "@module") print
  * it keeps its level, message and other keys; "[WARN] text" keeps its level; any other text is INFO, "panic:" ERROR.
@@ -22953,6 +22954,8 @@ typedef struct pk__output {
     pk_buf line;
     bool is_cut;          // the rest of this line is dropped
     uint64_t dropped;     // bytes, ever
+    uint64_t dropped_before; // of lines before the one that is cut
+    void (*on_cut)(void *user, uint64_t dropped); // optional: bytes of one line
     void (*on_line)(void *user, pk_str line); // without its end; the view ends with the call
     void *user;
 } pk__output;
@@ -23155,6 +23158,7 @@ struct pk_launch {
     pk_mem mem;               // of info
     pk_launch_info info;
     pk__output out, err;
+    uint64_t dropped;         // of both, as far as the registry knows
     pk__control_lines control;
     pk_buf printed;           // a probe's stdout
     char tail[PK__LIFE_TAIL]; // the last of stderr, for the error of a failed start
@@ -23400,6 +23404,15 @@ static void pk__output_deliver(pk__output *o, pk_str line)
     o->on_line(o->user, line);
 }
 
+/* A cut line is over. */
+static void pk__output_uncut(pk__output *o)
+{
+    o->is_cut = false;
+    if (o->on_cut) {
+        o->on_cut(o->user, o->dropped - o->dropped_before);
+    }
+}
+
 /* Keeps a piece of an incomplete line, as far as there is room. */
 static void pk__output_keep(pk__output *o, pk_str piece)
 {
@@ -23412,6 +23425,7 @@ static void pk__output_keep(pk__output *o, pk_str piece)
         part.len = 0; // no memory: what there is of the line must do
     }
     if (part.len < piece.len) {
+        o->dropped_before = o->dropped;
         o->dropped += piece.len - part.len;
         o->is_cut = true;
         pk__output_deliver(o, pk_buf_str(&o->line));
@@ -23426,7 +23440,7 @@ PK__FN void pk__output_add(pk__output *o, pk_str bytes)
         bytes = rest;
         if (o->is_cut) {
             o->dropped += line.len;
-            o->is_cut = false;
+            pk__output_uncut(o);
             continue;
         }
         if (o->line.len == 0 && line.len <= o->line.max) {
@@ -23434,10 +23448,11 @@ PK__FN void pk__output_add(pk__output *o, pk_str bytes)
             continue;
         }
         pk__output_keep(o, line);
-        if (!o->is_cut) {
+        if (o->is_cut) {
+            pk__output_uncut(o);
+        } else {
             pk__output_deliver(o, pk_buf_str(&o->line));
         }
-        o->is_cut = false;
         pk_buf_free(&o->line);
     }
     if (bytes.len > 0) {
@@ -23451,12 +23466,14 @@ PK__FN void pk__output_end(pk__output *o)
         pk__output_deliver(o, pk_buf_str(&o->line));
     }
     pk_buf_free(&o->line);
-    o->is_cut = false;
+    if (o->is_cut) {
+        pk__output_uncut(o);
+    }
 }
 
 /* ---- records */
 
-enum { PK__OUTPUT_FIELDS = 34, PK__OUTPUT_TEXT = 4096 };
+enum { PK__OUTPUT_FIELDS = 34 };
 
 typedef struct pk__output_record {
     pk_log_level level;
@@ -23487,7 +23504,7 @@ static bool pk__output_level(pk_str word, pk_log_level *level)
 
 static pk_str pk__output_clean(pk_mem *mem, pk_str text)
 {
-    size_t cap = PK__MIN(text.len * 4 + 1, (size_t)PK__OUTPUT_TEXT);
+    size_t cap = text.len * 4 + 1; // lines are short enough
     pk_str clean = {(char *)pk_mem_get(mem, cap), 0};
     if (clean.ptr) {
         clean.len = pk__error_clean((char *)clean.ptr, cap, text); // ours: made just above
@@ -24893,6 +24910,36 @@ static void pk__hearing_on_out_line(void *user, pk_str line)
                    pk_str_from(l->plugin->id), PK_STR("stdout"), line);
 }
 
+static void pk__hearing_cut(pk_launch *l, const char *stream, uint64_t dropped)
+{
+    char text[120];
+    (void)snprintf(text, sizeof(text), "a line on %s was cut after %lu bytes: %llu more are dropped", stream,
+                   (unsigned long)PK__OUTPUT_LINE, (unsigned long long)dropped);
+    pk__life_log(l->life, PK_LOG_WARN, "plugin.output_cut", l->plugin->id, text);
+}
+
+static void pk__hearing_on_out_cut(void *user, uint64_t dropped)
+{
+    pk__hearing_cut((pk_launch *)user, "stdout", dropped);
+}
+
+static void pk__hearing_on_error_cut(void *user, uint64_t dropped)
+{
+    pk__hearing_cut((pk_launch *)user, "stderr", dropped);
+}
+
+/* Also in the middle of a line without an end. */
+static void pk__hearing_count_dropped(pk_launch *l)
+{
+    uint64_t dropped = l->out.dropped + l->err.dropped;
+    if (dropped != l->dropped) {
+        pk__registry_lock(l->life->registry);
+        l->plugin->output_dropped += dropped - l->dropped;
+        pk__registry_unlock(l->life->registry);
+        l->dropped = dropped;
+    }
+}
+
 static void pk__hearing_on_message(pk_launch *l, const pk__control_message *said)
 {
     pk_error why;
@@ -24984,7 +25031,9 @@ PK_API void pk_launch_output(pk_launch *l, pk_stream stream, pk_str bytes)
 {
     if (stream == PK_STREAM_CONTROL) {
         pk__hearing_on_control(l, bytes);
-    } else if (stream == PK_STREAM_ERR) {
+        return;
+    }
+    if (stream == PK_STREAM_ERR) {
         pk__output_add(&l->err, bytes);
     } else if (l->instance) {
         pk__output_add(&l->out, bytes);
@@ -24994,6 +25043,7 @@ PK_API void pk_launch_output(pk_launch *l, pk_stream stream, pk_str bytes)
                            l->plugin->id);
         pk__launching_fail(l, &why);
     }
+    pk__hearing_count_dropped(l);
 }
 
 PK__FN void pk__hearing_init(pk_launch *l)
@@ -25004,6 +25054,8 @@ PK__FN void pk__hearing_init(pk_launch *l)
     l->link.user = l;
     pk__output_init(&l->out, alloc, PK__OUTPUT_LINE, pk__hearing_on_out_line, l);
     pk__output_init(&l->err, alloc, PK__OUTPUT_LINE, pk__hearing_on_error_line, l);
+    l->out.on_cut = pk__hearing_on_out_cut;
+    l->err.on_cut = pk__hearing_on_error_cut;
     pk__control_lines_init(&l->control, alloc, PK__CONTROL_START_MAX); // answers in lines mode are large
     pk_buf_init(&l->printed, alloc, PK__LIFE_PROBE_MAX);
 }
@@ -26724,6 +26776,7 @@ PK__FN void pk__admin_put_plugin(pk_json_writer *w, const pk_plugin_info *p, boo
     pk__admin_put_uint(w, "inFlight", p->in_flight);
     pk__admin_put_uint(w, "bytesIn", p->bytes_in);
     pk__admin_put_uint(w, "bytesOut", p->bytes_out);
+    pk__admin_put_uint(w, "outputDropped", p->output_dropped);
     if (whole) {
         pk_json_put_key(w, "capabilities");
         pk_json_put_raw(w, p->capabilities);
@@ -28007,6 +28060,7 @@ static bool pk__plugins_info(pk_mem *mem, const pk__plugin *p, pk_plugin_info *o
     out->failures = p->failed_calls;
     out->bytes_in = p->bytes_in;
     out->bytes_out = p->bytes_out;
+    out->output_dropped = p->output_dropped;
     out->start_time = p->start_time;
     out->up_time = i ? pk__clock_ns() - p->ready_at : 0;
     return pk__plugins_copy(mem, pk_str_from(p->id), &out->id) &&
@@ -28784,7 +28838,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 }
 
 #ifdef PLUGKIT_LINES
-#line 28788 "plugkit.h"
+#line 28842 "plugkit.h"
 #endif
 
 #ifndef PLUGKIT_TEST

@@ -133,6 +133,7 @@ void info_put(pk_json_writer *w, const pk_plugin_info *p)
     info_put_uint(w, "inFlight", p->in_flight);
     info_put_uint(w, "bytesIn", p->bytes_in);
     info_put_uint(w, "bytesOut", p->bytes_out);
+    info_put_uint(w, "outputDropped", p->output_dropped);
     pk_json_put_key(w, "capabilities");
     pk_json_put_raw(w, p->capabilities);
     pk_json_put_end(w);

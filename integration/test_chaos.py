@@ -17,6 +17,7 @@ from conftest import ROOT
 SECONDS = float(os.environ.get("PLUGKIT_CHAOS", "0"))
 KILLS = int(os.environ.get("PLUGKIT_KILLS", "300"))
 CHILDREN = int(os.environ.get("PLUGKIT_CHILDREN", "3000"))
+FLOOD = int(os.environ.get("PLUGKIT_FLOOD", "16000000"))
 SPAWNS = int(os.environ.get("PLUGKIT_SPAWNS", "200"))
 TOOLS = ROOT / "tests" / "tools"
 MODES = ["kill", "idle", "restart", "cancel", "destroy", "all"]
@@ -116,3 +117,22 @@ def test_no_status_of_a_child_is_stolen_either_way(tool, host, free_dir, how):
     assert result["handler_kept"] and result["kills"] > 0
     if how == "each":  # nobody else takes them: every crash is known with its reason
         assert (result["crashes"], result["reasons"], result["strangers"]) == (result["kills"], result["kills"], 0)
+
+
+@pytest.mark.parametrize("line", [100, 5000, 1000000, 0])
+def test_whatever_is_printed_is_in_the_log_or_counted_as_dropped_and_stalls_nobody(tool, host, free_dir, line):
+    """tests/tools/flood.c: so many bytes on both streams, 0 = in one line each, while calls go on."""
+    program = tool("flood", "plain")
+    (free_dir / "plugins").mkdir(mode=0o700)
+    shutil.copy(program, free_dir / "plugins" / "spout")
+
+    run = host(program, str(FLOOD), str(line), "plugins", timeout=FLOOD // 1000000 + 120)
+
+    assert run.status == 0, run.stdout + run.stderr
+    print(run.stdout)
+    result = json.loads(run.stdout)
+    assert (result["wrong"], result["printed"]) == (0, 2 * FLOOD)
+    assert result["kept"] + result["dropped"] == result["printed"]
+    assert result["calls"] > 0 and result["growth_kib"] <= 1024
+    long_lines = 2 if line == 0 else 0 if line < 65536 else 2 * (FLOOD // line)
+    assert result["cuts"] == long_lines

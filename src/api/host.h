@@ -127,6 +127,7 @@ typedef struct pk_plugin_info {
     uint32_t starts, in_flight;
     uint32_t crashes;         // ever
     uint64_t calls, failures, bytes_in, bytes_out;
+    uint64_t output_dropped;  // bytes of printed lines longer than 64 KiB that are in no log record
     pk_ns start_time;         // from launch to ready, last start
     pk_ns up_time;            // since it became ready; 0 = it cannot be called now
     const pk_service_info *services;

@@ -56,6 +56,37 @@ TEST(output, a_long_line_is_cut_once_and_what_follows_is_read)
     pk__output_deinit(&o);
 }
 
+static void on_cut(void *user, uint64_t dropped)
+{
+    uint64_t *sum = ((void **)user)[1];
+    *sum = *sum * 1000 + dropped;
+}
+
+static void on_line_of_two(void *user, pk_str line)
+{
+    on_line(((void **)user)[0], line);
+}
+
+TEST(output, each_cut_line_is_told_when_it_is_over_however_it_is_split)
+{
+    static const char text[] = "0123456789abc\nshort\n0123456789a\n0123456789\n0123456789abcdef";
+    for (size_t a = 0; a < sizeof(text); a++) {
+        lines got = {"", 0, 0};
+        uint64_t sum = 0;
+        void *two[] = {&got, &sum};
+        pk__output o;
+        pk__output_init(&o, test_alloc(), 10, on_line_of_two, two);
+        o.on_cut = on_cut;
+        pk__output_add(&o, (pk_str){text, a});
+        pk__output_add(&o, (pk_str){text + a, sizeof(text) - 1 - a});
+        pk__output_end(&o);
+        CHECK_STR(got.text, "0123456789|short|0123456789|0123456789|0123456789|");
+        CHECK_UINT(sum, ==, 3001006); // three, one and six
+        CHECK_UINT(o.dropped, ==, 10);
+        pk__output_deinit(&o);
+    }
+}
+
 TEST(output, without_memory_nothing_stalls)
 {
     lines got = {"", 0, 0};
@@ -174,4 +205,29 @@ TEST(output, without_memory_words_are_the_line)
     test_alloc_fail_at(1);
     (void)pk__output_words(test_alloc(), PK_STR("{\"msg\":\"a\"}"), words, sizeof(words));
     CHECK_STR(words, "{\"msg\":\"a\"}");
+}
+
+static size_t longest;
+
+static void on_long_log(void *user, pk_log_level level, const char *event, pk_str text, const pk_meta *fields,
+                        size_t count)
+{
+    (void)user, (void)level, (void)event, (void)fields;
+    longest = count > 2 ? fields[2].value.len : text.len;
+}
+
+TEST(output, a_line_that_is_not_cut_is_whole_in_its_record)
+{
+    static char line[PK__OUTPUT_LINE];
+    memset(line, 'x', sizeof(line));
+    pk__output_log(test_alloc(), on_long_log, NULL, "e", PK_STR("p"), PK_STR("stdout"), (pk_str){line, sizeof(line)});
+    CHECK_UINT(longest, ==, sizeof(line));
+    memset(line, 1, sizeof(line)); // each byte becomes four
+    pk__output_log(test_alloc(), on_long_log, NULL, "e", PK_STR("p"), PK_STR("stdout"), (pk_str){line, sizeof(line)});
+    CHECK_UINT(longest, ==, 4 * sizeof(line));
+    memset(line, 'x', sizeof(line));
+    memcpy(line, "{\"key\":\"", 8);
+    memcpy(line + sizeof(line) - 2, "\"}", 2);
+    pk__output_log(test_alloc(), on_long_log, NULL, "e", PK_STR("p"), PK_STR("stdout"), (pk_str){line, sizeof(line)});
+    CHECK_UINT(longest, ==, sizeof(line) - 10);
 }

@@ -88,6 +88,7 @@ PK__FN void pk__admin_put_plugin(pk_json_writer *w, const pk_plugin_info *p, boo
     pk__admin_put_uint(w, "inFlight", p->in_flight);
     pk__admin_put_uint(w, "bytesIn", p->bytes_in);
     pk__admin_put_uint(w, "bytesOut", p->bytes_out);
+    pk__admin_put_uint(w, "outputDropped", p->output_dropped);
     if (whole) {
         pk_json_put_key(w, "capabilities");
         pk_json_put_raw(w, p->capabilities);

@@ -72,6 +72,36 @@ static void pk__hearing_on_out_line(void *user, pk_str line)
                    pk_str_from(l->plugin->id), PK_STR("stdout"), line);
 }
 
+static void pk__hearing_cut(pk_launch *l, const char *stream, uint64_t dropped)
+{
+    char text[120];
+    (void)snprintf(text, sizeof(text), "a line on %s was cut after %lu bytes: %llu more are dropped", stream,
+                   (unsigned long)PK__OUTPUT_LINE, (unsigned long long)dropped);
+    pk__life_log(l->life, PK_LOG_WARN, "plugin.output_cut", l->plugin->id, text);
+}
+
+static void pk__hearing_on_out_cut(void *user, uint64_t dropped)
+{
+    pk__hearing_cut((pk_launch *)user, "stdout", dropped);
+}
+
+static void pk__hearing_on_error_cut(void *user, uint64_t dropped)
+{
+    pk__hearing_cut((pk_launch *)user, "stderr", dropped);
+}
+
+/* Also in the middle of a line without an end. */
+static void pk__hearing_count_dropped(pk_launch *l)
+{
+    uint64_t dropped = l->out.dropped + l->err.dropped;
+    if (dropped != l->dropped) {
+        pk__registry_lock(l->life->registry);
+        l->plugin->output_dropped += dropped - l->dropped;
+        pk__registry_unlock(l->life->registry);
+        l->dropped = dropped;
+    }
+}
+
 static void pk__hearing_on_message(pk_launch *l, const pk__control_message *said)
 {
     pk_error why;
@@ -163,7 +193,9 @@ PK_API void pk_launch_output(pk_launch *l, pk_stream stream, pk_str bytes)
 {
     if (stream == PK_STREAM_CONTROL) {
         pk__hearing_on_control(l, bytes);
-    } else if (stream == PK_STREAM_ERR) {
+        return;
+    }
+    if (stream == PK_STREAM_ERR) {
         pk__output_add(&l->err, bytes);
     } else if (l->instance) {
         pk__output_add(&l->out, bytes);
@@ -173,6 +205,7 @@ PK_API void pk_launch_output(pk_launch *l, pk_stream stream, pk_str bytes)
                            l->plugin->id);
         pk__launching_fail(l, &why);
     }
+    pk__hearing_count_dropped(l);
 }
 
 PK__FN void pk__hearing_init(pk_launch *l)
@@ -183,6 +216,8 @@ PK__FN void pk__hearing_init(pk_launch *l)
     l->link.user = l;
     pk__output_init(&l->out, alloc, PK__OUTPUT_LINE, pk__hearing_on_out_line, l);
     pk__output_init(&l->err, alloc, PK__OUTPUT_LINE, pk__hearing_on_error_line, l);
+    l->out.on_cut = pk__hearing_on_out_cut;
+    l->err.on_cut = pk__hearing_on_error_cut;
     pk__control_lines_init(&l->control, alloc, PK__CONTROL_START_MAX); // answers in lines mode are large
     pk_buf_init(&l->printed, alloc, PK__LIFE_PROBE_MAX);
 }

@@ -90,6 +90,7 @@ struct pk_launch {
     pk_mem mem;               // of info
     pk_launch_info info;
     pk__output out, err;
+    uint64_t dropped;         // of both, as far as the registry knows
     pk__control_lines control;
     pk_buf printed;           // a probe's stdout
     char tail[PK__LIFE_TAIL]; // the last of stderr, for the error of a failed start

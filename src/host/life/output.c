@@ -28,6 +28,15 @@ static void pk__output_deliver(pk__output *o, pk_str line)
     o->on_line(o->user, line);
 }
 
+/* A cut line is over. */
+static void pk__output_uncut(pk__output *o)
+{
+    o->is_cut = false;
+    if (o->on_cut) {
+        o->on_cut(o->user, o->dropped - o->dropped_before);
+    }
+}
+
 /* Keeps a piece of an incomplete line, as far as there is room. */
 static void pk__output_keep(pk__output *o, pk_str piece)
 {
@@ -40,6 +49,7 @@ static void pk__output_keep(pk__output *o, pk_str piece)
         part.len = 0; // no memory: what there is of the line must do
     }
     if (part.len < piece.len) {
+        o->dropped_before = o->dropped;
         o->dropped += piece.len - part.len;
         o->is_cut = true;
         pk__output_deliver(o, pk_buf_str(&o->line));
@@ -54,7 +64,7 @@ PK__FN void pk__output_add(pk__output *o, pk_str bytes)
         bytes = rest;
         if (o->is_cut) {
             o->dropped += line.len;
-            o->is_cut = false;
+            pk__output_uncut(o);
             continue;
         }
         if (o->line.len == 0 && line.len <= o->line.max) {
@@ -62,10 +72,11 @@ PK__FN void pk__output_add(pk__output *o, pk_str bytes)
             continue;
         }
         pk__output_keep(o, line);
-        if (!o->is_cut) {
+        if (o->is_cut) {
+            pk__output_uncut(o);
+        } else {
             pk__output_deliver(o, pk_buf_str(&o->line));
         }
-        o->is_cut = false;
         pk_buf_free(&o->line);
     }
     if (bytes.len > 0) {
@@ -79,12 +90,14 @@ PK__FN void pk__output_end(pk__output *o)
         pk__output_deliver(o, pk_buf_str(&o->line));
     }
     pk_buf_free(&o->line);
-    o->is_cut = false;
+    if (o->is_cut) {
+        pk__output_uncut(o);
+    }
 }
 
 /* ---- records */
 
-enum { PK__OUTPUT_FIELDS = 34, PK__OUTPUT_TEXT = 4096 };
+enum { PK__OUTPUT_FIELDS = 34 };
 
 typedef struct pk__output_record {
     pk_log_level level;
@@ -115,7 +128,7 @@ static bool pk__output_level(pk_str word, pk_log_level *level)
 
 static pk_str pk__output_clean(pk_mem *mem, pk_str text)
 {
-    size_t cap = PK__MIN(text.len * 4 + 1, (size_t)PK__OUTPUT_TEXT);
+    size_t cap = text.len * 4 + 1; // lines are short enough
     pk_str clean = {(char *)pk_mem_get(mem, cap), 0};
     if (clean.ptr) {
         clean.len = pk__error_clean((char *)clean.ptr, cap, text); // ours: made just above

@@ -1,8 +1,8 @@
 /* output.h - what a plugin prints, cut into lines and turned into log records.
  *
  * Bytes are taken as they come and never refused, so that a plugin cannot stall on a full pipe. A line longer than
- * its limit is cut: its beginning is delivered once, the rest is counted and dropped. Memory is held only while a
- * line is incomplete.
+ * its limit is cut: its beginning is delivered once, the rest is counted and dropped, and on_cut tells of it when the
+ * line is over. Memory is held only while a line is incomplete.
  *
  * Records: a JSON line as slog ("level", "msg", "time") or hclog ("@level", "@message", "@timestamp", "@module") print
  * it keeps its level, message and other keys; "[WARN] text" keeps its level; any other text is INFO, "panic:" ERROR.
@@ -17,6 +17,8 @@ typedef struct pk__output {
     pk_buf line;
     bool is_cut;          // the rest of this line is dropped
     uint64_t dropped;     // bytes, ever
+    uint64_t dropped_before; // of lines before the one that is cut
+    void (*on_cut)(void *user, uint64_t dropped); // optional: bytes of one line
     void (*on_line)(void *user, pk_str line); // without its end; the view ends with the call
     void *user;
 } pk__output;

@@ -164,6 +164,7 @@ static bool pk__plugins_info(pk_mem *mem, const pk__plugin *p, pk_plugin_info *o
     out->failures = p->failed_calls;
     out->bytes_in = p->bytes_in;
     out->bytes_out = p->bytes_out;
+    out->output_dropped = p->output_dropped;
     out->start_time = p->start_time;
     out->up_time = i ? pk__clock_ns() - p->ready_at : 0;
     return pk__plugins_copy(mem, pk_str_from(p->id), &out->id) &&

@@ -111,7 +111,7 @@ struct pk__plugin {
     bool speaks_plugkit, speaks_lines, can_survive;
     pk_endpoint endpoint;       // remote: where it is
     uint32_t starts, crashes;
-    uint64_t calls, failed_calls, bytes_in, bytes_out;
+    uint64_t calls, failed_calls, bytes_in, bytes_out, output_dropped;
     pk_ns start_time;
     int64_t ready_at;           // of the last start, by pk__clock_ns
     void *life;                 // life's own record
