@@ -25844,6 +25844,21 @@ static void pk__keeper_ask(pk__keeper *k)
     pk__health_shutdown(l);
 }
 
+/* How far a stop has come. The last thing that is done: who hears it may wait for something, and the launch end. */
+static void pk__keeper_tell_step(pk__keeper *k, const char *event, const char *from, const char *to, uint32_t calls)
+{
+    pk_error why;
+    unsigned long ms = pk__life_stop_ms(k->life, k->plugin);
+    if (calls) {
+        (void)pk_error_set(&why, PK_ERR_PLUGIN_TIMEOUT, "plugin '%s': %u calls did not finish within %lu ms",
+                           k->plugin->id, (unsigned)calls, ms);
+    } else {
+        (void)pk_error_set(&why, PK_ERR_PLUGIN_TIMEOUT, "plugin '%s' did not end within %lu ms: it is killed",
+                           k->plugin->id, ms);
+    }
+    pk__life_event(k->life, event, 0, k->plugin, from, to, &why);
+}
+
 PK__FN void pk__keeper_drained(pk__keeper *k)
 {
     pk_launch *l = k->launch;
@@ -25857,11 +25872,13 @@ PK__FN void pk__keeper_drained(pk__keeper *k)
             pk__keeper_ask(k);
         } else if (late) {
             pk__instance *i = l->instance;
+            uint32_t calls = pk__keeper_in_flight(k, false);
             (void)pk__keeper_move_instance(k, PK__INSTANCE_ON_STOP, false);
             if (i->channel && i->dialect->interrupt) {
                 i->dialect->interrupt(i->channel);
             }
             pk__keeper_tell(k);
+            pk__keeper_tell_step(k, "plugin.interrupted", "draining", "stopping", calls);
         }
         break;
     case PK__LAUNCH_ASKED:
@@ -25873,6 +25890,7 @@ PK__FN void pk__keeper_drained(pk__keeper *k)
         if (late) {
             pk__launching_arm(l, 100); // and again, should the launcher not have been able to
             pk__launching_signal(l, 2);
+            pk__keeper_tell_step(k, "plugin.killed", "stopping", "stopping", 0);
         }
         break;
     case PK__LAUNCH_EXITED:
@@ -25920,6 +25938,9 @@ PK__FN void pk__keeper_stop(pk__keeper *k)
         (void)pk__keeper_move_instance(k, PK__INSTANCE_ON_DRAIN, false);
         pk__launching_arm(l, pk__life_stop_ms(k->life, k->plugin));
         pk__keeper_drained(k);
+        if (k->launch == l && l->step == PK__LAUNCH_DRAINING) {
+            pk__life_event(k->life, "plugin.draining", 0, k->plugin, "ready", "draining", NULL);
+        }
     }
 }
 
@@ -26582,6 +26603,7 @@ PK__FN void pk__life_stop(pk__life *life)
         pk__registry_wake(life->registry, PK__OF(n, pk__plugin, node)); // who waits for a start is told
     }
     pk__registry_unlock(life->registry);
+    pk__life_event(life, "manager.stopping", 0, NULL, "", "", NULL);
     pk__life_work(life);
 }
 
@@ -28838,7 +28860,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 }
 
 #ifdef PLUGKIT_LINES
-#line 28842 "plugkit.h"
+#line 28864 "plugkit.h"
 #endif
 
 #ifndef PLUGKIT_TEST

@@ -148,13 +148,14 @@ static void run_text_event(run_printer *p, const pk_event *event, const pk_plugi
 {
     bool known = strcmp(event->from, "probing") == 0 && strcmp(event->to, "stopped") == 0;
     bool noise = strcmp(event->to, "found") == 0 || strcmp(event->to, "probing") == 0 ||
+                 strcmp(event->name, "manager.stopping") == 0 ||
                  (strcmp(event->name, "plugin.unloaded") == 0 && session_is_ending(p->session)); // of course
     const char *dot = strchr(event->name, '.');
     if (noise && !p->args->verbose) {
         return;
     }
     run_text_begin(p, event->plugin.id ? event->id : "");
-    term_format(stdout, run_style(event), "%-9s", known ? "found" : dot && event->plugin.id ? dot + 1 : "stopped");
+    term_format(stdout, run_style(event), "%-9s", known ? "found" : dot ? dot + 1 : "");
     if (event->why) {
         term_text(stdout, run_style(event), event->why->msg);
     } else if (known) {
@@ -212,7 +213,8 @@ void run_print_log(void *user, pk_log_level level, const char *event, pk_str tex
     static const term_style styles[] = {TERM_PLAIN, TERM_DIM, TERM_PLAIN, TERM_WARN, TERM_BAD};
     run_printer *p = (run_printer *)user;
     size_t first = count > 0 && pk_str_is(fields[0].name, "plugin");
-    if (run_is_event(fields, count) || strcmp(event, "manager.stopped") == 0) {
+    if (run_is_event(fields, count) || strcmp(event, "manager.stopping") == 0 ||
+        strcmp(event, "manager.stopped") == 0) {
         return;
     }
     if (p->args->json) {

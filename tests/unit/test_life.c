@@ -254,7 +254,8 @@ TEST(life, a_plugin_is_found_probed_started_by_its_first_call_and_stopped)
     CHECK_INT(w.calls, ==, 2);
     CHECK_STR(status_of(&w), "ready");
     CHECK_OK(pk_manager_stop(w.m, NULL));
-    CHECK_STR(w.events, "found probing stopped starting ready stopping stopped unloaded manager.stopped ");
+    CHECK_STR(w.events,
+              "found probing stopped starting ready manager.stopping stopping stopped unloaded manager.stopped ");
     CHECK_INT(w.stops[0], ==, 1); // it does not listen to control lines, so it was told by a signal
     CHECK_INT(w.stops[2], ==, 0);
     close_world(&w);
@@ -465,6 +466,8 @@ TEST(life, stopping_drains_and_a_call_that_takes_too_long_is_interrupted)
     CHECK_ERR(o.code, PK_ERR_PLUGIN_CONNECTION);
     CHECK_INT(w.interrupts, >=, 1);
     CHECK_STR(status_of(&w), "stopped");
+    CHECK_CONTAINS(w.events, "ready stopping draining interrupted stopped ");
+    CHECK_STR(w.why, "plugin 'p': 1 calls did not finish within 30 ms");
     close_world(&w);
 }
 
@@ -479,6 +482,8 @@ TEST(life, a_deaf_plugin_is_killed_after_the_grace)
     CHECK_OK(pk_manager_stop(w.m, NULL));
     CHECK_INT(w.stops[0], ==, 1);
     CHECK_INT(w.stops[2], >=, 1);
+    CHECK_CONTAINS(w.events, "manager.stopping stopping killed stopped ");
+    CHECK_STR(w.why, "plugin 'p' did not end within 30 ms: it is killed");
     close_world(&w);
 }
 
@@ -790,7 +795,7 @@ TEST(life, a_disabled_plugin_is_not_even_probed_and_comes_when_it_is_enabled)
     CHECK_INT(w.probes, ==, 1); // what it offers is known
     CHECK_OK(pk_manager_stop(w.m, NULL));
     CHECK_STR(w.events, "found disabled found probing stopped starting ready stopping stopped disabled found stopped "
-                        "starting ready stopping stopped unloaded manager.stopped ");
+                        "starting ready manager.stopping stopping stopped unloaded manager.stopped ");
     close_world(&w);
 }
 

@@ -107,7 +107,7 @@ TEST(manager, a_script_is_found_called_and_stopped_and_nothing_stays)
     CHECK_OK(pk_manager_stop(w.m, NULL));
     CHECK_STR(w.events,
               "good:plugin.found good:plugin.probing good:plugin.stopped good:plugin.starting good:plugin.ready "
-              "good:plugin.stopping good:plugin.stopped good:plugin.unloaded :manager.stopped ");
+              ":manager.stopping good:plugin.stopping good:plugin.stopped good:plugin.unloaded :manager.stopped ");
     stop(&w);
     CHECK_UINT(pk__fd_count(), <, 20);
 }
@@ -130,7 +130,7 @@ TEST(manager, every_bad_plugin_is_named_with_its_reason_and_disturbs_nobody)
          "\"type\" should be a string"},
         {"flood", "#!/bin/sh\nhead -c 100000000 /dev/zero | tr '\\0' x\n", 0755, "rejected", "prints more than 1 MiB"},
         {"hangs", "#!/bin/sh\nexec sleep 100\n", 0755, "rejected",
-         "cannot probe 'hangs': it was not ready within 1500 ms: it did not print its capabilities"},
+         "cannot probe 'hangs': it was not ready within 3000 ms: it did not print its capabilities"},
         {"noexec", "#!/no/such/interpreter\n", 0755, "rejected", "cannot start 'plugins/noexec'"},
         {"bad name", "#!/bin/sh\n", 0755, "rejected", "cannot name a plugin 'bad name'"},
         {"open", "#!/bin/sh\n", 0777, "skipped", "everybody may write to it: chmod o-w 'plugins/open'"},
@@ -138,7 +138,7 @@ TEST(manager, every_bad_plugin_is_named_with_its_reason_and_disturbs_nobody)
     world w;
     char path[300], status[64], why[256];
     prepare(&w);
-    w.desc.deadline.start_ms = 1500;
+    w.desc.deadline.start_ms = 3000;
     put("plugins/good", SCRIPT("good", "", ANSWER), 0755);
     put("plugins/README", "text", 0644);
     put("plugins/notes.txt", "text", 0644);
@@ -225,14 +225,14 @@ TEST(manager, what_goes_wrong_in_a_call_is_told_and_the_next_call_works)
          PK_ERR_PROTOCOL},
         {"sleeps", SCRIPT("sleeps", "", "exec sleep 100"), "the deadline passed", PK_ERR_PLUGIN_TIMEOUT},
         {"unready", SCRIPT("unready", "exec sleep 100", ANSWER),
-         "'unready': it was not ready within 1500 ms: it did not say where it listens", PK_ERR_PLUGIN_TIMEOUT},
+         "'unready': it was not ready within 3000 ms: it did not say where it listens", PK_ERR_PLUGIN_TIMEOUT},
         {"gives-up", SCRIPT("gives-up", "printf '{\"error\":\"no license\",\"code\":\"L1\"}\\n' >&3; exit 1", ANSWER),
          "cannot start 'gives-up': no license", PK_ERR_START},
     };
     world w;
     char path[300];
     prepare(&w);
-    w.desc.deadline.start_ms = 1500;
+    w.desc.deadline.start_ms = 3000;
     w.desc.deadline.stop_ms = 300;
     static const pk_plugin_rule never = {.restart = PK_RESTART_NEVER};
     w.desc.rules = &never;

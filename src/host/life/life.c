@@ -313,6 +313,7 @@ PK__FN void pk__life_stop(pk__life *life)
         pk__registry_wake(life->registry, PK__OF(n, pk__plugin, node)); // who waits for a start is told
     }
     pk__registry_unlock(life->registry);
+    pk__life_event(life, "manager.stopping", 0, NULL, "", "", NULL);
     pk__life_work(life);
 }
 
