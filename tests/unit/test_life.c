@@ -196,6 +196,7 @@ static void prepare(world *w)
     w->desc.on_event = on_event;
     w->desc.user = w;
     w->desc.runtime_dir = ".";
+    w->desc.deadline.stop_ms = 100; // it does not heed control lines: half of that passes at each stop
 }
 
 static pk_err open_world(world *w)
