@@ -105,6 +105,7 @@ typedef struct stage {
     pk_loop *loop;
     pk__registry registry;
     pk__life life;
+    pk__plugin plugin;
     pk__instance instance;
     pk_launch launch;
     pk_launcher launcher;
@@ -143,6 +144,7 @@ static bool stage_open(stage *s)
     s->life.registry = &s->registry;
     s->life.loop = s->loop;
     s->launch.life = &s->life;
+    s->launch.plugin = &s->plugin;
     s->launch.instance = &s->instance;
     s->launch.task.run = stage_exited;
     s->launch.task.user = s;
