@@ -312,6 +312,38 @@ def forgets_to_listen(plugin):
 
 
 @manner
+def never_accepts(plugin):
+    """Listens, and lets everybody wait."""
+    plugin.serve = plugin.lifeline
+
+
+@manner
+def listens_elsewhere(plugin, of):
+    """Says that it listens where another one does."""
+    def listen():
+        folder = os.path.dirname(plugin.start["listen"][len("http+unix://"):])
+        other = next(name for name in os.listdir(folder) if name.startswith(of) and name.endswith(".sock"))
+        return f"http+unix://{folder}/{other}"
+    plugin.listen = listen
+    plugin.serve = plugin.lifeline
+
+
+@manner
+def reports(plugin, times):
+    """After its first answer: less than well, well, less than well ..., as fast as it can."""
+    def talk():
+        for number in range(times):
+            plugin.say(health={"status": "degraded", "reason": str(number)})
+            plugin.say(health={"status": "healthy"})
+
+    def answer(connection, _):
+        plugin.answer = lambda connection, request: ok(connection, b'"fine"')
+        threading.Thread(target=talk, daemon=True).start()
+        ok(connection, b'"fine"')
+    plugin.answer = answer
+
+
+@manner
 def stops_listening(plugin):
     """After its first answer nobody can connect any more, and the connection is closed."""
     def answer(connection, _):

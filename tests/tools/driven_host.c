@@ -5,7 +5,7 @@
  * Both ways one JSON object a line. integration/driven.py is the other end. The argument:
  *
  *     dir, runtime (its runtime_dir), start_ms, call_ms, stop_ms, idle_ms, health_ms, restart_max, eager, tcp,
- *     own_loop (the program steps the loop, on its main thread)
+ *     own_loop (the program steps the loop, on its main thread), providers (several plugins may offer one type)
  *     rules        [{"plugin":..,"restart":"always"|"never","stop_ms":..,"disabled":..,"needs":[..],"survive":..}]
  *     survive_as, survive_ms
  *     sigchld      "ignore", "handler" (counts), "thread" (waits for every child there is)
@@ -515,6 +515,7 @@ static pk_err open_manager(pk_mem *mem, const pk_json_value *o, pk_loop *loop, p
     desc.survive_ms = (uint32_t)pk_json_uint(pk_json_get(o, "survive_ms"), 0);
     desc.eager = pk_json_bool(pk_json_get(o, "eager"), false);
     desc.tcp = pk_json_bool(pk_json_get(o, "tcp"), false);
+    desc.duplicates = pk_json_bool(pk_json_get(o, "providers"), false) ? PK_DUPLICATES_PROVIDERS : PK_DUPLICATES_REFUSE;
     desc.on_event = on_event;
     desc.on_log = on_log;
     const pk_json_value *config = pk_json_get(o, "config");
