@@ -152,8 +152,12 @@ HOST = """
     host/launch/adopt_launcher.c
     host/discover/sink.h
     host/discover/directory.h
+    host/discover/attach.h
+    host/discover/reattach.h
     host/discover/sink.c
     host/discover/directory.c
+    host/discover/attach.c
+    host/discover/reattach.c
     host/call/select.h
     host/call/select.c
     host/life/output.h

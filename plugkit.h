@@ -1211,6 +1211,10 @@ typedef struct pk_manager_desc {
     pk_alloc alloc;                // zero = libc
     pk_loop *loop;                 // NULL = its own, on its own thread; yours = you step it
     const char *plugin_dir;        // scanned for executables; NULL = none
+    /* Plugins that somebody else runs, and that are only called here: drop-in files ID.sock and ID.json in attach_dir,
+     * looked at once a second; and the text that a plugin prints which was started with --listen, NULL = that of
+     * PLUGKIT_REATTACH in the environment, "" = none. */
+    const char *attach_dir, *reattach;
     bool (*filter)(void *user, const char *path); // false = leave this file out
     const char *runtime_dir;       // private sockets; NULL = $XDG_RUNTIME_DIR or /tmp, + plugkit-UID/RANDOM
     pk_duplicates duplicates;
@@ -19825,7 +19829,7 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 19829 "plugkit.h"
+#line 19833 "plugkit.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -20282,6 +20286,7 @@ struct pk__plugin {
     bool internal, skipped, probed;
     bool is_asked;              // a wish to run that life has not seen yet
     bool is_unasked;            // a wish to stop, likewise
+    bool is_attached;           // somebody else runs it: never started, signalled or asked to end
     bool is_gone;               // its finder says that it is no longer there
     bool is_disabled;           // wished; the state follows when it is down
     bool is_told;               // skipped: the event was sent
@@ -22192,6 +22197,9 @@ struct pk_sink {
 /* Starts the finder; its first scan counts as open until pk_sink_done. */
 PK__FN pk_err pk__sink_start(pk_sink *sink, pk_error *err);
 PK__FN void pk__sink_stop(pk_sink *sink);
+/* As pk_sink_found, for one that somebody else runs: its name is its own from then on, also if a directory has a file
+ * of that name, and it may come again after it was gone. */
+PK__FN pk_err pk__sink_attach(pk_sink *sink, const pk_found *found, pk_error *err);
 
 
 
@@ -22228,6 +22236,96 @@ typedef struct pk__directory {
 
 PK__FN pk_finder pk__directory_finder(pk__directory *d, const pk_alloc *alloc, const char *path,
                                       bool (*filter)(void *user, const char *path), void *user);
+
+#endif
+
+
+/* == host/discover/attach.h == */
+/* attach.h - the finder of plugins that somebody else runs: a debugger, a service manager, a container.
+ *
+ * In the drop-in directory `dir` there is for each of them
+ *
+ *     ID.sock     a Unix socket on which it answers HTTP
+ *     ID.json     {"address":"http://127.0.0.1:8080","token":"..","dialect":"plugkit/1","capabilities":{..}}; all of it
+ *                 may be left out, the address if ID.sock is there
+ *
+ * or both. The directory is looked at once a second. What has no capabilities is asked for them, GET /capabilities, and
+ * is found when it answers, whatever it answers: only who speaks can be called. Until then it is asked again with each
+ * look. When the files go, the plugin goes. Whoever may write to the directory decides what is called, so it must be
+ * ours or root's, and nobody else's to write to.
+ *
+ * Such a plugin is never started, signalled or asked to end.
+ *
+ * All of it happens on the loop's thread. The first look is over when everybody in it has answered, or a second later:
+ * pk_manager_start waits for that. */
+#ifdef PLUGKIT_LINES
+#line 17 "src/host/discover/attach.h"
+#endif
+
+
+
+
+
+
+#ifndef PLUGKIT_NO_FILES
+
+/* Where a plugin is, as JSON says it: in ID.json, and in PLUGKIT_REATTACH. */
+#define PK__ATTACH_ENTRY(F, T)                                                                                \
+    F(T, OPT, pk_str, address, "address")                                                                     \
+    F(T, OPT, pk_str, token, "token")                                                                         \
+    F(T, OPT, pk_str, dialect, "dialect")                                                                     \
+    F(T, OPT, pk_json, capabilities, "capabilities")
+PK_STRUCT(pk__attach_entry, PK__ATTACH_ENTRY)
+
+/* Caller's memory; alive as long as the finder is used. Zeroed = unused. */
+typedef struct pk__attach {
+    const pk_alloc *alloc; // NULL = it has not begun
+    const char *dir;       // borrowed
+    pk_sink *sink;
+    pk_loop *loop;
+    pk_task begin;
+    pk_timer timer;
+    pk_caller caller;
+    pk__node items;
+    uint32_t asking;       // how many are being asked
+    pk__atomic_u32 stopped;
+    bool is_open;          // the caller is
+} pk__attach;
+
+PK__FN pk_finder pk__attach_finder(pk__attach *a, const pk_alloc *alloc, const char *dir);
+PK__FN void pk__attach_deinit(pk__attach *a); // the loop is not stepped any more. Zeroed: does nothing
+
+/* Is it an address that can be called, and fit for a header? `what` is named in errors: PK_ERR_CONFIG. */
+PK__FN pk_err pk__attach_check(const pk__attach_entry *e, const char *what, pk_error *err);
+/* Reports one plugin that somebody else runs. */
+PK__FN pk_err pk__attach_found(pk_sink *sink, const char *id, const pk__attach_entry *e, pk_error *err);
+
+#endif
+
+
+/* == host/discover/reattach.h == */
+/* reattach.h - the finder of plugins that were started by hand: PLUGKIT_REATTACH.
+ *
+ *     PLUGKIT_REATTACH='{"shout":{"address":"http+unix:///tmp/shout.sock","capabilities":{..}}}'
+ *
+ * A plugin that is started with --listen prints such a line; a host with it in its environment (or with that text in
+ * pk_manager_desc.reattach) uses these plugins where they run, in the place of those of the same names in its plugin
+ * directory. They are never started, signalled or asked to end: that is what the debugger is for. This finder comes
+ * before all others, so that the names are its own. */
+#ifdef PLUGKIT_LINES
+#line 8 "src/host/discover/reattach.h"
+#endif
+
+
+
+#ifndef PLUGKIT_NO_FILES
+
+typedef struct pk__reattach {
+    const pk_alloc *alloc;
+    const char *text, *from; // both borrowed; `from` is named in errors
+} pk__reattach;
+
+PK__FN pk_finder pk__reattach_finder(pk__reattach *r, const pk_alloc *alloc, const char *text, const char *from);
 
 #endif
 
@@ -22272,6 +22370,9 @@ static pk_err pk__sink_add(pk__registry *r, const pk_found *found, pk_error *err
         if (other && other->path && found->path && strcmp(other->path, found->path) == 0) {
             return PK_OK; // found once more
         }
+        if (other && other->is_attached && found->path) {
+            return PK_OK; // it is used where it runs
+        }
         if (other) {
             (void)pk_error_set(&why, PK_ERR_DUPLICATE, "cannot add plugin '%s': the id is taken by '%s'", found->id,
                                other->path ? other->path : "a plugin that is compiled in");
@@ -22301,6 +22402,27 @@ PK_API pk_err pk_sink_found(pk_sink *sink, const pk_found *found, pk_error *err)
     pk_err rc =
         found->id ? pk__sink_add(r, found, err) : pk_error_set(err, PK_ERR_MISUSE, "cannot take a plugin without id");
     if (!rc) {
+        pk_loop_post(r->loop, &r->work);
+    }
+    pk__registry_unlock(r);
+    return rc;
+}
+
+PK__FN pk_err pk__sink_attach(pk_sink *sink, const pk_found *found, pk_error *err)
+{
+    pk__registry *r = sink->registry;
+    pk__registry_lock(r);
+    pk__plugin *p = pk__registry_find(r, pk_str_from(found->id));
+    pk_err rc = PK_OK;
+    if (p && p->is_attached) { // here it is again
+        p->is_gone = false;
+        rc = pk__sink_copy(p, found) ? PK_OK : pk__error_memory(err, "take what was found");
+    } else {
+        rc = pk__sink_add(r, found, err);
+        p = rc ? NULL : PK__OF(r->plugins.prev, pk__plugin, node);
+    }
+    if (p) {
+        p->is_attached = true;
         pk_loop_post(r->loop, &r->work);
     }
     pk__registry_unlock(r);
@@ -22530,6 +22652,505 @@ PK__FN pk_finder pk__directory_finder(pk__directory *d, const pk_alloc *alloc, c
     d->path = path;
     d->filter = filter;
     d->user = user;
+    return finder;
+}
+#endif
+
+/* == host/discover/attach.c == */
+/* attach.c - plugins that somebody else runs, in a drop-in directory. */
+#ifdef PLUGKIT_LINES
+#line 1 "src/host/discover/attach.c"
+#endif
+
+#ifndef PLUGKIT_NO_FILES
+
+#include <string.h>
+
+
+
+
+
+
+
+
+enum {
+    PK__ATTACH_LOOK_MS = 1000,
+    PK__ATTACH_ASK_MS = 1000,
+    PK__ATTACH_ENTRIES = 10000,
+    PK__ATTACH_FILE_MAX = 4 * 1024 * 1024,
+    PK__ATTACH_PATIENCE = 2 // looks at a file that cannot be read: it may just be being written
+};
+
+typedef struct pk__attach_item {
+    pk__node node;
+    pk__attach *attach;
+    pk_mem mem;              // of id
+    const char *id;
+    pk_mem entry_mem;        // of what is read anew with each look
+    pk__attach_entry entry;
+    bool has_socket, has_file; // in this look
+    bool is_asking, is_told;
+    uint32_t bad;            // looks at a file that could not be read
+    const pk_dialect *dialect;
+    void *channel;           // while it is asked; NULL = none
+    uint32_t attempts;       // on it
+    pk_call call;
+} pk__attach_item;
+
+/* ---- one plugin */
+
+PK__FN pk_err pk__attach_check(const pk__attach_entry *e, const char *what, pk_error *err)
+{
+    pk__address a;
+    pk_error why;
+    if (!e->has_address || e->address.len == 0) {
+        return pk_error_set(err, PK_ERR_CONFIG, "cannot use %s: it names no address", what);
+    }
+    if (pk__address_parse(&a, e->address, &why)) {
+        return pk_error_set(err, PK_ERR_CONFIG, "cannot use %s: %s", what, why.msg);
+    }
+    if (e->has_token && e->token.len && !pk__http_head_is_value(e->token)) {
+        return pk_error_set(err, PK_ERR_CONFIG, "cannot use %s: its token holds odd characters", what);
+    }
+    return PK_OK;
+}
+
+PK__FN pk_err pk__attach_found(pk_sink *sink, const char *id, const pk__attach_entry *e, pk_error *err)
+{
+    pk_found found;
+    pk_mem mem;
+    memset(&found, 0, sizeof(found));
+    memset(&mem, 0, sizeof(mem));
+    mem.alloc = sink->registry->alloc;
+    found.id = id;
+    found.endpoint.address = pk_mem_dup(&mem, e->address).ptr;
+    found.endpoint.dialect = pk_mem_dup(&mem, e->dialect.len ? e->dialect : PK_STR("plugkit/1")).ptr;
+    found.endpoint.token = e->token;
+    found.manifest = e->capabilities;
+    pk_err rc = found.endpoint.address && found.endpoint.dialect ? pk__sink_attach(sink, &found, err)
+                                                                 : pk__error_memory(err, "attach a plugin");
+    pk_mem_free(&mem);
+    return rc;
+}
+
+/* Its file cannot be used: people are told, once, and it is looked at again all the same. */
+static void pk__attach_complain(pk__attach_item *item, const pk_error *why)
+{
+    pk_found found;
+    if (++item->bad != PK__ATTACH_PATIENCE) {
+        return;
+    }
+    memset(&found, 0, sizeof(found));
+    found.id = item->id;
+    found.skipped = why->msg;
+    (void)pk_sink_found(item->attach->sink, &found, NULL);
+}
+
+static pk_err pk__attach_read(pk__attach_item *item, pk_error *err)
+{
+    const char *file = pk_mem_printf(&item->entry_mem, "%s/%s.json", item->attach->dir, item->id).ptr;
+    pk_str text = PK_STR("");
+    memset(&item->entry, 0, sizeof(item->entry));
+    if (!file) {
+        return pk__error_memory(err, "attach a plugin");
+    }
+    if (item->has_file) {
+        pk_type named = pk_type_pk__attach_entry;
+        named.name = file; // in errors
+        pk_err rc = pk__file_read(&item->entry_mem, file, PK__ATTACH_FILE_MAX, &text, err);
+        if (!rc && pk_json_check(text, NULL)) { // errors of syntax quote the text, and here that may be the token
+            rc = pk_error_set(err, PK_ERR_CONFIG, "cannot use %s: it is not JSON", file);
+        }
+        rc = rc ? rc : pk_json_decode(&item->entry_mem, &named, text, &item->entry, err);
+        if (rc) {
+            return rc;
+        }
+    }
+    if (item->has_socket && !item->entry.has_address) {
+        item->entry.has_address = true;
+        item->entry.address = pk_mem_printf(&item->entry_mem, "http+unix://%s/%s.sock", item->attach->dir, item->id);
+    }
+    return pk__attach_check(&item->entry, file, err);
+}
+
+static void pk__attach_tell(pk__attach_item *item)
+{
+    item->is_told = pk__attach_found(item->attach->sink, item->id, &item->entry, NULL) == PK_OK;
+}
+
+/* ---- asking it */
+
+static pk__attach_item *pk__attach_find(pk__attach *a, pk_str id)
+{
+    for (pk__node *n = a->items.next; n != &a->items; n = n->next) {
+        pk__attach_item *item = PK__OF(n, pk__attach_item, node);
+        if (pk_str_is(id, item->id)) {
+            return item;
+        }
+    }
+    return NULL;
+}
+
+static pk_err pk__attach_take(void *user, const pk_call_desc *desc, pk__waiter *w, pk__target *out, pk_error *err)
+{
+    pk__attach_item *item = pk__attach_find((pk__attach *)user, pk_str_from(desc->plugin));
+    (void)w;
+    memset(out, 0, sizeof(*out));
+    if (!item || !item->channel) {
+        return pk_error_set(err, PK_ERR_STALE, "cannot ask '%s': it has gone", desc->plugin);
+    }
+    out->dialect = item->dialect;
+    out->channel = item->channel;
+    out->instance = item;
+    out->plugin = pk_str_from(item->id);
+    out->verb = PK_STR("GET");
+    out->path = PK_STR("/capabilities");
+    item->attempts++;
+    return PK_OK;
+}
+
+static void pk__attach_unqueue(void *user, pk__waiter *w)
+{
+    (void)user, (void)w; // nobody is ever queued
+}
+
+static void pk__attach_give_back(void *user, pk__target *target, const pk__usage *usage)
+{
+    (void)user, (void)usage;
+    ((pk__attach_item *)target->instance)->attempts--;
+}
+
+static pk_err pk__attach_bind(void *user, pk_stub *stub, pk_error *err)
+{
+    (void)user, (void)stub;
+    return pk_error_set(err, PK_ERR_UNSUPPORTED, "cannot bind: this caller is not for users");
+}
+
+static void pk__attach_settle(pk__attach *a)
+{
+    if (a->asking == 0) {
+        pk_sink_done(a->sink); // of the first look; later ones change nothing
+    }
+}
+
+/* Any answer counts. One that is no description of capabilities is that of a plugin which does not tell them. */
+static void pk__attach_on_reply(void *user, pk_call call, pk_reply *reply, const pk_error *err)
+{
+    pk__attach_item *item = (pk__attach_item *)user;
+    const pk_json_value *doc = NULL;
+    (void)call;
+    item->is_asking = false;
+    item->attach->asking--;
+    if (!pk__atomic_load(&item->attach->stopped) && (!err || err->sent == PK_SENT_ANSWERED)) {
+        pk_mem mem;
+        memset(&mem, 0, sizeof(mem));
+        mem.alloc = item->attach->alloc;
+        if (!err && pk_json_parse(&mem, reply->body.bytes, &doc, NULL) == PK_OK && pk_json_get(doc, "types")) {
+            item->entry.capabilities = reply->body.bytes; // told before it goes
+        }
+        pk_mem_free(&mem);
+        pk__attach_tell(item);
+        memset(&item->entry.capabilities, 0, sizeof(item->entry.capabilities));
+    }
+    pk__attach_settle(item->attach);
+}
+
+static void pk__attach_hang_up(pk__attach_item *item)
+{
+    if (item->channel && item->attempts == 0) {
+        item->dialect->close(item->channel);
+        item->channel = NULL;
+    }
+}
+
+static pk_err pk__attach_open(pk__attach_item *item, pk_error *err)
+{
+    const pk_manager_desc *desc = item->attach->sink->registry->desc;
+    pk_str name = item->entry.dialect.len ? item->entry.dialect : PK_STR("plugkit/1");
+    pk_endpoint endpoint;
+    memset(&endpoint, 0, sizeof(endpoint));
+    endpoint.address = pk_mem_dup(&item->entry_mem, item->entry.address).ptr;
+    endpoint.token = item->entry.token;
+    if (!endpoint.address) {
+        return pk__error_memory(err, "attach a plugin");
+    }
+    for (size_t i = 0; i < desc->dialect_count; i++) {
+        item->dialect = desc->dialects[i];
+        if (pk_str_is(name, item->dialect->name)) {
+            endpoint.dialect = item->dialect->name;
+            return item->dialect->open(item->dialect->user, item->attach->loop, &endpoint, &item->channel, err);
+        }
+    }
+    return pk_error_set(err, PK_ERR_UNSUPPORTED, "cannot attach '%s': nobody knows the dialect '%" PK_FMT "'", item->id,
+                        PK_ARG(name));
+}
+
+static void pk__attach_ask(pk__attach_item *item)
+{
+    pk_error why;
+    pk_call_desc d;
+    memset(&d, 0, sizeof(d));
+    pk_mem_free(&item->entry_mem);
+    if (pk__attach_read(item, &why)) {
+        pk__attach_complain(item, &why);
+        return;
+    }
+    if (item->entry.has_capabilities) { // it need not say so again; whether it answers is seen when it is called
+        pk__attach_tell(item);
+        return;
+    }
+    if (pk__attach_open(item, &why)) {
+        pk__attach_complain(item, &why);
+        return;
+    }
+    d.plugin = item->id;
+    d.http = "GET /capabilities";
+    d.ctx.timeout_ms = PK__ATTACH_ASK_MS;
+    d.on_reply = pk__attach_on_reply;
+    d.user = item;
+    item->attach->asking++;
+    item->is_asking = true;
+    if (pk_caller_start(&item->attach->caller, &d, &item->call, NULL)) {
+        item->attach->asking--;
+        item->is_asking = false;
+    }
+}
+
+/* ---- the directory */
+
+static void pk__attach_drop(pk__attach_item *item)
+{
+    pk__attach *a = item->attach;
+    if (item->is_asking) {
+        pk__caller_cancel_now(&a->caller, item->call);
+    }
+    if (item->channel) {
+        item->dialect->close(item->channel);
+    }
+    pk__list_remove(&item->node);
+    pk_mem_free(&item->entry_mem);
+    pk_mem_free(&item->mem);
+    pk__free(a->alloc, item, sizeof(*item));
+}
+
+static pk__attach_item *pk__attach_see(pk__attach *a, pk_str id)
+{
+    pk__attach_item *item = pk__attach_find(a, id);
+    if (item) {
+        return item;
+    }
+    item = (pk__attach_item *)pk__new(a->alloc, sizeof(*item));
+    if (!item) {
+        return NULL;
+    }
+    item->attach = a;
+    item->mem.alloc = a->alloc;
+    item->entry_mem.alloc = a->alloc;
+    item->id = pk_mem_dup(&item->mem, id).ptr;
+    pk__list_push(&a->items, &item->node);
+    if (!item->id) {
+        item->id = "";
+        pk__attach_drop(item);
+        return NULL;
+    }
+    return item;
+}
+
+static void pk__attach_see_entry(pk__attach *a, const pk__file_entry *e)
+{
+    pk_str id = pk_str_from(e->name);
+    bool file = id.len > 5 && memcmp(id.ptr + id.len - 5, ".json", 5) == 0;
+    bool socket = id.len > 5 && memcmp(id.ptr + id.len - 5, ".sock", 5) == 0;
+    if ((!file && !socket) || id.ptr[0] == '.') {
+        return;
+    }
+    id.len -= 5;
+    pk__attach_item *item = pk__attach_see(a, id);
+    if (item) {
+        item->has_file = item->has_file || file;
+        item->has_socket = item->has_socket || socket;
+    }
+}
+
+/* False: it cannot be read just now, and nothing is known to have gone. */
+static bool pk__attach_list(pk__attach *a)
+{
+    pk_mem mem;
+    pk__file_entry *entries = NULL;
+    size_t count = 0;
+    int fd = -1;
+    memset(&mem, 0, sizeof(mem));
+    mem.alloc = a->alloc;
+    pk_err rc = pk__fd_open(a->dir, O_RDONLY | O_DIRECTORY, 0, &fd, NULL);
+    bool gone = rc == PK_ERR_NOT_FOUND;
+    rc = rc ? rc : pk__file_list(&mem, fd, PK__ATTACH_ENTRIES, a->dir, &entries, &count, NULL);
+    for (pk__node *n = a->items.next; (!rc || gone) && n != &a->items; n = n->next) {
+        PK__OF(n, pk__attach_item, node)->has_file = PK__OF(n, pk__attach_item, node)->has_socket = false;
+    }
+    for (size_t i = 0; !rc && i < count; i++) {
+        pk__attach_see_entry(a, &entries[i]);
+    }
+    pk_mem_free(&mem);
+    return !rc || gone;
+}
+
+static void pk__attach_look(void *user)
+{
+    pk__attach *a = (pk__attach *)user;
+    if (pk__atomic_load(&a->stopped)) {
+        return;
+    }
+    bool listed = pk__attach_list(a);
+    for (pk__node *n = a->items.next, *next = NULL; n != &a->items; n = next) {
+        pk__attach_item *item = PK__OF(n, pk__attach_item, node);
+        next = n->next;
+        pk__attach_hang_up(item);
+        if (listed && !item->has_file && !item->has_socket) {
+            pk_sink_gone(a->sink, item->id);
+            pk__attach_drop(item);
+        } else if (!item->is_told && !item->is_asking && !item->channel) {
+            pk__attach_ask(item);
+        }
+    }
+    pk__attach_settle(a);
+    (void)pk_timer_start(a->loop, &a->timer, PK__ATTACH_LOOK_MS, NULL); // there was room for it just now
+}
+
+/* ---- the finder */
+
+static void pk__attach_begin(void *user)
+{
+    pk__attach *a = (pk__attach *)user;
+    pk__router router = {pk__attach_take, pk__attach_unqueue, pk__attach_give_back, pk__attach_bind, a};
+    a->is_open = pk__caller_init(&a->caller, a->alloc, a->loop, &router, NULL, 0, NULL) == PK_OK;
+    if (a->is_open) {
+        pk__attach_look(a);
+    } else {
+        pk_sink_done(a->sink); // no memory even for that
+    }
+}
+
+static pk_err pk__attach_start(void *user, pk_sink *sink, pk_error *err)
+{
+    pk__attach *a = (pk__attach *)user;
+    if (pk__file_check_dir(a->dir, err)) {
+        return pk__error_wrap(err, "cannot attach plugins");
+    }
+    a->sink = sink;
+    a->loop = sink->registry->loop;
+    a->timer.on_time = pk__attach_look;
+    a->timer.user = a;
+    a->begin.run = pk__attach_begin;
+    a->begin.user = a;
+    pk_loop_post(a->loop, &a->begin);
+    return PK_OK;
+}
+
+static void pk__attach_stop(void *user)
+{
+    pk__atomic_store(&((pk__attach *)user)->stopped, 1);
+}
+
+PK__FN pk_finder pk__attach_finder(pk__attach *a, const pk_alloc *alloc, const char *dir)
+{
+    pk_finder finder = {"attach", pk__attach_start, pk__attach_stop, a};
+    memset(a, 0, sizeof(*a));
+    a->alloc = alloc;
+    a->dir = dir;
+    pk__list_init(&a->items);
+    return finder;
+}
+
+PK__FN void pk__attach_deinit(pk__attach *a)
+{
+    if (!a->alloc) {
+        return;
+    }
+    pk__atomic_store(&a->stopped, 1);
+    if (a->loop) {
+        pk_loop_unpost(a->loop, &a->begin);
+        pk_timer_stop(a->loop, &a->timer);
+    }
+    if (a->is_open) {
+        pk__caller_cancel_all(&a->caller);
+    }
+    while (!pk__list_is_empty(&a->items)) {
+        pk__attach_drop(PK__OF(a->items.next, pk__attach_item, node));
+    }
+    if (a->is_open) {
+        pk__caller_deinit(&a->caller);
+    }
+    memset(a, 0, sizeof(*a));
+}
+#endif
+
+/* == host/discover/reattach.c == */
+/* reattach.c - plugins that were started by hand. */
+#ifdef PLUGKIT_LINES
+#line 1 "src/host/discover/reattach.c"
+#endif
+
+#ifndef PLUGKIT_NO_FILES
+
+#include <string.h>
+
+
+
+
+#define PK__REATTACH_ALL(F, T) F(T, MAP, pk__attach_entry, plugins, "plugins")
+PK_STRUCT(pk__reattach_all, PK__REATTACH_ALL)
+#undef PK__REATTACH_ALL
+
+static pk_err pk__reattach_read(pk_mem *mem, const pk__reattach *r, pk__reattach_all *all, pk_error *err)
+{
+    pk_error why;
+    pk_type named = pk_type_pk__reattach_all;
+    pk_str text = pk_mem_printf(mem, "{\"plugins\":%s}", r->text);
+    named.name = r->from;
+    if (!text.ptr) {
+        return pk__error_memory(err, "attach plugins");
+    }
+    if (pk_json_check(pk_str_from(r->text), NULL)) { // errors of syntax quote the text, and here that may be a token
+        return pk_error_set(err, PK_ERR_CONFIG, "cannot use %s: it is not JSON", r->from);
+    }
+    if (pk_json_decode(mem, &named, text, all, &why)) {
+        return pk_error_set(err, PK_ERR_CONFIG, "cannot use %s: %s", r->from, why.msg);
+    }
+    return PK_OK;
+}
+
+static pk_err pk__reattach_start(void *user, pk_sink *sink, pk_error *err)
+{
+    const pk__reattach *r = (const pk__reattach *)user;
+    pk__reattach_all all;
+    pk_error why;
+    pk_mem mem;
+    memset(&mem, 0, sizeof(mem));
+    memset(&all, 0, sizeof(all));
+    mem.alloc = r->alloc;
+    pk_err rc = pk__reattach_read(&mem, r, &all, err);
+    for (size_t i = 0; !rc && i < all.plugins.count; i++) {
+        const char *id = all.plugins.keys[i].ptr;
+        const char *what = pk_mem_printf(&mem, "'%s' of %s", id, r->from).ptr;
+        rc = pk__attach_check(&all.plugins.values[i], what ? what : r->from, err);
+        if (!rc && pk__registry_check_name(id, &why)) {
+            rc = pk_error_set(err, PK_ERR_CONFIG, "cannot use %s: %s", r->from, why.msg);
+        }
+        rc = rc ? rc : pk__attach_found(sink, id, &all.plugins.values[i], err);
+    }
+    pk_mem_free(&mem);
+    if (!rc) {
+        pk_sink_done(sink);
+    }
+    return rc;
+}
+
+PK__FN pk_finder pk__reattach_finder(pk__reattach *r, const pk_alloc *alloc, const char *text, const char *from)
+{
+    pk_finder finder = {"reattach", pk__reattach_start, NULL, r};
+    r->alloc = alloc;
+    r->text = text;
+    r->from = from;
     return finder;
 }
 #endif
@@ -25170,6 +25791,8 @@ static void pk__launching_on_endpoint(pk_launch *l)
         pk__launching_fail(l, &why);
     } else if (pk__launching_connect(l, l->dialect, pk_str_from(l->address), l->token, &why)) {
         pk__launching_fail(l, &why);
+    } else if (l->plugin->is_attached && (l->instance->dialect->flags & PK_DIALECT_HEALTH)) {
+        pk__health_ask(l); // it is up when it answers
     } else {
         pk__keeper_up(l->keeper);
     }
@@ -27324,6 +27947,7 @@ PK__FN void pk__admin_close(pk__admin *a, bool is_child)
 
 
 
+
 typedef struct pk__offers {
     pk_server *server;
     struct pk__offer *items;
@@ -27354,7 +27978,9 @@ struct pk_manager {
     size_t sink_count;
 #ifndef PLUGKIT_NO_FILES
     pk__directory directory;
-    pk_finder directory_finder;
+    pk__attach attach;
+    pk__reattach reattach;
+    pk_finder directory_finder, attach_finder, reattach_finder;
 #endif
 #ifndef PLUGKIT_NO_PROCESS
     pk_launcher process_launcher, adopt_launcher;
@@ -27430,6 +28056,9 @@ PK__FN pk_err pk__desc_check(const pk_manager_desc *d, pk_error *err)
 #ifdef PLUGKIT_NO_FILES
     if (d->plugin_dir) {
         return pk_error_set(err, PK_ERR_UNSUPPORTED, "cannot scan '%s': this build knows no files", d->plugin_dir);
+    }
+    if (d->attach_dir || d->reattach) {
+        return pk_error_set(err, PK_ERR_UNSUPPORTED, "cannot attach plugins: this build knows no files");
     }
 #endif
     if (d->deadline.stop_ms == 1) {
@@ -27597,10 +28226,12 @@ PK__FN pk_err pk__desc_resolve(pk_manager *m, const pk_manager_desc *desc, pk_er
     d->plugin_dir = pk__desc_text(m, d->plugin_dir, &ok);
     d->runtime_dir = pk__desc_text(m, d->runtime_dir, &ok);
     d->survive_as = pk__desc_text(m, d->survive_as, &ok);
+    d->attach_dir = pk__desc_text(m, d->attach_dir, &ok);
+    d->reattach = pk__desc_text(m, d->reattach, &ok);
     d->env = pk__desc_texts(m, d->env, &ok);
     pk__desc_copy_rules(m, &ok);
     pk__desc_copy_config(m, &ok);
-    d->finders = (const pk_finder *const *)pk__desc_array(m, d->finders, d->finder_count, sizeof(*d->finders), 1, &ok);
+    d->finders = (const pk_finder *const *)pk__desc_array(m, d->finders, d->finder_count, sizeof(*d->finders), 3, &ok);
     d->launchers = (const pk_launcher *const *)pk__desc_array(m, d->launchers, d->launcher_count,
                                                               sizeof(*d->launchers), 1, &ok);
     d->transports = (const pk_transport *const *)pk__desc_array(m, d->transports, d->transport_count,
@@ -28384,6 +29015,7 @@ PK_API pk_err pk_plugin_enable(pk_manager *m, pk_plugin p, pk_error *err)
 
 
 
+
 /* ---- waiting */
 
 PK__FN void pk__manager_enter(pk_manager *m)
@@ -28461,6 +29093,30 @@ PK_API void pk_manager_add_http(pk_manager *m)
     m->life.dialect_count = m->desc.dialect_count;
 }
 
+#ifndef PLUGKIT_NO_FILES
+/* In front of the user's only the one whose names are meant to be in the place of others. */
+static void pk__manager_finders(pk_manager *m)
+{
+    const pk_finder **finders = (const pk_finder **)(uintptr_t)m->desc.finders; // our copy, with room for three
+    const char *from = m->desc.reattach ? "reattach" : "PLUGKIT_REATTACH";
+    const char *reattach = m->desc.reattach ? m->desc.reattach : getenv("PLUGKIT_REATTACH");
+    if (reattach && reattach[0]) {
+        m->reattach_finder = pk__reattach_finder(&m->reattach, m->registry.alloc, reattach, from);
+        memmove(finders + 1, finders, m->desc.finder_count++ * sizeof(*finders));
+        finders[0] = &m->reattach_finder;
+    }
+    if (m->desc.plugin_dir) {
+        m->directory_finder = pk__directory_finder(&m->directory, m->registry.alloc, m->desc.plugin_dir, m->desc.filter,
+                                                   m->desc.user);
+        finders[m->desc.finder_count++] = &m->directory_finder;
+    }
+    if (m->desc.attach_dir) {
+        m->attach_finder = pk__attach_finder(&m->attach, m->registry.alloc, m->desc.attach_dir);
+        finders[m->desc.finder_count++] = &m->attach_finder;
+    }
+}
+#endif
+
 /* The built-in extensions stand behind the user's, who may so replace each of them. */
 static void pk__manager_built_in(pk_manager *m)
 {
@@ -28478,12 +29134,7 @@ static void pk__manager_built_in(pk_manager *m)
     launchers[m->desc.launcher_count++] = &m->process_launcher;
 #endif
 #ifndef PLUGKIT_NO_FILES
-    if (m->desc.plugin_dir) {
-        const pk_finder **finders = (const pk_finder **)(uintptr_t)m->desc.finders;
-        m->directory_finder = pk__directory_finder(&m->directory, m->registry.alloc, m->desc.plugin_dir, m->desc.filter,
-                                                   m->desc.user);
-        finders[m->desc.finder_count++] = &m->directory_finder;
-    }
+    pk__manager_finders(m);
 #endif
 }
 
@@ -28739,6 +29390,9 @@ static void pk__manager_free(pk_manager *m)
     for (size_t i = 0; i < m->sink_count && !child; i++) {
         pk__sink_stop(&m->sinks[i]);
     }
+#ifndef PLUGKIT_NO_FILES
+    pk__attach_deinit(&m->attach);
+#endif
     if (m->admin) {
         m->close_admin(m->admin, child);
     }
@@ -28860,7 +29514,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 }
 
 #ifdef PLUGKIT_LINES
-#line 28864 "plugkit.h"
+#line 29518 "plugkit.h"
 #endif
 
 #ifndef PLUGKIT_TEST
@@ -28961,6 +29615,8 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 #undef PK__KEEP_RECORD
 #undef PK__DIRECTORY_DEPTH
 #undef PK__DIRECTORY_ENTRIES
+#undef PK__ATTACH_ENTRY
+#undef PK__REATTACH_ALL
 #undef PK__OUTPUT_LINE
 #undef PK__PLUGIN_EVENTS
 #undef PK__STATES_EVENT

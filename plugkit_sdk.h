@@ -22499,22 +22499,61 @@ static pk_err pk__sdk_check(const pk_sdk_desc *desc, pk_error *err)
     return pk__service_check(desc->services, desc->service_count, err);
 }
 
-static pk_err pk__sdk_print_capabilities(const pk_sdk *p, pk_error *err)
+static pk_err pk__sdk_capabilities(const pk_sdk *p, pk_buf *out, pk_error *err)
 {
     const pk_sdk_desc *desc = &p->desc;
     const char *lifeline = p->is_main && pk__lifeline_has_group(&p->lifeline) ? "group" : NULL;
     const pk__service_about about = {desc->services,    desc->service_count, desc->config_types,
                                      desc->id,          desc->version,       desc->description,
                                      desc->author,      desc->license,       lifeline};
+    pk_buf_init(out, desc->alloc, PK__SDK_OUTPUT_MAX);
+    return pk__service_capabilities(out, &about, err);
+}
+
+static pk_err pk__sdk_print_capabilities(const pk_sdk *p, pk_error *err)
+{
     const pk__stdout plain = {0};
     pk_buf buf;
-    pk_buf_init(&buf, desc->alloc, PK__SDK_OUTPUT_MAX);
-    pk_err rc = pk__service_capabilities(&buf, &about, err);
+    pk_err rc = pk__sdk_capabilities(p, &buf, err);
     if (!rc) {
         rc = pk__stdout_print(&plain, pk_buf_str(&buf), err);
     }
     pk_buf_free(&buf);
     return rc ? rc : pk_error_set(err, PK_ERR_CANCELED, "the capabilities were printed: there is nothing else to do");
+}
+
+/* For hosts that did not start it, and cannot run it to ask. */
+static pk_err pk__sdk_get_capabilities(void *user, const pk_request *request, pk_response *response, pk_error *err)
+{
+    pk_buf buf;
+    pk_err rc = pk__sdk_capabilities((const pk_sdk *)user, &buf, err);
+    if (!rc) {
+        response->body.bytes = pk_mem_dup(request->ctx->mem, pk_buf_str(&buf));
+        rc = response->body.bytes.ptr ? PK_OK : pk__error_memory(err, "answer");
+    }
+    pk_buf_free(&buf);
+    return rc;
+}
+
+/* For people: a host with this in its environment uses the plugin where it runs. */
+static void pk__sdk_print_reattach(const pk_sdk *p)
+{
+    pk_buf capabilities, line;
+    pk_buf_init(&line, p->alloc, PK__SDK_OUTPUT_MAX);
+    (void)pk__sdk_capabilities(p, &capabilities, NULL);
+    pk_buf_printf(&line, "PLUGKIT_REATTACH='{\"%s\":{\"address\":\"%s\",\"capabilities\":", p->desc.id,
+                  p->door.address);
+    for (size_t i = 0; i < capabilities.len; i++) {
+        pk_str quote = PK_STR("\\u0027"), plain = {capabilities.ptr + i, 1};
+        pk_buf_add(&line, *plain.ptr == '\'' ? quote : plain); // one that the shell does not see
+    }
+    pk_buf_add(&line, PK_STR("}}'\n"));
+    bool quotable = !strpbrk(p->door.address, "'\"\\");
+    if (quotable && capabilities.len && !line.failed) {
+        (void)pk__fd_write_all(2, pk_buf_str(&line), NULL);
+    }
+    pk_buf_free(&capabilities);
+    pk_buf_free(&line);
 }
 
 static pk_err pk__sdk_print_usage(const char *program, const pk_sdk_desc *desc, pk_error *err)
@@ -22580,12 +22619,21 @@ static pk_err pk__sdk_open_server(pk_sdk *p, pk_error *err)
     p->endpoints.is_ready = pk__sdk_is_ready;
     p->endpoints.on_shutdown = pk__sdk_on_shutdown;
     p->endpoints.owner = p;
-    return pk__endpoints_add(&p->endpoints, p->server, &p->desc, err);
+    const pk_route capabilities = {"GET /capabilities", PK_INLINE, pk__sdk_get_capabilities, p};
+    rc = pk__endpoints_add(&p->endpoints, p->server, &p->desc, err);
+    if (rc) {
+        return rc;
+    }
+    rc = pk_server_add(p->server, &capabilities, err);
+    return rc == PK_ERR_DUPLICATE ? PK_OK : rc; // a plugin may have something else there
 }
 
 /* Tells where we are, and that requests may come. */
 static pk_err pk__sdk_announce(pk_sdk *p, pk_error *err)
 {
+    if (p->settings.profile == PK__SETTINGS_BY_HAND) {
+        pk__sdk_print_reattach(p);
+    }
     if (p->settings.profile != PK__SETTINGS_CONTROL) {
         return pk__stdout_print(&p->real_stdout, pk_str_from(p->door.address), err);
     }
@@ -22914,7 +22962,7 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 22918 "plugkit_sdk.h"
+#line 22966 "plugkit_sdk.h"
 #endif
 
 #ifndef PLUGKIT_TEST

@@ -157,6 +157,10 @@ typedef struct pk_manager_desc {
     pk_alloc alloc;                // zero = libc
     pk_loop *loop;                 // NULL = its own, on its own thread; yours = you step it
     const char *plugin_dir;        // scanned for executables; NULL = none
+    /* Plugins that somebody else runs, and that are only called here: drop-in files ID.sock and ID.json in attach_dir,
+     * looked at once a second; and the text that a plugin prints which was started with --listen, NULL = that of
+     * PLUGKIT_REATTACH in the environment, "" = none. */
+    const char *attach_dir, *reattach;
     bool (*filter)(void *user, const char *path); // false = leave this file out
     const char *runtime_dir;       // private sockets; NULL = $XDG_RUNTIME_DIR or /tmp, + plugkit-UID/RANDOM
     pk_duplicates duplicates;

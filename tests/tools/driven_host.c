@@ -7,7 +7,7 @@
  *     dir, runtime (its runtime_dir), start_ms, call_ms, stop_ms, idle_ms, health_ms, restart_max, eager, tcp,
  *     own_loop (the program steps the loop, on its main thread), providers (several plugins may offer one type)
  *     rules        [{"plugin":..,"restart":"always"|"never","stop_ms":..,"disabled":..,"needs":[..],"survive":..}]
- *     survive_as, survive_ms
+ *     survive_as, survive_ms, attach_dir, reattach
  *     sigchld      "ignore", "handler" (counts), "thread" (waits for every child there is)
  *     config       [{"plugin":..,"type":..,"data":..}]
  *
@@ -511,6 +511,8 @@ static pk_err open_manager(pk_mem *mem, const pk_json_value *o, pk_loop *loop, p
     desc.health.interval_ms = (uint32_t)pk_json_uint(pk_json_get(o, "health_ms"), 0);
     desc.restart.max = (uint32_t)pk_json_uint(pk_json_get(o, "restart_max"), 0);
     rules_in(mem, o, &desc);
+    desc.attach_dir = text_in(o, "attach_dir");
+    desc.reattach = text_in(o, "reattach");
     desc.survive_as = text_in(o, "survive_as");
     desc.survive_ms = (uint32_t)pk_json_uint(pk_json_get(o, "survive_ms"), 0);
     desc.eager = pk_json_bool(pk_json_get(o, "eager"), false);

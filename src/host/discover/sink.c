@@ -34,6 +34,9 @@ static pk_err pk__sink_add(pk__registry *r, const pk_found *found, pk_error *err
         if (other && other->path && found->path && strcmp(other->path, found->path) == 0) {
             return PK_OK; // found once more
         }
+        if (other && other->is_attached && found->path) {
+            return PK_OK; // it is used where it runs
+        }
         if (other) {
             (void)pk_error_set(&why, PK_ERR_DUPLICATE, "cannot add plugin '%s': the id is taken by '%s'", found->id,
                                other->path ? other->path : "a plugin that is compiled in");
@@ -63,6 +66,27 @@ PK_API pk_err pk_sink_found(pk_sink *sink, const pk_found *found, pk_error *err)
     pk_err rc =
         found->id ? pk__sink_add(r, found, err) : pk_error_set(err, PK_ERR_MISUSE, "cannot take a plugin without id");
     if (!rc) {
+        pk_loop_post(r->loop, &r->work);
+    }
+    pk__registry_unlock(r);
+    return rc;
+}
+
+PK__FN pk_err pk__sink_attach(pk_sink *sink, const pk_found *found, pk_error *err)
+{
+    pk__registry *r = sink->registry;
+    pk__registry_lock(r);
+    pk__plugin *p = pk__registry_find(r, pk_str_from(found->id));
+    pk_err rc = PK_OK;
+    if (p && p->is_attached) { // here it is again
+        p->is_gone = false;
+        rc = pk__sink_copy(p, found) ? PK_OK : pk__error_memory(err, "take what was found");
+    } else {
+        rc = pk__sink_add(r, found, err);
+        p = rc ? NULL : PK__OF(r->plugins.prev, pk__plugin, node);
+    }
+    if (p) {
+        p->is_attached = true;
         pk_loop_post(r->loop, &r->work);
     }
     pk__registry_unlock(r);

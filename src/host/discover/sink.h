@@ -16,5 +16,8 @@ struct pk_sink {
 /* Starts the finder; its first scan counts as open until pk_sink_done. */
 PK__FN pk_err pk__sink_start(pk_sink *sink, pk_error *err);
 PK__FN void pk__sink_stop(pk_sink *sink);
+/* As pk_sink_found, for one that somebody else runs: its name is its own from then on, also if a directory has a file
+ * of that name, and it may come again after it was gone. */
+PK__FN pk_err pk__sink_attach(pk_sink *sink, const pk_found *found, pk_error *err);
 
 #endif

@@ -71,6 +71,8 @@ static void pk__launching_on_endpoint(pk_launch *l)
         pk__launching_fail(l, &why);
     } else if (pk__launching_connect(l, l->dialect, pk_str_from(l->address), l->token, &why)) {
         pk__launching_fail(l, &why);
+    } else if (l->plugin->is_attached && (l->instance->dialect->flags & PK_DIALECT_HEALTH)) {
+        pk__health_ask(l); // it is up when it answers
     } else {
         pk__keeper_up(l->keeper);
     }

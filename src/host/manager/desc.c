@@ -37,6 +37,9 @@ PK__FN pk_err pk__desc_check(const pk_manager_desc *d, pk_error *err)
     if (d->plugin_dir) {
         return pk_error_set(err, PK_ERR_UNSUPPORTED, "cannot scan '%s': this build knows no files", d->plugin_dir);
     }
+    if (d->attach_dir || d->reattach) {
+        return pk_error_set(err, PK_ERR_UNSUPPORTED, "cannot attach plugins: this build knows no files");
+    }
 #endif
     if (d->deadline.stop_ms == 1) {
         return pk_error_set(err, PK_ERR_MISUSE,
@@ -203,10 +206,12 @@ PK__FN pk_err pk__desc_resolve(pk_manager *m, const pk_manager_desc *desc, pk_er
     d->plugin_dir = pk__desc_text(m, d->plugin_dir, &ok);
     d->runtime_dir = pk__desc_text(m, d->runtime_dir, &ok);
     d->survive_as = pk__desc_text(m, d->survive_as, &ok);
+    d->attach_dir = pk__desc_text(m, d->attach_dir, &ok);
+    d->reattach = pk__desc_text(m, d->reattach, &ok);
     d->env = pk__desc_texts(m, d->env, &ok);
     pk__desc_copy_rules(m, &ok);
     pk__desc_copy_config(m, &ok);
-    d->finders = (const pk_finder *const *)pk__desc_array(m, d->finders, d->finder_count, sizeof(*d->finders), 1, &ok);
+    d->finders = (const pk_finder *const *)pk__desc_array(m, d->finders, d->finder_count, sizeof(*d->finders), 3, &ok);
     d->launchers = (const pk_launcher *const *)pk__desc_array(m, d->launchers, d->launcher_count,
                                                               sizeof(*d->launchers), 1, &ok);
     d->transports = (const pk_transport *const *)pk__desc_array(m, d->transports, d->transport_count,

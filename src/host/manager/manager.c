@@ -1,6 +1,7 @@
 /* manager.c - create, start, stop, destroy. */
 #include "manager.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "../../base/error.h"
@@ -90,6 +91,30 @@ PK_API void pk_manager_add_http(pk_manager *m)
     m->life.dialect_count = m->desc.dialect_count;
 }
 
+#ifndef PLUGKIT_NO_FILES
+/* In front of the user's only the one whose names are meant to be in the place of others. */
+static void pk__manager_finders(pk_manager *m)
+{
+    const pk_finder **finders = (const pk_finder **)(uintptr_t)m->desc.finders; // our copy, with room for three
+    const char *from = m->desc.reattach ? "reattach" : "PLUGKIT_REATTACH";
+    const char *reattach = m->desc.reattach ? m->desc.reattach : getenv("PLUGKIT_REATTACH");
+    if (reattach && reattach[0]) {
+        m->reattach_finder = pk__reattach_finder(&m->reattach, m->registry.alloc, reattach, from);
+        memmove(finders + 1, finders, m->desc.finder_count++ * sizeof(*finders));
+        finders[0] = &m->reattach_finder;
+    }
+    if (m->desc.plugin_dir) {
+        m->directory_finder = pk__directory_finder(&m->directory, m->registry.alloc, m->desc.plugin_dir, m->desc.filter,
+                                                   m->desc.user);
+        finders[m->desc.finder_count++] = &m->directory_finder;
+    }
+    if (m->desc.attach_dir) {
+        m->attach_finder = pk__attach_finder(&m->attach, m->registry.alloc, m->desc.attach_dir);
+        finders[m->desc.finder_count++] = &m->attach_finder;
+    }
+}
+#endif
+
 /* The built-in extensions stand behind the user's, who may so replace each of them. */
 static void pk__manager_built_in(pk_manager *m)
 {
@@ -107,12 +132,7 @@ static void pk__manager_built_in(pk_manager *m)
     launchers[m->desc.launcher_count++] = &m->process_launcher;
 #endif
 #ifndef PLUGKIT_NO_FILES
-    if (m->desc.plugin_dir) {
-        const pk_finder **finders = (const pk_finder **)(uintptr_t)m->desc.finders;
-        m->directory_finder = pk__directory_finder(&m->directory, m->registry.alloc, m->desc.plugin_dir, m->desc.filter,
-                                                   m->desc.user);
-        finders[m->desc.finder_count++] = &m->directory_finder;
-    }
+    pk__manager_finders(m);
 #endif
 }
 
@@ -368,6 +388,9 @@ static void pk__manager_free(pk_manager *m)
     for (size_t i = 0; i < m->sink_count && !child; i++) {
         pk__sink_stop(&m->sinks[i]);
     }
+#ifndef PLUGKIT_NO_FILES
+    pk__attach_deinit(&m->attach);
+#endif
     if (m->admin) {
         m->close_admin(m->admin, child);
     }

@@ -20,6 +20,7 @@
 #include "../../rpc/http_channel.h"
 #include "../admin/admin.h"
 #include "../discover/directory.h"
+#include "../discover/reattach.h"
 #include "../discover/sink.h"
 #include "../life/life.h"
 #include "../registry/registry.h"
@@ -54,7 +55,9 @@ struct pk_manager {
     size_t sink_count;
 #ifndef PLUGKIT_NO_FILES
     pk__directory directory;
-    pk_finder directory_finder;
+    pk__attach attach;
+    pk__reattach reattach;
+    pk_finder directory_finder, attach_finder, reattach_finder;
 #endif
 #ifndef PLUGKIT_NO_PROCESS
     pk_launcher process_launcher, adopt_launcher;

@@ -94,6 +94,7 @@ struct pk__plugin {
     bool internal, skipped, probed;
     bool is_asked;              // a wish to run that life has not seen yet
     bool is_unasked;            // a wish to stop, likewise
+    bool is_attached;           // somebody else runs it: never started, signalled or asked to end
     bool is_gone;               // its finder says that it is no longer there
     bool is_disabled;           // wished; the state follows when it is down
     bool is_told;               // skipped: the event was sent

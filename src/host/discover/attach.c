@@ -1,0 +1,423 @@
+/* attach.c - plugins that somebody else runs, in a drop-in directory. */
+#include "attach.h"
+#ifndef PLUGKIT_NO_FILES
+
+#include <string.h>
+
+#include "../../base/error.h"
+#include "../../base/memory.h"
+#include "../../net/address.h"
+#include "../../os/fd.h"
+#include "../../os/file.h"
+#include "../../wire/http_head.h"
+
+enum {
+    PK__ATTACH_LOOK_MS = 1000,
+    PK__ATTACH_ASK_MS = 1000,
+    PK__ATTACH_ENTRIES = 10000,
+    PK__ATTACH_FILE_MAX = 4 * 1024 * 1024,
+    PK__ATTACH_PATIENCE = 2 // looks at a file that cannot be read: it may just be being written
+};
+
+typedef struct pk__attach_item {
+    pk__node node;
+    pk__attach *attach;
+    pk_mem mem;              // of id
+    const char *id;
+    pk_mem entry_mem;        // of what is read anew with each look
+    pk__attach_entry entry;
+    bool has_socket, has_file; // in this look
+    bool is_asking, is_told;
+    uint32_t bad;            // looks at a file that could not be read
+    const pk_dialect *dialect;
+    void *channel;           // while it is asked; NULL = none
+    uint32_t attempts;       // on it
+    pk_call call;
+} pk__attach_item;
+
+/* ---- one plugin */
+
+PK__FN pk_err pk__attach_check(const pk__attach_entry *e, const char *what, pk_error *err)
+{
+    pk__address a;
+    pk_error why;
+    if (!e->has_address || e->address.len == 0) {
+        return pk_error_set(err, PK_ERR_CONFIG, "cannot use %s: it names no address", what);
+    }
+    if (pk__address_parse(&a, e->address, &why)) {
+        return pk_error_set(err, PK_ERR_CONFIG, "cannot use %s: %s", what, why.msg);
+    }
+    if (e->has_token && e->token.len && !pk__http_head_is_value(e->token)) {
+        return pk_error_set(err, PK_ERR_CONFIG, "cannot use %s: its token holds odd characters", what);
+    }
+    return PK_OK;
+}
+
+PK__FN pk_err pk__attach_found(pk_sink *sink, const char *id, const pk__attach_entry *e, pk_error *err)
+{
+    pk_found found;
+    pk_mem mem;
+    memset(&found, 0, sizeof(found));
+    memset(&mem, 0, sizeof(mem));
+    mem.alloc = sink->registry->alloc;
+    found.id = id;
+    found.endpoint.address = pk_mem_dup(&mem, e->address).ptr;
+    found.endpoint.dialect = pk_mem_dup(&mem, e->dialect.len ? e->dialect : PK_STR("plugkit/1")).ptr;
+    found.endpoint.token = e->token;
+    found.manifest = e->capabilities;
+    pk_err rc = found.endpoint.address && found.endpoint.dialect ? pk__sink_attach(sink, &found, err)
+                                                                 : pk__error_memory(err, "attach a plugin");
+    pk_mem_free(&mem);
+    return rc;
+}
+
+/* Its file cannot be used: people are told, once, and it is looked at again all the same. */
+static void pk__attach_complain(pk__attach_item *item, const pk_error *why)
+{
+    pk_found found;
+    if (++item->bad != PK__ATTACH_PATIENCE) {
+        return;
+    }
+    memset(&found, 0, sizeof(found));
+    found.id = item->id;
+    found.skipped = why->msg;
+    (void)pk_sink_found(item->attach->sink, &found, NULL);
+}
+
+static pk_err pk__attach_read(pk__attach_item *item, pk_error *err)
+{
+    const char *file = pk_mem_printf(&item->entry_mem, "%s/%s.json", item->attach->dir, item->id).ptr;
+    pk_str text = PK_STR("");
+    memset(&item->entry, 0, sizeof(item->entry));
+    if (!file) {
+        return pk__error_memory(err, "attach a plugin");
+    }
+    if (item->has_file) {
+        pk_type named = pk_type_pk__attach_entry;
+        named.name = file; // in errors
+        pk_err rc = pk__file_read(&item->entry_mem, file, PK__ATTACH_FILE_MAX, &text, err);
+        if (!rc && pk_json_check(text, NULL)) { // errors of syntax quote the text, and here that may be the token
+            rc = pk_error_set(err, PK_ERR_CONFIG, "cannot use %s: it is not JSON", file);
+        }
+        rc = rc ? rc : pk_json_decode(&item->entry_mem, &named, text, &item->entry, err);
+        if (rc) {
+            return rc;
+        }
+    }
+    if (item->has_socket && !item->entry.has_address) {
+        item->entry.has_address = true;
+        item->entry.address = pk_mem_printf(&item->entry_mem, "http+unix://%s/%s.sock", item->attach->dir, item->id);
+    }
+    return pk__attach_check(&item->entry, file, err);
+}
+
+static void pk__attach_tell(pk__attach_item *item)
+{
+    item->is_told = pk__attach_found(item->attach->sink, item->id, &item->entry, NULL) == PK_OK;
+}
+
+/* ---- asking it */
+
+static pk__attach_item *pk__attach_find(pk__attach *a, pk_str id)
+{
+    for (pk__node *n = a->items.next; n != &a->items; n = n->next) {
+        pk__attach_item *item = PK__OF(n, pk__attach_item, node);
+        if (pk_str_is(id, item->id)) {
+            return item;
+        }
+    }
+    return NULL;
+}
+
+static pk_err pk__attach_take(void *user, const pk_call_desc *desc, pk__waiter *w, pk__target *out, pk_error *err)
+{
+    pk__attach_item *item = pk__attach_find((pk__attach *)user, pk_str_from(desc->plugin));
+    (void)w;
+    memset(out, 0, sizeof(*out));
+    if (!item || !item->channel) {
+        return pk_error_set(err, PK_ERR_STALE, "cannot ask '%s': it has gone", desc->plugin);
+    }
+    out->dialect = item->dialect;
+    out->channel = item->channel;
+    out->instance = item;
+    out->plugin = pk_str_from(item->id);
+    out->verb = PK_STR("GET");
+    out->path = PK_STR("/capabilities");
+    item->attempts++;
+    return PK_OK;
+}
+
+static void pk__attach_unqueue(void *user, pk__waiter *w)
+{
+    (void)user, (void)w; // nobody is ever queued
+}
+
+static void pk__attach_give_back(void *user, pk__target *target, const pk__usage *usage)
+{
+    (void)user, (void)usage;
+    ((pk__attach_item *)target->instance)->attempts--;
+}
+
+static pk_err pk__attach_bind(void *user, pk_stub *stub, pk_error *err)
+{
+    (void)user, (void)stub;
+    return pk_error_set(err, PK_ERR_UNSUPPORTED, "cannot bind: this caller is not for users");
+}
+
+static void pk__attach_settle(pk__attach *a)
+{
+    if (a->asking == 0) {
+        pk_sink_done(a->sink); // of the first look; later ones change nothing
+    }
+}
+
+/* Any answer counts. One that is no description of capabilities is that of a plugin which does not tell them. */
+static void pk__attach_on_reply(void *user, pk_call call, pk_reply *reply, const pk_error *err)
+{
+    pk__attach_item *item = (pk__attach_item *)user;
+    const pk_json_value *doc = NULL;
+    (void)call;
+    item->is_asking = false;
+    item->attach->asking--;
+    if (!pk__atomic_load(&item->attach->stopped) && (!err || err->sent == PK_SENT_ANSWERED)) {
+        pk_mem mem;
+        memset(&mem, 0, sizeof(mem));
+        mem.alloc = item->attach->alloc;
+        if (!err && pk_json_parse(&mem, reply->body.bytes, &doc, NULL) == PK_OK && pk_json_get(doc, "types")) {
+            item->entry.capabilities = reply->body.bytes; // told before it goes
+        }
+        pk_mem_free(&mem);
+        pk__attach_tell(item);
+        memset(&item->entry.capabilities, 0, sizeof(item->entry.capabilities));
+    }
+    pk__attach_settle(item->attach);
+}
+
+static void pk__attach_hang_up(pk__attach_item *item)
+{
+    if (item->channel && item->attempts == 0) {
+        item->dialect->close(item->channel);
+        item->channel = NULL;
+    }
+}
+
+static pk_err pk__attach_open(pk__attach_item *item, pk_error *err)
+{
+    const pk_manager_desc *desc = item->attach->sink->registry->desc;
+    pk_str name = item->entry.dialect.len ? item->entry.dialect : PK_STR("plugkit/1");
+    pk_endpoint endpoint;
+    memset(&endpoint, 0, sizeof(endpoint));
+    endpoint.address = pk_mem_dup(&item->entry_mem, item->entry.address).ptr;
+    endpoint.token = item->entry.token;
+    if (!endpoint.address) {
+        return pk__error_memory(err, "attach a plugin");
+    }
+    for (size_t i = 0; i < desc->dialect_count; i++) {
+        item->dialect = desc->dialects[i];
+        if (pk_str_is(name, item->dialect->name)) {
+            endpoint.dialect = item->dialect->name;
+            return item->dialect->open(item->dialect->user, item->attach->loop, &endpoint, &item->channel, err);
+        }
+    }
+    return pk_error_set(err, PK_ERR_UNSUPPORTED, "cannot attach '%s': nobody knows the dialect '%" PK_FMT "'", item->id,
+                        PK_ARG(name));
+}
+
+static void pk__attach_ask(pk__attach_item *item)
+{
+    pk_error why;
+    pk_call_desc d;
+    memset(&d, 0, sizeof(d));
+    pk_mem_free(&item->entry_mem);
+    if (pk__attach_read(item, &why)) {
+        pk__attach_complain(item, &why);
+        return;
+    }
+    if (item->entry.has_capabilities) { // it need not say so again; whether it answers is seen when it is called
+        pk__attach_tell(item);
+        return;
+    }
+    if (pk__attach_open(item, &why)) {
+        pk__attach_complain(item, &why);
+        return;
+    }
+    d.plugin = item->id;
+    d.http = "GET /capabilities";
+    d.ctx.timeout_ms = PK__ATTACH_ASK_MS;
+    d.on_reply = pk__attach_on_reply;
+    d.user = item;
+    item->attach->asking++;
+    item->is_asking = true;
+    if (pk_caller_start(&item->attach->caller, &d, &item->call, NULL)) {
+        item->attach->asking--;
+        item->is_asking = false;
+    }
+}
+
+/* ---- the directory */
+
+static void pk__attach_drop(pk__attach_item *item)
+{
+    pk__attach *a = item->attach;
+    if (item->is_asking) {
+        pk__caller_cancel_now(&a->caller, item->call);
+    }
+    if (item->channel) {
+        item->dialect->close(item->channel);
+    }
+    pk__list_remove(&item->node);
+    pk_mem_free(&item->entry_mem);
+    pk_mem_free(&item->mem);
+    pk__free(a->alloc, item, sizeof(*item));
+}
+
+static pk__attach_item *pk__attach_see(pk__attach *a, pk_str id)
+{
+    pk__attach_item *item = pk__attach_find(a, id);
+    if (item) {
+        return item;
+    }
+    item = (pk__attach_item *)pk__new(a->alloc, sizeof(*item));
+    if (!item) {
+        return NULL;
+    }
+    item->attach = a;
+    item->mem.alloc = a->alloc;
+    item->entry_mem.alloc = a->alloc;
+    item->id = pk_mem_dup(&item->mem, id).ptr;
+    pk__list_push(&a->items, &item->node);
+    if (!item->id) {
+        item->id = "";
+        pk__attach_drop(item);
+        return NULL;
+    }
+    return item;
+}
+
+static void pk__attach_see_entry(pk__attach *a, const pk__file_entry *e)
+{
+    pk_str id = pk_str_from(e->name);
+    bool file = id.len > 5 && memcmp(id.ptr + id.len - 5, ".json", 5) == 0;
+    bool socket = id.len > 5 && memcmp(id.ptr + id.len - 5, ".sock", 5) == 0;
+    if ((!file && !socket) || id.ptr[0] == '.') {
+        return;
+    }
+    id.len -= 5;
+    pk__attach_item *item = pk__attach_see(a, id);
+    if (item) {
+        item->has_file = item->has_file || file;
+        item->has_socket = item->has_socket || socket;
+    }
+}
+
+/* False: it cannot be read just now, and nothing is known to have gone. */
+static bool pk__attach_list(pk__attach *a)
+{
+    pk_mem mem;
+    pk__file_entry *entries = NULL;
+    size_t count = 0;
+    int fd = -1;
+    memset(&mem, 0, sizeof(mem));
+    mem.alloc = a->alloc;
+    pk_err rc = pk__fd_open(a->dir, O_RDONLY | O_DIRECTORY, 0, &fd, NULL);
+    bool gone = rc == PK_ERR_NOT_FOUND;
+    rc = rc ? rc : pk__file_list(&mem, fd, PK__ATTACH_ENTRIES, a->dir, &entries, &count, NULL);
+    for (pk__node *n = a->items.next; (!rc || gone) && n != &a->items; n = n->next) {
+        PK__OF(n, pk__attach_item, node)->has_file = PK__OF(n, pk__attach_item, node)->has_socket = false;
+    }
+    for (size_t i = 0; !rc && i < count; i++) {
+        pk__attach_see_entry(a, &entries[i]);
+    }
+    pk_mem_free(&mem);
+    return !rc || gone;
+}
+
+static void pk__attach_look(void *user)
+{
+    pk__attach *a = (pk__attach *)user;
+    if (pk__atomic_load(&a->stopped)) {
+        return;
+    }
+    bool listed = pk__attach_list(a);
+    for (pk__node *n = a->items.next, *next = NULL; n != &a->items; n = next) {
+        pk__attach_item *item = PK__OF(n, pk__attach_item, node);
+        next = n->next;
+        pk__attach_hang_up(item);
+        if (listed && !item->has_file && !item->has_socket) {
+            pk_sink_gone(a->sink, item->id);
+            pk__attach_drop(item);
+        } else if (!item->is_told && !item->is_asking && !item->channel) {
+            pk__attach_ask(item);
+        }
+    }
+    pk__attach_settle(a);
+    (void)pk_timer_start(a->loop, &a->timer, PK__ATTACH_LOOK_MS, NULL); // there was room for it just now
+}
+
+/* ---- the finder */
+
+static void pk__attach_begin(void *user)
+{
+    pk__attach *a = (pk__attach *)user;
+    pk__router router = {pk__attach_take, pk__attach_unqueue, pk__attach_give_back, pk__attach_bind, a};
+    a->is_open = pk__caller_init(&a->caller, a->alloc, a->loop, &router, NULL, 0, NULL) == PK_OK;
+    if (a->is_open) {
+        pk__attach_look(a);
+    } else {
+        pk_sink_done(a->sink); // no memory even for that
+    }
+}
+
+static pk_err pk__attach_start(void *user, pk_sink *sink, pk_error *err)
+{
+    pk__attach *a = (pk__attach *)user;
+    if (pk__file_check_dir(a->dir, err)) {
+        return pk__error_wrap(err, "cannot attach plugins");
+    }
+    a->sink = sink;
+    a->loop = sink->registry->loop;
+    a->timer.on_time = pk__attach_look;
+    a->timer.user = a;
+    a->begin.run = pk__attach_begin;
+    a->begin.user = a;
+    pk_loop_post(a->loop, &a->begin);
+    return PK_OK;
+}
+
+static void pk__attach_stop(void *user)
+{
+    pk__atomic_store(&((pk__attach *)user)->stopped, 1);
+}
+
+PK__FN pk_finder pk__attach_finder(pk__attach *a, const pk_alloc *alloc, const char *dir)
+{
+    pk_finder finder = {"attach", pk__attach_start, pk__attach_stop, a};
+    memset(a, 0, sizeof(*a));
+    a->alloc = alloc;
+    a->dir = dir;
+    pk__list_init(&a->items);
+    return finder;
+}
+
+PK__FN void pk__attach_deinit(pk__attach *a)
+{
+    if (!a->alloc) {
+        return;
+    }
+    pk__atomic_store(&a->stopped, 1);
+    if (a->loop) {
+        pk_loop_unpost(a->loop, &a->begin);
+        pk_timer_stop(a->loop, &a->timer);
+    }
+    if (a->is_open) {
+        pk__caller_cancel_all(&a->caller);
+    }
+    while (!pk__list_is_empty(&a->items)) {
+        pk__attach_drop(PK__OF(a->items.next, pk__attach_item, node));
+    }
+    if (a->is_open) {
+        pk__caller_deinit(&a->caller);
+    }
+    memset(a, 0, sizeof(*a));
+}
+#endif
