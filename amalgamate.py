@@ -121,6 +121,8 @@ CORE = """
     rpc/call.h
     rpc/chain.c
     rpc/call.c
+    rpc/attempt.c
+    rpc/caller.c
     rpc/call_stream.c
     rpc/http_channel.h
     rpc/http_channel.c

@@ -16243,10 +16243,15 @@ PK__FN pk__chain_result pk__chain_after(const pk_interceptor *const *chain, size
  * thread; one without goes through the loop and waits on a condition. On the loop's own thread it always goes through
  * the loop, and waits by stepping it, so that what else the loop does (a plugin calling back, say) goes on.
  *
+ *     call.c          the steps
+ *     attempt.c       what dialects report, and read of the request
+ *     call_stream.c   the same for calls that their users write and read by hand
+ *     caller.c        who makes calls, and waits for them or not
+ *
  * Locks: caller->lock guards the handle table, poked flags and stream buffers. It is a leaf: nothing is called with
  * it. */
 #ifdef PLUGKIT_LINES
-#line 20 "src/rpc/call.h"
+#line 25 "src/rpc/call.h"
 #endif
 
 
@@ -16369,6 +16374,12 @@ typedef struct pk__call {
     pk__call_stream *stream;
 } pk__call;
 
+/* What caller.c does with a call: begin it, move it as far as it goes (true: there is an outcome), end it. */
+PK__FN pk_err pk__call_init(pk__call *c, pk_caller *caller, const pk_call_desc *desc, pk_reply *reply);
+PK__FN bool pk__call_advance(pk__call *c);
+PK__FN pk_err pk__call_arm(pk__call *c, int64_t until, pk_error *err); // a timer that moves it on; the loop's thread
+PK__FN void pk__call_deinit(pk__call *c);
+PK__FN void pk__call_reply_clear(pk_reply *reply);
 /* Ends the wait of a call; any thread. Not with caller->lock held. */
 PK__FN void pk__call_poke(pk__call *c);
 PK__FN void pk__call_free(pk__call *c); // of pk_caller_start, when nobody needs it any more
@@ -16496,7 +16507,7 @@ PK_API void pk_exchange_resume(pk_exchange *x, pk_verdict verdict)
 }
 
 /* == rpc/call.c == */
-/* call.c - one call from beginning to outcome. */
+/* call.c - one call, step by step. */
 #ifdef PLUGKIT_LINES
 #line 1 "src/rpc/call.c"
 #endif
@@ -16512,105 +16523,7 @@ PK_API void pk_exchange_resume(pk_exchange *x, pk_verdict verdict)
 
 
 
-enum { PK__CALL_BODY_MAX = 8 * 1024 * 1024, PK__CALL_RESENT_MAX = 3 };
-
-/* ---- the caller */
-
-PK__FN pk_err pk__caller_init(pk_caller *c, const pk_alloc *alloc, pk_loop *loop, const pk__router *router,
-                              const pk_interceptor *const *interceptors, size_t count, pk_error *err)
-{
-    memset(c, 0, sizeof(*c));
-    c->alloc = alloc;
-    c->loop = loop;
-    c->router = *router;
-    c->name = "";
-    c->timeout_ms = 30000;
-    pk_err rc = pk__chain_create(alloc, interceptors, count, PK_SCOPE_CALL, PK_SCOPE_ATTEMPT, &c->chain,
-                                 &c->chain_count, &c->state_size, err);
-    if (rc) {
-        return rc;
-    }
-    while (c->chain_call < c->chain_count && c->chain[c->chain_call]->scope == PK_SCOPE_CALL) {
-        c->chain_call++;
-    }
-    pk__mutex_init(&c->lock);
-    pk__cond_init(&c->parked);
-    pk__handles_init(&c->calls, alloc);
-    pk__list_init(&c->running);
-    return PK_OK;
-}
-
-PK__FN void pk__caller_enter(pk_caller *c)
-{
-    (void)pk__atomic_add(&c->inside, 1);
-}
-
-PK__FN void pk__caller_leave(pk_caller *c)
-{
-    (void)pk__atomic_add(&c->inside, UINT32_MAX);
-}
-
-PK__FN void pk__caller_close(pk_caller *c)
-{
-    pk__mutex_lock(&c->lock);
-    c->is_closed = true;
-    pk__cond_broadcast(&c->parked);
-    pk__mutex_unlock(&c->lock);
-}
-
-PK__FN void pk__caller_wait_empty(pk_caller *c)
-{
-    while (pk__atomic_load(&c->inside) > 0) {
-        pk__thread_nap(PK__MS / 10);
-    }
-}
-
-PK__FN void pk__caller_deinit(pk_caller *c)
-{
-    if (!c->running.next) {
-        return; // never initialised
-    }
-    PK__ASSERT(pk__list_is_empty(&c->running));
-    for (pk__call *left; (left = (pk__call *)pk__handles_any(&c->calls)) != NULL;) {
-        pk__handles_remove(&c->calls, left->handle); // a stream that has ended, and whose user has not come for the end
-        pk__call_free(left);
-    }
-    pk__handles_deinit(&c->calls);
-    pk__chain_destroy(c->alloc, c->chain, c->chain_count);
-    pk__cond_deinit(&c->parked);
-    pk__mutex_deinit(&c->lock);
-    memset(c, 0, sizeof(*c));
-}
-
-PK__FN bool pk__caller_wait(pk_caller *c, const bool *flag, int64_t deadline)
-{
-    bool mine = pk__loop_is_mine(c->loop);
-    pk__mutex_lock(&c->lock);
-    while (!*flag && !c->is_closed) {
-        int64_t now = pk__clock_ns();
-        if (now >= deadline) {
-            break;
-        }
-        if (mine) {
-            int64_t left_ms = deadline == PK_FOREVER ? -1 : (deadline - now + 999999) / 1000000;
-            pk__mutex_unlock(&c->lock);
-            (void)pk_loop_step(c->loop, left_ms > 60000 || left_ms < 0 ? 60000 : (int)left_ms, NULL);
-            pk__mutex_lock(&c->lock);
-        } else {
-            pk__cond_wait(&c->parked, &c->lock, deadline);
-        }
-    }
-    bool set = *flag;
-    pk__mutex_unlock(&c->lock);
-    return set;
-}
-
-/* ---- one call */
-
-static pk__call *pk__call_of(pk_attempt *a)
-{
-    return (pk__call *)(void *)a; // the first member
-}
+enum { PK__CALL_RESENT_MAX = 3 };
 
 /* Whoever reads it wants to know which plugin it was; and what was asked for, as long as none is chosen. */
 static pk_err pk__call_fail(pk__call *c, pk_err code, const char *what)
@@ -16673,7 +16586,7 @@ static void pk__call_on_resume(pk__resumer *self, pk_exchange *x, pk_verdict ver
     pk__call_poke(c);
 }
 
-static pk_err pk__call_init(pk__call *c, pk_caller *caller, const pk_call_desc *desc, pk_reply *reply)
+PK__FN pk_err pk__call_init(pk__call *c, pk_caller *caller, const pk_call_desc *desc, pk_reply *reply)
 {
     memset(c, 0, sizeof(*c));
     c->caller = caller;
@@ -16708,161 +16621,17 @@ static pk_err pk__call_init(pk__call *c, pk_caller *caller, const pk_call_desc *
     return PK_OK;
 }
 
-static void pk__call_deinit(pk__call *c)
+PK__FN void pk__call_deinit(pk__call *c)
 {
     pk__free(c->caller->alloc, c->chain_state, c->caller->state_size);
 }
 
-static void pk__call_reply_clear(pk_reply *reply)
+PK__FN void pk__call_reply_clear(pk_reply *reply)
 {
     pk_mem mem = reply->mem;
     pk_mem_reset(&mem);
     memset(reply, 0, sizeof(*reply));
     reply->mem = mem;
-}
-
-/* ---- what the dialect reports */
-
-PK_API void pk_attempt_head(pk_attempt *a, int status, const pk_meta *fields, size_t count)
-{
-    pk__call *c = pk__call_of(a);
-    a->sent = PK_SENT_ANSWERED;
-    c->reply->status = status;
-    pk_meta *copy = count ? (pk_meta *)pk_mem_get(&c->reply->mem, count * sizeof(*copy)) : NULL;
-    if (!copy) {
-        return; // headers are a courtesy: without memory for them the body would not fit either
-    }
-    for (size_t i = 0; i < count; i++) {
-        copy[i].name = pk_mem_dup(&c->reply->mem, fields[i].name);
-        copy[i].value = pk_mem_dup(&c->reply->mem, fields[i].value);
-        if (!copy[i].name.ptr || !copy[i].value.ptr) {
-            return;
-        }
-        if (pk_str_ieq(fields[i].name, PK_STR("content-type"))) {
-            c->reply->body.content_type = copy[i].value;
-        }
-    }
-    c->reply->meta = copy;
-    c->reply->meta_count = count;
-}
-
-/* How much the answer says it will be, so that it is collected without moving. */
-static size_t pk__call_expected(const pk_reply *reply)
-{
-    for (size_t i = 0; i < reply->meta_count; i++) {
-        if (pk_str_ieq(reply->meta[i].name, PK_STR("content-length"))) {
-            size_t n = 0;
-            for (size_t k = 0; k < reply->meta[i].value.len && n < SIZE_MAX / 16; k++) {
-                n = n * 10 + (size_t)(reply->meta[i].value.ptr[k] - '0'); // digits only: the reader saw to that
-            }
-            return n;
-        }
-    }
-    return 0;
-}
-
-static pk_err pk__call_collect(pk__call *c, pk_str bytes, pk_error *err)
-{
-    pk_reply *reply = c->reply;
-    uint64_t max = c->desc.max_reply ? c->desc.max_reply : PK__CALL_BODY_MAX;
-    size_t have = reply->body.bytes.len;
-    if (bytes.len > max || have > max - bytes.len) {
-        return pk_error_set(err, PK_ERR_LIMIT, "cannot take the answer of '%" PK_FMT "': more than %llu bytes",
-                            PK_ARG(c->target.plugin), (unsigned long long)max);
-    }
-    size_t need = have + bytes.len;
-    if (need > c->body_cap || !reply->body.bytes.ptr) {
-        size_t expected = pk__call_expected(reply);
-        size_t cap = PK__MAX(need, have ? need * 2 : expected <= max ? expected : 0);
-        char *to = (char *)pk_mem_get(&reply->mem, cap + 1);
-        if (!to) {
-            return pk__error_memory(err, "take the answer");
-        }
-        if (have) {
-            memcpy(to, reply->body.bytes.ptr, have);
-        }
-        reply->body.bytes.ptr = to;
-        c->body_cap = cap;
-    }
-    if (bytes.len) {
-        memcpy((char *)reply->body.bytes.ptr + have, bytes.ptr, bytes.len); // ours: made just above
-    }
-    reply->body.bytes.len = need;
-    return PK_OK;
-}
-
-PK_API pk_err pk_attempt_chunk(pk_attempt *a, pk_str bytes, pk_error *err)
-{
-    pk__call *c = pk__call_of(a);
-    bool good = c->reply->status >= 200 && c->reply->status < 300;
-    pk_err rc;
-    if (c->stream && good) {
-        rc = pk__call_stream_push(c, bytes);
-        if (rc) {
-            (void)pk_error_set(err, rc, "cannot take more of the answer: %s",
-                               rc == PK_ERR_BUSY ? "its reader is slow" : "out of memory");
-        }
-    } else if (c->desc.on_chunk && good) {
-        c->exchange.streamed = true;
-        rc = c->desc.on_chunk(c->desc.user, bytes, err);
-    } else {
-        rc = pk__call_collect(c, bytes, err);
-    }
-    c->bytes_in += bytes.len;
-    return rc;
-}
-
-PK_API void pk_attempt_end(pk_attempt *a, const pk_error *why)
-{
-    pk__call *c = pk__call_of(a);
-    if (why && why->code != PK_OK) {
-        c->error = *why;
-        c->error.sent = a->sent;
-    }
-    c->ended = true;
-    if (c->waits_loop) {
-        pk_timer_stop(c->caller->loop, &c->timer);
-    }
-    if (c->waits_loop || c->async) {
-        pk__call_poke(c);
-    }
-}
-
-PK_API pk_err pk_attempt_read(pk_attempt *a, void *buf, size_t cap, size_t *got, pk_error *err)
-{
-    pk__call *c = pk__call_of(a);
-    const pk_body *body = a->body;
-    *got = 0;
-    if (pk__call_is_stream(a)) {
-        pk_err rc = pk__call_stream_pull(c, buf, cap, got);
-        c->bytes_out += *got;
-        return rc ? pk_error_set(err, rc, "cannot read the request yet: its writer is slow") : PK_OK;
-    }
-    if (body->read) {
-        pk_err rc = body->read(body->user, buf, cap, got, err);
-        c->body_at += *got;
-        c->bytes_out += *got;
-        return rc;
-    }
-    if (body->has_fd) {
-        size_t want = (size_t)PK__MIN((uint64_t)cap, body->size - c->body_at);
-        pk_err rc = want ? pk__fd_read_at(body->fd, buf, want, body->offset + c->body_at, got, err) : PK_OK;
-        if (!rc && want && *got == 0) {
-            rc = pk_error_set(err, PK_ERR_OS, "cannot read the request's file: it is shorter than was said");
-        }
-        if (rc) {
-            return rc;
-        }
-    } else {
-        size_t left = body->bytes.len - (size_t)c->body_at;
-        *got = PK__MIN(cap, left);
-        if (*got) {
-            memcpy(buf, body->bytes.ptr + c->body_at, *got);
-        }
-    }
-    c->body_at += *got;
-    c->bytes_out += *got;
-    return PK_OK;
 }
 
 /* ---- the steps */
@@ -16889,7 +16658,7 @@ static void pk__call_give_back(pk__call *c)
 static void pk__call_on_time(void *user);
 
 /* Holds a deadline by the loop's timer. The loop's thread. */
-static pk_err pk__call_arm(pk__call *c, int64_t until, pk_error *err)
+PK__FN pk_err pk__call_arm(pk__call *c, int64_t until, pk_error *err)
 {
     int64_t left_ms = (until - pk__clock_ns() + 999999) / 1000000;
     c->timer.on_time = pk__call_on_time;
@@ -17086,7 +16855,7 @@ static bool pk__call_step_before(pk__call *c, size_t end, pk__call_state next, p
 }
 
 /* Moves the call as far as it goes. True = it has its outcome. */
-static bool pk__call_advance(pk__call *c)
+PK__FN bool pk__call_advance(pk__call *c)
 {
     for (;;) {
         if (c->is_lent) {
@@ -17142,6 +16911,273 @@ static bool pk__call_advance(pk__call *c)
         case PK__CALL_DONE: return true;
         }
     }
+}
+
+/* == rpc/attempt.c == */
+/* attempt.c - what a dialect reports about an attempt, and reads of it. */
+#ifdef PLUGKIT_LINES
+#line 1 "src/rpc/attempt.c"
+#endif
+
+
+
+
+
+
+
+
+
+enum { PK__CALL_BODY_MAX = 8 * 1024 * 1024 };
+
+static pk__call *pk__call_of(pk_attempt *a)
+{
+    return (pk__call *)(void *)a; // the first member
+}
+
+PK_API void pk_attempt_head(pk_attempt *a, int status, const pk_meta *fields, size_t count)
+{
+    pk__call *c = pk__call_of(a);
+    a->sent = PK_SENT_ANSWERED;
+    c->reply->status = status;
+    pk_meta *copy = count ? (pk_meta *)pk_mem_get(&c->reply->mem, count * sizeof(*copy)) : NULL;
+    if (!copy) {
+        return; // headers are a courtesy: without memory for them the body would not fit either
+    }
+    for (size_t i = 0; i < count; i++) {
+        copy[i].name = pk_mem_dup(&c->reply->mem, fields[i].name);
+        copy[i].value = pk_mem_dup(&c->reply->mem, fields[i].value);
+        if (!copy[i].name.ptr || !copy[i].value.ptr) {
+            return;
+        }
+        if (pk_str_ieq(fields[i].name, PK_STR("content-type"))) {
+            c->reply->body.content_type = copy[i].value;
+        }
+    }
+    c->reply->meta = copy;
+    c->reply->meta_count = count;
+}
+
+/* How much the answer says it will be, so that it is collected without moving. */
+static size_t pk__call_expected(const pk_reply *reply)
+{
+    for (size_t i = 0; i < reply->meta_count; i++) {
+        if (pk_str_ieq(reply->meta[i].name, PK_STR("content-length"))) {
+            size_t n = 0;
+            for (size_t k = 0; k < reply->meta[i].value.len && n < SIZE_MAX / 16; k++) {
+                n = n * 10 + (size_t)(reply->meta[i].value.ptr[k] - '0'); // digits only: the reader saw to that
+            }
+            return n;
+        }
+    }
+    return 0;
+}
+
+static pk_err pk__call_collect(pk__call *c, pk_str bytes, pk_error *err)
+{
+    pk_reply *reply = c->reply;
+    uint64_t max = c->desc.max_reply ? c->desc.max_reply : PK__CALL_BODY_MAX;
+    size_t have = reply->body.bytes.len;
+    if (bytes.len > max || have > max - bytes.len) {
+        return pk_error_set(err, PK_ERR_LIMIT, "cannot take the answer of '%" PK_FMT "': more than %llu bytes",
+                            PK_ARG(c->target.plugin), (unsigned long long)max);
+    }
+    size_t need = have + bytes.len;
+    if (need > c->body_cap || !reply->body.bytes.ptr) {
+        size_t expected = pk__call_expected(reply);
+        size_t cap = PK__MAX(need, have ? need * 2 : expected <= max ? expected : 0);
+        char *to = (char *)pk_mem_get(&reply->mem, cap + 1);
+        if (!to) {
+            return pk__error_memory(err, "take the answer");
+        }
+        if (have) {
+            memcpy(to, reply->body.bytes.ptr, have);
+        }
+        reply->body.bytes.ptr = to;
+        c->body_cap = cap;
+    }
+    if (bytes.len) {
+        memcpy((char *)reply->body.bytes.ptr + have, bytes.ptr, bytes.len); // ours: made just above
+    }
+    reply->body.bytes.len = need;
+    return PK_OK;
+}
+
+PK_API pk_err pk_attempt_chunk(pk_attempt *a, pk_str bytes, pk_error *err)
+{
+    pk__call *c = pk__call_of(a);
+    bool good = c->reply->status >= 200 && c->reply->status < 300;
+    pk_err rc;
+    if (c->stream && good) {
+        rc = pk__call_stream_push(c, bytes);
+        if (rc) {
+            (void)pk_error_set(err, rc, "cannot take more of the answer: %s",
+                               rc == PK_ERR_BUSY ? "its reader is slow" : "out of memory");
+        }
+    } else if (c->desc.on_chunk && good) {
+        c->exchange.streamed = true;
+        rc = c->desc.on_chunk(c->desc.user, bytes, err);
+    } else {
+        rc = pk__call_collect(c, bytes, err);
+    }
+    c->bytes_in += bytes.len;
+    return rc;
+}
+
+PK_API void pk_attempt_end(pk_attempt *a, const pk_error *why)
+{
+    pk__call *c = pk__call_of(a);
+    if (why && why->code != PK_OK) {
+        c->error = *why;
+        c->error.sent = a->sent;
+    }
+    c->ended = true;
+    if (c->waits_loop) {
+        pk_timer_stop(c->caller->loop, &c->timer);
+    }
+    if (c->waits_loop || c->async) {
+        pk__call_poke(c);
+    }
+}
+
+PK_API pk_err pk_attempt_read(pk_attempt *a, void *buf, size_t cap, size_t *got, pk_error *err)
+{
+    pk__call *c = pk__call_of(a);
+    const pk_body *body = a->body;
+    *got = 0;
+    if (pk__call_is_stream(a)) {
+        pk_err rc = pk__call_stream_pull(c, buf, cap, got);
+        c->bytes_out += *got;
+        return rc ? pk_error_set(err, rc, "cannot read the request yet: its writer is slow") : PK_OK;
+    }
+    if (body->read) {
+        pk_err rc = body->read(body->user, buf, cap, got, err);
+        c->body_at += *got;
+        c->bytes_out += *got;
+        return rc;
+    }
+    if (body->has_fd) {
+        size_t want = (size_t)PK__MIN((uint64_t)cap, body->size - c->body_at);
+        pk_err rc = want ? pk__fd_read_at(body->fd, buf, want, body->offset + c->body_at, got, err) : PK_OK;
+        if (!rc && want && *got == 0) {
+            rc = pk_error_set(err, PK_ERR_OS, "cannot read the request's file: it is shorter than was said");
+        }
+        if (rc) {
+            return rc;
+        }
+    } else {
+        size_t left = body->bytes.len - (size_t)c->body_at;
+        *got = PK__MIN(cap, left);
+        if (*got) {
+            memcpy(buf, body->bytes.ptr + c->body_at, *got);
+        }
+    }
+    c->body_at += *got;
+    c->bytes_out += *got;
+    return PK_OK;
+}
+
+/* == rpc/caller.c == */
+/* caller.c - who makes calls, and waits for them or not. */
+#ifdef PLUGKIT_LINES
+#line 1 "src/rpc/caller.c"
+#endif
+
+
+
+
+
+
+
+
+
+
+PK__FN pk_err pk__caller_init(pk_caller *c, const pk_alloc *alloc, pk_loop *loop, const pk__router *router,
+                              const pk_interceptor *const *interceptors, size_t count, pk_error *err)
+{
+    memset(c, 0, sizeof(*c));
+    c->alloc = alloc;
+    c->loop = loop;
+    c->router = *router;
+    c->name = "";
+    c->timeout_ms = 30000;
+    pk_err rc = pk__chain_create(alloc, interceptors, count, PK_SCOPE_CALL, PK_SCOPE_ATTEMPT, &c->chain,
+                                 &c->chain_count, &c->state_size, err);
+    if (rc) {
+        return rc;
+    }
+    while (c->chain_call < c->chain_count && c->chain[c->chain_call]->scope == PK_SCOPE_CALL) {
+        c->chain_call++;
+    }
+    pk__mutex_init(&c->lock);
+    pk__cond_init(&c->parked);
+    pk__handles_init(&c->calls, alloc);
+    pk__list_init(&c->running);
+    return PK_OK;
+}
+
+PK__FN void pk__caller_enter(pk_caller *c)
+{
+    (void)pk__atomic_add(&c->inside, 1);
+}
+
+PK__FN void pk__caller_leave(pk_caller *c)
+{
+    (void)pk__atomic_add(&c->inside, UINT32_MAX);
+}
+
+PK__FN void pk__caller_close(pk_caller *c)
+{
+    pk__mutex_lock(&c->lock);
+    c->is_closed = true;
+    pk__cond_broadcast(&c->parked);
+    pk__mutex_unlock(&c->lock);
+}
+
+PK__FN void pk__caller_wait_empty(pk_caller *c)
+{
+    while (pk__atomic_load(&c->inside) > 0) {
+        pk__thread_nap(PK__MS / 10);
+    }
+}
+
+PK__FN void pk__caller_deinit(pk_caller *c)
+{
+    if (!c->running.next) {
+        return; // never initialised
+    }
+    PK__ASSERT(pk__list_is_empty(&c->running));
+    for (pk__call *left; (left = (pk__call *)pk__handles_any(&c->calls)) != NULL;) {
+        pk__handles_remove(&c->calls, left->handle); // a stream that has ended, and whose user has not come for the end
+        pk__call_free(left);
+    }
+    pk__handles_deinit(&c->calls);
+    pk__chain_destroy(c->alloc, c->chain, c->chain_count);
+    pk__cond_deinit(&c->parked);
+    pk__mutex_deinit(&c->lock);
+    memset(c, 0, sizeof(*c));
+}
+
+PK__FN bool pk__caller_wait(pk_caller *c, const bool *flag, int64_t deadline)
+{
+    bool mine = pk__loop_is_mine(c->loop);
+    pk__mutex_lock(&c->lock);
+    while (!*flag && !c->is_closed) {
+        int64_t now = pk__clock_ns();
+        if (now >= deadline) {
+            break;
+        }
+        if (mine) {
+            int64_t left_ms = deadline == PK_FOREVER ? -1 : (deadline - now + 999999) / 1000000;
+            pk__mutex_unlock(&c->lock);
+            (void)pk_loop_step(c->loop, left_ms > 60000 || left_ms < 0 ? 60000 : (int)left_ms, NULL);
+            pk__mutex_lock(&c->lock);
+        } else {
+            pk__cond_wait(&c->parked, &c->lock, deadline);
+        }
+    }
+    bool set = *flag;
+    pk__mutex_unlock(&c->lock);
+    return set;
 }
 
 /* ---- blocking */
@@ -19829,7 +19865,7 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 19833 "plugkit.h"
+#line 19869 "plugkit.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -29514,7 +29550,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 }
 
 #ifdef PLUGKIT_LINES
-#line 29518 "plugkit.h"
+#line 29554 "plugkit.h"
 #endif
 
 #ifndef PLUGKIT_TEST

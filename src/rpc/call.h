@@ -16,6 +16,11 @@
  * thread; one without goes through the loop and waits on a condition. On the loop's own thread it always goes through
  * the loop, and waits by stepping it, so that what else the loop does (a plugin calling back, say) goes on.
  *
+ *     call.c          the steps
+ *     attempt.c       what dialects report, and read of the request
+ *     call_stream.c   the same for calls that their users write and read by hand
+ *     caller.c        who makes calls, and waits for them or not
+ *
  * Locks: caller->lock guards the handle table, poked flags and stream buffers. It is a leaf: nothing is called with
  * it. */
 #ifndef PK__CALL_H
@@ -139,6 +144,12 @@ typedef struct pk__call {
     pk__call_stream *stream;
 } pk__call;
 
+/* What caller.c does with a call: begin it, move it as far as it goes (true: there is an outcome), end it. */
+PK__FN pk_err pk__call_init(pk__call *c, pk_caller *caller, const pk_call_desc *desc, pk_reply *reply);
+PK__FN bool pk__call_advance(pk__call *c);
+PK__FN pk_err pk__call_arm(pk__call *c, int64_t until, pk_error *err); // a timer that moves it on; the loop's thread
+PK__FN void pk__call_deinit(pk__call *c);
+PK__FN void pk__call_reply_clear(pk_reply *reply);
 /* Ends the wait of a call; any thread. Not with caller->lock held. */
 PK__FN void pk__call_poke(pk__call *c);
 PK__FN void pk__call_free(pk__call *c); // of pk_caller_start, when nobody needs it any more
