@@ -146,6 +146,8 @@ HOST = """
     host/speak/lines.h
     host/speak/internal.c
     host/speak/lines.c
+    host/launch/guardian.h
+    host/launch/guardian.c
     host/launch/process_launcher.h
     host/launch/process_launcher.c
     host/launch/keep.h

@@ -1093,7 +1093,8 @@ typedef struct pk_launch_info {
     const char *const *argv;   // NULL-terminated, argv[0] included
     const char *const *env;    // NULL-terminated, "NAME=value"
     bool control;              // the plugin talks plugkit/1: give it a control socket
-    bool die_with_host;        // it has none: see to it that it ends with this thread
+    bool die_with_host;        // it will not end with its host by itself, all that it started included: see to it
+    bool lasting_thread;       // `start` runs on a thread that lasts as long as the host
     pk_json config;            // the first line on the control socket; sent by `send`, here for who has no socket
     pk_loop *loop;
 } pk_launch_info;
@@ -1104,6 +1105,7 @@ PK_API void pk_launch_output(pk_launch *l, pk_stream stream, pk_str bytes);     
 #endif
 PK_API void pk_launch_listening(pk_launch *l, const pk_endpoint *endpoint);        // it can be called there: ready
 PK_API void pk_launch_pid(pk_launch *l, int64_t pid);                              // for people only
+PK_API void pk_launch_host_death(pk_launch *l, const char *level); // of pk_plugin_info; a constant; may come again
 /* Once; wait_status is waitpid's, -1 = not known; why may be NULL. */
 PK_API void pk_launch_exited(pk_launch *l, int wait_status, const char *why);
 typedef struct pk_launcher {
@@ -1178,6 +1180,11 @@ typedef struct pk_plugin_info {
     pk_str health;            // of the running instance: "healthy", "degraded", "unhealthy", "unknown"; "" if none
     pk_str health_reason;     // in its own words; "" = none
     pk_str unavailable;       // what it needs and does not have: names with commas between them
+    pk_str host_death;        // what becomes of it when the host dies without stopping it; "" if it does not run:
+                              // "group" it ends, and kills its process group; "guardian" a process that waits for
+                              // the host's end kills its group; "process" the system kills it, but not what it has
+                              // started; "asked" it ends if it heeds the end of its control socket; "survives" it
+                              // goes on, and is meant to; "none" it goes on
     uint32_t starts, in_flight;
     uint32_t crashes;         // ever
     uint64_t calls, failures, bytes_in, bytes_out;
@@ -2849,8 +2856,8 @@ PK__FN bool pk__atomic_cas_ptr(void **at, void *expected, void *value)
       ENOSYS, -1)                                                                                           \
     X(int, dup2, (int from, int to), dup2(from, to), EMFILE, -1)                                            \
     X(int, chdir, (const char *path), chdir(path), ENOENT, -1)                                              \
-    X(int, default_signal, (int number), pk__sys_port_default_signal(number), 0,                            \
-      pk__sys_port_default_signal(number))                                                                  \
+    X(int, reset_signal, (int number, bool ignored), pk__sys_port_reset_signal(number, ignored), 0,         \
+      pk__sys_port_reset_signal(number, ignored))                                                           \
     X(ssize_t, getdents, (int fd, void *buf, size_t cap), pk__sys_port_getdents(fd, buf, cap), ENOSYS, -1)  \
     X(int, setpgid, (pid_t pid, pid_t group), setpgid(pid, group), EPERM, -1)                               \
     X(pid_t, getpgid, (pid_t pid), getpgid(pid), ESRCH, -1)                                                 \
@@ -2916,7 +2923,7 @@ PK__FN int pk__sys_port_execveat(int fd, char *const *argv, char *const *env);
 PK__FN int pk__sys_port_close_range(unsigned first); // marks first and all above as close-on-exec
 PK__FN int pk__sys_port_die_with_parent(int number);
 PK__FN bool pk__sys_port_is_main_thread(void); // false also where that cannot be told
-PK__FN int pk__sys_port_default_signal(int number);
+PK__FN int pk__sys_port_reset_signal(int number, bool ignored);
 PK__FN ssize_t pk__sys_port_getdents(int fd, void *buf, size_t cap); // as getdents64 of Linux
 PK__FN int pk__sys_port_pidfd_open(pid_t pid);
 PK__FN int pk__sys_port_wait_pidfd(int fd, siginfo_t *out, int options); // waitid
@@ -3470,9 +3477,12 @@ PK__FN void pk__sigpipe_restore(pk__sigpipe *s); // keeps errno
  * be worth it. There is no SIGCHLD handler and no waitpid(-1), so a host may have its own. If the host
  * ignores SIGCHLD or waits for everybody, the status is lost, not the event: on_exit gets PK__STATUS_UNKNOWN.
  *
+ * A child may be told of the end of the thread that started it by a signal: SIGKILL ends it, but also when only the
+ * thread ends and the program goes on; SIGCONT just wakes it, so that it can look who its parent is.
+ *
  * In a forked child of the host nothing is signalled or waited for. */
 #ifdef PLUGKIT_LINES
-#line 16 "src/os/process.h"
+#line 19 "src/os/process.h"
 #endif
 
 
@@ -3499,7 +3509,8 @@ typedef struct pk__spawn_desc {
     size_t fd_count;
     const char *cwd;         // NULL = ours
     pid_t group;             // 0 = a new one, led by the child
-    bool die_with_parent;    // SIGKILL when the thread that spawned it ends: only for a thread that lives on. Linux
+    int death_signal;        // sent to it when the thread that spawned it ends; 0 = none. Linux
+    bool is_deaf;            // it ignores all signals but SIGCONT and SIGCHLD, until it says otherwise
 } pk__spawn_desc;
 
 /* Zeroed = none. Caller's memory, not moved while it is watched. */
@@ -3524,6 +3535,9 @@ PK__FN pk_err pk__process_watch(pk__process *p, pk_loop *loop, void (*on_exit)(v
                                 void *user, pk_error *err);
 PK__FN void pk__process_hint(pk__process *p); // it may have exited: look soon (a pipe of it was closed)
 PK__FN bool pk__process_is_alive(const pk__process *p);
+/* Asks the system: is it there, if only as a zombie? Then nobody else has had its number since it was spawned. */
+PK__FN bool pk__process_is_there(const pk__process *p);
+PK__FN bool pk__process_has_death_signal(void); // has the system such a thing?
 /* Signals the group (or only the process, if it does not lead one). Exited: does nothing. */
 PK__FN void pk__process_signal(pk__process *p, int number);
 /* Without a loop: is it over? Kills its group and reaps it then, and fills p->status. */
@@ -3967,12 +3981,12 @@ PK__FN int pk__sys_port_mask_signals(int how, const sigset_t *set, sigset_t *old
 #endif
 
 #ifndef PLUGKIT_NO_PROCESS
-PK__FN int pk__sys_port_default_signal(int number)
+PK__FN int pk__sys_port_reset_signal(int number, bool ignored)
 {
     struct sigaction action;
     sigset_t *mask = &action.sa_mask;
     sigemptyset(mask);
-    action.sa_handler = SIG_DFL;
+    action.sa_handler = ignored ? SIG_IGN : SIG_DFL;
     action.sa_flags = 0;
     return sigaction(number, &action, NULL);
 }
@@ -7096,14 +7110,14 @@ PK__FN int pk__process_child(void *arg)
     sigset_t none;
 
     job->shared = true;
-    for (int number = 1; number < NSIG; number++) {
-        (void)PK__SYS(default_signal)(number); // the host's handlers must not run here
+    for (int number = 1; number < NSIG; number++) { // the host's handlers must not run here
+        (void)PK__SYS(reset_signal)(number, desc->is_deaf && number != SIGCONT && number != SIGCHLD);
     }
     if (PK__SYS(setpgid)(0, desc->group) != 0) {
         pk__process_fail(job, PK__STEP_GROUP);
     }
-    if (desc->die_with_parent) {
-        if (PK__SYS(die_with_parent)(SIGKILL) != 0 && errno != ENOSYS) {
+    if (desc->death_signal) {
+        if (PK__SYS(die_with_parent)(desc->death_signal) != 0 && errno != ENOSYS) {
             pk__process_fail(job, PK__STEP_PARENT);
         }
         if (getppid() != job->parent) { // it was over before we asked
@@ -7369,6 +7383,30 @@ PK__FN bool pk__process_is_alive(const pk__process *p)
 {
     return p->pid != 0;
 }
+
+PK__FN bool pk__process_is_there(const pk__process *p)
+{
+    siginfo_t info;
+    if (!pk__process_is_mine(p)) {
+        return false;
+    }
+    if (p->pidfd >= 0 && PK__SYS(pidfd_send_signal)(p->pidfd, 0, 0) == 0) {
+        return true;
+    }
+    return pk__process_waitid(p, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
+#ifdef PK__LINUX
+PK__FN bool pk__process_has_death_signal(void)
+{
+    return true;
+}
+#else
+PK__FN bool pk__process_has_death_signal(void)
+{
+    return false;
+}
+#endif
 
 PK__FN void pk__process_stop_watching(pk__process *p)
 {
@@ -19865,7 +19903,7 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 19869 "plugkit.h"
+#line 19907 "plugkit.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -20025,8 +20063,8 @@ PK_API bool pk_server_is_idle(const pk_server *server)
       ENOSYS, -1)                                                                                           \
     X(int, dup2, (int from, int to), dup2(from, to), EMFILE, -1)                                            \
     X(int, chdir, (const char *path), chdir(path), ENOENT, -1)                                              \
-    X(int, default_signal, (int number), pk__sys_port_default_signal(number), 0,                            \
-      pk__sys_port_default_signal(number))                                                                  \
+    X(int, reset_signal, (int number, bool ignored), pk__sys_port_reset_signal(number, ignored), 0,         \
+      pk__sys_port_reset_signal(number, ignored))                                                           \
     X(ssize_t, getdents, (int fd, void *buf, size_t cap), pk__sys_port_getdents(fd, buf, cap), ENOSYS, -1)  \
     X(int, setpgid, (pid_t pid, pid_t group), setpgid(pid, group), EPERM, -1)                               \
     X(pid_t, getpgid, (pid_t pid), getpgid(pid), ESRCH, -1)                                                 \
@@ -20311,6 +20349,8 @@ typedef struct pk__instance {
     const char *health;         // "healthy", "degraded", "unhealthy"; NULL = nobody knows
     char reason[200];           // what it says to that; "" = nothing
     char unavailable[200];      // names with commas between them
+    const char *death;          // what becomes of the process when the host dies: as in pk_plugin_info
+    const char *group_death;    // and of its group: the same, or more; NULL = nothing is known of it
     void *life;                 // life's own record
     pk__node node;              // in registry->instances
 } pk__instance;
@@ -20338,6 +20378,7 @@ struct pk__plugin {
     pk_str version, capabilities;
     const char *const *config_types; // NULL-terminated
     bool speaks_plugkit, speaks_lines, can_survive;
+    bool ends_its_group;        // when its host dies
     pk_endpoint endpoint;       // remote: where it is
     uint32_t starts, crashes;
     uint64_t calls, failed_calls, bytes_in, bytes_out, output_dropped;
@@ -21159,6 +21200,164 @@ PK__FN const pk_dialect *pk__lines_dialect(void)
     return &dialect;
 }
 
+/* == host/launch/guardian.h == */
+/* guardian.h - a process in a plugin's group, that kills the group when the host is gone.
+ *
+ * The system can end a process with its parent, but not what that process has started, and nobody may kill a group from
+ * outside when its leader is gone: the number may be somebody else's by then. So one member of the group waits: a
+ * shell, the only program that is everywhere. It reads from a pipe whose other end only the host has, and which
+ * therefore ends with the host, or when that runs another program. A host that forked without exec left its end open in
+ * its child; so the guardian is sent SIGCONT when its parent ends, which wakes it even if it was stopped with its
+ * group, and looks whether it has another parent now. All other signals that can be ignored it ignores: they are meant
+ * for the plugin. At the end: SIGTERM to the group, PK__GUARDIAN_GRACE later SIGKILL, itself included.
+ *
+ * It is started a moment after the plugin, which does not wait for it, and joins the group of a process that has not
+ * been reaped: a plugin that has ended meanwhile cannot have lent its number to another group. It ends with the plugin,
+ * because the group is killed then. If somebody kills it, it is started again, PK__GUARDIAN_STARTS times at most and
+ * each time after a longer while. */
+#ifdef PLUGKIT_LINES
+#line 14 "src/host/launch/guardian.h"
+#endif
+
+
+
+#ifndef PLUGKIT_NO_PROCESS
+
+enum { PK__GUARDIAN_STARTS = 6, PK__GUARDIAN_AGAIN_MS = 100 };
+
+typedef struct pk__guardian {
+    pk_loop *loop;
+    const pk__process *plugin; // not moved as long as the guardian is begun
+    const int *line;           // the pipe: [0] is for the guardian, [1] never leaves the host
+    void (*on_change)(void *user); // it has come or gone; the loop's thread
+    void *user;
+    pk__process process;
+    pk_timer timer;
+    unsigned starts;
+    bool is_over;              // the plugin has ended: no more starts
+} pk__guardian;
+
+/* Starts it after delay_ms, from the loop. If there can be none, there is none. */
+PK__FN void pk__guardian_begin(pk__guardian *g, uint32_t delay_ms);
+PK__FN bool pk__guardian_is_there(const pk__guardian *g);
+PK__FN void pk__guardian_end(pk__guardian *g);    // the plugin has ended, and its group was killed: soon it is gone
+PK__FN void pk__guardian_deinit(pk__guardian *g); // kills it if need be. Zeroed, or not begun: does nothing
+
+#endif
+
+
+/* == host/launch/guardian.c == */
+/* guardian.c - a process in a plugin's group, that kills the group when the host is gone. */
+#ifdef PLUGKIT_LINES
+#line 1 "src/host/launch/guardian.c"
+#endif
+
+#ifndef PLUGKIT_NO_PROCESS
+
+#include <stdio.h>
+#include <string.h>
+
+
+
+
+#define PK__GUARDIAN_GRACE "0.05" // seconds
+
+/* Its first argument is the host's pid. Nothing of the plugin's or the host's environment reaches it. That its parent
+ * is another one it believes only if /proc speaks of the processes that it knows by number, and not of an outer
+ * world's. A shell that cannot fork ends at `sleep`: killing is then what it does at its end. */
+static const char pk__guardian_script[] =
+    "script=finish() { trap 'kill -KILL 0' EXIT; kill -TERM 0; sleep " PK__GUARDIAN_GRACE "; kill -KILL 0; }\n"
+    "look() { seen=1; read -r me x x parent x </proc/self/stat && "
+    "[ \"$me\" = $$ ] && [ \"$parent\" != \"$1\" ] && finish; }\n"
+    "trap 'look \"$1\"' CONT\n"
+    "while look \"$1\"; seen=; read -r x || [ \"$seen\" ]; do :; done\n"
+    "finish\n";
+
+static void pk__guardian_retry(pk__guardian *g)
+{
+    if (!g->is_over && g->starts < PK__GUARDIAN_STARTS) {
+        (void)pk_timer_start(g->loop, &g->timer, (uint32_t)PK__GUARDIAN_AGAIN_MS * (1u << g->starts), NULL);
+    }
+}
+
+static void pk__guardian_on_exit(void *user, int status)
+{
+    pk__guardian *g = (pk__guardian *)user;
+    (void)status;
+    pk__guardian_retry(g);
+    g->on_change(g->user); // the last thing: g may be gone afterwards
+}
+
+static pk_err pk__guardian_spawn(pk__guardian *g)
+{
+    char host[24];
+    const char *const argv[] = {"/bin/sh", "-c", "eval \"$script\"", "plugkit-guardian", host, NULL}; // for ps
+    const char *const env[] = {pk__guardian_script, NULL};
+    pk__spawn_fd fd = {0, g->line[0]};
+    pk__spawn_desc desc;
+    (void)snprintf(host, sizeof(host), "%ld", (long)getpid());
+    memset(&desc, 0, sizeof(desc));
+    desc.path = argv[0];
+    desc.argv = argv;
+    desc.env = env;
+    desc.fds = &fd;
+    desc.fd_count = 1;
+    desc.group = g->plugin->pid;
+    desc.death_signal = SIGCONT;
+    desc.is_deaf = true;
+    pk_err rc = pk__process_spawn(&g->process, &desc, NULL);
+    /* It was there before, and is there now: then the group that was joined is the plugin's. */
+    if (!rc && !pk__process_is_there(g->plugin)) {
+        rc = PK_ERR_STALE;
+    }
+    return rc ? rc : pk__process_watch(&g->process, g->loop, pk__guardian_on_exit, g, NULL);
+}
+
+static void pk__guardian_on_time(void *user)
+{
+    pk__guardian *g = (pk__guardian *)user;
+    if (!pk__process_is_alive(g->plugin)) {
+        return;
+    }
+    g->starts++;
+    if (pk__guardian_spawn(g)) {
+        pk__process_deinit(&g->process);
+        pk__guardian_retry(g);
+    } else {
+        g->on_change(g->user);
+    }
+}
+
+PK__FN void pk__guardian_begin(pk__guardian *g, uint32_t delay_ms)
+{
+    g->process.pidfd = -1;
+    g->timer.on_time = pk__guardian_on_time;
+    g->timer.user = g;
+    (void)pk_timer_start(g->loop, &g->timer, delay_ms, NULL); // no memory: then there is none
+}
+
+PK__FN bool pk__guardian_is_there(const pk__guardian *g)
+{
+    return pk__process_is_alive(&g->process);
+}
+
+PK__FN void pk__guardian_end(pk__guardian *g)
+{
+    g->is_over = true;
+    if (g->loop) {
+        pk_timer_stop(g->loop, &g->timer);
+    }
+}
+
+PK__FN void pk__guardian_deinit(pk__guardian *g)
+{
+    pk__guardian_end(g);
+    if (g->process.pid) {
+        pk__process_deinit(&g->process);
+    }
+}
+#endif
+
 /* == host/launch/process_launcher.h == */
 /* process_launcher.h - the launcher that starts plugins as child processes.
  *
@@ -21167,11 +21366,14 @@ PK__FN const pk_dialect *pk__lines_dialect(void)
  * handed over as it comes, one bounded read a turn, so that a plugin that never stops printing neither stalls nor
  * starves the others.
  *
- * The exit is reported once: after the process has been reaped and both pipes have ended, or 100 ms after it, because a
- * grandchild may hold a pipe open for ever. What is written to the control socket goes out as the plugin reads it, up
- * to PK__PROCESS_LAUNCHER_PENDING bytes behind. */
+ * A child that does not end with its host by itself gets a guardian (guardian.h), and, if the thread lasts that starts
+ * it, is killed by the system (Linux). One that does is only woken then, should it have been stopped.
+ *
+ * The exit is reported once: after process and guardian have been reaped and both pipes have ended, or 100 ms after the
+ * process, because a grandchild may hold a pipe open for ever. What is written to the control socket goes out as the
+ * plugin reads it, up to PK__PROCESS_LAUNCHER_PENDING bytes behind. */
 #ifdef PLUGKIT_LINES
-#line 10 "src/host/launch/process_launcher.h"
+#line 13 "src/host/launch/process_launcher.h"
 #endif
 
 
@@ -21180,8 +21382,15 @@ PK__FN const pk_dialect *pk__lines_dialect(void)
 
 #define PK__PROCESS_LAUNCHER_PENDING ((size_t)16 * 1024 * 1024)
 
-/* `alloc` is borrowed as long as the launcher. */
-PK__FN pk_launcher pk__process_launcher(const pk_alloc *alloc);
+typedef struct pk__launching_processes {
+    const pk_alloc *alloc;
+    bool has_line;
+    int line[2]; // the guardians': one pipe for all of them
+} pk__launching_processes;
+
+/* Both are borrowed as long as the launcher. */
+PK__FN pk_launcher pk__process_launcher(pk__launching_processes *p, const pk_alloc *alloc);
+PK__FN void pk__process_launcher_deinit(pk__launching_processes *p); // nothing runs any more. Zeroed: does nothing
 
 #endif
 
@@ -21204,7 +21413,8 @@ PK__FN pk_launcher pk__process_launcher(const pk_alloc *alloc);
 enum {
     PK__PROCESS_LAUNCHER_READ = 16 * 1024, // bytes at a time, on the stack of whoever steps the loop
     PK__PROCESS_LAUNCHER_LAST = 64,        // reads at the end: 1 MiB, as much as a pipe holds
-    PK__PROCESS_LAUNCHER_GRACE_MS = 100
+    PK__PROCESS_LAUNCHER_GRACE_MS = 100,
+    PK__PROCESS_LAUNCHER_PROBE_MS = 250    // a probe that is done by then needs no guardian
 };
 
 typedef struct pk__launcher_pipe {
@@ -21218,6 +21428,8 @@ typedef struct pk__launcher_child {
     pk_launch *launch;
     pk_loop *loop;
     pk__process process;
+    pk__guardian guardian;
+    const char *death;         // what becomes of it without the guardian
     pk__launcher_pipe pipes[3]; // by pk_stream
     pk_buf pending;            // for the control socket
     pk_timer grace;
@@ -21268,6 +21480,11 @@ static bool pk__launcher_child_is_drained(const pk__launcher_child *c)
     return c->pipes[PK_STREAM_OUT].watch.fd < 0 && c->pipes[PK_STREAM_ERR].watch.fd < 0;
 }
 
+static bool pk__launcher_child_is_over(const pk__launcher_child *c)
+{
+    return pk__launcher_child_is_drained(c) && !pk__guardian_is_there(&c->guardian);
+}
+
 static void pk__launcher_child_flush(pk__launcher_child *c);
 
 static void pk__launcher_pipe_on_ready(void *user, bool can_read, bool can_write)
@@ -21283,7 +21500,7 @@ static void pk__launcher_pipe_on_ready(void *user, bool can_read, bool can_write
             pk__process_hint(&c->process); // an end is often the beginning of an exit
         }
     }
-    if (pk__launcher_child_is_drained(c)) {
+    if (pk__launcher_child_is_over(c)) {
         pk__launcher_child_report(c);
     }
 }
@@ -21312,9 +21529,20 @@ static void pk__launcher_child_on_exit(void *user, int status)
     pk__launcher_child *c = (pk__launcher_child *)user;
     c->exited = true;
     c->status = status;
+    pk__guardian_end(&c->guardian);
     pk__launcher_child_drain(c);
-    if (pk__launcher_child_is_drained(c) ||
+    if (pk__launcher_child_is_over(c) ||
         pk_timer_start(c->loop, &c->grace, PK__PROCESS_LAUNCHER_GRACE_MS, NULL) != PK_OK) {
+        pk__launcher_child_report(c);
+    }
+}
+
+static void pk__launcher_child_on_guardian(void *user)
+{
+    pk__launcher_child *c = (pk__launcher_child *)user;
+    if (!c->exited) {
+        pk_launch_host_death(c->launch, pk__guardian_is_there(&c->guardian) ? "guardian" : c->death);
+    } else if (pk__launcher_child_is_over(c)) {
         pk__launcher_child_report(c);
     }
 }
@@ -21329,6 +21557,7 @@ static void pk__launcher_child_free(void *state)
         pk__launcher_pipe_close(&c->pipes[i]);
     }
     pk__process_deinit(&c->process);
+    pk__guardian_deinit(&c->guardian);
     pk_buf_free(&c->pending);
     pk__free(c->alloc, c, sizeof(*c));
 }
@@ -21376,7 +21605,7 @@ static pk_err pk__launcher_child_spawn(pk__launcher_child *c, const pk_launch_in
         desc.env = info->env;
         desc.fds = fds;
         desc.fd_count = count;
-        desc.die_with_parent = info->die_with_host;
+        desc.death_signal = !info->die_with_host ? SIGCONT : info->lasting_thread ? SIGKILL : 0;
         rc = pk__process_spawn(&c->process, &desc, err);
     }
     while (made-- > 0) {
@@ -21385,10 +21614,30 @@ static pk_err pk__launcher_child_spawn(pk__launcher_child *c, const pk_launch_in
     return rc;
 }
 
-static pk_err pk__launcher_start(void *user, pk_launch *l, const pk_launch_info *info, void **state,
-                                         pk_error *err)
+/* What has to be done about the host's death, after the start: nobody waits for it. */
+static void pk__launcher_child_guard(pk__launcher_child *c, pk__launching_processes *p, const pk_launch_info *info)
 {
-    const pk_alloc *alloc = (const pk_alloc *)user;
+    bool dies = info->lasting_thread && pk__process_has_death_signal();
+    if (!info->die_with_host) {
+        return;
+    }
+    c->death = dies ? "process" : info->control ? "asked" : "none";
+    pk_launch_host_death(c->launch, c->death);
+    p->has_line = p->has_line || pk__fd_pipe(p->line, NULL) == PK_OK;
+    if (p->has_line) {
+        c->guardian.loop = c->loop;
+        c->guardian.plugin = &c->process;
+        c->guardian.line = p->line;
+        c->guardian.on_change = pk__launcher_child_on_guardian;
+        c->guardian.user = c;
+        pk__guardian_begin(&c->guardian, info->probe ? PK__PROCESS_LAUNCHER_PROBE_MS : 0);
+    }
+}
+
+static pk_err pk__launcher_start(void *user, pk_launch *l, const pk_launch_info *info, void **state, pk_error *err)
+{
+    pk__launching_processes *p = (pk__launching_processes *)user;
+    const pk_alloc *alloc = p->alloc;
     pk__launcher_child *c = (pk__launcher_child *)pk__new(alloc, sizeof(*c));
     if (!c) {
         return pk__error_memory(err, "start a process");
@@ -21420,6 +21669,7 @@ static pk_err pk__launcher_start(void *user, pk_launch *l, const pk_launch_info 
     }
     *state = c;
     pk_launch_pid(l, c->process.pid);
+    pk__launcher_child_guard(c, p, info);
     return PK_OK;
 }
 
@@ -21472,11 +21722,21 @@ static void pk__launcher_stop(void *state, int how)
     pk__process_signal(&c->process, signals[how]);
 }
 
-PK__FN pk_launcher pk__process_launcher(const pk_alloc *alloc)
+PK__FN pk_launcher pk__process_launcher(pk__launching_processes *p, const pk_alloc *alloc)
 {
     pk_launcher l = {"process", NULL, pk__launcher_start, pk__launcher_send, pk__launcher_stop,
-                     pk__launcher_child_free, (void *)(uintptr_t)alloc};
+                     pk__launcher_child_free, p};
+    p->alloc = alloc;
     return l;
+}
+
+PK__FN void pk__process_launcher_deinit(pk__launching_processes *p)
+{
+    if (p->has_line) {
+        pk__fd_close(p->line[0]);
+        pk__fd_close(p->line[1]);
+        p->has_line = false;
+    }
 }
 #endif
 
@@ -23712,6 +23972,7 @@ typedef struct pk__capabilities {
     const char *const *config_types; // NULL-terminated
     pk_str version, text;
     bool speaks_plugkit, can_survive;
+    bool ends_its_group; // when its host dies
 } pk__capabilities;
 
 /* Errors: PK_ERR_BAD_JSON, PK_ERR_PROTOCOL, PK_ERR_NO_MEMORY. */
@@ -24932,7 +25193,7 @@ static pk_err pk__capabilities_read_doc(pk__capabilities_read *r, const pk_json_
 {
     const pk_json_value *types = pk_json_get(doc, "types");
     const pk_json_value *ocm = pk_json_get(doc, "capabilities");
-    const pk_json_value *config, *ocm_config, *protocols, *version;
+    const pk_json_value *config, *ocm_config, *protocols, *lifeline, *version;
     if (pk_json_type_of(doc) != PK_JSON_OBJECT) {
         return pk__capabilities_bad(r, "they should be a JSON object");
     }
@@ -24944,6 +25205,7 @@ static pk_err pk__capabilities_read_doc(pk__capabilities_read *r, const pk_json_
         pk__capabilities_member(r, doc, "protocols", PK_JSON_ARRAY, &protocols) ||
         pk__capabilities_member(r, doc, "contracts", PK_JSON_OBJECT, &r->contracts) ||
         pk__capabilities_member(r, doc, "methods", PK_JSON_OBJECT, &r->methods) ||
+        pk__capabilities_member(r, doc, "lifeline", PK_JSON_STRING, &lifeline) ||
         pk__capabilities_member(r, doc, "version", PK_JSON_STRING, &version)) {
         return PK_ERR_PROTOCOL;
     }
@@ -24960,6 +25222,7 @@ static pk_err pk__capabilities_read_doc(pk__capabilities_read *r, const pk_json_
         return pk__capabilities_bad(r, "none of its \"protocols\" is plugkit/1");
     }
     r->out->can_survive = r->out->speaks_plugkit && pk_json_bool(pk_json_get(doc, "survives"), false);
+    r->out->ends_its_group = r->out->speaks_plugkit && lifeline && pk_json_is(lifeline, "group");
     pk_err rc = types ? pk__capabilities_framework(r, types) : PK_OK;
     rc = rc || !ocm ? rc : pk__capabilities_ocm(r, ocm);
     return rc ? rc : pk__capabilities_config(r, config ? config : ocm_config);
@@ -25443,13 +25706,6 @@ PK__FN void pk__telling_clean_up(const pk_launch *l)
     }
 }
 
-/* A framework plugin knows nothing of lifelines, and a probe may not either: the system kills them when the thread ends
- * that started them. So it has to be one that lasts: the manager's own, or the program's first. */
-static bool pk__telling_dies_with_host(const pk_launch *l)
-{
-    return (l->is_framework || l->info.probe) && (l->life->is_pinned || pk__sys_port_is_main_thread());
-}
-
 /* One that runs already is only asked whether we may have it. */
 static pk_err pk__telling_adopt(pk_launch *l, pk_buf *hello, pk_error *err)
 {
@@ -25465,6 +25721,20 @@ static pk_err pk__telling_adopt(pk_launch *l, pk_buf *hello, pk_error *err)
     return rc;
 }
 
+/* What becomes of it when the host dies, as far as it is not the launcher's business. A probe has not been told of any
+ * lifeline. */
+static void pk__telling_host_death(pk_launch *l)
+{
+    bool ends_itself = l->instance && l->plugin->ends_its_group;
+    l->info.die_with_host = !l->stem && !ends_itself;
+    /* Whether a thread that is not ours and not the first lasts as long as the program, nobody knows. */
+    l->info.lasting_thread = l->life->is_pinned || pk__sys_port_is_main_thread();
+    pk_launch_host_death(l, l->stem ? "survives" : l->is_framework ? "none" : "asked");
+    if (!l->stem && ends_itself) {
+        pk_launch_host_death(l, "group");
+    }
+}
+
 PK__FN pk_err pk__telling_prepare(pk_launch *l, pk_buf *hello, pk_error *err)
 {
     l->is_framework = l->instance && !l->plugin->speaks_plugkit;
@@ -25473,9 +25743,9 @@ PK__FN pk_err pk__telling_prepare(pk_launch *l, pk_buf *hello, pk_error *err)
     l->info.path = l->plugin->path;
     l->info.probe = !l->instance;
     l->info.control = !l->is_framework;
-    l->info.die_with_host = pk__telling_dies_with_host(l);
     l->info.loop = l->life->loop;
     pk_err rc = pk__surviving_prepare(l, err);
+    pk__telling_host_death(l);
     if (rc || l->kept) {
         return rc ? rc : pk__telling_adopt(l, hello, err);
     }
@@ -25791,6 +26061,17 @@ PK_API void pk_launch_pid(pk_launch *l, int64_t pid)
     pk__registry_unlock(l->life->registry);
 }
 
+PK_API void pk_launch_host_death(pk_launch *l, const char *level)
+{
+    pk__registry_lock(l->life->registry);
+    if (l->instance) {
+        bool group = strcmp(level, "guardian") == 0 || strcmp(level, "group") == 0;
+        l->instance->group_death = level;
+        l->instance->death = group && l->instance->death ? l->instance->death : level;
+    }
+    pk__registry_unlock(l->life->registry);
+}
+
 PK_API void pk_launch_listening(pk_launch *l, const pk_endpoint *endpoint)
 {
     pk__registry *r = l->life->registry;
@@ -26028,6 +26309,7 @@ static pk_err pk__launching_run(pk_launch *l, pk_error *err)
         return pk_error_set(err, PK_ERR_UNSUPPORTED, "cannot start '%s': there is no launcher for it", l->plugin->id);
     }
     if (!l->launcher) { // it runs already
+        pk_launch_host_death(l, "survives");
         pk_launch_listening(l, &l->plugin->endpoint);
         return PK_OK;
     }
@@ -26060,6 +26342,7 @@ static pk_err pk__launching_run(pk_launch *l, pk_error *err)
         return pk_error_set(err, PK_ERR_UNSUPPORTED, "cannot start '%s': this build starts no processes",
                             l->plugin->id);
     }
+    pk_launch_host_death(l, "survives");
     pk_launch_listening(l, &l->plugin->endpoint);
     return PK_OK;
 }
@@ -26454,6 +26737,7 @@ static void pk__keeper_probed(pk__keeper *k)
             p->config_types = found.config_types;
             p->speaks_plugkit = found.speaks_plugkit;
             p->can_survive = found.can_survive;
+            p->ends_its_group = found.ends_its_group;
             p->probed = true;
         }
         pk__registry_unlock(r);
@@ -27082,6 +27366,7 @@ static void pk__life_admit(pk__life *life, pk__keeper *k)
         p->config_types = known.config_types;
         p->speaks_plugkit = known.speaks_plugkit || !p->path;
         p->can_survive = known.can_survive;
+        p->ends_its_group = known.ends_its_group;
         p->probed = p->capabilities.len > 0;
         pk__registry_unlock(life->registry);
     }
@@ -27984,6 +28269,7 @@ PK__FN void pk__admin_close(pk__admin *a, bool is_child)
 
 
 
+
 typedef struct pk__offers {
     pk_server *server;
     struct pk__offer *items;
@@ -28019,6 +28305,7 @@ struct pk_manager {
     pk_finder directory_finder, attach_finder, reattach_finder;
 #endif
 #ifndef PLUGKIT_NO_PROCESS
+    pk__launching_processes processes;
     pk_launcher process_launcher, adopt_launcher;
 #endif
     pk__keep keep;
@@ -28735,6 +29022,20 @@ static bool pk__plugins_services(pk_mem *mem, const pk__plugin *p, pk_plugin_inf
     return ok;
 }
 
+#ifndef PLUGKIT_NO_PROCESS
+/* What ends a group does not end a plugin that has left it. */
+static const char *pk__plugins_host_death(const pk__instance *i)
+{
+    bool group = i->death != i->group_death && i->pid > 0 && PK__SYS(getpgid)((pid_t)i->pid) == i->pid;
+    return group ? i->group_death : i->death;
+}
+#else
+static const char *pk__plugins_host_death(const pk__instance *i)
+{
+    return i->group_death;
+}
+#endif
+
 static bool pk__plugins_info(pk_mem *mem, const pk__plugin *p, pk_plugin_info *out)
 {
     const pk__instance *i = p->instance;
@@ -28761,6 +29062,7 @@ static bool pk__plugins_info(pk_mem *mem, const pk__plugin *p, pk_plugin_info *o
            pk__plugins_copy(mem, pk_str_from(!i ? "" : i->health ? i->health : "unknown"), &out->health) &&
            pk__plugins_copy(mem, pk_str_from(i ? i->reason : ""), &out->health_reason) &&
            pk__plugins_copy(mem, pk_str_from(i ? i->unavailable : ""), &out->unavailable) &&
+           pk__plugins_copy(mem, pk_str_from(i ? pk__plugins_host_death(i) : NULL), &out->host_death) &&
            pk__plugins_copy(mem, p->capabilities, &out->capabilities) && pk__plugins_services(mem, p, out);
 }
 
@@ -29166,7 +29468,7 @@ static void pk__manager_built_in(pk_manager *m)
 #endif
 #ifndef PLUGKIT_NO_PROCESS
     const pk_launcher **launchers = (const pk_launcher **)(uintptr_t)m->desc.launchers;
-    m->process_launcher = pk__process_launcher(m->registry.alloc);
+    m->process_launcher = pk__process_launcher(&m->processes, m->registry.alloc);
     launchers[m->desc.launcher_count++] = &m->process_launcher;
 #endif
 #ifndef PLUGKIT_NO_FILES
@@ -29217,6 +29519,9 @@ static void pk__manager_clean_up(pk_manager *m, bool child)
     }
 #endif
     pk__keep_close(&m->keep, child);
+#ifndef PLUGKIT_NO_PROCESS
+    pk__process_launcher_deinit(&m->processes);
+#endif
 }
 
 static pk_err pk__manager_rooms(pk_manager *m, pk_error *err)
@@ -29550,7 +29855,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 }
 
 #ifdef PLUGKIT_LINES
-#line 29554 "plugkit.h"
+#line 29859 "plugkit.h"
 #endif
 
 #ifndef PLUGKIT_TEST
@@ -29646,6 +29951,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 #undef PK__INSTANCE_STATES
 #undef PK__INSTANCE_STATE
 #undef PK__LINES_ANSWER
+#undef PK__GUARDIAN_GRACE
 #undef PK__PROCESS_LAUNCHER_PENDING
 #undef PK__KEEP
 #undef PK__KEEP_RECORD

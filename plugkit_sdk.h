@@ -2662,8 +2662,8 @@ PK__FN bool pk__atomic_cas_ptr(void **at, void *expected, void *value)
       ENOSYS, -1)                                                                                           \
     X(int, dup2, (int from, int to), dup2(from, to), EMFILE, -1)                                            \
     X(int, chdir, (const char *path), chdir(path), ENOENT, -1)                                              \
-    X(int, default_signal, (int number), pk__sys_port_default_signal(number), 0,                            \
-      pk__sys_port_default_signal(number))                                                                  \
+    X(int, reset_signal, (int number, bool ignored), pk__sys_port_reset_signal(number, ignored), 0,         \
+      pk__sys_port_reset_signal(number, ignored))                                                           \
     X(ssize_t, getdents, (int fd, void *buf, size_t cap), pk__sys_port_getdents(fd, buf, cap), ENOSYS, -1)  \
     X(int, setpgid, (pid_t pid, pid_t group), setpgid(pid, group), EPERM, -1)                               \
     X(pid_t, getpgid, (pid_t pid), getpgid(pid), ESRCH, -1)                                                 \
@@ -2729,7 +2729,7 @@ PK__FN int pk__sys_port_execveat(int fd, char *const *argv, char *const *env);
 PK__FN int pk__sys_port_close_range(unsigned first); // marks first and all above as close-on-exec
 PK__FN int pk__sys_port_die_with_parent(int number);
 PK__FN bool pk__sys_port_is_main_thread(void); // false also where that cannot be told
-PK__FN int pk__sys_port_default_signal(int number);
+PK__FN int pk__sys_port_reset_signal(int number, bool ignored);
 PK__FN ssize_t pk__sys_port_getdents(int fd, void *buf, size_t cap); // as getdents64 of Linux
 PK__FN int pk__sys_port_pidfd_open(pid_t pid);
 PK__FN int pk__sys_port_wait_pidfd(int fd, siginfo_t *out, int options); // waitid
@@ -3283,9 +3283,12 @@ PK__FN void pk__sigpipe_restore(pk__sigpipe *s); // keeps errno
  * be worth it. There is no SIGCHLD handler and no waitpid(-1), so a host may have its own. If the host
  * ignores SIGCHLD or waits for everybody, the status is lost, not the event: on_exit gets PK__STATUS_UNKNOWN.
  *
+ * A child may be told of the end of the thread that started it by a signal: SIGKILL ends it, but also when only the
+ * thread ends and the program goes on; SIGCONT just wakes it, so that it can look who its parent is.
+ *
  * In a forked child of the host nothing is signalled or waited for. */
 #ifdef PLUGKIT_LINES
-#line 16 "src/os/process.h"
+#line 19 "src/os/process.h"
 #endif
 
 
@@ -3312,7 +3315,8 @@ typedef struct pk__spawn_desc {
     size_t fd_count;
     const char *cwd;         // NULL = ours
     pid_t group;             // 0 = a new one, led by the child
-    bool die_with_parent;    // SIGKILL when the thread that spawned it ends: only for a thread that lives on. Linux
+    int death_signal;        // sent to it when the thread that spawned it ends; 0 = none. Linux
+    bool is_deaf;            // it ignores all signals but SIGCONT and SIGCHLD, until it says otherwise
 } pk__spawn_desc;
 
 /* Zeroed = none. Caller's memory, not moved while it is watched. */
@@ -3337,6 +3341,9 @@ PK__FN pk_err pk__process_watch(pk__process *p, pk_loop *loop, void (*on_exit)(v
                                 void *user, pk_error *err);
 PK__FN void pk__process_hint(pk__process *p); // it may have exited: look soon (a pipe of it was closed)
 PK__FN bool pk__process_is_alive(const pk__process *p);
+/* Asks the system: is it there, if only as a zombie? Then nobody else has had its number since it was spawned. */
+PK__FN bool pk__process_is_there(const pk__process *p);
+PK__FN bool pk__process_has_death_signal(void); // has the system such a thing?
 /* Signals the group (or only the process, if it does not lead one). Exited: does nothing. */
 PK__FN void pk__process_signal(pk__process *p, int number);
 /* Without a loop: is it over? Kills its group and reaps it then, and fills p->status. */
@@ -3780,12 +3787,12 @@ PK__FN int pk__sys_port_mask_signals(int how, const sigset_t *set, sigset_t *old
 #endif
 
 #ifndef PLUGKIT_NO_PROCESS
-PK__FN int pk__sys_port_default_signal(int number)
+PK__FN int pk__sys_port_reset_signal(int number, bool ignored)
 {
     struct sigaction action;
     sigset_t *mask = &action.sa_mask;
     sigemptyset(mask);
-    action.sa_handler = SIG_DFL;
+    action.sa_handler = ignored ? SIG_IGN : SIG_DFL;
     action.sa_flags = 0;
     return sigaction(number, &action, NULL);
 }
@@ -6909,14 +6916,14 @@ PK__FN int pk__process_child(void *arg)
     sigset_t none;
 
     job->shared = true;
-    for (int number = 1; number < NSIG; number++) {
-        (void)PK__SYS(default_signal)(number); // the host's handlers must not run here
+    for (int number = 1; number < NSIG; number++) { // the host's handlers must not run here
+        (void)PK__SYS(reset_signal)(number, desc->is_deaf && number != SIGCONT && number != SIGCHLD);
     }
     if (PK__SYS(setpgid)(0, desc->group) != 0) {
         pk__process_fail(job, PK__STEP_GROUP);
     }
-    if (desc->die_with_parent) {
-        if (PK__SYS(die_with_parent)(SIGKILL) != 0 && errno != ENOSYS) {
+    if (desc->death_signal) {
+        if (PK__SYS(die_with_parent)(desc->death_signal) != 0 && errno != ENOSYS) {
             pk__process_fail(job, PK__STEP_PARENT);
         }
         if (getppid() != job->parent) { // it was over before we asked
@@ -7182,6 +7189,30 @@ PK__FN bool pk__process_is_alive(const pk__process *p)
 {
     return p->pid != 0;
 }
+
+PK__FN bool pk__process_is_there(const pk__process *p)
+{
+    siginfo_t info;
+    if (!pk__process_is_mine(p)) {
+        return false;
+    }
+    if (p->pidfd >= 0 && PK__SYS(pidfd_send_signal)(p->pidfd, 0, 0) == 0) {
+        return true;
+    }
+    return pk__process_waitid(p, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
+#ifdef PK__LINUX
+PK__FN bool pk__process_has_death_signal(void)
+{
+    return true;
+}
+#else
+PK__FN bool pk__process_has_death_signal(void)
+{
+    return false;
+}
+#endif
 
 PK__FN void pk__process_stop_watching(pk__process *p)
 {
@@ -19678,7 +19709,7 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 19682 "plugkit_sdk.h"
+#line 19713 "plugkit_sdk.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -19838,8 +19869,8 @@ PK_API bool pk_server_is_idle(const pk_server *server)
       ENOSYS, -1)                                                                                           \
     X(int, dup2, (int from, int to), dup2(from, to), EMFILE, -1)                                            \
     X(int, chdir, (const char *path), chdir(path), ENOENT, -1)                                              \
-    X(int, default_signal, (int number), pk__sys_port_default_signal(number), 0,                            \
-      pk__sys_port_default_signal(number))                                                                  \
+    X(int, reset_signal, (int number, bool ignored), pk__sys_port_reset_signal(number, ignored), 0,         \
+      pk__sys_port_reset_signal(number, ignored))                                                           \
     X(ssize_t, getdents, (int fd, void *buf, size_t cap), pk__sys_port_getdents(fd, buf, cap), ENOSYS, -1)  \
     X(int, setpgid, (pid_t pid, pid_t group), setpgid(pid, group), EPERM, -1)                               \
     X(pid_t, getpgid, (pid_t pid), getpgid(pid), ESRCH, -1)                                                 \
@@ -22841,9 +22872,11 @@ static bool pk__sdk_free(pk_sdk *p)
     if (p->started && p->desc.on_close && !forked) {
         p->desc.on_close(p->desc.user);
     }
-    pk__sdk_give_signals(p);
     pk__survive_close(&p->survive);
     bool is_orphan = pk__lifeline_is_orphan(&p->lifeline);
+    if (!p->is_main || !is_orphan) { // SIGHUP, which comes when a group is orphaned, must not end it before its group
+        pk__sdk_give_signals(p);
+    }
     pk__lifeline_deinit(&p->lifeline);
     pk__stdout_restore(&p->real_stdout);
     if (p->owns_loop) {
@@ -22998,7 +23031,7 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 23002 "plugkit_sdk.h"
+#line 23035 "plugkit_sdk.h"
 #endif
 
 #ifndef PLUGKIT_TEST

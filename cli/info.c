@@ -121,6 +121,7 @@ void info_put(pk_json_writer *w, const pk_plugin_info *p)
     } else {
         pk_json_put_null(w);
     }
+    info_put_str(w, "hostDeath", p->host_death);
     info_put_uint(w, "starts", p->starts);
     pk_json_put_key(w, "startMs");
     if (p->starts) {
@@ -137,6 +138,26 @@ void info_put(pk_json_writer *w, const pk_plugin_info *p)
     pk_json_put_key(w, "capabilities");
     pk_json_put_raw(w, p->capabilities);
     pk_json_put_end(w);
+}
+
+pk_str info_host_death(pk_mem *mem, const pk_plugin_info *p)
+{
+    static const struct {
+        const char *level, *meaning;
+    } all[] = {
+        {"group", "ends, and kills its process group"},
+        {"guardian", "a guardian kills its process group"},
+        {"process", "the system kills it, not what it started"},
+        {"asked", "ends if it heeds the end of its control socket"},
+        {"survives", "goes on"},
+        {"none", "goes on: nothing ends it"},
+    };
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+        if (pk_str_is(p->host_death, all[i].level)) {
+            return pk_mem_printf(mem, "%s: %s", all[i].level, all[i].meaning);
+        }
+    }
+    return p->host_death;
 }
 
 pk_str info_services(pk_mem *mem, const pk_plugin_info *p, bool for_people)

@@ -20,6 +20,9 @@ void info_put_kind(pk_json_writer *w, const char *kind); // "time":..,"kind":..:
  * *mem. */
 pk_str info_services(pk_mem *mem, const pk_plugin_info *p, bool for_people);
 
+/* "process: the system kills it, not what it started"; in *mem. */
+pk_str info_host_death(pk_mem *mem, const pk_plugin_info *p);
+
 /* {"error":{..}} on stdout; with a kind, as a line of `run`. */
 void info_print_error(const pk_error *err, const char *kind);
 

@@ -94,6 +94,9 @@ static void inspect_print_facts(inspection *in)
     if (p->pid) {
         inspect_row(&t, "pid", TERM_PLAIN, pk_mem_printf(mem, "%lld", (long long)p->pid));
     }
+    if (p->host_death.len) {
+        inspect_row(&t, "host death", TERM_PLAIN, info_host_death(mem, p));
+    }
     if (p->starts) {
         inspect_row(&t, "started in", TERM_PLAIN, pk_str_from(term_time(time, sizeof(time), p->start_time)));
     }

@@ -514,7 +514,9 @@ def free_dir():
     base = tempfile.gettempdir()
     folder = pathlib.Path(tempfile.mkdtemp(prefix="pk-", dir=base if len(base) < 40 else "/tmp"))
     yield folder
-    left = _processes_in(folder)
+    deadline = time.monotonic() + 2  # plugins of a host that was killed have a moment to end
+    while (left := _processes_in(folder)) and time.monotonic() < deadline:
+        time.sleep(0.01)
     for pid in left:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(pid, signal.SIGKILL)

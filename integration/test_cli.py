@@ -92,8 +92,8 @@ ERROR = {"type": "object", "additionalProperties": False, "required": ["code", "
 PLUGIN = record(
     id=TEXT, path=maybe(TEXT), status=TEXT, reason=maybe(ERROR), version=maybe(TEXT),
     services=rows(record(contract=TEXT, type=TEXT, version=maybe(TEXT))), dialect=maybe(TEXT), address=maybe(TEXT),
-    pid=maybe(INT), starts=INT, startMs=maybe(NUMBER), calls=INT, failures=INT, inFlight=INT, bytesIn=INT,
-    bytesOut=INT, outputDropped=INT, capabilities=maybe({"type": "object"}))
+    pid=maybe(INT), hostDeath=maybe(TEXT), starts=INT, startMs=maybe(NUMBER), calls=INT, failures=INT, inFlight=INT,
+    bytesIn=INT, bytesOut=INT, outputDropped=INT, capabilities=maybe({"type": "object"}))
 HEALTH = maybe(record(status={"enum": ["ok", "degraded", "bad", "unknown"]}, reason=maybe(TEXT), durationMs=NUMBER))
 FINDING = record(level={"enum": ["note", "warning", "error"]}, subject=TEXT, what=TEXT, cure=maybe(TEXT))
 SCHEMAS = {

@@ -39,7 +39,8 @@ typedef struct pk_launch_info {
     const char *const *argv;   // NULL-terminated, argv[0] included
     const char *const *env;    // NULL-terminated, "NAME=value"
     bool control;              // the plugin talks plugkit/1: give it a control socket
-    bool die_with_host;        // it has none: see to it that it ends with this thread
+    bool die_with_host;        // it will not end with its host by itself, all that it started included: see to it
+    bool lasting_thread;       // `start` runs on a thread that lasts as long as the host
     pk_json config;            // the first line on the control socket; sent by `send`, here for who has no socket
     pk_loop *loop;
 } pk_launch_info;
@@ -50,6 +51,7 @@ PK_API void pk_launch_output(pk_launch *l, pk_stream stream, pk_str bytes);     
 #endif
 PK_API void pk_launch_listening(pk_launch *l, const pk_endpoint *endpoint);        // it can be called there: ready
 PK_API void pk_launch_pid(pk_launch *l, int64_t pid);                              // for people only
+PK_API void pk_launch_host_death(pk_launch *l, const char *level); // of pk_plugin_info; a constant; may come again
 /* Once; wait_status is waitpid's, -1 = not known; why may be NULL. */
 PK_API void pk_launch_exited(pk_launch *l, int wait_status, const char *why);
 typedef struct pk_launcher {
@@ -124,6 +126,11 @@ typedef struct pk_plugin_info {
     pk_str health;            // of the running instance: "healthy", "degraded", "unhealthy", "unknown"; "" if none
     pk_str health_reason;     // in its own words; "" = none
     pk_str unavailable;       // what it needs and does not have: names with commas between them
+    pk_str host_death;        // what becomes of it when the host dies without stopping it; "" if it does not run:
+                              // "group" it ends, and kills its process group; "guardian" a process that waits for
+                              // the host's end kills its group; "process" the system kills it, but not what it has
+                              // started; "asked" it ends if it heeds the end of its control socket; "survives" it
+                              // goes on, and is meant to; "none" it goes on
     uint32_t starts, in_flight;
     uint32_t crashes;         // ever
     uint64_t calls, failures, bytes_in, bytes_out;

@@ -139,14 +139,14 @@ PK__FN int pk__process_child(void *arg)
     sigset_t none;
 
     job->shared = true;
-    for (int number = 1; number < NSIG; number++) {
-        (void)PK__SYS(default_signal)(number); // the host's handlers must not run here
+    for (int number = 1; number < NSIG; number++) { // the host's handlers must not run here
+        (void)PK__SYS(reset_signal)(number, desc->is_deaf && number != SIGCONT && number != SIGCHLD);
     }
     if (PK__SYS(setpgid)(0, desc->group) != 0) {
         pk__process_fail(job, PK__STEP_GROUP);
     }
-    if (desc->die_with_parent) {
-        if (PK__SYS(die_with_parent)(SIGKILL) != 0 && errno != ENOSYS) {
+    if (desc->death_signal) {
+        if (PK__SYS(die_with_parent)(desc->death_signal) != 0 && errno != ENOSYS) {
             pk__process_fail(job, PK__STEP_PARENT);
         }
         if (getppid() != job->parent) { // it was over before we asked
@@ -412,6 +412,30 @@ PK__FN bool pk__process_is_alive(const pk__process *p)
 {
     return p->pid != 0;
 }
+
+PK__FN bool pk__process_is_there(const pk__process *p)
+{
+    siginfo_t info;
+    if (!pk__process_is_mine(p)) {
+        return false;
+    }
+    if (p->pidfd >= 0 && PK__SYS(pidfd_send_signal)(p->pidfd, 0, 0) == 0) {
+        return true;
+    }
+    return pk__process_waitid(p, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
+#ifdef PK__LINUX
+PK__FN bool pk__process_has_death_signal(void)
+{
+    return true;
+}
+#else
+PK__FN bool pk__process_has_death_signal(void)
+{
+    return false;
+}
+#endif
 
 PK__FN void pk__process_stop_watching(pk__process *p)
 {

@@ -13,6 +13,9 @@
  * be worth it. There is no SIGCHLD handler and no waitpid(-1), so a host may have its own. If the host
  * ignores SIGCHLD or waits for everybody, the status is lost, not the event: on_exit gets PK__STATUS_UNKNOWN.
  *
+ * A child may be told of the end of the thread that started it by a signal: SIGKILL ends it, but also when only the
+ * thread ends and the program goes on; SIGCONT just wakes it, so that it can look who its parent is.
+ *
  * In a forked child of the host nothing is signalled or waited for. */
 #ifndef PK__PROCESS_H
 #define PK__PROCESS_H
@@ -39,7 +42,8 @@ typedef struct pk__spawn_desc {
     size_t fd_count;
     const char *cwd;         // NULL = ours
     pid_t group;             // 0 = a new one, led by the child
-    bool die_with_parent;    // SIGKILL when the thread that spawned it ends: only for a thread that lives on. Linux
+    int death_signal;        // sent to it when the thread that spawned it ends; 0 = none. Linux
+    bool is_deaf;            // it ignores all signals but SIGCONT and SIGCHLD, until it says otherwise
 } pk__spawn_desc;
 
 /* Zeroed = none. Caller's memory, not moved while it is watched. */
@@ -64,6 +68,9 @@ PK__FN pk_err pk__process_watch(pk__process *p, pk_loop *loop, void (*on_exit)(v
                                 void *user, pk_error *err);
 PK__FN void pk__process_hint(pk__process *p); // it may have exited: look soon (a pipe of it was closed)
 PK__FN bool pk__process_is_alive(const pk__process *p);
+/* Asks the system: is it there, if only as a zombie? Then nobody else has had its number since it was spawned. */
+PK__FN bool pk__process_is_there(const pk__process *p);
+PK__FN bool pk__process_has_death_signal(void); // has the system such a thing?
 /* Signals the group (or only the process, if it does not lead one). Exited: does nothing. */
 PK__FN void pk__process_signal(pk__process *p, int number);
 /* Without a loop: is it over? Kills its group and reaps it then, and fills p->status. */

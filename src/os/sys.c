@@ -424,12 +424,12 @@ PK__FN int pk__sys_port_mask_signals(int how, const sigset_t *set, sigset_t *old
 #endif
 
 #ifndef PLUGKIT_NO_PROCESS
-PK__FN int pk__sys_port_default_signal(int number)
+PK__FN int pk__sys_port_reset_signal(int number, bool ignored)
 {
     struct sigaction action;
     sigset_t *mask = &action.sa_mask;
     sigemptyset(mask);
-    action.sa_handler = SIG_DFL;
+    action.sa_handler = ignored ? SIG_IGN : SIG_DFL;
     action.sa_flags = 0;
     return sigaction(number, &action, NULL);
 }

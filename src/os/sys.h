@@ -196,8 +196,8 @@
       ENOSYS, -1)                                                                                           \
     X(int, dup2, (int from, int to), dup2(from, to), EMFILE, -1)                                            \
     X(int, chdir, (const char *path), chdir(path), ENOENT, -1)                                              \
-    X(int, default_signal, (int number), pk__sys_port_default_signal(number), 0,                            \
-      pk__sys_port_default_signal(number))                                                                  \
+    X(int, reset_signal, (int number, bool ignored), pk__sys_port_reset_signal(number, ignored), 0,         \
+      pk__sys_port_reset_signal(number, ignored))                                                           \
     X(ssize_t, getdents, (int fd, void *buf, size_t cap), pk__sys_port_getdents(fd, buf, cap), ENOSYS, -1)  \
     X(int, setpgid, (pid_t pid, pid_t group), setpgid(pid, group), EPERM, -1)                               \
     X(pid_t, getpgid, (pid_t pid), getpgid(pid), ESRCH, -1)                                                 \
@@ -263,7 +263,7 @@ PK__FN int pk__sys_port_execveat(int fd, char *const *argv, char *const *env);
 PK__FN int pk__sys_port_close_range(unsigned first); // marks first and all above as close-on-exec
 PK__FN int pk__sys_port_die_with_parent(int number);
 PK__FN bool pk__sys_port_is_main_thread(void); // false also where that cannot be told
-PK__FN int pk__sys_port_default_signal(int number);
+PK__FN int pk__sys_port_reset_signal(int number, bool ignored);
 PK__FN ssize_t pk__sys_port_getdents(int fd, void *buf, size_t cap); // as getdents64 of Linux
 PK__FN int pk__sys_port_pidfd_open(pid_t pid);
 PK__FN int pk__sys_port_wait_pidfd(int fd, siginfo_t *out, int options); // waitid

@@ -483,9 +483,11 @@ static bool pk__sdk_free(pk_sdk *p)
     if (p->started && p->desc.on_close && !forked) {
         p->desc.on_close(p->desc.user);
     }
-    pk__sdk_give_signals(p);
     pk__survive_close(&p->survive);
     bool is_orphan = pk__lifeline_is_orphan(&p->lifeline);
+    if (!p->is_main || !is_orphan) { // SIGHUP, which comes when a group is orphaned, must not end it before its group
+        pk__sdk_give_signals(p);
+    }
     pk__lifeline_deinit(&p->lifeline);
     pk__stdout_restore(&p->real_stdout);
     if (p->owns_loop) {

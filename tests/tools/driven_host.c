@@ -20,10 +20,12 @@
  *     start, stop, enable, disable  one plugin
  *     list         all plugins
  *     fds          how many descriptors are open; "limit" sets how many there may be
+ *     fork         a child that goes on without exec, with copies of all descriptors, and sleeps: its pid
  *     end          stops and destroys the manager and leaves main; so does the end of stdin
  *     exit, abort  leaves at once, without a word to anybody
+ *     exec         becomes another program, which sleeps
  *
- * Each call is answered once, {"tag":..,"error":..,...}; so are the others but for the last three. Between them come
+ * Each call is answered once, {"tag":..,"error":..,...}; so are the others but for the last four. Between them come
  * {"event":..} and {"log":..}. The last line is {"ended":true,"allocations":0}: what was never given back. */
 #define PLUGKIT_IMPLEMENTATION
 #include "plugkit.h"
@@ -322,6 +324,7 @@ static void list(job *j)
         put_error(&w, &all[i].why);
         put_text(&w, "address", all[i].address);
         put_int(&w, "pid", all[i].pid);
+        put_text(&w, "host_death", all[i].host_death);
         put_text(&w, "health", all[i].health);
         put_text(&w, "health_reason", all[i].health_reason);
         put_text(&w, "unavailable", all[i].unavailable);
@@ -364,6 +367,25 @@ static void fds(job *j)
     job_end(j);
 }
 
+static void fork_here(job *j)
+{
+    pk_json_writer w;
+    pk_buf buf;
+    pid_t pid = fork();
+    if (pid == 0) {
+        (void)!freopen("/dev/null", "w", stdout);
+        (void)!freopen("/dev/null", "w", stderr);
+        for (;;) {
+            pause();
+        }
+    }
+    line_begin(&w, &buf);
+    put_text(&w, "tag", j->tag);
+    put_int(&w, "pid", pid);
+    line_end(&w);
+    job_end(j);
+}
+
 static void on_thread(job *j, void *(*run)(void *arg))
 {
     pthread_t thread;
@@ -400,6 +422,12 @@ static bool take_line(char *text)
         list(j);
     } else if (pk_json_is(what, "fds")) {
         fds(j);
+    } else if (pk_json_is(what, "fork")) {
+        fork_here(j);
+    } else if (pk_json_is(what, "exec")) {
+        (void)signal(SIGCHLD, SIG_IGN); // nobody will wait for the plugins
+        (void)execlp("sleep", "sleep", "1000", (char *)NULL);
+        _exit(127);
     } else if (pk_json_is(what, "exit")) {
         _exit(7);
     } else if (pk_json_is(what, "abort")) {

@@ -84,6 +84,19 @@ static void child_run(const char *what)
         child_escape();
         while (read(3, bytes, 1) > 0) {
         }
+    } else if (strcmp(what, "tree") == 0) { // its child is as deaf as itself
+        signal(SIGTERM, SIG_IGN);
+        signal(SIGHUP, SIG_IGN);
+        if (fork() != 0) {
+            dprintf(1, "ready\n");
+        }
+        for (;;) {
+            pause();
+        }
+    } else if (strcmp(what, "leave") == 0) { // its group, before there can be a guardian
+        setpgid(0, getpgid(getppid()));
+        dprintf(1, "ready\n");
+        pause();
     } else if (strcmp(what, "close") == 0) { // its output ends long before it does
         close(1), close(2);
         pause();
@@ -108,7 +121,9 @@ typedef struct stage {
     pk__plugin plugin;
     pk__instance instance;
     pk_launch launch;
+    pk__launching_processes processes;
     pk_launcher launcher;
+    bool guard; // tell the launcher to see to its end with us
     void *state;
     char out[4096]; // complete lines, each with '|' behind it
     size_t out_lines, out_bytes, err_bytes;
@@ -151,7 +166,7 @@ static bool stage_open(stage *s)
     pk__output_init(&s->launch.out, NULL, 1 << 16, stage_out, s);
     pk__output_init(&s->launch.err, NULL, 1 << 16, stage_err, s);
     pk__control_lines_init(&s->launch.control, NULL, PK__CONTROL_LINE_MAX);
-    s->launcher = pk__process_launcher(test_alloc());
+    s->launcher = pk__process_launcher(&s->processes, test_alloc());
     return true;
 }
 
@@ -160,6 +175,7 @@ static void stage_close(stage *s)
     if (s->state) {
         s->launcher.free(s->state);
     }
+    pk__process_launcher_deinit(&s->processes);
     pk_loop_unpost(s->loop, &s->launch.task);
     pk__output_deinit(&s->launch.out);
     pk__output_deinit(&s->launch.err);
@@ -178,7 +194,7 @@ static pk_err stage_try(stage *s, const char *what, const char *path, bool contr
     self[n] = '\0';
     snprintf(child, sizeof(child), "CHILD=%s", what);
     pk_launch_info info = {.id = "p", .instance = "p-1", .path = path ? path : self, .argv = argv, .env = env,
-                           .control = control, .loop = s->loop};
+                           .control = control, .loop = s->loop, .die_with_host = s->guard};
     return s->launcher.start(s->launcher.user, &s->launch, &info, &s->state, err);
 }
 
@@ -364,6 +380,278 @@ TEST(launch_process, the_socket_s_end_is_the_lifeline)
     pk__fd_close(fds[0]);
 }
 
+/* ---- the guardian */
+
+static pk__guardian *stage_guardian(const stage *s)
+{
+    return &((pk__launcher_child *)s->state)->guardian;
+}
+
+static void stage_start_guarded(stage *s, const char *what)
+{
+    REQUIRE(stage_open(s));
+    s->guard = true;
+    REQUIRE_OK(stage_try(s, what, NULL, true, NULL));
+    CHECK_STR(s->instance.group_death, "asked");
+    while (!pk__guardian_is_there(stage_guardian(s))) {
+        stage_step(s);
+    }
+    CHECK_STR(s->instance.group_death, "guardian");
+    CHECK_STR(s->instance.death, "asked");
+}
+
+/* How many run in this group: zombies are whoever's business they are now. */
+static int group_size(pid_t group)
+{
+    DIR *dir = opendir("/proc");
+    struct dirent *entry;
+    int count = 0;
+    REQUIRE(dir != NULL);
+    while ((entry = readdir(dir)) != NULL) {
+        char path[300], text[512] = "", state = 'Z';
+        int parent, of = 0;
+        snprintf(path, sizeof(path), "/proc/%s/stat", entry->d_name);
+        FILE *file = entry->d_name[0] >= '1' && entry->d_name[0] <= '9' ? fopen(path, "r") : NULL;
+        if (file) {
+            size_t n = fread(text, 1, sizeof(text) - 1, file);
+            const char *name_end = n ? strrchr(text, ')') : NULL;
+            bool is_read = name_end && sscanf(name_end, ") %c %d %d", &state, &parent, &of) == 3;
+            count += is_read && of == group && state != 'Z';
+            fclose(file);
+        }
+    }
+    closedir(dir);
+    return count;
+}
+
+/* A host that ends in some way; true when nobody of the plugin's group is left, nor holds its output. */
+static void host_ends(void (*end)(stage *s, int out))
+{
+    stage s;
+    int fds[2], status;
+    int32_t pids[2] = {0, 0}; // the plugin, and what the host leaves behind
+    REQUIRE_OK(pk__fd_pipe(fds, NULL));
+    fflush(stdout);
+    pid_t host = fork();
+    if (host == 0) {
+        pk__fd_close(fds[0]);
+        stage_start_guarded(&s, "tree");
+        stage_wait_line(&s, "ready|");
+        pids[0] = (int32_t)s.instance.pid;
+        REQUIRE(write(fds[1], &pids[0], sizeof(pids[0])) == (ssize_t)sizeof(pids[0]));
+        end(&s, fds[1]);
+        raise(SIGKILL);
+    }
+    pk__fd_close(fds[1]);
+    REQUIRE(read(fds[0], &pids[0], sizeof(pids[0])) == (ssize_t)sizeof(pids[0]));
+    (void)!read(fds[0], &pids[1], sizeof(pids[1]));
+    if (pids[1] != host) {
+        REQUIRE(waitpid(host, &status, 0) == host);
+    }
+    REQUIRE(pids[0] > 1);
+    WAIT_UNTIL(group_size(pids[0]) == 0);
+    if (pids[1] > 1) {
+        CHECK_INT(kill(pids[1], SIGKILL), ==, 0);
+    }
+    if (pids[1] == host) {
+        REQUIRE(waitpid(host, &status, 0) == host);
+    }
+    pk__fd_close(fds[0]);
+}
+
+static void end_killed(stage *s, int out)
+{
+    (void)s, (void)out;
+}
+
+static void end_with_all_stopped(stage *s, int out)
+{
+    (void)out;
+    kill(-(pid_t)s->instance.pid, SIGSTOP);
+}
+
+/* The child has all of our descriptors. */
+static void end_forked(stage *s, int out)
+{
+    (void)s;
+    int32_t pid = (int32_t)fork();
+    if (pid == 0) {
+        for (;;) {
+            pause();
+        }
+    }
+    (void)!write(out, &pid, sizeof(pid));
+}
+
+static void end_forked_and_stopped(stage *s, int out)
+{
+    end_with_all_stopped(s, out);
+    end_forked(s, out);
+}
+
+static void end_by_exec(stage *s, int out)
+{
+    int32_t pid = (int32_t)getpid();
+    (void)s;
+    (void)!write(out, &pid, sizeof(pid));
+    signal(SIGCHLD, SIG_IGN); // it reaps nobody, and then need not
+    execl("/bin/sleep", "sleep", "1000", (char *)NULL);
+}
+
+TEST(launch_process, a_guardian_kills_the_group_however_the_host_ends)
+{
+    static void (*const ways[])(stage *s, int out) = {end_killed, end_with_all_stopped, end_by_exec};
+    for (size_t i = 0; i < PK__COUNT(ways); i++) {
+        CASE("way %d", (int)i) {
+            host_ends(ways[i]);
+        }
+    }
+}
+
+#ifdef PK__LINUX
+TEST(launch_process, a_guardian_notices_that_a_host_has_died_whose_forked_child_lives)
+{
+    host_ends(end_forked);
+    host_ends(end_forked_and_stopped);
+}
+#endif
+
+TEST(launch_process, a_guardian_does_not_mind_what_is_meant_for_the_plugin)
+{
+    static const int signals[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1,
+                                  SIGUSR2, SIGALRM, SIGPIPE, SIGTSTP, SIGCONT};
+    stage s;
+    stage_start_guarded(&s, "stubborn");
+    stage_wait_line(&s, "ready|");
+    pid_t guardian = stage_guardian(&s)->process.pid;
+    for (size_t i = 0; i < PK__COUNT(signals); i++) {
+        CHECK_INT(kill(guardian, signals[i]), ==, 0);
+    }
+    s.launcher.stop(s.state, 0);
+    for (int i = 0; i < 10; i++) {
+        REQUIRE_OK(pk_loop_step(s.loop, 5, NULL));
+    }
+    CHECK_INT(stage_guardian(&s)->process.pid, ==, guardian);
+    CHECK_INT(s.exits, ==, 0);
+    s.launcher.stop(s.state, 2);
+    stage_wait(&s);
+    CHECK(!pk__guardian_is_there(stage_guardian(&s))); // both are reaped when the exit is told
+    stage_close(&s);
+}
+
+TEST(launch_process, a_guardian_that_was_killed_is_replaced)
+{
+    stage s;
+    stage_start_guarded(&s, "deaf");
+    pid_t first = stage_guardian(&s)->process.pid;
+    CHECK_INT(kill(first, SIGKILL), ==, 0);
+    while (pk__guardian_is_there(stage_guardian(&s))) {
+        stage_step(&s);
+    }
+    CHECK_STR(s.instance.group_death, "asked"); // until then
+    while (!pk__guardian_is_there(stage_guardian(&s))) {
+        stage_step(&s);
+    }
+    CHECK_STR(s.instance.group_death, "guardian");
+    CHECK_UINT(stage_guardian(&s)->starts, ==, 2);
+    s.launcher.stop(s.state, 2);
+    stage_wait(&s);
+    stage_close(&s);
+}
+
+static int (*real_execve)(const char *path, char *const *argv, char *const *env);
+
+static int execve_without_a_shell(const char *path, char *const *argv, char *const *env)
+{
+    if (strcmp(path, "/bin/sh") == 0) {
+        errno = ENOENT;
+        return -1;
+    }
+    return real_execve(path, argv, env);
+}
+
+TEST(launch_process, without_a_shell_there_is_no_guardian_and_the_plugin_runs)
+{
+    stage s;
+    pk__clock_fake(PK__SECOND);
+    real_execve = pk__sys.execve;
+    pk__sys.execve = execve_without_a_shell;
+    REQUIRE(stage_open(&s));
+    s.guard = true;
+    REQUIRE_OK(stage_try(&s, "deaf", NULL, true, NULL));
+    while (stage_guardian(&s)->starts < PK__GUARDIAN_STARTS) {
+        pk__clock_advance(PK__SECOND);
+        REQUIRE_OK(pk_loop_step(s.loop, 1, NULL));
+    }
+    CHECK_STR(s.instance.group_death, "asked");
+    pk__clock_advance(3600 * PK__SECOND);
+    for (int i = 0; i < 3; i++) {
+        REQUIRE_OK(pk_loop_step(s.loop, 1, NULL));
+    }
+    CHECK_UINT(stage_guardian(&s)->starts, ==, PK__GUARDIAN_STARTS); // it has been given up
+    CHECK_INT(s.exits, ==, 0);
+    pk__sys_reset();
+    pk__clock_real();
+    s.launcher.stop(s.state, 2);
+    stage_wait(&s);
+    stage_close(&s);
+}
+
+TEST(launch_process, a_guardian_joins_only_the_plugin_s_own_group)
+{
+    stage s;
+    REQUIRE(stage_open(&s));
+    s.guard = true;
+    REQUIRE_OK(stage_try(&s, "leave", NULL, true, NULL));
+    pid_t pid = (pid_t)s.instance.pid;
+    WAIT_UNTIL(getpgid(pid) == getpgid(0));
+    while (stage_guardian(&s)->starts == 0) {
+        stage_step(&s);
+    }
+    CHECK(!pk__guardian_is_there(stage_guardian(&s)));
+    CHECK_STR(s.instance.group_death, "asked");
+    stage_close(&s);
+}
+
+TEST(launch_process, a_guardian_of_a_plugin_that_ends_at_once_leaves_nothing)
+{
+    for (int i = 0; i < 30; i++) { // the harness looks for what is left
+        stage s;
+        REQUIRE(stage_open(&s));
+        s.guard = true;
+        REQUIRE_OK(stage_try(&s, "nothing", NULL, true, NULL));
+        if (i % 2) {
+            usleep((useconds_t)(i * 100)); // it may be a zombie when the guardian joins
+        }
+        stage_wait(&s);
+        CHECK_INT(s.launch.wait_status, ==, 0);
+        stage_close(&s);
+    }
+}
+
+/* Its number may be another's by then: who joined a group after that must not stay there. */
+TEST(launch_process, a_guardian_of_a_plugin_that_somebody_has_reaped_does_not_stay)
+{
+    stage s;
+    REQUIRE(stage_open(&s));
+    s.guard = true;
+    REQUIRE_OK(stage_try(&s, "tree", NULL, true, NULL));
+    pid_t pid = (pid_t)s.instance.pid;
+    stage_wait_line(&s, "ready|");
+    pk__process *plugin = &((pk__launcher_child *)s.state)->process;
+    if (plugin->loop) {
+        pk_watch_remove(s.loop, &plugin->watch); // so that nobody notices
+        pk_timer_stop(s.loop, &plugin->timer);
+    }
+    kill(pid, SIGKILL);
+    REQUIRE(waitpid(pid, NULL, 0) == pid);
+    pk__guardian_deinit(stage_guardian(&s));
+    CHECK_INT(pk__guardian_spawn(stage_guardian(&s)), ==, PK_ERR_STALE); // the grandchild keeps the group
+    pk__process_deinit(&stage_guardian(&s)->process);
+    kill(-pid, SIGKILL);
+    stage_close(&s);
+}
+
 TEST(launch_process, a_pipe_that_a_stranger_holds_does_not_hold_up_the_exit)
 {
     stage s;
@@ -445,6 +733,7 @@ TEST_TORTURE(launch_process, survives_each_failure)
     if (!stage_open(&s)) {
         return;
     }
+    s.guard = true;
     if (TRY_OK(stage_try(&s, "echo", NULL, true, NULL))) {
         (void)TRY_OK(s.launcher.send(s.state, PK_STR("hello\n"), NULL));
         for (int i = 0; i < 20 && !strstr(s.out, "hello|"); i++) {

@@ -868,7 +868,7 @@ TEST(process, can_die_with_its_parent)
     pid_t pid = fork();
     if (pid == 0) {
         pk__spawn_fd keep[] = {{1, fds[1]}};
-        pk__spawn_desc desc = {.fds = keep, .fd_count = 1, .die_with_parent = true};
+        pk__spawn_desc desc = {.fds = keep, .fd_count = 1, .death_signal = SIGKILL};
         family f = {0};
         close(fds[0]);
         _exit(family_try(&f, "hang", &desc, NULL) == PK_OK ? 0 : 1);
@@ -891,7 +891,7 @@ static int cannot_die_with_parent(int number)
 
 TEST(process, starts_where_the_system_cannot_kill_it_with_its_parent)
 {
-    pk__spawn_desc desc = {.die_with_parent = true};
+    pk__spawn_desc desc = {.death_signal = SIGKILL};
     pk__sys.die_with_parent = cannot_die_with_parent;
     CHECK_STR(family_run("group", &desc), "1");
     pk__sys_reset();

@@ -12,7 +12,8 @@
 enum {
     PK__PROCESS_LAUNCHER_READ = 16 * 1024, // bytes at a time, on the stack of whoever steps the loop
     PK__PROCESS_LAUNCHER_LAST = 64,        // reads at the end: 1 MiB, as much as a pipe holds
-    PK__PROCESS_LAUNCHER_GRACE_MS = 100
+    PK__PROCESS_LAUNCHER_GRACE_MS = 100,
+    PK__PROCESS_LAUNCHER_PROBE_MS = 250    // a probe that is done by then needs no guardian
 };
 
 typedef struct pk__launcher_pipe {
@@ -26,6 +27,8 @@ typedef struct pk__launcher_child {
     pk_launch *launch;
     pk_loop *loop;
     pk__process process;
+    pk__guardian guardian;
+    const char *death;         // what becomes of it without the guardian
     pk__launcher_pipe pipes[3]; // by pk_stream
     pk_buf pending;            // for the control socket
     pk_timer grace;
@@ -76,6 +79,11 @@ static bool pk__launcher_child_is_drained(const pk__launcher_child *c)
     return c->pipes[PK_STREAM_OUT].watch.fd < 0 && c->pipes[PK_STREAM_ERR].watch.fd < 0;
 }
 
+static bool pk__launcher_child_is_over(const pk__launcher_child *c)
+{
+    return pk__launcher_child_is_drained(c) && !pk__guardian_is_there(&c->guardian);
+}
+
 static void pk__launcher_child_flush(pk__launcher_child *c);
 
 static void pk__launcher_pipe_on_ready(void *user, bool can_read, bool can_write)
@@ -91,7 +99,7 @@ static void pk__launcher_pipe_on_ready(void *user, bool can_read, bool can_write
             pk__process_hint(&c->process); // an end is often the beginning of an exit
         }
     }
-    if (pk__launcher_child_is_drained(c)) {
+    if (pk__launcher_child_is_over(c)) {
         pk__launcher_child_report(c);
     }
 }
@@ -120,9 +128,20 @@ static void pk__launcher_child_on_exit(void *user, int status)
     pk__launcher_child *c = (pk__launcher_child *)user;
     c->exited = true;
     c->status = status;
+    pk__guardian_end(&c->guardian);
     pk__launcher_child_drain(c);
-    if (pk__launcher_child_is_drained(c) ||
+    if (pk__launcher_child_is_over(c) ||
         pk_timer_start(c->loop, &c->grace, PK__PROCESS_LAUNCHER_GRACE_MS, NULL) != PK_OK) {
+        pk__launcher_child_report(c);
+    }
+}
+
+static void pk__launcher_child_on_guardian(void *user)
+{
+    pk__launcher_child *c = (pk__launcher_child *)user;
+    if (!c->exited) {
+        pk_launch_host_death(c->launch, pk__guardian_is_there(&c->guardian) ? "guardian" : c->death);
+    } else if (pk__launcher_child_is_over(c)) {
         pk__launcher_child_report(c);
     }
 }
@@ -137,6 +156,7 @@ static void pk__launcher_child_free(void *state)
         pk__launcher_pipe_close(&c->pipes[i]);
     }
     pk__process_deinit(&c->process);
+    pk__guardian_deinit(&c->guardian);
     pk_buf_free(&c->pending);
     pk__free(c->alloc, c, sizeof(*c));
 }
@@ -184,7 +204,7 @@ static pk_err pk__launcher_child_spawn(pk__launcher_child *c, const pk_launch_in
         desc.env = info->env;
         desc.fds = fds;
         desc.fd_count = count;
-        desc.die_with_parent = info->die_with_host;
+        desc.death_signal = !info->die_with_host ? SIGCONT : info->lasting_thread ? SIGKILL : 0;
         rc = pk__process_spawn(&c->process, &desc, err);
     }
     while (made-- > 0) {
@@ -193,10 +213,30 @@ static pk_err pk__launcher_child_spawn(pk__launcher_child *c, const pk_launch_in
     return rc;
 }
 
-static pk_err pk__launcher_start(void *user, pk_launch *l, const pk_launch_info *info, void **state,
-                                         pk_error *err)
+/* What has to be done about the host's death, after the start: nobody waits for it. */
+static void pk__launcher_child_guard(pk__launcher_child *c, pk__launching_processes *p, const pk_launch_info *info)
 {
-    const pk_alloc *alloc = (const pk_alloc *)user;
+    bool dies = info->lasting_thread && pk__process_has_death_signal();
+    if (!info->die_with_host) {
+        return;
+    }
+    c->death = dies ? "process" : info->control ? "asked" : "none";
+    pk_launch_host_death(c->launch, c->death);
+    p->has_line = p->has_line || pk__fd_pipe(p->line, NULL) == PK_OK;
+    if (p->has_line) {
+        c->guardian.loop = c->loop;
+        c->guardian.plugin = &c->process;
+        c->guardian.line = p->line;
+        c->guardian.on_change = pk__launcher_child_on_guardian;
+        c->guardian.user = c;
+        pk__guardian_begin(&c->guardian, info->probe ? PK__PROCESS_LAUNCHER_PROBE_MS : 0);
+    }
+}
+
+static pk_err pk__launcher_start(void *user, pk_launch *l, const pk_launch_info *info, void **state, pk_error *err)
+{
+    pk__launching_processes *p = (pk__launching_processes *)user;
+    const pk_alloc *alloc = p->alloc;
     pk__launcher_child *c = (pk__launcher_child *)pk__new(alloc, sizeof(*c));
     if (!c) {
         return pk__error_memory(err, "start a process");
@@ -228,6 +268,7 @@ static pk_err pk__launcher_start(void *user, pk_launch *l, const pk_launch_info 
     }
     *state = c;
     pk_launch_pid(l, c->process.pid);
+    pk__launcher_child_guard(c, p, info);
     return PK_OK;
 }
 
@@ -280,10 +321,20 @@ static void pk__launcher_stop(void *state, int how)
     pk__process_signal(&c->process, signals[how]);
 }
 
-PK__FN pk_launcher pk__process_launcher(const pk_alloc *alloc)
+PK__FN pk_launcher pk__process_launcher(pk__launching_processes *p, const pk_alloc *alloc)
 {
     pk_launcher l = {"process", NULL, pk__launcher_start, pk__launcher_send, pk__launcher_stop,
-                     pk__launcher_child_free, (void *)(uintptr_t)alloc};
+                     pk__launcher_child_free, p};
+    p->alloc = alloc;
     return l;
+}
+
+PK__FN void pk__process_launcher_deinit(pk__launching_processes *p)
+{
+    if (p->has_line) {
+        pk__fd_close(p->line[0]);
+        pk__fd_close(p->line[1]);
+        p->has_line = false;
+    }
 }
 #endif

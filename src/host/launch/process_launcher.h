@@ -5,18 +5,28 @@
  * handed over as it comes, one bounded read a turn, so that a plugin that never stops printing neither stalls nor
  * starves the others.
  *
- * The exit is reported once: after the process has been reaped and both pipes have ended, or 100 ms after it, because a
- * grandchild may hold a pipe open for ever. What is written to the control socket goes out as the plugin reads it, up
- * to PK__PROCESS_LAUNCHER_PENDING bytes behind. */
+ * A child that does not end with its host by itself gets a guardian (guardian.h), and, if the thread lasts that starts
+ * it, is killed by the system (Linux). One that does is only woken then, should it have been stopped.
+ *
+ * The exit is reported once: after process and guardian have been reaped and both pipes have ended, or 100 ms after the
+ * process, because a grandchild may hold a pipe open for ever. What is written to the control socket goes out as the
+ * plugin reads it, up to PK__PROCESS_LAUNCHER_PENDING bytes behind. */
 #ifndef PK__PROCESS_LAUNCHER_H
 #define PK__PROCESS_LAUNCHER_H
-#include "../../os/process.h"
+#include "guardian.h"
 #ifndef PLUGKIT_NO_PROCESS
 
 #define PK__PROCESS_LAUNCHER_PENDING ((size_t)16 * 1024 * 1024)
 
-/* `alloc` is borrowed as long as the launcher. */
-PK__FN pk_launcher pk__process_launcher(const pk_alloc *alloc);
+typedef struct pk__launching_processes {
+    const pk_alloc *alloc;
+    bool has_line;
+    int line[2]; // the guardians': one pipe for all of them
+} pk__launching_processes;
+
+/* Both are borrowed as long as the launcher. */
+PK__FN pk_launcher pk__process_launcher(pk__launching_processes *p, const pk_alloc *alloc);
+PK__FN void pk__process_launcher_deinit(pk__launching_processes *p); // nothing runs any more. Zeroed: does nothing
 
 #endif
 #endif

@@ -228,7 +228,7 @@ static pk_err pk__capabilities_read_doc(pk__capabilities_read *r, const pk_json_
 {
     const pk_json_value *types = pk_json_get(doc, "types");
     const pk_json_value *ocm = pk_json_get(doc, "capabilities");
-    const pk_json_value *config, *ocm_config, *protocols, *version;
+    const pk_json_value *config, *ocm_config, *protocols, *lifeline, *version;
     if (pk_json_type_of(doc) != PK_JSON_OBJECT) {
         return pk__capabilities_bad(r, "they should be a JSON object");
     }
@@ -240,6 +240,7 @@ static pk_err pk__capabilities_read_doc(pk__capabilities_read *r, const pk_json_
         pk__capabilities_member(r, doc, "protocols", PK_JSON_ARRAY, &protocols) ||
         pk__capabilities_member(r, doc, "contracts", PK_JSON_OBJECT, &r->contracts) ||
         pk__capabilities_member(r, doc, "methods", PK_JSON_OBJECT, &r->methods) ||
+        pk__capabilities_member(r, doc, "lifeline", PK_JSON_STRING, &lifeline) ||
         pk__capabilities_member(r, doc, "version", PK_JSON_STRING, &version)) {
         return PK_ERR_PROTOCOL;
     }
@@ -256,6 +257,7 @@ static pk_err pk__capabilities_read_doc(pk__capabilities_read *r, const pk_json_
         return pk__capabilities_bad(r, "none of its \"protocols\" is plugkit/1");
     }
     r->out->can_survive = r->out->speaks_plugkit && pk_json_bool(pk_json_get(doc, "survives"), false);
+    r->out->ends_its_group = r->out->speaks_plugkit && lifeline && pk_json_is(lifeline, "group");
     pk_err rc = types ? pk__capabilities_framework(r, types) : PK_OK;
     rc = rc || !ocm ? rc : pk__capabilities_ocm(r, ocm);
     return rc ? rc : pk__capabilities_config(r, config ? config : ocm_config);

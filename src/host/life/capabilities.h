@@ -16,6 +16,7 @@ typedef struct pk__capabilities {
     const char *const *config_types; // NULL-terminated
     pk_str version, text;
     bool speaks_plugkit, can_survive;
+    bool ends_its_group; // when its host dies
 } pk__capabilities;
 
 /* Errors: PK_ERR_BAD_JSON, PK_ERR_PROTOCOL, PK_ERR_NO_MEMORY. */

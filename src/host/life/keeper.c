@@ -318,6 +318,7 @@ static void pk__keeper_probed(pk__keeper *k)
             p->config_types = found.config_types;
             p->speaks_plugkit = found.speaks_plugkit;
             p->can_survive = found.can_survive;
+            p->ends_its_group = found.ends_its_group;
             p->probed = true;
         }
         pk__registry_unlock(r);

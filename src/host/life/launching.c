@@ -35,6 +35,17 @@ PK_API void pk_launch_pid(pk_launch *l, int64_t pid)
     pk__registry_unlock(l->life->registry);
 }
 
+PK_API void pk_launch_host_death(pk_launch *l, const char *level)
+{
+    pk__registry_lock(l->life->registry);
+    if (l->instance) {
+        bool group = strcmp(level, "guardian") == 0 || strcmp(level, "group") == 0;
+        l->instance->group_death = level;
+        l->instance->death = group && l->instance->death ? l->instance->death : level;
+    }
+    pk__registry_unlock(l->life->registry);
+}
+
 PK_API void pk_launch_listening(pk_launch *l, const pk_endpoint *endpoint)
 {
     pk__registry *r = l->life->registry;
@@ -272,6 +283,7 @@ static pk_err pk__launching_run(pk_launch *l, pk_error *err)
         return pk_error_set(err, PK_ERR_UNSUPPORTED, "cannot start '%s': there is no launcher for it", l->plugin->id);
     }
     if (!l->launcher) { // it runs already
+        pk_launch_host_death(l, "survives");
         pk_launch_listening(l, &l->plugin->endpoint);
         return PK_OK;
     }
@@ -304,6 +316,7 @@ static pk_err pk__launching_run(pk_launch *l, pk_error *err)
         return pk_error_set(err, PK_ERR_UNSUPPORTED, "cannot start '%s': this build starts no processes",
                             l->plugin->id);
     }
+    pk_launch_host_death(l, "survives");
     pk_launch_listening(l, &l->plugin->endpoint);
     return PK_OK;
 }

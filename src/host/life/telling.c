@@ -250,13 +250,6 @@ PK__FN void pk__telling_clean_up(const pk_launch *l)
     }
 }
 
-/* A framework plugin knows nothing of lifelines, and a probe may not either: the system kills them when the thread ends
- * that started them. So it has to be one that lasts: the manager's own, or the program's first. */
-static bool pk__telling_dies_with_host(const pk_launch *l)
-{
-    return (l->is_framework || l->info.probe) && (l->life->is_pinned || pk__sys_port_is_main_thread());
-}
-
 /* One that runs already is only asked whether we may have it. */
 static pk_err pk__telling_adopt(pk_launch *l, pk_buf *hello, pk_error *err)
 {
@@ -272,6 +265,20 @@ static pk_err pk__telling_adopt(pk_launch *l, pk_buf *hello, pk_error *err)
     return rc;
 }
 
+/* What becomes of it when the host dies, as far as it is not the launcher's business. A probe has not been told of any
+ * lifeline. */
+static void pk__telling_host_death(pk_launch *l)
+{
+    bool ends_itself = l->instance && l->plugin->ends_its_group;
+    l->info.die_with_host = !l->stem && !ends_itself;
+    /* Whether a thread that is not ours and not the first lasts as long as the program, nobody knows. */
+    l->info.lasting_thread = l->life->is_pinned || pk__sys_port_is_main_thread();
+    pk_launch_host_death(l, l->stem ? "survives" : l->is_framework ? "none" : "asked");
+    if (!l->stem && ends_itself) {
+        pk_launch_host_death(l, "group");
+    }
+}
+
 PK__FN pk_err pk__telling_prepare(pk_launch *l, pk_buf *hello, pk_error *err)
 {
     l->is_framework = l->instance && !l->plugin->speaks_plugkit;
@@ -280,9 +287,9 @@ PK__FN pk_err pk__telling_prepare(pk_launch *l, pk_buf *hello, pk_error *err)
     l->info.path = l->plugin->path;
     l->info.probe = !l->instance;
     l->info.control = !l->is_framework;
-    l->info.die_with_host = pk__telling_dies_with_host(l);
     l->info.loop = l->life->loop;
     pk_err rc = pk__surviving_prepare(l, err);
+    pk__telling_host_death(l);
     if (rc || l->kept) {
         return rc ? rc : pk__telling_adopt(l, hello, err);
     }

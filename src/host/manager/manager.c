@@ -128,7 +128,7 @@ static void pk__manager_built_in(pk_manager *m)
 #endif
 #ifndef PLUGKIT_NO_PROCESS
     const pk_launcher **launchers = (const pk_launcher **)(uintptr_t)m->desc.launchers;
-    m->process_launcher = pk__process_launcher(m->registry.alloc);
+    m->process_launcher = pk__process_launcher(&m->processes, m->registry.alloc);
     launchers[m->desc.launcher_count++] = &m->process_launcher;
 #endif
 #ifndef PLUGKIT_NO_FILES
@@ -179,6 +179,9 @@ static void pk__manager_clean_up(pk_manager *m, bool child)
     }
 #endif
     pk__keep_close(&m->keep, child);
+#ifndef PLUGKIT_NO_PROCESS
+    pk__process_launcher_deinit(&m->processes);
+#endif
 }
 
 static pk_err pk__manager_rooms(pk_manager *m, pk_error *err)

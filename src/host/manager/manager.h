@@ -22,6 +22,7 @@
 #include "../discover/directory.h"
 #include "../discover/reattach.h"
 #include "../discover/sink.h"
+#include "../launch/process_launcher.h"
 #include "../life/life.h"
 #include "../registry/registry.h"
 
@@ -60,6 +61,7 @@ struct pk_manager {
     pk_finder directory_finder, attach_finder, reattach_finder;
 #endif
 #ifndef PLUGKIT_NO_PROCESS
+    pk__launching_processes processes;
     pk_launcher process_launcher, adopt_launcher;
 #endif
     pk__keep keep;

@@ -150,6 +150,20 @@ static bool pk__plugins_services(pk_mem *mem, const pk__plugin *p, pk_plugin_inf
     return ok;
 }
 
+#ifndef PLUGKIT_NO_PROCESS
+/* What ends a group does not end a plugin that has left it. */
+static const char *pk__plugins_host_death(const pk__instance *i)
+{
+    bool group = i->death != i->group_death && i->pid > 0 && PK__SYS(getpgid)((pid_t)i->pid) == i->pid;
+    return group ? i->group_death : i->death;
+}
+#else
+static const char *pk__plugins_host_death(const pk__instance *i)
+{
+    return i->group_death;
+}
+#endif
+
 static bool pk__plugins_info(pk_mem *mem, const pk__plugin *p, pk_plugin_info *out)
 {
     const pk__instance *i = p->instance;
@@ -176,6 +190,7 @@ static bool pk__plugins_info(pk_mem *mem, const pk__plugin *p, pk_plugin_info *o
            pk__plugins_copy(mem, pk_str_from(!i ? "" : i->health ? i->health : "unknown"), &out->health) &&
            pk__plugins_copy(mem, pk_str_from(i ? i->reason : ""), &out->health_reason) &&
            pk__plugins_copy(mem, pk_str_from(i ? i->unavailable : ""), &out->unavailable) &&
+           pk__plugins_copy(mem, pk_str_from(i ? pk__plugins_host_death(i) : NULL), &out->host_death) &&
            pk__plugins_copy(mem, p->capabilities, &out->capabilities) && pk__plugins_services(mem, p, out);
 }
 

@@ -83,6 +83,8 @@ typedef struct pk__instance {
     const char *health;         // "healthy", "degraded", "unhealthy"; NULL = nobody knows
     char reason[200];           // what it says to that; "" = nothing
     char unavailable[200];      // names with commas between them
+    const char *death;          // what becomes of the process when the host dies: as in pk_plugin_info
+    const char *group_death;    // and of its group: the same, or more; NULL = nothing is known of it
     void *life;                 // life's own record
     pk__node node;              // in registry->instances
 } pk__instance;
@@ -110,6 +112,7 @@ struct pk__plugin {
     pk_str version, capabilities;
     const char *const *config_types; // NULL-terminated
     bool speaks_plugkit, speaks_lines, can_survive;
+    bool ends_its_group;        // when its host dies
     pk_endpoint endpoint;       // remote: where it is
     uint32_t starts, crashes;
     uint64_t calls, failed_calls, bytes_in, bytes_out, output_dropped;
