@@ -444,7 +444,7 @@ PK__TYPES_READ_SHAPE(map)
             return false;
         }
     }
-    if (map.count > PK__TYPES_FEW && !pk__types_unique(in, &map, type->size)) {
+    if (total > PK__TYPES_FEW && map.count > 1 && !pk__types_unique(in, &map, type->size)) {
         return false;
     }
     memcpy(object + field->at, &map, sizeof(map));

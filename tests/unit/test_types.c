@@ -389,6 +389,20 @@ TEST(types, of_equal_keys_in_a_map_the_last_one_stays)
     pk_mem_free(&mem);
 }
 
+/* What is null does not count: seventeen members, two of them null, are few after all. */
+TEST(types, maps_that_are_large_only_by_their_nulls_lose_their_duplicates_too)
+{
+    pk_mem mem = {test_alloc(), NULL, NULL, 0};
+    loose v;
+    CHECK_OK(decode(&mem, &pk_type_loose,
+                    "{\"map\":{\"a\":1,\"b\":2,\"c\":3,\"d\":4,\"e\":5,\"f\":6,\"g\":7,\"h\":8,\"i\":9,\"j\":10,"
+                    "\"k\":11,\"l\":12,\"m\":13,\"n\":14,\"a\":15,\"x\":null,\"y\":null}}", &v, NULL));
+    CHECK_UINT(v.map.count, ==, 14);
+    CHECK_PK_STR(v.map.keys[13], "a");
+    CHECK_INT(v.map.values[13], ==, 15);
+    pk_mem_free(&mem);
+}
+
 TEST(types, large_maps_lose_their_duplicates_too)
 {
     enum { KEYS = 5000 };
