@@ -21747,7 +21747,7 @@ PK__FN void pk__process_launcher_deinit(pk__launching_processes *p)
  * each plugin that is to survive there are
  *
  *     STEM.sock       where requests go (unless by TCP)
- *     STEM.control    where the next host finds it: sdk/survive.h
+ *     STEM.control    where the next host finds it
  *     STEM.json       the record: {"id":"shout","instance":"shout-1","path":"/opt/x/shout","token":"..",
  *                     "proof":"..","address":"..","pid":17}, the last two for people only
  *

@@ -60,6 +60,11 @@ PATIENCE = float(os.environ.get("PLUGKIT_PATIENCE", "20"))
 UNIX = "http+unix://"
 
 
+# A shell starts what runs in its background with SIGINT ignored: plugins that are told to end so must not inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 # ---- small things
 
 

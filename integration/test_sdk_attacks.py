@@ -27,8 +27,17 @@ def probe(build):
 def dial(plugin, timeout=20):
     connection = socket.socket(socket.AF_UNIX)
     connection.settimeout(timeout)
-    connection.connect(plugin.address[len(UNIX) :])
+    wait_until(lambda: connected(connection, plugin.address[len(UNIX) :]), "a place in the queue")
     return connection
+
+
+def connected(connection, path):
+    """False: the queue is full just now. (One with a timeout does not wait for that, but fails with EAGAIN.)"""
+    try:
+        connection.connect(path)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def hear(connection):
