@@ -6,6 +6,8 @@ import os
 import shutil
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 
@@ -404,3 +406,21 @@ def test_an_adopted_plugin_that_hangs_is_killed(survivors):
 
     wait_until(lambda: not is_alive(pid), "it to be killed")
     host.end()
+
+
+# ---- numbers of processes that are given away again
+
+
+@pytest.mark.parametrize("scenario", ["dead_record", "dies_unnoticed", "child_answers"])
+def test_a_number_that_belongs_to_somebody_else_now_is_never_signalled(driven_program, plugins, free_dir, scenario):
+    program = ROOT / "integration" / "programs" / "reused_pids.py"
+    command = ["unshare", "-p", "-f", "--mount-proc", sys.executable, str(program), scenario, str(driven_program),
+               str(free_dir)]
+    if not shutil.which("unshare"):
+        pytest.skip("there is no unshare")
+
+    run = subprocess.run(command, capture_output=True, text=True, timeout=120)
+
+    if run.returncode == 77 or "unshare:" in run.stderr:
+        pytest.skip(f"process numbers cannot be dealt out here: {run.stderr.strip()}")
+    assert (run.returncode, run.stdout) == (0, "good\n"), run.stderr
