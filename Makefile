@@ -42,12 +42,13 @@ HOSTS_CXX   := $(patsubst examples/%.cpp,$(BUILD)/examples/%,$(wildcard examples
 PLUGINS_C   := $(wildcard examples/*/plugins/*.c)
 PLUGINS_GO  := $(if $(shell command -v go 2>/dev/null),$(wildcard examples/*/plugins/*/main.go))
 PLUGINS_ANY := $(foreach f,$(wildcard examples/*/plugins/*),$(if $(suffix $f)$(wildcard $f/. $f.c),,$f))
+ORGANS      := $(addprefix $(BUILD)/examples/11_heal/organs/,heart lung brain) # of one source, in a folder of their own
 PLUGINS     := $(addprefix $(BUILD)/plugins/,$(notdir $(PLUGINS_C:.c=) $(PLUGINS_ANY) $(PLUGINS_GO:/main.go=)))
 CLI         := $(BUILD)/plugkit
 CLI_OBJECTS := $(patsubst cli/%.c,$(BUILD)/cli/%.o,$(wildcard cli/*.c))
 
 .PHONY: examples cli
-examples: $(HOSTS) $(HOSTS_CXX) $(PLUGINS)
+examples: $(HOSTS) $(HOSTS_CXX) $(PLUGINS) $(ORGANS)
 cli: $(CLI)
 
 $(HOSTS): $(BUILD)/examples/%: examples/%.c | $(HEADERS)
@@ -63,6 +64,9 @@ $(BUILD)/plugkit.o: plugkit.h # for programs in C++: the implementation is C
 $(addprefix $(BUILD)/plugins/,$(notdir $(PLUGINS_C:.c=))): $$(wildcard examples/*/plugins/$$(@F).c) | $(HEADERS)
 	@mkdir -p $(@D) && echo '  cc   $@'
 	@$(COMPILE) -MF $(BUILD)/$(@F).plugin.d -o $@ $< $(LDFLAGS) $(LDLIBS)
+$(ORGANS): examples/11_heal/organs/organ.c | $(HEADERS)
+	@mkdir -p $(@D) && echo '  cc   $@'
+	@$(COMPILE) -MF $(BUILD)/$(@F).organ.d -o $@ $< $(LDFLAGS) $(LDLIBS)
 $(addprefix $(BUILD)/plugins/,$(notdir $(PLUGINS_ANY))): $$(wildcard examples/*/plugins/$$(@F))
 	@mkdir -p $(@D) && echo '  cp   $@'
 	@cp $< $@ && chmod 755 $@

@@ -1298,7 +1298,7 @@ PK_API pk_err pk_plugin_start(pk_manager *m, pk_plugin p, pk_error *err); // wai
 PK_API pk_err pk_plugin_stop(pk_manager *m, pk_plugin p, pk_error *err);  // drains, stops, waits; a call starts it
 /* Drains, stops, waits; nothing starts it before pk_plugin_enable, and calls get PK_ERR_PLUGIN_DISABLED. */
 PK_API pk_err pk_plugin_disable(pk_manager *m, pk_plugin p, pk_error *err);
-PK_API pk_err pk_plugin_enable(pk_manager *m, pk_plugin p, pk_error *err); // does not wait; a call starts it
+PK_API pk_err pk_plugin_enable(pk_manager *m, pk_plugin p, pk_error *err); // from now on a call starts it
 /* Any thread, also from inside on_event. Unlisten waits for a call of on_event that is under way on another thread. */
 PK_API pk_err pk_manager_listen(pk_manager *m, pk_listener *listener, pk_error *err);
 PK_API void pk_manager_unlisten(pk_manager *m, pk_listener *listener);
@@ -27722,6 +27722,20 @@ static void pk__admin_put_services(pk_json_writer *w, const pk_plugin_info *p)
     pk_json_put_end(w);
 }
 
+static void pk__admin_put_health(pk_json_writer *w, const pk_plugin_info *p)
+{
+    pk_json_put_key(w, "health");
+    if (p->health.len == 0) {
+        pk_json_put_null(w);
+        return;
+    }
+    pk_json_put_object(w);
+    pk__admin_put_str(w, "status", p->health);
+    pk__admin_put_str(w, "reason", p->health_reason);
+    pk__admin_put_str(w, "unavailable", p->unavailable);
+    pk_json_put_end(w);
+}
+
 PK__FN void pk__admin_put_plugin(pk_json_writer *w, const pk_plugin_info *p, bool whole)
 {
     pk_json_put_object(w);
@@ -27734,7 +27748,9 @@ PK__FN void pk__admin_put_plugin(pk_json_writer *w, const pk_plugin_info *p, boo
     pk__admin_put_str(w, "dialect", p->dialect);
     pk__admin_put_str(w, "address", p->address);
     pk__admin_put_pid(w, p->pid);
+    pk__admin_put_health(w, p);
     pk__admin_put_uint(w, "starts", p->starts);
+    pk__admin_put_uint(w, "crashes", p->crashes);
     pk__admin_put_ms(w, "startMs", p->start_time, p->starts > 0);
     pk__admin_put_ms(w, "upMs", p->up_time, p->up_time > 0);
     pk__admin_put_uint(w, "calls", p->calls);
@@ -29292,6 +29308,12 @@ static bool pk__plugins_is_disabled(pk_manager *m, void *arg)
            m->life.is_stopped;
 }
 
+static bool pk__plugins_is_enabled(pk_manager *m, void *arg)
+{
+    const pk__plugin *p = ((const pk__plugins_wish *)arg)->plugin;
+    return p->state != PK__PLUGIN_DISABLED || p->is_disabled || m->life.is_stopped; // or somebody was quicker
+}
+
 static pk_err pk__plugins_disable(pk_manager *m, pk_plugin p, bool disable, pk_error *err)
 {
     pk__plugins_wish wish;
@@ -29311,8 +29333,8 @@ static pk_err pk__plugins_disable(pk_manager *m, pk_plugin p, bool disable, pk_e
         pk_loop_post(m->loop, &m->registry.work);
     }
     pk__registry_unlock(&m->registry);
-    if (!rc && disable) {
-        pk__manager_wait(m, pk__plugins_is_disabled, &wish);
+    if (!rc) {
+        pk__manager_wait(m, disable ? pk__plugins_is_disabled : pk__plugins_is_enabled, &wish);
     }
     return rc;
 }
@@ -29331,7 +29353,12 @@ PK_API pk_err pk_plugin_disable(pk_manager *m, pk_plugin p, pk_error *err)
 PK_API pk_err pk_plugin_enable(pk_manager *m, pk_plugin p, pk_error *err)
 {
     pk_err rc = pk__manager_usable(m, "enable a plugin", err);
-    return rc ? rc : pk__plugins_disable(m, p, false, err);
+    if (!rc) {
+        pk__manager_enter(m);
+        rc = pk__plugins_disable(m, p, false, err);
+        pk__manager_leave(m);
+    }
+    return rc;
 }
 
 /* == host/manager/manager.c == */
@@ -29855,7 +29882,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 }
 
 #ifdef PLUGKIT_LINES
-#line 29859 "plugkit.h"
+#line 29886 "plugkit.h"
 #endif
 
 #ifndef PLUGKIT_TEST

@@ -21,13 +21,20 @@ const args_option args_options[] = {
     {"eager", 0, NULL, "start every plugin at once, instead of with its first call", ARGS_FLAG, AT(eager), FOR_RUN},
     {"wait", 0, NULL, "start every plugin, show its pid, and wait for a debugger", ARGS_FLAG, AT(wait), FOR_RUN},
     {"no-start", 0, NULL, "tell what is known without starting the plugin", ARGS_FLAG, AT(no_start), FOR_INSPECT},
+    {"host", 0, "HOST", "which host: its pid, its control.sock, or that socket's directory", ARGS_TEXT, AT(host),
+     FOR_CONTROL},
+    {"once", 0, NULL, "print the table once", ARGS_FLAG, AT(once), FOR_TOP},
+    {"interval", 0, "TIME", "how often to look: 500ms, 5s; otherwise every second", ARGS_TEXT, AT(interval), FOR_TOP},
+    {"follow", 'f', NULL, "go on with what happens, until the host ends", ARGS_FLAG, AT(follow), FOR_EVENTS},
+    {"last", 0, "N", "at most so many events of the past", ARGS_TEXT, AT(last), FOR_EVENTS},
+    {"everything", 0, NULL, "stop the host itself, with all its plugins", ARGS_FLAG, AT(everything), FOR_STOP},
     {"config", 0, "[ID:]TYPE=JSON", "configuration for plugins that declare TYPE; @FILE reads it (may be repeated)",
      ARGS_LIST, AT(config), FOR_HOSTS},
     {"env", 0, "NAME[=VALUE]", "let plugins inherit this variable (may be repeated)", ARGS_LIST, AT(env), FOR_HOSTS},
-    {"runtime-dir", 0, "DIR", "where the private sockets go", ARGS_TEXT, AT(runtime_dir), FOR_HOSTS},
+    {"runtime-dir", 0, "DIR", "where the private sockets go", ARGS_TEXT, AT(runtime_dir), FOR_HOSTS | FOR_CONTROL},
     {"tcp", 0, NULL, "let plugins listen on 127.0.0.1 instead of Unix sockets", ARGS_FLAG, AT(tcp), FOR_HOSTS},
     {"timeout", 0, "TIME", "how long a probe, a start or a call may take: 500ms, 5s, 1m", ARGS_TEXT, AT(timeout),
-     FOR_HOSTS},
+     FOR_HOSTS | FOR_ACTS},
     {"verbose", 'v', NULL, "show on stderr what happens, and what plugins print", ARGS_FLAG, AT(verbose), FOR_HOSTS},
     {"color", 0, "WHEN", "auto, always or never; NO_COLOR is honoured", ARGS_TEXT, AT(color), FOR_ALL},
     {"help", 'h', NULL, "show this help", ARGS_FLAG, AT(help), FOR_ALL},
@@ -99,6 +106,13 @@ bool args_duration(const char *text, uint32_t *ms)
     return good;
 }
 
+static bool args_number(const char *text, uint32_t *out)
+{
+    bool good = *text != '\0' && text[strspn(text, "0123456789")] == '\0' && strlen(text) < 10;
+    *out = good ? (uint32_t)strtoul(text, NULL, 10) : 0;
+    return good;
+}
+
 static bool args_complain(const args *a, const char *what, const char *word, const char *near)
 {
     fprintf(stderr, "plugkit: %s '%s'%s%s%s\n", what, word, near ? ": did you mean '" : "", near ? near : "",
@@ -111,6 +125,12 @@ static bool args_check(args *a)
 {
     if (a->timeout && !args_duration(a->timeout, &a->timeout_ms)) {
         return args_complain(a, "--timeout takes a duration such as 500ms, 5s or 1m, not", a->timeout, NULL);
+    }
+    if (a->interval && !args_duration(a->interval, &a->interval_ms)) {
+        return args_complain(a, "--interval takes a duration such as 500ms or 5s, not", a->interval, NULL);
+    }
+    if (a->last && !args_number(a->last, &a->last_count)) {
+        return args_complain(a, "--last takes a number of events, not", a->last, NULL);
     }
     const char *color = a->color ? a->color : "auto";
     if (strcmp(color, "auto") != 0 && strcmp(color, "always") != 0 && strcmp(color, "never") != 0) {

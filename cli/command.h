@@ -39,8 +39,17 @@ enum {
     FOR_DOCTOR = 16,
     FOR_VERSION = 32,
     FOR_HELP = 64,
+    FOR_TOP = 128,
+    FOR_EVENTS = 256,
+    FOR_START = 512,
+    FOR_STOP = 1024,
+    FOR_RESTART = 2048,
+    FOR_ENABLE = 4096,
+    FOR_DISABLE = 8192,
+    FOR_ACTS = FOR_START | FOR_STOP | FOR_RESTART | FOR_ENABLE | FOR_DISABLE,
+    FOR_CONTROL = FOR_TOP | FOR_EVENTS | FOR_ACTS, // of a host that runs
     FOR_HOSTS = FOR_LIST | FOR_CALL | FOR_RUN | FOR_INSPECT | FOR_DOCTOR,
-    FOR_ALL = FOR_HOSTS | FOR_VERSION | FOR_HELP
+    FOR_ALL = FOR_HOSTS | FOR_CONTROL | FOR_VERSION | FOR_HELP
 };
 
 extern const command commands[];
@@ -52,6 +61,9 @@ int call_run(const args *a);
 int run_run(const args *a);
 int inspect_run(const args *a);
 int doctor_run(const args *a);
+int top_run(const args *a);
+int events_run(const args *a);
+int act_run(const args *a);
 int version_run(const args *a);
 int help_run(const args *a);
 int help_about(const args *a, const command *c); // c NULL = all of them

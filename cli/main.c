@@ -9,6 +9,15 @@
 #include "command.h"
 #include "term.h"
 
+#define MAIN_ACTS                                                                                             \
+    "The host is the one of yours that runs;\n"                                                               \
+    "if there are several, --host says which. The status is 1 if one of the plugins failed, 3 if there is\n"  \
+    "none of that name.\n"                                                                                    \
+    "\n"                                                                                                      \
+    "In a pipe each line is id, tab, status. With --json:\n"                                                  \
+    "\n"                                                                                                      \
+    "    {\"plugins\":[{\"id\",\"status\":null or as in plugkit list,\"error\"},..]}\n"
+
 const command commands[] = {
     {"list", FOR_LIST, "DIR", "what plugins there are, and what they offer",
      "Finds the plugins below DIR: executable files without an extension. Each is asked for its\n"
@@ -89,6 +98,54 @@ const command commands[] = {
      "\n"
      "where FINDING has level (note, warning, error), subject, what and cure.\n",
      1, 1, doctor_run},
+    {"top", FOR_TOP, "", "a live table of the plugins of a running host",
+     "Shows how each plugin is, what it uses, and how often it is called, and below that what has happened\n"
+     "lately. The host is the one of yours that runs (plugkit run, or a program that calls\n"
+     "pk_manager_serve); if there are several, --host says which.\n"
+     "\n"
+     "    q, Ctrl-C       ends it\n"
+     "    n c m r s       sorts by name, cpu, memory, rate of calls, restarts\n"
+     "    arrows, j k     move, if there are more plugins than lines\n"
+     "\n"
+     "CPU% is of one core, MEMORY what is resident, both with what the plugin has started. RESTARTS are all\n"
+     "starts but the first. In a pipe a block of lines comes each time, with twelve columns separated by\n"
+     "tabs: id, status, health, cpu, memory in bytes, calls/s, calls, failed calls, restarts, seconds up, pid,\n"
+     "reason; '-' is what is not known. With --json each time a line:\n"
+     "\n"
+     "    {\"time\",\"kind\":\"top\",\"host\":{\"pid\",\"upMs\"},\"plugins\":[{\"id\",\"status\",\"health\",\n"
+     "     \"reason\",\"pid\",\"cpu\",\"memory\",\"callsPerSecond\",\"calls\",\"failures\",\"inFlight\",\"restarts\",\n"
+     "     \"upMs\"},..]}\n"
+     "\n"
+     "where health is healthy, degraded, unhealthy or unknown (nobody has asked yet), and null, as what is\n"
+     "not known otherwise, of a plugin that does not run.\n"
+     "\n"
+     "    plugkit top\n"
+     "    plugkit top --once | sort -t \"$(printf '\\t')\" -k 4 -rn\n",
+     0, 0, top_run},
+    {"events", FOR_EVENTS, "[ID..]", "what has happened in a running host",
+     "Prints what the host remembers; with --follow the last ten events (--last N), and then what happens,\n"
+     "until the host ends or Ctrl-C. With names, only what concerns these plugins. The status is 1 if the\n"
+     "host is killed meanwhile.\n"
+     "\n"
+     "In a pipe each line has six columns, separated by tabs: time, plugin, event, from, to, what there is\n"
+     "to say. With --json the lines of plugkit run --json that have kind event; and if this command does not\n"
+     "read as fast as things happen, kind dropped with count.\n"
+     "\n"
+     "    plugkit events --follow\n"
+     "    plugkit events shout | tail -3\n",
+     0, SIZE_MAX, events_run},
+    {"start", FOR_START, "ID..", "starts plugins of a running host",
+     "Waits until each is ready. " MAIN_ACTS, 0, SIZE_MAX, act_run},
+    {"stop", FOR_STOP, "ID.. | --everything", "stops plugins of a running host, or the host itself",
+     "Lets calls finish, and waits for the end. A plugin that was stopped is started by the next call:\n"
+     "plugkit disable keeps it down. --everything begins to stop the host, and waits until it has; a program\n"
+     "of yours decides itself whether it ends then, plugkit run does. " MAIN_ACTS, 0, SIZE_MAX, act_run},
+    {"restart", FOR_RESTART, "ID..", "stops plugins of a running host and starts them",
+     "Lets calls finish first, and waits until each is ready. " MAIN_ACTS, 0, SIZE_MAX, act_run},
+    {"disable", FOR_DISABLE, "ID..", "stops plugins of a running host, and keeps them down",
+     "Calls to them fail until plugkit enable. " MAIN_ACTS, 0, SIZE_MAX, act_run},
+    {"enable", FOR_ENABLE, "ID..", "lets plugins of a running host be started again",
+     "The next call starts them, or plugkit start. " MAIN_ACTS, 0, SIZE_MAX, act_run},
     {"version", FOR_VERSION, "", "the version of this command", "With --json: {\"version\":\"" PK_VERSION "\"}\n", 0, 0,
      version_run},
     {"help", FOR_HELP, "[COMMAND]", "this, or the help of one command",

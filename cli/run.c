@@ -158,7 +158,7 @@ static bool run_wait(run_state *r)
     struct pollfd fds[2] = {{session_fd(&r->s), POLLIN, 0}, {STDIN_FILENO, POLLIN, 0}};
     (void)poll(fds, r->reads ? 2 : 1, -1);
     session_rest(&r->s);
-    return !session_is_interrupted(&r->s) && !r->quits && !ferror(stdout);
+    return !session_is_interrupted(&r->s) && !session_is_stopped(&r->s) && !r->quits && !ferror(stdout);
 }
 
 static void run_until_stopped(run_state *r)
@@ -221,6 +221,7 @@ int run_run(const args *a)
     r->printer.session = &r->s;
     r->s.eager = a->eager && !a->wait;
     r->s.no_deadlines = a->wait;
+    r->s.serves = true;
     r->s.on_event = run_print_event;
     r->s.on_log = run_print_log;
     r->s.user = &r->printer;
@@ -233,12 +234,15 @@ int run_run(const args *a)
     if (!status && usable == 0) {
         status = session_complain(a, EXIT_NOTHING, "there is nothing to run in '%s': see plugkit doctor", a->rest[0]);
     }
+    if (!status && r->s.serve_err.code) { // a run without plugkit top is still one
+        run_print_note(&r->printer, "", "note", "%s", r->s.serve_err.msg);
+    }
     if (!status && a->wait) {
         run_wait_for_debugger(r);
     }
     if (!status) {
         if (isatty(STDIN_FILENO) == 1 && r->reads) {
-            fputs("plugkit: running; type help for what can be typed, Ctrl-C stops\n", stderr);
+            fputs("plugkit: running; type help for what can be typed, Ctrl-C stops; plugkit top shows it\n", stderr);
         }
         run_until_stopped(r);
     }

@@ -112,6 +112,7 @@ static void *session_watch(void *user)
         pthread_mutex_lock(&s->lock);
         closed = s->closed;
         if (!closed && s->interrupted) {
+            (void)term_screen(false);
             _exit(EXIT_INTERRUPTED); // the second time: plugins end with their host, however it ends
         }
         s->interrupted = s->interrupted || !closed;
@@ -159,6 +160,14 @@ bool session_is_ending(session *s)
     return ending;
 }
 
+bool session_is_stopped(session *s)
+{
+    pthread_mutex_lock(&s->lock);
+    bool stopped = s->stopped;
+    pthread_mutex_unlock(&s->lock);
+    return stopped;
+}
+
 int session_fd(const session *s)
 {
     return s->wake[0];
@@ -172,6 +181,8 @@ static void session_on_event(void *user, const pk_event *event)
     pthread_mutex_lock(&s->lock);
     s->found += strcmp(event->name, "plugin.found") == 0;
     s->probed += strcmp(event->from, "probing") == 0;
+    s->stopped = s->stopped || strcmp(event->name, "manager.stopped") == 0;
+    bool wakes = s->stopped;
     uint64_t found = s->found, probed = s->probed;
     pthread_mutex_unlock(&s->lock);
     if (probed < found && !s->on_event) {
@@ -179,6 +190,9 @@ static void session_on_event(void *user, const pk_event *event)
     }
     if (s->on_event) {
         s->on_event(s->user, event);
+    }
+    if (wakes) {
+        session_wake(s);
     }
 }
 
@@ -284,6 +298,12 @@ static int session_describe(session *s, pk_manager_desc *d)
     d->on_log = session_on_log;
     d->on_event = session_on_event;
     d->user = s;
+    if (s->finder) { // nothing of ours is to be started, looked after, or waited for
+        d->finders = &s->finder;
+        d->finder_count = 1;
+        d->health.off = true;
+        d->deadline.stop_ms = 20;
+    }
     if (s->no_deadlines) { // a plugin that stands in a debugger answers nobody
         d->deadline.start_ms = d->deadline.call_ms = 24u * 3600 * 1000;
         d->health.off = true;
@@ -296,6 +316,9 @@ static int session_describe(session *s, pk_manager_desc *d)
 static int session_check_directory(const session *s)
 {
     struct stat info;
+    if (s->finder) {
+        return EXIT_GOOD;
+    }
     if (stat(s->directory, &info) != 0) {
         return session_complain(s->args, EXIT_NOTHING, "cannot look into '%s': %s", s->directory, strerror(errno));
     }
@@ -339,6 +362,9 @@ int session_open(session *s, const args *a, const char *directory)
     s->has_watcher = pthread_create(&s->watcher, NULL, session_watch, s) == 0;
     if (!s->has_watcher) {
         return session_complain(a, EXIT_FAILED, "cannot start a thread: out of memory");
+    }
+    if (s->serves) {
+        (void)pk_manager_serve(s->manager, &s->serve_err);
     }
     pk_err rc = pk_manager_start(s->manager, &err);
     term_progress_end();

@@ -2,10 +2,12 @@
 #include "term.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <termios.h>
 #include <unistd.h>
 
 static struct {
@@ -13,6 +15,8 @@ static struct {
     pthread_mutex_t lock; // of the progress line: events come from the manager's thread
     int64_t began, shown;
     size_t drawn;
+    bool has_screen;
+    struct termios modes; // as they were before
 } term = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 void term_init(const char *when)
@@ -38,6 +42,76 @@ size_t term_width(void)
         return size.ws_col;
     }
     return SIZE_MAX;
+}
+
+size_t term_height(void)
+{
+    struct winsize size;
+    return term.is_rich && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_row : 0;
+}
+
+/* ---- the whole screen */
+
+static void term_write(const char *bytes, size_t len)
+{
+    while (len > 0) {
+        ssize_t n = write(STDOUT_FILENO, bytes, len);
+        if (n <= 0) {
+            return; // nobody looks any more
+        }
+        bytes += n;
+        len -= (size_t)n;
+    }
+}
+
+bool term_screen(bool on)
+{
+    static const char enter[] = "\033[?1049h\033[?25l", leave[] = "\033[?25h\033[?1049l";
+    const char *kind = getenv("TERM");
+    if (!on && term.has_screen) {
+        term.has_screen = false;
+        term_write(leave, sizeof(leave) - 1);
+        (void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &term.modes);
+    } else if (on && !term.has_screen) {
+        if (!kind || strcmp(kind, "dumb") == 0 || tcgetattr(STDIN_FILENO, &term.modes) != 0) {
+            return false;
+        }
+        struct termios raw = term.modes;
+        raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
+        raw.c_cc[VSUSP] = _POSIX_VDISABLE; // the screen is to be given back first
+        raw.c_cc[VMIN] = 1;
+        raw.c_cc[VTIME] = 0;
+        if (tcsetattr(STDIN_FILENO, TCSAFLUSH, &raw) != 0) {
+            return false;
+        }
+        fflush(stdout);
+        term_write(enter, sizeof(enter) - 1);
+        term.has_screen = true;
+    }
+    return true;
+}
+
+void term_frame(pk_str text)
+{
+    pk_buf buf;
+    pk_str line, rest = text;
+    pk_buf_init(&buf, NULL, (size_t)1 << 24);
+    (void)pk_buf_add(&buf, PK_STR("\033[H"));
+    for (bool first = true; pk_str_cut(rest, '\n', &line, &rest); first = false) {
+        (void)pk_buf_add(&buf, first ? PK_STR("") : PK_STR("\r\n"));
+        (void)pk_buf_add(&buf, line);
+        (void)pk_buf_add(&buf, PK_STR("\033[K"));
+    }
+    (void)pk_buf_add(&buf, PK_STR("\033[J"));
+    term_write(buf.ptr, buf.len);
+    pk_buf_free(&buf);
+}
+
+void term_suspend(void)
+{
+    (void)term_screen(false);
+    (void)raise(SIGTSTP);
+    (void)term_screen(true);
 }
 
 /* ---- text */
@@ -75,6 +149,24 @@ size_t term_columns(pk_str text)
         i += control ? control : 1;
     }
     return columns;
+}
+
+pk_str term_cut(pk_str text, size_t columns)
+{
+    char escape[8];
+    unsigned code = 0;
+    size_t at = 0, used = 0;
+    while (at < text.len) {
+        size_t control = term_control(text, at, &code);
+        size_t wide = control ? term_escape(code, escape) : ((unsigned char)text.ptr[at] & 0xc0) != 0x80;
+        if (used + wide > columns) {
+            break;
+        }
+        used += wide;
+        at += control ? control : 1;
+    }
+    text.len = at;
+    return text;
 }
 
 static const char *term_code(term_style style)

@@ -244,7 +244,7 @@ PK_API pk_err pk_plugin_start(pk_manager *m, pk_plugin p, pk_error *err); // wai
 PK_API pk_err pk_plugin_stop(pk_manager *m, pk_plugin p, pk_error *err);  // drains, stops, waits; a call starts it
 /* Drains, stops, waits; nothing starts it before pk_plugin_enable, and calls get PK_ERR_PLUGIN_DISABLED. */
 PK_API pk_err pk_plugin_disable(pk_manager *m, pk_plugin p, pk_error *err);
-PK_API pk_err pk_plugin_enable(pk_manager *m, pk_plugin p, pk_error *err); // does not wait; a call starts it
+PK_API pk_err pk_plugin_enable(pk_manager *m, pk_plugin p, pk_error *err); // from now on a call starts it
 /* Any thread, also from inside on_event. Unlisten waits for a call of on_event that is under way on another thread. */
 PK_API pk_err pk_manager_listen(pk_manager *m, pk_listener *listener, pk_error *err);
 PK_API void pk_manager_unlisten(pk_manager *m, pk_listener *listener);

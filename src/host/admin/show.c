@@ -68,6 +68,20 @@ static void pk__admin_put_services(pk_json_writer *w, const pk_plugin_info *p)
     pk_json_put_end(w);
 }
 
+static void pk__admin_put_health(pk_json_writer *w, const pk_plugin_info *p)
+{
+    pk_json_put_key(w, "health");
+    if (p->health.len == 0) {
+        pk_json_put_null(w);
+        return;
+    }
+    pk_json_put_object(w);
+    pk__admin_put_str(w, "status", p->health);
+    pk__admin_put_str(w, "reason", p->health_reason);
+    pk__admin_put_str(w, "unavailable", p->unavailable);
+    pk_json_put_end(w);
+}
+
 PK__FN void pk__admin_put_plugin(pk_json_writer *w, const pk_plugin_info *p, bool whole)
 {
     pk_json_put_object(w);
@@ -80,7 +94,9 @@ PK__FN void pk__admin_put_plugin(pk_json_writer *w, const pk_plugin_info *p, boo
     pk__admin_put_str(w, "dialect", p->dialect);
     pk__admin_put_str(w, "address", p->address);
     pk__admin_put_pid(w, p->pid);
+    pk__admin_put_health(w, p);
     pk__admin_put_uint(w, "starts", p->starts);
+    pk__admin_put_uint(w, "crashes", p->crashes);
     pk__admin_put_ms(w, "startMs", p->start_time, p->starts > 0);
     pk__admin_put_ms(w, "upMs", p->up_time, p->up_time > 0);
     pk__admin_put_uint(w, "calls", p->calls);

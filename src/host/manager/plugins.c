@@ -420,6 +420,12 @@ static bool pk__plugins_is_disabled(pk_manager *m, void *arg)
            m->life.is_stopped;
 }
 
+static bool pk__plugins_is_enabled(pk_manager *m, void *arg)
+{
+    const pk__plugin *p = ((const pk__plugins_wish *)arg)->plugin;
+    return p->state != PK__PLUGIN_DISABLED || p->is_disabled || m->life.is_stopped; // or somebody was quicker
+}
+
 static pk_err pk__plugins_disable(pk_manager *m, pk_plugin p, bool disable, pk_error *err)
 {
     pk__plugins_wish wish;
@@ -439,8 +445,8 @@ static pk_err pk__plugins_disable(pk_manager *m, pk_plugin p, bool disable, pk_e
         pk_loop_post(m->loop, &m->registry.work);
     }
     pk__registry_unlock(&m->registry);
-    if (!rc && disable) {
-        pk__manager_wait(m, pk__plugins_is_disabled, &wish);
+    if (!rc) {
+        pk__manager_wait(m, disable ? pk__plugins_is_disabled : pk__plugins_is_enabled, &wish);
     }
     return rc;
 }
@@ -459,5 +465,10 @@ PK_API pk_err pk_plugin_disable(pk_manager *m, pk_plugin p, pk_error *err)
 PK_API pk_err pk_plugin_enable(pk_manager *m, pk_plugin p, pk_error *err)
 {
     pk_err rc = pk__manager_usable(m, "enable a plugin", err);
-    return rc ? rc : pk__plugins_disable(m, p, false, err);
+    if (!rc) {
+        pk__manager_enter(m);
+        rc = pk__plugins_disable(m, p, false, err);
+        pk__manager_leave(m);
+    }
+    return rc;
 }
