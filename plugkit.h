@@ -21266,7 +21266,8 @@ PK__FN void pk__guardian_deinit(pk__guardian *g); // kills it if need be. Zeroed
  * is another one it believes only if /proc speaks of the processes that it knows by number, and not of an outer
  * world's. A shell that cannot fork ends at `sleep`: killing is then what it does at its end. */
 static const char pk__guardian_script[] =
-    "script=finish() { trap 'kill -KILL 0' EXIT; kill -TERM 0; sleep " PK__GUARDIAN_GRACE "; kill -KILL 0; }\n"
+    "script=finish() { trap '' CONT; trap 'kill -KILL 0' EXIT; kill -TERM 0; sleep " PK__GUARDIAN_GRACE "; "
+    "kill -KILL 0; }\n"
     "look() { seen=1; read -r me x x parent x </proc/self/stat && "
     "[ \"$me\" = $$ ] && [ \"$parent\" != \"$1\" ] && finish; }\n"
     "trap 'look \"$1\"' CONT\n"
@@ -29882,7 +29883,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 }
 
 #ifdef PLUGKIT_LINES
-#line 29886 "plugkit.h"
+#line 29887 "plugkit.h"
 #endif
 
 #ifndef PLUGKIT_TEST

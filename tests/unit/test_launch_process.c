@@ -34,6 +34,14 @@ static void child_escape(void)
     }
 }
 
+static void child_note_end(int number)
+{
+    int fd = open("asked", O_WRONLY | O_CREAT | O_APPEND, 0600);
+    (void)number;
+    (void)!write(fd, "T", 1);
+    (void)close(fd);
+}
+
 static void child_run(const char *what)
 {
     char bytes[4096];
@@ -90,6 +98,12 @@ static void child_run(const char *what)
         if (fork() != 0) {
             dprintf(1, "ready\n");
         }
+        for (;;) {
+            pause();
+        }
+    } else if (strcmp(what, "count") == 0) { // how often it is asked to end
+        signal(SIGTERM, child_note_end);
+        dprintf(1, "ready\n");
         for (;;) {
             pause();
         }
@@ -425,7 +439,7 @@ static int group_size(pid_t group)
 }
 
 /* A host that ends in some way; true when nobody of the plugin's group is left, nor holds its output. */
-static void host_ends(void (*end)(stage *s, int out))
+static void host_ends(const char *what, void (*end)(stage *s, int out))
 {
     stage s;
     int fds[2], status;
@@ -435,7 +449,7 @@ static void host_ends(void (*end)(stage *s, int out))
     pid_t host = fork();
     if (host == 0) {
         pk__fd_close(fds[0]);
-        stage_start_guarded(&s, "tree");
+        stage_start_guarded(&s, what);
         stage_wait_line(&s, "ready|");
         pids[0] = (int32_t)s.instance.pid;
         REQUIRE(write(fds[1], &pids[0], sizeof(pids[0])) == (ssize_t)sizeof(pids[0]));
@@ -468,6 +482,14 @@ static void end_with_all_stopped(stage *s, int out)
 {
     (void)out;
     kill(-(pid_t)s->instance.pid, SIGSTOP);
+}
+
+/* First the descriptors, as the system does it; a large host takes a while until it is really gone. */
+static void end_slowly(stage *s, int out)
+{
+    (void)out;
+    pk__fd_close(s->processes.line[1]);
+    usleep(20000);
 }
 
 /* The child has all of our descriptors. */
@@ -503,7 +525,7 @@ TEST(launch_process, a_guardian_kills_the_group_however_the_host_ends)
     static void (*const ways[])(stage *s, int out) = {end_killed, end_with_all_stopped, end_by_exec};
     for (size_t i = 0; i < PK__COUNT(ways); i++) {
         CASE("way %d", (int)i) {
-            host_ends(ways[i]);
+            host_ends("tree", ways[i]);
         }
     }
 }
@@ -511,10 +533,21 @@ TEST(launch_process, a_guardian_kills_the_group_however_the_host_ends)
 #ifdef PK__LINUX
 TEST(launch_process, a_guardian_notices_that_a_host_has_died_whose_forked_child_lives)
 {
-    host_ends(end_forked);
-    host_ends(end_forked_and_stopped);
+    host_ends("tree", end_forked);
+    host_ends("tree", end_forked_and_stopped);
 }
 #endif
+
+/* The end of the pipe and that of the parent are one death. */
+TEST(launch_process, a_guardian_asks_once_before_it_kills)
+{
+    char asked[8] = "";
+    host_ends("count", end_slowly);
+    FILE *file = fopen("asked", "r");
+    REQUIRE(file && fgets(asked, sizeof(asked), file));
+    fclose(file);
+    CHECK_STR(asked, "T");
+}
 
 TEST(launch_process, a_guardian_does_not_mind_what_is_meant_for_the_plugin)
 {
