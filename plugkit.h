@@ -58,6 +58,8 @@
  *     PLUGKIT_NO_THREADS          no threads: give the manager a loop and step it
  *     PLUGKIT_NO_FILES            no files and directories
  *     PLUGKIT_NO_NET              no sockets: bring a transport of your own
+ *     PLUGKIT_WITH_ADMIN          with pk_manager_serve: `plugkit top` and others can look at a running host
+ *     PLUGKIT_WITH_ALL            with everything that is opted into
  *     PLUGKIT_CLOCK_NS()          with all four: nanoseconds since any moment, never less than before
  *     PLUGKIT_POSIX               only what POSIX.1-2008 has, also on Linux
  *     PLUGKIT_JSON_DEPTH          levels of nesting that the JSON reader accepts; 256
@@ -96,6 +98,14 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#endif
+
+/* What is opted into, part by part or all at once. */
+#if defined(PLUGKIT_WITH_ALL) && !defined(PLUGKIT_NO_NET) && !defined(PLUGKIT_NO_FILES) && !defined(PLUGKIT_WITH_ADMIN)
+#define PLUGKIT_WITH_ADMIN
+#endif
+#if defined(PLUGKIT_WITH_ADMIN) && (defined(PLUGKIT_NO_NET) || defined(PLUGKIT_NO_FILES))
+#error "plugkit: PLUGKIT_WITH_ADMIN needs sockets and files: leave out PLUGKIT_NO_NET and PLUGKIT_NO_FILES"
 #endif
 
 #if defined(PK__CORE_H) && PK__CORE_H != 100
@@ -1274,11 +1284,11 @@ PK_API void pk_manager_destroy(pk_manager *m);
 PK_API pk_loop *pk_manager_loop(pk_manager *m);
 PK_API pk_caller *pk_manager_caller(pk_manager *m);      // as long as the manager
 PK_API const char *pk_manager_runtime_dir(const pk_manager *m);
-#if !defined(PLUGKIT_NO_NET) && !defined(PLUGKIT_NO_FILES)
+#ifdef PLUGKIT_WITH_ADMIN
 /* Opens the host's own door, for `plugkit top`, `stop`, `events` and whoever else has this user's rights: HTTP on
  * control.sock in the runtime directory, with the token in control.token beside it (docs/control.md). It is open until
  * everything has stopped. POST /stop there is pk_manager_stop_begin: the program sees "manager.stopped", and ends or
- * not. Once; before or after pk_manager_start. Linked only into programs that call it.
+ * not. Once; before or after pk_manager_start.
  * Errors: PK_ERR_MISUSE (twice), BAD_ENDPOINT (the path is too long), PK_ERR_OS, PK_ERR_STOPPED, PK_ERR_NO_MEMORY. */
 PK_API pk_err pk_manager_serve(pk_manager *m, pk_error *err);
 #endif
@@ -19903,7 +19913,7 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 19907 "plugkit.h"
+#line 19917 "plugkit.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -27597,7 +27607,7 @@ PK__FN void pk__life_deinit(pk__life *life)
 
 typedef struct pk__admin pk__admin;
 
-#if !defined(PLUGKIT_NO_NET) && !defined(PLUGKIT_NO_FILES)
+#ifdef PLUGKIT_WITH_ADMIN
 
 
 
@@ -27655,7 +27665,7 @@ PK__FN void pk__admin_on_event(void *admin, const pk_event *event);
 #line 1 "src/host/admin/show.c"
 #endif
 
-#if !defined(PLUGKIT_NO_NET) && !defined(PLUGKIT_NO_FILES)
+#ifdef PLUGKIT_WITH_ADMIN
 
 
 static void pk__admin_put_str(pk_json_writer *w, const char *key, pk_str value)
@@ -27808,7 +27818,7 @@ PK__FN void pk__admin_put_dropped(pk_json_writer *w, uint64_t count)
 #line 4 "src/host/admin/happenings.c"
 #endif
 
-#if !defined(PLUGKIT_NO_NET) && !defined(PLUGKIT_NO_FILES)
+#ifdef PLUGKIT_WITH_ADMIN
 
 
 
@@ -28001,7 +28011,7 @@ PK__FN void pk__admin_on_event(void *user, const pk_event *event)
 #line 1 "src/host/admin/admin.c"
 #endif
 
-#if !defined(PLUGKIT_NO_NET) && !defined(PLUGKIT_NO_FILES)
+#ifdef PLUGKIT_WITH_ADMIN
 
 
 
@@ -28808,7 +28818,7 @@ PK__FN void pk__offers_close(pk__offers *o)
 #line 1 "src/host/manager/serving.c"
 #endif
 
-#if !defined(PLUGKIT_NO_NET) && !defined(PLUGKIT_NO_FILES)
+#ifdef PLUGKIT_WITH_ADMIN
 #include <string.h>
 
 
@@ -29883,7 +29893,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 }
 
 #ifdef PLUGKIT_LINES
-#line 29887 "plugkit.h"
+#line 29897 "plugkit.h"
 #endif
 
 #ifndef PLUGKIT_TEST

@@ -94,6 +94,14 @@
 #endif
 #endif
 
+/* What is opted into, part by part or all at once. */
+#if defined(PLUGKIT_WITH_ALL) && !defined(PLUGKIT_NO_NET) && !defined(PLUGKIT_NO_FILES) && !defined(PLUGKIT_WITH_ADMIN)
+#define PLUGKIT_WITH_ADMIN
+#endif
+#if defined(PLUGKIT_WITH_ADMIN) && (defined(PLUGKIT_NO_NET) || defined(PLUGKIT_NO_FILES))
+#error "plugkit: PLUGKIT_WITH_ADMIN needs sockets and files: leave out PLUGKIT_NO_NET and PLUGKIT_NO_FILES"
+#endif
+
 #if defined(PK__CORE_H) && PK__CORE_H != 100
 #error "plugkit.h and plugkit_sdk.h are of different releases: copy both from the same one"
 #endif
@@ -19709,7 +19717,7 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 19713 "plugkit_sdk.h"
+#line 19721 "plugkit_sdk.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -23031,7 +23039,7 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 23035 "plugkit_sdk.h"
+#line 23043 "plugkit_sdk.h"
 #endif
 
 #ifndef PLUGKIT_TEST

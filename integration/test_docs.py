@@ -14,7 +14,7 @@ from conftest import ROOT
 TEXTS = [path for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("examples/*/README.md")]]
 COMPILER = os.environ.get("CC", "cc").split()
 STRICT = ["-std=c11", "-fsyntax-only", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-Wno-unused-variable",
-          "-Wno-unused-const-variable", "-Wno-unused-function"]
+          "-Wno-unused-const-variable", "-Wno-unused-function", "-DPLUGKIT_WITH_ALL"]
 
 
 def name_of(path):

@@ -8,3 +8,11 @@
 #define _GNU_SOURCE
 #endif
 #endif
+
+/* What is opted into, part by part or all at once. */
+#if defined(PLUGKIT_WITH_ALL) && !defined(PLUGKIT_NO_NET) && !defined(PLUGKIT_NO_FILES) && !defined(PLUGKIT_WITH_ADMIN)
+#define PLUGKIT_WITH_ADMIN
+#endif
+#if defined(PLUGKIT_WITH_ADMIN) && (defined(PLUGKIT_NO_NET) || defined(PLUGKIT_NO_FILES))
+#error "plugkit: PLUGKIT_WITH_ADMIN needs sockets and files: leave out PLUGKIT_NO_NET and PLUGKIT_NO_FILES"
+#endif

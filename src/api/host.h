@@ -220,11 +220,11 @@ PK_API void pk_manager_destroy(pk_manager *m);
 PK_API pk_loop *pk_manager_loop(pk_manager *m);
 PK_API pk_caller *pk_manager_caller(pk_manager *m);      // as long as the manager
 PK_API const char *pk_manager_runtime_dir(const pk_manager *m);
-#if !defined(PLUGKIT_NO_NET) && !defined(PLUGKIT_NO_FILES)
+#ifdef PLUGKIT_WITH_ADMIN
 /* Opens the host's own door, for `plugkit top`, `stop`, `events` and whoever else has this user's rights: HTTP on
  * control.sock in the runtime directory, with the token in control.token beside it (docs/control.md). It is open until
  * everything has stopped. POST /stop there is pk_manager_stop_begin: the program sees "manager.stopped", and ends or
- * not. Once; before or after pk_manager_start. Linked only into programs that call it.
+ * not. Once; before or after pk_manager_start.
  * Errors: PK_ERR_MISUSE (twice), BAD_ENDPOINT (the path is too long), PK_ERR_OS, PK_ERR_STOPPED, PK_ERR_NO_MEMORY. */
 PK_API pk_err pk_manager_serve(pk_manager *m, pk_error *err);
 #endif

@@ -58,6 +58,8 @@
  *     PLUGKIT_NO_THREADS          no threads: give the manager a loop and step it
  *     PLUGKIT_NO_FILES            no files and directories
  *     PLUGKIT_NO_NET              no sockets: bring a transport of your own
+ *     PLUGKIT_WITH_ADMIN          with pk_manager_serve: `plugkit top` and others can look at a running host
+ *     PLUGKIT_WITH_ALL            with everything that is opted into
  *     PLUGKIT_CLOCK_NS()          with all four: nanoseconds since any moment, never less than before
  *     PLUGKIT_POSIX               only what POSIX.1-2008 has, also on Linux
  *     PLUGKIT_JSON_DEPTH          levels of nesting that the JSON reader accepts; 256

@@ -71,6 +71,13 @@ def symbols(folder, compiler, flags, source, allowed):
     return f"exported: {' '.join(bad)}" if bad else "" if names else "nothing is exported at all"
 
 
+def without(folder, compiler, flags, source, unwanted):
+    """No symbol of the object, private ones included, has a name like that."""
+    trouble = compile_text(folder, compiler, [*flags, "-c", "-o", "object.o"], source)
+    names = run(["nm", "object.o"], folder).stdout
+    return trouble or "\n".join(line for line in names.split("\n") if re.search(unwanted, line))
+
+
 def defines(folder, compiler, flags, files):
     """Two whole cores in one program must not link silently."""
     problem = program(folder, compiler, flags, files)
@@ -128,6 +135,13 @@ def build_cases():
                 # Static functions that are declared and missing are reported without a linker.
                 flags = ["-std=c99", *SYNTAX, "-DPLUGKIT_STATIC"] + ["-DPLUGKIT_NO_" + name for name in names]
                 case(f"{compiler[0]}: without {' '.join(names)}", compile_text, compiler, flags, HOST + SDK + MAIN)
+    for compiler, std in itertools.product(compilers, ("c99", "c17")):
+        case(f"{compiler[0]} {std}: with everything", compile_text, compiler,
+             ["-std=" + std, *SYNTAX, "-DPLUGKIT_WITH_ALL"], HOST + SDK + PRIVATE + MAIN)
+    case("with everything, but without sockets", compile_text, cc,
+         ["-std=c99", *SYNTAX, "-DPLUGKIT_WITH_ALL", "-DPLUGKIT_NO_NET"], HOST + SDK + MAIN)
+    case("with the control socket, but without sockets: refused", compile_text, cc,
+         ["-std=c99", *SYNTAX, "-DPLUGKIT_WITH_ADMIN", "-DPLUGKIT_NO_NET"], HOST + MAIN, says="needs sockets and files")
     for compiler in compilers:
         case(f"{compiler[0]}: plain POSIX", compile_text, compiler, ["-std=c99", *SYNTAX, "-DPLUGKIT_POSIX"],
              HOST + SDK + MAIN)
@@ -168,6 +182,9 @@ def build_cases():
     public = r"pk_[a-z0-9][a-z0-9_]*"
     case("exported symbols begin with pk_: host", symbols, cc, ["-std=c11"], HOST, public)
     case("exported symbols begin with pk_: sdk", symbols, cc, ["-std=c11"], SDK, public)
+    case("exported symbols begin with pk_: host with everything", symbols, cc, ["-std=c11", "-DPLUGKIT_WITH_ALL"], HOST,
+         public)
+    case("what is not opted into is not there", without, cc, ["-std=c11"], HOST, r"pk__admin_|pk_manager_serve")
     case("PLUGKIT_STATIC exports nothing", symbols, cc, ["-std=c11", "-DPLUGKIT_STATIC"], HOST + SDK + MAIN, "main")
     case("PLUGKIT_NO_CORE exports nothing of the core", symbols, cc, ["-std=c11", "-DPLUGKIT_NO_CORE"],
          SDK, r"pk_sdk_\w+")

@@ -6,6 +6,7 @@
 #ifndef UNIT_H
 #define UNIT_H
 
+#define PLUGKIT_WITH_ALL
 #define PLUGKIT_TEST // the table of system calls and the clock can be replaced
 #define PLUGKIT_IMPLEMENTATION
 #define PLUGKIT_SDK_IMPLEMENTATION

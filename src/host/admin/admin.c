@@ -1,6 +1,6 @@
 /* admin.c - the routes, what they do, and the door itself. */
 #include "admin.h"
-#if !defined(PLUGKIT_NO_NET) && !defined(PLUGKIT_NO_FILES)
+#ifdef PLUGKIT_WITH_ADMIN
 #include "../../base/error.h"
 #include "../../base/memory.h"
 #include "../../os/clock.h"

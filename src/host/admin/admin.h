@@ -19,7 +19,7 @@
 #define PK__ADMIN_H
 typedef struct pk__admin pk__admin;
 
-#if !defined(PLUGKIT_NO_NET) && !defined(PLUGKIT_NO_FILES)
+#ifdef PLUGKIT_WITH_ADMIN
 #include "../../base/list.h"
 #include "../../rpc/serve.h"
 

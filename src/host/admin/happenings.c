@@ -3,7 +3,7 @@
  * `last=N` leaves all but N of the remembered ones out. Each reader has a queue; see admin.h for what happens when it
  * is full. Everything here runs on the loop's thread. */
 #include "admin.h"
-#if !defined(PLUGKIT_NO_NET) && !defined(PLUGKIT_NO_FILES)
+#ifdef PLUGKIT_WITH_ADMIN
 #include "../../base/memory.h"
 #include "../../base/error.h"
 #include "../../wire/number.h"

@@ -1,6 +1,6 @@
 /* show.c - plugins and events as JSON, in the words of `plugkit list --json` and `plugkit run --json`. */
 #include "admin.h"
-#if !defined(PLUGKIT_NO_NET) && !defined(PLUGKIT_NO_FILES)
+#ifdef PLUGKIT_WITH_ADMIN
 #include "../../os/clock.h"
 
 static void pk__admin_put_str(pk_json_writer *w, const char *key, pk_str value)

@@ -1,6 +1,6 @@
 /* serving.c - pk_manager_serve: the door is opened on the loop's thread, whoever asks for it. */
 #include "manager.h"
-#if !defined(PLUGKIT_NO_NET) && !defined(PLUGKIT_NO_FILES)
+#ifdef PLUGKIT_WITH_ADMIN
 #include <string.h>
 
 #include "../../base/error.h"
