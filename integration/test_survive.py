@@ -125,6 +125,17 @@ def test_a_hundred_plugins_are_adopted_at_once(survivors, plugins):
     host.end(timeout=120)
 
 
+def test_an_adopted_plugin_calls_its_new_host(survivors):
+    for _ in range(3):
+        host = survivors(offers=True)
+        answer = host.call("counter", "POST /host")
+        assert answer["error"] == "", answer
+        assert json.loads(answer["body"])["text"] == f"{host.run.process.pid} greets counter-1"
+        die(host)
+    host = survivors(offers=True)
+    host.end()
+
+
 # ---- what may be wrong
 
 

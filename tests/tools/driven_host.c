@@ -7,7 +7,7 @@
  *     dir, runtime (its runtime_dir), start_ms, call_ms, stop_ms, idle_ms, health_ms, restart_max, eager, tcp,
  *     own_loop (the program steps the loop, on its main thread), providers (several plugins may offer one type)
  *     rules        [{"plugin":..,"restart":"always"|"never","stop_ms":..,"disabled":..,"needs":[..],"survive":..}]
- *     survive_as, survive_ms, attach_dir, reattach
+ *     survive_as, survive_ms, attach_dir, reattach, offers (plugins may call its "greeter")
  *     sigchld      "ignore", "handler" (counts), "thread" (waits for every child there is)
  *     config       [{"plugin":..,"type":..,"data":..}]
  *
@@ -493,6 +493,23 @@ static void set_sigchld(pk_str how)
     }
 }
 
+/* ---- what plugins may call here */
+
+#define GREETING(F, T) F(T, REQ, pk_str, text, "text")
+PK_MESSAGE(greeting, GREETING)
+#define GREETER(M, C) M(C, greet, "POST /greet", pk_none, greeting, 0)
+PK_CONTRACT(greeter, "greeter", "1.0.0", GREETER)
+
+static pk_err greet(const greeter *self, pk_ctx *ctx, const pk_none *request, greeting *response, pk_error *err)
+{
+    (void)self, (void)request, (void)err;
+    response->text = pk_mem_printf(&response->mem, "%ld greets %" PK_FMT, (long)getpid(), PK_ARG(ctx->caller));
+    return response->text.ptr ? PK_OK : PK_ERR_NO_MEMORY;
+}
+
+static const greeter greeter_here = {.greet = greet};
+static const pk_service offer = {&greeter_contract, "host", &greeter_here, PK_STR_INIT("")};
+
 /* ---- main */
 
 static const char *const *texts_in(pk_mem *mem, const pk_json_value *list)
@@ -539,6 +556,8 @@ static pk_err open_manager(pk_mem *mem, const pk_json_value *o, pk_loop *loop, p
     desc.health.interval_ms = (uint32_t)pk_json_uint(pk_json_get(o, "health_ms"), 0);
     desc.restart.max = (uint32_t)pk_json_uint(pk_json_get(o, "restart_max"), 0);
     rules_in(mem, o, &desc);
+    desc.offers = &offer;
+    desc.offer_count = pk_json_bool(pk_json_get(o, "offers"), false);
     desc.attach_dir = text_in(o, "attach_dir");
     desc.reattach = text_in(o, "reattach");
     desc.survive_as = text_in(o, "survive_as");
