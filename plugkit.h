@@ -3458,6 +3458,9 @@ typedef struct pk__signals {
 PK__FN pk_err pk__signals_start(pk__signals *s, pk_loop *loop, void (*on_signal)(void *user, int number),
                                 void *user, pk_error *err);
 PK__FN void pk__signals_stop(pk__signals *s); // not started: does nothing
+/* Until something is started that wants to hear of it, this signal does nothing, unless the program handles it. For a
+ * process whose main is ours: it is not put back. Children that run other programs do not inherit it. */
+PK__FN void pk__signals_hush(int number);
 #endif
 
 #ifndef PK__NO_FD
@@ -6842,13 +6845,32 @@ PK__FN void pk__signals_restore(pk__signals *s)
     s->taken = 0;
 }
 
+static bool pk__signals_is_free(const struct sigaction *now)
+{
+    return !(now->sa_flags & SA_SIGINFO) && (now->sa_handler == SIG_DFL || now->sa_handler == pk__signals_handler);
+}
+
+static void pk__signals_action(struct sigaction *action)
+{
+    memset(action, 0, sizeof(*action));
+    action->sa_handler = pk__signals_handler;
+    action->sa_flags = SA_RESTART;
+    sigfillset(&action->sa_mask);
+}
+
+PK__FN void pk__signals_hush(int number)
+{
+    struct sigaction action, now;
+    pk__signals_action(&action);
+    if (PK__SYS(sigaction)(number, NULL, &now) == 0 && pk__signals_is_free(&now)) {
+        (void)PK__SYS(sigaction)(number, &action, NULL); // nobody has started anything: it has no pipe to write to
+    }
+}
+
 PK__FN pk_err pk__signals_install(pk__signals *s, pk_error *err)
 {
     struct sigaction action;
-    memset(&action, 0, sizeof(action));
-    action.sa_handler = pk__signals_handler;
-    action.sa_flags = SA_RESTART;
-    sigfillset(&action.sa_mask);
+    pk__signals_action(&action);
     for (unsigned i = 0; i < PK__SIGNALS; i++) {
         int number = pk__signals_list[i].number;
         if (PK__SYS(sigaction)(number, &action, &s->old[i]) != 0) {
@@ -6856,9 +6878,8 @@ PK__FN pk_err pk__signals_install(pk__signals *s, pk_error *err)
             pk__signals_restore(s);
             return pk_error_sys(err, PK_ERR_OS, error, "cannot handle %s", pk__signals_list[i].name);
         }
-        bool is_free = !(s->old[i].sa_flags & SA_SIGINFO) && s->old[i].sa_handler == SIG_DFL;
         s->taken |= 1u << i;
-        if (!pk__signals_list[i].is_always && !is_free) {
+        if (!pk__signals_list[i].is_always && !pk__signals_is_free(&s->old[i])) {
             (void)PK__SYS(restore_signal)(number, &s->old[i]);
             s->taken &= ~(1u << i);
         }
@@ -19913,7 +19934,7 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 19917 "plugkit.h"
+#line 19938 "plugkit.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -27759,6 +27780,7 @@ PK__FN void pk__admin_put_plugin(pk_json_writer *w, const pk_plugin_info *p, boo
     pk__admin_put_str(w, "dialect", p->dialect);
     pk__admin_put_str(w, "address", p->address);
     pk__admin_put_pid(w, p->pid);
+    pk__admin_put_str(w, "hostDeath", p->host_death);
     pk__admin_put_health(w, p);
     pk__admin_put_uint(w, "starts", p->starts);
     pk__admin_put_uint(w, "crashes", p->crashes);
@@ -29893,7 +29915,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 }
 
 #ifdef PLUGKIT_LINES
-#line 29897 "plugkit.h"
+#line 29919 "plugkit.h"
 #endif
 
 #ifndef PLUGKIT_TEST

@@ -3262,6 +3262,9 @@ typedef struct pk__signals {
 PK__FN pk_err pk__signals_start(pk__signals *s, pk_loop *loop, void (*on_signal)(void *user, int number),
                                 void *user, pk_error *err);
 PK__FN void pk__signals_stop(pk__signals *s); // not started: does nothing
+/* Until something is started that wants to hear of it, this signal does nothing, unless the program handles it. For a
+ * process whose main is ours: it is not put back. Children that run other programs do not inherit it. */
+PK__FN void pk__signals_hush(int number);
 #endif
 
 #ifndef PK__NO_FD
@@ -6646,13 +6649,32 @@ PK__FN void pk__signals_restore(pk__signals *s)
     s->taken = 0;
 }
 
+static bool pk__signals_is_free(const struct sigaction *now)
+{
+    return !(now->sa_flags & SA_SIGINFO) && (now->sa_handler == SIG_DFL || now->sa_handler == pk__signals_handler);
+}
+
+static void pk__signals_action(struct sigaction *action)
+{
+    memset(action, 0, sizeof(*action));
+    action->sa_handler = pk__signals_handler;
+    action->sa_flags = SA_RESTART;
+    sigfillset(&action->sa_mask);
+}
+
+PK__FN void pk__signals_hush(int number)
+{
+    struct sigaction action, now;
+    pk__signals_action(&action);
+    if (PK__SYS(sigaction)(number, NULL, &now) == 0 && pk__signals_is_free(&now)) {
+        (void)PK__SYS(sigaction)(number, &action, NULL); // nobody has started anything: it has no pipe to write to
+    }
+}
+
 PK__FN pk_err pk__signals_install(pk__signals *s, pk_error *err)
 {
     struct sigaction action;
-    memset(&action, 0, sizeof(action));
-    action.sa_handler = pk__signals_handler;
-    action.sa_flags = SA_RESTART;
-    sigfillset(&action.sa_mask);
+    pk__signals_action(&action);
     for (unsigned i = 0; i < PK__SIGNALS; i++) {
         int number = pk__signals_list[i].number;
         if (PK__SYS(sigaction)(number, &action, &s->old[i]) != 0) {
@@ -6660,9 +6682,8 @@ PK__FN pk_err pk__signals_install(pk__signals *s, pk_error *err)
             pk__signals_restore(s);
             return pk_error_sys(err, PK_ERR_OS, error, "cannot handle %s", pk__signals_list[i].name);
         }
-        bool is_free = !(s->old[i].sa_flags & SA_SIGINFO) && s->old[i].sa_handler == SIG_DFL;
         s->taken |= 1u << i;
-        if (!pk__signals_list[i].is_always && !is_free) {
+        if (!pk__signals_list[i].is_always && !pk__signals_is_free(&s->old[i])) {
             (void)PK__SYS(restore_signal)(number, &s->old[i]);
             s->taken &= ~(1u << i);
         }
@@ -19717,7 +19738,7 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 19721 "plugkit_sdk.h"
+#line 19742 "plugkit_sdk.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -22534,7 +22555,17 @@ static void pk__sdk_give_signals(pk_sdk *p)
 {
     pk__signals_stop(&p->signals);
 }
+
+/* If its host dies while it has a stopped child, the system sends SIGHUP to the group: the guard ends it, and all. */
+static void pk__sdk_hush_hangup(void)
+{
+    pk__signals_hush(SIGHUP);
+}
 #else
+static void pk__sdk_hush_hangup(void)
+{
+}
+
 static pk_err pk__sdk_take_signals(pk_sdk *p, pk_error *err)
 {
     (void)p, (void)err;
@@ -22769,7 +22800,8 @@ static pk_err pk__sdk_start(pk_sdk *p, const char *program, pk_error *err)
         pk__stdout_keep(&p->real_stdout);
     }
     p->lifeline.survive_ms = p->settings.survive_ms;
-    if (p->is_main) {
+    if (p->is_main && p->lifeline.fd) {
+        pk__sdk_hush_hangup();
         pk__lifeline_guard(&p->lifeline);
     }
     rc = pk__settings_apply(&p->settings, &p->desc, err);
@@ -23039,7 +23071,7 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 23043 "plugkit_sdk.h"
+#line 23075 "plugkit_sdk.h"
 #endif
 
 #ifndef PLUGKIT_TEST

@@ -123,6 +123,72 @@ def test_what_ignores_everything_ends_with_its_host_and_so_does_what_it_has_star
     wait_until(lambda: not is_alive(pid) and not is_alive(child), "both to end")
 
 
+def test_a_plugin_with_a_guardian_takes_six_descriptors_at_most(driven, free_dir):
+    names = ("one", "two", "three")
+    for name in names:
+        install(free_dir / "plugins", "fine", name=name)
+    host = driven(dir=free_dir / "plugins")
+    counts = []
+    for name in names:
+        assert host.call(name)["body"] == '"fine"'
+        wait_until(lambda name=name: host.plugin(name)["host_death"] == "guardian", "the guardian")
+        counts.append(host.fds())
+
+    assert counts[2] - counts[1] <= 6 and counts[1] - counts[0] <= 6, counts
+    host.end()
+
+
+def test_a_guardian_that_somebody_has_killed_comes_back(driven, free_dir):
+    install(free_dir / "plugins", "leaves-a-grandchild", file=str(free_dir / "child"), session=False)
+    host = driven(dir=free_dir / "plugins")
+    assert host.call("leaves-a-grandchild")["error"] == ""
+    pid, child = host.pid("leaves-a-grandchild"), pid_in(free_dir / "child")
+
+    def guardian():
+        return [one for one in of_groups([pid]) if b"plugkit-guardian" in command_line(one)]
+
+    first = wait_until(guardian, "the guardian")
+    os.kill(first[0], signal.SIGKILL)
+    wait_until(lambda: guardian() not in ([], first), "another guardian")
+    wait_until(lambda: host.plugin("leaves-a-grandchild")["host_death"] == "guardian", "it to be told")
+
+    die(host, "SIGKILL")
+
+    wait_until(lambda: not is_alive(pid) and not is_alive(child), "both to end")
+
+
+def test_a_plugin_that_leaves_its_group_is_told_of(driven, free_dir):
+    install(free_dir / "plugins", "moves-away")
+    host = driven(dir=free_dir / "plugins", stop_ms=200)
+    assert host.call("moves-away")["error"] == ""
+
+    assert host.plugin("moves-away")["host_death"] == "process"  # the system kills it; that is all
+    pid = host.pid("moves-away")
+
+    die(host, "SIGKILL")
+
+    wait_until(lambda: not is_alive(pid), "the plugin to end")
+
+
+def test_a_plugin_that_hangs_in_its_start_ends_with_its_host(driven, free_dir, build):
+    """Long before it could have noticed by itself: the guard of the SDK is there first."""
+    folder = free_dir / "plugins"
+    folder.mkdir()
+    shutil.copy(build(TREE, f"-I{ROOT}/contracts", "-DHANGS=1"), folder / "hangs")
+    host = driven(dir=folder)
+    host.ask(do="start", plugin="hangs")
+
+    def members():
+        leaders = [pid for pid in of_groups_below(host.run.process.pid) if b"hangs" in command_line(pid)]
+        return leaders and len(of_groups(leaders)) == 3 and of_groups(leaders)
+
+    pids = wait_until(members, "it to hang with its two children")
+
+    die(host, "SIGKILL")
+
+    wait_until(lambda: not any(is_alive(pid) for pid in pids), "all three to end")
+
+
 def test_what_moves_to_a_session_of_its_own_outlives_its_host(driven, free_dir):
     """Honesty: it is out of reach. If this test fails, the documents are out of date."""
     install(free_dir / "plugins", "leaves-a-grandchild", file=str(free_dir / "child"), session=True)
@@ -179,6 +245,24 @@ def family(driven, free_dir, build):
         return host, members
 
     return start
+
+
+def command_line(pid):
+    try:
+        return pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+def of_groups_below(parent):
+    """The pids of the children that lead groups."""
+    found = []
+    for stat in pathlib.Path("/proc").glob("[1-9]*/stat"):
+        with contextlib.suppress(OSError):
+            fields = stat.read_text(errors="replace").rpartition(")")[2].split()
+            if fields[1] == str(parent) and fields[2] == stat.parent.name and fields[0] != "Z":
+                found.append(int(stat.parent.name))
+    return found
 
 
 def of_groups(groups):

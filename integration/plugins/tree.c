@@ -1,8 +1,13 @@
-/* tree.c - a plugin that starts processes and forgets them: one that ignores signals, and one that is stopped. */
+/* tree.c - a plugin that starts processes and forgets them: one that ignores signals, and one that is stopped.
+ * Compiled with -DHANGS=1 it never gets to serve anything. */
 #define PLUGKIT_SDK_IMPLEMENTATION
 #include "plugkit_sdk.h"
 
 #include "data_processor.h"
+
+#ifndef HANGS
+#define HANGS 0 // 1: its start never ends
+#endif
 
 #include <signal.h>
 #include <unistd.h>
@@ -41,6 +46,9 @@ static pk_err on_start(void *user, pk_sdk *p, pk_error *err)
         if (fork() == 0) {
             sit(i);
         }
+    }
+    while (HANGS) {
+        pause();
     }
     return PK_OK;
 }

@@ -53,13 +53,32 @@ PK__FN void pk__signals_restore(pk__signals *s)
     s->taken = 0;
 }
 
+static bool pk__signals_is_free(const struct sigaction *now)
+{
+    return !(now->sa_flags & SA_SIGINFO) && (now->sa_handler == SIG_DFL || now->sa_handler == pk__signals_handler);
+}
+
+static void pk__signals_action(struct sigaction *action)
+{
+    memset(action, 0, sizeof(*action));
+    action->sa_handler = pk__signals_handler;
+    action->sa_flags = SA_RESTART;
+    sigfillset(&action->sa_mask);
+}
+
+PK__FN void pk__signals_hush(int number)
+{
+    struct sigaction action, now;
+    pk__signals_action(&action);
+    if (PK__SYS(sigaction)(number, NULL, &now) == 0 && pk__signals_is_free(&now)) {
+        (void)PK__SYS(sigaction)(number, &action, NULL); // nobody has started anything: it has no pipe to write to
+    }
+}
+
 PK__FN pk_err pk__signals_install(pk__signals *s, pk_error *err)
 {
     struct sigaction action;
-    memset(&action, 0, sizeof(action));
-    action.sa_handler = pk__signals_handler;
-    action.sa_flags = SA_RESTART;
-    sigfillset(&action.sa_mask);
+    pk__signals_action(&action);
     for (unsigned i = 0; i < PK__SIGNALS; i++) {
         int number = pk__signals_list[i].number;
         if (PK__SYS(sigaction)(number, &action, &s->old[i]) != 0) {
@@ -67,9 +86,8 @@ PK__FN pk_err pk__signals_install(pk__signals *s, pk_error *err)
             pk__signals_restore(s);
             return pk_error_sys(err, PK_ERR_OS, error, "cannot handle %s", pk__signals_list[i].name);
         }
-        bool is_free = !(s->old[i].sa_flags & SA_SIGINFO) && s->old[i].sa_handler == SIG_DFL;
         s->taken |= 1u << i;
-        if (!pk__signals_list[i].is_always && !is_free) {
+        if (!pk__signals_list[i].is_always && !pk__signals_is_free(&s->old[i])) {
             (void)PK__SYS(restore_signal)(number, &s->old[i]);
             s->taken &= ~(1u << i);
         }

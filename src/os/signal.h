@@ -32,6 +32,9 @@ typedef struct pk__signals {
 PK__FN pk_err pk__signals_start(pk__signals *s, pk_loop *loop, void (*on_signal)(void *user, int number),
                                 void *user, pk_error *err);
 PK__FN void pk__signals_stop(pk__signals *s); // not started: does nothing
+/* Until something is started that wants to hear of it, this signal does nothing, unless the program handles it. For a
+ * process whose main is ours: it is not put back. Children that run other programs do not inherit it. */
+PK__FN void pk__signals_hush(int number);
 #endif
 
 #ifndef PK__NO_FD

@@ -137,7 +137,17 @@ static void pk__sdk_give_signals(pk_sdk *p)
 {
     pk__signals_stop(&p->signals);
 }
+
+/* If its host dies while it has a stopped child, the system sends SIGHUP to the group: the guard ends it, and all. */
+static void pk__sdk_hush_hangup(void)
+{
+    pk__signals_hush(SIGHUP);
+}
 #else
+static void pk__sdk_hush_hangup(void)
+{
+}
+
 static pk_err pk__sdk_take_signals(pk_sdk *p, pk_error *err)
 {
     (void)p, (void)err;
@@ -372,7 +382,8 @@ static pk_err pk__sdk_start(pk_sdk *p, const char *program, pk_error *err)
         pk__stdout_keep(&p->real_stdout);
     }
     p->lifeline.survive_ms = p->settings.survive_ms;
-    if (p->is_main) {
+    if (p->is_main && p->lifeline.fd) {
+        pk__sdk_hush_hangup();
         pk__lifeline_guard(&p->lifeline);
     }
     rc = pk__settings_apply(&p->settings, &p->desc, err);

@@ -323,6 +323,30 @@ TEST(signal, of_hangup_and_continuation_only_those_are_taken_that_nobody_wants)
     }
 }
 
+TEST(signal, a_hushed_one_does_nothing_until_somebody_wants_it)
+{
+    pk_loop *loop = NULL;
+    pk__signals s = {0};
+    struct sigaction now;
+    signal(SIGHUP, own_handler);
+    pk__signals_hush(SIGHUP);
+    sigaction(SIGHUP, NULL, &now);
+    CHECK(now.sa_handler == own_handler);
+    signal(SIGHUP, SIG_DFL);
+    pk__signals_hush(SIGHUP);
+    raise(SIGHUP); // would end us
+    REQUIRE_OK(pk_loop_create(&loop, test_alloc(), NULL));
+    REQUIRE_OK(pk__signals_start(&s, loop, on_signal, NULL, NULL));
+    raise(SIGHUP);
+    while (heard_count == 0) {
+        REQUIRE_OK(pk_loop_step(loop, -1, NULL));
+    }
+    CHECK_INT(heard[0], ==, SIGHUP);
+    pk__signals_stop(&s);
+    raise(SIGHUP);
+    pk_loop_destroy(loop);
+}
+
 TEST_TORTURE(signal, survives_each_failure)
 {
     pk_loop *loop = NULL;

@@ -94,6 +94,7 @@ PK__FN void pk__admin_put_plugin(pk_json_writer *w, const pk_plugin_info *p, boo
     pk__admin_put_str(w, "dialect", p->dialect);
     pk__admin_put_str(w, "address", p->address);
     pk__admin_put_pid(w, p->pid);
+    pk__admin_put_str(w, "hostDeath", p->host_death);
     pk__admin_put_health(w, p);
     pk__admin_put_uint(w, "starts", p->starts);
     pk__admin_put_uint(w, "crashes", p->crashes);
