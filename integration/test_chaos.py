@@ -61,7 +61,7 @@ def test_chaos(tool, host, free_dir, kind, mode):
     assert run.stderr == ""
 
 
-@pytest.mark.parametrize("kind", ["plain", "address"])
+@pytest.mark.parametrize("kind", BUILDS if SECONDS else ["plain", "address"])
 def test_each_call_has_one_outcome_however_often_the_plugin_is_killed(tool, host, free_dir, kind):
     """tests/tools/kills.c: 64 callers, and the books of both sides. What it measures is printed (pytest -s)."""
     program = tool("kills", kind)

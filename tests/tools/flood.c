@@ -98,7 +98,7 @@ static void on_log(void *user, pk_log_level level, const char *event, pk_str tex
 {
     (void)user, (void)level, (void)fields, (void)count;
     if (strcmp(event, "plugin.output") == 0) {
-        kept += text.len + 1;
+        __atomic_fetch_add(&kept, text.len + 1, __ATOMIC_RELAXED);
         lines++;
     } else if (strcmp(event, "plugin.output_cut") == 0) {
         cuts++;
@@ -160,9 +160,11 @@ static void reset_peak(void)
 /* All of it is read when nothing has come for a while: what the plugin wrote last may still lie in the pipe. */
 static void settle(void)
 {
-    for (unsigned long long before = 0, n = 0; n < 20; n = kept == before ? n + 1 : 0) {
-        before = kept;
-        usleep(5000);
+    unsigned long long before = 0;
+    for (int same = 0; same < 20; usleep(5000)) {
+        unsigned long long now = __atomic_load_n(&kept, __ATOMIC_RELAXED);
+        same = now == before ? same + 1 : 0;
+        before = now;
     }
 }
 
@@ -187,7 +189,8 @@ int main(int argc, char **argv)
     if (pk_plugin_get(manager, pk_manager_find(manager, "spout"), &mem, &info, &err) == PK_OK) {
         dropped = info.output_dropped;
     }
-    kept = lines = cuts = 0;
+    __atomic_store_n(&kept, 0, __ATOMIC_RELAXED);
+    lines = cuts = 0; // nothing is printed now
     pthread_create(&thread, NULL, call_on, NULL);
     usleep(20000);
     long before = resident_kib("VmRSS");
