@@ -2833,6 +2833,10 @@ PK__FN bool pk__atomic_cas_ptr(void **at, void *expected, void *value)
     X(int, show_sender, (int fd), pk__sys_port_show_sender(fd), EINVAL, -1)                                 \
     X(ssize_t, recv_sender, (int fd, void *buf, size_t cap, pid_t *pid),                                    \
       pk__sys_port_recv_sender(fd, buf, cap, pid), ECONNRESET, -1)                                          \
+    X(ssize_t, send_fds, (int fd, const void *buf, size_t len, const int *fds, size_t count),               \
+      pk__sys_port_send_fds(fd, buf, len, fds, count), ECONNRESET, -1)                                      \
+    X(ssize_t, recv_fds, (int fd, void *buf, size_t cap, int *fds, size_t *count),                          \
+      pk__sys_port_recv_fds(fd, buf, cap, fds, count), ECONNRESET, -1)                                      \
     X(int, dup_over, (int from, int to), pk__sys_port_dup_over(from, to), EMFILE, -1)                       \
     X(ssize_t, sendfile, (int out, int in, off_t *at, size_t len),                                          \
       pk__sys_port_sendfile(out, in, at, len), ENOSYS, -1)
@@ -2924,6 +2928,12 @@ PK__FN int pk__sys_port_peer_uid(int fd, uid_t *uid, pid_t *pid); // of a Unix s
  * kernel knows it. *pid 0 = not known. Never waits. */
 PK__FN int pk__sys_port_show_sender(int fd);
 PK__FN ssize_t pk__sys_port_recv_sender(int fd, void *buf, size_t cap, pid_t *pid);
+/* Descriptors that travel over a Unix socket with the first byte. *count: room for them, at most PK__SYS_FDS; then how
+ * many have come, close-on-exec and the caller's, also if nothing else came. Never waits, never raises SIGPIPE where
+ * the system can be asked for that. */
+#define PK__SYS_FDS 4
+PK__FN ssize_t pk__sys_port_send_fds(int fd, const void *buf, size_t len, const int *fds, size_t count);
+PK__FN ssize_t pk__sys_port_recv_fds(int fd, void *buf, size_t cap, int *fds, size_t *count);
 PK__FN int pk__sys_port_dup_over(int from, int to); // dup2, and `to` is close-on-exec
 PK__FN ssize_t pk__sys_port_sendfile(int out, int in, off_t *at, size_t len); // may raise SIGPIPE
 #endif
@@ -3978,6 +3988,75 @@ PK__FN int pk__sys_port_pidfd_send_signal(int fd, int number, unsigned flags)
 }
 #endif // PLUGKIT_NO_PROCESS
 #endif // PK__LINUX
+
+#ifndef PK__NO_POLL
+#include <string.h>
+
+#ifdef MSG_NOSIGNAL
+#define PK__SYS_NOSIGNAL MSG_NOSIGNAL
+#else
+#define PK__SYS_NOSIGNAL 0
+#endif
+#ifdef MSG_CMSG_CLOEXEC
+#define PK__SYS_CMSG_CLOEXEC MSG_CMSG_CLOEXEC
+#else
+#define PK__SYS_CMSG_CLOEXEC 0
+#endif
+
+typedef union pk__sys_rights {
+    struct cmsghdr align;
+    char room[CMSG_SPACE(PK__SYS_FDS * sizeof(int))];
+} pk__sys_rights;
+
+PK__FN ssize_t pk__sys_port_send_fds(int fd, const void *buf, size_t len, const int *fds, size_t count)
+{
+    pk__sys_rights rights;
+    struct iovec part = {(void *)(uintptr_t)buf, len};
+    struct msghdr message;
+    memset(&message, 0, sizeof(message));
+    memset(&rights, 0, sizeof(rights));
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    message.msg_control = &rights;
+    message.msg_controllen = (socklen_t)CMSG_SPACE(count * sizeof(int));
+    struct cmsghdr *c = CMSG_FIRSTHDR(&message);
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_RIGHTS;
+    c->cmsg_len = (socklen_t)CMSG_LEN(count * sizeof(int));
+    memcpy(CMSG_DATA(c), fds, count * sizeof(int));
+    return sendmsg(fd, &message, MSG_DONTWAIT | PK__SYS_NOSIGNAL);
+}
+
+PK__FN ssize_t pk__sys_port_recv_fds(int fd, void *buf, size_t cap, int *fds, size_t *count)
+{
+    pk__sys_rights rights;
+    struct iovec part = {buf, cap};
+    struct msghdr message;
+    size_t room = *count;
+    *count = 0;
+    memset(&message, 0, sizeof(message));
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    message.msg_control = &rights;
+    message.msg_controllen = sizeof(rights);
+    ssize_t n = recvmsg(fd, &message, MSG_DONTWAIT | PK__SYS_CMSG_CLOEXEC);
+    const struct cmsghdr *c = n < 0 ? NULL : CMSG_FIRSTHDR(&message); // systems gather all rights in one
+    bool ours = c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS;
+    for (size_t at = 0; ours && CMSG_LEN(at + sizeof(int)) <= c->cmsg_len; at += sizeof(int)) {
+        int one = -1;
+        memcpy(&one, CMSG_DATA(c) + at, sizeof(one));
+        (void)fcntl(one, F_SETFD, FD_CLOEXEC);
+        if (*count < room) {
+            fds[(*count)++] = one;
+        } else {
+            close(one);
+        }
+    }
+    return n;
+}
+#undef PK__SYS_NOSIGNAL
+#undef PK__SYS_CMSG_CLOEXEC
+#endif
 
 #ifndef PK__NO_FD
 #ifndef PLUGKIT_NO_THREADS
@@ -19934,7 +20013,7 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 19938 "plugkit.h"
+#line 20017 "plugkit.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -20063,6 +20142,10 @@ PK_API bool pk_server_is_idle(const pk_server *server)
     X(int, show_sender, (int fd), pk__sys_port_show_sender(fd), EINVAL, -1)                                 \
     X(ssize_t, recv_sender, (int fd, void *buf, size_t cap, pid_t *pid),                                    \
       pk__sys_port_recv_sender(fd, buf, cap, pid), ECONNRESET, -1)                                          \
+    X(ssize_t, send_fds, (int fd, const void *buf, size_t len, const int *fds, size_t count),               \
+      pk__sys_port_send_fds(fd, buf, len, fds, count), ECONNRESET, -1)                                      \
+    X(ssize_t, recv_fds, (int fd, void *buf, size_t cap, int *fds, size_t *count),                          \
+      pk__sys_port_recv_fds(fd, buf, cap, fds, count), ECONNRESET, -1)                                      \
     X(int, dup_over, (int from, int to), pk__sys_port_dup_over(from, to), EMFILE, -1)                       \
     X(ssize_t, sendfile, (int out, int in, off_t *at, size_t len),                                          \
       pk__sys_port_sendfile(out, in, at, len), ENOSYS, -1)
@@ -20131,6 +20214,9 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #ifndef PK__NO_FD
 #define PK__SYS_BENEATH 1     // for openat2: nothing outside of `dir`, whatever the path says
 #define PK__SYS_NO_SYMLINKS 2 // nor any symbolic link on the way
+#endif
+#ifndef PK__NO_POLL
+#define PK__SYS_FDS 4
 #endif
 #ifndef PLUGKIT_NO_PROCESS
 #define PK__SYS_TO_GROUP 4u // PIDFD_SIGNAL_PROCESS_GROUP: signal the group that the process leads
@@ -21871,9 +21957,11 @@ static inline void pk__keep_close(pk__keep *k, bool is_forked)
  * and its group through that. Whenever one of these is missing (no Linux, an old kernel, a child that answers in the
  * plugin's place), nobody is signalled: then stopping is asking, and one that does not heed it is let go.
  *
+ * With that line go two pipes for what the plugin prints: the ones of the last host are broken.
+ *
  * The exit is told by the pidfd, or by the connection's end. The status is nobody's to have: it is unknown. */
 #ifdef PLUGKIT_LINES
-#line 15 "src/host/launch/adopt_launcher.h"
+#line 17 "src/host/launch/adopt_launcher.h"
 #endif
 
 
@@ -22202,7 +22290,13 @@ PK__FN pk_err pk__keep_write(const pk__keep *k, const char *stem, const pk__keep
 
 
 
-enum { PK__ADOPT_READ = 16 * 1024, PK__ADOPT_PENDING = 1024 * 1024 };
+enum { PK__ADOPT_READ = 16 * 1024, PK__ADOPT_PENDING = 1024 * 1024, PK__ADOPT_LAST = 64 };
+
+typedef struct pk__adopted_output {
+    struct pk__adopted *owner;
+    pk_stream stream;
+    pk_watch watch; // watch.fd -1 = there is none
+} pk__adopted_output;
 
 typedef struct pk__adopted {
     const pk_alloc *alloc;
@@ -22210,6 +22304,8 @@ typedef struct pk__adopted {
     pk_loop *loop;
     pk_watch control; // control.fd -1 = closed
     pk_watch process; // process.fd is the pidfd; -1 = there is none
+    pk__adopted_output outputs[2]; // stdout, stderr
+    int theirs[2];    // the plugin's ends, until they are sent; 0 = none
     pid_t pid;        // of who listens; 0 = not known
     pk__control_lines first; // what has come, until it is ours
     const char *proof;       // by which it is known; the launch's
@@ -22228,10 +22324,82 @@ static void pk__adopted_close(pk__adopted *a, pk_watch *w)
     }
 }
 
+/* ---- what it prints */
+
+static bool pk__adopted_hear(pk__adopted_output *o)
+{
+    char buf[PK__ADOPT_READ];
+    ssize_t n = pk__fd_read(o->watch.fd, buf, sizeof(buf));
+    if (n > 0) {
+        pk_str bytes = {buf, (size_t)n};
+        pk_launch_output(o->owner->launch, o->stream, bytes);
+    } else if (n == 0 || (errno != EAGAIN && errno != EWOULDBLOCK)) {
+        pk__adopted_close(o->owner, &o->watch);
+    }
+    return n > 0;
+}
+
+static void pk__adopted_on_output(void *user, bool can_read, bool can_write)
+{
+    (void)can_read, (void)can_write;
+    (void)pk__adopted_hear((pk__adopted_output *)user);
+}
+
+static void pk__adopted_close_theirs(pk__adopted *a)
+{
+    for (int i = 0; i < 2; i++) {
+        if (a->theirs[i] > 0) {
+            pk__fd_close(a->theirs[i]);
+            a->theirs[i] = 0;
+        }
+    }
+}
+
+/* Without them it prints to nobody, and works all the same. */
+static void pk__adopted_open_outputs(pk__adopted *a)
+{
+    for (int i = 0; i < 2; i++) {
+        int ends[2];
+        if (pk__fd_pipe(ends, NULL)) {
+            break;
+        }
+        a->outputs[i].watch.fd = ends[0];
+        a->theirs[i] = ends[1];
+        (void)pk__fd_set_nonblock(ends[0], true, NULL);
+    }
+}
+
+/* It is ours: what it prints is heard from now on. */
+static void pk__adopted_watch_outputs(pk__adopted *a)
+{
+    for (int i = 0; i < 2; i++) {
+        pk__adopted_output *o = &a->outputs[i];
+        if (o->watch.fd >= 0 && pk_watch_add(a->loop, &o->watch, true, false, NULL)) {
+            pk__adopted_close(a, &o->watch);
+        }
+    }
+}
+
+/* The last words, which are there already. A grandchild may hold the pipes: nobody waits for their ends. */
+static void pk__adopted_end_outputs(pk__adopted *a)
+{
+    for (int i = 0; i < 2; i++) {
+        pk__adopted_output *o = &a->outputs[i];
+        for (int n = 0; a->is_ours && n < PK__ADOPT_LAST && o->watch.fd >= 0; n++) {
+            if (!pk__adopted_hear(o)) {
+                break;
+            }
+        }
+        pk__adopted_close(a, &o->watch);
+    }
+    pk__adopted_close_theirs(a);
+}
+
 static void pk__adopted_report(pk__adopted *a, const char *why)
 {
     if (!a->reported) {
         a->reported = true;
+        pk__adopted_end_outputs(a);
         pk__adopted_close(a, &a->control);
         pk__adopted_close(a, &a->process);
         pk_launch_exited(a->launch, PK__STATUS_UNKNOWN, why);
@@ -22260,6 +22428,7 @@ static void pk__adopted_on_exit(void *user, bool can_read, bool can_write)
 static void pk__adopted_judge(pk__adopted *a, pid_t sender)
 {
     a->is_ours = true;
+    pk__adopted_watch_outputs(a);
     a->is_proven = a->process.fd >= 0 && sender > 0 && sender == a->pid && !pk__adopted_has_ended(a);
     if (a->is_proven) {
         a->process.on_ready = pk__adopted_on_exit;
@@ -22348,8 +22517,11 @@ static void pk__adopted_read(pk__adopted *a)
 static void pk__adopted_flush(pk__adopted *a)
 {
     while (a->pending.len && a->control.fd >= 0) {
-        ssize_t n = PK__SYS(send)(a->control.fd, a->pending.ptr, a->pending.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+        ssize_t n = a->theirs[1] > 0
+                        ? PK__SYS(send_fds)(a->control.fd, a->pending.ptr, a->pending.len, a->theirs, 2)
+                        : PK__SYS(send)(a->control.fd, a->pending.ptr, a->pending.len, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (n > 0) {
+            pk__adopted_close_theirs(a);
             pk_buf_drop(&a->pending, (size_t)n);
         } else if (n < 0 && errno == EINTR) {
             continue;
@@ -22399,6 +22571,10 @@ static pk_err pk__adopted_send(void *state, pk_str bytes, pk_error *err)
 static void pk__adopted_free(void *state)
 {
     pk__adopted *a = (pk__adopted *)state;
+    for (int i = 0; i < 2; i++) {
+        pk__adopted_close(a, &a->outputs[i].watch);
+    }
+    pk__adopted_close_theirs(a);
     pk__adopted_close(a, &a->control);
     pk__adopted_close(a, &a->process);
     pk__control_lines_deinit(&a->first);
@@ -22443,6 +22619,13 @@ static pk_err pk__adopt_start(void *user, pk_launch *l, const pk_launch_info *in
     a->control.on_ready = pk__adopted_on_ready;
     a->control.user = a;
     a->control.fd = a->process.fd = -1;
+    for (int i = 0; i < 2; i++) {
+        a->outputs[i].owner = a;
+        a->outputs[i].stream = i == 0 ? PK_STREAM_OUT : PK_STREAM_ERR;
+        a->outputs[i].watch.fd = -1;
+        a->outputs[i].watch.on_ready = pk__adopted_on_output;
+        a->outputs[i].watch.user = &a->outputs[i];
+    }
     pk_buf_init(&a->pending, alloc, PK__ADOPT_PENDING);
     pk_err rc = pk__adopt_connect(info->path, &a->control.fd, &a->pid, err);
     if (rc) {
@@ -22452,6 +22635,7 @@ static pk_err pk__adopt_start(void *user, pk_launch *l, const pk_launch_info *in
             a->process.fd = pk__fd_lift(PK__SYS(pidfd_open)(a->pid));
         }
         rc = pk_watch_add(a->loop, &a->control, true, false, err);
+        pk__adopted_open_outputs(a);
     }
     if (rc) {
         pk__adopted_free(a);
@@ -29915,7 +30099,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 }
 
 #ifdef PLUGKIT_LINES
-#line 29919 "plugkit.h"
+#line 30103 "plugkit.h"
 #endif
 
 #ifndef PLUGKIT_TEST
@@ -29942,6 +30126,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 #undef PK__SYS_LIST
 #undef PK__SYS_BENEATH
 #undef PK__SYS_NO_SYMLINKS
+#undef PK__SYS_FDS
 #undef PK__SYS_TO_GROUP
 #undef PK__SYS
 #undef PK__SYS_DEFINE
@@ -29964,6 +30149,8 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 #undef PK__SYS_MEMFD_CREATE
 #undef PK__SYS_EXECVEAT
 #undef PK__SYS_NO_SHARING
+#undef PK__SYS_NOSIGNAL
+#undef PK__SYS_CMSG_CLOEXEC
 #undef PK__FORK_PAGE
 #undef PK__LOOP_EPOLL_WAKE
 #undef PK__LOOP_EPOLL_ALARM

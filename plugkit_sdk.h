@@ -2637,6 +2637,10 @@ PK__FN bool pk__atomic_cas_ptr(void **at, void *expected, void *value)
     X(int, show_sender, (int fd), pk__sys_port_show_sender(fd), EINVAL, -1)                                 \
     X(ssize_t, recv_sender, (int fd, void *buf, size_t cap, pid_t *pid),                                    \
       pk__sys_port_recv_sender(fd, buf, cap, pid), ECONNRESET, -1)                                          \
+    X(ssize_t, send_fds, (int fd, const void *buf, size_t len, const int *fds, size_t count),               \
+      pk__sys_port_send_fds(fd, buf, len, fds, count), ECONNRESET, -1)                                      \
+    X(ssize_t, recv_fds, (int fd, void *buf, size_t cap, int *fds, size_t *count),                          \
+      pk__sys_port_recv_fds(fd, buf, cap, fds, count), ECONNRESET, -1)                                      \
     X(int, dup_over, (int from, int to), pk__sys_port_dup_over(from, to), EMFILE, -1)                       \
     X(ssize_t, sendfile, (int out, int in, off_t *at, size_t len),                                          \
       pk__sys_port_sendfile(out, in, at, len), ENOSYS, -1)
@@ -2728,6 +2732,12 @@ PK__FN int pk__sys_port_peer_uid(int fd, uid_t *uid, pid_t *pid); // of a Unix s
  * kernel knows it. *pid 0 = not known. Never waits. */
 PK__FN int pk__sys_port_show_sender(int fd);
 PK__FN ssize_t pk__sys_port_recv_sender(int fd, void *buf, size_t cap, pid_t *pid);
+/* Descriptors that travel over a Unix socket with the first byte. *count: room for them, at most PK__SYS_FDS; then how
+ * many have come, close-on-exec and the caller's, also if nothing else came. Never waits, never raises SIGPIPE where
+ * the system can be asked for that. */
+#define PK__SYS_FDS 4
+PK__FN ssize_t pk__sys_port_send_fds(int fd, const void *buf, size_t len, const int *fds, size_t count);
+PK__FN ssize_t pk__sys_port_recv_fds(int fd, void *buf, size_t cap, int *fds, size_t *count);
 PK__FN int pk__sys_port_dup_over(int from, int to); // dup2, and `to` is close-on-exec
 PK__FN ssize_t pk__sys_port_sendfile(int out, int in, off_t *at, size_t len); // may raise SIGPIPE
 #endif
@@ -3782,6 +3792,75 @@ PK__FN int pk__sys_port_pidfd_send_signal(int fd, int number, unsigned flags)
 }
 #endif // PLUGKIT_NO_PROCESS
 #endif // PK__LINUX
+
+#ifndef PK__NO_POLL
+#include <string.h>
+
+#ifdef MSG_NOSIGNAL
+#define PK__SYS_NOSIGNAL MSG_NOSIGNAL
+#else
+#define PK__SYS_NOSIGNAL 0
+#endif
+#ifdef MSG_CMSG_CLOEXEC
+#define PK__SYS_CMSG_CLOEXEC MSG_CMSG_CLOEXEC
+#else
+#define PK__SYS_CMSG_CLOEXEC 0
+#endif
+
+typedef union pk__sys_rights {
+    struct cmsghdr align;
+    char room[CMSG_SPACE(PK__SYS_FDS * sizeof(int))];
+} pk__sys_rights;
+
+PK__FN ssize_t pk__sys_port_send_fds(int fd, const void *buf, size_t len, const int *fds, size_t count)
+{
+    pk__sys_rights rights;
+    struct iovec part = {(void *)(uintptr_t)buf, len};
+    struct msghdr message;
+    memset(&message, 0, sizeof(message));
+    memset(&rights, 0, sizeof(rights));
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    message.msg_control = &rights;
+    message.msg_controllen = (socklen_t)CMSG_SPACE(count * sizeof(int));
+    struct cmsghdr *c = CMSG_FIRSTHDR(&message);
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_RIGHTS;
+    c->cmsg_len = (socklen_t)CMSG_LEN(count * sizeof(int));
+    memcpy(CMSG_DATA(c), fds, count * sizeof(int));
+    return sendmsg(fd, &message, MSG_DONTWAIT | PK__SYS_NOSIGNAL);
+}
+
+PK__FN ssize_t pk__sys_port_recv_fds(int fd, void *buf, size_t cap, int *fds, size_t *count)
+{
+    pk__sys_rights rights;
+    struct iovec part = {buf, cap};
+    struct msghdr message;
+    size_t room = *count;
+    *count = 0;
+    memset(&message, 0, sizeof(message));
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    message.msg_control = &rights;
+    message.msg_controllen = sizeof(rights);
+    ssize_t n = recvmsg(fd, &message, MSG_DONTWAIT | PK__SYS_CMSG_CLOEXEC);
+    const struct cmsghdr *c = n < 0 ? NULL : CMSG_FIRSTHDR(&message); // systems gather all rights in one
+    bool ours = c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS;
+    for (size_t at = 0; ours && CMSG_LEN(at + sizeof(int)) <= c->cmsg_len; at += sizeof(int)) {
+        int one = -1;
+        memcpy(&one, CMSG_DATA(c) + at, sizeof(one));
+        (void)fcntl(one, F_SETFD, FD_CLOEXEC);
+        if (*count < room) {
+            fds[(*count)++] = one;
+        } else {
+            close(one);
+        }
+    }
+    return n;
+}
+#undef PK__SYS_NOSIGNAL
+#undef PK__SYS_CMSG_CLOEXEC
+#endif
 
 #ifndef PK__NO_FD
 #ifndef PLUGKIT_NO_THREADS
@@ -19738,7 +19817,7 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 19742 "plugkit_sdk.h"
+#line 19821 "plugkit_sdk.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -19867,6 +19946,10 @@ PK_API bool pk_server_is_idle(const pk_server *server)
     X(int, show_sender, (int fd), pk__sys_port_show_sender(fd), EINVAL, -1)                                 \
     X(ssize_t, recv_sender, (int fd, void *buf, size_t cap, pid_t *pid),                                    \
       pk__sys_port_recv_sender(fd, buf, cap, pid), ECONNRESET, -1)                                          \
+    X(ssize_t, send_fds, (int fd, const void *buf, size_t len, const int *fds, size_t count),               \
+      pk__sys_port_send_fds(fd, buf, len, fds, count), ECONNRESET, -1)                                      \
+    X(ssize_t, recv_fds, (int fd, void *buf, size_t cap, int *fds, size_t *count),                          \
+      pk__sys_port_recv_fds(fd, buf, cap, fds, count), ECONNRESET, -1)                                      \
     X(int, dup_over, (int from, int to), pk__sys_port_dup_over(from, to), EMFILE, -1)                       \
     X(ssize_t, sendfile, (int out, int in, off_t *at, size_t len),                                          \
       pk__sys_port_sendfile(out, in, at, len), ENOSYS, -1)
@@ -19935,6 +20018,9 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #ifndef PK__NO_FD
 #define PK__SYS_BENEATH 1     // for openat2: nothing outside of `dir`, whatever the path says
 #define PK__SYS_NO_SYMLINKS 2 // nor any symbolic link on the way
+#endif
+#ifndef PK__NO_POLL
+#define PK__SYS_FDS 4
 #endif
 #ifndef PLUGKIT_NO_PROCESS
 #define PK__SYS_TO_GROUP 4u // PIDFD_SIGNAL_PROCESS_GROUP: signal the group that the process leads
@@ -20357,11 +20443,14 @@ PK__FN void pk__lifeline_deinit(pk__lifeline *l); // closes the socket. Zeroed: 
  *                                                                   and the connection is its control socket
  *         or   {"error":"it has a host that lives"}                 and the connection ends
  *
+ * With the line come two descriptors, the other ends of what the host reads: they become stdout and stderr, which led
+ * nowhere since the last one died.
+ *
  * Whether there is a host is looked at then and there: the next host may be quicker than the news that the last one has
  * died. At most four connections wait to be heard, and the oldest goes when a fifth one comes: whoever connects and
  * says nothing keeps nobody out. */
 #ifdef PLUGKIT_LINES
-#line 14 "src/sdk/survive.h"
+#line 17 "src/sdk/survive.h"
 #endif
 
 
@@ -20376,6 +20465,7 @@ typedef struct pk__survive_guest {
     pk_watch watch; // watch.fd 0 = nobody
     pk_timer timer;
     pk__control_lines lines;
+    int outputs[2]; // that it has brought: 0 = none
     uint32_t turn;  // less came earlier
 } pk__survive_guest;
 
@@ -21702,10 +21792,31 @@ enum { PK__SURVIVE_LINE_MAX = 1024, PK__SURVIVE_MS = 1000 };
 
 /* ---- who has come, and not said enough yet */
 
+static void pk__survive_close_outputs(pk__survive_guest *g)
+{
+    for (int i = 0; i < 2; i++) {
+        if (g->outputs[i] > 0) {
+            pk__fd_close(g->outputs[i]);
+            g->outputs[i] = 0;
+        }
+    }
+}
+
+/* What is printed goes to this host now. */
+static void pk__survive_use_outputs(pk__survive_guest *g)
+{
+    for (int i = 0; i < 2; i++) {
+        if (g->outputs[i] > 0 && PK__SYS(dup_over)(g->outputs[i], i + 1) >= 0) {
+            (void)pk__fd_set_cloexec(i + 1, false, NULL); // children print there, too
+        }
+    }
+}
+
 /* The descriptor is the caller's from now on. */
 static int pk__survive_take(pk__survive_guest *g)
 {
     int fd = g->watch.fd;
+    pk__survive_close_outputs(g);
     pk_watch_remove(g->survive->loop, &g->watch);
     pk_timer_stop(g->survive->loop, &g->timer);
     pk__control_lines_deinit(&g->lines);
@@ -21756,8 +21867,11 @@ static void pk__survive_welcome(pk__survive_guest *g)
     if (pk__control_write_adopted(&buf, s->proof, &why) ||
         pk__control_write_ready(&buf, pk_str_from(s->address), &why)) {
         pk__survive_refuse(g, &why);
-    } else if (pk__lifeline_adopt(s->lifeline, pk__survive_take(g), NULL) == PK_OK) {
-        (void)pk__lifeline_send(s->lifeline, pk_buf_str(&buf), NULL); // should it have gone: that is noticed next
+    } else {
+        pk__survive_use_outputs(g);
+        if (pk__lifeline_adopt(s->lifeline, pk__survive_take(g), NULL) == PK_OK) {
+            (void)pk__lifeline_send(s->lifeline, pk_buf_str(&buf), NULL); // should it have gone: that is noticed next
+        }
     }
     pk_buf_free(&buf);
 }
@@ -21789,13 +21903,32 @@ static void pk__survive_hear(pk__survive_guest *g, pk_str line)
     }
 }
 
+/* Two, and only once; above the three that everybody has, so that one is never taken for another. */
+static void pk__survive_bring(pk__survive_guest *g, int *fds, size_t count)
+{
+    bool fit = count == 2 && !g->outputs[0] && fds[0] > 2 && fds[1] > 2;
+    for (size_t i = 0; i < count; i++) {
+        if (fit) {
+            g->outputs[i] = fds[i];
+        } else {
+            pk__fd_close(fds[i]);
+        }
+    }
+}
+
 static void pk__survive_on_guest(void *user, bool can_read, bool can_write)
 {
     pk__survive_guest *g = (pk__survive_guest *)user;
     char buf[PK__SURVIVE_LINE_MAX];
     pk_str bytes = {buf, 0}, line = {NULL, 0};
     (void)can_read, (void)can_write;
-    ssize_t n = pk__fd_read(g->watch.fd, buf, sizeof(buf));
+    int fds[PK__SYS_FDS];
+    size_t count = PK__SYS_FDS;
+    ssize_t n = PK__SYS(recv_fds)(g->watch.fd, buf, sizeof(buf), fds, &count);
+    pk__survive_bring(g, fds, n >= 0 ? count : 0);
+    if (n < 0 && errno == EINTR) {
+        return;
+    }
     if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
         return;
     }
@@ -23071,7 +23204,7 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 23075 "plugkit_sdk.h"
+#line 23208 "plugkit_sdk.h"
 #endif
 
 #ifndef PLUGKIT_TEST
@@ -23098,6 +23231,7 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #undef PK__SYS_LIST
 #undef PK__SYS_BENEATH
 #undef PK__SYS_NO_SYMLINKS
+#undef PK__SYS_FDS
 #undef PK__SYS_TO_GROUP
 #undef PK__SYS
 #undef PK__SYS_DEFINE
@@ -23120,6 +23254,8 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #undef PK__SYS_MEMFD_CREATE
 #undef PK__SYS_EXECVEAT
 #undef PK__SYS_NO_SHARING
+#undef PK__SYS_NOSIGNAL
+#undef PK__SYS_CMSG_CLOEXEC
 #undef PK__FORK_PAGE
 #undef PK__LOOP_EPOLL_WAKE
 #undef PK__LOOP_EPOLL_ALARM

@@ -136,6 +136,24 @@ def test_an_adopted_plugin_calls_its_new_host(survivors):
     host.end()
 
 
+def test_what_an_adopted_plugin_prints_is_heard_by_its_new_host(survivors):
+    host = survivors()
+    count(host)
+    die(host)
+    host = survivors()
+    ready(host)
+    assert not host.find(lambda line: line.get("log") == "counting")
+
+    count(host)
+
+    host.line(lambda line: line.get("log") == "counting" and line["stream"] == "stderr", "the log")
+    host.call("counter", "POST /die")
+    host.line(lambda line: line.get("log") == "on stdout" and line["stream"] == "stdout", "stdout")
+    assert "last words" in host.event("plugin.backoff", "counter")["why"]
+    assert count(host) == 1
+    host.end()
+
+
 # ---- what may be wrong
 
 

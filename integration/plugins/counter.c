@@ -3,6 +3,7 @@
  *     POST /count         one more: what the count is now
  *     GET /about          {"pid":..,"instance":".."}
  *     POST /host          asks the host's "greeter" for its greeting
+ *     POST /die           prints its last words, and ends with status 3
  *     POST /deaf          ignores SIGTERM, and does not end when it is asked to, from now on */
 #define PLUGKIT_SDK_IMPLEMENTATION
 #include "plugkit_sdk.h"
@@ -46,6 +47,15 @@ static pk_err post_host(void *user, const pk_request *request, pk_response *resp
     return rc;
 }
 
+static pk_err post_die(void *user, const pk_request *request, pk_response *response, pk_error *err)
+{
+    (void)user, (void)request, (void)response, (void)err;
+    printf("on stdout\n");
+    fflush(stdout);
+    fprintf(stderr, "last words\n");
+    _exit(3);
+}
+
 /* In a handler: the loop stands still. */
 static pk_err post_deaf(void *user, const pk_request *request, pk_response *response, pk_error *err)
 {
@@ -68,7 +78,8 @@ int main(int argc, char **argv)
     static const pk_route routes[] = {{"POST /count", 0, post_count, NULL},
                                       {"GET /about", 0, get_about, NULL},
                                       {"POST /host", 0, post_host, NULL},
+                                      {"POST /die", 0, post_die, NULL},
                                       {"POST /deaf", 0, post_deaf, NULL}};
-    pk_sdk_desc desc = {.id = "counter", .version = "1.0.0", .routes = routes, .route_count = 4, .on_start = on_start};
+    pk_sdk_desc desc = {.id = "counter", .version = "1.0.0", .routes = routes, .route_count = 5, .on_start = on_start};
     return pk_sdk_main(argc, argv, &desc);
 }

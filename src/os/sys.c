@@ -409,6 +409,75 @@ PK__FN int pk__sys_port_pidfd_send_signal(int fd, int number, unsigned flags)
 #endif // PLUGKIT_NO_PROCESS
 #endif // PK__LINUX
 
+#ifndef PK__NO_POLL
+#include <string.h>
+
+#ifdef MSG_NOSIGNAL
+#define PK__SYS_NOSIGNAL MSG_NOSIGNAL
+#else
+#define PK__SYS_NOSIGNAL 0
+#endif
+#ifdef MSG_CMSG_CLOEXEC
+#define PK__SYS_CMSG_CLOEXEC MSG_CMSG_CLOEXEC
+#else
+#define PK__SYS_CMSG_CLOEXEC 0
+#endif
+
+typedef union pk__sys_rights {
+    struct cmsghdr align;
+    char room[CMSG_SPACE(PK__SYS_FDS * sizeof(int))];
+} pk__sys_rights;
+
+PK__FN ssize_t pk__sys_port_send_fds(int fd, const void *buf, size_t len, const int *fds, size_t count)
+{
+    pk__sys_rights rights;
+    struct iovec part = {(void *)(uintptr_t)buf, len};
+    struct msghdr message;
+    memset(&message, 0, sizeof(message));
+    memset(&rights, 0, sizeof(rights));
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    message.msg_control = &rights;
+    message.msg_controllen = (socklen_t)CMSG_SPACE(count * sizeof(int));
+    struct cmsghdr *c = CMSG_FIRSTHDR(&message);
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_RIGHTS;
+    c->cmsg_len = (socklen_t)CMSG_LEN(count * sizeof(int));
+    memcpy(CMSG_DATA(c), fds, count * sizeof(int));
+    return sendmsg(fd, &message, MSG_DONTWAIT | PK__SYS_NOSIGNAL);
+}
+
+PK__FN ssize_t pk__sys_port_recv_fds(int fd, void *buf, size_t cap, int *fds, size_t *count)
+{
+    pk__sys_rights rights;
+    struct iovec part = {buf, cap};
+    struct msghdr message;
+    size_t room = *count;
+    *count = 0;
+    memset(&message, 0, sizeof(message));
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    message.msg_control = &rights;
+    message.msg_controllen = sizeof(rights);
+    ssize_t n = recvmsg(fd, &message, MSG_DONTWAIT | PK__SYS_CMSG_CLOEXEC);
+    const struct cmsghdr *c = n < 0 ? NULL : CMSG_FIRSTHDR(&message); // systems gather all rights in one
+    bool ours = c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS;
+    for (size_t at = 0; ours && CMSG_LEN(at + sizeof(int)) <= c->cmsg_len; at += sizeof(int)) {
+        int one = -1;
+        memcpy(&one, CMSG_DATA(c) + at, sizeof(one));
+        (void)fcntl(one, F_SETFD, FD_CLOEXEC);
+        if (*count < room) {
+            fds[(*count)++] = one;
+        } else {
+            close(one);
+        }
+    }
+    return n;
+}
+#undef PK__SYS_NOSIGNAL
+#undef PK__SYS_CMSG_CLOEXEC
+#endif
+
 #ifndef PK__NO_FD
 #ifndef PLUGKIT_NO_THREADS
 PK__FN int pk__sys_port_mask_signals(int how, const sigset_t *set, sigset_t *old)

@@ -163,6 +163,10 @@
     X(int, show_sender, (int fd), pk__sys_port_show_sender(fd), EINVAL, -1)                                 \
     X(ssize_t, recv_sender, (int fd, void *buf, size_t cap, pid_t *pid),                                    \
       pk__sys_port_recv_sender(fd, buf, cap, pid), ECONNRESET, -1)                                          \
+    X(ssize_t, send_fds, (int fd, const void *buf, size_t len, const int *fds, size_t count),               \
+      pk__sys_port_send_fds(fd, buf, len, fds, count), ECONNRESET, -1)                                      \
+    X(ssize_t, recv_fds, (int fd, void *buf, size_t cap, int *fds, size_t *count),                          \
+      pk__sys_port_recv_fds(fd, buf, cap, fds, count), ECONNRESET, -1)                                      \
     X(int, dup_over, (int from, int to), pk__sys_port_dup_over(from, to), EMFILE, -1)                       \
     X(ssize_t, sendfile, (int out, int in, off_t *at, size_t len),                                          \
       pk__sys_port_sendfile(out, in, at, len), ENOSYS, -1)
@@ -254,6 +258,12 @@ PK__FN int pk__sys_port_peer_uid(int fd, uid_t *uid, pid_t *pid); // of a Unix s
  * kernel knows it. *pid 0 = not known. Never waits. */
 PK__FN int pk__sys_port_show_sender(int fd);
 PK__FN ssize_t pk__sys_port_recv_sender(int fd, void *buf, size_t cap, pid_t *pid);
+/* Descriptors that travel over a Unix socket with the first byte. *count: room for them, at most PK__SYS_FDS; then how
+ * many have come, close-on-exec and the caller's, also if nothing else came. Never waits, never raises SIGPIPE where
+ * the system can be asked for that. */
+#define PK__SYS_FDS 4
+PK__FN ssize_t pk__sys_port_send_fds(int fd, const void *buf, size_t len, const int *fds, size_t count);
+PK__FN ssize_t pk__sys_port_recv_fds(int fd, void *buf, size_t cap, int *fds, size_t *count);
 PK__FN int pk__sys_port_dup_over(int from, int to); // dup2, and `to` is close-on-exec
 PK__FN ssize_t pk__sys_port_sendfile(int out, int in, off_t *at, size_t len); // may raise SIGPIPE
 #endif

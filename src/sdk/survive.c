@@ -15,10 +15,31 @@ enum { PK__SURVIVE_LINE_MAX = 1024, PK__SURVIVE_MS = 1000 };
 
 /* ---- who has come, and not said enough yet */
 
+static void pk__survive_close_outputs(pk__survive_guest *g)
+{
+    for (int i = 0; i < 2; i++) {
+        if (g->outputs[i] > 0) {
+            pk__fd_close(g->outputs[i]);
+            g->outputs[i] = 0;
+        }
+    }
+}
+
+/* What is printed goes to this host now. */
+static void pk__survive_use_outputs(pk__survive_guest *g)
+{
+    for (int i = 0; i < 2; i++) {
+        if (g->outputs[i] > 0 && PK__SYS(dup_over)(g->outputs[i], i + 1) >= 0) {
+            (void)pk__fd_set_cloexec(i + 1, false, NULL); // children print there, too
+        }
+    }
+}
+
 /* The descriptor is the caller's from now on. */
 static int pk__survive_take(pk__survive_guest *g)
 {
     int fd = g->watch.fd;
+    pk__survive_close_outputs(g);
     pk_watch_remove(g->survive->loop, &g->watch);
     pk_timer_stop(g->survive->loop, &g->timer);
     pk__control_lines_deinit(&g->lines);
@@ -69,8 +90,11 @@ static void pk__survive_welcome(pk__survive_guest *g)
     if (pk__control_write_adopted(&buf, s->proof, &why) ||
         pk__control_write_ready(&buf, pk_str_from(s->address), &why)) {
         pk__survive_refuse(g, &why);
-    } else if (pk__lifeline_adopt(s->lifeline, pk__survive_take(g), NULL) == PK_OK) {
-        (void)pk__lifeline_send(s->lifeline, pk_buf_str(&buf), NULL); // should it have gone: that is noticed next
+    } else {
+        pk__survive_use_outputs(g);
+        if (pk__lifeline_adopt(s->lifeline, pk__survive_take(g), NULL) == PK_OK) {
+            (void)pk__lifeline_send(s->lifeline, pk_buf_str(&buf), NULL); // should it have gone: that is noticed next
+        }
     }
     pk_buf_free(&buf);
 }
@@ -102,13 +126,32 @@ static void pk__survive_hear(pk__survive_guest *g, pk_str line)
     }
 }
 
+/* Two, and only once; above the three that everybody has, so that one is never taken for another. */
+static void pk__survive_bring(pk__survive_guest *g, int *fds, size_t count)
+{
+    bool fit = count == 2 && !g->outputs[0] && fds[0] > 2 && fds[1] > 2;
+    for (size_t i = 0; i < count; i++) {
+        if (fit) {
+            g->outputs[i] = fds[i];
+        } else {
+            pk__fd_close(fds[i]);
+        }
+    }
+}
+
 static void pk__survive_on_guest(void *user, bool can_read, bool can_write)
 {
     pk__survive_guest *g = (pk__survive_guest *)user;
     char buf[PK__SURVIVE_LINE_MAX];
     pk_str bytes = {buf, 0}, line = {NULL, 0};
     (void)can_read, (void)can_write;
-    ssize_t n = pk__fd_read(g->watch.fd, buf, sizeof(buf));
+    int fds[PK__SYS_FDS];
+    size_t count = PK__SYS_FDS;
+    ssize_t n = PK__SYS(recv_fds)(g->watch.fd, buf, sizeof(buf), fds, &count);
+    pk__survive_bring(g, fds, n >= 0 ? count : 0);
+    if (n < 0 && errno == EINTR) {
+        return;
+    }
     if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
         return;
     }

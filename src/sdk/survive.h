@@ -9,6 +9,9 @@
  *                                                                   and the connection is its control socket
  *         or   {"error":"it has a host that lives"}                 and the connection ends
  *
+ * With the line come two descriptors, the other ends of what the host reads: they become stdout and stderr, which led
+ * nowhere since the last one died.
+ *
  * Whether there is a host is looked at then and there: the next host may be quicker than the news that the last one has
  * died. At most four connections wait to be heard, and the oldest goes when a fifth one comes: whoever connects and
  * says nothing keeps nobody out. */
@@ -25,6 +28,7 @@ typedef struct pk__survive_guest {
     pk_watch watch; // watch.fd 0 = nobody
     pk_timer timer;
     pk__control_lines lines;
+    int outputs[2]; // that it has brought: 0 = none
     uint32_t turn;  // less came earlier
 } pk__survive_guest;
 

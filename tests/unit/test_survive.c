@@ -173,6 +173,70 @@ TEST(survive, who_says_nothing_keeps_nobody_out)
     close(host);
 }
 
+/* A host comes, and brings so many descriptors: ends of one pipe, whose other end is *reads. */
+static int come_with(const char *says, size_t count, int *reads)
+{
+    int fd = come(""), ends[2], fds[PK__SYS_FDS];
+    REQUIRE(fd >= 0 && pipe(ends) == 0);
+    for (size_t i = 0; i < count; i++) {
+        fds[i] = ends[1];
+    }
+    REQUIRE(pk__sys_port_send_fds(fd, says, strlen(says), fds, count) == (ssize_t)strlen(says));
+    close(ends[1]);
+    *reads = ends[0];
+    return fd;
+}
+
+TEST(survive, what_it_prints_goes_to_the_host_that_adopts_it)
+{
+    pk_sdk *p = start(60000);
+    int reads, out, err;
+    char heard[20] = "";
+    hang_up(&control);
+    fflush(stdout);
+    out = dup(1);
+    err = dup(2);
+    int host = come_with(ADOPT, 2, &reads);
+    const char *answer = hear(p, host);
+    bool printed = write(1, "one ", 4) == 4 && write(2, "two", 3) == 3;
+    bool inherited = (fcntl(1, F_GETFD) & FD_CLOEXEC) == 0 && (fcntl(2, F_GETFD) & FD_CLOEXEC) == 0;
+    dup2(out, 1); // the test's own again
+    dup2(err, 2);
+    close(out);
+    close(err);
+    CHECK_CONTAINS(answer, "{\"ready\":true}\n");
+    CHECK(printed && inherited);
+    CHECK(read(reads, heard, sizeof(heard) - 1) > 0);
+    CHECK_STR(heard, "one two");
+    CHECK_INT(read(reads, heard, sizeof(heard)), ==, 0); // and nobody else holds it
+    close(reads);
+    close(host);
+    pk_sdk_destroy(p);
+}
+
+TEST(survive, descriptors_that_it_does_not_want_are_closed)
+{
+    static const struct {
+        const char *says;
+        size_t count;
+    } rows[] = {{"{\"adopt\":true,\"token\":\"wrong\"}\n", 2}, {"{\"adopt\":true,\"token\":\"wrong\"}\n", 4},
+                {"nonsense\n", 1}, {ADOPT, 1}, {ADOPT, 3}};
+    pk_sdk *p = start(60000);
+    hang_up(&control);
+    for (size_t i = 0; i < PK__COUNT(rows); i++) {
+        CASE("%s with %zu", rows[i].says, rows[i].count) {
+            int reads;
+            char byte;
+            int host = come_with(rows[i].says, rows[i].count, &reads);
+            CHECK(hear(p, host)[0] == '{');
+            CHECK_INT(read(reads, &byte, 1), ==, 0); // its other ends are closed
+            close(reads);
+            close(host);
+        }
+    }
+    pk_sdk_destroy(p);
+}
+
 TEST(survive, if_nobody_comes_it_ends)
 {
     pk_sdk *p = start(50);

@@ -12,7 +12,13 @@
 #include "../../os/random.h"
 #include "../../rpc/control.h"
 
-enum { PK__ADOPT_READ = 16 * 1024, PK__ADOPT_PENDING = 1024 * 1024 };
+enum { PK__ADOPT_READ = 16 * 1024, PK__ADOPT_PENDING = 1024 * 1024, PK__ADOPT_LAST = 64 };
+
+typedef struct pk__adopted_output {
+    struct pk__adopted *owner;
+    pk_stream stream;
+    pk_watch watch; // watch.fd -1 = there is none
+} pk__adopted_output;
 
 typedef struct pk__adopted {
     const pk_alloc *alloc;
@@ -20,6 +26,8 @@ typedef struct pk__adopted {
     pk_loop *loop;
     pk_watch control; // control.fd -1 = closed
     pk_watch process; // process.fd is the pidfd; -1 = there is none
+    pk__adopted_output outputs[2]; // stdout, stderr
+    int theirs[2];    // the plugin's ends, until they are sent; 0 = none
     pid_t pid;        // of who listens; 0 = not known
     pk__control_lines first; // what has come, until it is ours
     const char *proof;       // by which it is known; the launch's
@@ -38,10 +46,82 @@ static void pk__adopted_close(pk__adopted *a, pk_watch *w)
     }
 }
 
+/* ---- what it prints */
+
+static bool pk__adopted_hear(pk__adopted_output *o)
+{
+    char buf[PK__ADOPT_READ];
+    ssize_t n = pk__fd_read(o->watch.fd, buf, sizeof(buf));
+    if (n > 0) {
+        pk_str bytes = {buf, (size_t)n};
+        pk_launch_output(o->owner->launch, o->stream, bytes);
+    } else if (n == 0 || (errno != EAGAIN && errno != EWOULDBLOCK)) {
+        pk__adopted_close(o->owner, &o->watch);
+    }
+    return n > 0;
+}
+
+static void pk__adopted_on_output(void *user, bool can_read, bool can_write)
+{
+    (void)can_read, (void)can_write;
+    (void)pk__adopted_hear((pk__adopted_output *)user);
+}
+
+static void pk__adopted_close_theirs(pk__adopted *a)
+{
+    for (int i = 0; i < 2; i++) {
+        if (a->theirs[i] > 0) {
+            pk__fd_close(a->theirs[i]);
+            a->theirs[i] = 0;
+        }
+    }
+}
+
+/* Without them it prints to nobody, and works all the same. */
+static void pk__adopted_open_outputs(pk__adopted *a)
+{
+    for (int i = 0; i < 2; i++) {
+        int ends[2];
+        if (pk__fd_pipe(ends, NULL)) {
+            break;
+        }
+        a->outputs[i].watch.fd = ends[0];
+        a->theirs[i] = ends[1];
+        (void)pk__fd_set_nonblock(ends[0], true, NULL);
+    }
+}
+
+/* It is ours: what it prints is heard from now on. */
+static void pk__adopted_watch_outputs(pk__adopted *a)
+{
+    for (int i = 0; i < 2; i++) {
+        pk__adopted_output *o = &a->outputs[i];
+        if (o->watch.fd >= 0 && pk_watch_add(a->loop, &o->watch, true, false, NULL)) {
+            pk__adopted_close(a, &o->watch);
+        }
+    }
+}
+
+/* The last words, which are there already. A grandchild may hold the pipes: nobody waits for their ends. */
+static void pk__adopted_end_outputs(pk__adopted *a)
+{
+    for (int i = 0; i < 2; i++) {
+        pk__adopted_output *o = &a->outputs[i];
+        for (int n = 0; a->is_ours && n < PK__ADOPT_LAST && o->watch.fd >= 0; n++) {
+            if (!pk__adopted_hear(o)) {
+                break;
+            }
+        }
+        pk__adopted_close(a, &o->watch);
+    }
+    pk__adopted_close_theirs(a);
+}
+
 static void pk__adopted_report(pk__adopted *a, const char *why)
 {
     if (!a->reported) {
         a->reported = true;
+        pk__adopted_end_outputs(a);
         pk__adopted_close(a, &a->control);
         pk__adopted_close(a, &a->process);
         pk_launch_exited(a->launch, PK__STATUS_UNKNOWN, why);
@@ -70,6 +150,7 @@ static void pk__adopted_on_exit(void *user, bool can_read, bool can_write)
 static void pk__adopted_judge(pk__adopted *a, pid_t sender)
 {
     a->is_ours = true;
+    pk__adopted_watch_outputs(a);
     a->is_proven = a->process.fd >= 0 && sender > 0 && sender == a->pid && !pk__adopted_has_ended(a);
     if (a->is_proven) {
         a->process.on_ready = pk__adopted_on_exit;
@@ -158,8 +239,11 @@ static void pk__adopted_read(pk__adopted *a)
 static void pk__adopted_flush(pk__adopted *a)
 {
     while (a->pending.len && a->control.fd >= 0) {
-        ssize_t n = PK__SYS(send)(a->control.fd, a->pending.ptr, a->pending.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+        ssize_t n = a->theirs[1] > 0
+                        ? PK__SYS(send_fds)(a->control.fd, a->pending.ptr, a->pending.len, a->theirs, 2)
+                        : PK__SYS(send)(a->control.fd, a->pending.ptr, a->pending.len, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (n > 0) {
+            pk__adopted_close_theirs(a);
             pk_buf_drop(&a->pending, (size_t)n);
         } else if (n < 0 && errno == EINTR) {
             continue;
@@ -209,6 +293,10 @@ static pk_err pk__adopted_send(void *state, pk_str bytes, pk_error *err)
 static void pk__adopted_free(void *state)
 {
     pk__adopted *a = (pk__adopted *)state;
+    for (int i = 0; i < 2; i++) {
+        pk__adopted_close(a, &a->outputs[i].watch);
+    }
+    pk__adopted_close_theirs(a);
     pk__adopted_close(a, &a->control);
     pk__adopted_close(a, &a->process);
     pk__control_lines_deinit(&a->first);
@@ -253,6 +341,13 @@ static pk_err pk__adopt_start(void *user, pk_launch *l, const pk_launch_info *in
     a->control.on_ready = pk__adopted_on_ready;
     a->control.user = a;
     a->control.fd = a->process.fd = -1;
+    for (int i = 0; i < 2; i++) {
+        a->outputs[i].owner = a;
+        a->outputs[i].stream = i == 0 ? PK_STREAM_OUT : PK_STREAM_ERR;
+        a->outputs[i].watch.fd = -1;
+        a->outputs[i].watch.on_ready = pk__adopted_on_output;
+        a->outputs[i].watch.user = &a->outputs[i];
+    }
     pk_buf_init(&a->pending, alloc, PK__ADOPT_PENDING);
     pk_err rc = pk__adopt_connect(info->path, &a->control.fd, &a->pid, err);
     if (rc) {
@@ -262,6 +357,7 @@ static pk_err pk__adopt_start(void *user, pk_launch *l, const pk_launch_info *in
             a->process.fd = pk__fd_lift(PK__SYS(pidfd_open)(a->pid));
         }
         rc = pk_watch_add(a->loop, &a->control, true, false, err);
+        pk__adopted_open_outputs(a);
     }
     if (rc) {
         pk__adopted_free(a);

@@ -12,6 +12,8 @@
  * and its group through that. Whenever one of these is missing (no Linux, an old kernel, a child that answers in the
  * plugin's place), nobody is signalled: then stopping is asking, and one that does not heed it is let go.
  *
+ * With that line go two pipes for what the plugin prints: the ones of the last host are broken.
+ *
  * The exit is told by the pidfd, or by the connection's end. The status is nobody's to have: it is unknown. */
 #ifndef PK__ADOPT_LAUNCHER_H
 #define PK__ADOPT_LAUNCHER_H
