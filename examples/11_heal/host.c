@@ -3,6 +3,7 @@
  * Every second each organ is called once, and a line tells what came of that. What happens to them stands between: the
  * host does nothing about it itself. README.md says what to try. */
 #define PLUGKIT_IMPLEMENTATION
+#define PLUGKIT_WITH_ADMIN // for `plugkit top` and its like
 #include "../../plugkit.h"
 #include "organ.h"
 #include <signal.h>
