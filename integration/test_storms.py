@@ -3,6 +3,7 @@ host goes on, everybody else is served, and all of it comes back."""
 
 import itertools
 import os
+import re
 import shutil
 import signal
 import sys
@@ -89,6 +90,26 @@ def test_plugins_that_fall_too_often_together_have_a_way_back(many):
         assert host.call(name, "GET /instance")["error"] == "PK_ERR_PLUGIN_DISABLED"
     tags = [host.ask(do="start", plugin=name) for name in names]
     assert {host.answer(tag)["error"] for tag in tags} == {""}
+    for name in names:
+        assert host.call(name, "GET /instance")["error"] == ""
+    host.end()
+
+
+def test_a_full_descriptor_table_stops_those_that_find_no_room_and_says_what_the_limit_is(many):
+    host, names = many
+    for tag in [host.ask(do="stop", plugin=name) for name in names]:
+        assert host.answer(tag)["error"] == ""
+    few = host.fds()
+
+    host.fds(limit=few + 60)  # room for ten or so
+    answers = [host.answer(tag) for tag in [host.ask(do="start", plugin=name) for name in names]]
+
+    failed = [answer for answer in answers if answer["error"]]
+    assert 5 < len(failed) < len(names) - 5
+    for answer in failed:
+        assert re.fullmatch(r"cannot start '.*': .*: Too many open files \(at most [0-9]+: ulimit -n\)", answer["msg"])
+    assert good(host.call("fine"))
+    host.fds(limit=few + 1000)
     for name in names:
         assert host.call(name, "GET /instance")["error"] == ""
     host.end()
