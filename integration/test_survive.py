@@ -215,6 +215,44 @@ def test_one_that_is_not_adopted_has_a_call_waiting_started_for_it(survivors):
         os.kill(pid, signal.SIGKILL)
 
 
+def test_a_plugin_that_has_a_host_does_not_take_another_one(survivors, driven, plugins, free_dir):
+    """The records of a host that lives, in another one's directory: with token and proof, and the socket itself."""
+    host = survivors(runtime=free_dir / "run")
+    count(host)
+    other = keep_of(host).with_name("keep-other")
+    other.mkdir(mode=0o700)
+    for name in ("counter-1.json", "counter-1.control"):
+        os.link(keep_of(host) / name, other / name)
+
+    second = driven(dir=plugins, survive_as="other", rules=SURVIVE, runtime=free_dir / "run")
+
+    assert lost(second) == "cannot adopt 'counter': it has a host that lives"
+    assert [count(host), count(second)] == [2, 1]
+    assert about(host)["pid"] != about(second)["pid"]
+    second.end()
+    assert count(host) == 3
+    host.end()
+
+
+def test_hosts_that_are_killed_at_any_moment_lose_nothing(survivors, driven_program, plugins, free_dir):
+    (free_dir / "run").mkdir()
+    options = {"runtime": str(free_dir / "run"), "dir": str(plugins), "survive_as": "test", "rules": SURVIVE}
+    for i in range(4):
+        shutil.copy(plugins / "counter", plugins / f"counter-{i}")
+    ids = [path.name for path in plugins.iterdir()]
+    for cycle in range(1, 6):
+        for moment in range(4):  # while it looks for plugins, adopts them, has them
+            with subprocess.Popen([driven_program, json.dumps(options)], stdin=subprocess.PIPE,
+                                  stdout=subprocess.DEVNULL) as process:
+                time.sleep(0.012 * moment)
+                process.kill()
+        last = survivors(runtime=free_dir / "run")
+        assert [count(last, id) for id in ids] == [cycle] * len(ids)
+        if cycle < 5:
+            die(last)
+    last.end()
+
+
 class Foreign:
     """Listens in a plugin's place, and says what it is told to."""
 
