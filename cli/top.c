@@ -198,6 +198,7 @@ int top_run(const args *a)
     t->args = a;
     int status = remote_open(&t->r, a);
     if (!status) {
+        t->view.pid = t->r.host.pid;
         t->view.command = t->r.host.command;
         t->lives = term_is_rich() && !a->once && !a->json && isatty(STDIN_FILENO) == 1 && term_screen(true);
         memset(&resize, 0, sizeof(resize));

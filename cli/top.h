@@ -37,7 +37,8 @@ typedef enum top_order { TOP_BY_NAME, TOP_BY_CPU, TOP_BY_MEMORY, TOP_BY_RATE, TO
 typedef struct top_view {
     top_order order;
     size_t first;          // row at the top; drawing corrects it
-    const char *command;   // of the host
+    int64_t pid;           // of the host
+    const char *command;   // likewise
     const char *trouble;   // why what is shown is old; NULL = it is not
 } top_view;
 

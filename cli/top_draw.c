@@ -296,8 +296,8 @@ static void top_draw_sums(top_pen *p, const top_snapshot *s)
 static void top_draw_title(top_pen *p, const top_snapshot *s, const top_view *v)
 {
     char up[32];
-    top_say(p, TERM_BOLD, "host %lld", (long long)s->pid);
-    top_say(p, TERM_PLAIN, "  up %s", top_up(up, sizeof(up), s->up_ms));
+    top_say(p, TERM_BOLD, "host %lld", (long long)v->pid);
+    top_say(p, TERM_PLAIN, "  up %s", top_up(up, sizeof(up), s->at_ns ? s->up_ms : -1));
     top_say(p, TERM_DIM, "   %s", v->command);
     top_end(p);
     if (v->trouble) {

@@ -268,6 +268,19 @@ def test_top_waits_for_a_host_that_is_stopped(running, screen):
     assert top.end() == GOOD
 
 
+def test_top_begins_with_a_host_that_is_stopped(running, screen):
+    run = running("hello")
+    run.signal(signal.SIGSTOP)
+    try:
+        top = screen("top", columns=100)
+        top.shows(f"host {run.process.pid}", "does not answer")
+    finally:
+        run.signal(signal.SIGCONT)
+    top.shows("hello", "ready")
+    top.type("q")
+    assert top.end() == GOOD
+
+
 def test_top_ends_with_its_host(running, screen):
     run = running("hello")
     top = screen("top", columns=100)

@@ -138,6 +138,7 @@ TEST(admin, plugins_are_shown_and_obey)
     CHECK_CONTAINS(ask(&w, "POST /plugins/good/disable"), "\"status\":\"disabled\"");
     CHECK_CONTAINS(ask(&w, "POST /plugins/good/start"), "HTTP/1.1 400");
     CHECK_CONTAINS(ask(&w, "POST /plugins/good/enable"), OK_200);
+    CHECK(strstr(ask(&w, "GET /plugins/good"), "\"status\":\"disabled\"") == NULL);
     CHECK_CONTAINS(ask(&w, "POST /plugins/good/start"), "\"status\":\"ready\"");
     CHECK_CONTAINS(ask(&w, "GET /healthz"), "{\"status\":\"ok\"}");
     pk_manager_destroy(w.m);
