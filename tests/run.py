@@ -3,10 +3,10 @@
 
     tests/run.py [--jobs N] [--under COMMAND] [--again NAME=VALUE] [--pytest PYTHON FOLDER] PROGRAM...
 
-A test program ends with a line "N passed, N failed" (and perhaps ", N skipped"). Programs run side by side, pytest
-beside them; --again runs those in a folder "unit" once more with that in the environment. The output of each is kept
-in build/test-output/; of those that failed, what went wrong is shown with the command that repeats it. The last line
-of all is "N passed, N failed", the sum.
+A test program ends with a line "N passed, N failed" (and perhaps ", N skipped"). Programs run side by side, and so do
+shares of the pytest folder; --again runs those in a folder "unit" once more with that in the environment. The output of
+each is kept in build/test-output/; of those that failed, what went wrong is shown with the command that repeats it. The
+last line of all is "N passed, N failed", the sum.
 """
 
 import argparse
@@ -84,6 +84,20 @@ def report(name, command, result, counts):
     sys.stdout.flush()
 
 
+def shares(place, count):
+    """The test files of a folder, dealt out to so many runs; large ones first, each to who has least. They take as long
+    as they are large, more or less."""
+    if not os.path.isdir(place):
+        return [[place]]
+    files = [os.path.join(place, name) for name in os.listdir(place) if re.fullmatch(r"test_\w+\.py", name)]
+    dealt = [[0, []] for _ in range(min(count, len(files)))]
+    for file in sorted(files, key=lambda file: (-os.path.getsize(file), file)):
+        least = min(dealt, key=lambda share: share[0])
+        least[0] += os.path.getsize(file)
+        least[1].append(file)
+    return [sorted(names) for _, names in dealt]
+
+
 def main():
     parser = argparse.ArgumentParser(description="Runs tests and adds up their results.")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
@@ -102,8 +116,11 @@ def main():
 
     runs = []  # (name, command, setting, what counts its results): what takes longest goes first
     if args.pytest:
-        python, folder = args.pytest
-        runs.append((folder, [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", folder], "", counts_of_pytest))
+        python, place = args.pytest
+        dealt = shares(place, args.jobs)
+        runs += [(f"{place}, {number} of {len(dealt)}" if len(dealt) > 1 else place,
+                  [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files], "", counts_of_pytest)
+                 for number, files in enumerate(dealt, 1)]
     under = shlex.split(args.under)
     runs += [(program, under + [program], "", counts_of_program) for program in args.programs]
     runs += [(f"{args.again} {program}", [program], args.again, counts_of_program) for program in args.programs
