@@ -23918,7 +23918,8 @@ static pk_err pk__select_wish(pk__registry *r, pk__plugin *p, pk__waiter *w, pk_
         return pk_error_set(err, p->is_gone ? PK_ERR_PLUGIN_NOT_FOUND : PK_ERR_PLUGIN_DISABLED,
                             "cannot call '%s': %s%s", p->id, useless, strchr(useless, ':') ? p->why.msg : "");
     }
-    if (w->about == p->handle && w->serial != p->failures) {
+    /* Without a reason it has been up since, though not for long: what was waited for is over, and one waits anew. */
+    if (w->about == p->handle && w->serial != p->failures && p->why.code != PK_OK) {
         w->about = 0;
         return pk__error_copy(err, &p->why);
     }
@@ -25006,7 +25007,7 @@ PK__FN pk_err pk__rules_ready(pk__life *life, const pk__plugin *p, uint32_t *fai
             pk_loop_post(r->loop, &r->work);
         }
     }
-    if (!why[0] && waits && *failures != UINT32_MAX && failed != *failures) {
+    if (!why[0] && waits && *failures != UINT32_MAX && failed != *failures && last[0]) { // else it was up since
         (void)snprintf(why, sizeof(why), "what it needs does not start: %s", last);
     }
     *failures = failed;
@@ -30099,7 +30100,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 }
 
 #ifdef PLUGKIT_LINES
-#line 30103 "plugkit.h"
+#line 30104 "plugkit.h"
 #endif
 
 #ifndef PLUGKIT_TEST

@@ -212,6 +212,31 @@ TEST(select, a_stopped_plugin_is_wished_for_once_and_its_failure_is_told)
     close_world(&w);
 }
 
+/* The start that a call waits for fails, the next one succeeds, and that one dies before the call has looked. */
+TEST(select, a_failure_that_is_forgotten_by_the_time_it_would_be_told_is_none)
+{
+    world w;
+    pk__target t;
+    pk__waiter waiter = {.wake = on_wake};
+    const pk_call_desc d = {.contract = "c", .type = "x", .method = "go"};
+    REQUIRE(open_world(&w));
+    pk__plugin *p = add(&w, "a", "c", "x", "1.0.0", NULL);
+    REQUIRE(p);
+    CHECK_ERR(w.router.take(w.router.user, &d, &waiter, &t, NULL), PK_ERR_BUSY);
+    w.router.unqueue(w.router.user, &waiter);
+    p->failures++;
+    memset(&p->why, 0, sizeof(p->why)); // it was up meanwhile
+    p->state = PK__PLUGIN_BACKOFF;
+
+    CHECK_ERR(w.router.take(w.router.user, &d, &waiter, &t, NULL), PK_ERR_BUSY);
+
+    w.router.unqueue(w.router.user, &waiter);
+    p->failures++;
+    (void)pk_error_set(&p->why, PK_ERR_START, "no luck");
+    CHECK_ERR(w.router.take(w.router.user, &d, &waiter, &t, NULL), PK_ERR_START);
+    close_world(&w);
+}
+
 TEST(select, who_cannot_be_called_says_why)
 {
     world w;

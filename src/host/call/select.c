@@ -228,7 +228,8 @@ static pk_err pk__select_wish(pk__registry *r, pk__plugin *p, pk__waiter *w, pk_
         return pk_error_set(err, p->is_gone ? PK_ERR_PLUGIN_NOT_FOUND : PK_ERR_PLUGIN_DISABLED,
                             "cannot call '%s': %s%s", p->id, useless, strchr(useless, ':') ? p->why.msg : "");
     }
-    if (w->about == p->handle && w->serial != p->failures) {
+    /* Without a reason it has been up since, though not for long: what was waited for is over, and one waits anew. */
+    if (w->about == p->handle && w->serial != p->failures && p->why.code != PK_OK) {
         w->about = 0;
         return pk__error_copy(err, &p->why);
     }

@@ -84,7 +84,7 @@ PK__FN pk_err pk__rules_ready(pk__life *life, const pk__plugin *p, uint32_t *fai
             pk_loop_post(r->loop, &r->work);
         }
     }
-    if (!why[0] && waits && *failures != UINT32_MAX && failed != *failures) {
+    if (!why[0] && waits && *failures != UINT32_MAX && failed != *failures && last[0]) { // else it was up since
         (void)snprintf(why, sizeof(why), "what it needs does not start: %s", last);
     }
     *failures = failed;
