@@ -8,7 +8,7 @@
 #include "../../base/memory.h"
 #include "../../os/loop.h"
 
-#define PK__GUARDIAN_GRACE "0.05" // seconds
+#define PK__GUARDIAN_GRACE "0.03" // seconds
 
 /* Its first argument is the host's pid. Nothing of the plugin's or the host's environment reaches it. That its parent
  * is another one it believes only if /proc speaks of the processes that it knows by number, and not of an outer
