@@ -254,26 +254,23 @@ def command_line(pid):
         return b""
 
 
+def processes():
+    """(pid, parent, group) of all that are not zombies. They come and go meanwhile."""
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError), open(f"/proc/{name}/stat", encoding="ascii", errors="replace") as stat:
+            state, parent, group = stat.read().rpartition(")")[2].split()[:3]
+            if state != "Z":
+                yield int(name), int(parent), int(group)
+
+
 def of_groups_below(parent):
     """The pids of the children that lead groups."""
-    found = []
-    for stat in pathlib.Path("/proc").glob("[1-9]*/stat"):
-        with contextlib.suppress(OSError):
-            fields = stat.read_text(errors="replace").rpartition(")")[2].split()
-            if fields[1] == str(parent) and fields[2] == stat.parent.name and fields[0] != "Z":
-                found.append(int(stat.parent.name))
-    return found
+    return [pid for pid, its_parent, group in processes() if its_parent == parent and group == pid]
 
 
 def of_groups(groups):
     """The pids of all processes in these groups."""
-    found = []
-    for stat in pathlib.Path("/proc").glob("[1-9]*/stat"):
-        with contextlib.suppress(OSError):
-            fields = stat.read_text(errors="replace").rpartition(")")[2].split()
-            if int(fields[2]) in groups and fields[0] != "Z":
-                found.append(int(stat.parent.name))
-    return found
+    return [pid for pid, _, group in processes() if group in groups]
 
 
 def time_until_gone(pids, kill):
