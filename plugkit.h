@@ -70,7 +70,9 @@
  * it can do. A plugin is started by the first call that needs it (or at once: .eager), started again with growing
  * delays when it crashes, and given up after five crashes in ten seconds. It may end when it has been idle for long;
  * the next call starts it again. pk_manager_stop lets running calls finish. Plugins end with their host, however it
- * ends; those that are made without the SDK do if they heed the end of descriptor 3.
+ * ends; those that are made without the SDK do if they heed the end of descriptor 3. With
+ * .survive_as some may go on, and the next manager of that name takes them over. Plugins that somebody else runs are
+ * only called: .attach_dir, .reattach.
  *
  * OWNERSHIP. Arguments are borrowed for the duration of the call. A pk_str is a view; the comment above a function says
  * until when. What has `create` or `dup` in its name is yours to free. Freeing NULL or a zeroed object does nothing.
@@ -1142,7 +1144,8 @@ typedef struct pk_plugin_rule {
     bool disabled;            // not even probed before pk_plugin_enable
     const char *const *needs; // NULL-terminated ids: they are started before it, and stopped after it; if one of them
                               // crashes, this one is started anew with it. NULL = none
-    bool survive;             // goes on when the host ends without stopping it: survive_as. Plugins with plugkit_sdk.h
+    bool survive;             // goes on when the host ends without stopping it: survive_as. Only plugins that are
+                              // made with plugkit_sdk.h can; of others a warning is logged, "plugin.survive"
 } pk_plugin_rule;
 
 /* ---- events and information */
@@ -20013,7 +20016,7 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 20017 "plugkit.h"
+#line 20020 "plugkit.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -30100,7 +30103,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 }
 
 #ifdef PLUGKIT_LINES
-#line 30104 "plugkit.h"
+#line 30107 "plugkit.h"
 #endif
 
 #ifndef PLUGKIT_TEST

@@ -78,7 +78,8 @@ typedef struct pk_plugin_rule {
     bool disabled;            // not even probed before pk_plugin_enable
     const char *const *needs; // NULL-terminated ids: they are started before it, and stopped after it; if one of them
                               // crashes, this one is started anew with it. NULL = none
-    bool survive;             // goes on when the host ends without stopping it: survive_as. Plugins with plugkit_sdk.h
+    bool survive;             // goes on when the host ends without stopping it: survive_as. Only plugins that are
+                              // made with plugkit_sdk.h can; of others a warning is logged, "plugin.survive"
 } pk_plugin_rule;
 
 /* ---- events and information */
