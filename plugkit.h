@@ -4364,6 +4364,7 @@ PK__FN bool pk__token_equal(pk_str a, pk_str b)
 
 #ifndef PLUGKIT_NO_THREADS
 #include <signal.h>
+#include <unistd.h>
 
 PK__FN void pk__mutex_init(pk__mutex *m)
 {
@@ -20016,7 +20017,7 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 20020 "plugkit.h"
+#line 20021 "plugkit.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -30103,7 +30104,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 }
 
 #ifdef PLUGKIT_LINES
-#line 30107 "plugkit.h"
+#line 30108 "plugkit.h"
 #endif
 
 #ifndef PLUGKIT_TEST

@@ -4165,6 +4165,7 @@ PK__FN bool pk__token_equal(pk_str a, pk_str b)
 
 #ifndef PLUGKIT_NO_THREADS
 #include <signal.h>
+#include <unistd.h>
 
 PK__FN void pk__mutex_init(pk__mutex *m)
 {
@@ -19817,7 +19818,7 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 19821 "plugkit_sdk.h"
+#line 19822 "plugkit_sdk.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -23204,7 +23205,7 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 23208 "plugkit_sdk.h"
+#line 23209 "plugkit_sdk.h"
 #endif
 
 #ifndef PLUGKIT_TEST

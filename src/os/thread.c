@@ -5,6 +5,7 @@
 
 #ifndef PLUGKIT_NO_THREADS
 #include <signal.h>
+#include <unistd.h>
 
 PK__FN void pk__mutex_init(pk__mutex *m)
 {

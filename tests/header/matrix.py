@@ -169,6 +169,10 @@ def build_cases():
         for std in ("c99", "c17"):
             case(f"musl-gcc {std}: host and sdk", compile_text, ["musl-gcc"], ["-std=" + std, *SYNTAX],
                  HOST + SDK + PRIVATE + MAIN)
+        for names in (some for n in range(1, len(WITHOUT) + 1) for some in itertools.combinations(WITHOUT, n)):
+            case(f"musl-gcc: without {' '.join(names)}", compile_text, ["musl-gcc"],
+                 ["-std=c99", *SYNTAX, "-DPLUGKIT_STATIC"] + ["-DPLUGKIT_NO_" + name for name in names],
+                 HOST + SDK + MAIN)
         case("musl-gcc: plain POSIX", compile_text, ["musl-gcc"], ["-std=c99", *SYNTAX, "-DPLUGKIT_POSIX"],
              HOST + SDK + MAIN)
         case("musl-gcc: both in one program", program, ["musl-gcc"], ["-std=c99", "-O2"], ["both.c"])
