@@ -4530,7 +4530,8 @@ PK__FN void pk__thread_join(pk__thread *t)
 PK__FN void pk__thread_forget(pk__thread *t)
 {
     if (t->started) {
-        pthread_detach(t->os);
+        /* musl notes in t->os who it is after the thread has begun: it asks for itself. */
+        pthread_detach(pk__thread_is_self(t) ? pthread_self() : t->os);
         t->started = false;
     }
 }
@@ -20017,7 +20018,7 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 20021 "plugkit.h"
+#line 20022 "plugkit.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -30104,7 +30105,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 }
 
 #ifdef PLUGKIT_LINES
-#line 30108 "plugkit.h"
+#line 30109 "plugkit.h"
 #endif
 
 #ifndef PLUGKIT_TEST

@@ -4331,7 +4331,8 @@ PK__FN void pk__thread_join(pk__thread *t)
 PK__FN void pk__thread_forget(pk__thread *t)
 {
     if (t->started) {
-        pthread_detach(t->os);
+        /* musl notes in t->os who it is after the thread has begun: it asks for itself. */
+        pthread_detach(pk__thread_is_self(t) ? pthread_self() : t->os);
         t->started = false;
     }
 }
@@ -19818,7 +19819,7 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 19822 "plugkit_sdk.h"
+#line 19823 "plugkit_sdk.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -23205,7 +23206,7 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 23209 "plugkit_sdk.h"
+#line 23210 "plugkit_sdk.h"
 #endif
 
 #ifndef PLUGKIT_TEST

@@ -171,7 +171,8 @@ PK__FN void pk__thread_join(pk__thread *t)
 PK__FN void pk__thread_forget(pk__thread *t)
 {
     if (t->started) {
-        pthread_detach(t->os);
+        /* musl notes in t->os who it is after the thread has begun: it asks for itself. */
+        pthread_detach(pk__thread_is_self(t) ? pthread_self() : t->os);
         t->started = false;
     }
 }

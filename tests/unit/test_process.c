@@ -827,13 +827,16 @@ TEST(process, in_a_forked_child_nobody_is_signalled)
 /* ---- together with threads */
 
 static pk__atomic_u32 storm_goes_on;
+static pthread_mutex_t environment = PTHREAD_MUTEX_INITIALIZER; // setenv of musl has none of its own
 
 static void storm_main(void *arg)
 {
     (void)arg;
     while (pk__atomic_load(&storm_goes_on)) {
         void *block = malloc(100);
+        pthread_mutex_lock(&environment);
         setenv("STORM", "1", 1);
+        pthread_mutex_unlock(&environment);
         int fd = open("/dev/null", O_RDONLY); // not close-on-exec
         free(block);
         close(fd);
