@@ -314,7 +314,8 @@ PK__FN void pk__lifeline_part(pk__lifeline *l)
 
 static bool pk__lifeline_waits(const pk__atomic_u32 *flag, int ms)
 {
-    for (; ms > 0 && !pk__atomic_load(flag); ms -= PK__LIFELINE_NAP_MS) {
+    int64_t until = pk__clock_after_ms(pk__clock_ns(), (uint32_t)ms); // on a busy machine naps take longer
+    for (; ms > 0 && !pk__atomic_load(flag) && pk__clock_ns() < until; ms -= PK__LIFELINE_NAP_MS) {
         struct timespec nap = {0, PK__LIFELINE_NAP_MS * PK__MS};
         (void)PK__SYS(nanosleep)(&nap);
     }
