@@ -18349,6 +18349,7 @@ typedef struct pk__service_about {
     const char *const *config_types; // NULL-terminated; NULL = none
     const char *id, *version, *description, *author, *license;
     const char *lifeline; // "group": it ends with its host, and its process group with it
+    bool survives;        // if its host wants that
 } pk__service_about;
 PK__FN pk_err pk__service_capabilities(pk_buf *out, const pk__service_about *about, pk_error *err);
 
@@ -18801,8 +18802,10 @@ PK__FN pk_err pk__service_capabilities(pk_buf *out, const pk__service_about *a, 
     pk_json_put_text(&w, "plugkit/1");
     pk_json_put_end(&w);
     pk__service_put_text(&w, "lifeline", a->lifeline);
-    pk_json_put_key(&w, "survives"); // if the host wants it to
-    pk_json_put_bool(&w, true);
+    if (a->survives) {
+        pk_json_put_key(&w, "survives");
+        pk_json_put_bool(&w, true);
+    }
     pk__service_put_contracts(&w, a);
     pk__service_put_text(&w, "id", a->id);
     pk__service_put_text(&w, "version", a->version);
@@ -20018,7 +20021,7 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 20022 "plugkit.h"
+#line 20025 "plugkit.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -30105,7 +30108,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 }
 
 #ifdef PLUGKIT_LINES
-#line 30109 "plugkit.h"
+#line 30112 "plugkit.h"
 #endif
 
 #ifndef PLUGKIT_TEST

@@ -57,15 +57,17 @@
  *     PLUGKIT_STATIC              all functions are static: nothing is exported, several files may have their own
  *     PLUGKIT_NO_THREADS          no threads: handlers run one after the other
  *     PLUGKIT_CLOCK_NS()          see plugkit.h
+ *     PLUGKIT_NO_SURVIVE          the plugin ends with its host, also if that wants it to survive
  *     PLUGKIT_POSIX               only what POSIX.1-2008 has, also on Linux
  *     PLUGKIT_JSON_DEPTH          levels of nesting that the JSON reader accepts; 256
  *     PLUGKIT_ASSERT(x)           called with what must be true unless the program is wrong; nothing
  *     PLUGKIT_LINES               error messages and debuggers name the files of src/ instead of this one
  *
  * SMALL. What a plugin does not need is not in it if the compiler sees all of it (PLUGKIT_STATIC). Where every kilobyte
- * counts, do without unwind tables, the moving of addresses and page padding as well; for GNU ld and lld:
+ * counts, do without outliving a host, unwind tables, the moving of addresses and page padding as well; for GNU ld and
+ * lld:
  *
- *     cc -Os -s -DPLUGKIT_STATIC -fno-asynchronous-unwind-tables -fno-pie -no-pie -fno-plt \
+ *     cc -Os -s -DPLUGKIT_STATIC -DPLUGKIT_NO_SURVIVE -fno-asynchronous-unwind-tables -fno-pie -no-pie -fno-plt \
  *        -Wl,-z,noseparate-code,-z,norelro,--build-id=none -o hello hello.c -pthread
  *
  * LIFE. A host runs the program once with the argument `capabilities` and reads what it prints. Then it starts it,
@@ -18150,6 +18152,7 @@ typedef struct pk__service_about {
     const char *const *config_types; // NULL-terminated; NULL = none
     const char *id, *version, *description, *author, *license;
     const char *lifeline; // "group": it ends with its host, and its process group with it
+    bool survives;        // if its host wants that
 } pk__service_about;
 PK__FN pk_err pk__service_capabilities(pk_buf *out, const pk__service_about *about, pk_error *err);
 
@@ -18602,8 +18605,10 @@ PK__FN pk_err pk__service_capabilities(pk_buf *out, const pk__service_about *a, 
     pk_json_put_text(&w, "plugkit/1");
     pk_json_put_end(&w);
     pk__service_put_text(&w, "lifeline", a->lifeline);
-    pk_json_put_key(&w, "survives"); // if the host wants it to
-    pk_json_put_bool(&w, true);
+    if (a->survives) {
+        pk_json_put_key(&w, "survives");
+        pk_json_put_bool(&w, true);
+    }
     pk__service_put_contracts(&w, a);
     pk__service_put_text(&w, "id", a->id);
     pk__service_put_text(&w, "version", a->version);
@@ -19819,7 +19824,7 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 19823 "plugkit_sdk.h"
+#line 19828 "plugkit_sdk.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -20229,6 +20234,13 @@ typedef enum pk__settings_profile {
     PK__SETTINGS_FRAMEWORK,
     PK__SETTINGS_CONTROL
 } pk__settings_profile;
+
+/* Can this build outlive its host? */
+#ifndef PLUGKIT_NO_SURVIVE
+#define PK__SURVIVE_CAN true
+#else
+#define PK__SURVIVE_CAN false
+#endif
 
 typedef struct pk__settings {
     pk__settings_profile profile;
@@ -21033,6 +21045,10 @@ PK__FN pk_err pk__settings_read_line(pk__settings *s, pk_str line, pk_error *err
     if (start.idle < 0) {
         return pk_error_set(err, PK_ERR_PROTOCOL, "cannot use an idleTimeout below zero");
     }
+    if (!PK__SURVIVE_CAN) {
+        start.has_survive = false; // no host asks for it that has read our capabilities
+        start.survive.ms = 0;
+    }
     if (start.has_survive && (start.survive.ms == 0 || !pk_str_starts(start.survive.control, PK_STR("/")) ||
                               start.survive.control.len > PK__ADDRESS_PATH_MAX)) {
         return pk_error_set(err, PK_ERR_PROTOCOL, "cannot survive the host: it names no time, or no path that fits");
@@ -21387,6 +21403,7 @@ PK__FN pk_err pk__stdout_print(const pk__stdout *s, pk_str line, pk_error *err)
 
 
 
+
 enum {
     PK__LIFELINE_PARENT_MS = 800, // between two looks at the parent
     PK__LIFELINE_NOTICE_MS = 50,  // the guard: so long for the loop to notice
@@ -21532,7 +21549,7 @@ static void pk__lifeline_on_alone(void *user);
 /* Without the host, for a while. False: without a timer nobody may wait. */
 static bool pk__lifeline_lose(pk__lifeline *l)
 {
-    if (l->survive_ms == 0 || l->is_alone) {
+    if (!PK__SURVIVE_CAN || l->survive_ms == 0 || l->is_alone) {
         return false;
     }
     l->timer.on_time = pk__lifeline_on_alone;
@@ -21734,7 +21751,7 @@ static void pk__lifeline_guard_run(void *arg)
                 return;
             }
         }
-    } while (l->survive_ms && pk__lifeline_is_mended(l));
+    } while (PK__SURVIVE_CAN && l->survive_ms && pk__lifeline_is_mended(l));
     if (pk__atomic_load(&l->released) ||
         (pk__lifeline_waits(&l->noticed, PK__LIFELINE_NOTICE_MS) &&
          pk__lifeline_waits(&l->released, PK__LIFELINE_FINISH_MS))) {
@@ -21780,7 +21797,7 @@ PK__FN void pk__lifeline_deinit(pk__lifeline *l)
 #line 1 "src/sdk/survive.c"
 #endif
 
-#ifndef PLUGKIT_NO_NET
+#if !defined(PLUGKIT_NO_NET) && !defined(PLUGKIT_NO_SURVIVE)
 
 #include <stdio.h>
 #include <string.h>
@@ -22031,6 +22048,19 @@ PK__FN void pk__survive_close(pk__survive *s)
         (void)PK__SYS(unlink)(s->path);
         s->path[0] = '\0';
     }
+}
+#elif !defined(PLUGKIT_NO_NET) // its capabilities do not say that it can, so no host asks for it
+
+PK__FN pk_err pk__survive_open(pk__survive *s, pk_loop *loop, const pk__settings *settings, pk__lifeline *lifeline,
+                               const char *address, pk_error *err)
+{
+    (void)s, (void)loop, (void)settings, (void)lifeline, (void)address;
+    return pk_error_set(err, PK_ERR_UNSUPPORTED, "cannot survive the host: this build cannot");
+}
+
+PK__FN void pk__survive_close(pk__survive *s)
+{
+    (void)s;
 }
 #endif
 
@@ -22747,7 +22777,8 @@ static pk_err pk__sdk_capabilities(const pk_sdk *p, pk_buf *out, pk_error *err)
     const char *lifeline = p->is_main && pk__lifeline_has_group(&p->lifeline) ? "group" : NULL;
     const pk__service_about about = {desc->services,    desc->service_count, desc->config_types,
                                      desc->id,          desc->version,       desc->description,
-                                     desc->author,      desc->license,       lifeline};
+                                     desc->author,      desc->license,       lifeline,
+                                     PK__SURVIVE_CAN};
     pk_buf_init(out, desc->alloc, PK__SDK_OUTPUT_MAX);
     return pk__service_capabilities(out, &about, err);
 }
@@ -23207,7 +23238,7 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 23211 "plugkit_sdk.h"
+#line 23242 "plugkit_sdk.h"
 #endif
 
 #ifndef PLUGKIT_TEST
@@ -23302,6 +23333,7 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #undef PK__SERVICE_SCRATCH
 #undef PK__ROUTES_ALLOW_MAX
 #undef PK__LOG_LINE_MAX
+#undef PK__SURVIVE_CAN
 #undef PK__SETTINGS_FILE
 #undef PK__SDK_IDLE_DEFAULT
 #undef PK__SDK_IDLE_MAX

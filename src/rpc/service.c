@@ -251,8 +251,10 @@ PK__FN pk_err pk__service_capabilities(pk_buf *out, const pk__service_about *a, 
     pk_json_put_text(&w, "plugkit/1");
     pk_json_put_end(&w);
     pk__service_put_text(&w, "lifeline", a->lifeline);
-    pk_json_put_key(&w, "survives"); // if the host wants it to
-    pk_json_put_bool(&w, true);
+    if (a->survives) {
+        pk_json_put_key(&w, "survives");
+        pk_json_put_bool(&w, true);
+    }
     pk__service_put_contracts(&w, a);
     pk__service_put_text(&w, "id", a->id);
     pk__service_put_text(&w, "version", a->version);

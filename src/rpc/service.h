@@ -48,6 +48,7 @@ typedef struct pk__service_about {
     const char *const *config_types; // NULL-terminated; NULL = none
     const char *id, *version, *description, *author, *license;
     const char *lifeline; // "group": it ends with its host, and its process group with it
+    bool survives;        // if its host wants that
 } pk__service_about;
 PK__FN pk_err pk__service_capabilities(pk_buf *out, const pk__service_about *about, pk_error *err);
 

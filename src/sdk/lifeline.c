@@ -9,6 +9,7 @@
 #include "../os/fd.h"
 #include "../os/loop.h"
 #include "../os/sys.h"
+#include "settings.h"
 
 enum {
     PK__LIFELINE_PARENT_MS = 800, // between two looks at the parent
@@ -155,7 +156,7 @@ static void pk__lifeline_on_alone(void *user);
 /* Without the host, for a while. False: without a timer nobody may wait. */
 static bool pk__lifeline_lose(pk__lifeline *l)
 {
-    if (l->survive_ms == 0 || l->is_alone) {
+    if (!PK__SURVIVE_CAN || l->survive_ms == 0 || l->is_alone) {
         return false;
     }
     l->timer.on_time = pk__lifeline_on_alone;
@@ -357,7 +358,7 @@ static void pk__lifeline_guard_run(void *arg)
                 return;
             }
         }
-    } while (l->survive_ms && pk__lifeline_is_mended(l));
+    } while (PK__SURVIVE_CAN && l->survive_ms && pk__lifeline_is_mended(l));
     if (pk__atomic_load(&l->released) ||
         (pk__lifeline_waits(&l->noticed, PK__LIFELINE_NOTICE_MS) &&
          pk__lifeline_waits(&l->released, PK__LIFELINE_FINISH_MS))) {

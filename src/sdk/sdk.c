@@ -193,7 +193,8 @@ static pk_err pk__sdk_capabilities(const pk_sdk *p, pk_buf *out, pk_error *err)
     const char *lifeline = p->is_main && pk__lifeline_has_group(&p->lifeline) ? "group" : NULL;
     const pk__service_about about = {desc->services,    desc->service_count, desc->config_types,
                                      desc->id,          desc->version,       desc->description,
-                                     desc->author,      desc->license,       lifeline};
+                                     desc->author,      desc->license,       lifeline,
+                                     PK__SURVIVE_CAN};
     pk_buf_init(out, desc->alloc, PK__SDK_OUTPUT_MAX);
     return pk__service_capabilities(out, &about, err);
 }

@@ -161,6 +161,10 @@ PK__FN pk_err pk__settings_read_line(pk__settings *s, pk_str line, pk_error *err
     if (start.idle < 0) {
         return pk_error_set(err, PK_ERR_PROTOCOL, "cannot use an idleTimeout below zero");
     }
+    if (!PK__SURVIVE_CAN) {
+        start.has_survive = false; // no host asks for it that has read our capabilities
+        start.survive.ms = 0;
+    }
     if (start.has_survive && (start.survive.ms == 0 || !pk_str_starts(start.survive.control, PK_STR("/")) ||
                               start.survive.control.len > PK__ADDRESS_PATH_MAX)) {
         return pk_error_set(err, PK_ERR_PROTOCOL, "cannot survive the host: it names no time, or no path that fits");

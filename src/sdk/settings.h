@@ -19,6 +19,13 @@ typedef enum pk__settings_profile {
     PK__SETTINGS_CONTROL
 } pk__settings_profile;
 
+/* Can this build outlive its host? */
+#ifndef PLUGKIT_NO_SURVIVE
+#define PK__SURVIVE_CAN true
+#else
+#define PK__SURVIVE_CAN false
+#endif
+
 typedef struct pk__settings {
     pk__settings_profile profile;
     pk_mem mem;        // of everything below; zeroed settings need only it

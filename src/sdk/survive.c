@@ -1,6 +1,6 @@
 /* survive.c - where a plugin that survives its host is found by the next one. */
 #include "survive.h"
-#ifndef PLUGKIT_NO_NET
+#if !defined(PLUGKIT_NO_NET) && !defined(PLUGKIT_NO_SURVIVE)
 
 #include <stdio.h>
 #include <string.h>
@@ -251,5 +251,18 @@ PK__FN void pk__survive_close(pk__survive *s)
         (void)PK__SYS(unlink)(s->path);
         s->path[0] = '\0';
     }
+}
+#elif !defined(PLUGKIT_NO_NET) // its capabilities do not say that it can, so no host asks for it
+
+PK__FN pk_err pk__survive_open(pk__survive *s, pk_loop *loop, const pk__settings *settings, pk__lifeline *lifeline,
+                               const char *address, pk_error *err)
+{
+    (void)s, (void)loop, (void)settings, (void)lifeline, (void)address;
+    return pk_error_set(err, PK_ERR_UNSUPPORTED, "cannot survive the host: this build cannot");
+}
+
+PK__FN void pk__survive_close(pk__survive *s)
+{
+    (void)s;
 }
 #endif

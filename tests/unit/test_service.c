@@ -217,6 +217,7 @@ TEST(service, prints_capabilities_as_go_does_and_more_behind)
     about.version = "0.1.0";
     about.license = "MIT";
     about.lifeline = "group";
+    about.survives = true;
 
     check_capabilities(
         &about, "{\"types\":{\"adder\":[{\"type\":\"simple\",\"jsonSchema\":\"eyJ0eXBlIjogIm9iamVjdCJ9\"},"
@@ -229,8 +230,9 @@ TEST(service, prints_capabilities_as_go_does_and_more_behind)
     about.count = 0;
     about.config_types = none;
     about.version = about.license = about.lifeline = NULL;
-    check_capabilities(&about, "{\"types\":{},\"protocols\":[\"plugkit/1\"],\"survives\":true,\"contracts\":{},"
-                               "\"methods\":{},\"id\":\"x\"}");
+    about.survives = false;
+    check_capabilities(&about, "{\"types\":{},\"protocols\":[\"plugkit/1\"],\"contracts\":{},\"methods\":{},"
+                               "\"id\":\"x\"}");
 }
 
 /* ---- serving */
