@@ -15439,7 +15439,7 @@ PK__TYPES_READ(int)
 {
     const char *first = in->at, *expected = "integer";
     pk_str text;
-    int64_t i;
+    int64_t i = 0;
     if (pk__types_scan_number(in, &text) != PK__NUMBER_INTEGER) {
         return pk__types_mismatch(in, path, first, expected);
     }

@@ -57,14 +57,15 @@
  *     PLUGKIT_STATIC              all functions are static: nothing is exported, several files may have their own
  *     PLUGKIT_NO_THREADS          no threads: handlers run one after the other
  *     PLUGKIT_CLOCK_NS()          see plugkit.h
- *     PLUGKIT_NO_SURVIVE          the plugin ends with its host, also if that wants it to survive
+ *     PLUGKIT_NO_SURVIVE          the plugin belongs to the host that starts it: it ends with that, also if it is
+ *                                 wanted to survive, and others cannot attach it
  *     PLUGKIT_POSIX               only what POSIX.1-2008 has, also on Linux
  *     PLUGKIT_JSON_DEPTH          levels of nesting that the JSON reader accepts; 256
  *     PLUGKIT_ASSERT(x)           called with what must be true unless the program is wrong; nothing
  *     PLUGKIT_LINES               error messages and debuggers name the files of src/ instead of this one
  *
  * SMALL. What a plugin does not need is not in it if the compiler sees all of it (PLUGKIT_STATIC). Where every kilobyte
- * counts, do without outliving a host, unwind tables, the moving of addresses and page padding as well; for GNU ld and
+ * counts, do without other hosts, unwind tables, the moving of addresses and page padding as well; for GNU ld and
  * lld:
  *
  *     cc -Os -s -DPLUGKIT_STATIC -DPLUGKIT_NO_SURVIVE -fno-asynchronous-unwind-tables -fno-pie -no-pie -fno-plt \
@@ -15242,7 +15243,7 @@ PK__TYPES_READ(int)
 {
     const char *first = in->at, *expected = "integer";
     pk_str text;
-    int64_t i;
+    int64_t i = 0;
     if (pk__types_scan_number(in, &text) != PK__NUMBER_INTEGER) {
         return pk__types_mismatch(in, path, first, expected);
     }
@@ -19824,7 +19825,7 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 19828 "plugkit_sdk.h"
+#line 19829 "plugkit_sdk.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -20235,7 +20236,7 @@ typedef enum pk__settings_profile {
     PK__SETTINGS_CONTROL
 } pk__settings_profile;
 
-/* Can this build outlive its host? */
+/* Can other hosts have this plugin than the one that started it: may they adopt or attach it? */
 #ifndef PLUGKIT_NO_SURVIVE
 #define PK__SURVIVE_CAN true
 #else
@@ -22894,7 +22895,7 @@ static pk_err pk__sdk_open_server(pk_sdk *p, pk_error *err)
     p->endpoints.owner = p;
     const pk_route capabilities = {"GET /capabilities", PK_INLINE, pk__sdk_get_capabilities, p};
     rc = pk__endpoints_add(&p->endpoints, p->server, &p->desc, err);
-    if (rc) {
+    if (rc || !PK__SURVIVE_CAN) {
         return rc;
     }
     rc = pk_server_add(p->server, &capabilities, err);
@@ -22904,7 +22905,7 @@ static pk_err pk__sdk_open_server(pk_sdk *p, pk_error *err)
 /* Tells where we are, and that requests may come. */
 static pk_err pk__sdk_announce(pk_sdk *p, pk_error *err)
 {
-    if (p->settings.profile == PK__SETTINGS_BY_HAND) {
+    if (PK__SURVIVE_CAN && p->settings.profile == PK__SETTINGS_BY_HAND) {
         pk__sdk_print_reattach(p);
     }
     if (p->settings.profile != PK__SETTINGS_CONTROL) {
@@ -23238,7 +23239,7 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 23242 "plugkit_sdk.h"
+#line 23243 "plugkit_sdk.h"
 #endif
 
 #ifndef PLUGKIT_TEST

@@ -537,6 +537,16 @@ def test_says_how_it_is_without_being_asked(probe, plugin):
     assert shout.call("GET /healthz").body == b""
 
 
+def test_one_that_belongs_to_its_host_alone(build, plugin):
+    small = build(ROOT / "examples/01_hello/plugins/hello.c", "-DPLUGKIT_NO_SURVIVE", "-DPLUGKIT_STATIC")
+    hello = plugin(small)
+
+    assert "survives" not in hello.capabilities
+    assert hello.call("GET /capabilities").status == 404
+    assert hello.call("POST /greet", {"name": "you"}).json == {"text": "Hello, you!"}
+    assert hello.shutdown() == 0
+
+
 # ---- idleness
 
 

@@ -57,14 +57,15 @@
  *     PLUGKIT_STATIC              all functions are static: nothing is exported, several files may have their own
  *     PLUGKIT_NO_THREADS          no threads: handlers run one after the other
  *     PLUGKIT_CLOCK_NS()          see plugkit.h
- *     PLUGKIT_NO_SURVIVE          the plugin ends with its host, also if that wants it to survive
+ *     PLUGKIT_NO_SURVIVE          the plugin belongs to the host that starts it: it ends with that, also if it is
+ *                                 wanted to survive, and others cannot attach it
  *     PLUGKIT_POSIX               only what POSIX.1-2008 has, also on Linux
  *     PLUGKIT_JSON_DEPTH          levels of nesting that the JSON reader accepts; 256
  *     PLUGKIT_ASSERT(x)           called with what must be true unless the program is wrong; nothing
  *     PLUGKIT_LINES               error messages and debuggers name the files of src/ instead of this one
  *
  * SMALL. What a plugin does not need is not in it if the compiler sees all of it (PLUGKIT_STATIC). Where every kilobyte
- * counts, do without outliving a host, unwind tables, the moving of addresses and page padding as well; for GNU ld and
+ * counts, do without other hosts, unwind tables, the moving of addresses and page padding as well; for GNU ld and
  * lld:
  *
  *     cc -Os -s -DPLUGKIT_STATIC -DPLUGKIT_NO_SURVIVE -fno-asynchronous-unwind-tables -fno-pie -no-pie -fno-plt \

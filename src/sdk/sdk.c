@@ -310,7 +310,7 @@ static pk_err pk__sdk_open_server(pk_sdk *p, pk_error *err)
     p->endpoints.owner = p;
     const pk_route capabilities = {"GET /capabilities", PK_INLINE, pk__sdk_get_capabilities, p};
     rc = pk__endpoints_add(&p->endpoints, p->server, &p->desc, err);
-    if (rc) {
+    if (rc || !PK__SURVIVE_CAN) {
         return rc;
     }
     rc = pk_server_add(p->server, &capabilities, err);
@@ -320,7 +320,7 @@ static pk_err pk__sdk_open_server(pk_sdk *p, pk_error *err)
 /* Tells where we are, and that requests may come. */
 static pk_err pk__sdk_announce(pk_sdk *p, pk_error *err)
 {
-    if (p->settings.profile == PK__SETTINGS_BY_HAND) {
+    if (PK__SURVIVE_CAN && p->settings.profile == PK__SETTINGS_BY_HAND) {
         pk__sdk_print_reattach(p);
     }
     if (p->settings.profile != PK__SETTINGS_CONTROL) {

@@ -19,7 +19,7 @@ typedef enum pk__settings_profile {
     PK__SETTINGS_CONTROL
 } pk__settings_profile;
 
-/* Can this build outlive its host? */
+/* Can other hosts have this plugin than the one that started it: may they adopt or attach it? */
 #ifndef PLUGKIT_NO_SURVIVE
 #define PK__SURVIVE_CAN true
 #else
