@@ -542,10 +542,14 @@ TEST(launch_process, a_guardian_notices_that_a_host_has_died_whose_forked_child_
 TEST(launch_process, a_guardian_asks_once_before_it_kills)
 {
     char asked[8] = "";
-    host_ends("count", end_slowly);
-    FILE *file = fopen("asked", "r");
-    REQUIRE(file && fgets(asked, sizeof(asked), file));
-    fclose(file);
+    for (int i = 0; i < 50 && !asked[0]; i++) { // on a busy machine it may be killed before it has written anything
+        host_ends("count", end_slowly);
+        FILE *file = fopen("asked", "r");
+        if (file) {
+            (void)!fgets(asked, sizeof(asked), file);
+            fclose(file);
+        }
+    }
     CHECK_STR(asked, "T");
 }
 
