@@ -525,8 +525,10 @@ def free_dir():
     for pid in left:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(pid, signal.SIGKILL)
-    for place, _, _ in os.walk(folder):
-        os.chmod(place, 0o700)
+    for place, folders, _ in os.walk(folder):
+        for name in folders:  # before they are looked into
+            if not os.path.islink(os.path.join(place, name)):
+                os.chmod(os.path.join(place, name), 0o700)
     shutil.rmtree(folder, ignore_errors=True)
     assert not left, f"processes were left behind: {left}"
 
