@@ -142,6 +142,16 @@ static const char *status(host *h)
     return text;
 }
 
+/* An old kernel has no pidfd, and valgrind does not let it through: then nobody is known by number. */
+static bool has_pidfd(void)
+{
+    int fd = PK__SYS(pidfd_open)(getpid());
+    if (fd >= 0) {
+        close(fd);
+    }
+    return fd >= 0;
+}
+
 #define WELCOME "{\"adopted\":\"me\"}\n{\"listening\":\"http+unix:///nowhere.sock\"}\n{\"ready\":true}\n"
 
 TEST(adopt, a_plugin_that_the_last_host_left_is_the_next_one_s)
@@ -152,7 +162,7 @@ TEST(adopt, a_plugin_that_the_last_host_left_is_the_next_one_s)
     REQUIRE_OK(open_host(&h));
     WAIT_UNTIL(has_happened(&h, "plugin.ready"));
     CHECK_CONTAINS(events, "plugin.starting plugin.adopted plugin.ready ");
-    CHECK_STR(status(&h), getenv("PK_TEST_ENOSYS") ? "ready 0" : "ready 1"); // without pidfd nobody is known by number
+    CHECK_STR(status(&h), has_pidfd() ? "ready 1" : "ready 0");
     CHECK_OK(pk_plugin_stop(h.m, pk_manager_find(h.m, "p"), NULL));
     CHECK_INT(waitpid(plugin, NULL, 0), ==, plugin);
     CHECK_INT(access(keep, F_OK), ==, 0);
@@ -168,7 +178,7 @@ TEST(adopt, one_that_hangs_is_killed_if_it_is_known_whose_it_is)
     REQUIRE_OK(open_host(&h));
     WAIT_UNTIL(has_happened(&h, "plugin.ready"));
     CHECK_OK(pk_plugin_stop(h.m, pk_manager_find(h.m, "p"), NULL));
-    if (!getenv("PK_TEST_ENOSYS")) {
+    if (has_pidfd()) {
         int how = 0;
         CHECK_INT(waitpid(plugin, &how, 0), ==, plugin);
         CHECK(WIFSIGNALED(how) && WTERMSIG(how) == SIGKILL);
