@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from driven import driven, driven_program  # noqa: F401
+from driven import driven, driven_program, plugins  # noqa: F401
 from plugkit_pytest import *  # noqa: F401,F403
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent

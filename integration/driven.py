@@ -12,12 +12,33 @@ import itertools
 import json
 import os
 import pathlib
+import sys
 
 import pytest
 
 from plugkit_pytest import PATIENCE, wait_until
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "plugins"))
+from bad_plugin import install  # noqa: E402
+
 SOURCE = pathlib.Path(__file__).resolve().parent.parent / "tests" / "tools" / "driven_host.c"
+
+
+def is_alive(pid):
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as stat:
+            return stat.read().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def pid_in(path):
+    wait_until(lambda: path.exists() and path.read_text(), f"{path.name}")
+    return int(path.read_text())
+
+
+def good(answer):
+    return (answer["error"], answer["msg"], answer.get("body")) == ("", "", '"fine"')
 
 
 class Driven:
@@ -158,3 +179,11 @@ def driven(driven_program, host, free_dir, request):
     for one in started:
         if one.run and not one.run.killed:
             one.run.process.ended.wait(PATIENCE)
+
+
+@pytest.fixture
+def plugins(free_dir):
+    """A folder of plugins, with one in it that does everything well."""
+    folder = free_dir / "plugins"
+    install(folder, "fine")
+    return folder

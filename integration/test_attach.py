@@ -9,8 +9,8 @@ import subprocess
 import pytest
 
 from conftest import PROGRAMS, ROOT
+from driven import is_alive
 from plugkit_pytest import wait_until
-from test_bad_plugins import is_alive
 from test_survive import COUNTER, about, count
 
 PROBE = ROOT / "integration" / "plugins" / "probe.c"

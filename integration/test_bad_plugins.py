@@ -15,11 +15,9 @@ import time
 import gpf_plugin
 import pytest
 
-from conftest import PROGRAMS, ROOT
+from conftest import PROGRAMS
+from driven import good, install, is_alive, pid_in
 from plugkit_pytest import wait_until
-
-sys.path.insert(0, str(ROOT / "integration" / "plugins"))
-from bad_plugin import install  # noqa: E402
 
 CONNECTION, FAULT, HTTP, LIMIT, TIMEOUT, PROTOCOL, START, ENDPOINT, EXEC = (
     f"PK_ERR_{name}"
@@ -36,30 +34,6 @@ CONNECTION, FAULT, HTTP, LIMIT, TIMEOUT, PROTOCOL, START, ENDPOINT, EXEC = (
     )
 )
 NO, MAYBE, ANSWERED = range(3)  # pk_sent
-
-
-@pytest.fixture
-def plugins(free_dir):
-    folder = free_dir / "plugins"
-    install(folder, "fine")
-    return folder
-
-
-def is_alive(pid):
-    try:
-        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as stat:
-            return stat.read().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
-
-
-def pid_in(path):
-    wait_until(lambda: path.exists() and path.read_text(), f"{path.name}")
-    return int(path.read_text())
-
-
-def good(answer):
-    return (answer["error"], answer["msg"], answer.get("body")) == ("", "", '"fine"')
 
 
 def check_all(host, table, begin):

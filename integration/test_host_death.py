@@ -14,18 +14,15 @@ import pathlib
 import select
 import shutil
 import signal
-import sys
 import time
 
 import gpf_plugin
 import pytest
 
 from conftest import PROGRAMS, ROOT
+from driven import install, is_alive, pid_in
 from plugkit_pytest import wait_until
-from test_bad_plugins import is_alive, pid_in
 
-sys.path.insert(0, str(ROOT / "integration" / "plugins"))
-from bad_plugin import install  # noqa: E402
 
 PROBE = ROOT / "integration" / "plugins" / "probe.c"
 TREE = ROOT / "integration" / "plugins" / "tree.c"

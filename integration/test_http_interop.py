@@ -46,20 +46,18 @@ def server(request, build, free_dir):
         yield address
 
 
+UNIX = "http+unix://"
+over_unix_sockets = pytest.mark.parametrize("server", ["unix", "unix-workers"], indirect=True)
+
+
 def connect(address):
-    if address.startswith("http+unix://"):
+    if address.startswith(UNIX):
         s = socket.socket(socket.AF_UNIX)
-        s.connect(address[len("http+unix://"):])
+        s.connect(address.removeprefix(UNIX))
     else:
         s = socket.create_connection(("127.0.0.1", int(address.rsplit(":", 1)[1])))
     s.settimeout(20)
     return s
-
-
-def socket_path(address):
-    if not address.startswith("http+unix://"):
-        pytest.skip("over Unix sockets only")
-    return address[len("http+unix://"):]
 
 
 def needs(program):
@@ -181,9 +179,9 @@ def check_script(out, size, header=lambda headers, name: headers.get(name)):
     assert out["wrong"]["status"] == 405 and header(out["wrong"]["headers"], "allow") == "POST, OPTIONS"
 
 
+@over_unix_sockets
 def test_node_asks(server):
-    path = socket_path(server)
-    out = json.loads(run(needs("node"), HTTP / "client.js", path))
+    out = json.loads(run(needs("node"), HTTP / "client.js", server.removeprefix(UNIX)))
     check_script(out, server.size)
     assert out["sockets"] == 1  # kept through all of it
 
@@ -201,9 +199,9 @@ def go_build(tmp_path_factory):
     return build
 
 
+@over_unix_sockets
 def test_go_asks(server, go_build):
-    path = socket_path(server)
-    out = json.loads(run(go_build("client"), path))
+    out = json.loads(run(go_build("client"), server.removeprefix(UNIX)))
     check_script(out, server.size, lambda headers, name: headers.get(name.title(), [None])[0])
     assert out["dials"] == 1
 

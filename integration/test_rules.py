@@ -4,15 +4,12 @@ may take.
 
 import os
 import signal
-import sys
 
 import pytest
 
-from conftest import ROOT
+from driven import install
 from plugkit_pytest import wait_until
 
-sys.path.insert(0, str(ROOT / "integration" / "plugins"))
-from bad_plugin import install  # noqa: E402
 
 # db <- store <- web, and one that stands alone
 RULES = [{"plugin": "web", "needs": ["store"]}, {"plugin": "store", "needs": ["db"]}]

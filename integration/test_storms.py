@@ -6,30 +6,17 @@ import os
 import re
 import shutil
 import signal
-import sys
 
 import pytest
 
 from conftest import PROGRAMS, ROOT
+from driven import good, install
 from plugkit_pytest import wait_until
 
-sys.path.insert(0, str(ROOT / "integration" / "plugins"))
-from bad_plugin import install  # noqa: E402
 
 PROBE = ROOT / "integration" / "plugins" / "probe.c"
 COUNTER = ROOT / "integration" / "plugins" / "counter.c"
 TIMEOUT = "PK_ERR_PLUGIN_TIMEOUT"
-
-
-@pytest.fixture
-def plugins(free_dir):
-    folder = free_dir / "plugins"
-    install(folder, "fine")
-    return folder
-
-
-def good(answer):
-    return answer["error"] == "" and answer["body"] == '"fine"'
 
 
 # ---- storms

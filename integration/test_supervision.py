@@ -2,24 +2,15 @@
 
 import json
 import shutil
-import sys
 
 import pytest
 
 from conftest import ROOT
+from driven import install
 from plugkit_pytest import wait_until
 
-sys.path.insert(0, str(ROOT / "integration" / "plugins"))
-from bad_plugin import install  # noqa: E402
 
 PROBE = ROOT / "integration" / "plugins" / "probe.c"
-
-
-@pytest.fixture
-def plugins(free_dir):
-    folder = free_dir / "plugins"
-    install(folder, "fine")
-    return folder
 
 
 def health(host, name):

@@ -14,8 +14,8 @@ import time
 import pytest
 
 from conftest import PROGRAMS, ROOT
+from driven import is_alive
 from plugkit_pytest import wait_until
-from test_bad_plugins import is_alive
 
 COUNTER = ROOT / "integration" / "plugins" / "counter.c"
 SURVIVE = [{"survive": True}]
