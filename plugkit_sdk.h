@@ -11685,11 +11685,15 @@ PK__FN void pk__http_pool_interrupt(pk__http_pool *pool); // no more are handed 
  *     LINGER    or the connection ends: nothing more is sent, and what still comes is thrown away for a moment, so that
  *               a peer that is still writing reads our answer instead of a reset
  *
+ * Nobody keeps the loop for himself: after a few requests of a pipeline, pieces of a body or pieces of an answer the
+ * others have their turn. When connections run out, whoever has been silent longest in IDLE or HEAD makes room: no
+ * request of his was begun, and so a thousand slow heads do not keep the next one out.
+ *
  * On a warm connection, without workers, a small request costs one wait, one receive and one send.
  *
  * All of it runs on the loop's thread, except what says otherwise. */
 #ifdef PLUGKIT_LINES
-#line 21 "src/net/http_server.h"
+#line 25 "src/net/http_server.h"
 #endif
 
 
@@ -11735,12 +11739,13 @@ typedef struct pk__http_job {
 struct pk__http_link {
     pk__http_server *server;
     pk__http_job *job;     // NULL while idle
-    pk__node node, idle;   // of all; of those that wait
+    pk__node node, idle;   // of all; of those without a whole head, the longest silent first
     pk_watch watch;
     pk_timer timer;
     int64_t deadline;      // PK_FOREVER = none. The timer may be earlier: then it is only wound up again
     size_t thrown;         // bytes read away
     uint8_t state, want;
+    uint8_t share;         // of this turn: receives and requests that are left
     bool watching, can_read;
     bool running;          // is being moved on: whoever answers now need not do it
     bool leaving;          // to be closed, but for a request that has come already
@@ -11804,6 +11809,7 @@ typedef enum pk__http_step {
     PK__HTTP_STEP_ON,    // at once, in its new state
     PK__HTTP_STEP_READ,  // when something comes
     PK__HTTP_STEP_WRITE, // when there is room
+    PK__HTTP_STEP_YIELD, // when others have had their turn
     PK__HTTP_STEP_HOLD,  // when it is told
     PK__HTTP_STEP_CLOSE  // not at all
 } pk__http_step;
@@ -12608,13 +12614,15 @@ enum {
     PK__HTTP_OUT_HEAD = 64 * 1024,  // the largest head, with a small body
     PK__HTTP_OUT_SMALL = 8 * 1024,  // bodies up to here are copied behind the head
     PK__HTTP_OUT_PIECE = 16 * 1024, // of a reader or, where it has to be copied, a file
-    PK__HTTP_OUT_TURNS = 64         // sends before others have their turn
+    PK__HTTP_OUT_MOST = 256 * 1024, // handed to the system at once
+    PK__HTTP_OUT_TURNS = 16         // sends before others have their turn
 };
 
 #ifndef PLUGKIT_NO_NET
 static pk_io pk__http_out_send_file(const pk__http_out *o, const pk__http_wire *wire, size_t *sent, pk_error *err)
 {
-    return pk__socket_send_file(wire->socket, o->body->fd, o->file_at, o->file_left, sent, err);
+    uint64_t size = PK__MIN(o->file_left, (uint64_t)PK__HTTP_OUT_MOST);
+    return pk__socket_send_file(wire->socket, o->body->fd, o->file_at, size, sent, err);
 }
 #else // without sockets there is none that it could be asked for
 static pk_io pk__http_out_send_file(const pk__http_out *o, const pk__http_wire *wire, size_t *sent, pk_error *err)
@@ -12738,7 +12746,9 @@ static pk_io pk__http_out_send(pk__http_out *o, const pk__http_wire *wire, pk_er
         parts[count++].len = o->buf.len - o->at;
     }
     if (o->tail.len > 0) {
-        parts[count++] = o->tail;
+        parts[count] = o->tail;
+        parts[count].len = PK__MIN(o->tail.len, (size_t)PK__HTTP_OUT_MOST);
+        count++;
     }
     pk_io io = wire->transport->send(wire->io, parts, count, &sent, err);
     if (io != PK_IO_DONE || sent == 0) {
@@ -13882,6 +13892,7 @@ PK__FN void pk__http_pool_interrupt(pk__http_pool *pool)
 
 enum {
     PK__HTTP_SERVER_ACCEPTS = 16,  // connections taken before others have their turn
+    PK__HTTP_SERVER_SHARE = 16,    // receives and requests of one connection, likewise
     PK__HTTP_SERVER_REST_MS = 50,  // from accepting, when descriptors have run out
     PK__HTTP_SERVER_SLACK = 8 * 1024 // room behind the largest head, for bodies and what follows
 };
@@ -14082,15 +14093,20 @@ static pk__http_step pk__http_link_dismiss(pk__http_link *l)
     return PK__HTTP_STEP_ON;
 }
 
-/* Nothing has come: back to being small. */
+/* Nothing more has come. Without any part of a request: back to being small. */
 static pk__http_step pk__http_link_rest(pk__http_link *l)
 {
     pk__http_server *s = l->server;
-    pk__http_link_give_job(l);
-    if (pk__atomic_load(&s->draining) || l->leaving) {
-        return pk__http_link_dismiss(l);
+    bool is_draining = pk__atomic_load(&s->draining);
+    if (l->state == PK__HTTP_LINK_IDLE) {
+        pk__http_link_give_job(l);
+        if (is_draining || l->leaving) {
+            return pk__http_link_dismiss(l);
+        }
     }
-    pk__list_push(&s->idle, &l->idle);
+    if (!is_draining) {
+        pk__list_push(&s->idle, &l->idle);
+    }
     return PK__HTTP_STEP_READ;
 }
 
@@ -14101,7 +14117,7 @@ static pk__http_step pk__http_link_step(pk__http_link *l)
     case PK__HTTP_LINK_IDLE:
     case PK__HTTP_LINK_HEAD:
         step = pk__http_link_head(l);
-        return step == PK__HTTP_STEP_READ && l->state == PK__HTTP_LINK_IDLE ? pk__http_link_rest(l) : step;
+        return step == PK__HTTP_STEP_READ ? pk__http_link_rest(l) : step;
     case PK__HTTP_LINK_BODY: return pk__http_link_body(l);
     case PK__HTTP_LINK_WORK:
         if (l->job->detached || !l->job->answered) {
@@ -14136,12 +14152,19 @@ static void pk__http_link_run(pk__http_link *l)
     pk__http_step step;
     pk__http_server_enter(s);
     l->running = true;
+    l->share = PK__HTTP_SERVER_SHARE;
     do {
         step = pk__http_link_step(l);
     } while (step == PK__HTTP_STEP_ON);
     l->running = false;
+    /* What has come already wakes nobody a second time. That there is room for writing does, mostly at once; and who
+     * leaves no room is not to be read from. */
+    bool for_room = step == PK__HTTP_STEP_WRITE || step == PK__HTTP_STEP_YIELD;
+    if (step == PK__HTTP_STEP_YIELD && l->state != PK__HTTP_LINK_HEAD) {
+        pk__http_link_due(l, s->desc.body_ms);
+    }
     if (step == PK__HTTP_STEP_CLOSE || (step == PK__HTTP_STEP_READ && !pk__http_link_watch(l, true, false)) ||
-        (step == PK__HTTP_STEP_WRITE && !pk__http_link_watch(l, false, true))) {
+        (for_room && !pk__http_link_watch(l, false, true))) {
         pk__http_link_close(l);
     }
     pk__http_server_leave(s);
@@ -14455,6 +14478,10 @@ static pk__http_step pk__http_link_receive(pk__http_link *l, char *at, size_t ro
     if (!l->can_read) {
         return PK__HTTP_STEP_READ;
     }
+    if (l->share == 0) {
+        return PK__HTTP_STEP_YIELD;
+    }
+    l->share--;
     pk_io io = pk__socket_recv(l->watch.fd, at, room, false, got, NULL);
     l->can_read = io == PK_IO_DONE && *got == room; // less than there was room for: no need to ask again to hear so
     return io == PK_IO_DONE ? PK__HTTP_STEP_ON : io == PK_IO_WANT_READ ? PK__HTTP_STEP_READ : PK__HTTP_STEP_CLOSE;
@@ -14483,6 +14510,9 @@ static pk__http_step pk__http_link_begin(pk__http_link *l)
     job->wants_continue = h->expects_continue && job->at == job->end; // who sends it already does not wait for us
     pk__http_chunk_init(&job->chunk);
     l->state = PK__HTTP_LINK_WORK;
+    if (l->share > 0) {
+        l->share--;
+    }
     pk__http_link_due(l, 0);
     job->told = true;
     switch (s->desc.on_head(s->desc.user, job)) {
@@ -14504,6 +14534,9 @@ PK__FN pk__http_step pk__http_link_head(pk__http_link *l)
         return PK__HTTP_STEP_CLOSE;
     }
     pk__http_job *job = l->job;
+    if (l->share == 0 && job->end > 0) {
+        return PK__HTTP_STEP_YIELD;
+    }
     for (;;) {
         switch (pk__http_head_parse(&job->head, job->buf, job->end)) {
         case PK__HTTP_DONE: job->at = job->head.size; return pk__http_link_begin(l);
@@ -19825,7 +19858,7 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 19829 "plugkit_sdk.h"
+#line 19862 "plugkit_sdk.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -23239,7 +23272,7 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 23243 "plugkit_sdk.h"
+#line 23276 "plugkit_sdk.h"
 #endif
 
 #ifndef PLUGKIT_TEST

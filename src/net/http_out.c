@@ -12,13 +12,15 @@ enum {
     PK__HTTP_OUT_HEAD = 64 * 1024,  // the largest head, with a small body
     PK__HTTP_OUT_SMALL = 8 * 1024,  // bodies up to here are copied behind the head
     PK__HTTP_OUT_PIECE = 16 * 1024, // of a reader or, where it has to be copied, a file
-    PK__HTTP_OUT_TURNS = 64         // sends before others have their turn
+    PK__HTTP_OUT_MOST = 256 * 1024, // handed to the system at once
+    PK__HTTP_OUT_TURNS = 16         // sends before others have their turn
 };
 
 #ifndef PLUGKIT_NO_NET
 static pk_io pk__http_out_send_file(const pk__http_out *o, const pk__http_wire *wire, size_t *sent, pk_error *err)
 {
-    return pk__socket_send_file(wire->socket, o->body->fd, o->file_at, o->file_left, sent, err);
+    uint64_t size = PK__MIN(o->file_left, (uint64_t)PK__HTTP_OUT_MOST);
+    return pk__socket_send_file(wire->socket, o->body->fd, o->file_at, size, sent, err);
 }
 #else // without sockets there is none that it could be asked for
 static pk_io pk__http_out_send_file(const pk__http_out *o, const pk__http_wire *wire, size_t *sent, pk_error *err)
@@ -142,7 +144,9 @@ static pk_io pk__http_out_send(pk__http_out *o, const pk__http_wire *wire, pk_er
         parts[count++].len = o->buf.len - o->at;
     }
     if (o->tail.len > 0) {
-        parts[count++] = o->tail;
+        parts[count] = o->tail;
+        parts[count].len = PK__MIN(o->tail.len, (size_t)PK__HTTP_OUT_MOST);
+        count++;
     }
     pk_io io = wire->transport->send(wire->io, parts, count, &sent, err);
     if (io != PK_IO_DONE || sent == 0) {

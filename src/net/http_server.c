@@ -9,6 +9,7 @@
 
 enum {
     PK__HTTP_SERVER_ACCEPTS = 16,  // connections taken before others have their turn
+    PK__HTTP_SERVER_SHARE = 16,    // receives and requests of one connection, likewise
     PK__HTTP_SERVER_REST_MS = 50,  // from accepting, when descriptors have run out
     PK__HTTP_SERVER_SLACK = 8 * 1024 // room behind the largest head, for bodies and what follows
 };
@@ -209,15 +210,20 @@ static pk__http_step pk__http_link_dismiss(pk__http_link *l)
     return PK__HTTP_STEP_ON;
 }
 
-/* Nothing has come: back to being small. */
+/* Nothing more has come. Without any part of a request: back to being small. */
 static pk__http_step pk__http_link_rest(pk__http_link *l)
 {
     pk__http_server *s = l->server;
-    pk__http_link_give_job(l);
-    if (pk__atomic_load(&s->draining) || l->leaving) {
-        return pk__http_link_dismiss(l);
+    bool is_draining = pk__atomic_load(&s->draining);
+    if (l->state == PK__HTTP_LINK_IDLE) {
+        pk__http_link_give_job(l);
+        if (is_draining || l->leaving) {
+            return pk__http_link_dismiss(l);
+        }
     }
-    pk__list_push(&s->idle, &l->idle);
+    if (!is_draining) {
+        pk__list_push(&s->idle, &l->idle);
+    }
     return PK__HTTP_STEP_READ;
 }
 
@@ -228,7 +234,7 @@ static pk__http_step pk__http_link_step(pk__http_link *l)
     case PK__HTTP_LINK_IDLE:
     case PK__HTTP_LINK_HEAD:
         step = pk__http_link_head(l);
-        return step == PK__HTTP_STEP_READ && l->state == PK__HTTP_LINK_IDLE ? pk__http_link_rest(l) : step;
+        return step == PK__HTTP_STEP_READ ? pk__http_link_rest(l) : step;
     case PK__HTTP_LINK_BODY: return pk__http_link_body(l);
     case PK__HTTP_LINK_WORK:
         if (l->job->detached || !l->job->answered) {
@@ -263,12 +269,19 @@ static void pk__http_link_run(pk__http_link *l)
     pk__http_step step;
     pk__http_server_enter(s);
     l->running = true;
+    l->share = PK__HTTP_SERVER_SHARE;
     do {
         step = pk__http_link_step(l);
     } while (step == PK__HTTP_STEP_ON);
     l->running = false;
+    /* What has come already wakes nobody a second time. That there is room for writing does, mostly at once; and who
+     * leaves no room is not to be read from. */
+    bool for_room = step == PK__HTTP_STEP_WRITE || step == PK__HTTP_STEP_YIELD;
+    if (step == PK__HTTP_STEP_YIELD && l->state != PK__HTTP_LINK_HEAD) {
+        pk__http_link_due(l, s->desc.body_ms);
+    }
     if (step == PK__HTTP_STEP_CLOSE || (step == PK__HTTP_STEP_READ && !pk__http_link_watch(l, true, false)) ||
-        (step == PK__HTTP_STEP_WRITE && !pk__http_link_watch(l, false, true))) {
+        (for_room && !pk__http_link_watch(l, false, true))) {
         pk__http_link_close(l);
     }
     pk__http_server_leave(s);

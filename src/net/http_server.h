@@ -16,6 +16,10 @@
  *     LINGER    or the connection ends: nothing more is sent, and what still comes is thrown away for a moment, so that
  *               a peer that is still writing reads our answer instead of a reset
  *
+ * Nobody keeps the loop for himself: after a few requests of a pipeline, pieces of a body or pieces of an answer the
+ * others have their turn. When connections run out, whoever has been silent longest in IDLE or HEAD makes room: no
+ * request of his was begun, and so a thousand slow heads do not keep the next one out.
+ *
  * On a warm connection, without workers, a small request costs one wait, one receive and one send.
  *
  * All of it runs on the loop's thread, except what says otherwise. */
@@ -63,12 +67,13 @@ typedef struct pk__http_job {
 struct pk__http_link {
     pk__http_server *server;
     pk__http_job *job;     // NULL while idle
-    pk__node node, idle;   // of all; of those that wait
+    pk__node node, idle;   // of all; of those without a whole head, the longest silent first
     pk_watch watch;
     pk_timer timer;
     int64_t deadline;      // PK_FOREVER = none. The timer may be earlier: then it is only wound up again
     size_t thrown;         // bytes read away
     uint8_t state, want;
+    uint8_t share;         // of this turn: receives and requests that are left
     bool watching, can_read;
     bool running;          // is being moved on: whoever answers now need not do it
     bool leaving;          // to be closed, but for a request that has come already
@@ -132,6 +137,7 @@ typedef enum pk__http_step {
     PK__HTTP_STEP_ON,    // at once, in its new state
     PK__HTTP_STEP_READ,  // when something comes
     PK__HTTP_STEP_WRITE, // when there is room
+    PK__HTTP_STEP_YIELD, // when others have had their turn
     PK__HTTP_STEP_HOLD,  // when it is told
     PK__HTTP_STEP_CLOSE  // not at all
 } pk__http_step;

@@ -19,6 +19,10 @@ static pk__http_step pk__http_link_receive(pk__http_link *l, char *at, size_t ro
     if (!l->can_read) {
         return PK__HTTP_STEP_READ;
     }
+    if (l->share == 0) {
+        return PK__HTTP_STEP_YIELD;
+    }
+    l->share--;
     pk_io io = pk__socket_recv(l->watch.fd, at, room, false, got, NULL);
     l->can_read = io == PK_IO_DONE && *got == room; // less than there was room for: no need to ask again to hear so
     return io == PK_IO_DONE ? PK__HTTP_STEP_ON : io == PK_IO_WANT_READ ? PK__HTTP_STEP_READ : PK__HTTP_STEP_CLOSE;
@@ -47,6 +51,9 @@ static pk__http_step pk__http_link_begin(pk__http_link *l)
     job->wants_continue = h->expects_continue && job->at == job->end; // who sends it already does not wait for us
     pk__http_chunk_init(&job->chunk);
     l->state = PK__HTTP_LINK_WORK;
+    if (l->share > 0) {
+        l->share--;
+    }
     pk__http_link_due(l, 0);
     job->told = true;
     switch (s->desc.on_head(s->desc.user, job)) {
@@ -68,6 +75,9 @@ PK__FN pk__http_step pk__http_link_head(pk__http_link *l)
         return PK__HTTP_STEP_CLOSE;
     }
     pk__http_job *job = l->job;
+    if (l->share == 0 && job->end > 0) {
+        return PK__HTTP_STEP_YIELD;
+    }
     for (;;) {
         switch (pk__http_head_parse(&job->head, job->buf, job->end)) {
         case PK__HTTP_DONE: job->at = job->head.size; return pk__http_link_begin(l);
