@@ -122,6 +122,24 @@ BENCH_FN void bench_use(const void *p)
     __asm__ volatile("" : : "r"(p) : "memory");
 }
 
+/* "Rss" of /proc/PID/smaps_rollup. */
+BENCH_FN double bench_resident_kib(long pid)
+{
+    char path[64], line[256];
+    unsigned long long kib = 0;
+    snprintf(path, sizeof(path), "/proc/%ld/smaps_rollup", pid);
+    FILE *file = fopen(path, "r");
+    while (file && fgets(line, sizeof(line), file) && sscanf(line, "Rss: %llu", &kib) != 1) {
+    }
+    if (file) {
+        fclose(file);
+    }
+    if (kib == 0) {
+        bench_die("cannot read '%s'", path);
+    }
+    return (double)kib;
+}
+
 /* ---- statistics */
 
 static int bench_by_value(const void *a, const void *b)
@@ -270,6 +288,14 @@ BENCH_FN void bench_report_ratio(const bench_result *r, double most)
     char target[64];
     snprintf(target, sizeof(target), "<= %g x", most);
     bench_print(r, target, r->value > most * r->baseline_value);
+}
+
+/* With a target: the value is at least so many times its baseline. */
+BENCH_FN void bench_report_least_ratio(const bench_result *r, double least)
+{
+    char target[64];
+    snprintf(target, sizeof(target), ">= %g x", least);
+    bench_print(r, target, r->value < least * r->baseline_value);
 }
 
 BENCH_FN void bench_skip(const char *bench, const char *why)

@@ -17,23 +17,6 @@ enum { CALLS = 10000 };
 
 static pk_error error;
 
-static double resident_kib(long pid)
-{
-    char path[64], line[256];
-    unsigned long long kib = 0;
-    snprintf(path, sizeof(path), "/proc/%ld/smaps_rollup", pid);
-    FILE *file = fopen(path, "r");
-    while (file && fgets(line, sizeof(line), file) && sscanf(line, "Rss: %llu", &kib) != 1) {
-    }
-    if (file) {
-        fclose(file);
-    }
-    if (kib == 0) {
-        bench_die("cannot read '%s'", path);
-    }
-    return (double)kib;
-}
-
 /* ---- a plugin under load, and a process that does nothing */
 
 static double nothing_kib(void)
@@ -56,7 +39,7 @@ static double nothing_kib(void)
     if (pid < 0 || read(out[0], &byte, 1) != 1) {
         bench_die("cannot start '%s'", path);
     }
-    double kib = resident_kib(pid);
+    double kib = bench_resident_kib(pid);
     close(in[1]);
     close(out[0]);
     (void)waitpid(pid, NULL, 0);
@@ -84,7 +67,7 @@ static double plugin_kib(void)
     if (pk_plugin_get(m, pk_manager_find(m, "hello"), &mem, &info, &error)) {
         bench_die("%s", error.msg);
     }
-    double kib = resident_kib((long)info.pid);
+    double kib = bench_resident_kib((long)info.pid);
     pk_mem_free(&mem);
     pk_mem_free(&response.mem);
     pk_manager_destroy(m);
@@ -118,7 +101,7 @@ static double host_kib(const char *folder, int plugins)
             bench_die("%s", error.msg);
         }
     }
-    double kib = resident_kib((long)getpid());
+    double kib = bench_resident_kib((long)getpid());
     pk_mem_free(&reply.mem);
     pk_manager_destroy(m);
     return kib;
