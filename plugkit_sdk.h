@@ -1243,6 +1243,12 @@ PK__FN void pk__free(const pk_alloc *alloc, void *ptr, size_t size);     // NULL
 PK__FN char *pk__strdup(const pk_alloc *alloc, const char *text);        // free with pk__strfree
 PK__FN char *pk__strndup(const pk_alloc *alloc, pk_str s);               // likewise; must not hold a NUL
 PK__FN void pk__strfree(const pk_alloc *alloc, char *text);
+/* Where the next `count` bytes of a buffer go, at least one; NULL = it has failed. Inline, for what is written often. */
+PK__FN inline char *pk__buf_room(pk_buf *buf, size_t count)
+{
+    bool fits = count <= buf->cap - buf->len && !buf->failed;
+    return fits || pk_buf_reserve(buf, count) ? buf->ptr + buf->len : NULL;
+}
 PK__FN void pk__mem_trim(pk_mem *mem, void *piece, size_t old_size, size_t new_size); // if it was the last one
 PK__FN bool pk__size_add(size_t a, size_t b, size_t *out);               // false = overflow
 PK__FN bool pk__size_mul(size_t a, size_t b, size_t *out);
@@ -11128,21 +11134,47 @@ PK__FN size_t pk__http_chunk_head(char *out, uint64_t size, bool first)
  * Everything goes into a pk_buf, whose failure sticks: one check at the end is enough. Names and values must have been
  * checked before (pk__http_write_refused): whoever writes foreign bytes into a head lets them write messages.
  *
- *     pk__http_write_request(&buf, method, target, host);        pk__http_write_status(&buf, 200);
+ *     pk__http_write_request(&buf, method, target, lines);       pk__http_write_status(&buf, 200);
  *     pk__http_write_fields(&buf, fields, count);
- *     pk__http_write_number(&buf, "Content-Length", 12);
- *     pk__http_write_end(&buf);                                                                               */
+ *     pk__http_write_number(&buf, PK_STR("Content-Length"), 12);
+ *     pk__http_write_end(&buf);
+ *
+ * Heads are written for every message. What is the same in all of them (`lines`) is written once and copied. */
 #ifdef PLUGKIT_LINES
-#line 9 "src/wire/http_write.h"
+#line 11 "src/wire/http_write.h"
 #endif
 
 
 
 
-PK__FN void pk__http_write_request(pk_buf *buf, pk_str method, pk_str target, pk_str host);
+
+
+PK__FN inline char *pk__http_write_put(char *at, pk_str s)
+{
+    if (s.len > 0) {
+        memcpy(at, s.ptr, s.len);
+    }
+    return at + s.len;
+}
+
+/* Inline: of a name that is known when compiling nothing is left but a move or two. */
+PK__FN inline void pk__http_write_field(pk_buf *buf, pk_str name, pk_str value)
+{
+    size_t len = name.len + value.len + 4;
+    char *at = pk__buf_room(buf, len);
+    if (at) {
+        at = pk__http_write_put(at, name);
+        at = pk__http_write_put(at, PK_STR(": "));
+        at = pk__http_write_put(at, value);
+        (void)pk__http_write_put(at, PK_STR("\r\n"));
+        buf->len += len;
+    }
+}
+
+/* `lines`: whole lines, each with its end, that come first: Host, and what else is known beforehand. */
+PK__FN void pk__http_write_request(pk_buf *buf, pk_str method, pk_str target, pk_str lines);
 PK__FN void pk__http_write_status(pk_buf *buf, int status);
-PK__FN void pk__http_write_field(pk_buf *buf, const char *name, pk_str value);
-PK__FN void pk__http_write_number(pk_buf *buf, const char *name, uint64_t value);
+PK__FN void pk__http_write_number(pk_buf *buf, pk_str name, uint64_t value);
 PK__FN void pk__http_write_fields(pk_buf *buf, const pk_meta *fields, size_t count);
 PK__FN void pk__http_write_end(pk_buf *buf);
 
@@ -11161,73 +11193,41 @@ PK__FN const char *pk__http_write_refused(const pk_meta *fields, size_t count, s
 
 
 
-
-static char *pk__http_write_put(char *at, const char *from, size_t len)
+PK__FN void pk__http_write_request(pk_buf *buf, pk_str method, pk_str target, pk_str lines)
 {
-    if (len > 0) {
-        memcpy(at, from, len);
-    }
-    return at + len;
-}
-
-/* Five pieces in a row, with one look at the room: heads are written for every message. */
-static void pk__http_write_line(pk_buf *buf, pk_str a, pk_str b, pk_str c, pk_str d, pk_str e)
-{
-    size_t len = a.len + b.len + c.len + d.len + e.len;
-    if (pk_buf_reserve(buf, len)) {
-        char *at = buf->ptr + buf->len;
-        at = pk__http_write_put(at, a.ptr, a.len);
-        at = pk__http_write_put(at, b.ptr, b.len);
-        at = pk__http_write_put(at, c.ptr, c.len);
-        at = pk__http_write_put(at, d.ptr, d.len);
-        (void)pk__http_write_put(at, e.ptr, e.len);
+    const pk_str version = PK_STR(" HTTP/1.1\r\n");
+    size_t len = method.len + 1 + target.len + version.len + lines.len;
+    char *at = pk__buf_room(buf, len);
+    if (at) {
+        at = pk__http_write_put(at, method);
+        *at++ = ' ';
+        at = pk__http_write_put(at, target);
+        at = pk__http_write_put(at, version);
+        (void)pk__http_write_put(at, lines);
         buf->len += len;
     }
 }
 
-static void pk__http_write_pair(pk_buf *buf, pk_str name, pk_str value)
-{
-    pk__http_write_line(buf, name, PK_STR(": "), value, PK_STR("\r\n"), PK_STR(""));
-}
-
-PK__FN void pk__http_write_request(pk_buf *buf, pk_str method, pk_str target, pk_str host)
-{
-    pk__http_write_line(buf, method, PK_STR(" "), target, PK_STR(" HTTP/1.1\r\nHost: "), host);
-    (void)pk_buf_add(buf, PK_STR("\r\n"));
-}
-
 PK__FN void pk__http_write_status(pk_buf *buf, int status)
 {
-    char number[4] = {'0', '0', '0', ' '};
-    number[0] = (char)('0' + status / 100 % 10);
-    number[1] = (char)('0' + status / 10 % 10);
-    number[2] = (char)('0' + status % 10);
-    pk_str text = {number, sizeof(number)};
-    pk__http_write_line(buf, PK_STR("HTTP/1.1 "), text, pk_str_from(pk__http_head_reason(status)), PK_STR("\r\n"),
-                        PK_STR(""));
+    if (status == 200) { // as nearly always
+        (void)pk_buf_add(buf, PK_STR("HTTP/1.1 200 OK\r\n"));
+        return;
+    }
+    (void)pk_buf_printf(buf, "HTTP/1.1 %03d %s\r\n", status, pk__http_head_reason(status));
 }
 
-PK__FN void pk__http_write_field(pk_buf *buf, const char *name, pk_str value)
+PK__FN void pk__http_write_number(pk_buf *buf, pk_str name, uint64_t value)
 {
-    pk__http_write_pair(buf, pk_str_from(name), value);
-}
-
-PK__FN void pk__http_write_number(pk_buf *buf, const char *name, uint64_t value)
-{
-    char digits[20];
-    size_t at = sizeof(digits);
-    do {
-        digits[--at] = (char)('0' + value % 10);
-        value /= 10;
-    } while (value > 0);
-    pk_str text = {digits + at, sizeof(digits) - at};
+    char digits[PK__NUMBER_CAP];
+    pk_str text = {digits, (size_t)(pk__number_put_uint(digits, value) - digits)};
     pk__http_write_field(buf, name, text);
 }
 
 PK__FN void pk__http_write_fields(pk_buf *buf, const pk_meta *fields, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        pk__http_write_pair(buf, fields[i].name, fields[i].value);
+        pk__http_write_field(buf, fields[i].name, fields[i].value);
     }
 }
 
@@ -11487,8 +11487,7 @@ typedef struct pk__http_answer {
 /* Filled by the caller, kept alive and unmoved until the end. */
 typedef struct pk__http_exchange {
     pk_str method, target;   // "POST", "/process?x=1"; checked
-    pk_str host;             // "" = as the address says
-    const pk_meta *own;      // PlugKit's fields: token, deadline, accept. They go first
+    const pk_meta *own;      // PlugKit's fields of this request: type, deadline. They go first. Values are checked
     size_t own_count;        //
     const pk_meta *fields;   // the user's: checked, and PK_ERR_MISUSE if they would frame the message or forge a token
     size_t field_count;
@@ -11511,7 +11510,7 @@ typedef struct pk__http_client_desc {
     const pk_transport *transport;
     const pk__address *address; // borrowed as long as the client
     pk_str text;                // the address as a transport is given it; borrowed likewise
-    pk_str host;                // what goes into Host if the exchange does not say; borrowed likewise
+    pk_str lines;               // of each head, below the first: "Host: x\r\n" and so on; checked, borrowed likewise
     uint32_t connect_ms;        // 0 = only the exchange's own deadline
     bool any_uid;               // talk to Unix servers of other users
 } pk__http_client_desc;
@@ -11634,6 +11633,8 @@ PK__FN void pk__http_client_undrive(pk__http_client *c); // takes it off its loo
 typedef struct pk__http_pool_desc {
     const pk_alloc *alloc;
     const char *address;                   // "http+unix:///run/x.sock"; copied
+    const pk_meta *own;                    // fields of every request, behind Host; values are checked, and copied
+    size_t own_count;                      //
     const pk_transport *const *transports; // of the user; borrowed
     size_t transport_count;
     uint32_t max_idle;                     // connections kept; 0 = 8
@@ -11647,7 +11648,7 @@ typedef struct pk__http_pool {
     pk__http_client_desc client;
     pk__address address;
     char *text;            // the address as transports are given it
-    char host[PK__ADDRESS_TEXT_MAX];
+    pk_buf lines;          // of each head: Host, and own fields
     uint32_t max_idle, idle_count;
     int64_t idle_ns;
     pk__mutex lock;
@@ -11655,7 +11656,7 @@ typedef struct pk__http_pool {
     bool closed;
 } pk__http_pool;
 
-/* Errors: PK_ERR_BAD_ENDPOINT, PK_ERR_UNSUPPORTED (no such transport), PK_ERR_NO_MEMORY. */
+/* Errors: PK_ERR_BAD_ENDPOINT, PK_ERR_UNSUPPORTED (no such transport), PK_ERR_MISUSE (a value), PK_ERR_NO_MEMORY. */
 PK__FN pk_err pk__http_pool_init(pk__http_pool *pool, const pk__http_pool_desc *desc, pk_error *err);
 PK__FN void pk__http_pool_deinit(pk__http_pool *pool);
 /* An idle connection, or a new one that opens with its first exchange. Errors: PK_ERR_STOPPED, PK_ERR_NO_MEMORY. */
@@ -12994,12 +12995,12 @@ static pk_io pk__http_client_open(pk__http_client *c, pk_error *err)
 static pk_err pk__http_client_check(const pk__http_exchange *x, pk_error *err)
 {
     size_t at = 0;
-    bool good = pk__http_head_is_token(x->method) && x->target.len > 0 && pk__http_head_is_value(x->host);
+    bool good = pk__http_head_is_token(x->method) && x->target.len > 0;
     for (size_t i = 0; i < x->target.len && good; i++) {
         good = x->target.ptr[i] > ' ' && x->target.ptr[i] != 0x7f; // bytes above are negative or sent as they are
     }
     if (!good) {
-        return pk_error_set(err, PK_ERR_MISUSE, "cannot send a request: malformed method, path or host");
+        return pk_error_set(err, PK_ERR_MISUSE, "cannot send a request: malformed method or path");
     }
     const char *why = pk__http_write_refused(x->fields, x->field_count, &at);
     if (why) {
@@ -13008,18 +13009,12 @@ static pk_err pk__http_client_check(const pk__http_exchange *x, pk_error *err)
         return pk_error_set(err, PK_ERR_MISUSE, "cannot send header '%s': %s", name, why);
     }
     for (size_t i = 0; i < x->own_count; i++) {
-        if (!pk__http_head_is_token(x->own[i].name) || !pk__http_head_is_value(x->own[i].value)) {
+        if (!pk__http_head_is_value(x->own[i].value)) {
             return pk_error_set(err, PK_ERR_MISUSE, "cannot send header '%.*s': the value holds control characters",
                                 (int)PK__MIN(x->own[i].name.len, (size_t)64), x->own[i].name.ptr);
         }
     }
     return PK_OK;
-}
-
-static bool pk__http_client_has(const pk__http_exchange *x, pk_str name)
-{
-    return pk__http_head_find(x->own, x->own_count, name).len > 0 ||
-           pk__http_head_find(x->fields, x->field_count, name).len > 0;
 }
 
 /* Servers may refuse a POST without a length; a GET with one makes some of them wonder. */
@@ -13030,22 +13025,23 @@ static bool pk__http_client_states_empty(pk_str method)
 
 static void pk__http_client_write_head(pk__http_client *c, const pk__http_exchange *x)
 {
-    static const pk_str content_type = PK_STR_INIT("Content-Type");
+    const pk_str content_type = PK_STR("Content-Type");
     static const pk_body none = {PK_STR_INIT(""), false, 0, 0, 0, NULL, NULL, PK_STR_INIT("")};
     const pk_body *body = x->body ? x->body : &none;
     uint64_t size = body->has_fd ? body->size : body->bytes.len;
     pk_buf *buf = &c->out.buf;
-    pk__http_write_request(buf, x->method, x->target, x->host.len > 0 ? x->host : c->desc.host);
+    pk__http_write_request(buf, x->method, x->target, c->desc.lines);
     pk__http_write_fields(buf, x->own, x->own_count);
     pk__http_write_fields(buf, x->fields, x->field_count);
-    if ((size > 0 || body->read || body->content_type.len > 0) && !pk__http_client_has(x, content_type)) {
-        pk__http_write_field(buf, "Content-Type",
-                             body->content_type.len > 0 ? body->content_type : pk_str_from("application/json"));
+    if ((size > 0 || body->read || body->content_type.len > 0) &&
+        pk__http_head_find(x->fields, x->field_count, content_type).len == 0) {
+        pk__http_write_field(buf, content_type,
+                             body->content_type.len > 0 ? body->content_type : PK_STR("application/json"));
     }
     if (body->read) {
-        pk__http_write_field(buf, "Transfer-Encoding", pk_str_from("chunked"));
+        pk__http_write_field(buf, PK_STR("Transfer-Encoding"), PK_STR("chunked"));
     } else if (size > 0 || pk__http_client_states_empty(x->method)) {
-        pk__http_write_number(buf, "Content-Length", size);
+        pk__http_write_number(buf, PK_STR("Content-Length"), size);
     }
     pk__http_write_end(buf);
 }
@@ -13691,10 +13687,12 @@ PK__FN void pk__http_client_cancel(pk__http_client *c)
 
 
 
+
 enum {
     PK__HTTP_POOL_IDLE = 8,
     PK__HTTP_POOL_IDLE_MS = 60 * 1000,
     PK__HTTP_POOL_CONNECT_MS = 5 * 1000,
+    PK__HTTP_POOL_LINES = 8 * 1024,
     PK__HTTP_POOL_TRUST_MS = 1000 // idle for less: used without a look
 };
 
@@ -13717,8 +13715,33 @@ static pk_err pk__http_pool_resolve(pk__http_pool *pool, const pk__http_pool_des
         (void)pk__address_format(&pool->address, text, sizeof(text));
         pool->text = pk__strdup(pool->alloc, text);
     }
-    (void)pk__address_host(&pool->address, pool->host, sizeof(pool->host));
     return pool->text ? PK_OK : pk__error_memory(err, "open a connection pool");
+}
+
+static pk_err pk__http_pool_write_lines(pk__http_pool *pool, const pk__http_pool_desc *desc, pk_error *err)
+{
+    char host[PK__ADDRESS_TEXT_MAX];
+    (void)pk__address_host(&pool->address, host, sizeof(host));
+    pk_buf_init(&pool->lines, pool->alloc, PK__HTTP_POOL_LINES);
+    pk__http_write_field(&pool->lines, PK_STR("Host"), pk_str_from(host));
+    for (size_t i = 0; i < desc->own_count; i++) {
+        if (!pk__http_head_is_value(desc->own[i].value)) {
+            return pk_error_set(err, PK_ERR_MISUSE, "cannot send header '%" PK_FMT "': the value holds control characters",
+                                PK_ARG(desc->own[i].name));
+        }
+    }
+    pk__http_write_fields(&pool->lines, desc->own, desc->own_count);
+    if (pool->lines.failed == PK_ERR_LIMIT) {
+        return pk_error_set(err, PK_ERR_LIMIT, "cannot open a connection pool: a token or a name is too long");
+    }
+    return pool->lines.failed ? pk__error_memory(err, "open a connection pool") : PK_OK;
+}
+
+static void pk__http_pool_free(pk__http_pool *pool)
+{
+    pk__strfree(pool->alloc, pool->text);
+    pk_buf_free(&pool->lines);
+    pool->text = NULL;
 }
 
 PK__FN pk_err pk__http_pool_init(pk__http_pool *pool, const pk__http_pool_desc *desc, pk_error *err)
@@ -13730,13 +13753,17 @@ PK__FN pk_err pk__http_pool_init(pk__http_pool *pool, const pk__http_pool_desc *
     pool->max_idle = desc->max_idle > 0 ? desc->max_idle : PK__HTTP_POOL_IDLE;
     pool->idle_ns = PK__MS * (int64_t)(desc->idle_ms > 0 ? desc->idle_ms : PK__HTTP_POOL_IDLE_MS);
     pk_err rc = pk__http_pool_resolve(pool, desc, err);
+    if (rc == PK_OK) {
+        rc = pk__http_pool_write_lines(pool, desc, err);
+    }
     if (rc) {
+        pk__http_pool_free(pool);
         return rc;
     }
     pool->client.alloc = desc->alloc;
     pool->client.address = &pool->address;
     pool->client.text = pk_str_from(pool->text);
-    pool->client.host = pk_str_from(pool->host);
+    pool->client.lines = pk_buf_str(&pool->lines);
     pool->client.connect_ms = desc->connect_ms > 0 ? desc->connect_ms : PK__HTTP_POOL_CONNECT_MS;
     pool->client.any_uid = desc->any_uid;
     pk__mutex_init(&pool->lock);
@@ -13764,8 +13791,7 @@ PK__FN void pk__http_pool_deinit(pk__http_pool *pool)
     PK__ASSERT(pk__list_is_empty(&pool->taken));
     pk__http_pool_close(&pool->idle);
     pk__mutex_deinit(&pool->lock);
-    pk__strfree(pool->alloc, pool->text);
-    pool->text = NULL;
+    pk__http_pool_free(pool);
 }
 
 static void pk__http_pool_drop(pk__http_pool *pool, pk__node *node, pk__node *dropped)
@@ -14846,24 +14872,24 @@ static void pk__http_job_write_head(pk__http_job *job, const pk_body *body, bool
     const pk_response *a = &job->answer;
     pk_buf *buf = &job->out.buf;
     uint64_t size = body->has_fd ? body->size : body->bytes.len;
-    static const pk_str content_type = PK_STR_INIT("Content-Type");
+    const pk_str content_type = PK_STR("Content-Type");
     pk__http_write_status(buf, a->status);
     pk__http_write_fields(buf, a->fields, a->field_count);
     if (has_body && (size > 0 || body->read) && pk__http_head_find(a->fields, a->field_count, content_type).len == 0) {
-        pk__http_write_field(buf, "Content-Type",
-                             body->content_type.len > 0 ? body->content_type : pk_str_from("application/json"));
+        pk__http_write_field(buf, content_type,
+                             body->content_type.len > 0 ? body->content_type : PK_STR("application/json"));
     }
     if (has_body && !body->read) {
-        pk__http_write_number(buf, "Content-Length", size);
+        pk__http_write_number(buf, PK_STR("Content-Length"), size);
     } else if (has_body && job->head.minor == 1) {
-        pk__http_write_field(buf, "Transfer-Encoding", pk_str_from("chunked"));
+        pk__http_write_field(buf, PK_STR("Transfer-Encoding"), PK_STR("chunked"));
     } else if (has_body) {
         job->keep = false; // HTTP/1.0: the end of the connection is the end of the body
     }
     if (!job->keep) {
-        pk__http_write_field(buf, "Connection", pk_str_from("close"));
+        pk__http_write_field(buf, PK_STR("Connection"), PK_STR("close"));
     } else if (job->head.minor == 0) {
-        pk__http_write_field(buf, "Connection", pk_str_from("keep-alive"));
+        pk__http_write_field(buf, PK_STR("Connection"), PK_STR("keep-alive"));
     }
     pk__http_write_end(buf);
 }
@@ -17709,7 +17735,7 @@ typedef struct pk__http_channel {
     bool framework;
     pk_loop *loop;
     pk__http_pool pool;
-    char *token;
+    bool names_caller; // in every request
     pk__node started; // attempts that the loop drives
 } pk__http_channel;
 
@@ -17719,10 +17745,19 @@ typedef struct pk__http_attempt {
     pk__http_client *client;
     pk_attempt *attempt;
     pk_body body;
-    pk_meta own[6];
+    pk_meta own[4];
     char timeout[PK__NUMBER_CAP];
     pk__node node; // in channel->started; attempts of `run` are in no list
 } pk__http_attempt;
+
+static void pk__http_channel_field(pk_meta *own, size_t *count, pk_str name, pk_str value)
+{
+    if (value.len) {
+        own[*count].name = name;
+        own[*count].value = value;
+        ++*count;
+    }
+}
 
 static pk_err pk__http_channel_new(const pk__http_channel_env *env, bool framework, pk_loop *loop,
                                    const pk_endpoint *endpoint, void **channel, pk_error *err)
@@ -17732,25 +17767,28 @@ static pk_err pk__http_channel_new(const pk__http_channel_env *env, bool framewo
         return pk__error_memory(err, "open a channel");
     }
     pk__http_pool_desc desc;
+    pk_meta own[2];
+    pk_str caller = pk_str_from(env->caller);
     memset(&desc, 0, sizeof(desc));
+    desc.own = own;
+    if (framework) {
+        pk__http_channel_field(own, &desc.own_count, PK_STR("Accept"), PK_STR("application/json"));
+    } else {
+        pk__http_channel_field(own, &desc.own_count, PK_STR("PlugKit-Token"), endpoint->token);
+        pk__http_channel_field(own, &desc.own_count, PK_STR("PlugKit-Caller"), caller);
+    }
     desc.alloc = env->alloc;
     desc.address = endpoint->address;
     desc.transports = env->transports;
     desc.transport_count = env->transport_count;
     pk_err rc = pk__http_pool_init(&ch->pool, &desc, err);
-    if (!rc) {
-        ch->token = pk__strndup(env->alloc, endpoint->token);
-        if (!ch->token) {
-            pk__http_pool_deinit(&ch->pool);
-            rc = pk__error_memory(err, "open a channel");
-        }
-    }
     if (rc) {
         pk__free(env->alloc, ch, sizeof(*ch));
         return rc;
     }
     ch->env = env;
     ch->framework = framework;
+    ch->names_caller = caller.len > 0;
     ch->loop = loop;
     pk__list_init(&ch->started);
     *channel = ch;
@@ -17775,7 +17813,6 @@ static void pk__http_channel_close(void *channel)
     const pk_alloc *alloc = ch->env->alloc;
     PK__ASSERT(pk__list_is_empty(&ch->started));
     pk__http_pool_deinit(&ch->pool);
-    pk__strfree(alloc, ch->token);
     pk__free(alloc, ch, sizeof(*ch));
 }
 
@@ -17805,48 +17842,33 @@ static pk_err pk__http_attempt_read(void *user, void *buf, size_t cap, size_t *g
     return pk_attempt_read((pk_attempt *)user, buf, cap, got, err);
 }
 
-static void pk__http_attempt_field(pk__http_attempt *h, const char *name, pk_str value)
-{
-    pk_meta *m = &h->own[h->x.own_count++];
-    m->name = pk_str_from(name);
-    m->value = value;
-}
-
 static void pk__http_attempt_fields(pk__http_attempt *h)
 {
     const pk_attempt *a = h->attempt;
+    size_t *count = &h->x.own_count;
     if (h->channel->framework) {
-        pk__http_attempt_field(h, "Accept", PK_STR("application/json"));
         if (!h->x.body) {
-            pk__http_attempt_field(h, "Content-Type", PK_STR("application/json"));
+            pk__http_channel_field(h->own, count, PK_STR("Content-Type"), PK_STR("application/json"));
         }
         return;
     }
-    if (h->channel->token[0]) {
-        pk__http_attempt_field(h, "PlugKit-Token", pk_str_from(h->channel->token));
+    pk__http_channel_field(h->own, count, PK_STR("PlugKit-Type"), a->type);
+    if (!h->channel->names_caller) { // a plugin's own name belongs to its token
+        pk__http_channel_field(h->own, count, PK_STR("PlugKit-Caller"), a->ctx->caller);
     }
-    if (a->type.len) {
-        pk__http_attempt_field(h, "PlugKit-Type", a->type);
-    }
-    pk_str own = pk_str_from(h->channel->env->caller); // a plugin's: its token and its name belong together
-    pk_str caller = own.len ? own : a->ctx->caller;
-    if (caller.len) {
-        pk__http_attempt_field(h, "PlugKit-Caller", caller);
-    }
-    if (a->ctx->traceparent.len) {
-        pk__http_attempt_field(h, "traceparent", a->ctx->traceparent);
-    }
+    pk__http_channel_field(h->own, count, PK_STR("traceparent"), a->ctx->traceparent);
     if (a->deadline != PK_FOREVER) {
         pk_str text = {h->timeout, 0};
         text.len = (size_t)(pk__number_put_uint(h->timeout, pk__ctx_left_ms(a->deadline)) - h->timeout);
-        pk__http_attempt_field(h, "Connect-Timeout-Ms", text);
+        pk__http_channel_field(h->own, count, PK_STR("Connect-Timeout-Ms"), text);
     }
 }
 
 static void pk__http_attempt_init(pk__http_attempt *h, pk__http_channel *ch, pk_attempt *a)
 {
-    memset(h, 0, sizeof(*h));
+    memset(&h->x, 0, sizeof(h->x));
     h->channel = ch;
+    h->client = NULL;
     h->attempt = a;
     h->body = *a->body;
     bool streamed = pk__call_is_stream(a);
@@ -19858,7 +19880,7 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 19862 "plugkit_sdk.h"
+#line 19884 "plugkit_sdk.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -23272,7 +23294,7 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 23276 "plugkit_sdk.h"
+#line 23298 "plugkit_sdk.h"
 #endif
 
 #ifndef PLUGKIT_TEST

@@ -13,6 +13,12 @@ PK__FN void pk__free(const pk_alloc *alloc, void *ptr, size_t size);     // NULL
 PK__FN char *pk__strdup(const pk_alloc *alloc, const char *text);        // free with pk__strfree
 PK__FN char *pk__strndup(const pk_alloc *alloc, pk_str s);               // likewise; must not hold a NUL
 PK__FN void pk__strfree(const pk_alloc *alloc, char *text);
+/* Where the next `count` bytes of a buffer go, at least one; NULL = it has failed. Inline, for what is written often. */
+PK__FN inline char *pk__buf_room(pk_buf *buf, size_t count)
+{
+    bool fits = count <= buf->cap - buf->len && !buf->failed;
+    return fits || pk_buf_reserve(buf, count) ? buf->ptr + buf->len : NULL;
+}
 PK__FN void pk__mem_trim(pk_mem *mem, void *piece, size_t old_size, size_t new_size); // if it was the last one
 PK__FN bool pk__size_add(size_t a, size_t b, size_t *out);               // false = overflow
 PK__FN bool pk__size_mul(size_t a, size_t b, size_t *out);

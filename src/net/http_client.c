@@ -189,12 +189,12 @@ static pk_io pk__http_client_open(pk__http_client *c, pk_error *err)
 static pk_err pk__http_client_check(const pk__http_exchange *x, pk_error *err)
 {
     size_t at = 0;
-    bool good = pk__http_head_is_token(x->method) && x->target.len > 0 && pk__http_head_is_value(x->host);
+    bool good = pk__http_head_is_token(x->method) && x->target.len > 0;
     for (size_t i = 0; i < x->target.len && good; i++) {
         good = x->target.ptr[i] > ' ' && x->target.ptr[i] != 0x7f; // bytes above are negative or sent as they are
     }
     if (!good) {
-        return pk_error_set(err, PK_ERR_MISUSE, "cannot send a request: malformed method, path or host");
+        return pk_error_set(err, PK_ERR_MISUSE, "cannot send a request: malformed method or path");
     }
     const char *why = pk__http_write_refused(x->fields, x->field_count, &at);
     if (why) {
@@ -203,18 +203,12 @@ static pk_err pk__http_client_check(const pk__http_exchange *x, pk_error *err)
         return pk_error_set(err, PK_ERR_MISUSE, "cannot send header '%s': %s", name, why);
     }
     for (size_t i = 0; i < x->own_count; i++) {
-        if (!pk__http_head_is_token(x->own[i].name) || !pk__http_head_is_value(x->own[i].value)) {
+        if (!pk__http_head_is_value(x->own[i].value)) {
             return pk_error_set(err, PK_ERR_MISUSE, "cannot send header '%.*s': the value holds control characters",
                                 (int)PK__MIN(x->own[i].name.len, (size_t)64), x->own[i].name.ptr);
         }
     }
     return PK_OK;
-}
-
-static bool pk__http_client_has(const pk__http_exchange *x, pk_str name)
-{
-    return pk__http_head_find(x->own, x->own_count, name).len > 0 ||
-           pk__http_head_find(x->fields, x->field_count, name).len > 0;
 }
 
 /* Servers may refuse a POST without a length; a GET with one makes some of them wonder. */
@@ -225,22 +219,23 @@ static bool pk__http_client_states_empty(pk_str method)
 
 static void pk__http_client_write_head(pk__http_client *c, const pk__http_exchange *x)
 {
-    static const pk_str content_type = PK_STR_INIT("Content-Type");
+    const pk_str content_type = PK_STR("Content-Type");
     static const pk_body none = {PK_STR_INIT(""), false, 0, 0, 0, NULL, NULL, PK_STR_INIT("")};
     const pk_body *body = x->body ? x->body : &none;
     uint64_t size = body->has_fd ? body->size : body->bytes.len;
     pk_buf *buf = &c->out.buf;
-    pk__http_write_request(buf, x->method, x->target, x->host.len > 0 ? x->host : c->desc.host);
+    pk__http_write_request(buf, x->method, x->target, c->desc.lines);
     pk__http_write_fields(buf, x->own, x->own_count);
     pk__http_write_fields(buf, x->fields, x->field_count);
-    if ((size > 0 || body->read || body->content_type.len > 0) && !pk__http_client_has(x, content_type)) {
-        pk__http_write_field(buf, "Content-Type",
-                             body->content_type.len > 0 ? body->content_type : pk_str_from("application/json"));
+    if ((size > 0 || body->read || body->content_type.len > 0) &&
+        pk__http_head_find(x->fields, x->field_count, content_type).len == 0) {
+        pk__http_write_field(buf, content_type,
+                             body->content_type.len > 0 ? body->content_type : PK_STR("application/json"));
     }
     if (body->read) {
-        pk__http_write_field(buf, "Transfer-Encoding", pk_str_from("chunked"));
+        pk__http_write_field(buf, PK_STR("Transfer-Encoding"), PK_STR("chunked"));
     } else if (size > 0 || pk__http_client_states_empty(x->method)) {
-        pk__http_write_number(buf, "Content-Length", size);
+        pk__http_write_number(buf, PK_STR("Content-Length"), size);
     }
     pk__http_write_end(buf);
 }

@@ -41,8 +41,7 @@ typedef struct pk__http_answer {
 /* Filled by the caller, kept alive and unmoved until the end. */
 typedef struct pk__http_exchange {
     pk_str method, target;   // "POST", "/process?x=1"; checked
-    pk_str host;             // "" = as the address says
-    const pk_meta *own;      // PlugKit's fields: token, deadline, accept. They go first
+    const pk_meta *own;      // PlugKit's fields of this request: type, deadline. They go first. Values are checked
     size_t own_count;        //
     const pk_meta *fields;   // the user's: checked, and PK_ERR_MISUSE if they would frame the message or forge a token
     size_t field_count;
@@ -65,7 +64,7 @@ typedef struct pk__http_client_desc {
     const pk_transport *transport;
     const pk__address *address; // borrowed as long as the client
     pk_str text;                // the address as a transport is given it; borrowed likewise
-    pk_str host;                // what goes into Host if the exchange does not say; borrowed likewise
+    pk_str lines;               // of each head, below the first: "Host: x\r\n" and so on; checked, borrowed likewise
     uint32_t connect_ms;        // 0 = only the exchange's own deadline
     bool any_uid;               // talk to Unix servers of other users
 } pk__http_client_desc;

@@ -2,6 +2,7 @@
 #include "http_pool.h"
 #include "../base/error.h"
 #include "../base/memory.h"
+#include "../wire/http_write.h"
 
 #include <string.h>
 
@@ -9,6 +10,7 @@ enum {
     PK__HTTP_POOL_IDLE = 8,
     PK__HTTP_POOL_IDLE_MS = 60 * 1000,
     PK__HTTP_POOL_CONNECT_MS = 5 * 1000,
+    PK__HTTP_POOL_LINES = 8 * 1024,
     PK__HTTP_POOL_TRUST_MS = 1000 // idle for less: used without a look
 };
 
@@ -31,8 +33,33 @@ static pk_err pk__http_pool_resolve(pk__http_pool *pool, const pk__http_pool_des
         (void)pk__address_format(&pool->address, text, sizeof(text));
         pool->text = pk__strdup(pool->alloc, text);
     }
-    (void)pk__address_host(&pool->address, pool->host, sizeof(pool->host));
     return pool->text ? PK_OK : pk__error_memory(err, "open a connection pool");
+}
+
+static pk_err pk__http_pool_write_lines(pk__http_pool *pool, const pk__http_pool_desc *desc, pk_error *err)
+{
+    char host[PK__ADDRESS_TEXT_MAX];
+    (void)pk__address_host(&pool->address, host, sizeof(host));
+    pk_buf_init(&pool->lines, pool->alloc, PK__HTTP_POOL_LINES);
+    pk__http_write_field(&pool->lines, PK_STR("Host"), pk_str_from(host));
+    for (size_t i = 0; i < desc->own_count; i++) {
+        if (!pk__http_head_is_value(desc->own[i].value)) {
+            return pk_error_set(err, PK_ERR_MISUSE, "cannot send header '%" PK_FMT "': the value holds control characters",
+                                PK_ARG(desc->own[i].name));
+        }
+    }
+    pk__http_write_fields(&pool->lines, desc->own, desc->own_count);
+    if (pool->lines.failed == PK_ERR_LIMIT) {
+        return pk_error_set(err, PK_ERR_LIMIT, "cannot open a connection pool: a token or a name is too long");
+    }
+    return pool->lines.failed ? pk__error_memory(err, "open a connection pool") : PK_OK;
+}
+
+static void pk__http_pool_free(pk__http_pool *pool)
+{
+    pk__strfree(pool->alloc, pool->text);
+    pk_buf_free(&pool->lines);
+    pool->text = NULL;
 }
 
 PK__FN pk_err pk__http_pool_init(pk__http_pool *pool, const pk__http_pool_desc *desc, pk_error *err)
@@ -44,13 +71,17 @@ PK__FN pk_err pk__http_pool_init(pk__http_pool *pool, const pk__http_pool_desc *
     pool->max_idle = desc->max_idle > 0 ? desc->max_idle : PK__HTTP_POOL_IDLE;
     pool->idle_ns = PK__MS * (int64_t)(desc->idle_ms > 0 ? desc->idle_ms : PK__HTTP_POOL_IDLE_MS);
     pk_err rc = pk__http_pool_resolve(pool, desc, err);
+    if (rc == PK_OK) {
+        rc = pk__http_pool_write_lines(pool, desc, err);
+    }
     if (rc) {
+        pk__http_pool_free(pool);
         return rc;
     }
     pool->client.alloc = desc->alloc;
     pool->client.address = &pool->address;
     pool->client.text = pk_str_from(pool->text);
-    pool->client.host = pk_str_from(pool->host);
+    pool->client.lines = pk_buf_str(&pool->lines);
     pool->client.connect_ms = desc->connect_ms > 0 ? desc->connect_ms : PK__HTTP_POOL_CONNECT_MS;
     pool->client.any_uid = desc->any_uid;
     pk__mutex_init(&pool->lock);
@@ -78,8 +109,7 @@ PK__FN void pk__http_pool_deinit(pk__http_pool *pool)
     PK__ASSERT(pk__list_is_empty(&pool->taken));
     pk__http_pool_close(&pool->idle);
     pk__mutex_deinit(&pool->lock);
-    pk__strfree(pool->alloc, pool->text);
-    pool->text = NULL;
+    pk__http_pool_free(pool);
 }
 
 static void pk__http_pool_drop(pk__http_pool *pool, pk__node *node, pk__node *dropped)

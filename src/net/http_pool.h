@@ -18,6 +18,8 @@
 typedef struct pk__http_pool_desc {
     const pk_alloc *alloc;
     const char *address;                   // "http+unix:///run/x.sock"; copied
+    const pk_meta *own;                    // fields of every request, behind Host; values are checked, and copied
+    size_t own_count;                      //
     const pk_transport *const *transports; // of the user; borrowed
     size_t transport_count;
     uint32_t max_idle;                     // connections kept; 0 = 8
@@ -31,7 +33,7 @@ typedef struct pk__http_pool {
     pk__http_client_desc client;
     pk__address address;
     char *text;            // the address as transports are given it
-    char host[PK__ADDRESS_TEXT_MAX];
+    pk_buf lines;          // of each head: Host, and own fields
     uint32_t max_idle, idle_count;
     int64_t idle_ns;
     pk__mutex lock;
@@ -39,7 +41,7 @@ typedef struct pk__http_pool {
     bool closed;
 } pk__http_pool;
 
-/* Errors: PK_ERR_BAD_ENDPOINT, PK_ERR_UNSUPPORTED (no such transport), PK_ERR_NO_MEMORY. */
+/* Errors: PK_ERR_BAD_ENDPOINT, PK_ERR_UNSUPPORTED (no such transport), PK_ERR_MISUSE (a value), PK_ERR_NO_MEMORY. */
 PK__FN pk_err pk__http_pool_init(pk__http_pool *pool, const pk__http_pool_desc *desc, pk_error *err);
 PK__FN void pk__http_pool_deinit(pk__http_pool *pool);
 /* An idle connection, or a new one that opens with its first exchange. Errors: PK_ERR_STOPPED, PK_ERR_NO_MEMORY. */

@@ -28,24 +28,24 @@ static void pk__http_job_write_head(pk__http_job *job, const pk_body *body, bool
     const pk_response *a = &job->answer;
     pk_buf *buf = &job->out.buf;
     uint64_t size = body->has_fd ? body->size : body->bytes.len;
-    static const pk_str content_type = PK_STR_INIT("Content-Type");
+    const pk_str content_type = PK_STR("Content-Type");
     pk__http_write_status(buf, a->status);
     pk__http_write_fields(buf, a->fields, a->field_count);
     if (has_body && (size > 0 || body->read) && pk__http_head_find(a->fields, a->field_count, content_type).len == 0) {
-        pk__http_write_field(buf, "Content-Type",
-                             body->content_type.len > 0 ? body->content_type : pk_str_from("application/json"));
+        pk__http_write_field(buf, content_type,
+                             body->content_type.len > 0 ? body->content_type : PK_STR("application/json"));
     }
     if (has_body && !body->read) {
-        pk__http_write_number(buf, "Content-Length", size);
+        pk__http_write_number(buf, PK_STR("Content-Length"), size);
     } else if (has_body && job->head.minor == 1) {
-        pk__http_write_field(buf, "Transfer-Encoding", pk_str_from("chunked"));
+        pk__http_write_field(buf, PK_STR("Transfer-Encoding"), PK_STR("chunked"));
     } else if (has_body) {
         job->keep = false; // HTTP/1.0: the end of the connection is the end of the body
     }
     if (!job->keep) {
-        pk__http_write_field(buf, "Connection", pk_str_from("close"));
+        pk__http_write_field(buf, PK_STR("Connection"), PK_STR("close"));
     } else if (job->head.minor == 0) {
-        pk__http_write_field(buf, "Connection", pk_str_from("keep-alive"));
+        pk__http_write_field(buf, PK_STR("Connection"), PK_STR("keep-alive"));
     }
     pk__http_write_end(buf);
 }

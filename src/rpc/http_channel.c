@@ -13,7 +13,7 @@ typedef struct pk__http_channel {
     bool framework;
     pk_loop *loop;
     pk__http_pool pool;
-    char *token;
+    bool names_caller; // in every request
     pk__node started; // attempts that the loop drives
 } pk__http_channel;
 
@@ -23,10 +23,19 @@ typedef struct pk__http_attempt {
     pk__http_client *client;
     pk_attempt *attempt;
     pk_body body;
-    pk_meta own[6];
+    pk_meta own[4];
     char timeout[PK__NUMBER_CAP];
     pk__node node; // in channel->started; attempts of `run` are in no list
 } pk__http_attempt;
+
+static void pk__http_channel_field(pk_meta *own, size_t *count, pk_str name, pk_str value)
+{
+    if (value.len) {
+        own[*count].name = name;
+        own[*count].value = value;
+        ++*count;
+    }
+}
 
 static pk_err pk__http_channel_new(const pk__http_channel_env *env, bool framework, pk_loop *loop,
                                    const pk_endpoint *endpoint, void **channel, pk_error *err)
@@ -36,25 +45,28 @@ static pk_err pk__http_channel_new(const pk__http_channel_env *env, bool framewo
         return pk__error_memory(err, "open a channel");
     }
     pk__http_pool_desc desc;
+    pk_meta own[2];
+    pk_str caller = pk_str_from(env->caller);
     memset(&desc, 0, sizeof(desc));
+    desc.own = own;
+    if (framework) {
+        pk__http_channel_field(own, &desc.own_count, PK_STR("Accept"), PK_STR("application/json"));
+    } else {
+        pk__http_channel_field(own, &desc.own_count, PK_STR("PlugKit-Token"), endpoint->token);
+        pk__http_channel_field(own, &desc.own_count, PK_STR("PlugKit-Caller"), caller);
+    }
     desc.alloc = env->alloc;
     desc.address = endpoint->address;
     desc.transports = env->transports;
     desc.transport_count = env->transport_count;
     pk_err rc = pk__http_pool_init(&ch->pool, &desc, err);
-    if (!rc) {
-        ch->token = pk__strndup(env->alloc, endpoint->token);
-        if (!ch->token) {
-            pk__http_pool_deinit(&ch->pool);
-            rc = pk__error_memory(err, "open a channel");
-        }
-    }
     if (rc) {
         pk__free(env->alloc, ch, sizeof(*ch));
         return rc;
     }
     ch->env = env;
     ch->framework = framework;
+    ch->names_caller = caller.len > 0;
     ch->loop = loop;
     pk__list_init(&ch->started);
     *channel = ch;
@@ -79,7 +91,6 @@ static void pk__http_channel_close(void *channel)
     const pk_alloc *alloc = ch->env->alloc;
     PK__ASSERT(pk__list_is_empty(&ch->started));
     pk__http_pool_deinit(&ch->pool);
-    pk__strfree(alloc, ch->token);
     pk__free(alloc, ch, sizeof(*ch));
 }
 
@@ -109,48 +120,33 @@ static pk_err pk__http_attempt_read(void *user, void *buf, size_t cap, size_t *g
     return pk_attempt_read((pk_attempt *)user, buf, cap, got, err);
 }
 
-static void pk__http_attempt_field(pk__http_attempt *h, const char *name, pk_str value)
-{
-    pk_meta *m = &h->own[h->x.own_count++];
-    m->name = pk_str_from(name);
-    m->value = value;
-}
-
 static void pk__http_attempt_fields(pk__http_attempt *h)
 {
     const pk_attempt *a = h->attempt;
+    size_t *count = &h->x.own_count;
     if (h->channel->framework) {
-        pk__http_attempt_field(h, "Accept", PK_STR("application/json"));
         if (!h->x.body) {
-            pk__http_attempt_field(h, "Content-Type", PK_STR("application/json"));
+            pk__http_channel_field(h->own, count, PK_STR("Content-Type"), PK_STR("application/json"));
         }
         return;
     }
-    if (h->channel->token[0]) {
-        pk__http_attempt_field(h, "PlugKit-Token", pk_str_from(h->channel->token));
+    pk__http_channel_field(h->own, count, PK_STR("PlugKit-Type"), a->type);
+    if (!h->channel->names_caller) { // a plugin's own name belongs to its token
+        pk__http_channel_field(h->own, count, PK_STR("PlugKit-Caller"), a->ctx->caller);
     }
-    if (a->type.len) {
-        pk__http_attempt_field(h, "PlugKit-Type", a->type);
-    }
-    pk_str own = pk_str_from(h->channel->env->caller); // a plugin's: its token and its name belong together
-    pk_str caller = own.len ? own : a->ctx->caller;
-    if (caller.len) {
-        pk__http_attempt_field(h, "PlugKit-Caller", caller);
-    }
-    if (a->ctx->traceparent.len) {
-        pk__http_attempt_field(h, "traceparent", a->ctx->traceparent);
-    }
+    pk__http_channel_field(h->own, count, PK_STR("traceparent"), a->ctx->traceparent);
     if (a->deadline != PK_FOREVER) {
         pk_str text = {h->timeout, 0};
         text.len = (size_t)(pk__number_put_uint(h->timeout, pk__ctx_left_ms(a->deadline)) - h->timeout);
-        pk__http_attempt_field(h, "Connect-Timeout-Ms", text);
+        pk__http_channel_field(h->own, count, PK_STR("Connect-Timeout-Ms"), text);
     }
 }
 
 static void pk__http_attempt_init(pk__http_attempt *h, pk__http_channel *ch, pk_attempt *a)
 {
-    memset(h, 0, sizeof(*h));
+    memset(&h->x, 0, sizeof(h->x));
     h->channel = ch;
+    h->client = NULL;
     h->attempt = a;
     h->body = *a->body;
     bool streamed = pk__call_is_stream(a);

@@ -1,75 +1,43 @@
 /* http_write.c - heads of messages. */
 #include "http_write.h"
 #include "http_head.h"
+#include "number.h"
 
-#include <string.h>
-
-static char *pk__http_write_put(char *at, const char *from, size_t len)
+PK__FN void pk__http_write_request(pk_buf *buf, pk_str method, pk_str target, pk_str lines)
 {
-    if (len > 0) {
-        memcpy(at, from, len);
-    }
-    return at + len;
-}
-
-/* Five pieces in a row, with one look at the room: heads are written for every message. */
-static void pk__http_write_line(pk_buf *buf, pk_str a, pk_str b, pk_str c, pk_str d, pk_str e)
-{
-    size_t len = a.len + b.len + c.len + d.len + e.len;
-    if (pk_buf_reserve(buf, len)) {
-        char *at = buf->ptr + buf->len;
-        at = pk__http_write_put(at, a.ptr, a.len);
-        at = pk__http_write_put(at, b.ptr, b.len);
-        at = pk__http_write_put(at, c.ptr, c.len);
-        at = pk__http_write_put(at, d.ptr, d.len);
-        (void)pk__http_write_put(at, e.ptr, e.len);
+    const pk_str version = PK_STR(" HTTP/1.1\r\n");
+    size_t len = method.len + 1 + target.len + version.len + lines.len;
+    char *at = pk__buf_room(buf, len);
+    if (at) {
+        at = pk__http_write_put(at, method);
+        *at++ = ' ';
+        at = pk__http_write_put(at, target);
+        at = pk__http_write_put(at, version);
+        (void)pk__http_write_put(at, lines);
         buf->len += len;
     }
 }
 
-static void pk__http_write_pair(pk_buf *buf, pk_str name, pk_str value)
-{
-    pk__http_write_line(buf, name, PK_STR(": "), value, PK_STR("\r\n"), PK_STR(""));
-}
-
-PK__FN void pk__http_write_request(pk_buf *buf, pk_str method, pk_str target, pk_str host)
-{
-    pk__http_write_line(buf, method, PK_STR(" "), target, PK_STR(" HTTP/1.1\r\nHost: "), host);
-    (void)pk_buf_add(buf, PK_STR("\r\n"));
-}
-
 PK__FN void pk__http_write_status(pk_buf *buf, int status)
 {
-    char number[4] = {'0', '0', '0', ' '};
-    number[0] = (char)('0' + status / 100 % 10);
-    number[1] = (char)('0' + status / 10 % 10);
-    number[2] = (char)('0' + status % 10);
-    pk_str text = {number, sizeof(number)};
-    pk__http_write_line(buf, PK_STR("HTTP/1.1 "), text, pk_str_from(pk__http_head_reason(status)), PK_STR("\r\n"),
-                        PK_STR(""));
+    if (status == 200) { // as nearly always
+        (void)pk_buf_add(buf, PK_STR("HTTP/1.1 200 OK\r\n"));
+        return;
+    }
+    (void)pk_buf_printf(buf, "HTTP/1.1 %03d %s\r\n", status, pk__http_head_reason(status));
 }
 
-PK__FN void pk__http_write_field(pk_buf *buf, const char *name, pk_str value)
+PK__FN void pk__http_write_number(pk_buf *buf, pk_str name, uint64_t value)
 {
-    pk__http_write_pair(buf, pk_str_from(name), value);
-}
-
-PK__FN void pk__http_write_number(pk_buf *buf, const char *name, uint64_t value)
-{
-    char digits[20];
-    size_t at = sizeof(digits);
-    do {
-        digits[--at] = (char)('0' + value % 10);
-        value /= 10;
-    } while (value > 0);
-    pk_str text = {digits + at, sizeof(digits) - at};
+    char digits[PK__NUMBER_CAP];
+    pk_str text = {digits, (size_t)(pk__number_put_uint(digits, value) - digits)};
     pk__http_write_field(buf, name, text);
 }
 
 PK__FN void pk__http_write_fields(pk_buf *buf, const pk_meta *fields, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        pk__http_write_pair(buf, fields[i].name, fields[i].value);
+        pk__http_write_field(buf, fields[i].name, fields[i].value);
     }
 }
 

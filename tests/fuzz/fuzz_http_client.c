@@ -97,7 +97,7 @@ static void run(outcome *o, pk_loop *loop, const char *method, size_t step)
     wire.step = step;
     desc.transport = &transport;
     desc.address = &address;
-    desc.host = PK_STR("x");
+    desc.lines = PK_STR("Host: x\r\n");
     MUST(pk__http_client_create(&c, &desc, NULL) == PK_OK);
     x.method = pk_str_from(method);
     x.target = PK_STR("/");

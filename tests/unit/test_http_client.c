@@ -81,7 +81,7 @@ static pk__http_client *client(const char *path)
     desc.address = &address;
     desc.transport = pk__transport_find(NULL, 0, &address);
     desc.text = pk_str_from(text);
-    desc.host = PK_STR("unix");
+    desc.lines = PK_STR("Host: unix\r\n");
     REQUIRE_OK(pk__http_client_create(&c, &desc, NULL));
     return c;
 }
@@ -305,8 +305,7 @@ TEST(http_client, sends_requests_of_every_kind)
     o.x.fields = users;
     o.x.field_count = 2;
     o.x.body = &body;
-    o.x.host = PK_STR("example:80");
-    check_request(&o, "POST /process?x=1 HTTP/1.1\r\nHost: example:80\r\nPlugKit-Token: t\r\nAccept: */*\r\n"
+    check_request(&o, "POST /process?x=1 HTTP/1.1\r\nHost: unix\r\nPlugKit-Token: t\r\nAccept: */*\r\n"
                       "Authorization: {\"a\": 1}\r\nX: \r\n" JSON "Content-Length: 7\r\n\r\n{\"a\":1}");
 
     ask(&o, "POST", "/");
@@ -976,7 +975,7 @@ TEST(http_client, speaks_over_a_transport_without_a_descriptor)
         desc.alloc = test_alloc();
         desc.address = &address;
         desc.text = PK_STR("wire://somewhere");
-        desc.host = PK_STR("plugkit");
+        desc.lines = PK_STR("Host: plugkit\r\n");
         REQUIRE_OK(pk__address_parse(&address, desc.text, NULL));
         desc.transport = pk__transport_find(list, 1, &address);
         CHECK(desc.transport == &own);
@@ -1060,7 +1059,7 @@ TEST_TORTURE(http_client, survives_every_failure)
     desc.address = &address;
     desc.transport = pk__transport_find(NULL, 0, &address);
     desc.text = PK_STR("unix:x.sock");
-    desc.host = PK_STR("unix");
+    desc.lines = PK_STR("Host: unix\r\n");
     peer_start(&p, "x.sock", script);
     body.bytes = PK_STR("[]");
     if (TRY_OK(pk__http_client_create(&c, &desc, &err))) {
@@ -1136,6 +1135,48 @@ TEST(http_pool, hands_out_the_warmest_and_closes_the_old)
     close(peers[0]);
     close(peers[2]);
     close(listener);
+}
+
+TEST(http_pool, sends_its_own_fields_with_every_request)
+{
+    static const pk_meta own[] = {FIELD("PlugKit-Token", "t"), FIELD("PlugKit-Caller", "me")};
+    static const pk_meta forged[] = {FIELD("PlugKit-Token", "t\r\nX: y")};
+    static const peer_step script[] = {
+        ACCEPT, HEAD, SEND("HTTP/1.1 204 No Content\r\n\r\n"), HEAD, SEND("HTTP/1.1 204 No Content\r\n\r\n"), UNTIL_EOF, END,
+    };
+    pk__http_pool pool;
+    pk__http_pool_desc desc;
+    pk__http_client *c = NULL;
+    peer p;
+    outcome o;
+    peer_start(&p, "x.sock", script);
+    pool_desc(&desc, "unix:x.sock");
+    desc.own = own;
+    desc.own_count = 2;
+    REQUIRE_OK(pk__http_pool_init(&pool, &desc, NULL));
+    for (int i = 0; i < 2; i++) {
+        REQUIRE_OK(pk__http_pool_take(&pool, &c, NULL));
+        ask(&o, "GET", i == 0 ? "/a" : "/b");
+        CHECK_OK(pk__http_client_run(c, &o.x, NULL));
+        pk__http_pool_give(&pool, c);
+    }
+    pk__http_pool_deinit(&pool);
+    peer_join(&p);
+    CHECK_STR(p.got, "GET /a HTTP/1.1\r\nHost: unix\r\nPlugKit-Token: t\r\nPlugKit-Caller: me\r\n\r\n"
+                     "GET /b HTTP/1.1\r\nHost: unix\r\nPlugKit-Token: t\r\nPlugKit-Caller: me\r\n\r\n");
+
+    desc.own = forged;
+    desc.own_count = 1;
+    CHECK_ERR(pk__http_pool_init(&pool, &desc, NULL), PK_ERR_MISUSE);
+    pk_meta endless = {PK_STR("PlugKit-Token"), {NULL, 16 * 1024}};
+    char *token = (char *)malloc(endless.value.len);
+    REQUIRE(token != NULL);
+    memset(token, 't', endless.value.len);
+    endless.value.ptr = token;
+    desc.own = &endless;
+    CHECK_ERR(pk__http_pool_init(&pool, &desc, NULL), PK_ERR_LIMIT);
+    free(token);
+    unlink("x.sock");
 }
 
 static void *pool_call(void *arg)
@@ -1239,7 +1280,7 @@ TEST(http_client, waits_on_descriptors_of_other_transports)
         desc.alloc = test_alloc();
         desc.address = &address;
         desc.transport = &own;
-        desc.host = PK_STR("pipe");
+        desc.lines = PK_STR("Host: pipe\r\n");
         REQUIRE_OK(pk__http_client_create(&c, &desc, NULL));
         big_body(&body, NULL, 2); // a file, which such a transport cannot send by itself
         ask(&o, "POST", "/");
