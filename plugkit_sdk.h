@@ -1213,6 +1213,16 @@ PK_API void pk_sdk_log(pk_log_level level, const char *message, const pk_meta *f
 
 
 
+
+
+/* No error: the start of each call. Its texts are made empty, not cleared to their ends. */
+PK__FN inline void pk__error_none(pk_error *err)
+{
+    memset(err, 0, offsetof(pk_error, app_code));
+    err->app_code[0] = '\0';
+    err->msg[0] = '\0';
+}
+
 /* Errors are made with pk_error_set and pk_error_sys (api/error.h); these go on from there. */
 PK__FN pk_err pk__error_setv(pk_error *err, pk_err code, const char *format, va_list args);
 PK__FN pk_err pk__error_copy(pk_error *to, const pk_error *from);             // returns from->code
@@ -1419,6 +1429,9 @@ PK_API bool pk_str_ieq(pk_str a, pk_str b)
 {
     if (a.len != b.len) {
         return false;
+    }
+    if (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0) { // most write a name as everybody does
+        return true;
     }
     for (size_t i = 0; i < a.len; i++) {
         if (pk__str_lower(a.ptr[i]) != pk__str_lower(b.ptr[i])) {
@@ -11495,6 +11508,7 @@ typedef struct pk__http_exchange {
                              //   Content-Type comes from it, if it is not empty, unless fields have one
     uint64_t max_body;       // bytes of answer accepted; 0 = any number
     int64_t deadline;        // by pk__clock_ns; PK_FOREVER = none
+    int64_t now;             // what pk__clock_ns said a moment ago; 0 = is read when it is needed
     pk_err (*on_head)(void *user, const pk__http_answer *answer, pk_error *err);  // may be NULL
     pk_err (*on_chunk)(void *user, pk_str bytes, pk_error *err);                  // may be NULL: bytes are dropped
     void (*on_end)(void *user, const pk_error *why); // of pk__http_client_start: exactly once; NULL = all went well
@@ -11528,7 +11542,7 @@ typedef enum pk__http_client_rx { PK__HTTP_RX_HEAD, PK__HTTP_RX_BODY, PK__HTTP_R
 typedef struct pk__http_client {
     pk_conn conn;            // first: a transport wakes us by it
     pk__node node;           // the pool's
-    int64_t idle_since;      // the pool's
+    int64_t taken_at;        // the pool's
     pk__http_client_desc desc;
 
     /* The connection. It is closed by destroy only: until then an interrupt may reach for it. */
@@ -11602,6 +11616,7 @@ PK__FN void pk__http_client_shrink(pk__http_client *c);            // gives its 
 PK__FN pk_err pk__http_client_begin(pk__http_client *c, pk__http_exchange *x, pk_error *err);
 PK__FN pk_io pk__http_client_advance(pk__http_client *c, bool wait, pk_error *err);
 PK__FN pk_io pk__http_client_pull(pk__http_client *c, bool wait, pk_error *err); // receives once; DONE: perhaps more
+PK__FN int64_t pk__http_client_now(pk__http_exchange *x); // reads the clock once, until the next wait
 PK__FN void pk__http_client_finish(pk__http_client *c);
 PK__FN void pk__http_client_fail(pk__http_client *c, pk_error *err);
 PK__FN pk_err pk__http_client_needs_loop(const pk__http_client *c, pk_error *err); // an error, always
@@ -11614,16 +11629,19 @@ PK__FN void pk__http_client_undrive(pk__http_client *c); // takes it off its loo
  *
  * The last one given back is taken first: it is the warmest, and the others can grow old and be closed. A lock guards
  * the two lists and is never held while anything is sent, received, opened or closed (an interrupt shuts sockets down,
- * which waits for nothing). One that has been idle for more than a second is looked at before it is handed out; the
- * warm path pays nothing for that. Only the connection on top keeps its buffers.
+ * which waits for nothing). One that was taken more than a second ago is looked at before it is handed out; the warm
+ * path pays nothing for that. Only the connection on top keeps its buffers.
  *
- *     pk__http_pool_take(&pool, &client, &err);
+ * How long one has been idle is counted from when it was last taken, so that giving it back need not read the clock:
+ * the worst that can come of it is a look or a new connection after a call of more than a second or a minute.
+ *
+ *     pk__http_pool_take(&pool, now, &client, &err);
  *     pk__http_client_run(client, &exchange, &err);     // or _start
  *     pk__http_pool_give(&pool, client);                // keeps it if it can be used again
  *
  * Every client that was taken must be given back before deinit. */
 #ifdef PLUGKIT_LINES
-#line 12 "src/net/http_pool.h"
+#line 15 "src/net/http_pool.h"
 #endif
 
 
@@ -11659,8 +11677,9 @@ typedef struct pk__http_pool {
 /* Errors: PK_ERR_BAD_ENDPOINT, PK_ERR_UNSUPPORTED (no such transport), PK_ERR_MISUSE (a value), PK_ERR_NO_MEMORY. */
 PK__FN pk_err pk__http_pool_init(pk__http_pool *pool, const pk__http_pool_desc *desc, pk_error *err);
 PK__FN void pk__http_pool_deinit(pk__http_pool *pool);
-/* An idle connection, or a new one that opens with its first exchange. Errors: PK_ERR_STOPPED, PK_ERR_NO_MEMORY. */
-PK__FN pk_err pk__http_pool_take(pk__http_pool *pool, pk__http_client **out, pk_error *err);
+/* An idle connection, or a new one that opens with its first exchange. `now`: by pk__clock_ns.
+ * Errors: PK_ERR_STOPPED, PK_ERR_NO_MEMORY. */
+PK__FN pk_err pk__http_pool_take(pk__http_pool *pool, int64_t now, pk__http_client **out, pk_error *err);
 PK__FN void pk__http_pool_give(pk__http_pool *pool, pk__http_client *c);
 PK__FN void pk__http_pool_prune(pk__http_pool *pool);     // closes idle ones that are too old; any thread
 PK__FN void pk__http_pool_interrupt(pk__http_pool *pool); // no more are handed out; blocking exchanges end soon
@@ -13046,6 +13065,14 @@ static void pk__http_client_write_head(pk__http_client *c, const pk__http_exchan
     pk__http_write_end(buf);
 }
 
+PK__FN int64_t pk__http_client_now(pk__http_exchange *x)
+{
+    if (x->now == 0) {
+        x->now = pk__clock_ns();
+    }
+    return x->now;
+}
+
 PK__FN pk_err pk__http_client_begin(pk__http_client *c, pk__http_exchange *x, pk_error *err)
 {
     static const pk__http_limits limits = {PK__HTTP_CLIENT_ROOM, PK__HTTP_CLIENT_ROOM, PK__HTTP_CLIENT_FIELDS};
@@ -13060,7 +13087,7 @@ PK__FN pk_err pk__http_client_begin(pk__http_client *c, pk__http_exchange *x, pk
     if (rc) {
         return rc;
     }
-    if (x->deadline != PK_FOREVER && pk__clock_ns() >= x->deadline) {
+    if (x->deadline != PK_FOREVER && pk__http_client_now(x) >= x->deadline) {
         return pk_error_set(err, PK_ERR_PLUGIN_TIMEOUT, "cannot send a request: the deadline has passed already");
     }
     if (!c->room) {
@@ -13084,8 +13111,9 @@ PK__FN pk_err pk__http_client_begin(pk__http_client *c, pk__http_exchange *x, pk
     c->rx = PK__HTTP_RX_HEAD;
     c->got_any = false;
     c->paused = false;
-    c->connect_by = c->desc.connect_ms > 0 && !c->is_open ? pk__clock_after_ms(pk__clock_ns(), c->desc.connect_ms)
-                                                           : PK_FOREVER;
+    c->connect_by = c->desc.connect_ms > 0 && !c->is_open
+                        ? pk__clock_after_ms(pk__http_client_now(x), c->desc.connect_ms)
+                        : PK_FOREVER;
     return PK_OK;
 }
 
@@ -13218,13 +13246,14 @@ static bool pk__http_client_set_timeout(pk__http_client *c, int64_t left, bool e
 }
 
 /* Makes the socket one whose receive waits until the deadline. */
-static bool pk__http_client_can_wait(pk__http_client *c, int64_t deadline)
+static bool pk__http_client_can_wait(pk__http_client *c)
 {
+    int64_t deadline = c->x->deadline;
     if (c->is_nonblocking && pk__fd_set_nonblock(c->fd, false, NULL)) {
         return false;
     }
     c->is_nonblocking = false;
-    return deadline == PK_FOREVER || pk__http_client_set_timeout(c, deadline - pk__clock_ns(), false);
+    return deadline == PK_FOREVER || pk__http_client_set_timeout(c, deadline - pk__http_client_now(c->x), false);
 }
 
 static pk_io pk__http_client_recv_socket(pk__http_client *c, bool wait, size_t *got, pk_error *err)
@@ -13232,12 +13261,13 @@ static pk_io pk__http_client_recv_socket(pk__http_client *c, bool wait, size_t *
     char *at = c->room->bytes + c->end;
     size_t cap = PK__HTTP_CLIENT_ROOM - c->end;
     int64_t deadline = c->x->deadline;
-    if (wait && !pk__http_client_can_wait(c, deadline)) {
+    if (wait && !pk__http_client_can_wait(c)) {
         wait = false;
         if (!pk__fd_wait(c->fd, true, false, deadline)) {
             return PK_IO_WANT_READ;
         }
     }
+    c->x->now = 0;
     pk_io io = pk__socket_recv(c->fd, at, cap, wait, got, err);
     if (io == PK_IO_WANT_READ && wait && deadline != PK_FOREVER) {
         (void)pk__http_client_set_timeout(c, deadline - pk__clock_ns(), true);
@@ -13511,7 +13541,7 @@ static pk_err pk__http_client_block(pk__http_client *c, pk_error *err)
 PK__FN pk_err pk__http_client_run(pk__http_client *c, pk__http_exchange *x, pk_error *err)
 {
     pk_error why;
-    memset(&why, 0, sizeof(why));
+    pk__error_none(&why);
     c->driven = false;
     if (c->opened && c->fd < 0) {
         return pk__http_client_needs_loop(c, err);
@@ -13585,7 +13615,7 @@ static void pk__http_client_turn(pk__http_client *c)
     if (!x) {
         return;
     }
-    memset(&why, 0, sizeof(why));
+    pk__error_none(&why);
     c->depth++;
     pk_io io = pk__http_client_advance(c, false, &why);
     c->depth--;
@@ -13619,7 +13649,7 @@ static void pk__http_client_on_time(void *user)
         return;
     }
     pk_error why;
-    memset(&why, 0, sizeof(why));
+    pk__error_none(&why);
     pk__http_client_late(c, &why);
     pk__http_client_end(c, &why);
 }
@@ -13805,7 +13835,7 @@ static void pk__http_pool_drop(pk__http_pool *pool, pk__node *node, pk__node *dr
 static void pk__http_pool_drop_old(pk__http_pool *pool, int64_t now, pk__node *dropped)
 {
     while (!pk__list_is_empty(&pool->idle) &&
-           now - pk__http_pool_client(pool->idle.next)->idle_since > pool->idle_ns) {
+           now - pk__http_pool_client(pool->idle.next)->taken_at > pool->idle_ns) {
         pk__http_pool_drop(pool, pool->idle.next, dropped);
     }
 }
@@ -13823,10 +13853,9 @@ static pk__http_client *pk__http_pool_warmest(pk__http_pool *pool)
     return pk__http_pool_client(node);
 }
 
-PK__FN pk_err pk__http_pool_take(pk__http_pool *pool, pk__http_client **out, pk_error *err)
+PK__FN pk_err pk__http_pool_take(pk__http_pool *pool, int64_t now, pk__http_client **out, pk_error *err)
 {
     pk__node dropped;
-    int64_t now = pk__clock_ns();
     pk__list_init(&dropped);
     for (;;) {
         pk__mutex_lock(&pool->lock);
@@ -13842,7 +13871,9 @@ PK__FN pk_err pk__http_pool_take(pk__http_pool *pool, pk__http_client **out, pk_
         if (!c) {
             break;
         }
-        if (now - c->idle_since < PK__HTTP_POOL_TRUST_MS * PK__MS || pk__http_client_is_alive(c)) {
+        bool is_warm = now - c->taken_at < PK__HTTP_POOL_TRUST_MS * PK__MS;
+        if (is_warm || pk__http_client_is_alive(c)) {
+            c->taken_at = now;
             return PK_OK;
         }
         c->dead = true;
@@ -13850,6 +13881,7 @@ PK__FN pk_err pk__http_pool_take(pk__http_pool *pool, pk__http_client **out, pk_
     }
     pk_err rc = pk__http_client_create(out, &pool->client, err);
     if (rc == PK_OK) {
+        (*out)->taken_at = now;
         pk__mutex_lock(&pool->lock);
         pk__list_push(&pool->taken, &(*out)->node);
         if (pool->closed) {
@@ -13864,7 +13896,6 @@ PK__FN void pk__http_pool_give(pk__http_pool *pool, pk__http_client *c)
 {
     pk__http_client *colder = NULL;
     bool keep = pk__http_client_is_reusable(c);
-    c->idle_since = pk__clock_ns();
     pk__mutex_lock(&pool->lock);
     pk__list_remove(&c->node);
     keep = keep && !pool->closed && pool->idle_count < pool->max_idle;
@@ -15942,10 +15973,10 @@ typedef struct pk__ctx_impl {
 
 /* pk_ctx_meta_out copies what it is given; whoever sends the answer checks whether these headers may be sent. */
 PK__FN void pk__ctx_init(pk__ctx_impl *impl, int64_t deadline);
-/* The deadline of a new call: timeout_ms from now (0 = default_ms; that 0 too = none), but never behind `outer`'s. */
-PK__FN int64_t pk__ctx_deadline(const pk_ctx *outer, uint32_t timeout_ms, uint32_t default_ms);
-/* Milliseconds from now to the deadline, rounded up; 0 = it has passed; UINT32_MAX = none, or further than that. */
-PK__FN uint32_t pk__ctx_left_ms(int64_t deadline);
+/* The deadline of a new call: timeout_ms from `now` (0 = default_ms; that 0 too = none), but never behind `outer`'s. */
+PK__FN int64_t pk__ctx_deadline(const pk_ctx *outer, int64_t now, uint32_t timeout_ms, uint32_t default_ms);
+/* Milliseconds from `now` to the deadline, rounded up; 0 = it has passed; UINT32_MAX = none, or further than that. */
+PK__FN uint32_t pk__ctx_left_ms(int64_t deadline, int64_t now);
 
 /* pk_exchange.impl points to one of these: how a held exchange goes on. */
 typedef struct pk__resumer {
@@ -16007,20 +16038,19 @@ static const pk__ctx_impl *pk__ctx_get(const pk_ctx *ctx)
     return ctx ? (const pk__ctx_impl *)ctx->impl : NULL;
 }
 
-PK__FN int64_t pk__ctx_deadline(const pk_ctx *outer, uint32_t timeout_ms, uint32_t default_ms)
+PK__FN int64_t pk__ctx_deadline(const pk_ctx *outer, int64_t now, uint32_t timeout_ms, uint32_t default_ms)
 {
     const pk__ctx_impl *impl = pk__ctx_get(outer);
     uint32_t ms = timeout_ms > 0 ? timeout_ms : default_ms;
-    int64_t deadline = ms > 0 ? pk__clock_after_ms(pk__clock_ns(), ms) : PK_FOREVER;
+    int64_t deadline = ms > 0 ? pk__clock_after_ms(now, ms) : PK_FOREVER;
     return impl ? PK__MIN(deadline, impl->deadline) : deadline;
 }
 
-PK__FN uint32_t pk__ctx_left_ms(int64_t deadline)
+PK__FN uint32_t pk__ctx_left_ms(int64_t deadline, int64_t now)
 {
     if (deadline == PK_FOREVER) {
         return UINT32_MAX;
     }
-    int64_t now = pk__clock_ns();
     int64_t ms = deadline <= now ? 0 : (deadline - now - 1) / PK__MS + 1;
     return ms > (int64_t)UINT32_MAX ? UINT32_MAX : (uint32_t)ms;
 }
@@ -16293,7 +16323,7 @@ typedef struct pk__target {
     pk_str plugin, instance_name, type;
     pk_str verb, path;
     unsigned flags;   // of the method: PK_IDEMPOTENT ...
-    char composed[80]; // a path that nobody knew
+    char composed[80]; // a path that nobody knew; last, and only filled for one
 } pk__target;
 
 typedef struct pk__usage { // what an attempt amounted to, for the router's books
@@ -16362,11 +16392,10 @@ typedef struct pk__call {
     pk_call_desc desc;
     pk_ctx ctx;
     pk_exchange exchange;
-    pk__target target;
     pk__waiter waiter;
-    pk_error error;       // code PK_OK until something fails
     pk_reply *reply;
     int64_t deadline;
+    int64_t now;          // the clock, read since this call last waited for anything; 0 = not yet: pk__call_now
     pk__call_state state;
     size_t at;            // the next interceptor
     unsigned attempts, resent; // resent: how many were repeated by our own rule
@@ -16377,6 +16406,7 @@ typedef struct pk__call {
     bool poked, cancel_asked, is_over; // under caller->lock
     char *chain_state;
     uint64_t bytes_out, bytes_in;
+    uint64_t expected;    // bytes of body that the answer has announced, so that it is collected without moving
     size_t body_cap;      // room behind reply->body.bytes
     uint64_t body_at;     // how much of the request's body was read
     pk_task task;         // advance (asynchronous), or begin on the loop (blocking)
@@ -16388,6 +16418,9 @@ typedef struct pk__call {
     pk_mem mem;           // copies of what desc points to
     pk_reply own_reply;
     pk__call_stream *stream;
+    /* Large, and not cleared: what goes before tells what there is in it. */
+    pk__target target;
+    pk_error error;       // code PK_OK until something fails
 } pk__call;
 
 /* What caller.c does with a call: begin it, move it as far as it goes (true: there is an outcome), end it. */
@@ -16395,6 +16428,7 @@ PK__FN pk_err pk__call_init(pk__call *c, pk_caller *caller, const pk_call_desc *
 PK__FN bool pk__call_advance(pk__call *c);
 PK__FN pk_err pk__call_arm(pk__call *c, int64_t until, pk_error *err); // a timer that moves it on; the loop's thread
 PK__FN void pk__call_deinit(pk__call *c);
+PK__FN int64_t pk__call_now(pk_attempt *a); // the time, as new as is needed; reads the clock once where nobody waits
 PK__FN void pk__call_reply_clear(pk_reply *reply);
 /* Ends the wait of a call; any thread. Not with caller->lock held. */
 PK__FN void pk__call_poke(pk__call *c);
@@ -16604,7 +16638,9 @@ static void pk__call_on_resume(pk__resumer *self, pk_exchange *x, pk_verdict ver
 
 PK__FN pk_err pk__call_init(pk__call *c, pk_caller *caller, const pk_call_desc *desc, pk_reply *reply)
 {
-    memset(c, 0, sizeof(*c));
+    memset(c, 0, offsetof(pk__call, target));
+    memset(&c->target, 0, offsetof(pk__target, composed));
+    pk__error_none(&c->error);
     c->caller = caller;
     c->desc = *desc;
     c->ctx = desc->ctx;
@@ -16612,7 +16648,8 @@ PK__FN pk_err pk__call_init(pk__call *c, pk_caller *caller, const pk_call_desc *
     c->waiter.wake = pk__call_on_wake;
     /* A handler that calls on passes its own context: its caller's deadline holds here as well. But the headers that it
      * was asked with, its token among them, are not what it asks with. */
-    c->deadline = pk__ctx_deadline(&desc->ctx, desc->ctx.timeout_ms, caller->timeout_ms);
+    c->now = pk__clock_ns();
+    c->deadline = pk__ctx_deadline(&desc->ctx, c->now, desc->ctx.timeout_ms, caller->timeout_ms);
     const pk__ctx_impl *outer = (const pk__ctx_impl *)desc->ctx.impl;
     if (outer && outer->in == desc->ctx.meta) {
         c->ctx.meta = NULL;
@@ -16635,6 +16672,15 @@ PK__FN pk_err pk__call_init(pk__call *c, pk_caller *caller, const pk_call_desc *
         }
     }
     return PK_OK;
+}
+
+PK__FN int64_t pk__call_now(pk_attempt *a)
+{
+    pk__call *c = (pk__call *)(void *)a; // the first member
+    if (c->now == 0) {
+        c->now = pk__clock_ns();
+    }
+    return c->now;
 }
 
 PK__FN void pk__call_deinit(pk__call *c)
@@ -16686,7 +16732,7 @@ PK__FN pk_err pk__call_arm(pk__call *c, int64_t until, pk_error *err)
 static void pk__call_begin_on_loop(pk__call *c)
 {
     pk_error why;
-    memset(&why, 0, sizeof(why));
+    pk__error_none(&why);
     if ((!c->async && pk__call_arm(c, c->deadline, &why)) ||
         c->target.dialect->start(c->target.channel, &c->attempt, &why)) {
         pk_attempt_end(&c->attempt, &why);
@@ -16766,8 +16812,10 @@ static void pk__call_step_send(pk__call *c)
     }
     if (c->target.dialect->run) {
         c->target.dialect->run(c->target.channel, &c->attempt);
+        c->now = 0;
         return;
     }
+    c->now = 0;
     c->waits_loop = true;
     c->is_lent = true;
     c->task.run = pk__call_begin_task;
@@ -16801,7 +16849,7 @@ static void pk__call_step_tried(pk__call *c)
     unsigned most = c->error.sent == PK_SENT_NO ? PK__CALL_RESENT_MAX : 2;
     if (c->error.code == PK_ERR_PLUGIN_CONNECTION && harmless && pk__call_repeatable(c) && ++c->resent < most &&
         !c->timed_out && !c->canceled) {
-        memset(&c->error, 0, sizeof(c->error));
+        pk__error_none(&c->error);
         c->state = PK__CALL_SELECT;
     }
 }
@@ -16819,7 +16867,7 @@ static void pk__call_step_after(pk__call *c)
     if (r == PK__CHAIN_AGAIN) {
         int64_t until = pk__clock_ns() + (int64_t)delay_ms * 1000000;
         if (until < c->deadline) {
-            memset(&c->error, 0, sizeof(c->error));
+            pk__error_none(&c->error);
             pk__call_reply_clear(c->reply);
             c->body_cap = 0;
             c->state = PK__CALL_DELAY;
@@ -16855,6 +16903,7 @@ static bool pk__call_step_before(pk__call *c, size_t end, pk__call_state next, p
             c->state = next;
             return true;
         }
+        c->now = 0;
         (void)pk__call_swap_resumed(c, true); // first: pk_exchange_resume may come before `before` has returned
         pk__chain_result r = pk__chain_before(c->caller->chain, &c->at, end, c->chain_state, &c->exchange, verdict);
         if (r != PK__CHAIN_WAIT) {
@@ -16943,6 +16992,8 @@ PK__FN bool pk__call_advance(pk__call *c)
 
 
 
+
+
 enum { PK__CALL_BODY_MAX = 8 * 1024 * 1024 };
 
 static pk__call *pk__call_of(pk_attempt *a)
@@ -16950,42 +17001,47 @@ static pk__call *pk__call_of(pk_attempt *a)
     return (pk__call *)(void *)a; // the first member
 }
 
+/* A copy of fields in one piece: the array, and behind it their text, each with a NUL. NULL = out of memory. */
+static pk_meta *pk__call_copy_fields(pk_mem *mem, const pk_meta *fields, size_t count)
+{
+    size_t size = count * sizeof(*fields);
+    bool fits = true;
+    for (size_t i = 0; i < count; i++) {
+        fits = fits && pk__size_add(size, fields[i].name.len + 1, &size) &&
+               pk__size_add(size, fields[i].value.len + 1, &size);
+    }
+    pk_meta *copy = fits ? (pk_meta *)pk_mem_get(mem, size) : NULL;
+    char *at = copy ? (char *)(copy + count) : NULL;
+    for (size_t i = 0; copy && i < count; i++) {
+        copy[i].name.ptr = at;
+        copy[i].name.len = fields[i].name.len;
+        at = pk__http_write_put(at, fields[i].name);
+        *at++ = '\0';
+        copy[i].value.ptr = at;
+        copy[i].value.len = fields[i].value.len;
+        at = pk__http_write_put(at, fields[i].value);
+        *at++ = '\0';
+    }
+    return copy;
+}
+
 PK_API void pk_attempt_head(pk_attempt *a, int status, const pk_meta *fields, size_t count)
 {
     pk__call *c = pk__call_of(a);
+    pk_reply *reply = c->reply;
     a->sent = PK_SENT_ANSWERED;
-    c->reply->status = status;
-    pk_meta *copy = count ? (pk_meta *)pk_mem_get(&c->reply->mem, count * sizeof(*copy)) : NULL;
-    if (!copy) {
-        return; // headers are a courtesy: without memory for them the body would not fit either
-    }
-    for (size_t i = 0; i < count; i++) {
-        copy[i].name = pk_mem_dup(&c->reply->mem, fields[i].name);
-        copy[i].value = pk_mem_dup(&c->reply->mem, fields[i].value);
-        if (!copy[i].name.ptr || !copy[i].value.ptr) {
-            return;
-        }
-        if (pk_str_ieq(fields[i].name, PK_STR("content-type"))) {
-            c->reply->body.content_type = copy[i].value;
-        }
-    }
-    c->reply->meta = copy;
-    c->reply->meta_count = count;
-}
-
-/* How much the answer says it will be, so that it is collected without moving. */
-static size_t pk__call_expected(const pk_reply *reply)
-{
+    reply->status = status;
+    c->expected = 0;
+    reply->meta = count ? pk__call_copy_fields(&reply->mem, fields, count) : NULL;
+    reply->meta_count = reply->meta ? count : 0; // a courtesy: without memory for them the body would not fit either
     for (size_t i = 0; i < reply->meta_count; i++) {
-        if (pk_str_ieq(reply->meta[i].name, PK_STR("content-length"))) {
-            size_t n = 0;
-            for (size_t k = 0; k < reply->meta[i].value.len && n < SIZE_MAX / 16; k++) {
-                n = n * 10 + (size_t)(reply->meta[i].value.ptr[k] - '0'); // digits only: the reader saw to that
-            }
-            return n;
+        const pk_meta *m = &reply->meta[i];
+        if (m->name.len == 12 && pk_str_ieq(m->name, PK_STR("Content-Type"))) {
+            reply->body.content_type = m->value;
+        } else if (m->name.len == 14 && pk_str_ieq(m->name, PK_STR("Content-Length"))) {
+            (void)pk__http_head_number(m->value, &c->expected);
         }
     }
-    return 0;
 }
 
 static pk_err pk__call_collect(pk__call *c, pk_str bytes, pk_error *err)
@@ -16999,8 +17055,7 @@ static pk_err pk__call_collect(pk__call *c, pk_str bytes, pk_error *err)
     }
     size_t need = have + bytes.len;
     if (need > c->body_cap || !reply->body.bytes.ptr) {
-        size_t expected = pk__call_expected(reply);
-        size_t cap = PK__MAX(need, have ? need * 2 : expected <= max ? expected : 0);
+        size_t cap = PK__MAX(need, have ? need * 2 : c->expected <= max ? (size_t)c->expected : 0);
         char *to = (char *)pk_mem_get(&reply->mem, cap + 1);
         if (!to) {
             return pk__error_memory(err, "take the answer");
@@ -17202,9 +17257,11 @@ static pk_err pk__call_blocking(pk_caller *caller, const pk_call_desc *desc, pk_
 {
     pk__call c;
     pk_reply scratch;
-    memset(&scratch, 0, sizeof(scratch));
-    scratch.mem.alloc = caller->alloc;
-    reply = reply ? reply : &scratch;
+    if (!reply) {
+        memset(&scratch, 0, sizeof(scratch));
+        scratch.mem.alloc = caller->alloc;
+        reply = &scratch;
+    }
     pk__call_reply_clear(reply);
     if (pk__call_init(&c, caller, desc, reply) == PK_OK) {
         while (!pk__call_advance(&c)) {
@@ -17212,6 +17269,7 @@ static pk_err pk__call_blocking(pk_caller *caller, const pk_call_desc *desc, pk_
             /* A loop-driven attempt ends by its timer on the loop, which knows how to cancel it. */
             bool woken = pk__caller_wait(caller, &c.poked, c.waits_loop && c.state == PK__CALL_RUNNING ? PK_FOREVER
                                                                                                        : until);
+            c.now = 0;
             pk__mutex_lock(&caller->lock);
             c.poked = false;
             c.canceled = c.canceled || (caller->is_closed && !woken);
@@ -17223,7 +17281,9 @@ static pk_err pk__call_blocking(pk_caller *caller, const pk_call_desc *desc, pk_
         }
     }
     pk__call_deinit(&c);
-    pk_mem_free(&scratch.mem);
+    if (reply == &scratch) {
+        pk_mem_free(&scratch.mem);
+    }
     return c.error.code ? pk__error_copy(err, &c.error) : PK_OK;
 }
 
@@ -17275,6 +17335,7 @@ static void pk__call_finish(pk__call *c)
 static void pk__call_run(void *user)
 {
     pk__call *c = (pk__call *)user;
+    c->now = 0;
     pk__mutex_lock(&c->caller->lock);
     c->poked = false;
     c->canceled = c->canceled || c->cancel_asked;
@@ -17859,7 +17920,7 @@ static void pk__http_attempt_fields(pk__http_attempt *h)
     pk__http_channel_field(h->own, count, PK_STR("traceparent"), a->ctx->traceparent);
     if (a->deadline != PK_FOREVER) {
         pk_str text = {h->timeout, 0};
-        text.len = (size_t)(pk__number_put_uint(h->timeout, pk__ctx_left_ms(a->deadline)) - h->timeout);
+        text.len = (size_t)(pk__number_put_uint(h->timeout, pk__ctx_left_ms(a->deadline, h->x.now)) - h->timeout);
         pk__http_channel_field(h->own, count, PK_STR("Connect-Timeout-Ms"), text);
     }
 }
@@ -17890,6 +17951,7 @@ static void pk__http_attempt_init(pk__http_attempt *h, pk__http_channel *ch, pk_
     /* A POST without a body still says Content-Length: 0, and servers differ in what they make of it otherwise. */
     h->x.body = empty && (pk_str_is(a->verb, "GET") || pk_str_is(a->verb, "HEAD")) ? NULL : &h->body;
     h->x.deadline = a->deadline;
+    h->x.now = pk__call_now(a);
     h->x.on_head = pk__http_attempt_on_head;
     h->x.on_chunk = pk__http_attempt_on_chunk;
     h->x.user = h;
@@ -17908,9 +17970,9 @@ static void pk__http_channel_run(void *channel, pk_attempt *a)
     pk__http_channel *ch = (pk__http_channel *)channel;
     pk__http_attempt h;
     pk_error why;
-    why.code = PK_OK;
+    pk__error_none(&why);
     pk__http_attempt_init(&h, ch, a);
-    if (pk__http_pool_take(&ch->pool, &h.client, &why) == PK_OK) {
+    if (pk__http_pool_take(&ch->pool, h.x.now, &h.client, &why) == PK_OK) {
         if (pk__http_client_run(h.client, &h.x, &why) && pk__atomic_load(&h.client->interrupted)) {
             pk__http_channel_gone(&why);
         }
@@ -17948,7 +18010,7 @@ static pk_err pk__http_channel_start(void *channel, pk_attempt *a, pk_error *err
     }
     pk__http_attempt_init(h, ch, a);
     h->x.on_end = pk__http_attempt_on_end;
-    pk_err rc = pk__http_pool_take(&ch->pool, &h->client, err);
+    pk_err rc = pk__http_pool_take(&ch->pool, h->x.now, &h->client, err);
     if (!rc) {
         rc = pk__http_client_start(h->client, ch->loop, &h->x, err);
         if (rc) {
@@ -19880,7 +19942,7 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 19884 "plugkit_sdk.h"
+#line 19946 "plugkit_sdk.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -23294,7 +23356,7 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 23298 "plugkit_sdk.h"
+#line 23360 "plugkit_sdk.h"
 #endif
 
 #ifndef PLUGKIT_TEST

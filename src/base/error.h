@@ -2,7 +2,17 @@
 #ifndef PK__ERROR_H
 #define PK__ERROR_H
 #include <stdarg.h>
+#include <string.h>
+
 #include "defs.h"
+
+/* No error: the start of each call. Its texts are made empty, not cleared to their ends. */
+PK__FN inline void pk__error_none(pk_error *err)
+{
+    memset(err, 0, offsetof(pk_error, app_code));
+    err->app_code[0] = '\0';
+    err->msg[0] = '\0';
+}
 
 /* Errors are made with pk_error_set and pk_error_sys (api/error.h); these go on from there. */
 PK__FN pk_err pk__error_setv(pk_error *err, pk_err code, const char *format, va_list args);

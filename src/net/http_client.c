@@ -240,6 +240,14 @@ static void pk__http_client_write_head(pk__http_client *c, const pk__http_exchan
     pk__http_write_end(buf);
 }
 
+PK__FN int64_t pk__http_client_now(pk__http_exchange *x)
+{
+    if (x->now == 0) {
+        x->now = pk__clock_ns();
+    }
+    return x->now;
+}
+
 PK__FN pk_err pk__http_client_begin(pk__http_client *c, pk__http_exchange *x, pk_error *err)
 {
     static const pk__http_limits limits = {PK__HTTP_CLIENT_ROOM, PK__HTTP_CLIENT_ROOM, PK__HTTP_CLIENT_FIELDS};
@@ -254,7 +262,7 @@ PK__FN pk_err pk__http_client_begin(pk__http_client *c, pk__http_exchange *x, pk
     if (rc) {
         return rc;
     }
-    if (x->deadline != PK_FOREVER && pk__clock_ns() >= x->deadline) {
+    if (x->deadline != PK_FOREVER && pk__http_client_now(x) >= x->deadline) {
         return pk_error_set(err, PK_ERR_PLUGIN_TIMEOUT, "cannot send a request: the deadline has passed already");
     }
     if (!c->room) {
@@ -278,8 +286,9 @@ PK__FN pk_err pk__http_client_begin(pk__http_client *c, pk__http_exchange *x, pk
     c->rx = PK__HTTP_RX_HEAD;
     c->got_any = false;
     c->paused = false;
-    c->connect_by = c->desc.connect_ms > 0 && !c->is_open ? pk__clock_after_ms(pk__clock_ns(), c->desc.connect_ms)
-                                                           : PK_FOREVER;
+    c->connect_by = c->desc.connect_ms > 0 && !c->is_open
+                        ? pk__clock_after_ms(pk__http_client_now(x), c->desc.connect_ms)
+                        : PK_FOREVER;
     return PK_OK;
 }
 

@@ -49,6 +49,7 @@ typedef struct pk__http_exchange {
                              //   Content-Type comes from it, if it is not empty, unless fields have one
     uint64_t max_body;       // bytes of answer accepted; 0 = any number
     int64_t deadline;        // by pk__clock_ns; PK_FOREVER = none
+    int64_t now;             // what pk__clock_ns said a moment ago; 0 = is read when it is needed
     pk_err (*on_head)(void *user, const pk__http_answer *answer, pk_error *err);  // may be NULL
     pk_err (*on_chunk)(void *user, pk_str bytes, pk_error *err);                  // may be NULL: bytes are dropped
     void (*on_end)(void *user, const pk_error *why); // of pk__http_client_start: exactly once; NULL = all went well
@@ -82,7 +83,7 @@ typedef enum pk__http_client_rx { PK__HTTP_RX_HEAD, PK__HTTP_RX_BODY, PK__HTTP_R
 typedef struct pk__http_client {
     pk_conn conn;            // first: a transport wakes us by it
     pk__node node;           // the pool's
-    int64_t idle_since;      // the pool's
+    int64_t taken_at;        // the pool's
     pk__http_client_desc desc;
 
     /* The connection. It is closed by destroy only: until then an interrupt may reach for it. */
@@ -156,6 +157,7 @@ PK__FN void pk__http_client_shrink(pk__http_client *c);            // gives its 
 PK__FN pk_err pk__http_client_begin(pk__http_client *c, pk__http_exchange *x, pk_error *err);
 PK__FN pk_io pk__http_client_advance(pk__http_client *c, bool wait, pk_error *err);
 PK__FN pk_io pk__http_client_pull(pk__http_client *c, bool wait, pk_error *err); // receives once; DONE: perhaps more
+PK__FN int64_t pk__http_client_now(pk__http_exchange *x); // reads the clock once, until the next wait
 PK__FN void pk__http_client_finish(pk__http_client *c);
 PK__FN void pk__http_client_fail(pk__http_client *c, pk_error *err);
 PK__FN pk_err pk__http_client_needs_loop(const pk__http_client *c, pk_error *err); // an error, always

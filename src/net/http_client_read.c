@@ -33,13 +33,14 @@ static bool pk__http_client_set_timeout(pk__http_client *c, int64_t left, bool e
 }
 
 /* Makes the socket one whose receive waits until the deadline. */
-static bool pk__http_client_can_wait(pk__http_client *c, int64_t deadline)
+static bool pk__http_client_can_wait(pk__http_client *c)
 {
+    int64_t deadline = c->x->deadline;
     if (c->is_nonblocking && pk__fd_set_nonblock(c->fd, false, NULL)) {
         return false;
     }
     c->is_nonblocking = false;
-    return deadline == PK_FOREVER || pk__http_client_set_timeout(c, deadline - pk__clock_ns(), false);
+    return deadline == PK_FOREVER || pk__http_client_set_timeout(c, deadline - pk__http_client_now(c->x), false);
 }
 
 static pk_io pk__http_client_recv_socket(pk__http_client *c, bool wait, size_t *got, pk_error *err)
@@ -47,12 +48,13 @@ static pk_io pk__http_client_recv_socket(pk__http_client *c, bool wait, size_t *
     char *at = c->room->bytes + c->end;
     size_t cap = PK__HTTP_CLIENT_ROOM - c->end;
     int64_t deadline = c->x->deadline;
-    if (wait && !pk__http_client_can_wait(c, deadline)) {
+    if (wait && !pk__http_client_can_wait(c)) {
         wait = false;
         if (!pk__fd_wait(c->fd, true, false, deadline)) {
             return PK_IO_WANT_READ;
         }
     }
+    c->x->now = 0;
     pk_io io = pk__socket_recv(c->fd, at, cap, wait, got, err);
     if (io == PK_IO_WANT_READ && wait && deadline != PK_FOREVER) {
         (void)pk__http_client_set_timeout(c, deadline - pk__clock_ns(), true);

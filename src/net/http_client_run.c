@@ -76,7 +76,7 @@ static pk_err pk__http_client_block(pk__http_client *c, pk_error *err)
 PK__FN pk_err pk__http_client_run(pk__http_client *c, pk__http_exchange *x, pk_error *err)
 {
     pk_error why;
-    memset(&why, 0, sizeof(why));
+    pk__error_none(&why);
     c->driven = false;
     if (c->opened && c->fd < 0) {
         return pk__http_client_needs_loop(c, err);
@@ -150,7 +150,7 @@ static void pk__http_client_turn(pk__http_client *c)
     if (!x) {
         return;
     }
-    memset(&why, 0, sizeof(why));
+    pk__error_none(&why);
     c->depth++;
     pk_io io = pk__http_client_advance(c, false, &why);
     c->depth--;
@@ -184,7 +184,7 @@ static void pk__http_client_on_time(void *user)
         return;
     }
     pk_error why;
-    memset(&why, 0, sizeof(why));
+    pk__error_none(&why);
     pk__http_client_late(c, &why);
     pk__http_client_end(c, &why);
 }

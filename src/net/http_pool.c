@@ -123,7 +123,7 @@ static void pk__http_pool_drop(pk__http_pool *pool, pk__node *node, pk__node *dr
 static void pk__http_pool_drop_old(pk__http_pool *pool, int64_t now, pk__node *dropped)
 {
     while (!pk__list_is_empty(&pool->idle) &&
-           now - pk__http_pool_client(pool->idle.next)->idle_since > pool->idle_ns) {
+           now - pk__http_pool_client(pool->idle.next)->taken_at > pool->idle_ns) {
         pk__http_pool_drop(pool, pool->idle.next, dropped);
     }
 }
@@ -141,10 +141,9 @@ static pk__http_client *pk__http_pool_warmest(pk__http_pool *pool)
     return pk__http_pool_client(node);
 }
 
-PK__FN pk_err pk__http_pool_take(pk__http_pool *pool, pk__http_client **out, pk_error *err)
+PK__FN pk_err pk__http_pool_take(pk__http_pool *pool, int64_t now, pk__http_client **out, pk_error *err)
 {
     pk__node dropped;
-    int64_t now = pk__clock_ns();
     pk__list_init(&dropped);
     for (;;) {
         pk__mutex_lock(&pool->lock);
@@ -160,7 +159,9 @@ PK__FN pk_err pk__http_pool_take(pk__http_pool *pool, pk__http_client **out, pk_
         if (!c) {
             break;
         }
-        if (now - c->idle_since < PK__HTTP_POOL_TRUST_MS * PK__MS || pk__http_client_is_alive(c)) {
+        bool is_warm = now - c->taken_at < PK__HTTP_POOL_TRUST_MS * PK__MS;
+        if (is_warm || pk__http_client_is_alive(c)) {
+            c->taken_at = now;
             return PK_OK;
         }
         c->dead = true;
@@ -168,6 +169,7 @@ PK__FN pk_err pk__http_pool_take(pk__http_pool *pool, pk__http_client **out, pk_
     }
     pk_err rc = pk__http_client_create(out, &pool->client, err);
     if (rc == PK_OK) {
+        (*out)->taken_at = now;
         pk__mutex_lock(&pool->lock);
         pk__list_push(&pool->taken, &(*out)->node);
         if (pool->closed) {
@@ -182,7 +184,6 @@ PK__FN void pk__http_pool_give(pk__http_pool *pool, pk__http_client *c)
 {
     pk__http_client *colder = NULL;
     bool keep = pk__http_client_is_reusable(c);
-    c->idle_since = pk__clock_ns();
     pk__mutex_lock(&pool->lock);
     pk__list_remove(&c->node);
     keep = keep && !pool->closed && pool->idle_count < pool->max_idle;

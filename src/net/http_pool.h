@@ -2,10 +2,13 @@
  *
  * The last one given back is taken first: it is the warmest, and the others can grow old and be closed. A lock guards
  * the two lists and is never held while anything is sent, received, opened or closed (an interrupt shuts sockets down,
- * which waits for nothing). One that has been idle for more than a second is looked at before it is handed out; the
- * warm path pays nothing for that. Only the connection on top keeps its buffers.
+ * which waits for nothing). One that was taken more than a second ago is looked at before it is handed out; the warm
+ * path pays nothing for that. Only the connection on top keeps its buffers.
  *
- *     pk__http_pool_take(&pool, &client, &err);
+ * How long one has been idle is counted from when it was last taken, so that giving it back need not read the clock:
+ * the worst that can come of it is a look or a new connection after a call of more than a second or a minute.
+ *
+ *     pk__http_pool_take(&pool, now, &client, &err);
  *     pk__http_client_run(client, &exchange, &err);     // or _start
  *     pk__http_pool_give(&pool, client);                // keeps it if it can be used again
  *
@@ -44,8 +47,9 @@ typedef struct pk__http_pool {
 /* Errors: PK_ERR_BAD_ENDPOINT, PK_ERR_UNSUPPORTED (no such transport), PK_ERR_MISUSE (a value), PK_ERR_NO_MEMORY. */
 PK__FN pk_err pk__http_pool_init(pk__http_pool *pool, const pk__http_pool_desc *desc, pk_error *err);
 PK__FN void pk__http_pool_deinit(pk__http_pool *pool);
-/* An idle connection, or a new one that opens with its first exchange. Errors: PK_ERR_STOPPED, PK_ERR_NO_MEMORY. */
-PK__FN pk_err pk__http_pool_take(pk__http_pool *pool, pk__http_client **out, pk_error *err);
+/* An idle connection, or a new one that opens with its first exchange. `now`: by pk__clock_ns.
+ * Errors: PK_ERR_STOPPED, PK_ERR_NO_MEMORY. */
+PK__FN pk_err pk__http_pool_take(pk__http_pool *pool, int64_t now, pk__http_client **out, pk_error *err);
 PK__FN void pk__http_pool_give(pk__http_pool *pool, pk__http_client *c);
 PK__FN void pk__http_pool_prune(pk__http_pool *pool);     // closes idle ones that are too old; any thread
 PK__FN void pk__http_pool_interrupt(pk__http_pool *pool); // no more are handed out; blocking exchanges end soon

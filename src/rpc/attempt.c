@@ -7,6 +7,8 @@
 #include "../base/memory.h"
 #include "../os/fd.h"
 #include "../os/loop.h"
+#include "../wire/http_head.h"
+#include "../wire/http_write.h"
 
 enum { PK__CALL_BODY_MAX = 8 * 1024 * 1024 };
 
@@ -15,42 +17,47 @@ static pk__call *pk__call_of(pk_attempt *a)
     return (pk__call *)(void *)a; // the first member
 }
 
+/* A copy of fields in one piece: the array, and behind it their text, each with a NUL. NULL = out of memory. */
+static pk_meta *pk__call_copy_fields(pk_mem *mem, const pk_meta *fields, size_t count)
+{
+    size_t size = count * sizeof(*fields);
+    bool fits = true;
+    for (size_t i = 0; i < count; i++) {
+        fits = fits && pk__size_add(size, fields[i].name.len + 1, &size) &&
+               pk__size_add(size, fields[i].value.len + 1, &size);
+    }
+    pk_meta *copy = fits ? (pk_meta *)pk_mem_get(mem, size) : NULL;
+    char *at = copy ? (char *)(copy + count) : NULL;
+    for (size_t i = 0; copy && i < count; i++) {
+        copy[i].name.ptr = at;
+        copy[i].name.len = fields[i].name.len;
+        at = pk__http_write_put(at, fields[i].name);
+        *at++ = '\0';
+        copy[i].value.ptr = at;
+        copy[i].value.len = fields[i].value.len;
+        at = pk__http_write_put(at, fields[i].value);
+        *at++ = '\0';
+    }
+    return copy;
+}
+
 PK_API void pk_attempt_head(pk_attempt *a, int status, const pk_meta *fields, size_t count)
 {
     pk__call *c = pk__call_of(a);
+    pk_reply *reply = c->reply;
     a->sent = PK_SENT_ANSWERED;
-    c->reply->status = status;
-    pk_meta *copy = count ? (pk_meta *)pk_mem_get(&c->reply->mem, count * sizeof(*copy)) : NULL;
-    if (!copy) {
-        return; // headers are a courtesy: without memory for them the body would not fit either
-    }
-    for (size_t i = 0; i < count; i++) {
-        copy[i].name = pk_mem_dup(&c->reply->mem, fields[i].name);
-        copy[i].value = pk_mem_dup(&c->reply->mem, fields[i].value);
-        if (!copy[i].name.ptr || !copy[i].value.ptr) {
-            return;
-        }
-        if (pk_str_ieq(fields[i].name, PK_STR("content-type"))) {
-            c->reply->body.content_type = copy[i].value;
-        }
-    }
-    c->reply->meta = copy;
-    c->reply->meta_count = count;
-}
-
-/* How much the answer says it will be, so that it is collected without moving. */
-static size_t pk__call_expected(const pk_reply *reply)
-{
+    reply->status = status;
+    c->expected = 0;
+    reply->meta = count ? pk__call_copy_fields(&reply->mem, fields, count) : NULL;
+    reply->meta_count = reply->meta ? count : 0; // a courtesy: without memory for them the body would not fit either
     for (size_t i = 0; i < reply->meta_count; i++) {
-        if (pk_str_ieq(reply->meta[i].name, PK_STR("content-length"))) {
-            size_t n = 0;
-            for (size_t k = 0; k < reply->meta[i].value.len && n < SIZE_MAX / 16; k++) {
-                n = n * 10 + (size_t)(reply->meta[i].value.ptr[k] - '0'); // digits only: the reader saw to that
-            }
-            return n;
+        const pk_meta *m = &reply->meta[i];
+        if (m->name.len == 12 && pk_str_ieq(m->name, PK_STR("Content-Type"))) {
+            reply->body.content_type = m->value;
+        } else if (m->name.len == 14 && pk_str_ieq(m->name, PK_STR("Content-Length"))) {
+            (void)pk__http_head_number(m->value, &c->expected);
         }
     }
-    return 0;
 }
 
 static pk_err pk__call_collect(pk__call *c, pk_str bytes, pk_error *err)
@@ -64,8 +71,7 @@ static pk_err pk__call_collect(pk__call *c, pk_str bytes, pk_error *err)
     }
     size_t need = have + bytes.len;
     if (need > c->body_cap || !reply->body.bytes.ptr) {
-        size_t expected = pk__call_expected(reply);
-        size_t cap = PK__MAX(need, have ? need * 2 : expected <= max ? expected : 0);
+        size_t cap = PK__MAX(need, have ? need * 2 : c->expected <= max ? (size_t)c->expected : 0);
         char *to = (char *)pk_mem_get(&reply->mem, cap + 1);
         if (!to) {
             return pk__error_memory(err, "take the answer");

@@ -76,7 +76,9 @@ static void pk__call_on_resume(pk__resumer *self, pk_exchange *x, pk_verdict ver
 
 PK__FN pk_err pk__call_init(pk__call *c, pk_caller *caller, const pk_call_desc *desc, pk_reply *reply)
 {
-    memset(c, 0, sizeof(*c));
+    memset(c, 0, offsetof(pk__call, target));
+    memset(&c->target, 0, offsetof(pk__target, composed));
+    pk__error_none(&c->error);
     c->caller = caller;
     c->desc = *desc;
     c->ctx = desc->ctx;
@@ -84,7 +86,8 @@ PK__FN pk_err pk__call_init(pk__call *c, pk_caller *caller, const pk_call_desc *
     c->waiter.wake = pk__call_on_wake;
     /* A handler that calls on passes its own context: its caller's deadline holds here as well. But the headers that it
      * was asked with, its token among them, are not what it asks with. */
-    c->deadline = pk__ctx_deadline(&desc->ctx, desc->ctx.timeout_ms, caller->timeout_ms);
+    c->now = pk__clock_ns();
+    c->deadline = pk__ctx_deadline(&desc->ctx, c->now, desc->ctx.timeout_ms, caller->timeout_ms);
     const pk__ctx_impl *outer = (const pk__ctx_impl *)desc->ctx.impl;
     if (outer && outer->in == desc->ctx.meta) {
         c->ctx.meta = NULL;
@@ -107,6 +110,15 @@ PK__FN pk_err pk__call_init(pk__call *c, pk_caller *caller, const pk_call_desc *
         }
     }
     return PK_OK;
+}
+
+PK__FN int64_t pk__call_now(pk_attempt *a)
+{
+    pk__call *c = (pk__call *)(void *)a; // the first member
+    if (c->now == 0) {
+        c->now = pk__clock_ns();
+    }
+    return c->now;
 }
 
 PK__FN void pk__call_deinit(pk__call *c)
@@ -158,7 +170,7 @@ PK__FN pk_err pk__call_arm(pk__call *c, int64_t until, pk_error *err)
 static void pk__call_begin_on_loop(pk__call *c)
 {
     pk_error why;
-    memset(&why, 0, sizeof(why));
+    pk__error_none(&why);
     if ((!c->async && pk__call_arm(c, c->deadline, &why)) ||
         c->target.dialect->start(c->target.channel, &c->attempt, &why)) {
         pk_attempt_end(&c->attempt, &why);
@@ -238,8 +250,10 @@ static void pk__call_step_send(pk__call *c)
     }
     if (c->target.dialect->run) {
         c->target.dialect->run(c->target.channel, &c->attempt);
+        c->now = 0;
         return;
     }
+    c->now = 0;
     c->waits_loop = true;
     c->is_lent = true;
     c->task.run = pk__call_begin_task;
@@ -273,7 +287,7 @@ static void pk__call_step_tried(pk__call *c)
     unsigned most = c->error.sent == PK_SENT_NO ? PK__CALL_RESENT_MAX : 2;
     if (c->error.code == PK_ERR_PLUGIN_CONNECTION && harmless && pk__call_repeatable(c) && ++c->resent < most &&
         !c->timed_out && !c->canceled) {
-        memset(&c->error, 0, sizeof(c->error));
+        pk__error_none(&c->error);
         c->state = PK__CALL_SELECT;
     }
 }
@@ -291,7 +305,7 @@ static void pk__call_step_after(pk__call *c)
     if (r == PK__CHAIN_AGAIN) {
         int64_t until = pk__clock_ns() + (int64_t)delay_ms * 1000000;
         if (until < c->deadline) {
-            memset(&c->error, 0, sizeof(c->error));
+            pk__error_none(&c->error);
             pk__call_reply_clear(c->reply);
             c->body_cap = 0;
             c->state = PK__CALL_DELAY;
@@ -327,6 +341,7 @@ static bool pk__call_step_before(pk__call *c, size_t end, pk__call_state next, p
             c->state = next;
             return true;
         }
+        c->now = 0;
         (void)pk__call_swap_resumed(c, true); // first: pk_exchange_resume may come before `before` has returned
         pk__chain_result r = pk__chain_before(c->caller->chain, &c->at, end, c->chain_state, &c->exchange, verdict);
         if (r != PK__CHAIN_WAIT) {

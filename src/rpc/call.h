@@ -47,7 +47,7 @@ typedef struct pk__target {
     pk_str plugin, instance_name, type;
     pk_str verb, path;
     unsigned flags;   // of the method: PK_IDEMPOTENT ...
-    char composed[80]; // a path that nobody knew
+    char composed[80]; // a path that nobody knew; last, and only filled for one
 } pk__target;
 
 typedef struct pk__usage { // what an attempt amounted to, for the router's books
@@ -116,11 +116,10 @@ typedef struct pk__call {
     pk_call_desc desc;
     pk_ctx ctx;
     pk_exchange exchange;
-    pk__target target;
     pk__waiter waiter;
-    pk_error error;       // code PK_OK until something fails
     pk_reply *reply;
     int64_t deadline;
+    int64_t now;          // the clock, read since this call last waited for anything; 0 = not yet: pk__call_now
     pk__call_state state;
     size_t at;            // the next interceptor
     unsigned attempts, resent; // resent: how many were repeated by our own rule
@@ -131,6 +130,7 @@ typedef struct pk__call {
     bool poked, cancel_asked, is_over; // under caller->lock
     char *chain_state;
     uint64_t bytes_out, bytes_in;
+    uint64_t expected;    // bytes of body that the answer has announced, so that it is collected without moving
     size_t body_cap;      // room behind reply->body.bytes
     uint64_t body_at;     // how much of the request's body was read
     pk_task task;         // advance (asynchronous), or begin on the loop (blocking)
@@ -142,6 +142,9 @@ typedef struct pk__call {
     pk_mem mem;           // copies of what desc points to
     pk_reply own_reply;
     pk__call_stream *stream;
+    /* Large, and not cleared: what goes before tells what there is in it. */
+    pk__target target;
+    pk_error error;       // code PK_OK until something fails
 } pk__call;
 
 /* What caller.c does with a call: begin it, move it as far as it goes (true: there is an outcome), end it. */
@@ -149,6 +152,7 @@ PK__FN pk_err pk__call_init(pk__call *c, pk_caller *caller, const pk_call_desc *
 PK__FN bool pk__call_advance(pk__call *c);
 PK__FN pk_err pk__call_arm(pk__call *c, int64_t until, pk_error *err); // a timer that moves it on; the loop's thread
 PK__FN void pk__call_deinit(pk__call *c);
+PK__FN int64_t pk__call_now(pk_attempt *a); // the time, as new as is needed; reads the clock once where nobody waits
 PK__FN void pk__call_reply_clear(pk_reply *reply);
 /* Ends the wait of a call; any thread. Not with caller->lock held. */
 PK__FN void pk__call_poke(pk__call *c);

@@ -104,9 +104,11 @@ static pk_err pk__call_blocking(pk_caller *caller, const pk_call_desc *desc, pk_
 {
     pk__call c;
     pk_reply scratch;
-    memset(&scratch, 0, sizeof(scratch));
-    scratch.mem.alloc = caller->alloc;
-    reply = reply ? reply : &scratch;
+    if (!reply) {
+        memset(&scratch, 0, sizeof(scratch));
+        scratch.mem.alloc = caller->alloc;
+        reply = &scratch;
+    }
     pk__call_reply_clear(reply);
     if (pk__call_init(&c, caller, desc, reply) == PK_OK) {
         while (!pk__call_advance(&c)) {
@@ -114,6 +116,7 @@ static pk_err pk__call_blocking(pk_caller *caller, const pk_call_desc *desc, pk_
             /* A loop-driven attempt ends by its timer on the loop, which knows how to cancel it. */
             bool woken = pk__caller_wait(caller, &c.poked, c.waits_loop && c.state == PK__CALL_RUNNING ? PK_FOREVER
                                                                                                        : until);
+            c.now = 0;
             pk__mutex_lock(&caller->lock);
             c.poked = false;
             c.canceled = c.canceled || (caller->is_closed && !woken);
@@ -125,7 +128,9 @@ static pk_err pk__call_blocking(pk_caller *caller, const pk_call_desc *desc, pk_
         }
     }
     pk__call_deinit(&c);
-    pk_mem_free(&scratch.mem);
+    if (reply == &scratch) {
+        pk_mem_free(&scratch.mem);
+    }
     return c.error.code ? pk__error_copy(err, &c.error) : PK_OK;
 }
 
@@ -177,6 +182,7 @@ static void pk__call_finish(pk__call *c)
 static void pk__call_run(void *user)
 {
     pk__call *c = (pk__call *)user;
+    c->now = 0;
     pk__mutex_lock(&c->caller->lock);
     c->poked = false;
     c->canceled = c->canceled || c->cancel_asked;

@@ -15,20 +15,19 @@ static const pk__ctx_impl *pk__ctx_get(const pk_ctx *ctx)
     return ctx ? (const pk__ctx_impl *)ctx->impl : NULL;
 }
 
-PK__FN int64_t pk__ctx_deadline(const pk_ctx *outer, uint32_t timeout_ms, uint32_t default_ms)
+PK__FN int64_t pk__ctx_deadline(const pk_ctx *outer, int64_t now, uint32_t timeout_ms, uint32_t default_ms)
 {
     const pk__ctx_impl *impl = pk__ctx_get(outer);
     uint32_t ms = timeout_ms > 0 ? timeout_ms : default_ms;
-    int64_t deadline = ms > 0 ? pk__clock_after_ms(pk__clock_ns(), ms) : PK_FOREVER;
+    int64_t deadline = ms > 0 ? pk__clock_after_ms(now, ms) : PK_FOREVER;
     return impl ? PK__MIN(deadline, impl->deadline) : deadline;
 }
 
-PK__FN uint32_t pk__ctx_left_ms(int64_t deadline)
+PK__FN uint32_t pk__ctx_left_ms(int64_t deadline, int64_t now)
 {
     if (deadline == PK_FOREVER) {
         return UINT32_MAX;
     }
-    int64_t now = pk__clock_ns();
     int64_t ms = deadline <= now ? 0 : (deadline - now - 1) / PK__MS + 1;
     return ms > (int64_t)UINT32_MAX ? UINT32_MAX : (uint32_t)ms;
 }

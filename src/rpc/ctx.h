@@ -27,10 +27,10 @@ typedef struct pk__ctx_impl {
 
 /* pk_ctx_meta_out copies what it is given; whoever sends the answer checks whether these headers may be sent. */
 PK__FN void pk__ctx_init(pk__ctx_impl *impl, int64_t deadline);
-/* The deadline of a new call: timeout_ms from now (0 = default_ms; that 0 too = none), but never behind `outer`'s. */
-PK__FN int64_t pk__ctx_deadline(const pk_ctx *outer, uint32_t timeout_ms, uint32_t default_ms);
-/* Milliseconds from now to the deadline, rounded up; 0 = it has passed; UINT32_MAX = none, or further than that. */
-PK__FN uint32_t pk__ctx_left_ms(int64_t deadline);
+/* The deadline of a new call: timeout_ms from `now` (0 = default_ms; that 0 too = none), but never behind `outer`'s. */
+PK__FN int64_t pk__ctx_deadline(const pk_ctx *outer, int64_t now, uint32_t timeout_ms, uint32_t default_ms);
+/* Milliseconds from `now` to the deadline, rounded up; 0 = it has passed; UINT32_MAX = none, or further than that. */
+PK__FN uint32_t pk__ctx_left_ms(int64_t deadline, int64_t now);
 
 /* pk_exchange.impl points to one of these: how a held exchange goes on. */
 typedef struct pk__resumer {

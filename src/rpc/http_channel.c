@@ -137,7 +137,7 @@ static void pk__http_attempt_fields(pk__http_attempt *h)
     pk__http_channel_field(h->own, count, PK_STR("traceparent"), a->ctx->traceparent);
     if (a->deadline != PK_FOREVER) {
         pk_str text = {h->timeout, 0};
-        text.len = (size_t)(pk__number_put_uint(h->timeout, pk__ctx_left_ms(a->deadline)) - h->timeout);
+        text.len = (size_t)(pk__number_put_uint(h->timeout, pk__ctx_left_ms(a->deadline, h->x.now)) - h->timeout);
         pk__http_channel_field(h->own, count, PK_STR("Connect-Timeout-Ms"), text);
     }
 }
@@ -168,6 +168,7 @@ static void pk__http_attempt_init(pk__http_attempt *h, pk__http_channel *ch, pk_
     /* A POST without a body still says Content-Length: 0, and servers differ in what they make of it otherwise. */
     h->x.body = empty && (pk_str_is(a->verb, "GET") || pk_str_is(a->verb, "HEAD")) ? NULL : &h->body;
     h->x.deadline = a->deadline;
+    h->x.now = pk__call_now(a);
     h->x.on_head = pk__http_attempt_on_head;
     h->x.on_chunk = pk__http_attempt_on_chunk;
     h->x.user = h;
@@ -186,9 +187,9 @@ static void pk__http_channel_run(void *channel, pk_attempt *a)
     pk__http_channel *ch = (pk__http_channel *)channel;
     pk__http_attempt h;
     pk_error why;
-    why.code = PK_OK;
+    pk__error_none(&why);
     pk__http_attempt_init(&h, ch, a);
-    if (pk__http_pool_take(&ch->pool, &h.client, &why) == PK_OK) {
+    if (pk__http_pool_take(&ch->pool, h.x.now, &h.client, &why) == PK_OK) {
         if (pk__http_client_run(h.client, &h.x, &why) && pk__atomic_load(&h.client->interrupted)) {
             pk__http_channel_gone(&why);
         }
@@ -226,7 +227,7 @@ static pk_err pk__http_channel_start(void *channel, pk_attempt *a, pk_error *err
     }
     pk__http_attempt_init(h, ch, a);
     h->x.on_end = pk__http_attempt_on_end;
-    pk_err rc = pk__http_pool_take(&ch->pool, &h->client, err);
+    pk_err rc = pk__http_pool_take(&ch->pool, h->x.now, &h->client, err);
     if (!rc) {
         rc = pk__http_client_start(h->client, ch->loop, &h->x, err);
         if (rc) {

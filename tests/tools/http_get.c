@@ -98,7 +98,7 @@ static void print(const outcome *o, bool reused, pk_error *err)
 static pk_err exchange(pk__http_pool *pool, pk_loop *loop, pk__http_exchange *x, outcome *o, pk_error *err)
 {
     pk__http_client *c = NULL;
-    pk_err rc = pk__http_pool_take(pool, &c, err);
+    pk_err rc = pk__http_pool_take(pool, pk__clock_ns(), &c, err);
     if (rc) {
         return rc;
     }

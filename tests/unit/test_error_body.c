@@ -120,23 +120,23 @@ TEST(ctx, knows_its_deadline)
     CHECK(!pk_ctx_is_canceled(NULL) && !pk_ctx_is_canceled(&ctx));
     ctx.timeout_ms = 20; // not running yet
     CHECK_INT(pk_ctx_left(&ctx), ==, 20 * PK__MS);
-    pk__ctx_init(&impl, pk__ctx_deadline(NULL, ctx.timeout_ms, 30000));
+    pk__ctx_init(&impl, pk__ctx_deadline(NULL, pk__clock_ns(), ctx.timeout_ms, 30000));
     ctx.impl = &impl;
     pk__clock_advance(15 * PK__MS);
     CHECK_INT(pk_ctx_left(&ctx), ==, 5 * PK__MS);
-    CHECK_UINT(pk__ctx_left_ms(impl.deadline), ==, 5);
-    CHECK_INT(pk__ctx_deadline(&ctx, 30, 0), ==, impl.deadline); // never behind the outer one
-    CHECK_INT(pk__ctx_deadline(&ctx, 2, 0), ==, impl.deadline - 3 * PK__MS);
+    CHECK_UINT(pk__ctx_left_ms(impl.deadline, pk__clock_ns()), ==, 5);
+    CHECK_INT(pk__ctx_deadline(&ctx, pk__clock_ns(), 30, 0), ==, impl.deadline); // never behind the outer one
+    CHECK_INT(pk__ctx_deadline(&ctx, pk__clock_ns(), 2, 0), ==, impl.deadline - 3 * PK__MS);
     pk__clock_advance(1);
-    CHECK_UINT(pk__ctx_left_ms(impl.deadline), ==, 5); // rounded up
+    CHECK_UINT(pk__ctx_left_ms(impl.deadline, pk__clock_ns()), ==, 5); // rounded up
     CHECK(!pk_ctx_is_canceled(&ctx));
     pk__clock_advance(5 * PK__MS);
     CHECK_INT(pk_ctx_left(&ctx), ==, 0);
-    CHECK_UINT(pk__ctx_left_ms(impl.deadline), ==, 0);
+    CHECK_UINT(pk__ctx_left_ms(impl.deadline, pk__clock_ns()), ==, 0);
     CHECK(pk_ctx_is_canceled(&ctx));
-    CHECK_INT(pk__ctx_deadline(NULL, 0, 0), ==, PK_FOREVER);
-    CHECK_UINT(pk__ctx_left_ms(PK_FOREVER), ==, UINT32_MAX);
-    CHECK_INT(pk__ctx_deadline(NULL, 0, 7), ==, pk__clock_ns() + 7 * PK__MS);
+    CHECK_INT(pk__ctx_deadline(NULL, pk__clock_ns(), 0, 0), ==, PK_FOREVER);
+    CHECK_UINT(pk__ctx_left_ms(PK_FOREVER, pk__clock_ns()), ==, UINT32_MAX);
+    CHECK_INT(pk__ctx_deadline(NULL, pk__clock_ns(), 0, 7), ==, pk__clock_ns() + 7 * PK__MS);
 }
 
 static bool is_gone(void *user)

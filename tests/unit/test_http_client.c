@@ -1101,7 +1101,7 @@ TEST(http_pool, hands_out_the_warmest_and_closes_the_old)
     pk__http_client **all[] = {&a, &b, &c};
     for (int i = 0; i < 3; i++) {
         outcome o;
-        REQUIRE_OK(pk__http_pool_take(&pool, all[i], NULL));
+        REQUIRE_OK(pk__http_pool_take(&pool, pk__clock_ns(), all[i], NULL));
         ask(&o, "GET", "/");
         o.x.deadline = pk__clock_after_ms(pk__clock_ns(), 5); // connects, sends, and is late
         (void)pk__http_client_run(*all[i], &o.x, NULL);
@@ -1117,12 +1117,12 @@ TEST(http_pool, hands_out_the_warmest_and_closes_the_old)
     CHECK_UINT(pool.idle_count, ==, 2);
 
     pk__http_client *got;
-    REQUIRE_OK(pk__http_pool_take(&pool, &got, NULL));
+    REQUIRE_OK(pk__http_pool_take(&pool, pk__clock_ns(), &got, NULL));
     CHECK(got == b);
     pk__http_pool_give(&pool, got);
     close(peers[1]); // b dies while idle: noticed when it has been idle for a while
     pk__clock_advance(2 * PK__SECOND);
-    REQUIRE_OK(pk__http_pool_take(&pool, &got, NULL));
+    REQUIRE_OK(pk__http_pool_take(&pool, pk__clock_ns(), &got, NULL));
     CHECK(got == a);
     pk__http_pool_give(&pool, got);
     pk__clock_advance(11 * PK__SECOND);
@@ -1130,7 +1130,7 @@ TEST(http_pool, hands_out_the_warmest_and_closes_the_old)
     CHECK_UINT(pool.idle_count, ==, 0);
 
     pk__http_pool_interrupt(&pool);
-    CHECK_ERR(pk__http_pool_take(&pool, &got, NULL), PK_ERR_STOPPED);
+    CHECK_ERR(pk__http_pool_take(&pool, pk__clock_ns(), &got, NULL), PK_ERR_STOPPED);
     pk__http_pool_deinit(&pool);
     close(peers[0]);
     close(peers[2]);
@@ -1155,7 +1155,7 @@ TEST(http_pool, sends_its_own_fields_with_every_request)
     desc.own_count = 2;
     REQUIRE_OK(pk__http_pool_init(&pool, &desc, NULL));
     for (int i = 0; i < 2; i++) {
-        REQUIRE_OK(pk__http_pool_take(&pool, &c, NULL));
+        REQUIRE_OK(pk__http_pool_take(&pool, pk__clock_ns(), &c, NULL));
         ask(&o, "GET", i == 0 ? "/a" : "/b");
         CHECK_OK(pk__http_client_run(c, &o.x, NULL));
         pk__http_pool_give(&pool, c);
@@ -1184,7 +1184,7 @@ static void *pool_call(void *arg)
     pk__http_pool *pool = (pk__http_pool *)arg;
     pk__http_client *c = NULL;
     outcome o;
-    if (pk__http_pool_take(pool, &c, NULL) == PK_OK) {
+    if (pk__http_pool_take(pool, pk__clock_ns(), &c, NULL) == PK_OK) {
         ask(&o, "GET", "/");
         o.x.deadline = PK_FOREVER;
         CHECK_ERR(pk__http_client_run(c, &o.x, NULL), PK_ERR_CANCELED);

@@ -1618,7 +1618,7 @@ TEST(http_server, listens_on_tcp_and_on_what_it_is_given)
     x.target = PK_STR("/healthz");
     x.deadline = PK_FOREVER;
     for (int i = 0; i < 2; i++) {
-        REQUIRE_OK(pk__http_pool_take(&pool, &c, NULL));
+        REQUIRE_OK(pk__http_pool_take(&pool, pk__clock_ns(), &c, NULL));
         CHECK_OK(pk__http_client_run(c, &x, NULL));
         pk__http_pool_give(&pool, c);
     }
