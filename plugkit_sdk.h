@@ -1253,7 +1253,7 @@ PK__FN void pk__free(const pk_alloc *alloc, void *ptr, size_t size);     // NULL
 PK__FN char *pk__strdup(const pk_alloc *alloc, const char *text);        // free with pk__strfree
 PK__FN char *pk__strndup(const pk_alloc *alloc, pk_str s);               // likewise; must not hold a NUL
 PK__FN void pk__strfree(const pk_alloc *alloc, char *text);
-/* Where the next `count` bytes of a buffer go, at least one; NULL = it has failed. Inline, for what is written often. */
+/* Where the next `count` bytes of a buffer go, at least one; NULL = it has failed. Inline: it is asked for often. */
 PK__FN inline char *pk__buf_room(pk_buf *buf, size_t count)
 {
     bool fits = count <= buf->cap - buf->len && !buf->failed;
@@ -13756,8 +13756,8 @@ static pk_err pk__http_pool_write_lines(pk__http_pool *pool, const pk__http_pool
     pk__http_write_field(&pool->lines, PK_STR("Host"), pk_str_from(host));
     for (size_t i = 0; i < desc->own_count; i++) {
         if (!pk__http_head_is_value(desc->own[i].value)) {
-            return pk_error_set(err, PK_ERR_MISUSE, "cannot send header '%" PK_FMT "': the value holds control characters",
-                                PK_ARG(desc->own[i].name));
+            return pk_error_set(err, PK_ERR_MISUSE, "cannot send header '%" PK_FMT "': the value holds control "
+                                "characters", PK_ARG(desc->own[i].name));
         }
     }
     pk__http_write_fields(&pool->lines, desc->own, desc->own_count);

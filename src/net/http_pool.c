@@ -44,8 +44,8 @@ static pk_err pk__http_pool_write_lines(pk__http_pool *pool, const pk__http_pool
     pk__http_write_field(&pool->lines, PK_STR("Host"), pk_str_from(host));
     for (size_t i = 0; i < desc->own_count; i++) {
         if (!pk__http_head_is_value(desc->own[i].value)) {
-            return pk_error_set(err, PK_ERR_MISUSE, "cannot send header '%" PK_FMT "': the value holds control characters",
-                                PK_ARG(desc->own[i].name));
+            return pk_error_set(err, PK_ERR_MISUSE, "cannot send header '%" PK_FMT "': the value holds control "
+                                "characters", PK_ARG(desc->own[i].name));
         }
     }
     pk__http_write_fields(&pool->lines, desc->own, desc->own_count);

@@ -1142,7 +1142,9 @@ TEST(http_pool, sends_its_own_fields_with_every_request)
     static const pk_meta own[] = {FIELD("PlugKit-Token", "t"), FIELD("PlugKit-Caller", "me")};
     static const pk_meta forged[] = {FIELD("PlugKit-Token", "t\r\nX: y")};
     static const peer_step script[] = {
-        ACCEPT, HEAD, SEND("HTTP/1.1 204 No Content\r\n\r\n"), HEAD, SEND("HTTP/1.1 204 No Content\r\n\r\n"), UNTIL_EOF, END,
+        ACCEPT, HEAD, SEND("HTTP/1.1 204 No Content\r\n\r\n"),
+        HEAD,   SEND("HTTP/1.1 204 No Content\r\n\r\n"),
+        UNTIL_EOF, END,
     };
     pk__http_pool pool;
     pk__http_pool_desc desc;
