@@ -83,9 +83,11 @@ CORE = """
     wire/json_value.c
     wire/json_write.c
     wire/url.h
+    wire/http_scan.h
     wire/http_head.h
     wire/http_chunk.h
     wire/url.c
+    wire/http_scan.c
     wire/http_head.c
     wire/http_chunk.c
     wire/http_write.h

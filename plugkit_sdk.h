@@ -60,6 +60,7 @@
  *     PLUGKIT_NO_SURVIVE          the plugin belongs to the host that starts it: it ends with that, also if it is
  *                                 wanted to survive, and others cannot attach it
  *     PLUGKIT_POSIX               only what POSIX.1-2008 has, also on Linux
+ *     PLUGKIT_NO_SIMD             see plugkit.h
  *     PLUGKIT_JSON_DEPTH          levels of nesting that the JSON reader accepts; 256
  *     PLUGKIT_ASSERT(x)           called with what must be true unless the program is wrong; nothing
  *     PLUGKIT_LINES               error messages and debuggers name the files of src/ instead of this one
@@ -10036,6 +10037,61 @@ PK__FN bool pk__url_encode(pk_buf *out, pk_str in, bool keep_slash);
 
 
 
+/* == wire/http_scan.h == */
+/* http_scan.h - how far a token, a value or a line goes: the inner loops of reading heads.
+ *
+ * The functions of the first kind give the first byte that does not belong, or `end`. pk__http_scan_line is faster and
+ * knows only what is usual: a whole line "Name: value" of letters, digits and '-', and of printable bytes. All else it
+ * leaves to the reader that knows the rules (NULL), so that there is only one of those. Its lines do not wait for each
+ * other: where control characters are is found out for 64 bytes at a time, from there to the ends of lines it is a
+ * matter of counting bits, and the names between them are looked at on the side.
+ *
+ * Nothing behind `end` is touched. With SSE2 or NEON sixteen bytes are looked at together, elsewhere eight in plain C
+ * (swar.h) and there is no fast line: that is decided when this is compiled. Small builds (-Os) and PLUGKIT_NO_SIMD go
+ * the plain way, which gives the same answers; with PLUGKIT_TEST both are there, and tests compare them. */
+#ifdef PLUGKIT_LINES
+#line 11 "src/wire/http_scan.h"
+#endif
+
+
+
+
+
+#if !defined(PLUGKIT_NO_SIMD) && !defined(__OPTIMIZE_SIZE__) && defined(__GNUC__)
+#if defined(__SSE2__)
+#define PK__HTTP_SCAN_WIDE
+#include <emmintrin.h>
+#elif defined(__ARM_NEON) && defined(__aarch64__)
+#define PK__HTTP_SCAN_WIDE
+#include <arm_neon.h>
+#endif
+#endif
+
+enum {
+    PK__HTTP_TOKEN = 1,  // of names and methods (RFC 9110, 5.6.2)
+    PK__HTTP_VALUE = 2,  // of field values: no control character but the tab
+    PK__HTTP_TARGET = 4, // of request targets: printable ASCII without the space
+    PK__HTTP_HOST = 8    // of hosts and ports
+};
+
+PK__FN const char *pk__http_scan_token(const char *p, const char *end);
+PK__FN const char *pk__http_scan_value(const char *p, const char *end);
+PK__FN const char *pk__http_scan_target(const char *p, const char *end);
+/* One byte after the other: for what is short and rare. */
+PK__FN const char *pk__http_scan_class(const char *p, const char *end, unsigned classes);
+
+typedef struct pk__http_scan {
+    const char *base, *end; // the 64 bytes that were looked at; NULL: there are not so many
+    uint64_t odd;           // which of them are control characters
+} pk__http_scan;
+
+/* For lines from `at` on in [begin, end). */
+PK__FN void pk__http_scan_begin(pk__http_scan *s, const char *begin, const char *at, const char *end);
+/* Reads the line at p into *field. Gives the next one, or NULL: read it in the other way. */
+PK__FN const char *pk__http_scan_line(pk__http_scan *s, const char *p, pk_meta *field);
+
+
+
 /* == wire/http_head.h == */
 /* http_head.h - the head of an HTTP/1.x message: bytes in, views out (RFC 9110, RFC 9112).
  *
@@ -10109,6 +10165,7 @@ PK__FN pk_str pk__http_head_find(const pk_meta *fields, size_t count, pk_str nam
 /* May it be sent? Field names and methods are tokens; values hold no control characters but tabs. */
 PK__FN bool pk__http_head_is_token(pk_str s);
 PK__FN bool pk__http_head_is_value(pk_str s);
+PK__FN bool pk__http_head_is_host(pk_str s); // the characters of a host and a port; "" is one
 /* Is `token` in this comma-separated list (any case)? */
 PK__FN bool pk__http_head_has_token(pk_str list, pk_str token);
 /* Digits only, at least one, at most 19, below 2^63. */
@@ -10362,6 +10419,290 @@ PK__FN bool pk__url_encode(pk_buf *out, pk_str in, bool keep_slash)
     return out->failed == 0;
 }
 
+/* == wire/http_scan.c == */
+/* http_scan.c - a table, words of eight, registers of sixteen. */
+#ifdef PLUGKIT_LINES
+#line 1 "src/wire/http_scan.c"
+#endif
+
+
+/* One row for each sixteen bytes. What is above 0x7f may stand in values only (obs-text). */
+static const uint8_t pk__http_scan_table[256] = {
+    0,  0,  0,  0,  0,  0,  0,  0,  0,  2,  0,  0,  0,  0,  0,  0,
+    0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,
+    2,  15, 6,  7,  15, 15, 15, 15, 14, 14, 15, 15, 6,  15, 15, 6,  //   ! " # $ % & ' ( ) * + , - . /
+    15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 14, 14, 6,  14, 6,  6,  // 0 1 2 3 4 5 6 7 8 9 : ; < = > ?
+    6,  15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, // @ A to O
+    15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 14, 6,  14, 7,  15, // P to Z [ \ ] ^ _
+    7,  15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, // ` a to o
+    15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 6,  7,  6,  15, 0,  // p to z { | } ~
+    2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,
+    2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,
+    2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,
+    2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,
+    2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,
+    2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,
+    2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,
+    2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,
+};
+
+PK__FN const char *pk__http_scan_class(const char *p, const char *end, unsigned classes)
+{
+    while (p < end && (pk__http_scan_table[(unsigned char)*p] & classes) != 0) {
+        p++;
+    }
+    return p;
+}
+
+/* Printable ASCII from `least` on, eight at a time; what is not plain is looked up. */
+PK__FN inline const char *pk__http_scan_words(const char *p, const char *end, unsigned char least, unsigned classes)
+{
+    while (end - p >= 8) {
+        uint64_t word = pk__swar_load(p);
+        uint64_t odd = word | (word - PK__SWAR_ONES * least) | ((word ^ PK__SWAR_ONES * 0x7f) - PK__SWAR_ONES);
+        odd &= PK__SWAR_TOPS; // above 0x7f, or below the least, or 0x7f
+        if (odd != 0) {
+            p += pk__swar_first(odd);
+            break;
+        }
+        p += 8;
+    }
+    return pk__http_scan_class(p, end, classes);
+}
+
+#if !defined(PK__HTTP_SCAN_WIDE) || defined(PLUGKIT_TEST)
+PK__FN const char *pk__http_scan_value_plain(const char *p, const char *end)
+{
+    return pk__http_scan_words(p, end, 0x20, PK__HTTP_VALUE);
+}
+
+PK__FN const char *pk__http_scan_target_plain(const char *p, const char *end)
+{
+    return pk__http_scan_words(p, end, 0x21, PK__HTTP_TARGET);
+}
+#endif
+
+#ifndef PK__HTTP_SCAN_WIDE
+PK__FN const char *pk__http_scan_token(const char *p, const char *end)
+{
+    return pk__http_scan_class(p, end, PK__HTTP_TOKEN);
+}
+
+PK__FN const char *pk__http_scan_value(const char *p, const char *end)
+{
+    return pk__http_scan_value_plain(p, end);
+}
+
+PK__FN const char *pk__http_scan_target(const char *p, const char *end)
+{
+    return pk__http_scan_target_plain(p, end);
+}
+
+PK__FN void pk__http_scan_begin(pk__http_scan *s, const char *begin, const char *at, const char *end)
+{
+    (void)s, (void)begin, (void)at, (void)end;
+}
+
+PK__FN const char *pk__http_scan_line(pk__http_scan *s, const char *p, pk_meta *field)
+{
+    (void)s, (void)p, (void)field;
+    return NULL;
+}
+#else
+
+/* ---- sixteen at a time. Each test gives a number with a bit for each byte that fails, the first one lowest. */
+
+#ifdef __SSE2__
+typedef __m128i pk__http_scan_sixteen;
+
+PK__FN inline __m128i pk__http_scan_load(const char *p)
+{
+    return _mm_loadu_si128((const __m128i *)(const void *)p);
+}
+
+/* Of the bytes that tokens can have, those that names do have: letters, digits and '-'. */
+PK__FN inline __m128i pk__http_scan_no_name(__m128i c)
+{
+    __m128i letter = _mm_sub_epi8(_mm_or_si128(c, _mm_set1_epi8(0x20)), _mm_set1_epi8('a'));
+    __m128i digit = _mm_sub_epi8(c, _mm_set1_epi8('0'));
+    letter = _mm_cmpeq_epi8(_mm_min_epu8(letter, _mm_set1_epi8(25)), letter);
+    digit = _mm_cmpeq_epi8(_mm_min_epu8(digit, _mm_set1_epi8(9)), digit);
+    __m128i good = _mm_or_si128(_mm_or_si128(letter, digit), _mm_cmpeq_epi8(c, _mm_set1_epi8('-')));
+    return _mm_cmpeq_epi8(good, _mm_setzero_si128());
+}
+
+PK__FN inline __m128i pk__http_scan_no_value(__m128i c)
+{
+    __m128i low = _mm_cmpeq_epi8(_mm_min_epu8(c, _mm_set1_epi8(0x1f)), c);
+    return _mm_or_si128(low, _mm_cmpeq_epi8(c, _mm_set1_epi8(0x7f)));
+}
+
+PK__FN inline __m128i pk__http_scan_no_target(__m128i c)
+{
+    __m128i low = _mm_cmplt_epi8(c, _mm_set1_epi8(0x21)); // signed: what is above 0x7f is below
+    return _mm_or_si128(low, _mm_cmpeq_epi8(c, _mm_set1_epi8(0x7f)));
+}
+
+PK__FN inline unsigned pk__http_scan_bits(__m128i bad)
+{
+    return (unsigned)_mm_movemask_epi8(bad);
+}
+
+PK__FN inline uint64_t pk__http_scan_odd(const char *p)
+{
+    uint64_t low = pk__http_scan_bits(pk__http_scan_no_value(pk__http_scan_load(p))) |
+                   pk__http_scan_bits(pk__http_scan_no_value(pk__http_scan_load(p + 16))) << 16;
+    uint64_t high = pk__http_scan_bits(pk__http_scan_no_value(pk__http_scan_load(p + 32))) |
+                    pk__http_scan_bits(pk__http_scan_no_value(pk__http_scan_load(p + 48))) << 16;
+    return low | high << 32;
+}
+#else
+typedef uint8x16_t pk__http_scan_sixteen;
+
+PK__FN inline uint8x16_t pk__http_scan_load(const char *p)
+{
+    return vld1q_u8((const uint8_t *)p);
+}
+
+PK__FN inline uint8x16_t pk__http_scan_no_name(uint8x16_t c)
+{
+    uint8x16_t letter = vcltq_u8(vsubq_u8(vorrq_u8(c, vdupq_n_u8(0x20)), vdupq_n_u8('a')), vdupq_n_u8(26));
+    uint8x16_t digit = vcltq_u8(vsubq_u8(c, vdupq_n_u8('0')), vdupq_n_u8(10));
+    return vmvnq_u8(vorrq_u8(vorrq_u8(letter, digit), vceqq_u8(c, vdupq_n_u8('-'))));
+}
+
+PK__FN inline uint8x16_t pk__http_scan_no_value(uint8x16_t c)
+{
+    return vorrq_u8(vcltq_u8(c, vdupq_n_u8(0x20)), vceqq_u8(c, vdupq_n_u8(0x7f)));
+}
+
+PK__FN inline uint8x16_t pk__http_scan_no_target(uint8x16_t c)
+{
+    return vorrq_u8(vcltq_u8(c, vdupq_n_u8(0x21)), vcgeq_u8(c, vdupq_n_u8(0x7f)));
+}
+
+/* Of each byte one bit: its place in the byte of eight neighbours. */
+PK__FN inline uint8x16_t pk__http_scan_places(uint8x16_t bad)
+{
+    const uint8x16_t place = {1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128};
+    return vandq_u8(bad, place);
+}
+
+PK__FN inline uint64_t pk__http_scan_four(uint8x16_t a, uint8x16_t b, uint8x16_t c, uint8x16_t d)
+{
+    uint8x16_t low = vpaddq_u8(pk__http_scan_places(a), pk__http_scan_places(b));
+    uint8x16_t high = vpaddq_u8(pk__http_scan_places(c), pk__http_scan_places(d));
+    uint8x16_t sum = vpaddq_u8(low, high);
+    return vgetq_lane_u64(vreinterpretq_u64_u8(vpaddq_u8(sum, sum)), 0);
+}
+
+PK__FN inline unsigned pk__http_scan_bits(uint8x16_t bad)
+{
+    const uint8x16_t none = vdupq_n_u8(0);
+    return (unsigned)pk__http_scan_four(bad, none, none, none);
+}
+
+PK__FN inline uint64_t pk__http_scan_odd(const char *p)
+{
+    return pk__http_scan_four(pk__http_scan_no_value(pk__http_scan_load(p)),
+                              pk__http_scan_no_value(pk__http_scan_load(p + 16)),
+                              pk__http_scan_no_value(pk__http_scan_load(p + 32)),
+                              pk__http_scan_no_value(pk__http_scan_load(p + 48)));
+}
+#endif
+
+/* Bytes of names; at the end of the buffer some of them may be left over. */
+PK__FN inline const char *pk__http_scan_name(const char *p, const char *end)
+{
+    for (; end - p >= 16; p += 16) {
+        unsigned bad = pk__http_scan_bits(pk__http_scan_no_name(pk__http_scan_load(p)));
+        if (bad != 0) {
+            return p + (unsigned)__builtin_ctz(bad);
+        }
+    }
+    return p;
+}
+
+PK__FN inline const char *pk__http_scan_token(const char *p, const char *end)
+{
+    return pk__http_scan_class(pk__http_scan_name(p, end), end, PK__HTTP_TOKEN);
+}
+
+PK__FN inline const char *pk__http_scan_value(const char *p, const char *end)
+{
+    for (; end - p >= 16; p += 16) {
+        unsigned bad = pk__http_scan_bits(pk__http_scan_no_value(pk__http_scan_load(p)));
+        if (bad != 0) {
+            p += (unsigned)__builtin_ctz(bad);
+            break;
+        }
+    }
+    return pk__http_scan_words(p, end, 0x20, PK__HTTP_VALUE); // tabs are
+}
+
+PK__FN inline const char *pk__http_scan_target(const char *p, const char *end)
+{
+    for (; end - p >= 16; p += 16) {
+        unsigned bad = pk__http_scan_bits(pk__http_scan_no_target(pk__http_scan_load(p)));
+        if (bad != 0) {
+            return p + (unsigned)__builtin_ctz(bad);
+        }
+    }
+    return pk__http_scan_words(p, end, 0x21, PK__HTTP_TARGET);
+}
+
+PK__FN inline void pk__http_scan_begin(pk__http_scan *s, const char *begin, const char *at, const char *end)
+{
+    s->base = end - at >= 64 ? at : end - begin >= 64 ? end - 64 : NULL;
+    s->end = end;
+    s->odd = s->base ? pk__http_scan_odd(s->base) : 0;
+}
+
+/* The first control character from p on, or the end. */
+PK__FN inline const char *pk__http_scan_next(pk__http_scan *s, const char *p)
+{
+    for (;;) {
+        const char *behind = s->base + 64;
+        uint64_t odd = p < behind ? s->odd >> (p - s->base) : 0;
+        if (odd != 0) {
+            return p + (unsigned)__builtin_ctzll(odd);
+        }
+        if (behind == s->end) {
+            return behind;
+        }
+        p = PK__MAX(p, behind);
+        s->base = s->end - behind >= 64 ? behind : s->end - 64;
+        s->odd = pk__http_scan_odd(s->base);
+    }
+}
+
+PK__FN inline const char *pk__http_scan_line(pk__http_scan *s, const char *p, pk_meta *field)
+{
+    if (!s->base || s->end - p < 2) {
+        return NULL;
+    }
+    const char *value_end = pk__http_scan_next(s, p), *next = value_end + 2;
+    if (next > s->end || value_end[0] != '\r' || value_end[1] != '\n') {
+        return NULL;
+    }
+    const char *value = pk__http_scan_name(p, s->end); // goes no further than the CR
+    if (*value != ':' || value == p) {
+        return NULL;
+    }
+    field->name.ptr = p;
+    field->name.len = (size_t)(value - p);
+    do {
+        value++;
+    } while (*value == ' ');
+    while (value_end > value && value_end[-1] == ' ') {
+        value_end--;
+    }
+    field->value.ptr = value;
+    field->value.len = (size_t)(value_end - value);
+    return next;
+}
+#endif
+
 /* == wire/http_head.c == */
 /* http_head.c - reading the head of a message, one line at a time, in place. */
 #ifdef PLUGKIT_LINES
@@ -10373,93 +10714,46 @@ PK__FN bool pk__url_encode(pk_buf *out, pk_str in, bool keep_slash)
 
 
 
-enum {
-    PK__HTTP_TOKEN = 1, // of names and methods (RFC 9110, 5.6.2)
-    PK__HTTP_VALUE = 2, // of field values: no control character but the tab
-    PK__HTTP_TARGET = 4 // of request targets: printable ASCII without the space
-};
-
-/* One row for each sixteen bytes. What is above 0x7f may stand in values only (obs-text). */
-static const uint8_t pk__http_head_class[256] = {
-    0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0,
-    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-    2, 7, 6, 7, 7, 7, 7, 7, 6, 6, 7, 7, 6, 7, 7, 6, //   ! " # $ % & ' ( ) * + , - . /
-    7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 6, 6, 6, 6, 6, 6, // 0 1 2 3 4 5 6 7 8 9 : ; < = > ?
-    6, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, // @ A to O
-    7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 6, 6, 6, 7, 7, // P to Z [ \ ] ^ _
-    7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, // ` a to o
-    7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 6, 7, 6, 7, 0, // p to z { | } ~
-    2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2,
-    2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2,
-    2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2,
-    2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2,
-};
-
-static bool pk__http_head_is(char c, unsigned classes)
-{
-    return (pk__http_head_class[(unsigned char)c] & classes) != 0;
-}
-
-static pk__http_result pk__http_head_refuse(pk__http_head *h, int status, const char *why)
+/* Readers of parts return where the next part begins. NULL: it was refused, or more is needed. */
+static const char *pk__http_head_refuse(pk__http_head *h, int status, const char *why)
 {
     h->error_status = status;
     h->error = why;
-    return PK__HTTP_ERROR;
-}
-
-static const char *pk__http_head_skip_token(const char *p, const char *end)
-{
-    while (p < end && pk__http_head_is(*p, PK__HTTP_TOKEN)) {
-        p++;
-    }
-    return p;
-}
-
-/* Skips bytes of values or targets: printable ASCII eight at a time; what is not plain is looked up. */
-static const char *pk__http_head_skip_text(const char *p, const char *end, uint8_t class_bit)
-{
-    const uint64_t least = PK__SWAR_ONES * (class_bit == PK__HTTP_VALUE ? 0x20 : 0x21);
-    while (end - p >= 8) {
-        uint64_t word = pk__swar_load(p);
-        uint64_t odd = word | (word - least) | ((word ^ PK__SWAR_ONES * 0x7f) - PK__SWAR_ONES);
-        odd &= PK__SWAR_TOPS; // above 0x7f, or below the least, or 0x7f
-        if (odd != 0) {
-            p += pk__swar_first(odd);
-            break;
-        }
-        p += 8;
-    }
-    while (p < end && pk__http_head_is(*p, class_bit)) {
-        p++;
-    }
-    return p;
+    return NULL;
 }
 
 static const char *pk__http_head_skip(const char *p, const char *end, uint8_t class_bit)
 {
-    return class_bit == PK__HTTP_TOKEN ? pk__http_head_skip_token(p, end) : pk__http_head_skip_text(p, end, class_bit);
+    return class_bit == PK__HTTP_TOKEN   ? pk__http_scan_token(p, end)
+           : class_bit == PK__HTTP_VALUE ? pk__http_scan_value(p, end)
+                                         : pk__http_scan_target(p, end);
 }
 
-/* Equal to `lower`, which is lower case, but for ASCII case. */
-static bool pk__http_head_ieq(pk_str s, const char *lower)
+/* Is it `lower`, of at least four letters, but for their case? That is all that 0x20 makes where there are no control
+ * characters. */
+PK__FN inline bool pk__http_head_same(pk_str s, const char *lower, size_t len)
 {
-    for (size_t i = 0; i < s.len; i++) {
-        char c = s.ptr[i];
-        if (c >= 'A' && c <= 'Z') {
-            c = (char)(c | 0x20);
-        }
-        if (c != lower[i]) { // a shorter `lower` differs at its NUL
-            return false;
-        }
+    uint64_t odd = 0;
+    if (s.len != len) {
+        return false;
     }
-    return lower[s.len] == '\0';
+    for (size_t i = 0; i < len; i += 4) {
+        uint32_t word, want;
+        size_t at = PK__MIN(i, len - 4);
+        memcpy(&word, s.ptr + at, sizeof(word));
+        memcpy(&want, lower + at, sizeof(want));
+        odd |= word ^ want;
+    }
+    return (odd & ~(PK__SWAR_ONES * 0x20)) == 0;
 }
+
+#define PK__HTTP_HEAD_IS(str, literal) pk__http_head_same(str, literal, sizeof(literal) - 1)
 
 /* More is needed, and the line was good up to its end: `phase` is the class of bytes that may go on with it. */
-static pk__http_result pk__http_head_more(pk__http_head *h, uint8_t phase)
+static const char *pk__http_head_more(pk__http_head *h, uint8_t phase)
 {
     h->phase = phase;
-    return PK__HTTP_MORE;
+    return NULL;
 }
 
 static pk_str pk__http_head_view(const char *from, const char *to)
@@ -10472,38 +10766,49 @@ static pk_str pk__http_head_view(const char *from, const char *to)
 
 PK__FN bool pk__http_head_is_token(pk_str s)
 {
-    for (size_t i = 0; i < s.len; i++) {
-        if (!pk__http_head_is(s.ptr[i], PK__HTTP_TOKEN)) {
-            return false;
-        }
-    }
-    return s.len > 0;
+    return s.len > 0 && pk__http_scan_class(s.ptr, s.ptr + s.len, PK__HTTP_TOKEN) == s.ptr + s.len;
 }
 
 PK__FN bool pk__http_head_is_value(pk_str s)
 {
-    return s.len == 0 || pk__http_head_skip_text(s.ptr, s.ptr + s.len, PK__HTTP_VALUE) == s.ptr + s.len;
+    return s.len == 0 || pk__http_scan_value(s.ptr, s.ptr + s.len) == s.ptr + s.len;
+}
+
+/* The next element of a comma-separated list, without the blanks around it. False: there is none. */
+static bool pk__http_head_next(pk_str *list, pk_str *element)
+{
+    const char *p = list->ptr, *end = p + list->len, *comma = p;
+    if (list->len == 0) {
+        return false;
+    }
+    while (comma < end && *comma != ',') {
+        comma++;
+    }
+    list->ptr = comma < end ? comma + 1 : end;
+    list->len = (size_t)(end - list->ptr);
+    while (p < comma && (*p == ' ' || *p == '\t')) {
+        p++;
+    }
+    while (comma > p && (comma[-1] == ' ' || comma[-1] == '\t')) {
+        comma--;
+    }
+    *element = pk__http_head_view(p, comma);
+    return true;
 }
 
 PK__FN bool pk__http_head_has_token(pk_str list, pk_str token)
 {
-    for (size_t i = 0; i < list.len;) {
-        size_t begin = i;
-        while (i < list.len && list.ptr[i] != ',') {
-            i++;
-        }
-        size_t end = i++;
-        while (begin < end && (list.ptr[begin] == ' ' || list.ptr[begin] == '\t')) {
-            begin++;
-        }
-        while (end > begin && (list.ptr[end - 1] == ' ' || list.ptr[end - 1] == '\t')) {
-            end--;
-        }
-        if (pk_str_ieq(pk__http_head_view(list.ptr + begin, list.ptr + end), token)) {
+    for (pk_str one; pk__http_head_next(&list, &one);) {
+        if (pk_str_ieq(one, token)) {
             return true;
         }
     }
     return false;
+}
+
+PK__FN bool pk__http_head_is_host(pk_str s)
+{
+    return pk__http_scan_class(s.ptr, s.ptr + s.len, PK__HTTP_HOST) == s.ptr + s.len;
 }
 
 PK__FN bool pk__http_head_number(pk_str digits, uint64_t *out)
@@ -10560,69 +10865,65 @@ PK__FN const char *pk__http_head_reason(int status)
 
 /* ---- the start line */
 
-/* "HTTP/1.x": DONE with *p behind it. What comes piecemeal is compared as far as it goes, so that other protocols are
- * refused at their first bytes. */
-static pk__http_result pk__http_head_version(pk__http_head *h, const char **p, const char *end)
+/* "HTTP/1.x". What comes piecemeal is compared as far as it goes, so that other protocols are refused at their first
+ * bytes. */
+static const char *pk__http_head_version(pk__http_head *h, const char *p, const char *end)
 {
-    static const char want[] = "HTTP/";
-    const char *s = *p;
-    for (size_t i = 0; i < 5; i++, s++) {
-        if (s == end) {
-            return PK__HTTP_MORE;
+    static const char want[] = "HTTP/1.1";
+    if (end - p >= 8 && memcmp(p, want, 8) == 0) {
+        h->minor = 1;
+        return p + 8;
+    }
+    for (size_t i = 0; i < 5; i++, p++) {
+        if (p == end) {
+            return NULL;
         }
-        if (*s != want[i]) {
+        if (*p != want[i]) {
             return pk__http_head_refuse(h, 400, "not an HTTP message");
         }
     }
-    if (end - s < 3) {
-        return PK__HTTP_MORE;
+    if (end - p < 3) {
+        return NULL;
     }
-    if (s[0] < '0' || s[0] > '9' || s[1] != '.' || s[2] < '0' || s[2] > '9') {
+    if (p[0] < '0' || p[0] > '9' || p[1] != '.' || p[2] < '0' || p[2] > '9') {
         return pk__http_head_refuse(h, 400, "malformed HTTP version");
     }
-    if (s[0] != '1') {
+    if (p[0] != '1') {
         return pk__http_head_refuse(h, 505, "only HTTP/1.0 and HTTP/1.1 are spoken here");
     }
-    h->minor = s[2] == '0' ? 0 : 1; // a later minor version is a superset of 1.1
-    *p = s + 3;
-    return PK__HTTP_DONE;
+    h->minor = p[2] == '0' ? 0 : 1; // a later minor version is a superset of 1.1
+    return p + 3;
+}
+
+static const char *pk__http_head_no_line_end(pk__http_head *h, const char *p, const char *end)
+{
+    if (p < end && *p != '\r') {
+        return pk__http_head_refuse(h, 400, *p == '\n' ? "bare LF" : "control character or space where none may be");
+    }
+    return end - p < 2 ? NULL : pk__http_head_refuse(h, 400, "bare CR");
 }
 
 /* CR LF and nothing else. */
-static pk__http_result pk__http_head_line_end(pk__http_head *h, const char **p, const char *end)
+PK__FN inline const char *pk__http_head_line_end(pk__http_head *h, const char *p, const char *end)
 {
-    if (*p == end) {
-        return PK__HTTP_MORE;
-    }
-    if (**p != '\r') {
-        return pk__http_head_refuse(h, 400, **p == '\n' ? "bare LF" : "control character or space where none may be");
-    }
-    if (end - *p < 2) {
-        return PK__HTTP_MORE;
-    }
-    if ((*p)[1] != '\n') {
-        return pk__http_head_refuse(h, 400, "bare CR");
-    }
-    *p += 2;
-    return PK__HTTP_DONE;
+    return end - p >= 2 && p[0] == '\r' && p[1] == '\n' ? p + 2 : pk__http_head_no_line_end(h, p, end);
 }
 
-static pk__http_result pk__http_head_request_line(pk__http_head *h, const char **at, const char *end)
+static const char *pk__http_head_request_line(pk__http_head *h, const char *p, const char *end)
 {
-    const char *p = *at;
-    if (h->at == 0 && p < end && *p == '\r') { // one empty line before a request is forgiven (RFC 9112, 2.2)
-        pk__http_result r = pk__http_head_line_end(h, &p, end);
-        if (r != PK__HTTP_DONE) {
-            return r;
+    if (p < end && *p == '\r') { // one empty line before a request is forgiven (RFC 9112, 2.2)
+        p = pk__http_head_line_end(h, p, end);
+        if (!p) {
+            return NULL;
         }
     }
     const char *method = p;
-    p = pk__http_head_skip_token(p, end);
+    p = pk__http_scan_token(p, end);
     if (p - method > 32) {
         return pk__http_head_refuse(h, 501, "unknown method");
     }
     if (p == end) {
-        return pk__http_head_more(h, 0);
+        return NULL;
     }
     if (*p != ' ' || p == method) {
         return pk__http_head_refuse(h, 400, "malformed request line");
@@ -10630,7 +10931,7 @@ static pk__http_result pk__http_head_request_line(pk__http_head *h, const char *
     h->method = pk__http_head_view(method, p++);
 
     const char *target = p;
-    p = pk__http_head_skip_text(p, end, PK__HTTP_TARGET);
+    p = pk__http_scan_target(p, end);
     if ((size_t)(p - target) > h->limit.target_bytes) {
         return pk__http_head_refuse(h, 414, "request target is too long");
     }
@@ -10642,36 +10943,32 @@ static pk__http_result pk__http_head_request_line(pk__http_head *h, const char *
     }
     h->target = pk__http_head_view(target, p++);
 
-    pk__http_result r = pk__http_head_version(h, &p, end);
-    if (r == PK__HTTP_DONE) {
-        r = pk__http_head_line_end(h, &p, end);
-    }
-    *at = p;
-    return r;
+    p = pk__http_head_version(h, p, end);
+    return p ? pk__http_head_line_end(h, p, end) : NULL;
 }
 
-static pk__http_result pk__http_head_status_line(pk__http_head *h, const char **at, const char *end)
+static const char *pk__http_head_status_line(pk__http_head *h, const char *p, const char *end)
 {
-    const char *p = *at;
-    pk__http_result r = pk__http_head_version(h, &p, end);
-    if (r != PK__HTTP_DONE) {
-        return r;
+    p = pk__http_head_version(h, p, end);
+    if (!p) {
+        return NULL;
     }
-    h->status = 0;
+    int status = 0;
     for (int i = 0; i < 4; i++, p++) {
         if (p == end) {
-            return PK__HTTP_MORE;
+            return NULL;
         }
         if (i == 0 ? *p != ' ' : *p < '0' || *p > '9') {
             return pk__http_head_refuse(h, 502, "malformed status line");
         }
-        h->status = i == 0 ? 0 : h->status * 10 + (*p - '0');
+        status = i == 0 ? 0 : status * 10 + (*p - '0');
     }
-    if (h->status < 100) {
+    h->status = status;
+    if (status < 100) {
         return pk__http_head_refuse(h, 502, "status below 100");
     }
     if (p == end) {
-        return PK__HTTP_MORE;
+        return NULL;
     }
     if (*p == ' ') {
         p++;
@@ -10679,172 +10976,151 @@ static pk__http_result pk__http_head_status_line(pk__http_head *h, const char **
         return pk__http_head_refuse(h, 502, "malformed status line");
     }
     const char *reason = p;
-    p = pk__http_head_skip_text(p, end, PK__HTTP_VALUE);
-    h->reason = pk__http_head_view(reason, p);
+    p = pk__http_scan_value(p, end);
     if (p == end) {
         return pk__http_head_more(h, PK__HTTP_VALUE);
     }
-    r = pk__http_head_line_end(h, &p, end);
-    *at = p;
-    return r;
+    h->reason = pk__http_head_view(reason, p);
+    return pk__http_head_line_end(h, p, end);
 }
 
-/* ---- fields */
+/* ---- fields. Those below frame the message or decide about the connection; all others are left to their readers. */
 
-static pk__http_result pk__http_head_length(pk__http_head *h, pk_str value)
+static void pk__http_head_length(pk__http_head *h, pk_str value)
 {
     if (h->has_length) {
-        return pk__http_head_refuse(h, 400, "more than one Content-Length");
+        (void)pk__http_head_refuse(h, 400, "more than one Content-Length");
+    } else if (!pk__http_head_number(value, &h->length)) {
+        (void)pk__http_head_refuse(h, 400, "malformed Content-Length");
     }
     h->has_length = true;
-    if (!pk__http_head_number(value, &h->length)) {
-        return pk__http_head_refuse(h, 400, "malformed Content-Length");
-    }
-    return PK__HTTP_DONE;
 }
 
-static pk__http_result pk__http_head_coding(pk__http_head *h, pk_str value)
+static void pk__http_head_coding(pk__http_head *h, pk_str value)
 {
-    static const char chunked[] = "chunked";
-    if (h->has_coding) {
-        return pk__http_head_refuse(h, 400, "more than one Transfer-Encoding");
-    }
+    size_t chunked = 0;
+    pk_str one = {"", 0};
+    bool again = h->has_coding, other = false;
     h->has_coding = true;
-    if (pk__http_head_ieq(value, chunked)) {
-        return PK__HTTP_DONE;
+    while (pk__http_head_next(&value, &one)) {
+        chunked += PK__HTTP_HEAD_IS(one, "chunked");
+        other |= !PK__HTTP_HEAD_IS(one, "chunked");
     }
     /* "gzip, chunked" is proper HTTP that we do not speak; anything else has no certain end. */
-    const char *comma = NULL;
-    for (size_t i = 0; i < value.len; i++) {
-        comma = value.ptr[i] == ',' ? value.ptr + i : comma;
+    if (again) {
+        (void)pk__http_head_refuse(h, 400, "more than one Transfer-Encoding");
+    } else if (chunked != 1 || !PK__HTTP_HEAD_IS(one, "chunked")) {
+        (void)pk__http_head_refuse(h, 400, "malformed Transfer-Encoding");
+    } else if (other) {
+        (void)pk__http_head_refuse(h, 501, "no transfer coding but chunked is spoken here");
     }
-    if (comma) {
-        const char *last = comma + 1;
-        while (last < value.ptr + value.len && (*last == ' ' || *last == '\t')) {
-            last++;
-        }
-        if (pk__http_head_ieq(pk__http_head_view(last, value.ptr + value.len), chunked) &&
-            !pk__http_head_has_token(pk__http_head_view(value.ptr, comma), pk_str_from(chunked))) {
-            return pk__http_head_refuse(h, 501, "no transfer coding but chunked is spoken here");
-        }
-    }
-    return pk__http_head_refuse(h, 400, "malformed Transfer-Encoding");
 }
 
-static pk__http_result pk__http_head_host(pk__http_head *h, pk_str value)
+static void pk__http_head_host(pk__http_head *h, pk_str value)
 {
-    if (h->kind == PK__HTTP_RESPONSE) {
-        return PK__HTTP_DONE;
-    }
-    if (h->has_host) {
-        return pk__http_head_refuse(h, 400, "more than one Host header");
+    if (h->kind == PK__HTTP_REQUEST && h->has_host) {
+        (void)pk__http_head_refuse(h, 400, "more than one Host header");
+    } else if (h->kind == PK__HTTP_REQUEST && !pk__http_head_is_host(value)) {
+        (void)pk__http_head_refuse(h, 400, "malformed Host header");
     }
     h->has_host = true;
     h->host = value;
-    for (size_t i = 0; i < value.len; i++) {
-        char c = value.ptr[i];
-        if (!pk__http_head_is(c, PK__HTTP_TARGET) || c == '/' || c == '?' || c == '#' || c == '@' || c == ',' ||
-            c == '\\' || c == '"' || c == '<' || c == '>') {
-            return pk__http_head_refuse(h, 400, "malformed Host header");
-        }
-    }
-    return PK__HTTP_DONE;
 }
 
-/* Fields that frame the message or decide about the connection. All others are left to whoever reads them. */
-static pk__http_result pk__http_head_special(pk__http_head *h, const pk_meta *field)
+static void pk__http_head_expect(pk__http_head *h, pk_str value)
 {
-    switch (field->name.len) {
-    case 4: return pk__http_head_ieq(field->name, "host") ? pk__http_head_host(h, field->value) : PK__HTTP_DONE;
-    case 6:
-        if (h->kind == PK__HTTP_REQUEST && pk__http_head_ieq(field->name, "expect")) {
-            if (!pk__http_head_ieq(field->value, "100-continue")) {
-                return pk__http_head_refuse(h, 417, "no expectation but 100-continue can be met");
-            }
-            h->expects_continue = true;
-        }
-        return PK__HTTP_DONE;
-    case 10:
-        if (pk__http_head_ieq(field->name, "connection")) {
-            h->says_close |= pk__http_head_has_token(field->value, pk_str_from("close"));
-            h->says_keep |= pk__http_head_has_token(field->value, pk_str_from("keep-alive"));
-        }
-        return PK__HTTP_DONE;
-    case 14:
-        return pk__http_head_ieq(field->name, "content-length") ? pk__http_head_length(h, field->value) : PK__HTTP_DONE;
-    case 17:
-        return pk__http_head_ieq(field->name, "transfer-encoding") ? pk__http_head_coding(h, field->value)
-                                                                  : PK__HTTP_DONE;
-    default: return PK__HTTP_DONE;
+    if (h->kind == PK__HTTP_REQUEST && !PK__HTTP_HEAD_IS(value, "100-continue")) {
+        (void)pk__http_head_refuse(h, 417, "no expectation but 100-continue can be met");
+    }
+    h->expects_continue = true;
+}
+
+static void pk__http_head_connection(pk__http_head *h, pk_str value)
+{
+    if (PK__HTTP_HEAD_IS(value, "keep-alive")) { // as most do
+        h->says_keep = true;
+        return;
+    }
+    for (pk_str one; pk__http_head_next(&value, &one);) {
+        h->says_close |= PK__HTTP_HEAD_IS(one, "close");
+        h->says_keep |= PK__HTTP_HEAD_IS(one, "keep-alive");
     }
 }
 
-static pk__http_result pk__http_head_field(pk__http_head *h, const char **at, const char *end)
+PK__FN inline void pk__http_head_special(pk__http_head *h, pk_str name, pk_str value)
 {
-    const char *p = *at;
-    const char *name = p;
-    p = pk__http_head_skip_token(p, end);
+    if (name.len == 4 && PK__HTTP_HEAD_IS(name, "host")) {
+        pk__http_head_host(h, value);
+    } else if (name.len == 6 && PK__HTTP_HEAD_IS(name, "expect")) {
+        pk__http_head_expect(h, value);
+    } else if (name.len == 10 && PK__HTTP_HEAD_IS(name, "connection")) {
+        pk__http_head_connection(h, value);
+    } else if (name.len == 14 && PK__HTTP_HEAD_IS(name, "content-length")) {
+        pk__http_head_length(h, value);
+    } else if (name.len == 17 && PK__HTTP_HEAD_IS(name, "transfer-encoding")) {
+        pk__http_head_coding(h, value);
+    }
+}
+
+static const char *pk__http_head_bad_name(pk__http_head *h, const char *name, const char *p)
+{
+    bool is_blank = *p == ' ' || *p == '\t';
+    return pk__http_head_refuse(h, 400, p == name && is_blank ? "folded header line"
+                                        : is_blank            ? "space before the colon"
+                                                              : "malformed header name");
+}
+
+static const char *pk__http_head_line(pk__http_head *h, const char *name, const char *end, pk_meta *field)
+{
+    const char *p = pk__http_scan_token(name, end);
     if (p == end) {
         return pk__http_head_more(h, PK__HTTP_TOKEN);
     }
     if (*p != ':' || p == name) {
-        if (p == name && (*p == ' ' || *p == '\t')) {
-            return pk__http_head_refuse(h, 400, "folded header line");
-        }
-        return pk__http_head_refuse(h, 400, *p == ' ' || *p == '\t' ? "space before the colon" : "malformed header name");
+        return pk__http_head_bad_name(h, name, p);
     }
-    const char *name_end = p++;
+    field->name = pk__http_head_view(name, p++);
     while (p < end && (*p == ' ' || *p == '\t')) {
         p++;
     }
     const char *value = p;
-    p = pk__http_head_skip_text(p, end, PK__HTTP_VALUE);
-    const char *value_end = p;
+    p = pk__http_scan_value(p, end);
     if (p == end) {
         return pk__http_head_more(h, PK__HTTP_VALUE);
     }
-    pk__http_result r = pk__http_head_line_end(h, &p, end);
-    if (r != PK__HTTP_DONE) {
-        return r;
-    }
+    const char *value_end = p;
     while (value_end > value && (value_end[-1] == ' ' || value_end[-1] == '\t')) {
         value_end--;
     }
-    if (h->field_count == h->limit.fields) {
-        return pk__http_head_refuse(h, 431, "too many header fields");
-    }
-    pk_meta *field = &h->fields[h->field_count++];
-    field->name = pk__http_head_view(name, name_end);
     field->value = pk__http_head_view(value, value_end);
-    *at = p;
-    return pk__http_head_special(h, field);
+    return pk__http_head_line_end(h, p, end);
 }
 
 /* ---- the whole */
 
 /* All fields are there: do they agree with each other, and where does the body end? */
-static pk__http_result pk__http_head_finish(pk__http_head *h)
+static void pk__http_head_finish(pk__http_head *h)
 {
     h->keep_alive = h->minor == 1 ? !h->says_close : h->says_keep && !h->says_close;
     if (h->has_coding && h->has_length) {
-        return pk__http_head_refuse(h, 400, "Content-Length together with Transfer-Encoding");
+        (void)pk__http_head_refuse(h, 400, "Content-Length together with Transfer-Encoding");
+    } else if (h->has_coding && h->minor == 0) {
+        (void)pk__http_head_refuse(h, 400, "Transfer-Encoding in HTTP/1.0");
+    } else if (h->kind == PK__HTTP_REQUEST && h->minor == 1 && !h->has_host) {
+        (void)pk__http_head_refuse(h, 400, "missing required Host header");
     }
-    if (h->has_coding && h->minor == 0) {
-        return pk__http_head_refuse(h, 400, "Transfer-Encoding in HTTP/1.0");
-    }
-    if (h->kind == PK__HTTP_REQUEST) {
-        if (h->minor == 1 && !h->has_host) {
-            return pk__http_head_refuse(h, 400, "missing required Host header");
-        }
-        h->framing = h->has_coding ? PK__HTTP_CHUNKED : h->length > 0 ? PK__HTTP_LENGTH : PK__HTTP_NO_BODY;
-        h->expects_continue &= h->minor == 1 && h->framing != PK__HTTP_NO_BODY;
-    }
-    return PK__HTTP_DONE;
+    h->framing = h->has_coding ? PK__HTTP_CHUNKED : h->length > 0 ? PK__HTTP_LENGTH : PK__HTTP_NO_BODY;
+    h->expects_continue &= h->minor == 1 && h->framing != PK__HTTP_NO_BODY;
 }
 
 PK__FN void pk__http_head_init(pk__http_head *head, pk__http_kind kind, pk_meta *fields, const pk__http_limits *limit)
 {
-    memset(head, 0, sizeof(*head));
+    /* Of 64 bytes compilers make four stores; of all at once a string instruction as slow as three fields. */
+    const size_t rest = sizeof(*head) > 128 ? sizeof(*head) - 128 : 0;
+    char *bytes = (char *)head;
+    memset(bytes, 0, 64);
+    memset(bytes + 64, 0, sizeof(*head) - 64 - rest);
+    memset(bytes + sizeof(*head) - rest, 0, rest);
     head->kind = kind;
     head->fields = fields;
     head->limit = *limit;
@@ -10873,13 +11149,52 @@ static void pk__http_head_rebase(pk__http_head *h, const char *buf)
     h->base = buf;
 }
 
-static pk__http_result pk__http_head_wait(pk__http_head *h, size_t len)
+/* The fields, up to the empty line. Gives its end, or NULL; *at stays at the first line that is not whole. */
+static const char *pk__http_head_fields(pk__http_head *h, const char *buf, const char **at, const char *end)
 {
-    h->seen = len;
-    if (len >= h->limit.head_bytes) {
-        return pk__http_head_refuse(h, 431, "header is too large");
+    pk__http_scan scan;
+    const char *p = *at;
+    pk__http_scan_begin(&scan, buf, p, end);
+    while (p < end && *p != '\r') {
+        pk_meta field;
+        const char *next = pk__http_scan_line(&scan, p, &field);
+        if (!next) {
+            next = pk__http_head_line(h, p, end, &field);
+        }
+        if (next && h->field_count == h->limit.fields) {
+            next = pk__http_head_refuse(h, 431, "too many header fields");
+        }
+        if (!next) {
+            *at = p;
+            return NULL;
+        }
+        p = next;
+        h->fields[h->field_count++] = field;
+        pk__http_head_special(h, field.name, field.value);
+        if (h->error) {
+            return NULL;
+        }
     }
-    return PK__HTTP_MORE;
+    *at = p;
+    return pk__http_head_line_end(h, p, end);
+}
+
+/* Line by line; h->at stays at the first that is not whole. */
+static const char *pk__http_head_lines(pk__http_head *h, const char *buf, const char *end)
+{
+    const char *at = buf + h->at, *p = at;
+    h->phase = 0;
+    if (!h->has_start) {
+        p = h->kind == PK__HTTP_REQUEST ? pk__http_head_request_line(h, p, end) : pk__http_head_status_line(h, p, end);
+        if (!p) {
+            return NULL;
+        }
+        h->has_start = true;
+        at = p;
+    }
+    p = pk__http_head_fields(h, buf, &at, end);
+    h->at = (size_t)(at - buf);
+    return p;
 }
 
 PK__FN pk__http_result pk__http_head_parse(pk__http_head *h, const char *buf, size_t len)
@@ -10893,40 +11208,22 @@ PK__FN pk__http_result pk__http_head_parse(pk__http_head *h, const char *buf, si
     if (buf != h->base) {
         pk__http_head_rebase(h, buf);
     }
-    const char *end = buf + len;
+    len = PK__MIN(len, h->limit.head_bytes); // what is behind that is never looked at, however the bytes come
+    const char *end = buf + len, *p = NULL;
     /* Where the new bytes only make the line longer, it is not read again from its start: so the work stays in
      * proportion to the bytes, however many pieces they come in. */
-    if (h->phase != 0 && (h->has_start || len <= h->limit.target_bytes) &&
-        pk__http_head_skip(buf + h->seen, end, h->phase) == end) {
-        return pk__http_head_wait(h, len);
+    if (h->phase == 0 || (!h->has_start && len > h->limit.target_bytes) ||
+        pk__http_head_skip(buf + h->seen, end, h->phase) != end) {
+        p = pk__http_head_lines(h, buf, end);
     }
-    for (;;) {
-        const char *p = buf + h->at;
-        pk__http_result r;
-        bool is_last = h->has_start && p < end && *p == '\r';
-        h->phase = 0;
-        if (is_last) {
-            r = pk__http_head_line_end(h, &p, end);
-        } else if (h->has_start) {
-            r = pk__http_head_field(h, &p, end);
-        } else if (h->kind == PK__HTTP_REQUEST) {
-            r = pk__http_head_request_line(h, &p, end);
-        } else {
-            r = pk__http_head_status_line(h, &p, end);
-        }
-        if (r != PK__HTTP_DONE) {
-            return r == PK__HTTP_MORE ? pk__http_head_wait(h, len) : r;
-        }
-        h->has_start = true;
-        h->at = (size_t)(p - buf);
-        if (h->at > h->limit.head_bytes) {
-            return pk__http_head_refuse(h, 431, "header is too large");
-        }
-        if (is_last) {
-            h->size = h->at;
-            return pk__http_head_finish(h);
-        }
+    h->seen = len;
+    if (p) {
+        h->size = (size_t)(p - buf);
+        pk__http_head_finish(h);
+    } else if (len == h->limit.head_bytes && !h->error) {
+        (void)pk__http_head_refuse(h, 431, "header is too large");
     }
+    return h->error ? PK__HTTP_ERROR : p ? PK__HTTP_DONE : PK__HTTP_MORE;
 }
 
 PK__FN void pk__http_head_response(pk__http_head *h, bool to_head_request)
@@ -19942,7 +20239,7 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 19946 "plugkit_sdk.h"
+#line 20243 "plugkit_sdk.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -20194,6 +20491,13 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #endif
 #define PK__SWAR_ONES UINT64_C(0x0101010101010101)
 #define PK__SWAR_TOPS UINT64_C(0x8080808080808080)
+#if !defined(PLUGKIT_NO_SIMD) && !defined(__OPTIMIZE_SIZE__) && defined(__GNUC__)
+#if defined(__SSE2__)
+#define PK__HTTP_SCAN_WIDE
+#elif defined(__ARM_NEON) && defined(__aarch64__)
+#define PK__HTTP_SCAN_WIDE
+#endif
+#endif
 #define PK__CHUNK_EXTRA_MAX 4096 // bytes of extensions, and of trailers, in one message
 #define PK__CHUNK_HEAD_MAX 20    // room that pk__http_chunk_head needs
 #define PK__ADDRESS_PATH_MAX 107 // bytes of a Unix path that every system takes, without the NUL
@@ -23356,7 +23660,7 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 23360 "plugkit_sdk.h"
+#line 23664 "plugkit_sdk.h"
 #endif
 
 #ifndef PLUGKIT_TEST
@@ -23419,8 +23723,10 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #undef PK__PROCESS_POLL_MS
 #undef PK__SWAR_ONES
 #undef PK__SWAR_TOPS
+#undef PK__HTTP_SCAN_WIDE
 #undef PK__CHUNK_EXTRA_MAX
 #undef PK__CHUNK_HEAD_MAX
+#undef PK__HTTP_HEAD_IS
 #undef PK__ADDRESS_PATH_MAX
 #undef PK__ADDRESS_TEXT_MAX
 #undef PK__SOCKET_BACKLOG

@@ -79,13 +79,14 @@ static void parse(void *user, size_t times)
     }
 }
 
-static void compare(const char *metric, message *m)
+/* `most`: what picohttpparser takes, in the same measure. */
+static void compare(const char *metric, message *m, double most)
 {
     static bench_contestant c[2];
     c[0] = (bench_contestant){.name = "memmem of CRLFCRLF", .run = find_end, .user = m, .laps = 100, .batch = 2000};
     c[1] = (bench_contestant){.name = "parse", .run = parse, .user = m, .laps = 100, .batch = 2000};
     bench_compare_computing(c, 2);
-    bench_report(&(bench_result){"http.parse", metric, c[1].p50, "ns", c[0].name, c[0].p50});
+    bench_report_ratio(&(bench_result){"http.parse", metric, c[1].p50, "ns", c[0].name, c[0].p50}, most);
 }
 
 int main(int argc, char **argv)
@@ -94,8 +95,8 @@ int main(int argc, char **argv)
                                  {.kind = PK__HTTP_REQUEST, .text = get, .len = sizeof(get) - 1},
                                  {.kind = PK__HTTP_RESPONSE, .text = answer, .len = sizeof(answer) - 1}};
     bench_begin(argc, argv);
-    compare("post", &messages[0]);
-    compare("get", &messages[1]);
-    compare("response", &messages[2]);
+    compare("post", &messages[0], 1.36);
+    compare("get", &messages[1], 1.39);
+    compare("response", &messages[2], 1.0);
     return 0;
 }

@@ -62,6 +62,7 @@
  *     PLUGKIT_WITH_ALL            with everything that is opted into
  *     PLUGKIT_CLOCK_NS()          with all four: nanoseconds since any moment, never less than before
  *     PLUGKIT_POSIX               only what POSIX.1-2008 has, also on Linux
+ *     PLUGKIT_NO_SIMD             plain C also where SSE2 or NEON would read HTTP faster; small builds (-Os) are anyway
  *     PLUGKIT_JSON_DEPTH          levels of nesting that the JSON reader accepts; 256
  *     PLUGKIT_ASSERT(x)           called with what must be true unless the program is wrong; nothing
  *     PLUGKIT_LINES               error messages and debuggers name the files of src/ instead of this one

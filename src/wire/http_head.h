@@ -67,6 +67,7 @@ PK__FN pk_str pk__http_head_find(const pk_meta *fields, size_t count, pk_str nam
 /* May it be sent? Field names and methods are tokens; values hold no control characters but tabs. */
 PK__FN bool pk__http_head_is_token(pk_str s);
 PK__FN bool pk__http_head_is_value(pk_str s);
+PK__FN bool pk__http_head_is_host(pk_str s); // the characters of a host and a port; "" is one
 /* Is `token` in this comma-separated list (any case)? */
 PK__FN bool pk__http_head_has_token(pk_str list, pk_str token);
 /* Digits only, at least one, at most 19, below 2^63. */

@@ -145,6 +145,8 @@ def build_cases():
     for compiler in compilers:
         case(f"{compiler[0]}: plain POSIX", compile_text, compiler, ["-std=c99", *SYNTAX, "-DPLUGKIT_POSIX"],
              HOST + SDK + MAIN)
+        case(f"{compiler[0]}: plain C", compile_text, compiler, ["-std=c99", "-O2", "-c", "-DPLUGKIT_NO_SIMD"],
+             HOST + SDK + MAIN)
         case(f"{compiler[0]}: plugins that end with their host", compile_text, compiler,
              ["-std=c99", *SYNTAX, "-DPLUGKIT_NO_SURVIVE"], HOST + SDK + MAIN)
         case(f"{compiler[0]}: with #line", compile_text, compiler, ["-std=c99", *SYNTAX, "-DPLUGKIT_LINES"],
