@@ -1121,6 +1121,11 @@ PK_API void pk_launch_pid(pk_launch *l, int64_t pid);                           
 PK_API void pk_launch_host_death(pk_launch *l, const char *level); // of pk_plugin_info; a constant; may come again
 /* Once; wait_status is waitpid's, -1 = not known; why may be NULL. */
 PK_API void pk_launch_exited(pk_launch *l, int wait_status, const char *why);
+typedef enum pk_look { // how a process stands
+    PK_LOOK_RUNS,    // or that cannot be known
+    PK_LOOK_STOPPED, // as by SIGSTOP: the watchdog counts it as an unanswered question
+    PK_LOOK_TRACED   // a debugger has it: the watchdog waits
+} pk_look;
 typedef struct pk_launcher {
     const char *name;
     bool (*fits)(void *user, const pk_found *found); // optional: absent = takes everything with a path
@@ -1128,6 +1133,7 @@ typedef struct pk_launcher {
     pk_err (*send)(void *state, pk_str bytes, pk_error *err); // to the control socket; optional
     void (*stop)(void *state, int how);                       // 0 ask (SIGTERM), 1 ask like Ctrl-C, 2 kill
     void (*free)(void *state);                                // optional: after pk_launch_exited
+    pk_look (*look)(void *state);                             // optional; the loop's thread
     void *user;
 } pk_launcher;
 
@@ -1248,6 +1254,7 @@ typedef struct pk_manager_desc {
         /* 0 = 5 crashes in 10 s, then failed; 100 ms, doubling up to 30 s, anew after window_ms of work. More than 1000
          * are not counted: it never fails. */
         uint32_t max, window_ms, delay_ms, delay_max_ms;
+        bool no_delay; // a crashed plugin is started again at once; max counts all the same
     } restart;
     struct {
         uint32_t interval_ms, misses; // 0 = ask every 10 s; 3 unanswered are too many
@@ -3584,6 +3591,16 @@ PK__FN bool pk__process_is_alive(const pk__process *p);
 /* Asks the system: is it there, if only as a zombie? Then nobody else has had its number since it was spawned. */
 PK__FN bool pk__process_is_there(const pk__process *p);
 PK__FN bool pk__process_has_death_signal(void); // has the system such a thing?
+/* Does it stand still? Asks the system, changes nothing, and leaves every status to whoever waits for it. What cannot
+ * be known runs. On Linux /proc tells, also what somebody else has waited for already, and of debuggers; elsewhere, and
+ * without /proc, only a child that is stopped is known, and not by its number. */
+typedef enum pk__process_stand {
+    PK__PROCESS_RUNS,
+    PK__PROCESS_STOPPED, // as by SIGSTOP
+    PK__PROCESS_TRACED   // a debugger has it; it may run all the same
+} pk__process_stand;
+PK__FN pk__process_stand pk__process_stands(const pk__process *p);
+PK__FN pk__process_stand pk__process_stands_at(pid_t pid); // whose number it is, the caller knows
 /* Signals the group (or only the process, if it does not lead one). Exited: does nothing. */
 PK__FN void pk__process_signal(pk__process *p, int number);
 /* Without a loop: is it over? Kills its group and reaps it then, and fills p->status. */
@@ -7536,12 +7553,62 @@ PK__FN bool pk__process_has_death_signal(void)
 {
     return true;
 }
+
+/* The value of a line "\nName:\t..." in /proc/PROCESS/status; a process is a number, or "self". "" = there is none. */
+PK__FN const char *pk__process_status_line(const char *process, const char *name, char *text, size_t cap)
+{
+    char path[40];
+    (void)snprintf(path, sizeof(path), "/proc/%s/status", process);
+    int fd = PK__SYS(open)(path, O_RDONLY | O_CLOEXEC, 0);
+    ssize_t n = fd >= 0 ? pk__fd_read(fd, text, cap - 1) : -1;
+    pk__fd_close(fd);
+    text[n > 0 ? n : 0] = '\0';
+    const char *line = strstr(text, name);
+    return line ? line + strlen(name) : "";
+}
+
+PK__FN pk__process_stand pk__process_stands_at(pid_t pid)
+{
+    char number[24], text[1024]; // what is looked for is among the first lines; names there hold no newline
+    (void)snprintf(number, sizeof(number), "%ld", (long)pid);
+    char state = *pk__process_status_line(number, "\nState:\t", text, sizeof(text));
+    const char *tracer = strstr(text, "\nTracerPid:\t");
+    bool traced = state == 't' || (tracer && tracer[12] != '0'); // 0 also if it is of an outer namespace
+    if (!traced && state != 'T') {
+        return PK__PROCESS_RUNS;
+    }
+    /* If /proc does not know us by our number, it speaks of an outer world, and of somebody else. */
+    (void)snprintf(number, sizeof(number), "%ld\n", (long)getpid());
+    const char *self = pk__process_status_line("self", "\nPid:\t", text, sizeof(text));
+    bool ours = strncmp(self, number, strlen(number)) == 0;
+    return !ours ? PK__PROCESS_RUNS : traced ? PK__PROCESS_TRACED : PK__PROCESS_STOPPED;
+}
 #else
 PK__FN bool pk__process_has_death_signal(void)
 {
     return false;
 }
+
+PK__FN pk__process_stand pk__process_stands_at(pid_t pid)
+{
+    (void)pid;
+    return PK__PROCESS_RUNS;
+}
 #endif
+
+PK__FN pk__process_stand pk__process_stands(const pk__process *p)
+{
+    siginfo_t info;
+    if (!pk__process_is_mine(p)) {
+        return PK__PROCESS_RUNS;
+    }
+    pk__process_stand stand = pk__process_stands_at(p->pid);
+    if (stand != PK__PROCESS_RUNS) {
+        return pk__process_is_there(p) ? stand : PK__PROCESS_RUNS; // else the number may be another's
+    }
+    bool stopped = pk__process_waitid(p, &info, WSTOPPED | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0;
+    return stopped ? PK__PROCESS_STOPPED : PK__PROCESS_RUNS;
+}
 
 PK__FN void pk__process_stop_watching(pk__process *p)
 {
@@ -20435,7 +20502,7 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 20439 "plugkit.h"
+#line 20506 "plugkit.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -20923,7 +20990,8 @@ struct pk__plugin {
     pk_mem mem;                 // all the above text
     pk_str version, capabilities;
     const char *const *config_types; // NULL-terminated
-    bool speaks_plugkit, speaks_lines, can_survive;
+    bool speaks_plugkit, can_survive;
+    bool answers_health;        // GET /healthz, also by lines
     bool ends_its_group;        // when its host dies
     pk_endpoint endpoint;       // remote: where it is
     uint32_t starts, crashes;
@@ -22269,10 +22337,16 @@ static void pk__launcher_stop(void *state, int how)
     pk__process_signal(&c->process, signals[how]);
 }
 
+static pk_look pk__launcher_look(void *state)
+{
+    pk__launcher_child *c = (pk__launcher_child *)state;
+    return (pk_look)pk__process_stands(&c->process); // the same values
+}
+
 PK__FN pk_launcher pk__process_launcher(pk__launching_processes *p, const pk_alloc *alloc)
 {
     pk_launcher l = {"process", NULL, pk__launcher_start, pk__launcher_send, pk__launcher_stop,
-                     pk__launcher_child_free, p};
+                     pk__launcher_child_free, pk__launcher_look, p};
     p->alloc = alloc;
     return l;
 }
@@ -23092,10 +23166,17 @@ static void pk__adopt_stop(void *state, int how)
     }
 }
 
+static pk_look pk__adopt_look(void *state)
+{
+    pk__adopted *a = (pk__adopted *)state;
+    pk__process_stand stand = a->is_proven ? pk__process_stands_at(a->pid) : PK__PROCESS_RUNS;
+    return stand == PK__PROCESS_RUNS || pk__adopted_has_ended(a) ? PK_LOOK_RUNS : (pk_look)stand; // the same values
+}
+
 PK__FN pk_launcher pk__adopt_launcher(const pk_alloc *alloc)
 {
     pk_launcher l = {"adopt", NULL, pk__adopt_start, pk__adopted_send, pk__adopt_stop, pk__adopted_free,
-                     (void *)(uintptr_t)alloc};
+                     pk__adopt_look, (void *)(uintptr_t)alloc};
     return l;
 }
 
@@ -24618,6 +24699,7 @@ typedef struct pk__capabilities {
     const char *const *config_types; // NULL-terminated
     pk_str version, text;
     bool speaks_plugkit, can_survive;
+    bool answers_health; // by lines, too
     bool ends_its_group; // when its host dies
 } pk__capabilities;
 
@@ -24733,6 +24815,7 @@ struct pk_launch {
     uint32_t retry_ms, misses;
     bool is_asking;           // a health request is under way
     bool is_second;           // of two questions to one that could not be reached
+    bool has_spoken;          // on the control socket, since life asked last
     pk_call asking;
     pk__kept *kept;           // adopted: what the last host left of it; NULL = it is started here
     const char *stem;         // survives: the name of its files in the keep directory; NULL = it does not
@@ -25868,6 +25951,7 @@ static pk_err pk__capabilities_read_doc(pk__capabilities_read *r, const pk_json_
         return pk__capabilities_bad(r, "none of its \"protocols\" is plugkit/1");
     }
     r->out->can_survive = r->out->speaks_plugkit && pk_json_bool(pk_json_get(doc, "survives"), false);
+    r->out->answers_health = r->out->speaks_plugkit && pk_json_bool(pk_json_get(doc, "health"), false);
     r->out->ends_its_group = r->out->speaks_plugkit && lifeline && pk_json_is(lifeline, "group");
     pk_err rc = types ? pk__capabilities_framework(r, types) : PK_OK;
     rc = rc || !ocm ? rc : pk__capabilities_ocm(r, ocm);
@@ -26558,7 +26642,11 @@ static void pk__hearing_on_control_line(pk_launch *l, pk_str line)
         pk__lines_take(&l->link, line); // whoever waits for an answer learns that this was none
         (void)pk__error_wrap(&why, "cannot understand the plugin '%s'", l->plugin->id);
         pk__launching_fail(l, &why);
-    } else if (said.has_id) {
+        pk_mem_free(&mem);
+        return;
+    }
+    l->has_spoken = true;
+    if (said.has_id) {
         pk__lines_take(&l->link, line);
     } else {
         pk__hearing_on_message(l, &said);
@@ -27264,7 +27352,7 @@ static uint32_t pk__keeper_count_crash(pk__keeper *k)
 static void pk__keeper_back_off(pk__keeper *k)
 {
     const pk_manager_desc *d = k->life->desc;
-    uint64_t delay = k->delay_ms ? (uint64_t)k->delay_ms * 2 : d->restart.delay_ms;
+    uint64_t delay = d->restart.no_delay ? 0 : k->delay_ms ? (uint64_t)k->delay_ms * 2 : d->restart.delay_ms;
     k->delay_ms = (uint32_t)PK__MIN(delay, (uint64_t)d->restart.delay_max_ms);
     /* 10 % of jitter either way, so that plugins that fell together do not rise together. */
     uint32_t spread = k->delay_ms / 10;
@@ -27383,6 +27471,7 @@ static void pk__keeper_probed(pk__keeper *k)
             p->config_types = found.config_types;
             p->speaks_plugkit = found.speaks_plugkit;
             p->can_survive = found.can_survive;
+            p->answers_health = found.answers_health;
             p->ends_its_group = found.ends_its_group;
             p->probed = true;
         }
@@ -27584,17 +27673,25 @@ PK__FN void pk__keeper_destroy(pk__keeper *k)
 }
 
 /* == host/life/health.c == */
-/* health.c - asking instances how they are, and asking them to end.
+/* health.c - whether instances work, and asking them to end.
  *
- * Only dialects with PK_DIALECT_HEALTH are asked, and Go framework plugins only when something failed: asking counts as
- * work there and would keep an idle plugin alive for ever. The answers: 2xx is well (a JSON body with a "status" of
- * "degraded" is less than well), anything else is a miss. A miss counts only while no call is in flight: a plugin that
- * works on one may be too busy to answer; but not any more once a call had no answer in time, or a plugin that hangs
- * would be kept by those who go on calling it. After a transport failure it is asked at once, and ended if it does not
- * answer; but if it cannot even be reached, it most likely has just died, and its exit, which comes in a moment, says
- * better why: it is asked once more before it is ended. */
+ * Asked GET /healthz at each interval: dialects with PK_DIALECT_HEALTH, and plugins in lines mode that say they answer
+ * it; those of the Go framework only when something failed, because asking counts as work there and would keep an idle
+ * plugin alive for ever. The answers: 2xx is well (a JSON body with a "status" of "degraded" is less than well),
+ * anything else is a miss. After a transport failure it is asked at once, and ended if it does not answer; but if it
+ * cannot even be reached, it most likely has just died, and its exit, which comes in a moment, says better why: it is
+ * asked once more before it is ended.
+ *
+ * Not asked: all others that we have started. At each interval the system is asked instead whether the process is
+ * stopped, which is a miss as well; and so is a call in lines mode that had no answer in time, and nothing was said
+ * since.
+ *
+ * A miss counts only while no call is in flight: a plugin that works on one may be too busy to answer; but not any more
+ * once a call had no answer in time, or a plugin that hangs would be kept by those who go on calling it. One in lines
+ * mode does one thing after the other: while it answers calls, a question that had to wait too long is none. And
+ * nothing counts while a debugger has the process. */
 #ifdef PLUGKIT_LINES
-#line 9 "src/host/life/health.c"
+#line 17 "src/host/life/health.c"
 #endif
 
 
@@ -27614,15 +27711,80 @@ static void pk__health_later(pk_launch *l, uint32_t delay_ms)
     }
 }
 
-static void pk__health_on_time(void *user)
-{
-    pk__health_ask((pk_launch *)user);
-}
-
-static bool pk__health_is_asked(const pk_launch *l)
+#ifndef PLUGKIT_NO_PROCESS
+static bool pk__health_can_be_asked(const pk_launch *l)
 {
     const pk_dialect *d = l->instance->dialect;
-    return d && (d->flags & PK_DIALECT_HEALTH) && !l->is_framework && !l->life->desc->health.off;
+    return d && ((d->flags & PK_DIALECT_HEALTH) || (l->link.channel && l->plugin->answers_health));
+}
+
+/* Can something be known of it without asking? */
+static bool pk__health_can_be_watched(const pk_launch *l)
+{
+    return l->is_framework || l->link.channel || (l->launcher && l->launcher->look);
+}
+
+static pk_look pk__health_look(const pk_launch *l)
+{
+    return l->launcher && l->launcher->look && l->state ? l->launcher->look(l->state) : PK_LOOK_RUNS;
+}
+
+/* In lines mode, since this was asked last: then it lives. */
+static bool pk__health_has_spoken(pk_launch *l)
+{
+    bool has_spoken = l->link.channel && l->has_spoken;
+    l->has_spoken = false;
+    return has_spoken;
+}
+
+#else // others run it, and nothing but its answers is known
+
+static bool pk__health_can_be_asked(const pk_launch *l)
+{
+    const pk_dialect *d = l->instance->dialect;
+    return d && (d->flags & PK_DIALECT_HEALTH);
+}
+
+static bool pk__health_can_be_watched(const pk_launch *l)
+{
+    (void)l;
+    return false;
+}
+
+static pk_look pk__health_look(const pk_launch *l)
+{
+    (void)l;
+    return PK_LOOK_RUNS;
+}
+
+static bool pk__health_has_spoken(pk_launch *l)
+{
+    (void)l;
+    return false;
+}
+#endif
+
+/* Without a reason. */
+static bool pk__health_is_asked(const pk_launch *l)
+{
+    return pk__health_can_be_asked(l) && !l->is_framework;
+}
+
+static bool pk__health_goes_on(const pk_launch *l)
+{
+    return !l->life->desc->health.off && (pk__health_is_asked(l) || pk__health_can_be_watched(l));
+}
+
+static void pk__health_watch(pk_launch *l);
+
+static void pk__health_on_time(void *user)
+{
+    pk_launch *l = (pk_launch *)user;
+    if (l->step == PK__LAUNCH_UP && pk__health_can_be_watched(l) && !pk__health_is_asked(l) && !l->instance->suspect) {
+        pk__health_watch(l);
+    } else {
+        pk__health_ask(l);
+    }
 }
 
 PK__FN void pk__health_begin(pk_launch *l)
@@ -27630,7 +27792,8 @@ PK__FN void pk__health_begin(pk_launch *l)
     l->health.on_time = pk__health_on_time;
     l->health.user = l;
     l->misses = 0;
-    if (pk__health_is_asked(l)) {
+    (void)pk__health_has_spoken(l); // what it said at its start is no sign of life afterwards
+    if (pk__health_goes_on(l)) {
         pk__health_later(l, l->life->desc->health.interval_ms);
     }
 }
@@ -27697,7 +27860,7 @@ PK__FN void pk__health_reported(pk_launch *l, const pk__control_health *said)
         return;
     }
     pk__health_note(l, health, said);
-    if (l->step == PK__LAUNCH_UP && health[0] == 'u' && (l->instance->dialect->flags & PK_DIALECT_HEALTH)) {
+    if (l->step == PK__LAUNCH_UP && health[0] == 'u' && pk__health_can_be_asked(l)) {
         pk__health_ask(l); // the answers decide whether it has to go
     }
 }
@@ -27720,6 +27883,7 @@ static bool pk__health_good(pk_launch *l, const pk_reply *reply)
     pk__registry_lock(r);
     bool cleared = l->instance->suspect;
     l->instance->suspect = false;
+    l->instance->timeouts = 0;
     if (cleared) {
         pk__registry_wake(r, l->plugin);
     }
@@ -27738,6 +27902,10 @@ static uint32_t pk__health_bad(pk_launch *l, const pk_error *err)
     bool suspect = l->instance->suspect;
     bool busy = l->instance->in_flight > 0 && l->instance->timeouts == 0;
     pk__registry_unlock(r);
+    if (pk__health_look(l) == PK_LOOK_TRACED) { // whoever stands at a breakpoint is not to lose the process
+        pk__life_log(l->life, PK_LOG_INFO, "plugin.health", l->plugin->id, "it does not answer: a debugger has it");
+        return suspect ? l->life->desc->health.interval_ms : 0;
+    }
     l->misses += !busy;
     if (suspect && err->code == PK_ERR_PLUGIN_CONNECTION && !l->is_second) {
         l->is_second = true;
@@ -27775,7 +27943,10 @@ static void pk__health_on_reply(void *user, pk_call call, pk_reply *reply, const
         return;
     }
     uint32_t soon_ms = 0;
-    if (!err || (l->is_framework && err->sent == PK_SENT_ANSWERED)) {
+    bool has_spoken = pk__health_has_spoken(l);
+    if (err && err->sent != PK_SENT_ANSWERED && has_spoken) {
+        l->misses = 0; // it came to other calls
+    } else if (!err || (l->is_framework && err->sent == PK_SENT_ANSWERED)) {
         if (pk__health_good(l, reply)) {
             l->misses = 0;
         } else {
@@ -27793,7 +27964,7 @@ static void pk__health_on_reply(void *user, pk_call call, pk_reply *reply, const
         }
         soon_ms = l->step == PK__LAUNCH_UP ? pk__health_bad(l, err) : 0;
     }
-    if (l->step == PK__LAUNCH_UP && (soon_ms || pk__health_is_asked(l))) {
+    if (l->step == PK__LAUNCH_UP && (soon_ms || pk__health_goes_on(l))) {
         pk__health_later(l, soon_ms ? soon_ms : l->life->desc->health.interval_ms);
     }
 }
@@ -27820,7 +27991,7 @@ PK__FN void pk__health_ask(pk_launch *l)
     l->health.on_time = pk__health_on_time;
     l->health.user = l;
     pk_timer_stop(l->life->loop, &l->health);
-    if (!(l->instance->dialect->flags & PK_DIALECT_HEALTH)) {
+    if (!pk__health_can_be_asked(l)) {
         if (l->step == PK__LAUNCH_UP) { // nothing to ask with: the failed call has to do
             (void)pk_error_set(&why, PK_ERR_PLUGIN_CONNECTION, "cannot reach the plugin '%s'", l->plugin->id);
             pk__keeper_fail(l->keeper, &why);
@@ -27835,6 +28006,43 @@ PK__FN void pk__health_ask(pk_launch *l)
         pk__health_later(l, 100);
     }
 }
+
+/* Of one that is not asked. */
+#ifndef PLUGKIT_NO_PROCESS
+static void pk__health_watch(pk_launch *l)
+{
+    pk__registry *r = l->life->registry;
+    pk_error why;
+    const char *what = NULL;
+    bool has_spoken = pk__health_has_spoken(l);
+    pk__registry_lock(r);
+    bool silent = l->instance->timeouts > 0;
+    pk__registry_unlock(r);
+    if (pk__health_look(l) == PK_LOOK_STOPPED) {
+        what = "its process is stopped";
+    } else if (silent && l->is_framework) {
+        pk__health_ask(l);
+        return;
+    } else if (silent && l->link.channel && !has_spoken) {
+        what = "a call had no answer in time, and it has said nothing since";
+    }
+    if (what) {
+        (void)pk_error_set(&why, PK_ERR_UNHEALTHY, "%s", what);
+        (void)pk__health_bad(l, &why);
+    } else {
+        l->misses = 0;
+    }
+    if (l->step == PK__LAUNCH_UP) {
+        pk__health_later(l, l->life->desc->health.interval_ms);
+    }
+}
+
+#else
+static void pk__health_watch(pk_launch *l)
+{
+    (void)l;
+}
+#endif
 
 PK__FN void pk__health_end(pk_launch *l)
 {
@@ -28012,6 +28220,7 @@ static void pk__life_admit(pk__life *life, pk__keeper *k)
         p->config_types = known.config_types;
         p->speaks_plugkit = known.speaks_plugkit || !p->path;
         p->can_survive = known.can_survive;
+        p->answers_health = known.answers_health;
         p->ends_its_group = known.ends_its_group;
         p->probed = p->capabilities.len > 0;
         pk__registry_unlock(life->registry);
@@ -30529,7 +30738,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 }
 
 #ifdef PLUGKIT_LINES
-#line 30533 "plugkit.h"
+#line 30742 "plugkit.h"
 #endif
 
 #ifndef PLUGKIT_TEST

@@ -1,12 +1,18 @@
 """What a host knows of its plugins' health, from its own questions and from what they say themselves."""
 
+import contextlib
+import ctypes
 import json
+import os
 import shutil
+import signal
+import sys
 
+import gpf_plugin
 import pytest
 
-from conftest import ROOT
-from driven import install
+from conftest import PROGRAMS, ROOT
+from driven import install, is_alive
 from plugkit_pytest import wait_until
 
 
@@ -97,4 +103,96 @@ def test_nonsense_on_the_control_socket_is_harmless(driven, plugins):
     assert health(host, "odd")[0:2] == ("degraded", "degraded")
     assert len(health(host, "odd")[2]) < 200
     assert host.call("odd", body={})["body"] == "1"
+    host.end()
+
+
+# ---- processes that stand still
+
+
+def add(folder, free_dir, kind):
+    """A plugin of one kind: how it is spoken to, and whether it is asked for health."""
+    if kind == "framework":
+        gpf_plugin.install(folder / kind, type="gpf", socket_dir=free_dir)
+    elif kind == "http":
+        install(folder, "fine", name=kind)
+    else:
+        script = (PROGRAMS / "plugins" / "sh-processor").read_text()
+        (folder / kind).write_text(script if kind == "lines-asked" else script.replace('"health":true,', ""))
+        (folder / kind).chmod(0o755)
+
+
+@pytest.mark.parametrize("kind", ["lines", "lines-asked", "framework", "http"])
+def test_one_that_is_stopped_while_it_is_idle_is_started_anew(driven, plugins, free_dir, kind):
+    add(plugins, free_dir, kind)
+    host = driven(dir=plugins, health_ms=100)
+    assert host.start(kind)["error"] == ""
+    pid = host.pid(kind)
+
+    os.kill(pid, signal.SIGSTOP)
+
+    why = host.event("plugin.backoff", kind)["why"]
+    assert why.startswith(f"plugin '{kind}' is not healthy: ")
+    assert ("its process is stopped" in why) == (kind in ("lines", "framework"))
+    wait_until(lambda: host.plugin(kind)["plugin_status"] == "ready", "the next one")
+    assert not is_alive(pid) and host.pid(kind) != pid
+    host.end()
+
+
+def test_one_that_is_stopped_and_goes_on_is_the_same_afterwards(driven, plugins, free_dir):
+    add(plugins, free_dir, "lines")
+    host = driven(dir=plugins, health_ms=1000)
+    assert host.start("lines")["error"] == ""
+    pid = host.pid("lines")
+
+    os.kill(pid, signal.SIGSTOP)
+    wait_until(lambda: state_of(pid) == "T", "it to stop")
+    os.kill(pid, signal.SIGCONT)
+
+    assert host.call("lines", "GET /formats")["error"] == ""
+    assert (host.pid("lines"), host.plugin("lines")["crashes"]) == (pid, 0)
+    host.end()
+
+
+def state_of(pid):
+    with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as stat:
+        return stat.read().rpartition(")")[2].split()[0]
+
+
+SEIZE, INTERRUPT, DETACH = 0x4206, 0x4207, 17
+
+
+@contextlib.contextmanager
+def breakpoint_in(pid):
+    """Holds a process as a debugger does that stands at a breakpoint."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+    threads = [int(name) for name in os.listdir(f"/proc/{pid}/task")]
+    for thread in threads:
+        if libc.ptrace(SEIZE, thread, None, None):
+            pytest.skip(f"nobody may trace here: {os.strerror(ctypes.get_errno())}")
+        assert libc.ptrace(INTERRUPT, thread, None, None) == 0
+        wait_until(lambda thread=thread: state_of(thread) == "t", "it to stand")
+    yield
+    for thread in threads:
+        libc.ptrace(DETACH, thread, None, None)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux tells of debuggers")
+@pytest.mark.parametrize("kind", ["lines", "lines-asked", "framework", "http"])
+def test_one_at_a_breakpoint_is_left_alone(driven, plugins, free_dir, kind):
+    add(plugins, free_dir, kind)
+    install(plugins, "is-sick", health="HTTP/1.1 500 X\r\nContent-Length: 0\r\n\r\n")
+    host = driven(dir=plugins, health_ms=30, restart_max=1000)
+    assert host.start(kind)["error"] == ""
+    pid = host.pid(kind)
+
+    with breakpoint_in(pid):
+        late = host.begin(kind, "GET /healthz", timeout_ms=100)  # and a call that has no answer does not matter
+        assert host.answer(late)["error"] == "PK_ERR_PLUGIN_TIMEOUT"
+        assert host.start("is-sick")["error"] == ""
+        wait_until(lambda: host.events().count(("plugin.backoff", "is-sick")) >= 4, "others to be ended meanwhile", 30)
+        assert is_alive(pid)
+
+    assert host.call(kind, "GET /healthz")["error"] == ""
+    assert (host.pid(kind), host.plugin(kind)["crashes"]) == (pid, 0)
     host.end()

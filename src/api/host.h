@@ -54,6 +54,11 @@ PK_API void pk_launch_pid(pk_launch *l, int64_t pid);                           
 PK_API void pk_launch_host_death(pk_launch *l, const char *level); // of pk_plugin_info; a constant; may come again
 /* Once; wait_status is waitpid's, -1 = not known; why may be NULL. */
 PK_API void pk_launch_exited(pk_launch *l, int wait_status, const char *why);
+typedef enum pk_look { // how a process stands
+    PK_LOOK_RUNS,    // or that cannot be known
+    PK_LOOK_STOPPED, // as by SIGSTOP: the watchdog counts it as an unanswered question
+    PK_LOOK_TRACED   // a debugger has it: the watchdog waits
+} pk_look;
 typedef struct pk_launcher {
     const char *name;
     bool (*fits)(void *user, const pk_found *found); // optional: absent = takes everything with a path
@@ -61,6 +66,7 @@ typedef struct pk_launcher {
     pk_err (*send)(void *state, pk_str bytes, pk_error *err); // to the control socket; optional
     void (*stop)(void *state, int how);                       // 0 ask (SIGTERM), 1 ask like Ctrl-C, 2 kill
     void (*free)(void *state);                                // optional: after pk_launch_exited
+    pk_look (*look)(void *state);                             // optional; the loop's thread
     void *user;
 } pk_launcher;
 
@@ -181,6 +187,7 @@ typedef struct pk_manager_desc {
         /* 0 = 5 crashes in 10 s, then failed; 100 ms, doubling up to 30 s, anew after window_ms of work. More than 1000
          * are not counted: it never fails. */
         uint32_t max, window_ms, delay_ms, delay_max_ms;
+        bool no_delay; // a crashed plugin is started again at once; max counts all the same
     } restart;
     struct {
         uint32_t interval_ms, misses; // 0 = ask every 10 s; 3 unanswered are too many

@@ -430,12 +430,62 @@ PK__FN bool pk__process_has_death_signal(void)
 {
     return true;
 }
+
+/* The value of a line "\nName:\t..." in /proc/PROCESS/status; a process is a number, or "self". "" = there is none. */
+PK__FN const char *pk__process_status_line(const char *process, const char *name, char *text, size_t cap)
+{
+    char path[40];
+    (void)snprintf(path, sizeof(path), "/proc/%s/status", process);
+    int fd = PK__SYS(open)(path, O_RDONLY | O_CLOEXEC, 0);
+    ssize_t n = fd >= 0 ? pk__fd_read(fd, text, cap - 1) : -1;
+    pk__fd_close(fd);
+    text[n > 0 ? n : 0] = '\0';
+    const char *line = strstr(text, name);
+    return line ? line + strlen(name) : "";
+}
+
+PK__FN pk__process_stand pk__process_stands_at(pid_t pid)
+{
+    char number[24], text[1024]; // what is looked for is among the first lines; names there hold no newline
+    (void)snprintf(number, sizeof(number), "%ld", (long)pid);
+    char state = *pk__process_status_line(number, "\nState:\t", text, sizeof(text));
+    const char *tracer = strstr(text, "\nTracerPid:\t");
+    bool traced = state == 't' || (tracer && tracer[12] != '0'); // 0 also if it is of an outer namespace
+    if (!traced && state != 'T') {
+        return PK__PROCESS_RUNS;
+    }
+    /* If /proc does not know us by our number, it speaks of an outer world, and of somebody else. */
+    (void)snprintf(number, sizeof(number), "%ld\n", (long)getpid());
+    const char *self = pk__process_status_line("self", "\nPid:\t", text, sizeof(text));
+    bool ours = strncmp(self, number, strlen(number)) == 0;
+    return !ours ? PK__PROCESS_RUNS : traced ? PK__PROCESS_TRACED : PK__PROCESS_STOPPED;
+}
 #else
 PK__FN bool pk__process_has_death_signal(void)
 {
     return false;
 }
+
+PK__FN pk__process_stand pk__process_stands_at(pid_t pid)
+{
+    (void)pid;
+    return PK__PROCESS_RUNS;
+}
 #endif
+
+PK__FN pk__process_stand pk__process_stands(const pk__process *p)
+{
+    siginfo_t info;
+    if (!pk__process_is_mine(p)) {
+        return PK__PROCESS_RUNS;
+    }
+    pk__process_stand stand = pk__process_stands_at(p->pid);
+    if (stand != PK__PROCESS_RUNS) {
+        return pk__process_is_there(p) ? stand : PK__PROCESS_RUNS; // else the number may be another's
+    }
+    bool stopped = pk__process_waitid(p, &info, WSTOPPED | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0;
+    return stopped ? PK__PROCESS_STOPPED : PK__PROCESS_RUNS;
+}
 
 PK__FN void pk__process_stop_watching(pk__process *p)
 {

@@ -71,6 +71,16 @@ PK__FN bool pk__process_is_alive(const pk__process *p);
 /* Asks the system: is it there, if only as a zombie? Then nobody else has had its number since it was spawned. */
 PK__FN bool pk__process_is_there(const pk__process *p);
 PK__FN bool pk__process_has_death_signal(void); // has the system such a thing?
+/* Does it stand still? Asks the system, changes nothing, and leaves every status to whoever waits for it. What cannot
+ * be known runs. On Linux /proc tells, also what somebody else has waited for already, and of debuggers; elsewhere, and
+ * without /proc, only a child that is stopped is known, and not by its number. */
+typedef enum pk__process_stand {
+    PK__PROCESS_RUNS,
+    PK__PROCESS_STOPPED, // as by SIGSTOP
+    PK__PROCESS_TRACED   // a debugger has it; it may run all the same
+} pk__process_stand;
+PK__FN pk__process_stand pk__process_stands(const pk__process *p);
+PK__FN pk__process_stand pk__process_stands_at(pid_t pid); // whose number it is, the caller knows
 /* Signals the group (or only the process, if it does not lead one). Exited: does nothing. */
 PK__FN void pk__process_signal(pk__process *p, int number);
 /* Without a loop: is it over? Kills its group and reaps it then, and fills p->status. */

@@ -240,7 +240,7 @@ int main(int argc, char **argv)
     how = argv[1];
     expected = calloc(MOST_PIDS, 1);
     pk_manager_desc desc = {.plugin_dir = argv[3], .on_event = on_event,
-                            .restart = {.max = 2000, .delay_ms = 1, .delay_max_ms = 1}};
+                            .restart = {.max = 2000, .no_delay = true}};
     look_after_children(&waits);
     if (!expected || pk_manager_create(&manager, &desc, &err) || pk_manager_start(manager, &err)) {
         complain("cannot open a manager", err.msg);

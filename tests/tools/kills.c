@@ -390,7 +390,7 @@ static pk_err open_manager(const char *dir, const char *run, pk_error *err)
     static const char *const env[] = {"KILLS_BOOK", NULL};
     pk_manager_desc desc = {.plugin_dir = dir, .runtime_dir = run, .env = env, .on_event = on_event,
                             .alloc = {.resize = counted_resize}, .deadline = {60000, 120000, 5000},
-                            .restart = {.max = 2000, .delay_ms = 1, .delay_max_ms = 1}};
+                            .restart = {.max = 2000, .no_delay = true}};
     pk_err rc = pk_manager_create(&manager, &desc, err);
     rc = rc ? rc : pk_manager_start(manager, err);
     victim = rc ? victim : pk_manager_find(manager, "victim");

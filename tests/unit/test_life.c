@@ -180,7 +180,7 @@ static void prepare(world *w)
     w->caps = CAPS;
     w->start_status = -1;
     w->finder = (pk_finder){"made-up", find_one, NULL, NULL};
-    w->launcher = (pk_launcher){"made-up", NULL, launch, launch_send, launch_stop, launch_free, w};
+    w->launcher = (pk_launcher){"made-up", NULL, launch, launch_send, launch_stop, launch_free, NULL, w};
     w->dialect = (pk_dialect){.name = "made-up", .open = dialect_open, .start = dialect_start, .cancel = dialect_cancel,
                               .interrupt = dialect_interrupt, .close = dialect_close, .user = w};
     w->finders[0] = &w->finder;

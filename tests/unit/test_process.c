@@ -3,6 +3,9 @@
  * The children are this very program: with CHILD=what in its environment it does that instead of testing. */
 #include "unit.h"
 
+#ifdef __linux__
+#include <sys/ptrace.h>
+#endif
 #include <sys/resource.h>
 #include <sys/socket.h>
 
@@ -824,6 +827,158 @@ TEST(process, in_a_forked_child_nobody_is_signalled)
     }
 }
 
+/* ---- does it stand still? */
+
+static int open_for_real(const char *path, int flags, mode_t mode)
+{
+    return open(path, flags, mode);
+}
+
+static int no_proc(const char *path, int flags, mode_t mode)
+{
+    if (strncmp(path, "/proc/", 6) == 0) {
+        errno = ENOENT;
+        return -1;
+    }
+    return open(path, flags, mode);
+}
+
+TEST(process, tells_whether_a_child_is_stopped_and_takes_no_status_away)
+{
+    EACH_KERNEL() {
+        for (int proc = 0; proc < 2; proc++) {
+            family f;
+            int status = 0;
+            pk__sys.open = proc ? open_for_real : no_proc;
+            family_start(&f, "hang");
+            CHECK_STR(family_line(&f), "ready");
+            pid_t pid = f.process.pid;
+            CHECK_INT(pk__process_stands(&f.process), ==, PK__PROCESS_RUNS);
+            kill(pid, SIGSTOP);
+            WAIT_UNTIL(pk__process_stands(&f.process) == PK__PROCESS_STOPPED);
+            CHECK_INT(pk__process_stands(&f.process), ==, PK__PROCESS_STOPPED); // asking changes nothing
+            REQUIRE(waitpid(pid, &status, WUNTRACED) == pid);
+            CHECK(WIFSTOPPED(status));
+#ifdef PK__LINUX
+            CHECK_INT(pk__process_stands(&f.process), ==, proc ? PK__PROCESS_STOPPED : PK__PROCESS_RUNS);
+#endif
+            kill(pid, SIGCONT);
+            WAIT_UNTIL(pk__process_stands(&f.process) == PK__PROCESS_RUNS);
+            pk__process_signal(&f.process, SIGKILL);
+            WAIT_UNTIL(pk__process_reap(&f.process));
+            CHECK_INT(f.process.status, ==, SIGKILL);
+            CHECK_INT(pk__process_stands(&f.process), ==, PK__PROCESS_RUNS); // there is none
+            family_end(&f);
+            pk__sys_reset();
+        }
+    }
+}
+
+#ifdef PK__LINUX
+static const char *made_up_child, *made_up_self;
+
+/* /proc/PID/status says what the test wants. */
+static int made_up_proc(const char *path, int flags, mode_t mode)
+{
+    const char *text = strcmp(path, "/proc/self/status") == 0 ? made_up_self : made_up_child;
+    FILE *file = fopen("status", "w");
+    (void)mode;
+    fputs(text, file);
+    fclose(file);
+    return open("status", flags);
+}
+
+TEST(process, believes_proc_only_if_it_knows_us_by_our_number)
+{
+    char us[64];
+    family f;
+    snprintf(us, sizeof(us), "Name:\tx\nState:\tR (running)\nPid:\t%d\nTracerPid:\t0\n", (int)getpid());
+    static const struct {
+        const char *text;
+        pk__process_stand is;
+    } rows[] = {
+        {"Name:\tx\nState:\tT (stopped)\nPid:\t5\nTracerPid:\t0\n", PK__PROCESS_STOPPED},
+        {"Name:\tx\nState:\tS (sleeping)\nPid:\t5\nTracerPid:\t0\n", PK__PROCESS_RUNS},
+        {"Name:\tx\nState:\tS (sleeping)\nPid:\t5\nTracerPid:\t77\n", PK__PROCESS_TRACED},
+        {"Name:\tx\nState:\tT (stopped)\nPid:\t5\nTracerPid:\t77\n", PK__PROCESS_TRACED},
+        {"Name:\tx\nState:\tt (tracing stop)\nPid:\t5\nTracerPid:\t0\n", PK__PROCESS_TRACED},
+        {"Name:\tState:\\nT\nState:\tR (running)\n", PK__PROCESS_RUNS},
+        {"Name:\tx\nState:", PK__PROCESS_RUNS},
+        {"", PK__PROCESS_RUNS},
+    };
+    family_start(&f, "hang");
+    CHECK_STR(family_line(&f), "ready");
+    pk__sys.open = made_up_proc;
+    for (size_t i = 0; i < PK__COUNT(rows); i++) {
+        CASE("%s", rows[i].text) {
+            made_up_child = rows[i].text;
+            made_up_self = us;
+            CHECK_INT(pk__process_stands(&f.process), ==, rows[i].is);
+            CHECK_INT(pk__process_stands_at(f.process.pid), ==, rows[i].is);
+            made_up_self = "Name:\tx\nState:\tR (running)\nPid:\t1\n"; // of an outer world
+            CHECK_INT(pk__process_stands(&f.process), ==, PK__PROCESS_RUNS);
+        }
+    }
+    pk__sys_reset();
+    family_end(&f);
+}
+
+/* Holds the process as a debugger does, standing or running, until the pipe ends. */
+static pid_t hold(pid_t pid, bool standing, int until)
+{
+    int ready[2];
+    char byte;
+    REQUIRE(pipe(ready) == 0);
+    fflush(stdout);
+    pid_t tracer = fork();
+    if (tracer == 0) {
+        bool good = ptrace(PTRACE_SEIZE, pid, NULL, NULL) == 0 &&
+                    (!standing || ptrace(PTRACE_INTERRUPT, pid, NULL, NULL) == 0);
+        (void)!write(ready[1], good ? "y" : "n", 1);
+        (void)!read(until, &byte, 1);
+        _exit(0);
+    }
+    close(ready[1]);
+    byte = 'n';
+    (void)!read(ready[0], &byte, 1);
+    close(ready[0]);
+    if (byte != 'y') {
+        kill(tracer, SIGKILL);
+        (void)waitpid(tracer, NULL, 0);
+        return 0;
+    }
+    return tracer;
+}
+
+TEST(process, knows_when_a_debugger_has_a_child)
+{
+    for (int standing = 0; standing < 2; standing++) {
+        family f;
+        int until[2];
+        REQUIRE(pipe(until) == 0);
+        family_start(&f, "hang");
+        CHECK_STR(family_line(&f), "ready");
+        pid_t tracer = hold(f.process.pid, standing, until[0]);
+        if (tracer) {
+            CHECK_INT(pk__process_stands(&f.process), ==, PK__PROCESS_TRACED);
+        }
+        close(until[1]);
+        close(until[0]);
+        if (tracer) {
+            kill(tracer, SIGKILL);
+            (void)waitpid(tracer, NULL, 0);
+            WAIT_UNTIL(pk__process_stands(&f.process) == PK__PROCESS_RUNS);
+        }
+        pk__process_signal(&f.process, SIGKILL);
+        WAIT_UNTIL(pk__process_reap(&f.process));
+        family_end(&f);
+        if (!tracer) {
+            SKIP("nobody may trace here");
+        }
+    }
+}
+#endif
+
 /* ---- together with threads */
 
 static pk__atomic_u32 storm_goes_on;
@@ -910,6 +1065,7 @@ TEST_TORTURE(process, starts_and_ends)
     if (TRY_OK(family_try(&f, "hang", &desc, NULL))) {
         if (TRY_OK(pk__process_watch(&f.process, f.loop, family_exited, &f, NULL))) {
             (void)family_line(&f);
+            (void)pk__process_stands(&f.process);
             pk__process_signal(&f.process, SIGKILL);
             for (int i = 0; i < 20 && f.exits == 0; i++) {
                 (void)pk_loop_step(f.loop, 10, NULL);

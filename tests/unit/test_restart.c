@@ -235,6 +235,22 @@ TEST(restart, delays_double_and_the_fifth_crash_in_ten_seconds_is_the_last)
     close_world(&w);
 }
 
+TEST(restart, without_a_delay_it_is_back_at_once_and_crashes_count_all_the_same)
+{
+    world w = {.desc = {.restart = {.no_delay = true}}};
+    open_world(&w);
+    for (int i = 1; i < 5; i++) {
+        CHECK_INT(w.plugins[0].starts, ==, i);
+        crash(&w); // the clock stands still
+    }
+    CHECK_INT(w.plugins[0].starts, ==, 5);
+    CHECK_STR(status_of(&w, "p"), "ready");
+    crash(&w);
+    CHECK_STR(status_of(&w, "p"), "failed");
+    CHECK_STR(w.events, "backoff backoff backoff backoff failed ");
+    close_world(&w);
+}
+
 TEST(restart, jitter_is_a_tenth_either_way)
 {
     world w = {0};

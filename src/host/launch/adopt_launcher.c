@@ -385,10 +385,17 @@ static void pk__adopt_stop(void *state, int how)
     }
 }
 
+static pk_look pk__adopt_look(void *state)
+{
+    pk__adopted *a = (pk__adopted *)state;
+    pk__process_stand stand = a->is_proven ? pk__process_stands_at(a->pid) : PK__PROCESS_RUNS;
+    return stand == PK__PROCESS_RUNS || pk__adopted_has_ended(a) ? PK_LOOK_RUNS : (pk_look)stand; // the same values
+}
+
 PK__FN pk_launcher pk__adopt_launcher(const pk_alloc *alloc)
 {
     pk_launcher l = {"adopt", NULL, pk__adopt_start, pk__adopted_send, pk__adopt_stop, pk__adopted_free,
-                     (void *)(uintptr_t)alloc};
+                     pk__adopt_look, (void *)(uintptr_t)alloc};
     return l;
 }
 

@@ -321,10 +321,16 @@ static void pk__launcher_stop(void *state, int how)
     pk__process_signal(&c->process, signals[how]);
 }
 
+static pk_look pk__launcher_look(void *state)
+{
+    pk__launcher_child *c = (pk__launcher_child *)state;
+    return (pk_look)pk__process_stands(&c->process); // the same values
+}
+
 PK__FN pk_launcher pk__process_launcher(pk__launching_processes *p, const pk_alloc *alloc)
 {
     pk_launcher l = {"process", NULL, pk__launcher_start, pk__launcher_send, pk__launcher_stop,
-                     pk__launcher_child_free, p};
+                     pk__launcher_child_free, pk__launcher_look, p};
     p->alloc = alloc;
     return l;
 }

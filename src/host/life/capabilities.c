@@ -257,6 +257,7 @@ static pk_err pk__capabilities_read_doc(pk__capabilities_read *r, const pk_json_
         return pk__capabilities_bad(r, "none of its \"protocols\" is plugkit/1");
     }
     r->out->can_survive = r->out->speaks_plugkit && pk_json_bool(pk_json_get(doc, "survives"), false);
+    r->out->answers_health = r->out->speaks_plugkit && pk_json_bool(pk_json_get(doc, "health"), false);
     r->out->ends_its_group = r->out->speaks_plugkit && lifeline && pk_json_is(lifeline, "group");
     pk_err rc = types ? pk__capabilities_framework(r, types) : PK_OK;
     rc = rc || !ocm ? rc : pk__capabilities_ocm(r, ocm);

@@ -16,6 +16,7 @@ typedef struct pk__capabilities {
     const char *const *config_types; // NULL-terminated
     pk_str version, text;
     bool speaks_plugkit, can_survive;
+    bool answers_health; // by lines, too
     bool ends_its_group; // when its host dies
 } pk__capabilities;
 

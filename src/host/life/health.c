@@ -1,12 +1,20 @@
-/* health.c - asking instances how they are, and asking them to end.
+/* health.c - whether instances work, and asking them to end.
  *
- * Only dialects with PK_DIALECT_HEALTH are asked, and Go framework plugins only when something failed: asking counts as
- * work there and would keep an idle plugin alive for ever. The answers: 2xx is well (a JSON body with a "status" of
- * "degraded" is less than well), anything else is a miss. A miss counts only while no call is in flight: a plugin that
- * works on one may be too busy to answer; but not any more once a call had no answer in time, or a plugin that hangs
- * would be kept by those who go on calling it. After a transport failure it is asked at once, and ended if it does not
- * answer; but if it cannot even be reached, it most likely has just died, and its exit, which comes in a moment, says
- * better why: it is asked once more before it is ended. */
+ * Asked GET /healthz at each interval: dialects with PK_DIALECT_HEALTH, and plugins in lines mode that say they answer
+ * it; those of the Go framework only when something failed, because asking counts as work there and would keep an idle
+ * plugin alive for ever. The answers: 2xx is well (a JSON body with a "status" of "degraded" is less than well),
+ * anything else is a miss. After a transport failure it is asked at once, and ended if it does not answer; but if it
+ * cannot even be reached, it most likely has just died, and its exit, which comes in a moment, says better why: it is
+ * asked once more before it is ended.
+ *
+ * Not asked: all others that we have started. At each interval the system is asked instead whether the process is
+ * stopped, which is a miss as well; and so is a call in lines mode that had no answer in time, and nothing was said
+ * since.
+ *
+ * A miss counts only while no call is in flight: a plugin that works on one may be too busy to answer; but not any more
+ * once a call had no answer in time, or a plugin that hangs would be kept by those who go on calling it. One in lines
+ * mode does one thing after the other: while it answers calls, a question that had to wait too long is none. And
+ * nothing counts while a debugger has the process. */
 #include <stdio.h>
 #include <string.h>
 
@@ -25,15 +33,80 @@ static void pk__health_later(pk_launch *l, uint32_t delay_ms)
     }
 }
 
-static void pk__health_on_time(void *user)
-{
-    pk__health_ask((pk_launch *)user);
-}
-
-static bool pk__health_is_asked(const pk_launch *l)
+#ifndef PLUGKIT_NO_PROCESS
+static bool pk__health_can_be_asked(const pk_launch *l)
 {
     const pk_dialect *d = l->instance->dialect;
-    return d && (d->flags & PK_DIALECT_HEALTH) && !l->is_framework && !l->life->desc->health.off;
+    return d && ((d->flags & PK_DIALECT_HEALTH) || (l->link.channel && l->plugin->answers_health));
+}
+
+/* Can something be known of it without asking? */
+static bool pk__health_can_be_watched(const pk_launch *l)
+{
+    return l->is_framework || l->link.channel || (l->launcher && l->launcher->look);
+}
+
+static pk_look pk__health_look(const pk_launch *l)
+{
+    return l->launcher && l->launcher->look && l->state ? l->launcher->look(l->state) : PK_LOOK_RUNS;
+}
+
+/* In lines mode, since this was asked last: then it lives. */
+static bool pk__health_has_spoken(pk_launch *l)
+{
+    bool has_spoken = l->link.channel && l->has_spoken;
+    l->has_spoken = false;
+    return has_spoken;
+}
+
+#else // others run it, and nothing but its answers is known
+
+static bool pk__health_can_be_asked(const pk_launch *l)
+{
+    const pk_dialect *d = l->instance->dialect;
+    return d && (d->flags & PK_DIALECT_HEALTH);
+}
+
+static bool pk__health_can_be_watched(const pk_launch *l)
+{
+    (void)l;
+    return false;
+}
+
+static pk_look pk__health_look(const pk_launch *l)
+{
+    (void)l;
+    return PK_LOOK_RUNS;
+}
+
+static bool pk__health_has_spoken(pk_launch *l)
+{
+    (void)l;
+    return false;
+}
+#endif
+
+/* Without a reason. */
+static bool pk__health_is_asked(const pk_launch *l)
+{
+    return pk__health_can_be_asked(l) && !l->is_framework;
+}
+
+static bool pk__health_goes_on(const pk_launch *l)
+{
+    return !l->life->desc->health.off && (pk__health_is_asked(l) || pk__health_can_be_watched(l));
+}
+
+static void pk__health_watch(pk_launch *l);
+
+static void pk__health_on_time(void *user)
+{
+    pk_launch *l = (pk_launch *)user;
+    if (l->step == PK__LAUNCH_UP && pk__health_can_be_watched(l) && !pk__health_is_asked(l) && !l->instance->suspect) {
+        pk__health_watch(l);
+    } else {
+        pk__health_ask(l);
+    }
 }
 
 PK__FN void pk__health_begin(pk_launch *l)
@@ -41,7 +114,8 @@ PK__FN void pk__health_begin(pk_launch *l)
     l->health.on_time = pk__health_on_time;
     l->health.user = l;
     l->misses = 0;
-    if (pk__health_is_asked(l)) {
+    (void)pk__health_has_spoken(l); // what it said at its start is no sign of life afterwards
+    if (pk__health_goes_on(l)) {
         pk__health_later(l, l->life->desc->health.interval_ms);
     }
 }
@@ -108,7 +182,7 @@ PK__FN void pk__health_reported(pk_launch *l, const pk__control_health *said)
         return;
     }
     pk__health_note(l, health, said);
-    if (l->step == PK__LAUNCH_UP && health[0] == 'u' && (l->instance->dialect->flags & PK_DIALECT_HEALTH)) {
+    if (l->step == PK__LAUNCH_UP && health[0] == 'u' && pk__health_can_be_asked(l)) {
         pk__health_ask(l); // the answers decide whether it has to go
     }
 }
@@ -131,6 +205,7 @@ static bool pk__health_good(pk_launch *l, const pk_reply *reply)
     pk__registry_lock(r);
     bool cleared = l->instance->suspect;
     l->instance->suspect = false;
+    l->instance->timeouts = 0;
     if (cleared) {
         pk__registry_wake(r, l->plugin);
     }
@@ -149,6 +224,10 @@ static uint32_t pk__health_bad(pk_launch *l, const pk_error *err)
     bool suspect = l->instance->suspect;
     bool busy = l->instance->in_flight > 0 && l->instance->timeouts == 0;
     pk__registry_unlock(r);
+    if (pk__health_look(l) == PK_LOOK_TRACED) { // whoever stands at a breakpoint is not to lose the process
+        pk__life_log(l->life, PK_LOG_INFO, "plugin.health", l->plugin->id, "it does not answer: a debugger has it");
+        return suspect ? l->life->desc->health.interval_ms : 0;
+    }
     l->misses += !busy;
     if (suspect && err->code == PK_ERR_PLUGIN_CONNECTION && !l->is_second) {
         l->is_second = true;
@@ -186,7 +265,10 @@ static void pk__health_on_reply(void *user, pk_call call, pk_reply *reply, const
         return;
     }
     uint32_t soon_ms = 0;
-    if (!err || (l->is_framework && err->sent == PK_SENT_ANSWERED)) {
+    bool has_spoken = pk__health_has_spoken(l);
+    if (err && err->sent != PK_SENT_ANSWERED && has_spoken) {
+        l->misses = 0; // it came to other calls
+    } else if (!err || (l->is_framework && err->sent == PK_SENT_ANSWERED)) {
         if (pk__health_good(l, reply)) {
             l->misses = 0;
         } else {
@@ -204,7 +286,7 @@ static void pk__health_on_reply(void *user, pk_call call, pk_reply *reply, const
         }
         soon_ms = l->step == PK__LAUNCH_UP ? pk__health_bad(l, err) : 0;
     }
-    if (l->step == PK__LAUNCH_UP && (soon_ms || pk__health_is_asked(l))) {
+    if (l->step == PK__LAUNCH_UP && (soon_ms || pk__health_goes_on(l))) {
         pk__health_later(l, soon_ms ? soon_ms : l->life->desc->health.interval_ms);
     }
 }
@@ -231,7 +313,7 @@ PK__FN void pk__health_ask(pk_launch *l)
     l->health.on_time = pk__health_on_time;
     l->health.user = l;
     pk_timer_stop(l->life->loop, &l->health);
-    if (!(l->instance->dialect->flags & PK_DIALECT_HEALTH)) {
+    if (!pk__health_can_be_asked(l)) {
         if (l->step == PK__LAUNCH_UP) { // nothing to ask with: the failed call has to do
             (void)pk_error_set(&why, PK_ERR_PLUGIN_CONNECTION, "cannot reach the plugin '%s'", l->plugin->id);
             pk__keeper_fail(l->keeper, &why);
@@ -246,6 +328,43 @@ PK__FN void pk__health_ask(pk_launch *l)
         pk__health_later(l, 100);
     }
 }
+
+/* Of one that is not asked. */
+#ifndef PLUGKIT_NO_PROCESS
+static void pk__health_watch(pk_launch *l)
+{
+    pk__registry *r = l->life->registry;
+    pk_error why;
+    const char *what = NULL;
+    bool has_spoken = pk__health_has_spoken(l);
+    pk__registry_lock(r);
+    bool silent = l->instance->timeouts > 0;
+    pk__registry_unlock(r);
+    if (pk__health_look(l) == PK_LOOK_STOPPED) {
+        what = "its process is stopped";
+    } else if (silent && l->is_framework) {
+        pk__health_ask(l);
+        return;
+    } else if (silent && l->link.channel && !has_spoken) {
+        what = "a call had no answer in time, and it has said nothing since";
+    }
+    if (what) {
+        (void)pk_error_set(&why, PK_ERR_UNHEALTHY, "%s", what);
+        (void)pk__health_bad(l, &why);
+    } else {
+        l->misses = 0;
+    }
+    if (l->step == PK__LAUNCH_UP) {
+        pk__health_later(l, l->life->desc->health.interval_ms);
+    }
+}
+
+#else
+static void pk__health_watch(pk_launch *l)
+{
+    (void)l;
+}
+#endif
 
 PK__FN void pk__health_end(pk_launch *l)
 {

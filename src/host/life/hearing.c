@@ -147,7 +147,11 @@ static void pk__hearing_on_control_line(pk_launch *l, pk_str line)
         pk__lines_take(&l->link, line); // whoever waits for an answer learns that this was none
         (void)pk__error_wrap(&why, "cannot understand the plugin '%s'", l->plugin->id);
         pk__launching_fail(l, &why);
-    } else if (said.has_id) {
+        pk_mem_free(&mem);
+        return;
+    }
+    l->has_spoken = true;
+    if (said.has_id) {
         pk__lines_take(&l->link, line);
     } else {
         pk__hearing_on_message(l, &said);

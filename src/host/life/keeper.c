@@ -199,7 +199,7 @@ static uint32_t pk__keeper_count_crash(pk__keeper *k)
 static void pk__keeper_back_off(pk__keeper *k)
 {
     const pk_manager_desc *d = k->life->desc;
-    uint64_t delay = k->delay_ms ? (uint64_t)k->delay_ms * 2 : d->restart.delay_ms;
+    uint64_t delay = d->restart.no_delay ? 0 : k->delay_ms ? (uint64_t)k->delay_ms * 2 : d->restart.delay_ms;
     k->delay_ms = (uint32_t)PK__MIN(delay, (uint64_t)d->restart.delay_max_ms);
     /* 10 % of jitter either way, so that plugins that fell together do not rise together. */
     uint32_t spread = k->delay_ms / 10;
@@ -318,6 +318,7 @@ static void pk__keeper_probed(pk__keeper *k)
             p->config_types = found.config_types;
             p->speaks_plugkit = found.speaks_plugkit;
             p->can_survive = found.can_survive;
+            p->answers_health = found.answers_health;
             p->ends_its_group = found.ends_its_group;
             p->probed = true;
         }

@@ -133,6 +133,7 @@ static void pk__life_admit(pk__life *life, pk__keeper *k)
         p->config_types = known.config_types;
         p->speaks_plugkit = known.speaks_plugkit || !p->path;
         p->can_survive = known.can_survive;
+        p->answers_health = known.answers_health;
         p->ends_its_group = known.ends_its_group;
         p->probed = p->capabilities.len > 0;
         pk__registry_unlock(life->registry);

@@ -101,6 +101,7 @@ struct pk_launch {
     uint32_t retry_ms, misses;
     bool is_asking;           // a health request is under way
     bool is_second;           // of two questions to one that could not be reached
+    bool has_spoken;          // on the control socket, since life asked last
     pk_call asking;
     pk__kept *kept;           // adopted: what the last host left of it; NULL = it is started here
     const char *stem;         // survives: the name of its files in the keep directory; NULL = it does not

@@ -111,7 +111,8 @@ struct pk__plugin {
     pk_mem mem;                 // all the above text
     pk_str version, capabilities;
     const char *const *config_types; // NULL-terminated
-    bool speaks_plugkit, speaks_lines, can_survive;
+    bool speaks_plugkit, can_survive;
+    bool answers_health;        // GET /healthz, also by lines
     bool ends_its_group;        // when its host dies
     pk_endpoint endpoint;       // remote: where it is
     uint32_t starts, crashes;
