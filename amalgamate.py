@@ -95,12 +95,14 @@ CORE = """
     net/address.h
     net/transport.h
     net/socket.h
+    net/lookup.h
     net/http_out.h
     net/http_client.h
     net/http_pool.h
     net/http_server.h
     net/address.c
     net/socket.c
+    net/lookup.c
     net/transport.c
     net/http_out.c
     net/http_client.c
@@ -173,6 +175,7 @@ HOST = """
     host/life/telling.h
     host/life/hearing.h
     host/life/surviving.h
+    host/life/reaching.h
     host/life/output.c
     host/life/states.c
     host/life/rules.c
@@ -182,6 +185,7 @@ HOST = """
     host/life/telling.c
     host/life/hearing.c
     host/life/launching.c
+    host/life/reaching.c
     host/life/keeper.c
     host/life/health.c
     host/life/life.c

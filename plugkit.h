@@ -73,7 +73,7 @@
  * the next call starts it again. pk_manager_stop lets running calls finish. Plugins end with their host, however it
  * ends; those that are made without the SDK do if they heed the end of descriptor 3. With
  * .survive_as some may go on, and the next manager of that name takes them over. Plugins that somebody else runs are
- * only called: .attach_dir, .reattach.
+ * only called: pk_manager_attach, .attach_dir, .reattach.
  *
  * OWNERSHIP. Arguments are borrowed for the duration of the call. A pk_str is a view; the comment above a function says
  * until when. What has `create` or `dup` in its name is yours to free. Freeing NULL or a zeroed object does nothing.
@@ -903,6 +903,7 @@ typedef struct pk_endpoint {
     const char *address; // "http+unix:///run/x.sock", "http://127.0.0.1:8080"
     const char *dialect; // "plugkit/1"; NULL = that
     pk_str token;        // sent in PlugKit-Token; "" = none
+    const char *via;     // the number to connect to, of the address's host name; NULL = the name has to do
     void *link;          // private: what dialects without an address of their own talk through
 } pk_endpoint;
 
@@ -1082,7 +1083,7 @@ typedef enum pk_duplicates {
 typedef struct pk_found {
     const char *id;       // the plugin's name: letters, digits, `_ . -`, at most 64, no leading dot or dash
     const char *path;     // of an executable; NULL = it runs already, at endpoint
-    pk_endpoint endpoint; // only without path
+    pk_endpoint endpoint; // only without path: somebody else runs it; see pk_manager_attach
     pk_json manifest;     // capabilities that are known without asking; "" = ask
     const char *skipped;  // why this file is no plugin, and the cure; NULL = it is one
 } pk_found;
@@ -1240,7 +1241,7 @@ typedef struct pk_manager_desc {
     const char *plugin_dir;        // scanned for executables; NULL = none
     /* Plugins that somebody else runs, and that are only called here: drop-in files ID.sock and ID.json in attach_dir,
      * looked at once a second; and the text that a plugin prints which was started with --listen, NULL = that of
-     * PLUGKIT_REATTACH in the environment, "" = none. */
+     * PLUGKIT_REATTACH in the environment, "" = none. pk_manager_attach names one more. */
     const char *attach_dir, *reattach;
     bool (*filter)(void *user, const char *path); // false = leave this file out
     const char *runtime_dir;       // private sockets; NULL = $XDG_RUNTIME_DIR or /tmp, + plugkit-UID/RANDOM
@@ -1311,6 +1312,12 @@ PK_API void pk_manager_add_http(pk_manager *m);
  * are borrowed until the plugin is removed. Errors: PK_ERR_DUPLICATE, PK_ERR_BAD_NAME, PK_ERR_BAD_CONTRACT. */
 PK_API pk_err pk_manager_add(pk_manager *m, const char *id, const pk_service *services, size_t count, pk_plugin *out,
                              pk_error *err);
+/* A plugin that somebody else runs, on this machine or another: id, endpoint (an address, or http://NAME:PORT), and
+ * what it offers, if that is known. It is never started, signalled or asked to end, only called; its name is looked up
+ * anew and all addresses are tried whenever it has to be reached again. Before pk_manager_start, which then waits for
+ * it to say what it offers, a second at most; or later. `out` may be NULL. docs/remote-plugins.md has the rest.
+ * Errors: PK_ERR_MISUSE, BAD_ENDPOINT, BAD_NAME, PK_ERR_DUPLICATE, PK_ERR_STOPPED, PK_ERR_NO_MEMORY. */
+PK_API pk_err pk_manager_attach(pk_manager *m, const pk_found *found, pk_plugin *out, pk_error *err);
 PK_API pk_plugin pk_manager_find(pk_manager *m, const char *id); // {0} if there is none
 /* All plugins, sorted by id, skipped files behind them. Everything lives in *mem. */
 PK_API pk_err pk_manager_list(pk_manager *m, pk_mem *mem, pk_plugin_info **out, size_t *count, pk_error *err);
@@ -2751,6 +2758,9 @@ PK__FN bool pk__atomic_cas_ptr(void **at, void *expected, void *value)
 #include <sys/socket.h>
 #include <sys/un.h>
 #endif
+#ifndef PLUGKIT_NO_NET
+#include <netdb.h>
+#endif
 #ifndef PLUGKIT_NO_PROCESS
 #include <sys/wait.h>
 #endif
@@ -2874,6 +2884,19 @@ PK__FN bool pk__atomic_cas_ptr(void **at, void *expected, void *value)
 #define PK__SYS_LIST_SOCKET(X)
 #endif
 
+#ifndef PLUGKIT_NO_NET
+#define PK__SYS_LIST_NAME(X)                                                                                \
+    X(int, look_up, (const char *host, pk__sys_names *out), pk__sys_port_look_up(host, out), EIO, EAI_AGAIN)
+
+/* What a name stands for, in the order in which it is to be tried; ports are 0. */
+typedef struct pk__sys_names {
+    size_t count;
+    struct sockaddr_storage at[16];
+} pk__sys_names;
+#else
+#define PK__SYS_LIST_NAME(X)
+#endif
+
 #if defined(PK__LINUX) && !defined(PK__NO_POLL)
 #define PK__SYS_LIST_LINUX(X)                                                                               \
     X(int, epoll_create1, (int flags), epoll_create1(flags), EMFILE, -1)                                    \
@@ -2933,6 +2956,7 @@ PK__FN bool pk__atomic_cas_ptr(void **at, void *expected, void *value)
     PK__SYS_LIST_CLOCK(X)                                                                                   \
     PK__SYS_LIST_FD(X)                                                                                      \
     PK__SYS_LIST_SOCKET(X)                                                                                  \
+    PK__SYS_LIST_NAME(X)                                                                                    \
     PK__SYS_LIST_LINUX(X)                                                                                   \
     PK__SYS_LIST_PROCESS(X)                                                                                 \
     PK__SYS_LIST_THREAD(X)
@@ -2966,6 +2990,9 @@ PK__FN ssize_t pk__sys_port_send_fds(int fd, const void *buf, size_t len, const 
 PK__FN ssize_t pk__sys_port_recv_fds(int fd, void *buf, size_t cap, int *fds, size_t *count);
 PK__FN int pk__sys_port_dup_over(int from, int to); // dup2, and `to` is close-on-exec
 PK__FN ssize_t pk__sys_port_sendfile(int out, int in, off_t *at, size_t len); // may raise SIGPIPE
+#endif
+#ifndef PLUGKIT_NO_NET
+PK__FN int pk__sys_port_look_up(const char *host, pk__sys_names *out); // an error of getaddrinfo; may wait for long
 #endif
 #ifndef PLUGKIT_NO_PROCESS
 PK__FN pid_t pk__sys_port_spawn_vm(int (*run)(void *), void *stack, size_t size, void *arg);
@@ -4096,6 +4123,30 @@ PK__FN ssize_t pk__sys_port_recv_fds(int fd, void *buf, size_t cap, int *fds, si
 }
 #undef PK__SYS_NOSIGNAL
 #undef PK__SYS_CMSG_CLOEXEC
+#endif
+
+#ifndef PLUGKIT_NO_NET
+#include <string.h>
+
+PK__FN int pk__sys_port_look_up(const char *host, pk__sys_names *out)
+{
+    struct addrinfo hints;
+    struct addrinfo *found = NULL;
+    memset(&hints, 0, sizeof(hints));
+    memset(out, 0, sizeof(*out));
+    hints.ai_socktype = SOCK_STREAM;
+    int rc = getaddrinfo(host, NULL, &hints, &found);
+    for (struct addrinfo *a = found; rc == 0 && a && out->count < PK__COUNT(out->at); a = a->ai_next) {
+        bool known = a->ai_family == AF_INET || a->ai_family == AF_INET6;
+        if (known && a->ai_addrlen <= sizeof(out->at[0])) {
+            memcpy(&out->at[out->count++], a->ai_addr, a->ai_addrlen);
+        }
+    }
+    if (rc == 0) {
+        freeaddrinfo(found);
+    }
+    return rc == 0 && out->count == 0 ? EAI_NONAME : rc;
+}
 #endif
 
 #ifndef PK__NO_FD
@@ -11965,6 +12016,49 @@ PK__FN bool pk__socket_is_quiet(int fd); // open, and nothing has come: fit to s
 #endif
 
 
+/* == net/lookup.h == */
+/* lookup.h - what addresses a host name stands for, without making the loop wait.
+ *
+ * The system's resolver (getaddrinfo) waits, sometimes for half a minute, and nothing can interrupt it. So a look-up
+ * runs on a thread of its own, which ends with it. Who does not want to know any more takes the look-up back: then the
+ * thread throws away what it finds, whenever that is, and nobody waits for it. That is why it touches nothing of the
+ * loop's or the user's: its memory is the C library's.
+ *
+ *     pk__lookup_begin(&look, loop, "plugins.example", on_found, user, &err);     // loop's thread, as is all of it
+ *     .. on_found(user, &names, NULL), or on_found(user, NULL, &why): once, never before _begin has returned
+ *     pk__lookup_end(&look);                                                      // always; also before on_found
+ *
+ * With PLUGKIT_NO_THREADS there is nobody else to wait: _begin looks the name up itself, and the loop stands still
+ * meanwhile. Numbers and "localhost" are never asked for anywhere. */
+#ifdef PLUGKIT_LINES
+#line 13 "src/net/lookup.h"
+#endif
+
+
+#ifndef PLUGKIT_NO_NET
+
+
+
+#define PK__LOOKUP_MAX 16
+#define PK__LOOKUP_TEXT 64 // "fe80::1%4294967295" and the like, with the NUL
+
+typedef struct pk__lookup_names {
+    uint32_t count;
+    char number[PK__LOOKUP_MAX][PK__LOOKUP_TEXT]; // in the order in which they are to be tried
+} pk__lookup_names;
+
+typedef void (*pk__lookup_on_found)(void *user, const pk__lookup_names *names, const pk_error *why);
+
+typedef struct pk__lookup pk__lookup;
+
+PK__FN bool pk__lookup_is_name(const char *host); // it is no number
+PK__FN pk_err pk__lookup_begin(pk__lookup **out, pk_loop *loop, const char *host, pk__lookup_on_found on_found,
+                               void *user, pk_error *err);
+PK__FN void pk__lookup_end(pk__lookup **look); // NULL in it: does nothing
+
+#endif
+
+
 /* == net/http_out.h == */
 /* http_out.h - the outgoing half of a message: a head and a body in any form, sent as the other side takes it.
  *
@@ -12211,6 +12305,7 @@ PK__FN void pk__http_client_undrive(pk__http_client *c); // takes it off its loo
 typedef struct pk__http_pool_desc {
     const pk_alloc *alloc;
     const char *address;                   // "http+unix:///run/x.sock"; copied
+    const char *via;                       // a number to connect to in the place of the address's name; NULL = that
     const pk_meta *own;                    // fields of every request, behind Host; values are checked, and copied
     size_t own_count;                      //
     const pk_transport *const *transports; // of the user; borrowed
@@ -12651,7 +12746,6 @@ PK__FN size_t pk__address_format(const pk__address *a, char *out, size_t cap)
 
 
 #include <arpa/inet.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
@@ -12714,22 +12808,18 @@ static bool pk__socket_name_number(pk__socket_name *out, socklen_t *len, const p
 
 static pk_err pk__socket_name_resolve(pk__socket_name *out, socklen_t *len, const pk__address *a, pk_error *err)
 {
-    struct addrinfo hints;
-    struct addrinfo *found = NULL;
-    memset(&hints, 0, sizeof(hints));
-    hints.ai_socktype = SOCK_STREAM;
-    hints.ai_flags = AI_ADDRCONFIG;
-    int rc = getaddrinfo(a->host, NULL, &hints, &found);
+    pk__sys_names found;
+    int rc = PK__SYS(look_up)(a->host, &found);
     if (rc != 0) {
         return pk_error_set(err, PK_ERR_PLUGIN_CONNECTION, "cannot find host '%s': %s", a->host, gai_strerror(rc));
     }
-    memcpy(&out->room, found->ai_addr, PK__MIN((size_t)found->ai_addrlen, sizeof(out->room)));
-    *len = found->ai_addrlen;
-    freeaddrinfo(found);
+    memcpy(&out->room, &found.at[0], sizeof(out->room));
     if (out->any.sa_family == AF_INET6) {
         out->v6.sin6_port = htons(a->port);
+        *len = sizeof(out->v6);
     } else {
         out->v4.sin_port = htons(a->port);
+        *len = sizeof(out->v4);
     }
     return PK_OK;
 }
@@ -13075,6 +13165,163 @@ PK__FN bool pk__socket_is_quiet(int fd)
             return n < 0 && pk__socket_is_later(errno);
         }
     }
+}
+#endif
+
+/* == net/lookup.c == */
+/* lookup.c - host names. */
+#ifdef PLUGKIT_LINES
+#line 1 "src/net/lookup.c"
+#endif
+
+#ifndef PLUGKIT_NO_NET
+
+
+
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+
+struct pk__lookup {
+    pk__thread thread;
+    pk__mutex lock;
+    pk_loop *loop; // NULL = nobody wants to know any more; under the lock, as is_done
+    bool is_done;
+    pk_task task;
+    pk__lookup_on_found on_found;
+    void *user;
+    char host[256];
+    pk__lookup_names names;
+    pk_error why; // code PK_OK: there are names
+};
+
+static const pk_alloc pk__lookup_alloc; // the C library's
+
+PK__FN bool pk__lookup_is_name(const char *host)
+{
+    struct in_addr v4;
+    struct in6_addr v6;
+    return inet_pton(AF_INET, host, &v4) != 1 && inet_pton(AF_INET6, host, &v6) != 1;
+}
+
+static void pk__lookup_add(pk__lookup_names *names, const struct sockaddr_storage *from)
+{
+    char *out = names->number[names->count]; // there is room for all that a look-up gives
+    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)from;
+    const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)from;
+    const void *number = from->ss_family == AF_INET6 ? (const void *)&v6->sin6_addr : (const void *)&v4->sin_addr;
+    if (!inet_ntop(from->ss_family, number, out, PK__LOOKUP_TEXT)) {
+        return;
+    }
+    if (from->ss_family == AF_INET6 && v6->sin6_scope_id) { // of this link only: a number, too, to the resolver
+        size_t len = strlen(out);
+        (void)snprintf(out + len, PK__LOOKUP_TEXT - len, "%%%lu", (unsigned long)v6->sin6_scope_id);
+    }
+    for (uint32_t i = 0; i < names->count; i++) {
+        if (strcmp(names->number[i], out) == 0) {
+            return; // said twice
+        }
+    }
+    names->count++;
+}
+
+static void pk__lookup_find(pk__lookup *look)
+{
+    pk__sys_names found;
+    if (strcmp(look->host, "localhost") == 0) {
+        static const pk__lookup_names loopback = {2, {"127.0.0.1", "::1"}};
+        look->names = loopback;
+        return;
+    }
+    int rc = PK__SYS(look_up)(look->host, &found);
+    for (size_t i = 0; rc == 0 && i < found.count && i < PK__LOOKUP_MAX; i++) {
+        pk__lookup_add(&look->names, &found.at[i]);
+    }
+    if (rc != 0 || look->names.count == 0) {
+        (void)pk_error_set(&look->why, PK_ERR_PLUGIN_CONNECTION, "cannot find host '%s': %s", look->host,
+                           rc ? gai_strerror(rc) : "it has no address");
+    }
+}
+
+static void pk__lookup_free(pk__lookup *look)
+{
+    pk__mutex_deinit(&look->lock);
+    pk__free(&pk__lookup_alloc, look, sizeof(*look));
+}
+
+static void pk__lookup_on_task(void *user)
+{
+    pk__lookup *look = (pk__lookup *)user;
+    look->on_found(look->user, look->why.code ? NULL : &look->names, look->why.code ? &look->why : NULL);
+}
+
+static void pk__lookup_thread(void *arg)
+{
+    pk__lookup *look = (pk__lookup *)arg;
+    pk__thread_forget(&look->thread);
+    pk__lookup_find(look);
+    pk__mutex_lock(&look->lock);
+    bool wanted = look->loop != NULL;
+    look->is_done = true;
+    if (wanted) {
+        pk_loop_post(look->loop, &look->task);
+    }
+    pk__mutex_unlock(&look->lock);
+    if (!wanted) {
+        pk__lookup_free(look);
+    }
+}
+
+PK__FN pk_err pk__lookup_begin(pk__lookup **out, pk_loop *loop, const char *host, pk__lookup_on_found on_found,
+                               void *user, pk_error *err)
+{
+    pk__lookup *look = (pk__lookup *)pk__new(&pk__lookup_alloc, sizeof(*look));
+    *out = NULL;
+    if (!look) {
+        return pk__error_memory(err, "look up a host");
+    }
+    pk__mutex_init(&look->lock);
+    look->loop = loop;
+    look->task.run = pk__lookup_on_task;
+    look->task.user = look;
+    look->on_found = on_found;
+    look->user = user;
+    (void)snprintf(look->host, sizeof(look->host), "%s", host);
+#ifdef PLUGKIT_NO_THREADS
+    pk__lookup_thread(look);
+#else
+    if (strcmp(host, "localhost") == 0 || !pk__lookup_is_name(host)) {
+        pk__lookup_thread(look); // nothing to wait for
+    } else {
+        pk_err rc = pk__thread_start(&look->thread, pk__lookup_thread, look, err);
+        if (rc) {
+            pk__lookup_free(look);
+            return rc;
+        }
+    }
+#endif
+    *out = look;
+    return PK_OK;
+}
+
+PK__FN void pk__lookup_end(pk__lookup **at)
+{
+    pk__lookup *look = *at;
+    *at = NULL;
+    if (!look || pk__loop_is_forked(look->loop)) { // the thread is the parent's, and may hold the lock
+        return;
+    }
+    pk__mutex_lock(&look->lock);
+    pk_loop *loop = look->loop;
+    bool done = look->is_done;
+    look->loop = NULL;
+    pk__mutex_unlock(&look->lock);
+    if (done) {
+        pk_loop_unpost(loop, &look->task);
+        pk__lookup_free(look);
+    } // else the thread frees it
 }
 #endif
 
@@ -14278,6 +14525,7 @@ PK__FN void pk__http_client_cancel(pk__http_client *c)
 
 
 
+
 enum {
     PK__HTTP_POOL_IDLE = 8,
     PK__HTTP_POOL_IDLE_MS = 60 * 1000,
@@ -14297,6 +14545,15 @@ static pk_err pk__http_pool_resolve(pk__http_pool *pool, const pk__http_pool_des
     if (!pool->client.transport) {
         return pk_error_set(err, PK_ERR_UNSUPPORTED, "cannot use address '%.128s': no transport for it is here",
                             desc->address);
+    }
+    return PK_OK;
+}
+
+/* What is opened: the number that the name has today. */
+static pk_err pk__http_pool_aim(pk__http_pool *pool, const pk__http_pool_desc *desc, pk_error *err)
+{
+    if (desc->via && pool->address.kind == PK__ADDRESS_TCP) {
+        (void)snprintf(pool->address.host, sizeof(pool->address.host), "%s", desc->via);
     }
     if (pool->address.kind == PK__ADDRESS_OTHER) {
         pool->text = pk__strdup(pool->alloc, desc->address);
@@ -14343,9 +14600,8 @@ PK__FN pk_err pk__http_pool_init(pk__http_pool *pool, const pk__http_pool_desc *
     pool->max_idle = desc->max_idle > 0 ? desc->max_idle : PK__HTTP_POOL_IDLE;
     pool->idle_ns = PK__MS * (int64_t)(desc->idle_ms > 0 ? desc->idle_ms : PK__HTTP_POOL_IDLE_MS);
     pk_err rc = pk__http_pool_resolve(pool, desc, err);
-    if (rc == PK_OK) {
-        rc = pk__http_pool_write_lines(pool, desc, err);
-    }
+    rc = rc ? rc : pk__http_pool_write_lines(pool, desc, err);
+    rc = rc ? rc : pk__http_pool_aim(pool, desc, err);
     if (rc) {
         pk__http_pool_free(pool);
         return rc;
@@ -18400,6 +18656,7 @@ static pk_err pk__http_channel_new(const pk__http_channel_env *env, bool framewo
     }
     desc.alloc = env->alloc;
     desc.address = endpoint->address;
+    desc.via = endpoint->via;
     desc.transports = env->transports;
     desc.transport_count = env->transport_count;
     pk_err rc = pk__http_pool_init(&ch->pool, &desc, err);
@@ -20502,7 +20759,7 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 20506 "plugkit.h"
+#line 20763 "plugkit.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -20641,6 +20898,12 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #else
 #define PK__SYS_LIST_SOCKET(X)
 #endif
+#ifndef PLUGKIT_NO_NET
+#define PK__SYS_LIST_NAME(X)                                                                                \
+    X(int, look_up, (const char *host, pk__sys_names *out), pk__sys_port_look_up(host, out), EIO, EAI_AGAIN)
+#else
+#define PK__SYS_LIST_NAME(X)
+#endif
 #if defined(PK__LINUX) && !defined(PK__NO_POLL)
 #define PK__SYS_LIST_LINUX(X)                                                                               \
     X(int, epoll_create1, (int flags), epoll_create1(flags), EMFILE, -1)                                    \
@@ -20697,6 +20960,7 @@ PK_API bool pk_server_is_idle(const pk_server *server)
     PK__SYS_LIST_CLOCK(X)                                                                                   \
     PK__SYS_LIST_FD(X)                                                                                      \
     PK__SYS_LIST_SOCKET(X)                                                                                  \
+    PK__SYS_LIST_NAME(X)                                                                                    \
     PK__SYS_LIST_LINUX(X)                                                                                   \
     PK__SYS_LIST_PROCESS(X)                                                                                 \
     PK__SYS_LIST_THREAD(X)
@@ -20767,6 +21031,10 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #define PK__ADDRESS_TEXT_MAX 272 // room for any formatted address, with the NUL
 #ifndef PLUGKIT_NO_NET
 #define PK__SOCKET_BACKLOG 511
+#endif
+#ifndef PLUGKIT_NO_NET
+#define PK__LOOKUP_MAX 16
+#define PK__LOOKUP_TEXT 64 // "fe80::1%4294967295" and the like, with the NUL
 #endif
 #define PK__HTTP_CLIENT_FIELDS 100         // of an answer
 #define PK__HTTP_CLIENT_ROOM (16 * 1024)   // the largest head of an answer, and one receive
@@ -20976,6 +21244,8 @@ struct pk__plugin {
     bool is_asked;              // a wish to run that life has not seen yet
     bool is_unasked;            // a wish to stop, likewise
     bool is_attached;           // somebody else runs it: never started, signalled or asked to end
+    bool is_unknown;            // attached, and has not been asked yet what it offers
+    int64_t retry_at;           // attached, and cannot be reached: until then calls are told so at once
     bool is_gone;               // its finder says that it is no longer there
     bool is_disabled;           // wished; the state follows when it is down
     bool is_told;               // skipped: the event was sent
@@ -21032,6 +21302,30 @@ PK__FN pk_err pk__registry_offer(pk__registry *r, pk__plugin *p, pk__service_ent
 /* A chain; type "" = any. */
 PK__FN pk__service_entry *pk__registry_services(const pk__registry *r, pk_str contract, pk_str type);
 PK__FN void pk__registry_wake(pk__registry *r, pk__plugin *p); // its waiters, and whoever waits for `changed`
+
+#ifndef PLUGKIT_NO_NET
+static inline bool pk__registry_is_attached(const pk__plugin *p)
+{
+    return p->is_attached;
+}
+
+static inline bool pk__registry_is_unknown(const pk__plugin *p)
+{
+    return p->is_unknown;
+}
+#else // there is no one to ask over a network, and a transport of the user's is taken at its word
+static inline bool pk__registry_is_attached(const pk__plugin *p)
+{
+    (void)p;
+    return false;
+}
+
+static inline bool pk__registry_is_unknown(const pk__plugin *p)
+{
+    (void)p;
+    return false;
+}
+#endif
 
 /* Is this a name that a plugin may have? */
 PK__FN pk_err pk__registry_check_name(const char *id, pk_error *err);
@@ -23202,9 +23496,10 @@ PK__FN void pk__adopt_dismiss(const char *control, pk_str token, const pk_alloc 
  *
  * A find becomes a plugin in state FOUND (or a skipped entry that only says why), and life is woken. Names are checked
  * here, and a name that is taken already is kept as a plugin of its own with the reason: people look for what they put
- * there, and should see it. */
+ * there, and should see it. The name of one that somebody else runs (without a path) is its own from then on, also if a
+ * directory has a file of that name, and it may come again after it was gone. */
 #ifdef PLUGKIT_LINES
-#line 5 "src/host/discover/sink.h"
+#line 6 "src/host/discover/sink.h"
 #endif
 
 
@@ -23219,9 +23514,8 @@ struct pk_sink {
 /* Starts the finder; its first scan counts as open until pk_sink_done. */
 PK__FN pk_err pk__sink_start(pk_sink *sink, pk_error *err);
 PK__FN void pk__sink_stop(pk_sink *sink);
-/* As pk_sink_found, for one that somebody else runs: its name is its own from then on, also if a directory has a file
- * of that name, and it may come again after it was gone. */
-PK__FN pk_err pk__sink_attach(pk_sink *sink, const pk_found *found, pk_error *err);
+/* What pk_sink_found does, with the registry locked. */
+PK__FN pk_err pk__sink_add(pk__registry *r, const pk_found *found, pk_error *err);
 
 
 
@@ -23271,19 +23565,14 @@ PK__FN pk_finder pk__directory_finder(pk__directory *d, const pk_alloc *alloc, c
  *     ID.json     {"address":"http://127.0.0.1:8080","token":"..","dialect":"plugkit/1","capabilities":{..}}; all of it
  *                 may be left out, the address if ID.sock is there
  *
- * or both. The directory is looked at once a second. What has no capabilities is asked for them, GET /capabilities, and
- * is found when it answers, whatever it answers: only who speaks can be called. Until then it is asked again with each
- * look. When the files go, the plugin goes. Whoever may write to the directory decides what is called, so it must be
- * ours or root's, and nobody else's to write to.
+ * or both. The directory is looked at once a second. When the files go, the plugin goes. Whoever may write to the
+ * directory decides what is called, so it must be ours or root's, and nobody else's to write to.
  *
- * Such a plugin is never started, signalled or asked to end.
- *
- * All of it happens on the loop's thread. The first look is over when everybody in it has answered, or a second later:
- * pk_manager_start waits for that. */
+ * Such a plugin is never started, signalled or asked to end. What it offers, if the file does not say, it is asked by
+ * *life* (reaching.h). All of it happens on the loop's thread. */
 #ifdef PLUGKIT_LINES
-#line 17 "src/host/discover/attach.h"
+#line 13 "src/host/discover/attach.h"
 #endif
-
 
 
 
@@ -23307,11 +23596,8 @@ typedef struct pk__attach {
     pk_loop *loop;
     pk_task begin;
     pk_timer timer;
-    pk_caller caller;
     pk__node items;
-    uint32_t asking;       // how many are being asked
     pk__atomic_u32 stopped;
-    bool is_open;          // the caller is
 } pk__attach;
 
 PK__FN pk_finder pk__attach_finder(pk__attach *a, const pk_alloc *alloc, const char *dir);
@@ -23378,7 +23664,7 @@ static bool pk__sink_copy(pk__plugin *p, const pk_found *found)
     return p->endpoint.address && p->endpoint.dialect && p->endpoint.token.ptr;
 }
 
-static pk_err pk__sink_add(pk__registry *r, const pk_found *found, pk_error *err)
+PK__FN pk_err pk__sink_add(pk__registry *r, const pk_found *found, pk_error *err)
 {
     pk__plugin *p = NULL;
     pk_error why;
@@ -23388,12 +23674,17 @@ static pk_err pk__sink_add(pk__registry *r, const pk_found *found, pk_error *err
     } else if (!found->path && !found->endpoint.address) {
         return pk_error_set(err, PK_ERR_MISUSE, "cannot take '%s': it has neither a path nor an endpoint", found->id);
     } else if (pk__registry_check_name(found->id, &why) == PK_OK) {
-        const pk__plugin *other = pk__registry_find(r, pk_str_from(found->id));
+        pk__plugin *other = pk__registry_find(r, pk_str_from(found->id));
         if (other && other->path && found->path && strcmp(other->path, found->path) == 0) {
             return PK_OK; // found once more
         }
         if (other && other->is_attached && found->path) {
             return PK_OK; // it is used where it runs
+        }
+        if (other && other->is_attached) { // here it is again
+            other->is_gone = false;
+            other->is_asked = other->is_unknown; // to be asked what it offers, now
+            return pk__sink_copy(other, found) ? PK_OK : pk__error_memory(err, "take what was found");
         }
         if (other) {
             (void)pk_error_set(&why, PK_ERR_DUPLICATE, "cannot add plugin '%s': the id is taken by '%s'", found->id,
@@ -23408,6 +23699,7 @@ static pk_err pk__sink_add(pk__registry *r, const pk_found *found, pk_error *err
     }
     p->why = why;
     p->skipped = found->skipped != NULL;
+    p->is_attached = !found->path && !p->skipped;
     if (!pk__sink_copy(p, found)) {
         (void)pk__error_memory(&p->why, "take what was found");
     }
@@ -23424,27 +23716,6 @@ PK_API pk_err pk_sink_found(pk_sink *sink, const pk_found *found, pk_error *err)
     pk_err rc =
         found->id ? pk__sink_add(r, found, err) : pk_error_set(err, PK_ERR_MISUSE, "cannot take a plugin without id");
     if (!rc) {
-        pk_loop_post(r->loop, &r->work);
-    }
-    pk__registry_unlock(r);
-    return rc;
-}
-
-PK__FN pk_err pk__sink_attach(pk_sink *sink, const pk_found *found, pk_error *err)
-{
-    pk__registry *r = sink->registry;
-    pk__registry_lock(r);
-    pk__plugin *p = pk__registry_find(r, pk_str_from(found->id));
-    pk_err rc = PK_OK;
-    if (p && p->is_attached) { // here it is again
-        p->is_gone = false;
-        rc = pk__sink_copy(p, found) ? PK_OK : pk__error_memory(err, "take what was found");
-    } else {
-        rc = pk__sink_add(r, found, err);
-        p = rc ? NULL : PK__OF(r->plugins.prev, pk__plugin, node);
-    }
-    if (p) {
-        p->is_attached = true;
         pk_loop_post(r->loop, &r->work);
     }
     pk__registry_unlock(r);
@@ -23695,9 +23966,9 @@ PK__FN pk_finder pk__directory_finder(pk__directory *d, const pk_alloc *alloc, c
 
 
 
+
 enum {
     PK__ATTACH_LOOK_MS = 1000,
-    PK__ATTACH_ASK_MS = 1000,
     PK__ATTACH_ENTRIES = 10000,
     PK__ATTACH_FILE_MAX = 4 * 1024 * 1024,
     PK__ATTACH_PATIENCE = 2 // looks at a file that cannot be read: it may just be being written
@@ -23711,12 +23982,8 @@ typedef struct pk__attach_item {
     pk_mem entry_mem;        // of what is read anew with each look
     pk__attach_entry entry;
     bool has_socket, has_file; // in this look
-    bool is_asking, is_told;
+    bool is_told;
     uint32_t bad;            // looks at a file that could not be read
-    const pk_dialect *dialect;
-    void *channel;           // while it is asked; NULL = none
-    uint32_t attempts;       // on it
-    pk_call call;
 } pk__attach_item;
 
 /* ---- one plugin */
@@ -23749,7 +24016,7 @@ PK__FN pk_err pk__attach_found(pk_sink *sink, const char *id, const pk__attach_e
     found.endpoint.dialect = pk_mem_dup(&mem, e->dialect.len ? e->dialect : PK_STR("plugkit/1")).ptr;
     found.endpoint.token = e->token;
     found.manifest = e->capabilities;
-    pk_err rc = found.endpoint.address && found.endpoint.dialect ? pk__sink_attach(sink, &found, err)
+    pk_err rc = found.endpoint.address && found.endpoint.dialect ? pk_sink_found(sink, &found, err)
                                                                  : pk__error_memory(err, "attach a plugin");
     pk_mem_free(&mem);
     return rc;
@@ -23795,12 +24062,31 @@ static pk_err pk__attach_read(pk__attach_item *item, pk_error *err)
     return pk__attach_check(&item->entry, file, err);
 }
 
-static void pk__attach_tell(pk__attach_item *item)
+static pk_err pk__attach_check_dialect(const pk__attach_item *item, pk_error *err)
 {
-    item->is_told = pk__attach_found(item->attach->sink, item->id, &item->entry, NULL) == PK_OK;
+    const pk_manager_desc *desc = item->attach->sink->registry->desc;
+    pk_str name = item->entry.dialect.len ? item->entry.dialect : PK_STR("plugkit/1");
+    for (size_t i = 0; i < desc->dialect_count; i++) {
+        if (pk_str_is(name, desc->dialects[i]->name)) {
+            return PK_OK;
+        }
+    }
+    return pk_error_set(err, PK_ERR_UNSUPPORTED, "cannot attach '%s': nobody knows the dialect '%" PK_FMT "'", item->id,
+                        PK_ARG(name));
 }
 
-/* ---- asking it */
+static void pk__attach_tell(pk__attach_item *item)
+{
+    pk_error why;
+    pk_mem_free(&item->entry_mem);
+    if (pk__attach_read(item, &why) || pk__attach_check_dialect(item, &why)) {
+        pk__attach_complain(item, &why);
+    } else {
+        item->is_told = pk__attach_found(item->attach->sink, item->id, &item->entry, NULL) == PK_OK;
+    }
+}
+
+/* ---- the directory */
 
 static pk__attach_item *pk__attach_find(pk__attach *a, pk_str id)
 {
@@ -23813,142 +24099,9 @@ static pk__attach_item *pk__attach_find(pk__attach *a, pk_str id)
     return NULL;
 }
 
-static pk_err pk__attach_take(void *user, const pk_call_desc *desc, pk__waiter *w, pk__target *out, pk_error *err)
-{
-    pk__attach_item *item = pk__attach_find((pk__attach *)user, pk_str_from(desc->plugin));
-    (void)w;
-    memset(out, 0, sizeof(*out));
-    if (!item || !item->channel) {
-        return pk_error_set(err, PK_ERR_STALE, "cannot ask '%s': it has gone", desc->plugin);
-    }
-    out->dialect = item->dialect;
-    out->channel = item->channel;
-    out->instance = item;
-    out->plugin = pk_str_from(item->id);
-    out->verb = PK_STR("GET");
-    out->path = PK_STR("/capabilities");
-    item->attempts++;
-    return PK_OK;
-}
-
-static void pk__attach_unqueue(void *user, pk__waiter *w)
-{
-    (void)user, (void)w; // nobody is ever queued
-}
-
-static void pk__attach_give_back(void *user, pk__target *target, const pk__usage *usage)
-{
-    (void)user, (void)usage;
-    ((pk__attach_item *)target->instance)->attempts--;
-}
-
-static pk_err pk__attach_bind(void *user, pk_stub *stub, pk_error *err)
-{
-    (void)user, (void)stub;
-    return pk_error_set(err, PK_ERR_UNSUPPORTED, "cannot bind: this caller is not for users");
-}
-
-static void pk__attach_settle(pk__attach *a)
-{
-    if (a->asking == 0) {
-        pk_sink_done(a->sink); // of the first look; later ones change nothing
-    }
-}
-
-/* Any answer counts. One that is no description of capabilities is that of a plugin which does not tell them. */
-static void pk__attach_on_reply(void *user, pk_call call, pk_reply *reply, const pk_error *err)
-{
-    pk__attach_item *item = (pk__attach_item *)user;
-    const pk_json_value *doc = NULL;
-    (void)call;
-    item->is_asking = false;
-    item->attach->asking--;
-    if (!pk__atomic_load(&item->attach->stopped) && (!err || err->sent == PK_SENT_ANSWERED)) {
-        pk_mem mem;
-        memset(&mem, 0, sizeof(mem));
-        mem.alloc = item->attach->alloc;
-        if (!err && pk_json_parse(&mem, reply->body.bytes, &doc, NULL) == PK_OK && pk_json_get(doc, "types")) {
-            item->entry.capabilities = reply->body.bytes; // told before it goes
-        }
-        pk_mem_free(&mem);
-        pk__attach_tell(item);
-        memset(&item->entry.capabilities, 0, sizeof(item->entry.capabilities));
-    }
-    pk__attach_settle(item->attach);
-}
-
-static void pk__attach_hang_up(pk__attach_item *item)
-{
-    if (item->channel && item->attempts == 0) {
-        item->dialect->close(item->channel);
-        item->channel = NULL;
-    }
-}
-
-static pk_err pk__attach_open(pk__attach_item *item, pk_error *err)
-{
-    const pk_manager_desc *desc = item->attach->sink->registry->desc;
-    pk_str name = item->entry.dialect.len ? item->entry.dialect : PK_STR("plugkit/1");
-    pk_endpoint endpoint;
-    memset(&endpoint, 0, sizeof(endpoint));
-    endpoint.address = pk_mem_dup(&item->entry_mem, item->entry.address).ptr;
-    endpoint.token = item->entry.token;
-    if (!endpoint.address) {
-        return pk__error_memory(err, "attach a plugin");
-    }
-    for (size_t i = 0; i < desc->dialect_count; i++) {
-        item->dialect = desc->dialects[i];
-        if (pk_str_is(name, item->dialect->name)) {
-            endpoint.dialect = item->dialect->name;
-            return item->dialect->open(item->dialect->user, item->attach->loop, &endpoint, &item->channel, err);
-        }
-    }
-    return pk_error_set(err, PK_ERR_UNSUPPORTED, "cannot attach '%s': nobody knows the dialect '%" PK_FMT "'", item->id,
-                        PK_ARG(name));
-}
-
-static void pk__attach_ask(pk__attach_item *item)
-{
-    pk_error why;
-    pk_call_desc d;
-    memset(&d, 0, sizeof(d));
-    pk_mem_free(&item->entry_mem);
-    if (pk__attach_read(item, &why)) {
-        pk__attach_complain(item, &why);
-        return;
-    }
-    if (item->entry.has_capabilities) { // it need not say so again; whether it answers is seen when it is called
-        pk__attach_tell(item);
-        return;
-    }
-    if (pk__attach_open(item, &why)) {
-        pk__attach_complain(item, &why);
-        return;
-    }
-    d.plugin = item->id;
-    d.http = "GET /capabilities";
-    d.ctx.timeout_ms = PK__ATTACH_ASK_MS;
-    d.on_reply = pk__attach_on_reply;
-    d.user = item;
-    item->attach->asking++;
-    item->is_asking = true;
-    if (pk_caller_start(&item->attach->caller, &d, &item->call, NULL)) {
-        item->attach->asking--;
-        item->is_asking = false;
-    }
-}
-
-/* ---- the directory */
-
 static void pk__attach_drop(pk__attach_item *item)
 {
     pk__attach *a = item->attach;
-    if (item->is_asking) {
-        pk__caller_cancel_now(&a->caller, item->call);
-    }
-    if (item->channel) {
-        item->dialect->close(item->channel);
-    }
     pk__list_remove(&item->node);
     pk_mem_free(&item->entry_mem);
     pk_mem_free(&item->mem);
@@ -24026,31 +24179,18 @@ static void pk__attach_look(void *user)
     for (pk__node *n = a->items.next, *next = NULL; n != &a->items; n = next) {
         pk__attach_item *item = PK__OF(n, pk__attach_item, node);
         next = n->next;
-        pk__attach_hang_up(item);
         if (listed && !item->has_file && !item->has_socket) {
             pk_sink_gone(a->sink, item->id);
             pk__attach_drop(item);
-        } else if (!item->is_told && !item->is_asking && !item->channel) {
-            pk__attach_ask(item);
+        } else if (!item->is_told) {
+            pk__attach_tell(item);
         }
     }
-    pk__attach_settle(a);
+    pk_sink_done(a->sink); // of the first look; later ones change nothing
     (void)pk_timer_start(a->loop, &a->timer, PK__ATTACH_LOOK_MS, NULL); // there was room for it just now
 }
 
 /* ---- the finder */
-
-static void pk__attach_begin(void *user)
-{
-    pk__attach *a = (pk__attach *)user;
-    pk__router router = {pk__attach_take, pk__attach_unqueue, pk__attach_give_back, pk__attach_bind, a};
-    a->is_open = pk__caller_init(&a->caller, a->alloc, a->loop, &router, NULL, 0, NULL) == PK_OK;
-    if (a->is_open) {
-        pk__attach_look(a);
-    } else {
-        pk_sink_done(a->sink); // no memory even for that
-    }
-}
 
 static pk_err pk__attach_start(void *user, pk_sink *sink, pk_error *err)
 {
@@ -24062,7 +24202,7 @@ static pk_err pk__attach_start(void *user, pk_sink *sink, pk_error *err)
     a->loop = sink->registry->loop;
     a->timer.on_time = pk__attach_look;
     a->timer.user = a;
-    a->begin.run = pk__attach_begin;
+    a->begin.run = pk__attach_look;
     a->begin.user = a;
     pk_loop_post(a->loop, &a->begin);
     return PK_OK;
@@ -24093,14 +24233,8 @@ PK__FN void pk__attach_deinit(pk__attach *a)
         pk_loop_unpost(a->loop, &a->begin);
         pk_timer_stop(a->loop, &a->timer);
     }
-    if (a->is_open) {
-        pk__caller_cancel_all(&a->caller);
-    }
     while (!pk__list_is_empty(&a->items)) {
         pk__attach_drop(PK__OF(a->items.next, pk__attach_item, node));
-    }
-    if (a->is_open) {
-        pk__caller_deinit(&a->caller);
     }
     memset(a, 0, sizeof(*a));
 }
@@ -24433,10 +24567,14 @@ static pk_err pk__select_wish(pk__registry *r, pk__plugin *p, pk__waiter *w, pk_
         w->about = 0;
         return pk__error_copy(err, &p->why);
     }
+    bool away = p->state == PK__PLUGIN_BACKOFF && pk__registry_is_attached(p);
+    if (away && pk__clock_ns() < p->retry_at) {
+        return pk__error_copy(err, &p->why);
+    }
     w->about = p->handle;
     w->serial = p->failures;
     pk__list_push(&p->waiters, &w->node);
-    if (p->state == PK__PLUGIN_STOPPED && !p->is_asked) { // in every other state the next move wakes the waiter
+    if ((p->state == PK__PLUGIN_STOPPED || away) && !p->is_asked) { // in all others the next move wakes the waiter
         p->is_asked = true;
         pk_loop_post(r->loop, &r->work);
     }
@@ -24719,6 +24857,7 @@ PK__FN pk_err pk__capabilities_parse(pk__plugin *p, pk_str text, pk__capabilitie
  *     keeper.c      one plugin: start, up, crash, backoff, stop
  *     launching.c   one incarnation, from its start to its exit; implements pk_launch_*
  *     surviving.c   those that outlive their host: records, adopting
+ *     reaching.c    those that somebody else runs: host names, addresses, asking what they offer
  *     telling.c     what it is started with: environment, arguments, configuration
  *     hearing.c     what it prints and says: logs, its address, control lines
  *     health.c      asking instances how they are
@@ -24728,8 +24867,9 @@ PK__FN pk_err pk__capabilities_parse(pk__plugin *p, pk_str text, pk__capabilitie
  * A move is made under the registry's lock by the tables of states.h; the event is told after it has settled, with no
  * lock held. */
 #ifdef PLUGKIT_LINES
-#line 18 "src/host/life/life.h"
+#line 19 "src/host/life/life.h"
 #endif
+
 
 
 
@@ -24811,6 +24951,12 @@ struct pk_launch {
     pk_error failure;         // why it is being ended; code PK_OK = no reason of ours
     bool was_busy;            // calls were in flight when it ended
     pk_timer timer;           // the deadline of the step
+#ifndef PLUGKIT_NO_NET
+    pk__lookup *lookup;       // its host name is being looked up; NULL = not now
+    pk__lookup_names *names;  // what was found, in mem; NULL = it has a number, or no host
+    uint32_t via;             // which of them is tried
+    bool is_refused;          // what it says that it offers cannot be used
+#endif
     pk_timer health;          // the next question, or the next try to reach it
     uint32_t retry_ms, misses;
     bool is_asking;           // a health request is under way
@@ -24879,6 +25025,7 @@ PK__FN pk_err pk__launching_connect(pk_launch *l, const char *dialect, pk_str ad
 PK__FN void pk__launching_fail(pk_launch *l, const pk_error *why); // it is of no use: end it
 PK__FN void pk__launching_signal(pk_launch *l, int how);
 PK__FN void pk__launching_arm(pk_launch *l, uint32_t delay_ms); // the deadline of the step
+PK__FN int64_t pk__launching_until(const pk_launch *l); // when its time to start is over
 PK__FN void pk__launching_destroy(pk_launch *l);
 
 /* health.c */
@@ -25013,6 +25160,68 @@ static inline void pk__surviving_lost(pk__keeper *k, const pk_error *why)
 static inline void pk__surviving_free(pk__kept *kept)
 {
     (void)kept;
+}
+#endif
+
+
+/* == host/life/reaching.h == */
+/* reaching.h - plugins that somebody else runs: found by name, tried at each address, asked what they offer.
+ *
+ * To start one means to reach it. Its host name is looked up (net/lookup.h), anew for each start; the addresses are
+ * tried in the order that the system gives, each with its share of the time that is left, by a request on a channel to
+ * just that number. The first that answers is the instance's as long as that lives. What it is asked is GET /healthz,
+ * or GET /capabilities if nobody knows yet what it offers; any answer will do, as only who speaks can be called.
+ *
+ * If none answers, or the one that did goes away, the plugin is in backoff until it is tried again: 100 ms, twice that
+ * and so on, for ever. It never counts as failed, for nobody here can mend it. A call that comes meanwhile is told why;
+ * but once a second one of them is let through, as it were: it has the plugin tried at once, and is told what came of
+ * that. */
+#ifdef PLUGKIT_LINES
+#line 11 "src/host/life/reaching.h"
+#endif
+
+
+
+
+enum { PK__REACHING_FIRST_MS = 1000, PK__REACHING_RETRY_MS = 1000 };
+
+PK__FN void pk__reaching_begin(pk_launch *l); // it has an address, and nothing more
+#ifndef PLUGKIT_NO_NET
+PK__FN bool pk__reaching_asks(const pk__life *life, const pk__plugin *p); // is it to be asked what it offers?
+PK__FN uint32_t pk__reaching_share_ms(const pk_launch *l); // how long it may take to answer this time
+PK__FN void pk__reaching_on_reply(pk_launch *l, const pk_reply *reply, const pk_error *err);
+PK__FN void pk__reaching_end(pk_launch *l);
+
+static inline bool pk__reaching_is_refused(const pk_launch *l)
+{
+    return l->is_refused;
+}
+#else // over a user's transport: it is there when a call reaches it
+static inline bool pk__reaching_asks(const pk__life *life, const pk__plugin *p)
+{
+    (void)life, (void)p;
+    return false;
+}
+
+static inline bool pk__reaching_is_refused(const pk_launch *l)
+{
+    (void)l;
+    return false;
+}
+
+static inline uint32_t pk__reaching_share_ms(const pk_launch *l)
+{
+    return l->life->desc->deadline.start_ms;
+}
+
+static inline void pk__reaching_on_reply(pk_launch *l, const pk_reply *reply, const pk_error *err)
+{
+    (void)l, (void)reply, (void)err;
+}
+
+static inline void pk__reaching_end(pk_launch *l)
+{
+    (void)l;
 }
 #endif
 
@@ -25304,6 +25513,7 @@ static const unsigned char pk__states_plugins[PK__PLUGIN_STATE_COUNT][PK__PLUGIN
     PK__STATES_P(STARTING, CRASHED, BACKOFF),
     PK__STATES_P(STARTING, GIVE_UP, FAILED),
     PK__STATES_P(STARTING, UNWANT, STOPPING),
+    PK__STATES_P(STARTING, REJECT, REJECTED), // it was reached, and what it offers cannot be used
     PK__STATES_P(RUNNING, EXITED, STOPPED),
     PK__STATES_P(RUNNING, CRASHED, BACKOFF),
     PK__STATES_P(RUNNING, GIVE_UP, FAILED),
@@ -26772,6 +26982,7 @@ PK__FN void pk__hearing_deinit(pk_launch *l)
 
 
 
+
 PK__FN void pk__launching_fail(pk_launch *l, const pk_error *why)
 {
     if (l->failure.code == PK_OK) {
@@ -26840,12 +27051,8 @@ static void pk__launching_on_endpoint(pk_launch *l)
     if (!l->address || !l->dialect || !l->token) {
         (void)pk__error_memory(&why, "take the plugin's address");
         pk__launching_fail(l, &why);
-    } else if (pk__launching_connect(l, l->dialect, pk_str_from(l->address), l->token, &why)) {
-        pk__launching_fail(l, &why);
-    } else if (l->plugin->is_attached && (l->instance->dialect->flags & PK_DIALECT_HEALTH)) {
-        pk__health_ask(l); // it is up when it answers
     } else {
-        pk__keeper_up(l->keeper);
+        pk__reaching_begin(l);
     }
 }
 
@@ -26872,7 +27079,14 @@ static void pk__launching_on_report(void *user)
 static uint32_t pk__launching_deadline(const pk_launch *l)
 {
     uint32_t ms = l->life->desc->deadline.start_ms;
-    return l->kept ? PK__MIN(ms, (uint32_t)PK__LIFE_ADOPT_MS) : ms;
+    bool first = pk__registry_is_unknown(l->plugin) && l->plugin->failures == 0; // pk_manager_start waits for that
+    uint32_t most = l->kept ? PK__LIFE_ADOPT_MS : first ? PK__REACHING_FIRST_MS : ms;
+    return PK__MIN(ms, most);
+}
+
+PK__FN int64_t pk__launching_until(const pk_launch *l)
+{
+    return pk__clock_after_ms(l->started_at, pk__launching_deadline(l));
 }
 
 /* It had its time and is not ready. What it has not done yet is the best that can be said, but for its own words. */
@@ -26881,6 +27095,11 @@ static void pk__launching_too_slow(const pk_launch *l, pk_error *why)
     const pk__instance *i = l->instance;
     unsigned long ms = pk__launching_deadline(l);
     char what[200];
+    if (pk__registry_is_attached(l->plugin)) {
+        (void)pk_error_set(why, PK_ERR_PLUGIN_TIMEOUT, "cannot reach '%s': no answer from '%s' within %lu ms",
+                           l->plugin->id, l->address ? l->address : "", ms);
+        return;
+    }
     if (!i) {
         (void)snprintf(what, sizeof(what), "it did not print its capabilities and end");
     } else if (!i->channel) {
@@ -26947,10 +27166,22 @@ static const char *pk__launching_address(pk_mem *mem, pk_str said)
     }
     return pk_mem_dup(mem, said).ptr;
 }
+
+/* The one of its addresses that is tried. */
+static const char *pk__launching_via(const pk_launch *l)
+{
+    return l->names ? l->names->number[l->via] : NULL;
+}
 #else
 static const char *pk__launching_address(pk_mem *mem, pk_str said)
 {
     return pk_mem_dup(mem, said).ptr;
+}
+
+static const char *pk__launching_via(const pk_launch *l)
+{
+    (void)l;
+    return NULL;
 }
 #endif
 
@@ -26973,6 +27204,7 @@ PK__FN pk_err pk__launching_connect(pk_launch *l, const char *dialect, pk_str ad
     endpoint.address = shown;
     endpoint.dialect = dialect;
     endpoint.token = pk_str_from(token);
+    endpoint.via = pk__launching_via(l);
     endpoint.link = &l->link;
     pk_err rc = d->open(d->user, l->life->loop, &endpoint, &channel, err);
     if (!rc && !channel) { // NULL means "not there yet" to callers
@@ -27119,6 +27351,7 @@ PK__FN void pk__launching_destroy(pk_launch *l)
     pk__life *life = l->life;
     pk__instance *i = l->instance;
     pk__health_end(l);
+    pk__reaching_end(l);
     pk_timer_stop(life->loop, &l->timer);
     pk_loop_unpost(life->loop, &l->task);
     if (i) {
@@ -27147,6 +27380,179 @@ PK__FN void pk__launching_destroy(pk_launch *l)
     pk__free(life->alloc, l, sizeof(*l));
 }
 
+/* == host/life/reaching.c == */
+/* reaching.c - plugins that somebody else runs. */
+#ifdef PLUGKIT_LINES
+#line 1 "src/host/life/reaching.c"
+#endif
+
+#ifndef PLUGKIT_NO_NET
+
+#include <string.h>
+
+
+
+
+
+
+
+
+PK__FN bool pk__reaching_asks(const pk__life *life, const pk__plugin *p)
+{
+    const pk_dialect *d = pk__registry_is_attached(p) ? pk__life_dialect(life, p->endpoint.dialect) : NULL;
+    return d && (d->flags & PK_DIALECT_HEALTH) && p->capabilities.len == 0;
+}
+
+/* ---- its addresses, in turn */
+
+static void pk__reaching_try(pk_launch *l)
+{
+    pk_error why;
+    if (pk__launching_connect(l, l->dialect, pk_str_from(l->address), l->token, &why)) {
+        pk__launching_fail(l, &why);
+    } else if (pk__registry_is_attached(l->plugin) && (l->instance->dialect->flags & PK_DIALECT_HEALTH)) {
+        pk__health_ask(l); // it is up when it answers
+    } else {
+        pk__keeper_up(l->keeper);
+    }
+}
+
+static void pk__reaching_on_found(void *user, const pk__lookup_names *names, const pk_error *why)
+{
+    pk_launch *l = (pk_launch *)user;
+    pk_error error;
+    error.code = PK_OK;
+    if (why) {
+        error = *why;
+    } else {
+        l->names = (pk__lookup_names *)pk_mem_get(&l->mem, sizeof(*names));
+        if (l->names) {
+            *l->names = *names;
+        } else {
+            (void)pk__error_memory(&error, "take its addresses");
+        }
+    }
+    pk__lookup_end(&l->lookup);
+    l->via = 0;
+    if (error.code) {
+        (void)pk__error_wrap(&error, "cannot reach '%s'", l->plugin->id);
+        pk__launching_fail(l, &error);
+    } else if (l->step == PK__LAUNCH_STARTING) {
+        pk__reaching_try(l);
+    }
+}
+
+PK__FN void pk__reaching_begin(pk_launch *l)
+{
+    pk__address a;
+    pk_error why;
+    bool is_tcp = pk__address_parse(&a, pk_str_from(l->address), NULL) == PK_OK && a.kind == PK__ADDRESS_TCP;
+    if (!is_tcp || a.is_wildcard || !pk__lookup_is_name(a.host)) {
+        pk__reaching_try(l);
+    } else if (pk__lookup_begin(&l->lookup, l->life->loop, a.host, pk__reaching_on_found, l, &why)) {
+        pk__launching_fail(l, &why);
+    }
+}
+
+PK__FN uint32_t pk__reaching_share_ms(const pk_launch *l)
+{
+    int64_t left = pk__launching_until(l) - pk__clock_ns();
+    uint32_t addresses = l->names ? l->names->count - l->via : 1;
+    return left < PK__MS * addresses ? 1 : (uint32_t)(left / PK__MS) / addresses;
+}
+
+static void pk__reaching_hang_up(pk_launch *l)
+{
+    pk__instance *i = l->instance;
+    pk__registry_lock(l->life->registry);
+    void *channel = i->channel;
+    i->channel = NULL;
+    pk__registry_unlock(l->life->registry);
+    i->dialect->close(channel);
+}
+
+/* ---- what it says */
+
+/* Any answer counts; one that is no description of capabilities is that of a plugin which does not tell them, and is
+ * asked again when it is reached again. */
+static pk_err pk__reaching_learn(pk_launch *l, pk_str text, pk_error *err)
+{
+    pk__registry *r = l->life->registry;
+    pk__plugin *p = l->plugin;
+    pk__capabilities known;
+    const pk_json_value *doc = NULL;
+    pk_mem mem;
+    memset(&mem, 0, sizeof(mem));
+    mem.alloc = l->life->alloc;
+    bool says = pk_json_parse(&mem, text, &doc, NULL) == PK_OK &&
+                (pk_json_get(doc, "types") || pk_json_get(doc, "capabilities"));
+    pk_mem_free(&mem);
+    if (!says) {
+        return PK_OK;
+    }
+    pk_err rc = pk__capabilities_parse(p, text, &known, err);
+    if (!rc) {
+        pk__registry_lock(r);
+        rc = pk__registry_offer(r, p, known.services, known.count, err);
+        if (!rc) {
+            p->version = known.version;
+            p->capabilities = known.text;
+            p->probed = true;
+            p->is_unknown = false;
+        }
+        pk__registry_unlock(r);
+    }
+    return rc;
+}
+
+PK__FN void pk__reaching_on_reply(pk_launch *l, const pk_reply *reply, const pk_error *err)
+{
+    pk_error why;
+    if (!err || err->sent == PK_SENT_ANSWERED) {
+        bool asked = !err && l->plugin->is_unknown;
+        if (asked && pk__reaching_learn(l, reply->body.bytes, &why)) {
+            l->is_refused = why.code != PK_ERR_NO_MEMORY;
+            pk__launching_fail(l, &why);
+        } else {
+            pk__keeper_up(l->keeper);
+        }
+        return;
+    }
+    const char *colon = strncmp(err->msg, "cannot call '", 13) == 0 ? strstr(err->msg, "': ") : NULL;
+    const char *reason = colon ? colon + 3 : err->msg; // who it is stands in front of it anyway
+    uint32_t count = l->names ? l->names->count : 1;
+    if (l->via + 1 < count) {
+        l->via++;
+        pk__reaching_hang_up(l);
+        pk__reaching_try(l);
+        return;
+    }
+    if (count > 1) {
+        (void)pk_error_set(&why, err->code, "cannot reach '%s': none of its %u addresses answers, and the last one: %s",
+                           l->plugin->id, (unsigned)count, reason);
+    } else {
+        (void)pk_error_set(&why, err->code, "cannot reach '%s': %s", l->plugin->id, reason);
+    }
+    pk__launching_fail(l, &why);
+}
+
+PK__FN void pk__reaching_end(pk_launch *l)
+{
+    pk__lookup_end(&l->lookup);
+}
+#else
+
+PK__FN void pk__reaching_begin(pk_launch *l)
+{
+    pk_error why;
+    if (pk__launching_connect(l, l->dialect, pk_str_from(l->address), l->token, &why)) {
+        pk__launching_fail(l, &why);
+    } else {
+        pk__keeper_up(l->keeper);
+    }
+}
+#endif
+
 /* == host/life/keeper.c == */
 /* keeper.c - one plugin: started, up, crashed, stopped. */
 #ifdef PLUGKIT_LINES
@@ -27165,11 +27571,12 @@ PK__FN void pk__launching_destroy(pk_launch *l)
 
 
 
+
 /* What a move means to who listens. */
 static unsigned pk__keeper_moments(pk__plugin_event event, pk__plugin_state to, const pk_error *why)
 {
     switch (event) {
-    case PK__PLUGIN_ON_PROBE_OK: return PK_ON_LOAD;
+    case PK__PLUGIN_ON_PROBE_OK: return 0; // and what it offers is known: see there
     case PK__PLUGIN_ON_WANT: return PK_ON_START;
     case PK__PLUGIN_ON_UP: return PK_ON_READY;
     case PK__PLUGIN_ON_START_FAILED: return PK_ON_STOP;
@@ -27199,13 +27606,18 @@ PK__FN bool pk__keeper_move(pk__keeper *k, pk__plugin_event event, const pk_erro
     pk__plugin_state from = p->state;
     bool moved = pk__states_plugin(&p->state, event);
     pk__plugin_state to = p->state;
+    bool in_vain = pk__registry_is_attached(p) && event == PK__PLUGIN_ON_CRASHED && from == PK__PLUGIN_STARTING;
+    unsigned moments = pk__keeper_moments(event, to, why) & ~(unsigned)(in_vain ? PK_ON_CRASH : 0);
     if (moved) {
         if (why) {
             p->why = *why;
         } else if (event == PK__PLUGIN_ON_UP) {
             memset(&p->why, 0, sizeof(p->why));
         }
-        p->crashes += (pk__keeper_moments(event, to, why) & PK_ON_CRASH) != 0;
+        if (pk__registry_is_attached(p)) {
+            p->retry_at = in_vain ? pk__clock_after_ms(pk__clock_ns(), PK__REACHING_RETRY_MS) : 0;
+        }
+        p->crashes += (moments & PK_ON_CRASH) != 0;
         p->failures += event == PK__PLUGIN_ON_START_FAILED || event == PK__PLUGIN_ON_GIVE_UP ||
                        event == PK__PLUGIN_ON_REJECT || (event == PK__PLUGIN_ON_CRASHED && from == PK__PLUGIN_STARTING);
         if (event == PK__PLUGIN_ON_CRASHED && from == PK__PLUGIN_RUNNING) { // calls wait on, for the next start
@@ -27223,10 +27635,12 @@ PK__FN bool pk__keeper_move(pk__keeper *k, pk__plugin_event event, const pk_erro
         if (event == PK__PLUGIN_ON_CRASHED || event == PK__PLUGIN_ON_GIVE_UP) {
             pk__rules_fell(k->life, p);
         }
-        k->is_loaded = event == PK__PLUGIN_ON_PROBE_OK || (k->is_loaded && event != PK__PLUGIN_ON_DISABLE);
-        pk__life_event(k->life, to == PK__PLUGIN_RUNNING ? "plugin.ready" : names[to],
-                       pk__keeper_moments(event, to, why), p, pk__states_plugin_text(from),
-                       pk__states_plugin_text(to), why);
+        bool was_loaded = k->is_loaded;
+        k->is_loaded = (event == PK__PLUGIN_ON_PROBE_OK && !pk__registry_is_unknown(p)) || event == PK__PLUGIN_ON_UP ||
+                       (was_loaded && event != PK__PLUGIN_ON_DISABLE);
+        moments |= k->is_loaded && !was_loaded ? PK_ON_LOAD : 0u;
+        pk__life_event(k->life, to == PK__PLUGIN_RUNNING ? "plugin.ready" : names[to], moments, p,
+                       pk__states_plugin_text(from), pk__states_plugin_text(to), why);
     }
     return moved;
 }
@@ -27371,7 +27785,7 @@ static void pk__keeper_why(const pk__keeper *k, const pk_launch *l, pk_error *wh
     char how[100];
     bool was_up = k->plugin->state == PK__PLUGIN_RUNNING;
     bool killed = (l->wait_status & 0x7f) == 9 || l->wait_status == PK__STATUS_UNKNOWN; // by us, if we had a reason
-    if (l->failure.code && (killed || l->failure.code != PK_ERR_UNHEALTHY)) {
+    if (l->failure.code && (killed || pk__registry_is_attached(k->plugin) || l->failure.code != PK_ERR_UNHEALTHY)) {
         *why = l->failure;
         return;
     }
@@ -27398,12 +27812,13 @@ static void pk__keeper_why(const pk__keeper *k, const pk_launch *l, pk_error *wh
 static void pk__keeper_crashed(pk__keeper *k, const pk_error *why)
 {
     bool was_up = k->plugin->state == PK__PLUGIN_RUNNING;
+    bool remote = pk__registry_is_attached(k->plugin); // it is not ours to start, but somebody may be at it
     pk_restart policy = pk__life_rule(k->life, k->plugin)->restart;
-    if (!was_up && k->crash_count == 0 && policy != PK_RESTART_ALWAYS) {
+    if (!was_up && k->crash_count == 0 && policy != PK_RESTART_ALWAYS && !remote) {
         (void)pk__keeper_move(k, PK__PLUGIN_ON_START_FAILED, why); // it never worked: who asked is told, that is all
     } else if (policy == PK_RESTART_NEVER || k->life->is_stopping) {
         (void)pk__keeper_move(k, was_up ? PK__PLUGIN_ON_EXITED : PK__PLUGIN_ON_START_FAILED, why);
-    } else if (pk__keeper_count_crash(k) >= k->life->desc->restart.max) {
+    } else if (pk__keeper_count_crash(k) >= k->life->desc->restart.max && !remote) {
         (void)pk__keeper_move(k, PK__PLUGIN_ON_GIVE_UP, why);
         k->crash_count = 0;
         k->delay_ms = 0;
@@ -27430,11 +27845,14 @@ static void pk__keeper_finish(pk__keeper *k)
     bool idle = k->plugin->state == PK__PLUGIN_RUNNING && l->failure.code == PK_OK && (l->wait_status == 0 || fair);
     bool asked = k->is_stop_asked;
     bool lost = l->kept && !l->was_up;
+    bool refused = pk__reaching_is_refused(l);
     bool always = pk__life_rule(k->life, k->plugin)->restart == PK_RESTART_ALWAYS;
     pk__telling_clean_up(l);
     pk__launching_destroy(l);
     if (asked || (idle && !always)) {
         (void)pk__keeper_move(k, PK__PLUGIN_ON_EXITED, NULL); // an idle exit is no crash: the next call starts it again
+    } else if (refused) {
+        (void)pk__keeper_move(k, PK__PLUGIN_ON_REJECT, &why);
     } else if (lost) {
         pk__surviving_lost(k, &why);
     } else {
@@ -27928,6 +28346,10 @@ static void pk__health_on_reply(void *user, pk_call call, pk_reply *reply, const
     if (err && err->code == PK_ERR_CANCELED) {
         return;
     }
+    if (l->step == PK__LAUNCH_STARTING && pk__registry_is_attached(l->plugin)) {
+        pk__reaching_on_reply(l, reply, err);
+        return;
+    }
     if (l->step == PK__LAUNCH_STARTING) {
         /* Any answer counts: the process serves. None yet: it may not accept so soon; try again in a moment. */
         if (!err || err->sent == PK_SENT_ANSWERED) {
@@ -27998,10 +28420,11 @@ PK__FN void pk__health_ask(pk_launch *l)
         }
         return;
     }
-    uint32_t timeout_ms = l->step == PK__LAUNCH_STARTING ? l->life->desc->deadline.start_ms
-                                                         : PK__MIN(l->life->desc->health.interval_ms, 5000u);
+    bool starts = l->step == PK__LAUNCH_STARTING;
+    uint32_t timeout_ms = starts ? pk__reaching_share_ms(l) : PK__MIN(l->life->desc->health.interval_ms, 5000u);
+    const char *http = starts && pk__registry_is_unknown(l->plugin) ? "GET /capabilities" : "GET /healthz";
     l->is_asking = true;
-    if (pk__health_call(l, "GET /healthz", timeout_ms, pk__health_on_reply, l, &l->asking, &why)) {
+    if (pk__health_call(l, http, timeout_ms, pk__health_on_reply, l, &l->asking, &why)) {
         l->is_asking = false;
         pk__health_later(l, 100);
     }
@@ -28086,6 +28509,7 @@ PK__FN void pk__health_shutdown(pk_launch *l)
 #ifdef PLUGKIT_LINES
 #line 1 "src/host/life/life.c"
 #endif
+
 
 
 
@@ -28223,6 +28647,7 @@ static void pk__life_admit(pk__life *life, pk__keeper *k)
         p->answers_health = known.answers_health;
         p->ends_its_group = known.ends_its_group;
         p->probed = p->capabilities.len > 0;
+        p->is_unknown = pk__reaching_asks(life, p);
         pk__registry_unlock(life->registry);
     }
     (void)pk__keeper_move(k, rc ? PK__PLUGIN_ON_REJECT : PK__PLUGIN_ON_PROBE_OK, rc ? &why : NULL);
@@ -28279,7 +28704,7 @@ static void pk__life_look(pk__life *life, pk__plugin *p)
     pk__plugin_state state = p->state;
     bool asked = p->is_asked;
     bool suspect = p->instance && p->instance->suspect;
-    bool eager = life->desc->eager && p->starts == 0 && p->failures == 0;
+    bool eager = (life->desc->eager || pk__registry_is_unknown(p)) && p->starts == 0 && p->failures == 0;
     bool unasked = p->is_unasked || p->is_gone;
     bool runs = k->launch && k->launch->instance;
     bool disabled = p->is_disabled;
@@ -29850,6 +30275,38 @@ PK_API pk_err pk_manager_add(pk_manager *m, const char *id, const pk_service *se
     return rc;
 }
 
+PK_API pk_err pk_manager_attach(pk_manager *m, const pk_found *found, pk_plugin *out, pk_error *err)
+{
+    pk__address a;
+    pk_err rc = pk__manager_usable(m, "attach a plugin", err);
+    if (!rc && (!found || !found->id || found->path || found->skipped || !found->endpoint.address)) {
+        rc = pk_error_set(err, PK_ERR_MISUSE, "cannot attach a plugin: it needs an id and the address where it runs");
+    }
+    rc = rc ? rc : pk__registry_check_name(found->id, err);
+    rc = rc ? rc : pk__address_parse(&a, pk_str_from(found->endpoint.address), err);
+    if (rc) {
+        return rc;
+    }
+    pk__registry *r = &m->registry;
+    pk__registry_lock(r);
+    if (r->is_closed) {
+        rc = pk_error_set(err, PK_ERR_STOPPED, "cannot attach '%s': the manager is stopping or stopped", found->id);
+    } else if (pk__registry_find(r, pk_str_from(found->id))) {
+        rc = pk_error_set(err, PK_ERR_DUPLICATE, "cannot attach '%s': the id is taken", found->id);
+    }
+    rc = rc ? rc : pk__sink_add(r, found, err);
+    if (!rc) {
+        const pk__plugin *p = PK__OF(r->plugins.prev, pk__plugin, node);
+        rc = p->why.code == PK_OK ? PK_OK : pk__error_copy(err, &p->why);
+        if (out) {
+            out->id = p->handle;
+        }
+        pk_loop_post(r->loop, &r->work);
+    }
+    pk__registry_unlock(r);
+    return rc;
+}
+
 PK__FN void pk__plugins_drop_internal(pk_manager *m)
 {
     for (pk__node *n = m->registry.plugins.next; n != &m->registry.plugins; n = n->next) {
@@ -30485,8 +30942,9 @@ static bool pk__manager_is_settled(pk_manager *m, void *arg)
     }
     for (pk__node *n = m->registry.plugins.next; n != &m->registry.plugins; n = n->next) {
         const pk__plugin *p = PK__OF(n, pk__plugin, node);
-        bool coming = m->desc.eager && (p->state == PK__PLUGIN_STARTING ||
-                                        (p->state == PK__PLUGIN_STOPPED && p->starts == 0 && p->failures == 0));
+        bool first = p->starts == 0 && p->failures == 0;
+        bool waits = m->desc.eager || (pk__registry_is_unknown(p) && first);
+        bool coming = waits && (p->state == PK__PLUGIN_STARTING || (p->state == PK__PLUGIN_STOPPED && first));
         bool new_one = p->state == PK__PLUGIN_FOUND || p->state == PK__PLUGIN_PROBING;
         if (!p->internal && !p->skipped && (new_one || coming) && !m->registry.is_closed) {
             return false;
@@ -30738,7 +31196,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 }
 
 #ifdef PLUGKIT_LINES
-#line 30742 "plugkit.h"
+#line 31200 "plugkit.h"
 #endif
 
 #ifndef PLUGKIT_TEST
@@ -30759,6 +31217,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 #undef PK__SYS_LIST_CLOCK
 #undef PK__SYS_LIST_FD
 #undef PK__SYS_LIST_SOCKET
+#undef PK__SYS_LIST_NAME
 #undef PK__SYS_LIST_LINUX
 #undef PK__SYS_LIST_PROCESS
 #undef PK__SYS_LIST_THREAD
@@ -30808,6 +31267,8 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 #undef PK__ADDRESS_PATH_MAX
 #undef PK__ADDRESS_TEXT_MAX
 #undef PK__SOCKET_BACKLOG
+#undef PK__LOOKUP_MAX
+#undef PK__LOOKUP_TEXT
 #undef PK__HTTP_CLIENT_FIELDS
 #undef PK__HTTP_CLIENT_ROOM
 #undef PK__HTTP_SERVER_REFUSAL

@@ -898,6 +898,7 @@ typedef struct pk_endpoint {
     const char *address; // "http+unix:///run/x.sock", "http://127.0.0.1:8080"
     const char *dialect; // "plugkit/1"; NULL = that
     pk_str token;        // sent in PlugKit-Token; "" = none
+    const char *via;     // the number to connect to, of the address's host name; NULL = the name has to do
     void *link;          // private: what dialects without an address of their own talk through
 } pk_endpoint;
 
@@ -2548,6 +2549,9 @@ PK__FN bool pk__atomic_cas_ptr(void **at, void *expected, void *value)
 #include <sys/socket.h>
 #include <sys/un.h>
 #endif
+#ifndef PLUGKIT_NO_NET
+#include <netdb.h>
+#endif
 #ifndef PLUGKIT_NO_PROCESS
 #include <sys/wait.h>
 #endif
@@ -2671,6 +2675,19 @@ PK__FN bool pk__atomic_cas_ptr(void **at, void *expected, void *value)
 #define PK__SYS_LIST_SOCKET(X)
 #endif
 
+#ifndef PLUGKIT_NO_NET
+#define PK__SYS_LIST_NAME(X)                                                                                \
+    X(int, look_up, (const char *host, pk__sys_names *out), pk__sys_port_look_up(host, out), EIO, EAI_AGAIN)
+
+/* What a name stands for, in the order in which it is to be tried; ports are 0. */
+typedef struct pk__sys_names {
+    size_t count;
+    struct sockaddr_storage at[16];
+} pk__sys_names;
+#else
+#define PK__SYS_LIST_NAME(X)
+#endif
+
 #if defined(PK__LINUX) && !defined(PK__NO_POLL)
 #define PK__SYS_LIST_LINUX(X)                                                                               \
     X(int, epoll_create1, (int flags), epoll_create1(flags), EMFILE, -1)                                    \
@@ -2730,6 +2747,7 @@ PK__FN bool pk__atomic_cas_ptr(void **at, void *expected, void *value)
     PK__SYS_LIST_CLOCK(X)                                                                                   \
     PK__SYS_LIST_FD(X)                                                                                      \
     PK__SYS_LIST_SOCKET(X)                                                                                  \
+    PK__SYS_LIST_NAME(X)                                                                                    \
     PK__SYS_LIST_LINUX(X)                                                                                   \
     PK__SYS_LIST_PROCESS(X)                                                                                 \
     PK__SYS_LIST_THREAD(X)
@@ -2763,6 +2781,9 @@ PK__FN ssize_t pk__sys_port_send_fds(int fd, const void *buf, size_t len, const 
 PK__FN ssize_t pk__sys_port_recv_fds(int fd, void *buf, size_t cap, int *fds, size_t *count);
 PK__FN int pk__sys_port_dup_over(int from, int to); // dup2, and `to` is close-on-exec
 PK__FN ssize_t pk__sys_port_sendfile(int out, int in, off_t *at, size_t len); // may raise SIGPIPE
+#endif
+#ifndef PLUGKIT_NO_NET
+PK__FN int pk__sys_port_look_up(const char *host, pk__sys_names *out); // an error of getaddrinfo; may wait for long
 #endif
 #ifndef PLUGKIT_NO_PROCESS
 PK__FN pid_t pk__sys_port_spawn_vm(int (*run)(void *), void *stack, size_t size, void *arg);
@@ -3893,6 +3914,30 @@ PK__FN ssize_t pk__sys_port_recv_fds(int fd, void *buf, size_t cap, int *fds, si
 }
 #undef PK__SYS_NOSIGNAL
 #undef PK__SYS_CMSG_CLOEXEC
+#endif
+
+#ifndef PLUGKIT_NO_NET
+#include <string.h>
+
+PK__FN int pk__sys_port_look_up(const char *host, pk__sys_names *out)
+{
+    struct addrinfo hints;
+    struct addrinfo *found = NULL;
+    memset(&hints, 0, sizeof(hints));
+    memset(out, 0, sizeof(*out));
+    hints.ai_socktype = SOCK_STREAM;
+    int rc = getaddrinfo(host, NULL, &hints, &found);
+    for (struct addrinfo *a = found; rc == 0 && a && out->count < PK__COUNT(out->at); a = a->ai_next) {
+        bool known = a->ai_family == AF_INET || a->ai_family == AF_INET6;
+        if (known && a->ai_addrlen <= sizeof(out->at[0])) {
+            memcpy(&out->at[out->count++], a->ai_addr, a->ai_addrlen);
+        }
+    }
+    if (rc == 0) {
+        freeaddrinfo(found);
+    }
+    return rc == 0 && out->count == 0 ? EAI_NONAME : rc;
+}
 #endif
 
 #ifndef PK__NO_FD
@@ -11762,6 +11807,49 @@ PK__FN bool pk__socket_is_quiet(int fd); // open, and nothing has come: fit to s
 #endif
 
 
+/* == net/lookup.h == */
+/* lookup.h - what addresses a host name stands for, without making the loop wait.
+ *
+ * The system's resolver (getaddrinfo) waits, sometimes for half a minute, and nothing can interrupt it. So a look-up
+ * runs on a thread of its own, which ends with it. Who does not want to know any more takes the look-up back: then the
+ * thread throws away what it finds, whenever that is, and nobody waits for it. That is why it touches nothing of the
+ * loop's or the user's: its memory is the C library's.
+ *
+ *     pk__lookup_begin(&look, loop, "plugins.example", on_found, user, &err);     // loop's thread, as is all of it
+ *     .. on_found(user, &names, NULL), or on_found(user, NULL, &why): once, never before _begin has returned
+ *     pk__lookup_end(&look);                                                      // always; also before on_found
+ *
+ * With PLUGKIT_NO_THREADS there is nobody else to wait: _begin looks the name up itself, and the loop stands still
+ * meanwhile. Numbers and "localhost" are never asked for anywhere. */
+#ifdef PLUGKIT_LINES
+#line 13 "src/net/lookup.h"
+#endif
+
+
+#ifndef PLUGKIT_NO_NET
+
+
+
+#define PK__LOOKUP_MAX 16
+#define PK__LOOKUP_TEXT 64 // "fe80::1%4294967295" and the like, with the NUL
+
+typedef struct pk__lookup_names {
+    uint32_t count;
+    char number[PK__LOOKUP_MAX][PK__LOOKUP_TEXT]; // in the order in which they are to be tried
+} pk__lookup_names;
+
+typedef void (*pk__lookup_on_found)(void *user, const pk__lookup_names *names, const pk_error *why);
+
+typedef struct pk__lookup pk__lookup;
+
+PK__FN bool pk__lookup_is_name(const char *host); // it is no number
+PK__FN pk_err pk__lookup_begin(pk__lookup **out, pk_loop *loop, const char *host, pk__lookup_on_found on_found,
+                               void *user, pk_error *err);
+PK__FN void pk__lookup_end(pk__lookup **look); // NULL in it: does nothing
+
+#endif
+
+
 /* == net/http_out.h == */
 /* http_out.h - the outgoing half of a message: a head and a body in any form, sent as the other side takes it.
  *
@@ -12008,6 +12096,7 @@ PK__FN void pk__http_client_undrive(pk__http_client *c); // takes it off its loo
 typedef struct pk__http_pool_desc {
     const pk_alloc *alloc;
     const char *address;                   // "http+unix:///run/x.sock"; copied
+    const char *via;                       // a number to connect to in the place of the address's name; NULL = that
     const pk_meta *own;                    // fields of every request, behind Host; values are checked, and copied
     size_t own_count;                      //
     const pk_transport *const *transports; // of the user; borrowed
@@ -12448,7 +12537,6 @@ PK__FN size_t pk__address_format(const pk__address *a, char *out, size_t cap)
 
 
 #include <arpa/inet.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
@@ -12511,22 +12599,18 @@ static bool pk__socket_name_number(pk__socket_name *out, socklen_t *len, const p
 
 static pk_err pk__socket_name_resolve(pk__socket_name *out, socklen_t *len, const pk__address *a, pk_error *err)
 {
-    struct addrinfo hints;
-    struct addrinfo *found = NULL;
-    memset(&hints, 0, sizeof(hints));
-    hints.ai_socktype = SOCK_STREAM;
-    hints.ai_flags = AI_ADDRCONFIG;
-    int rc = getaddrinfo(a->host, NULL, &hints, &found);
+    pk__sys_names found;
+    int rc = PK__SYS(look_up)(a->host, &found);
     if (rc != 0) {
         return pk_error_set(err, PK_ERR_PLUGIN_CONNECTION, "cannot find host '%s': %s", a->host, gai_strerror(rc));
     }
-    memcpy(&out->room, found->ai_addr, PK__MIN((size_t)found->ai_addrlen, sizeof(out->room)));
-    *len = found->ai_addrlen;
-    freeaddrinfo(found);
+    memcpy(&out->room, &found.at[0], sizeof(out->room));
     if (out->any.sa_family == AF_INET6) {
         out->v6.sin6_port = htons(a->port);
+        *len = sizeof(out->v6);
     } else {
         out->v4.sin_port = htons(a->port);
+        *len = sizeof(out->v4);
     }
     return PK_OK;
 }
@@ -12872,6 +12956,163 @@ PK__FN bool pk__socket_is_quiet(int fd)
             return n < 0 && pk__socket_is_later(errno);
         }
     }
+}
+#endif
+
+/* == net/lookup.c == */
+/* lookup.c - host names. */
+#ifdef PLUGKIT_LINES
+#line 1 "src/net/lookup.c"
+#endif
+
+#ifndef PLUGKIT_NO_NET
+
+
+
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+
+struct pk__lookup {
+    pk__thread thread;
+    pk__mutex lock;
+    pk_loop *loop; // NULL = nobody wants to know any more; under the lock, as is_done
+    bool is_done;
+    pk_task task;
+    pk__lookup_on_found on_found;
+    void *user;
+    char host[256];
+    pk__lookup_names names;
+    pk_error why; // code PK_OK: there are names
+};
+
+static const pk_alloc pk__lookup_alloc; // the C library's
+
+PK__FN bool pk__lookup_is_name(const char *host)
+{
+    struct in_addr v4;
+    struct in6_addr v6;
+    return inet_pton(AF_INET, host, &v4) != 1 && inet_pton(AF_INET6, host, &v6) != 1;
+}
+
+static void pk__lookup_add(pk__lookup_names *names, const struct sockaddr_storage *from)
+{
+    char *out = names->number[names->count]; // there is room for all that a look-up gives
+    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)from;
+    const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)from;
+    const void *number = from->ss_family == AF_INET6 ? (const void *)&v6->sin6_addr : (const void *)&v4->sin_addr;
+    if (!inet_ntop(from->ss_family, number, out, PK__LOOKUP_TEXT)) {
+        return;
+    }
+    if (from->ss_family == AF_INET6 && v6->sin6_scope_id) { // of this link only: a number, too, to the resolver
+        size_t len = strlen(out);
+        (void)snprintf(out + len, PK__LOOKUP_TEXT - len, "%%%lu", (unsigned long)v6->sin6_scope_id);
+    }
+    for (uint32_t i = 0; i < names->count; i++) {
+        if (strcmp(names->number[i], out) == 0) {
+            return; // said twice
+        }
+    }
+    names->count++;
+}
+
+static void pk__lookup_find(pk__lookup *look)
+{
+    pk__sys_names found;
+    if (strcmp(look->host, "localhost") == 0) {
+        static const pk__lookup_names loopback = {2, {"127.0.0.1", "::1"}};
+        look->names = loopback;
+        return;
+    }
+    int rc = PK__SYS(look_up)(look->host, &found);
+    for (size_t i = 0; rc == 0 && i < found.count && i < PK__LOOKUP_MAX; i++) {
+        pk__lookup_add(&look->names, &found.at[i]);
+    }
+    if (rc != 0 || look->names.count == 0) {
+        (void)pk_error_set(&look->why, PK_ERR_PLUGIN_CONNECTION, "cannot find host '%s': %s", look->host,
+                           rc ? gai_strerror(rc) : "it has no address");
+    }
+}
+
+static void pk__lookup_free(pk__lookup *look)
+{
+    pk__mutex_deinit(&look->lock);
+    pk__free(&pk__lookup_alloc, look, sizeof(*look));
+}
+
+static void pk__lookup_on_task(void *user)
+{
+    pk__lookup *look = (pk__lookup *)user;
+    look->on_found(look->user, look->why.code ? NULL : &look->names, look->why.code ? &look->why : NULL);
+}
+
+static void pk__lookup_thread(void *arg)
+{
+    pk__lookup *look = (pk__lookup *)arg;
+    pk__thread_forget(&look->thread);
+    pk__lookup_find(look);
+    pk__mutex_lock(&look->lock);
+    bool wanted = look->loop != NULL;
+    look->is_done = true;
+    if (wanted) {
+        pk_loop_post(look->loop, &look->task);
+    }
+    pk__mutex_unlock(&look->lock);
+    if (!wanted) {
+        pk__lookup_free(look);
+    }
+}
+
+PK__FN pk_err pk__lookup_begin(pk__lookup **out, pk_loop *loop, const char *host, pk__lookup_on_found on_found,
+                               void *user, pk_error *err)
+{
+    pk__lookup *look = (pk__lookup *)pk__new(&pk__lookup_alloc, sizeof(*look));
+    *out = NULL;
+    if (!look) {
+        return pk__error_memory(err, "look up a host");
+    }
+    pk__mutex_init(&look->lock);
+    look->loop = loop;
+    look->task.run = pk__lookup_on_task;
+    look->task.user = look;
+    look->on_found = on_found;
+    look->user = user;
+    (void)snprintf(look->host, sizeof(look->host), "%s", host);
+#ifdef PLUGKIT_NO_THREADS
+    pk__lookup_thread(look);
+#else
+    if (strcmp(host, "localhost") == 0 || !pk__lookup_is_name(host)) {
+        pk__lookup_thread(look); // nothing to wait for
+    } else {
+        pk_err rc = pk__thread_start(&look->thread, pk__lookup_thread, look, err);
+        if (rc) {
+            pk__lookup_free(look);
+            return rc;
+        }
+    }
+#endif
+    *out = look;
+    return PK_OK;
+}
+
+PK__FN void pk__lookup_end(pk__lookup **at)
+{
+    pk__lookup *look = *at;
+    *at = NULL;
+    if (!look || pk__loop_is_forked(look->loop)) { // the thread is the parent's, and may hold the lock
+        return;
+    }
+    pk__mutex_lock(&look->lock);
+    pk_loop *loop = look->loop;
+    bool done = look->is_done;
+    look->loop = NULL;
+    pk__mutex_unlock(&look->lock);
+    if (done) {
+        pk_loop_unpost(loop, &look->task);
+        pk__lookup_free(look);
+    } // else the thread frees it
 }
 #endif
 
@@ -14075,6 +14316,7 @@ PK__FN void pk__http_client_cancel(pk__http_client *c)
 
 
 
+
 enum {
     PK__HTTP_POOL_IDLE = 8,
     PK__HTTP_POOL_IDLE_MS = 60 * 1000,
@@ -14094,6 +14336,15 @@ static pk_err pk__http_pool_resolve(pk__http_pool *pool, const pk__http_pool_des
     if (!pool->client.transport) {
         return pk_error_set(err, PK_ERR_UNSUPPORTED, "cannot use address '%.128s': no transport for it is here",
                             desc->address);
+    }
+    return PK_OK;
+}
+
+/* What is opened: the number that the name has today. */
+static pk_err pk__http_pool_aim(pk__http_pool *pool, const pk__http_pool_desc *desc, pk_error *err)
+{
+    if (desc->via && pool->address.kind == PK__ADDRESS_TCP) {
+        (void)snprintf(pool->address.host, sizeof(pool->address.host), "%s", desc->via);
     }
     if (pool->address.kind == PK__ADDRESS_OTHER) {
         pool->text = pk__strdup(pool->alloc, desc->address);
@@ -14140,9 +14391,8 @@ PK__FN pk_err pk__http_pool_init(pk__http_pool *pool, const pk__http_pool_desc *
     pool->max_idle = desc->max_idle > 0 ? desc->max_idle : PK__HTTP_POOL_IDLE;
     pool->idle_ns = PK__MS * (int64_t)(desc->idle_ms > 0 ? desc->idle_ms : PK__HTTP_POOL_IDLE_MS);
     pk_err rc = pk__http_pool_resolve(pool, desc, err);
-    if (rc == PK_OK) {
-        rc = pk__http_pool_write_lines(pool, desc, err);
-    }
+    rc = rc ? rc : pk__http_pool_write_lines(pool, desc, err);
+    rc = rc ? rc : pk__http_pool_aim(pool, desc, err);
     if (rc) {
         pk__http_pool_free(pool);
         return rc;
@@ -18197,6 +18447,7 @@ static pk_err pk__http_channel_new(const pk__http_channel_env *env, bool framewo
     }
     desc.alloc = env->alloc;
     desc.address = endpoint->address;
+    desc.via = endpoint->via;
     desc.transports = env->transports;
     desc.transport_count = env->transport_count;
     pk_err rc = pk__http_pool_init(&ch->pool, &desc, err);
@@ -20299,7 +20550,7 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 20303 "plugkit_sdk.h"
+#line 20554 "plugkit_sdk.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -20438,6 +20689,12 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #else
 #define PK__SYS_LIST_SOCKET(X)
 #endif
+#ifndef PLUGKIT_NO_NET
+#define PK__SYS_LIST_NAME(X)                                                                                \
+    X(int, look_up, (const char *host, pk__sys_names *out), pk__sys_port_look_up(host, out), EIO, EAI_AGAIN)
+#else
+#define PK__SYS_LIST_NAME(X)
+#endif
 #if defined(PK__LINUX) && !defined(PK__NO_POLL)
 #define PK__SYS_LIST_LINUX(X)                                                                               \
     X(int, epoll_create1, (int flags), epoll_create1(flags), EMFILE, -1)                                    \
@@ -20494,6 +20751,7 @@ PK_API bool pk_server_is_idle(const pk_server *server)
     PK__SYS_LIST_CLOCK(X)                                                                                   \
     PK__SYS_LIST_FD(X)                                                                                      \
     PK__SYS_LIST_SOCKET(X)                                                                                  \
+    PK__SYS_LIST_NAME(X)                                                                                    \
     PK__SYS_LIST_LINUX(X)                                                                                   \
     PK__SYS_LIST_PROCESS(X)                                                                                 \
     PK__SYS_LIST_THREAD(X)
@@ -20564,6 +20822,10 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #define PK__ADDRESS_TEXT_MAX 272 // room for any formatted address, with the NUL
 #ifndef PLUGKIT_NO_NET
 #define PK__SOCKET_BACKLOG 511
+#endif
+#ifndef PLUGKIT_NO_NET
+#define PK__LOOKUP_MAX 16
+#define PK__LOOKUP_TEXT 64 // "fe80::1%4294967295" and the like, with the NUL
 #endif
 #define PK__HTTP_CLIENT_FIELDS 100         // of an answer
 #define PK__HTTP_CLIENT_ROOM (16 * 1024)   // the largest head of an answer, and one receive
@@ -23720,7 +23982,7 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 23724 "plugkit_sdk.h"
+#line 23986 "plugkit_sdk.h"
 #endif
 
 #ifndef PLUGKIT_TEST
@@ -23741,6 +24003,7 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #undef PK__SYS_LIST_CLOCK
 #undef PK__SYS_LIST_FD
 #undef PK__SYS_LIST_SOCKET
+#undef PK__SYS_LIST_NAME
 #undef PK__SYS_LIST_LINUX
 #undef PK__SYS_LIST_PROCESS
 #undef PK__SYS_LIST_THREAD
@@ -23790,6 +24053,8 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #undef PK__ADDRESS_PATH_MAX
 #undef PK__ADDRESS_TEXT_MAX
 #undef PK__SOCKET_BACKLOG
+#undef PK__LOOKUP_MAX
+#undef PK__LOOKUP_TEXT
 #undef PK__HTTP_CLIENT_FIELDS
 #undef PK__HTTP_CLIENT_ROOM
 #undef PK__HTTP_SERVER_REFUSAL

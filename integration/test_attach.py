@@ -114,9 +114,13 @@ def test_one_that_does_not_answer_yet_is_asked_again_and_delays_nobody(driven, d
 
     host = driven(attach_dir=drop)
 
-    assert [plugin["id"] for plugin in host.list()] == ["quick"]
+    assert {plugin["id"]: plugin["plugin_status"] for plugin in host.list()} | {"dead": 0, "slow": 0} == {
+        "dead": 0, "quick": "ready", "slow": 0}  # the others are tried again and again
+    why = [line["why"] for line in host.lines() if line.get("event") == "plugin.backoff"]
+    assert any(line.startswith("cannot reach 'dead': cannot connect to 'http+unix://") for line in why)
+    assert any(line.startswith("cannot reach 'slow': ") for line in why)
     os.kill(slow.pid, signal.SIGCONT)
-    host.event("plugin.stopped", "slow")
+    host.event("plugin.ready", "slow")
     assert count(host, "slow") == 1
     host.end()
 
@@ -181,6 +185,25 @@ def test_one_that_dies_without_a_word_is_called_again_when_it_is_back(driven, dr
     by_hand(counter, drop / "one.sock")
 
     wait_until(lambda: not host.call("one", "POST /count", patience=60)["error"], "it to be back", 60)
+    host.end()
+
+
+def test_one_with_a_host_name_goes_away_and_comes_back(driven, drop, by_hand, counter):
+    first = by_hand(counter, "http://127.0.0.1:0")
+    address = first.address.replace("127.0.0.1", "localhost")
+    (drop / "away.json").write_text(json.dumps({"address": address}))
+    host = driven(attach_dir=drop)
+    assert count(host, "away") == 1
+    assert host.plugin("away")["address"] == address
+
+    first.end()
+    wait_until(lambda: host.call("away", "POST /count")["error"], "it to be missed")
+    wait_until(lambda: host.plugin("away")["plugin_status"] == "backoff", "it to be given up")
+    assert "'away'" in host.plugin("away")["msg"]
+    assert host.call("away", "POST /count")["error"] == "PK_ERR_PLUGIN_CONNECTION"
+    by_hand(counter, first.address)
+
+    wait_until(lambda: not host.call("away", "POST /count")["error"], "it to be back")
     host.end()
 
 

@@ -29,6 +29,7 @@ typedef struct pk_endpoint {
     const char *address; // "http+unix:///run/x.sock", "http://127.0.0.1:8080"
     const char *dialect; // "plugkit/1"; NULL = that
     pk_str token;        // sent in PlugKit-Token; "" = none
+    const char *via;     // the number to connect to, of the address's host name; NULL = the name has to do
     void *link;          // private: what dialects without an address of their own talk through
 } pk_endpoint;
 

@@ -73,7 +73,7 @@
  * the next call starts it again. pk_manager_stop lets running calls finish. Plugins end with their host, however it
  * ends; those that are made without the SDK do if they heed the end of descriptor 3. With
  * .survive_as some may go on, and the next manager of that name takes them over. Plugins that somebody else runs are
- * only called: .attach_dir, .reattach.
+ * only called: pk_manager_attach, .attach_dir, .reattach.
  *
  * OWNERSHIP. Arguments are borrowed for the duration of the call. A pk_str is a view; the comment above a function says
  * until when. What has `create` or `dup` in its name is yours to free. Freeing NULL or a zeroed object does nothing.

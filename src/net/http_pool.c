@@ -4,6 +4,7 @@
 #include "../base/memory.h"
 #include "../wire/http_write.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum {
@@ -25,6 +26,15 @@ static pk_err pk__http_pool_resolve(pk__http_pool *pool, const pk__http_pool_des
     if (!pool->client.transport) {
         return pk_error_set(err, PK_ERR_UNSUPPORTED, "cannot use address '%.128s': no transport for it is here",
                             desc->address);
+    }
+    return PK_OK;
+}
+
+/* What is opened: the number that the name has today. */
+static pk_err pk__http_pool_aim(pk__http_pool *pool, const pk__http_pool_desc *desc, pk_error *err)
+{
+    if (desc->via && pool->address.kind == PK__ADDRESS_TCP) {
+        (void)snprintf(pool->address.host, sizeof(pool->address.host), "%s", desc->via);
     }
     if (pool->address.kind == PK__ADDRESS_OTHER) {
         pool->text = pk__strdup(pool->alloc, desc->address);
@@ -71,9 +81,8 @@ PK__FN pk_err pk__http_pool_init(pk__http_pool *pool, const pk__http_pool_desc *
     pool->max_idle = desc->max_idle > 0 ? desc->max_idle : PK__HTTP_POOL_IDLE;
     pool->idle_ns = PK__MS * (int64_t)(desc->idle_ms > 0 ? desc->idle_ms : PK__HTTP_POOL_IDLE_MS);
     pk_err rc = pk__http_pool_resolve(pool, desc, err);
-    if (rc == PK_OK) {
-        rc = pk__http_pool_write_lines(pool, desc, err);
-    }
+    rc = rc ? rc : pk__http_pool_write_lines(pool, desc, err);
+    rc = rc ? rc : pk__http_pool_aim(pool, desc, err);
     if (rc) {
         pk__http_pool_free(pool);
         return rc;

@@ -21,6 +21,7 @@
 typedef struct pk__http_pool_desc {
     const pk_alloc *alloc;
     const char *address;                   // "http+unix:///run/x.sock"; copied
+    const char *via;                       // a number to connect to in the place of the address's name; NULL = that
     const pk_meta *own;                    // fields of every request, behind Host; values are checked, and copied
     size_t own_count;                      //
     const pk_transport *const *transports; // of the user; borrowed

@@ -5,7 +5,6 @@
 #include "../os/signal.h"
 
 #include <arpa/inet.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
@@ -68,22 +67,18 @@ static bool pk__socket_name_number(pk__socket_name *out, socklen_t *len, const p
 
 static pk_err pk__socket_name_resolve(pk__socket_name *out, socklen_t *len, const pk__address *a, pk_error *err)
 {
-    struct addrinfo hints;
-    struct addrinfo *found = NULL;
-    memset(&hints, 0, sizeof(hints));
-    hints.ai_socktype = SOCK_STREAM;
-    hints.ai_flags = AI_ADDRCONFIG;
-    int rc = getaddrinfo(a->host, NULL, &hints, &found);
+    pk__sys_names found;
+    int rc = PK__SYS(look_up)(a->host, &found);
     if (rc != 0) {
         return pk_error_set(err, PK_ERR_PLUGIN_CONNECTION, "cannot find host '%s': %s", a->host, gai_strerror(rc));
     }
-    memcpy(&out->room, found->ai_addr, PK__MIN((size_t)found->ai_addrlen, sizeof(out->room)));
-    *len = found->ai_addrlen;
-    freeaddrinfo(found);
+    memcpy(&out->room, &found.at[0], sizeof(out->room));
     if (out->any.sa_family == AF_INET6) {
         out->v6.sin6_port = htons(a->port);
+        *len = sizeof(out->v6);
     } else {
         out->v4.sin_port = htons(a->port);
+        *len = sizeof(out->v4);
     }
     return PK_OK;
 }

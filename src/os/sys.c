@@ -478,6 +478,30 @@ PK__FN ssize_t pk__sys_port_recv_fds(int fd, void *buf, size_t cap, int *fds, si
 #undef PK__SYS_CMSG_CLOEXEC
 #endif
 
+#ifndef PLUGKIT_NO_NET
+#include <string.h>
+
+PK__FN int pk__sys_port_look_up(const char *host, pk__sys_names *out)
+{
+    struct addrinfo hints;
+    struct addrinfo *found = NULL;
+    memset(&hints, 0, sizeof(hints));
+    memset(out, 0, sizeof(*out));
+    hints.ai_socktype = SOCK_STREAM;
+    int rc = getaddrinfo(host, NULL, &hints, &found);
+    for (struct addrinfo *a = found; rc == 0 && a && out->count < PK__COUNT(out->at); a = a->ai_next) {
+        bool known = a->ai_family == AF_INET || a->ai_family == AF_INET6;
+        if (known && a->ai_addrlen <= sizeof(out->at[0])) {
+            memcpy(&out->at[out->count++], a->ai_addr, a->ai_addrlen);
+        }
+    }
+    if (rc == 0) {
+        freeaddrinfo(found);
+    }
+    return rc == 0 && out->count == 0 ? EAI_NONAME : rc;
+}
+#endif
+
 #ifndef PK__NO_FD
 #ifndef PLUGKIT_NO_THREADS
 PK__FN int pk__sys_port_mask_signals(int how, const sigset_t *set, sigset_t *old)

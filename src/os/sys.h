@@ -51,6 +51,9 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #endif
+#ifndef PLUGKIT_NO_NET
+#include <netdb.h>
+#endif
 #ifndef PLUGKIT_NO_PROCESS
 #include <sys/wait.h>
 #endif
@@ -174,6 +177,19 @@
 #define PK__SYS_LIST_SOCKET(X)
 #endif
 
+#ifndef PLUGKIT_NO_NET
+#define PK__SYS_LIST_NAME(X)                                                                                \
+    X(int, look_up, (const char *host, pk__sys_names *out), pk__sys_port_look_up(host, out), EIO, EAI_AGAIN)
+
+/* What a name stands for, in the order in which it is to be tried; ports are 0. */
+typedef struct pk__sys_names {
+    size_t count;
+    struct sockaddr_storage at[16];
+} pk__sys_names;
+#else
+#define PK__SYS_LIST_NAME(X)
+#endif
+
 #if defined(PK__LINUX) && !defined(PK__NO_POLL)
 #define PK__SYS_LIST_LINUX(X)                                                                               \
     X(int, epoll_create1, (int flags), epoll_create1(flags), EMFILE, -1)                                    \
@@ -233,6 +249,7 @@
     PK__SYS_LIST_CLOCK(X)                                                                                   \
     PK__SYS_LIST_FD(X)                                                                                      \
     PK__SYS_LIST_SOCKET(X)                                                                                  \
+    PK__SYS_LIST_NAME(X)                                                                                    \
     PK__SYS_LIST_LINUX(X)                                                                                   \
     PK__SYS_LIST_PROCESS(X)                                                                                 \
     PK__SYS_LIST_THREAD(X)
@@ -266,6 +283,9 @@ PK__FN ssize_t pk__sys_port_send_fds(int fd, const void *buf, size_t len, const 
 PK__FN ssize_t pk__sys_port_recv_fds(int fd, void *buf, size_t cap, int *fds, size_t *count);
 PK__FN int pk__sys_port_dup_over(int from, int to); // dup2, and `to` is close-on-exec
 PK__FN ssize_t pk__sys_port_sendfile(int out, int in, off_t *at, size_t len); // may raise SIGPIPE
+#endif
+#ifndef PLUGKIT_NO_NET
+PK__FN int pk__sys_port_look_up(const char *host, pk__sys_names *out); // an error of getaddrinfo; may wait for long
 #endif
 #ifndef PLUGKIT_NO_PROCESS
 PK__FN pid_t pk__sys_port_spawn_vm(int (*run)(void *), void *stack, size_t size, void *arg);

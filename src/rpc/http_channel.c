@@ -57,6 +57,7 @@ static pk_err pk__http_channel_new(const pk__http_channel_env *env, bool framewo
     }
     desc.alloc = env->alloc;
     desc.address = endpoint->address;
+    desc.via = endpoint->via;
     desc.transports = env->transports;
     desc.transport_count = env->transport_count;
     pk_err rc = pk__http_pool_init(&ch->pool, &desc, err);

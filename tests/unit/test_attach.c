@@ -119,10 +119,9 @@ TEST(attach, what_lies_in_the_directory_is_asked_what_it_offers_and_called)
     drop(".hidden.json", ENTRY);
     drop("p.txt", "nothing to us");
     REQUIRE_OK(open_host(&h, "drop", ""));
-    CHECK_STR(status(&h, "p"), "stopped");
+    CHECK_STR(status(&h, "p"), "ready");
     CHECK_INT(asked, ==, 1);
     CHECK_OK(call(&h, &d));
-    CHECK_STR(status(&h, "p"), "ready");
     REQUIRE(unlink("drop/p.json") == 0);
     WAIT_UNTIL(pk_loop_step(h.loop, 50, NULL) != PK_OK || call(&h, &d) == PK_ERR_PLUGIN_NOT_FOUND);
     drop("p.json", ENTRY);
@@ -137,18 +136,20 @@ TEST(attach, who_does_not_answer_is_asked_again)
     drop("p.json", ENTRY);
     is_silent = true;
     REQUIRE_OK(open_host(&h, "drop", ""));
-    CHECK_STR(status(&h, "p"), "none");
+    CHECK_STR(status(&h, "p"), "backoff");
     is_silent = false;
-    WAIT_UNTIL(pk_loop_step(h.loop, 50, NULL) != PK_OK || strcmp(status(&h, "p"), "stopped") == 0);
+    WAIT_UNTIL(pk_loop_step(h.loop, 50, NULL) != PK_OK || strcmp(status(&h, "p"), "ready") == 0);
+    CHECK_INT(asked, ==, 1);
     close_host(&h);
 }
 
 TEST(attach, a_text_names_plugins_that_run_already)
 {
     host h;
-    pk_call_desc by_type = {.contract = "c", .http = "GET /"}, by_id = {.plugin = "q", .http = "GET /"};
+    pk_call_desc by_type = {.contract = "c", .type = "y", .http = "GET /"}, by_id = {.plugin = "q", .http = "GET /"};
     REQUIRE_OK(open_host(&h, NULL, "{\"p\":{\"address\":\"made-up://here\",\"token\":\"t\",\"dialect\":\"made-up\","
-                                   "\"capabilities\":" ATTACH_CAPS "},\"q\":" ENTRY "}"));
+                                   "\"capabilities\":{\"types\":{\"c\":[{\"type\":\"y\"}]}}},\"q\":" ENTRY "}"));
+    CHECK_INT(asked, ==, 1); // only the one that does not say
     CHECK_OK(call(&h, &by_type));
     CHECK_OK(call(&h, &by_id));
     CHECK_OK(pk_plugin_stop(h.m, pk_manager_find(h.m, "q"), NULL));

@@ -17,7 +17,7 @@ TEST(states, every_plugin_move_is_in_the_table_or_leaves_the_state_alone)
             }
         }
     }
-    CHECK_UINT(moves, ==, 26);
+    CHECK_UINT(moves, ==, 27);
 }
 
 TEST(states, a_rejected_plugin_never_moves_again)

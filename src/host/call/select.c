@@ -233,10 +233,14 @@ static pk_err pk__select_wish(pk__registry *r, pk__plugin *p, pk__waiter *w, pk_
         w->about = 0;
         return pk__error_copy(err, &p->why);
     }
+    bool away = p->state == PK__PLUGIN_BACKOFF && pk__registry_is_attached(p);
+    if (away && pk__clock_ns() < p->retry_at) {
+        return pk__error_copy(err, &p->why);
+    }
     w->about = p->handle;
     w->serial = p->failures;
     pk__list_push(&p->waiters, &w->node);
-    if (p->state == PK__PLUGIN_STOPPED && !p->is_asked) { // in every other state the next move wakes the waiter
+    if ((p->state == PK__PLUGIN_STOPPED || away) && !p->is_asked) { // in all others the next move wakes the waiter
         p->is_asked = true;
         pk_loop_post(r->loop, &r->work);
     }

@@ -9,11 +9,11 @@
 #include "../../net/address.h"
 #include "../../os/fd.h"
 #include "../../os/file.h"
+#include "../../os/loop.h"
 #include "../../wire/http_head.h"
 
 enum {
     PK__ATTACH_LOOK_MS = 1000,
-    PK__ATTACH_ASK_MS = 1000,
     PK__ATTACH_ENTRIES = 10000,
     PK__ATTACH_FILE_MAX = 4 * 1024 * 1024,
     PK__ATTACH_PATIENCE = 2 // looks at a file that cannot be read: it may just be being written
@@ -27,12 +27,8 @@ typedef struct pk__attach_item {
     pk_mem entry_mem;        // of what is read anew with each look
     pk__attach_entry entry;
     bool has_socket, has_file; // in this look
-    bool is_asking, is_told;
+    bool is_told;
     uint32_t bad;            // looks at a file that could not be read
-    const pk_dialect *dialect;
-    void *channel;           // while it is asked; NULL = none
-    uint32_t attempts;       // on it
-    pk_call call;
 } pk__attach_item;
 
 /* ---- one plugin */
@@ -65,7 +61,7 @@ PK__FN pk_err pk__attach_found(pk_sink *sink, const char *id, const pk__attach_e
     found.endpoint.dialect = pk_mem_dup(&mem, e->dialect.len ? e->dialect : PK_STR("plugkit/1")).ptr;
     found.endpoint.token = e->token;
     found.manifest = e->capabilities;
-    pk_err rc = found.endpoint.address && found.endpoint.dialect ? pk__sink_attach(sink, &found, err)
+    pk_err rc = found.endpoint.address && found.endpoint.dialect ? pk_sink_found(sink, &found, err)
                                                                  : pk__error_memory(err, "attach a plugin");
     pk_mem_free(&mem);
     return rc;
@@ -111,12 +107,31 @@ static pk_err pk__attach_read(pk__attach_item *item, pk_error *err)
     return pk__attach_check(&item->entry, file, err);
 }
 
-static void pk__attach_tell(pk__attach_item *item)
+static pk_err pk__attach_check_dialect(const pk__attach_item *item, pk_error *err)
 {
-    item->is_told = pk__attach_found(item->attach->sink, item->id, &item->entry, NULL) == PK_OK;
+    const pk_manager_desc *desc = item->attach->sink->registry->desc;
+    pk_str name = item->entry.dialect.len ? item->entry.dialect : PK_STR("plugkit/1");
+    for (size_t i = 0; i < desc->dialect_count; i++) {
+        if (pk_str_is(name, desc->dialects[i]->name)) {
+            return PK_OK;
+        }
+    }
+    return pk_error_set(err, PK_ERR_UNSUPPORTED, "cannot attach '%s': nobody knows the dialect '%" PK_FMT "'", item->id,
+                        PK_ARG(name));
 }
 
-/* ---- asking it */
+static void pk__attach_tell(pk__attach_item *item)
+{
+    pk_error why;
+    pk_mem_free(&item->entry_mem);
+    if (pk__attach_read(item, &why) || pk__attach_check_dialect(item, &why)) {
+        pk__attach_complain(item, &why);
+    } else {
+        item->is_told = pk__attach_found(item->attach->sink, item->id, &item->entry, NULL) == PK_OK;
+    }
+}
+
+/* ---- the directory */
 
 static pk__attach_item *pk__attach_find(pk__attach *a, pk_str id)
 {
@@ -129,142 +144,9 @@ static pk__attach_item *pk__attach_find(pk__attach *a, pk_str id)
     return NULL;
 }
 
-static pk_err pk__attach_take(void *user, const pk_call_desc *desc, pk__waiter *w, pk__target *out, pk_error *err)
-{
-    pk__attach_item *item = pk__attach_find((pk__attach *)user, pk_str_from(desc->plugin));
-    (void)w;
-    memset(out, 0, sizeof(*out));
-    if (!item || !item->channel) {
-        return pk_error_set(err, PK_ERR_STALE, "cannot ask '%s': it has gone", desc->plugin);
-    }
-    out->dialect = item->dialect;
-    out->channel = item->channel;
-    out->instance = item;
-    out->plugin = pk_str_from(item->id);
-    out->verb = PK_STR("GET");
-    out->path = PK_STR("/capabilities");
-    item->attempts++;
-    return PK_OK;
-}
-
-static void pk__attach_unqueue(void *user, pk__waiter *w)
-{
-    (void)user, (void)w; // nobody is ever queued
-}
-
-static void pk__attach_give_back(void *user, pk__target *target, const pk__usage *usage)
-{
-    (void)user, (void)usage;
-    ((pk__attach_item *)target->instance)->attempts--;
-}
-
-static pk_err pk__attach_bind(void *user, pk_stub *stub, pk_error *err)
-{
-    (void)user, (void)stub;
-    return pk_error_set(err, PK_ERR_UNSUPPORTED, "cannot bind: this caller is not for users");
-}
-
-static void pk__attach_settle(pk__attach *a)
-{
-    if (a->asking == 0) {
-        pk_sink_done(a->sink); // of the first look; later ones change nothing
-    }
-}
-
-/* Any answer counts. One that is no description of capabilities is that of a plugin which does not tell them. */
-static void pk__attach_on_reply(void *user, pk_call call, pk_reply *reply, const pk_error *err)
-{
-    pk__attach_item *item = (pk__attach_item *)user;
-    const pk_json_value *doc = NULL;
-    (void)call;
-    item->is_asking = false;
-    item->attach->asking--;
-    if (!pk__atomic_load(&item->attach->stopped) && (!err || err->sent == PK_SENT_ANSWERED)) {
-        pk_mem mem;
-        memset(&mem, 0, sizeof(mem));
-        mem.alloc = item->attach->alloc;
-        if (!err && pk_json_parse(&mem, reply->body.bytes, &doc, NULL) == PK_OK && pk_json_get(doc, "types")) {
-            item->entry.capabilities = reply->body.bytes; // told before it goes
-        }
-        pk_mem_free(&mem);
-        pk__attach_tell(item);
-        memset(&item->entry.capabilities, 0, sizeof(item->entry.capabilities));
-    }
-    pk__attach_settle(item->attach);
-}
-
-static void pk__attach_hang_up(pk__attach_item *item)
-{
-    if (item->channel && item->attempts == 0) {
-        item->dialect->close(item->channel);
-        item->channel = NULL;
-    }
-}
-
-static pk_err pk__attach_open(pk__attach_item *item, pk_error *err)
-{
-    const pk_manager_desc *desc = item->attach->sink->registry->desc;
-    pk_str name = item->entry.dialect.len ? item->entry.dialect : PK_STR("plugkit/1");
-    pk_endpoint endpoint;
-    memset(&endpoint, 0, sizeof(endpoint));
-    endpoint.address = pk_mem_dup(&item->entry_mem, item->entry.address).ptr;
-    endpoint.token = item->entry.token;
-    if (!endpoint.address) {
-        return pk__error_memory(err, "attach a plugin");
-    }
-    for (size_t i = 0; i < desc->dialect_count; i++) {
-        item->dialect = desc->dialects[i];
-        if (pk_str_is(name, item->dialect->name)) {
-            endpoint.dialect = item->dialect->name;
-            return item->dialect->open(item->dialect->user, item->attach->loop, &endpoint, &item->channel, err);
-        }
-    }
-    return pk_error_set(err, PK_ERR_UNSUPPORTED, "cannot attach '%s': nobody knows the dialect '%" PK_FMT "'", item->id,
-                        PK_ARG(name));
-}
-
-static void pk__attach_ask(pk__attach_item *item)
-{
-    pk_error why;
-    pk_call_desc d;
-    memset(&d, 0, sizeof(d));
-    pk_mem_free(&item->entry_mem);
-    if (pk__attach_read(item, &why)) {
-        pk__attach_complain(item, &why);
-        return;
-    }
-    if (item->entry.has_capabilities) { // it need not say so again; whether it answers is seen when it is called
-        pk__attach_tell(item);
-        return;
-    }
-    if (pk__attach_open(item, &why)) {
-        pk__attach_complain(item, &why);
-        return;
-    }
-    d.plugin = item->id;
-    d.http = "GET /capabilities";
-    d.ctx.timeout_ms = PK__ATTACH_ASK_MS;
-    d.on_reply = pk__attach_on_reply;
-    d.user = item;
-    item->attach->asking++;
-    item->is_asking = true;
-    if (pk_caller_start(&item->attach->caller, &d, &item->call, NULL)) {
-        item->attach->asking--;
-        item->is_asking = false;
-    }
-}
-
-/* ---- the directory */
-
 static void pk__attach_drop(pk__attach_item *item)
 {
     pk__attach *a = item->attach;
-    if (item->is_asking) {
-        pk__caller_cancel_now(&a->caller, item->call);
-    }
-    if (item->channel) {
-        item->dialect->close(item->channel);
-    }
     pk__list_remove(&item->node);
     pk_mem_free(&item->entry_mem);
     pk_mem_free(&item->mem);
@@ -342,31 +224,18 @@ static void pk__attach_look(void *user)
     for (pk__node *n = a->items.next, *next = NULL; n != &a->items; n = next) {
         pk__attach_item *item = PK__OF(n, pk__attach_item, node);
         next = n->next;
-        pk__attach_hang_up(item);
         if (listed && !item->has_file && !item->has_socket) {
             pk_sink_gone(a->sink, item->id);
             pk__attach_drop(item);
-        } else if (!item->is_told && !item->is_asking && !item->channel) {
-            pk__attach_ask(item);
+        } else if (!item->is_told) {
+            pk__attach_tell(item);
         }
     }
-    pk__attach_settle(a);
+    pk_sink_done(a->sink); // of the first look; later ones change nothing
     (void)pk_timer_start(a->loop, &a->timer, PK__ATTACH_LOOK_MS, NULL); // there was room for it just now
 }
 
 /* ---- the finder */
-
-static void pk__attach_begin(void *user)
-{
-    pk__attach *a = (pk__attach *)user;
-    pk__router router = {pk__attach_take, pk__attach_unqueue, pk__attach_give_back, pk__attach_bind, a};
-    a->is_open = pk__caller_init(&a->caller, a->alloc, a->loop, &router, NULL, 0, NULL) == PK_OK;
-    if (a->is_open) {
-        pk__attach_look(a);
-    } else {
-        pk_sink_done(a->sink); // no memory even for that
-    }
-}
 
 static pk_err pk__attach_start(void *user, pk_sink *sink, pk_error *err)
 {
@@ -378,7 +247,7 @@ static pk_err pk__attach_start(void *user, pk_sink *sink, pk_error *err)
     a->loop = sink->registry->loop;
     a->timer.on_time = pk__attach_look;
     a->timer.user = a;
-    a->begin.run = pk__attach_begin;
+    a->begin.run = pk__attach_look;
     a->begin.user = a;
     pk_loop_post(a->loop, &a->begin);
     return PK_OK;
@@ -409,14 +278,8 @@ PK__FN void pk__attach_deinit(pk__attach *a)
         pk_loop_unpost(a->loop, &a->begin);
         pk_timer_stop(a->loop, &a->timer);
     }
-    if (a->is_open) {
-        pk__caller_cancel_all(&a->caller);
-    }
     while (!pk__list_is_empty(&a->items)) {
         pk__attach_drop(PK__OF(a->items.next, pk__attach_item, node));
-    }
-    if (a->is_open) {
-        pk__caller_deinit(&a->caller);
     }
     memset(a, 0, sizeof(*a));
 }

@@ -6,20 +6,15 @@
  *     ID.json     {"address":"http://127.0.0.1:8080","token":"..","dialect":"plugkit/1","capabilities":{..}}; all of it
  *                 may be left out, the address if ID.sock is there
  *
- * or both. The directory is looked at once a second. What has no capabilities is asked for them, GET /capabilities, and
- * is found when it answers, whatever it answers: only who speaks can be called. Until then it is asked again with each
- * look. When the files go, the plugin goes. Whoever may write to the directory decides what is called, so it must be
- * ours or root's, and nobody else's to write to.
+ * or both. The directory is looked at once a second. When the files go, the plugin goes. Whoever may write to the
+ * directory decides what is called, so it must be ours or root's, and nobody else's to write to.
  *
- * Such a plugin is never started, signalled or asked to end.
- *
- * All of it happens on the loop's thread. The first look is over when everybody in it has answered, or a second later:
- * pk_manager_start waits for that. */
+ * Such a plugin is never started, signalled or asked to end. What it offers, if the file does not say, it is asked by
+ * *life* (reaching.h). All of it happens on the loop's thread. */
 #ifndef PK__ATTACH_H
 #define PK__ATTACH_H
 #include "../../base/list.h"
 #include "../../os/atomic.h"
-#include "../../rpc/call.h"
 #include "sink.h"
 #ifndef PLUGKIT_NO_FILES
 
@@ -39,11 +34,8 @@ typedef struct pk__attach {
     pk_loop *loop;
     pk_task begin;
     pk_timer timer;
-    pk_caller caller;
     pk__node items;
-    uint32_t asking;       // how many are being asked
     pk__atomic_u32 stopped;
-    bool is_open;          // the caller is
 } pk__attach;
 
 PK__FN pk_finder pk__attach_finder(pk__attach *a, const pk_alloc *alloc, const char *dir);

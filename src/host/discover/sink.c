@@ -20,7 +20,7 @@ static bool pk__sink_copy(pk__plugin *p, const pk_found *found)
     return p->endpoint.address && p->endpoint.dialect && p->endpoint.token.ptr;
 }
 
-static pk_err pk__sink_add(pk__registry *r, const pk_found *found, pk_error *err)
+PK__FN pk_err pk__sink_add(pk__registry *r, const pk_found *found, pk_error *err)
 {
     pk__plugin *p = NULL;
     pk_error why;
@@ -30,12 +30,17 @@ static pk_err pk__sink_add(pk__registry *r, const pk_found *found, pk_error *err
     } else if (!found->path && !found->endpoint.address) {
         return pk_error_set(err, PK_ERR_MISUSE, "cannot take '%s': it has neither a path nor an endpoint", found->id);
     } else if (pk__registry_check_name(found->id, &why) == PK_OK) {
-        const pk__plugin *other = pk__registry_find(r, pk_str_from(found->id));
+        pk__plugin *other = pk__registry_find(r, pk_str_from(found->id));
         if (other && other->path && found->path && strcmp(other->path, found->path) == 0) {
             return PK_OK; // found once more
         }
         if (other && other->is_attached && found->path) {
             return PK_OK; // it is used where it runs
+        }
+        if (other && other->is_attached) { // here it is again
+            other->is_gone = false;
+            other->is_asked = other->is_unknown; // to be asked what it offers, now
+            return pk__sink_copy(other, found) ? PK_OK : pk__error_memory(err, "take what was found");
         }
         if (other) {
             (void)pk_error_set(&why, PK_ERR_DUPLICATE, "cannot add plugin '%s': the id is taken by '%s'", found->id,
@@ -50,6 +55,7 @@ static pk_err pk__sink_add(pk__registry *r, const pk_found *found, pk_error *err
     }
     p->why = why;
     p->skipped = found->skipped != NULL;
+    p->is_attached = !found->path && !p->skipped;
     if (!pk__sink_copy(p, found)) {
         (void)pk__error_memory(&p->why, "take what was found");
     }
@@ -66,27 +72,6 @@ PK_API pk_err pk_sink_found(pk_sink *sink, const pk_found *found, pk_error *err)
     pk_err rc =
         found->id ? pk__sink_add(r, found, err) : pk_error_set(err, PK_ERR_MISUSE, "cannot take a plugin without id");
     if (!rc) {
-        pk_loop_post(r->loop, &r->work);
-    }
-    pk__registry_unlock(r);
-    return rc;
-}
-
-PK__FN pk_err pk__sink_attach(pk_sink *sink, const pk_found *found, pk_error *err)
-{
-    pk__registry *r = sink->registry;
-    pk__registry_lock(r);
-    pk__plugin *p = pk__registry_find(r, pk_str_from(found->id));
-    pk_err rc = PK_OK;
-    if (p && p->is_attached) { // here it is again
-        p->is_gone = false;
-        rc = pk__sink_copy(p, found) ? PK_OK : pk__error_memory(err, "take what was found");
-    } else {
-        rc = pk__sink_add(r, found, err);
-        p = rc ? NULL : PK__OF(r->plugins.prev, pk__plugin, node);
-    }
-    if (p) {
-        p->is_attached = true;
         pk_loop_post(r->loop, &r->work);
     }
     pk__registry_unlock(r);

@@ -2,7 +2,8 @@
  *
  * A find becomes a plugin in state FOUND (or a skipped entry that only says why), and life is woken. Names are checked
  * here, and a name that is taken already is kept as a plugin of its own with the reason: people look for what they put
- * there, and should see it. */
+ * there, and should see it. The name of one that somebody else runs (without a path) is its own from then on, also if a
+ * directory has a file of that name, and it may come again after it was gone. */
 #ifndef PK__SINK_H
 #define PK__SINK_H
 #include "../registry/registry.h"
@@ -16,8 +17,7 @@ struct pk_sink {
 /* Starts the finder; its first scan counts as open until pk_sink_done. */
 PK__FN pk_err pk__sink_start(pk_sink *sink, pk_error *err);
 PK__FN void pk__sink_stop(pk_sink *sink);
-/* As pk_sink_found, for one that somebody else runs: its name is its own from then on, also if a directory has a file
- * of that name, and it may come again after it was gone. */
-PK__FN pk_err pk__sink_attach(pk_sink *sink, const pk_found *found, pk_error *err);
+/* What pk_sink_found does, with the registry locked. */
+PK__FN pk_err pk__sink_add(pk__registry *r, const pk_found *found, pk_error *err);
 
 #endif

@@ -21,7 +21,7 @@
 #include "../../base/error.h"
 #include "../../base/memory.h"
 #include "../../os/clock.h"
-#include "life.h"
+#include "reaching.h"
 
 enum { PK__HEALTH_RETRY_MAX = 50, PK__HEALTH_SECOND_MS = 100 };
 
@@ -250,6 +250,10 @@ static void pk__health_on_reply(void *user, pk_call call, pk_reply *reply, const
     if (err && err->code == PK_ERR_CANCELED) {
         return;
     }
+    if (l->step == PK__LAUNCH_STARTING && pk__registry_is_attached(l->plugin)) {
+        pk__reaching_on_reply(l, reply, err);
+        return;
+    }
     if (l->step == PK__LAUNCH_STARTING) {
         /* Any answer counts: the process serves. None yet: it may not accept so soon; try again in a moment. */
         if (!err || err->sent == PK_SENT_ANSWERED) {
@@ -320,10 +324,11 @@ PK__FN void pk__health_ask(pk_launch *l)
         }
         return;
     }
-    uint32_t timeout_ms = l->step == PK__LAUNCH_STARTING ? l->life->desc->deadline.start_ms
-                                                         : PK__MIN(l->life->desc->health.interval_ms, 5000u);
+    bool starts = l->step == PK__LAUNCH_STARTING;
+    uint32_t timeout_ms = starts ? pk__reaching_share_ms(l) : PK__MIN(l->life->desc->health.interval_ms, 5000u);
+    const char *http = starts && pk__registry_is_unknown(l->plugin) ? "GET /capabilities" : "GET /healthz";
     l->is_asking = true;
-    if (pk__health_call(l, "GET /healthz", timeout_ms, pk__health_on_reply, l, &l->asking, &why)) {
+    if (pk__health_call(l, http, timeout_ms, pk__health_on_reply, l, &l->asking, &why)) {
         l->is_asking = false;
         pk__health_later(l, 100);
     }

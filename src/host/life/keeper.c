@@ -9,6 +9,7 @@
 #include "../../os/process.h"
 #include "../../os/random.h"
 #include "capabilities.h"
+#include "reaching.h"
 #include "surviving.h"
 #include "telling.h"
 
@@ -16,7 +17,7 @@
 static unsigned pk__keeper_moments(pk__plugin_event event, pk__plugin_state to, const pk_error *why)
 {
     switch (event) {
-    case PK__PLUGIN_ON_PROBE_OK: return PK_ON_LOAD;
+    case PK__PLUGIN_ON_PROBE_OK: return 0; // and what it offers is known: see there
     case PK__PLUGIN_ON_WANT: return PK_ON_START;
     case PK__PLUGIN_ON_UP: return PK_ON_READY;
     case PK__PLUGIN_ON_START_FAILED: return PK_ON_STOP;
@@ -46,13 +47,18 @@ PK__FN bool pk__keeper_move(pk__keeper *k, pk__plugin_event event, const pk_erro
     pk__plugin_state from = p->state;
     bool moved = pk__states_plugin(&p->state, event);
     pk__plugin_state to = p->state;
+    bool in_vain = pk__registry_is_attached(p) && event == PK__PLUGIN_ON_CRASHED && from == PK__PLUGIN_STARTING;
+    unsigned moments = pk__keeper_moments(event, to, why) & ~(unsigned)(in_vain ? PK_ON_CRASH : 0);
     if (moved) {
         if (why) {
             p->why = *why;
         } else if (event == PK__PLUGIN_ON_UP) {
             memset(&p->why, 0, sizeof(p->why));
         }
-        p->crashes += (pk__keeper_moments(event, to, why) & PK_ON_CRASH) != 0;
+        if (pk__registry_is_attached(p)) {
+            p->retry_at = in_vain ? pk__clock_after_ms(pk__clock_ns(), PK__REACHING_RETRY_MS) : 0;
+        }
+        p->crashes += (moments & PK_ON_CRASH) != 0;
         p->failures += event == PK__PLUGIN_ON_START_FAILED || event == PK__PLUGIN_ON_GIVE_UP ||
                        event == PK__PLUGIN_ON_REJECT || (event == PK__PLUGIN_ON_CRASHED && from == PK__PLUGIN_STARTING);
         if (event == PK__PLUGIN_ON_CRASHED && from == PK__PLUGIN_RUNNING) { // calls wait on, for the next start
@@ -70,10 +76,12 @@ PK__FN bool pk__keeper_move(pk__keeper *k, pk__plugin_event event, const pk_erro
         if (event == PK__PLUGIN_ON_CRASHED || event == PK__PLUGIN_ON_GIVE_UP) {
             pk__rules_fell(k->life, p);
         }
-        k->is_loaded = event == PK__PLUGIN_ON_PROBE_OK || (k->is_loaded && event != PK__PLUGIN_ON_DISABLE);
-        pk__life_event(k->life, to == PK__PLUGIN_RUNNING ? "plugin.ready" : names[to],
-                       pk__keeper_moments(event, to, why), p, pk__states_plugin_text(from),
-                       pk__states_plugin_text(to), why);
+        bool was_loaded = k->is_loaded;
+        k->is_loaded = (event == PK__PLUGIN_ON_PROBE_OK && !pk__registry_is_unknown(p)) || event == PK__PLUGIN_ON_UP ||
+                       (was_loaded && event != PK__PLUGIN_ON_DISABLE);
+        moments |= k->is_loaded && !was_loaded ? PK_ON_LOAD : 0u;
+        pk__life_event(k->life, to == PK__PLUGIN_RUNNING ? "plugin.ready" : names[to], moments, p,
+                       pk__states_plugin_text(from), pk__states_plugin_text(to), why);
     }
     return moved;
 }
@@ -218,7 +226,7 @@ static void pk__keeper_why(const pk__keeper *k, const pk_launch *l, pk_error *wh
     char how[100];
     bool was_up = k->plugin->state == PK__PLUGIN_RUNNING;
     bool killed = (l->wait_status & 0x7f) == 9 || l->wait_status == PK__STATUS_UNKNOWN; // by us, if we had a reason
-    if (l->failure.code && (killed || l->failure.code != PK_ERR_UNHEALTHY)) {
+    if (l->failure.code && (killed || pk__registry_is_attached(k->plugin) || l->failure.code != PK_ERR_UNHEALTHY)) {
         *why = l->failure;
         return;
     }
@@ -245,12 +253,13 @@ static void pk__keeper_why(const pk__keeper *k, const pk_launch *l, pk_error *wh
 static void pk__keeper_crashed(pk__keeper *k, const pk_error *why)
 {
     bool was_up = k->plugin->state == PK__PLUGIN_RUNNING;
+    bool remote = pk__registry_is_attached(k->plugin); // it is not ours to start, but somebody may be at it
     pk_restart policy = pk__life_rule(k->life, k->plugin)->restart;
-    if (!was_up && k->crash_count == 0 && policy != PK_RESTART_ALWAYS) {
+    if (!was_up && k->crash_count == 0 && policy != PK_RESTART_ALWAYS && !remote) {
         (void)pk__keeper_move(k, PK__PLUGIN_ON_START_FAILED, why); // it never worked: who asked is told, that is all
     } else if (policy == PK_RESTART_NEVER || k->life->is_stopping) {
         (void)pk__keeper_move(k, was_up ? PK__PLUGIN_ON_EXITED : PK__PLUGIN_ON_START_FAILED, why);
-    } else if (pk__keeper_count_crash(k) >= k->life->desc->restart.max) {
+    } else if (pk__keeper_count_crash(k) >= k->life->desc->restart.max && !remote) {
         (void)pk__keeper_move(k, PK__PLUGIN_ON_GIVE_UP, why);
         k->crash_count = 0;
         k->delay_ms = 0;
@@ -277,11 +286,14 @@ static void pk__keeper_finish(pk__keeper *k)
     bool idle = k->plugin->state == PK__PLUGIN_RUNNING && l->failure.code == PK_OK && (l->wait_status == 0 || fair);
     bool asked = k->is_stop_asked;
     bool lost = l->kept && !l->was_up;
+    bool refused = pk__reaching_is_refused(l);
     bool always = pk__life_rule(k->life, k->plugin)->restart == PK_RESTART_ALWAYS;
     pk__telling_clean_up(l);
     pk__launching_destroy(l);
     if (asked || (idle && !always)) {
         (void)pk__keeper_move(k, PK__PLUGIN_ON_EXITED, NULL); // an idle exit is no crash: the next call starts it again
+    } else if (refused) {
+        (void)pk__keeper_move(k, PK__PLUGIN_ON_REJECT, &why);
     } else if (lost) {
         pk__surviving_lost(k, &why);
     } else {

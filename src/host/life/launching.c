@@ -9,6 +9,7 @@
 #include "../../os/loop.h"
 #include "../../os/random.h"
 #include "hearing.h"
+#include "reaching.h"
 #include "surviving.h"
 #include "telling.h"
 
@@ -80,12 +81,8 @@ static void pk__launching_on_endpoint(pk_launch *l)
     if (!l->address || !l->dialect || !l->token) {
         (void)pk__error_memory(&why, "take the plugin's address");
         pk__launching_fail(l, &why);
-    } else if (pk__launching_connect(l, l->dialect, pk_str_from(l->address), l->token, &why)) {
-        pk__launching_fail(l, &why);
-    } else if (l->plugin->is_attached && (l->instance->dialect->flags & PK_DIALECT_HEALTH)) {
-        pk__health_ask(l); // it is up when it answers
     } else {
-        pk__keeper_up(l->keeper);
+        pk__reaching_begin(l);
     }
 }
 
@@ -112,7 +109,14 @@ static void pk__launching_on_report(void *user)
 static uint32_t pk__launching_deadline(const pk_launch *l)
 {
     uint32_t ms = l->life->desc->deadline.start_ms;
-    return l->kept ? PK__MIN(ms, (uint32_t)PK__LIFE_ADOPT_MS) : ms;
+    bool first = pk__registry_is_unknown(l->plugin) && l->plugin->failures == 0; // pk_manager_start waits for that
+    uint32_t most = l->kept ? PK__LIFE_ADOPT_MS : first ? PK__REACHING_FIRST_MS : ms;
+    return PK__MIN(ms, most);
+}
+
+PK__FN int64_t pk__launching_until(const pk_launch *l)
+{
+    return pk__clock_after_ms(l->started_at, pk__launching_deadline(l));
 }
 
 /* It had its time and is not ready. What it has not done yet is the best that can be said, but for its own words. */
@@ -121,6 +125,11 @@ static void pk__launching_too_slow(const pk_launch *l, pk_error *why)
     const pk__instance *i = l->instance;
     unsigned long ms = pk__launching_deadline(l);
     char what[200];
+    if (pk__registry_is_attached(l->plugin)) {
+        (void)pk_error_set(why, PK_ERR_PLUGIN_TIMEOUT, "cannot reach '%s': no answer from '%s' within %lu ms",
+                           l->plugin->id, l->address ? l->address : "", ms);
+        return;
+    }
     if (!i) {
         (void)snprintf(what, sizeof(what), "it did not print its capabilities and end");
     } else if (!i->channel) {
@@ -187,10 +196,22 @@ static const char *pk__launching_address(pk_mem *mem, pk_str said)
     }
     return pk_mem_dup(mem, said).ptr;
 }
+
+/* The one of its addresses that is tried. */
+static const char *pk__launching_via(const pk_launch *l)
+{
+    return l->names ? l->names->number[l->via] : NULL;
+}
 #else
 static const char *pk__launching_address(pk_mem *mem, pk_str said)
 {
     return pk_mem_dup(mem, said).ptr;
+}
+
+static const char *pk__launching_via(const pk_launch *l)
+{
+    (void)l;
+    return NULL;
 }
 #endif
 
@@ -213,6 +234,7 @@ PK__FN pk_err pk__launching_connect(pk_launch *l, const char *dialect, pk_str ad
     endpoint.address = shown;
     endpoint.dialect = dialect;
     endpoint.token = pk_str_from(token);
+    endpoint.via = pk__launching_via(l);
     endpoint.link = &l->link;
     pk_err rc = d->open(d->user, l->life->loop, &endpoint, &channel, err);
     if (!rc && !channel) { // NULL means "not there yet" to callers
@@ -359,6 +381,7 @@ PK__FN void pk__launching_destroy(pk_launch *l)
     pk__life *life = l->life;
     pk__instance *i = l->instance;
     pk__health_end(l);
+    pk__reaching_end(l);
     pk_timer_stop(life->loop, &l->timer);
     pk_loop_unpost(life->loop, &l->task);
     if (i) {

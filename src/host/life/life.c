@@ -9,6 +9,7 @@
 #include "../../os/fork.h"
 #include "../../os/loop.h"
 #include "capabilities.h"
+#include "reaching.h"
 #include "surviving.h"
 
 PK__FN const pk_dialect *pk__life_dialect(const pk__life *life, const char *name)
@@ -136,6 +137,7 @@ static void pk__life_admit(pk__life *life, pk__keeper *k)
         p->answers_health = known.answers_health;
         p->ends_its_group = known.ends_its_group;
         p->probed = p->capabilities.len > 0;
+        p->is_unknown = pk__reaching_asks(life, p);
         pk__registry_unlock(life->registry);
     }
     (void)pk__keeper_move(k, rc ? PK__PLUGIN_ON_REJECT : PK__PLUGIN_ON_PROBE_OK, rc ? &why : NULL);
@@ -192,7 +194,7 @@ static void pk__life_look(pk__life *life, pk__plugin *p)
     pk__plugin_state state = p->state;
     bool asked = p->is_asked;
     bool suspect = p->instance && p->instance->suspect;
-    bool eager = life->desc->eager && p->starts == 0 && p->failures == 0;
+    bool eager = (life->desc->eager || pk__registry_is_unknown(p)) && p->starts == 0 && p->failures == 0;
     bool unasked = p->is_unasked || p->is_gone;
     bool runs = k->launch && k->launch->instance;
     bool disabled = p->is_disabled;

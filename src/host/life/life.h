@@ -8,6 +8,7 @@
  *     keeper.c      one plugin: start, up, crash, backoff, stop
  *     launching.c   one incarnation, from its start to its exit; implements pk_launch_*
  *     surviving.c   those that outlive their host: records, adopting
+ *     reaching.c    those that somebody else runs: host names, addresses, asking what they offer
  *     telling.c     what it is started with: environment, arguments, configuration
  *     hearing.c     what it prints and says: logs, its address, control lines
  *     health.c      asking instances how they are
@@ -18,6 +19,7 @@
  * lock held. */
 #ifndef PK__LIFE_H
 #define PK__LIFE_H
+#include "../../net/lookup.h"
 #include "../../rpc/call.h"
 #include "../../rpc/control.h"
 #include "../launch/keep.h"
@@ -97,6 +99,12 @@ struct pk_launch {
     pk_error failure;         // why it is being ended; code PK_OK = no reason of ours
     bool was_busy;            // calls were in flight when it ended
     pk_timer timer;           // the deadline of the step
+#ifndef PLUGKIT_NO_NET
+    pk__lookup *lookup;       // its host name is being looked up; NULL = not now
+    pk__lookup_names *names;  // what was found, in mem; NULL = it has a number, or no host
+    uint32_t via;             // which of them is tried
+    bool is_refused;          // what it says that it offers cannot be used
+#endif
     pk_timer health;          // the next question, or the next try to reach it
     uint32_t retry_ms, misses;
     bool is_asking;           // a health request is under way
@@ -165,6 +173,7 @@ PK__FN pk_err pk__launching_connect(pk_launch *l, const char *dialect, pk_str ad
 PK__FN void pk__launching_fail(pk_launch *l, const pk_error *why); // it is of no use: end it
 PK__FN void pk__launching_signal(pk_launch *l, int how);
 PK__FN void pk__launching_arm(pk_launch *l, uint32_t delay_ms); // the deadline of the step
+PK__FN int64_t pk__launching_until(const pk_launch *l); // when its time to start is over
 PK__FN void pk__launching_destroy(pk_launch *l);
 
 /* health.c */

@@ -262,8 +262,9 @@ static bool pk__manager_is_settled(pk_manager *m, void *arg)
     }
     for (pk__node *n = m->registry.plugins.next; n != &m->registry.plugins; n = n->next) {
         const pk__plugin *p = PK__OF(n, pk__plugin, node);
-        bool coming = m->desc.eager && (p->state == PK__PLUGIN_STARTING ||
-                                        (p->state == PK__PLUGIN_STOPPED && p->starts == 0 && p->failures == 0));
+        bool first = p->starts == 0 && p->failures == 0;
+        bool waits = m->desc.eager || (pk__registry_is_unknown(p) && first);
+        bool coming = waits && (p->state == PK__PLUGIN_STARTING || (p->state == PK__PLUGIN_STOPPED && first));
         bool new_one = p->state == PK__PLUGIN_FOUND || p->state == PK__PLUGIN_PROBING;
         if (!p->internal && !p->skipped && (new_one || coming) && !m->registry.is_closed) {
             return false;

@@ -106,6 +106,38 @@ PK_API pk_err pk_manager_add(pk_manager *m, const char *id, const pk_service *se
     return rc;
 }
 
+PK_API pk_err pk_manager_attach(pk_manager *m, const pk_found *found, pk_plugin *out, pk_error *err)
+{
+    pk__address a;
+    pk_err rc = pk__manager_usable(m, "attach a plugin", err);
+    if (!rc && (!found || !found->id || found->path || found->skipped || !found->endpoint.address)) {
+        rc = pk_error_set(err, PK_ERR_MISUSE, "cannot attach a plugin: it needs an id and the address where it runs");
+    }
+    rc = rc ? rc : pk__registry_check_name(found->id, err);
+    rc = rc ? rc : pk__address_parse(&a, pk_str_from(found->endpoint.address), err);
+    if (rc) {
+        return rc;
+    }
+    pk__registry *r = &m->registry;
+    pk__registry_lock(r);
+    if (r->is_closed) {
+        rc = pk_error_set(err, PK_ERR_STOPPED, "cannot attach '%s': the manager is stopping or stopped", found->id);
+    } else if (pk__registry_find(r, pk_str_from(found->id))) {
+        rc = pk_error_set(err, PK_ERR_DUPLICATE, "cannot attach '%s': the id is taken", found->id);
+    }
+    rc = rc ? rc : pk__sink_add(r, found, err);
+    if (!rc) {
+        const pk__plugin *p = PK__OF(r->plugins.prev, pk__plugin, node);
+        rc = p->why.code == PK_OK ? PK_OK : pk__error_copy(err, &p->why);
+        if (out) {
+            out->id = p->handle;
+        }
+        pk_loop_post(r->loop, &r->work);
+    }
+    pk__registry_unlock(r);
+    return rc;
+}
+
 PK__FN void pk__plugins_drop_internal(pk_manager *m)
 {
     for (pk__node *n = m->registry.plugins.next; n != &m->registry.plugins; n = n->next) {

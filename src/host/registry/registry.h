@@ -97,6 +97,8 @@ struct pk__plugin {
     bool is_asked;              // a wish to run that life has not seen yet
     bool is_unasked;            // a wish to stop, likewise
     bool is_attached;           // somebody else runs it: never started, signalled or asked to end
+    bool is_unknown;            // attached, and has not been asked yet what it offers
+    int64_t retry_at;           // attached, and cannot be reached: until then calls are told so at once
     bool is_gone;               // its finder says that it is no longer there
     bool is_disabled;           // wished; the state follows when it is down
     bool is_told;               // skipped: the event was sent
@@ -153,6 +155,30 @@ PK__FN pk_err pk__registry_offer(pk__registry *r, pk__plugin *p, pk__service_ent
 /* A chain; type "" = any. */
 PK__FN pk__service_entry *pk__registry_services(const pk__registry *r, pk_str contract, pk_str type);
 PK__FN void pk__registry_wake(pk__registry *r, pk__plugin *p); // its waiters, and whoever waits for `changed`
+
+#ifndef PLUGKIT_NO_NET
+static inline bool pk__registry_is_attached(const pk__plugin *p)
+{
+    return p->is_attached;
+}
+
+static inline bool pk__registry_is_unknown(const pk__plugin *p)
+{
+    return p->is_unknown;
+}
+#else // there is no one to ask over a network, and a transport of the user's is taken at its word
+static inline bool pk__registry_is_attached(const pk__plugin *p)
+{
+    (void)p;
+    return false;
+}
+
+static inline bool pk__registry_is_unknown(const pk__plugin *p)
+{
+    (void)p;
+    return false;
+}
+#endif
 
 /* Is this a name that a plugin may have? */
 PK__FN pk_err pk__registry_check_name(const char *id, pk_error *err);
