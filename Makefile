@@ -92,13 +92,17 @@ UNIT_SOURCES := $(wildcard tests/unit/test_$(or $(T),*).c)
 UNIT_SRC     := $(UNIT_SOURCES:tests/unit/%.c=$(BUILD)/unit/%)
 UNIT_GEN     := $(UNIT_SOURCES:tests/unit/%.c=$(BUILD)/unit_generated/%)
 UNIT_CFLAGS  ?= $(WARN) -O0 -g
+# for test_loop_kqueue
+KQUEUE       := $(shell pkg-config --cflags --libs libkqueue 2>/dev/null)
+KQUEUE_FLAGS  = $(if $(filter %kqueue,$@),$(if $(KQUEUE),-DPLUGKIT_TEST_KQUEUE $(KQUEUE)))
 
 $(UNIT_SRC): $(BUILD)/unit/%: tests/unit/%.c build/src_all.h
 	@mkdir -p $(@D) && echo '  cc   $@'
-	@$(CC) -std=c11 $(UNIT_CFLAGS) -I. -Icontracts -MMD -MP -MF $@.d -o $@ $< $(LDFLAGS) $(LDLIBS) -lm
+	@$(CC) -std=c11 $(UNIT_CFLAGS) -I. -Icontracts -MMD -MP -MF $@.d -o $@ $< $(LDFLAGS) $(KQUEUE_FLAGS) $(LDLIBS) -lm
 $(UNIT_GEN): $(BUILD)/unit_generated/%: tests/unit/%.c $(HEADERS)
 	@mkdir -p $(@D) && echo '  cc   $@'
-	@$(CC) -std=c11 -DUNIT_GENERATED -O0 -I. -Icontracts -MMD -MP -MF $@.d -o $@ $< $(LDFLAGS) $(LDLIBS) -lm
+	@$(CC) -std=c11 -DUNIT_GENERATED -O0 -I. -Icontracts -MMD -MP -MF $@.d -o $@ $< $(LDFLAGS) $(KQUEUE_FLAGS) \
+	    $(LDLIBS) -lm
 
 test: ## everything: headers up to date, compile matrix, unit tests in three ways, whole programs
 	@./amalgamate.py --check

@@ -61,6 +61,7 @@ CORE = """
     os/loop.c
     os/loop_epoll.c
     os/loop_poll.c
+    os/loop_kqueue.c
     os/loop_idle.c
     os/file.c
     os/lock.c

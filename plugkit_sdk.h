@@ -2529,6 +2529,13 @@ PK__FN bool pk__atomic_cas_ptr(void **at, void *expected, void *value)
 #if defined(__linux__) && !defined(PLUGKIT_POSIX)
 #define PK__LINUX
 #endif
+/* Likewise kqueue. Elsewhere there may be a library that has it: tests ask for that. */
+#if !defined(PK__NO_POLL) && (defined(PLUGKIT_TEST_KQUEUE) ||                                               \
+                              (!defined(PLUGKIT_POSIX) &&                                                   \
+                               (defined(__APPLE__) || defined(__FreeBSD__) || defined(__DragonFly__) ||     \
+                                defined(__OpenBSD__) || defined(__NetBSD__))))
+#define PK__KQUEUE
+#endif
 
 
 
@@ -2557,6 +2564,9 @@ PK__FN bool pk__atomic_cas_ptr(void **at, void *expected, void *value)
 #endif
 #ifndef PLUGKIT_NO_THREADS
 #include <pthread.h>
+#endif
+#ifdef PK__KQUEUE
+#include <sys/event.h>
 #endif
 #ifdef PK__LINUX
 #ifndef PK__NO_POLL
@@ -2703,6 +2713,16 @@ typedef struct pk__sys_names {
 #define PK__SYS_LIST_LINUX(X)
 #endif
 
+#ifdef PK__KQUEUE
+#define PK__SYS_LIST_KQUEUE(X)                                                                              \
+    X(int, kqueue, (void), kqueue(), EMFILE, -1)                                                            \
+    X(int, kevent, (int fd, const struct kevent *changes, int count, struct kevent *out, int cap,           \
+                    const struct timespec *timeout),                                                        \
+      kevent(fd, changes, count, out, cap, timeout), ENOMEM, -1)
+#else
+#define PK__SYS_LIST_KQUEUE(X)
+#endif
+
 #ifndef PLUGKIT_NO_PROCESS
 #define PK__SYS_LIST_PROCESS(X)                                                                             \
     X(pid_t, fork, (void), fork(), EAGAIN, -1)                                                              \
@@ -2749,6 +2769,7 @@ typedef struct pk__sys_names {
     PK__SYS_LIST_SOCKET(X)                                                                                  \
     PK__SYS_LIST_NAME(X)                                                                                    \
     PK__SYS_LIST_LINUX(X)                                                                                   \
+    PK__SYS_LIST_KQUEUE(X)                                                                                  \
     PK__SYS_LIST_PROCESS(X)                                                                                 \
     PK__SYS_LIST_THREAD(X)
 
@@ -3172,9 +3193,9 @@ PK__FN void pk__lock_release(pk__lock *lock);
  * Posting is a lock-free push, so threads, signal handlers and interrupts can do it. It wakes the loop only
  * if the loop sleeps (or is not being stepped, which is the same to a poster) and nobody has woken it yet.
  *
- * How to wait is the business of a backend, chosen by pk_loop_create: epoll on Linux, poll elsewhere, and
- * where there are no descriptors (firmware) a condition variable or, without threads, nothing at all: such a
- * loop never sleeps. */
+ * How to wait is the business of a backend, chosen by pk_loop_create: epoll on Linux, kqueue on macOS and the
+ * BSDs, poll elsewhere and where those fail, and where there are no descriptors (firmware) a condition variable
+ * or, without threads, nothing at all: such a loop never sleeps. */
 #ifdef PLUGKIT_LINES
 #line 18 "src/os/loop.h"
 #endif
@@ -3245,7 +3266,7 @@ struct pk_loop {
     bool doomed;                   // destroyed from within: freed when the outermost turn ends
     pk__loop_frame *frames;
     /* The backends' own. */
-    int fds[3];            // epoll, eventfd and timerfd; poll: the pipe that wakes it
+    int fds[3];            // epoll, eventfd and timerfd; poll: the pipe that wakes it; kqueue: that, and its own
     int64_t alarm_at;      // epoll: when the timerfd goes off; 0 = never
     uint32_t always_count; // slots that are always ready
     uint32_t next_slot;    // poll: where to look first, so that all get their turn
@@ -3259,6 +3280,9 @@ struct pk_loop {
 PK__FN const pk__loop_backend *pk__loop_poll(void);
 #ifdef PK__LINUX
 PK__FN const pk__loop_backend *pk__loop_epoll(void);
+#endif
+#ifdef PK__KQUEUE
+PK__FN const pk__loop_backend *pk__loop_kqueue(void);
 #endif
 #else
 PK__FN const pk__loop_backend *pk__loop_idle(void);
@@ -4829,10 +4853,15 @@ PK__FN pk_err pk__loop_open_best(pk_loop *loop, pk_error *err)
     loop->backend = pk__loop_idle();
     return loop->backend->open(loop, err);
 }
-#elif defined(PK__LINUX)
+#elif defined(PK__LINUX) || defined(PK__KQUEUE)
+#ifdef PK__LINUX
+#define PK__LOOP_BEST pk__loop_epoll
+#else
+#define PK__LOOP_BEST pk__loop_kqueue
+#endif
 PK__FN pk_err pk__loop_open_best(pk_loop *loop, pk_error *err)
 {
-    loop->backend = pk__loop_epoll();
+    loop->backend = PK__LOOP_BEST();
     if (loop->backend->open(loop, NULL) == PK_OK) {
         return PK_OK;
     }
@@ -5215,6 +5244,19 @@ PK__FN void pk__loop_run_watch(pk_loop *loop, const pk__loop_event *e, uint64_t 
     }
 }
 
+/* For backends that cannot wait for regular files: adds those to the events. */
+PK__FN int pk__loop_always(const pk_loop *loop, pk__loop_event *out, int count, int cap)
+{
+    for (uint32_t i = 0; loop->always_count > 0 && i < loop->slot_cap && count < cap; i++) {
+        const pk__loop_slot *slot = &loop->slots[i];
+        if (slot->watch && slot->always && !slot->running) {
+            pk__loop_event event = {i, slot->generation, PK__LOOP_READ | PK__LOOP_WRITE};
+            out[count++] = event;
+        }
+    }
+    return count;
+}
+
 /* ---- tasks */
 
 PK_API void pk_loop_wake(pk_loop *loop)
@@ -5454,18 +5496,6 @@ PK__FN void pk__loop_epoll_remove(pk_loop *loop, uint32_t number)
     }
 }
 
-PK__FN int pk__loop_epoll_files(const pk_loop *loop, pk__loop_event *out, int count, int cap)
-{
-    for (uint32_t i = 0; loop->always_count > 0 && i < loop->slot_cap && count < cap; i++) {
-        const pk__loop_slot *slot = &loop->slots[i];
-        if (slot->watch && slot->always && !slot->running) {
-            pk__loop_event event = {i, slot->generation, PK__LOOP_READ | PK__LOOP_WRITE};
-            out[count++] = event;
-        }
-    }
-    return count;
-}
-
 /* For a wait with a timeout the kernel sets up a timer and takes it back each time: 1.5 us, when a round trip is 8. So
  * what is not due soon is left to a timerfd. It stays armed from wait to wait, and is set only if something is due
  * before it goes off. Deadlines mostly move away from us: then it goes off too early, once, and is set again. */
@@ -5511,7 +5541,7 @@ PK__FN int pk__loop_epoll_wait(pk_loop *loop, int64_t until_ns, pk__loop_event *
             count++;
         }
     }
-    return n < 0 ? -1 : pk__loop_epoll_files(loop, out, count, cap);
+    return n < 0 ? -1 : pk__loop_always(loop, out, count, cap);
 }
 
 PK__FN void pk__loop_epoll_wake(pk_loop *loop)
@@ -5585,12 +5615,10 @@ PK__FN void pk__loop_poll_close(pk_loop *loop)
     loop->set_cap = 0;
 }
 
-PK__FN pk_err pk__loop_poll_open(pk_loop *loop, pk_error *err)
+/* The pipe that wakes the loop. */
+PK__FN pk_err pk__loop_poll_open_pipe(pk_loop *loop, pk_error *err)
 {
     pk_err code = pk__fd_pipe(loop->fds, err);
-    if (code == PK_OK && !pk__loop_poll_reserve(loop)) {
-        code = pk__error_memory(err, "create a loop");
-    }
     if (code == PK_OK) {
         code = pk__fd_set_nonblock(loop->fds[0], true, err);
     }
@@ -5603,13 +5631,31 @@ PK__FN pk_err pk__loop_poll_open(pk_loop *loop, pk_error *err)
     return code;
 }
 
-PK__FN pk_err pk__loop_poll_add(pk_loop *loop, uint32_t number, pk_error *err)
+PK__FN pk_err pk__loop_poll_open(pk_loop *loop, pk_error *err)
+{
+    if (!pk__loop_poll_reserve(loop)) {
+        return pk__error_memory(err, "create a loop");
+    }
+    return pk__loop_poll_open_pipe(loop, err); // which frees the set if it fails
+}
+
+/* Not watched already. */
+PK__FN pk_err pk__loop_poll_check(const pk_loop *loop, uint32_t number, pk_error *err)
 {
     int fd = loop->slots[number].fd;
     for (uint32_t i = 0; i < loop->slot_cap; i++) {
         if (i != number && loop->slots[i].watch && loop->slots[i].fd == fd) {
             return pk_error_sys(err, PK_ERR_MISUSE, EEXIST, "cannot watch descriptor %d", fd);
         }
+    }
+    return PK_OK;
+}
+
+PK__FN pk_err pk__loop_poll_add(pk_loop *loop, uint32_t number, pk_error *err)
+{
+    int fd = loop->slots[number].fd;
+    if (pk__loop_poll_check(loop, number, err)) {
+        return PK_ERR_MISUSE;
     }
     if (PK__SYS(fcntl)(fd, F_GETFD, 0) < 0) {
         return pk_error_sys(err, errno == EBADF ? PK_ERR_MISUSE : PK_ERR_OS, errno,
@@ -5720,6 +5766,160 @@ PK__FN const pk__loop_backend *pk__loop_poll(void)
         pk__loop_poll_wait,
         pk__loop_poll_wake,
         pk__loop_poll_fds,
+    };
+    return &backend;
+}
+
+#endif
+
+/* == os/loop_kqueue.c == */
+/* loop_kqueue.c - waiting by kqueue: any number of descriptors at the same cost. macOS and the BSDs.
+ *
+ * Reading and writing are filters of their own, each with the slot's number. That is all an event need say: a filter
+ * that is deleted has no events left, so that one that comes is of whoever has the slot now. Woken through a pipe, as
+ * poll is: user events are younger than some of these systems. */
+#ifdef PLUGKIT_LINES
+#line 5 "src/os/loop_kqueue.c"
+#endif
+
+
+
+#ifdef PK__KQUEUE
+
+PK__FN pk_err pk__loop_kqueue_open(pk_loop *loop, pk_error *err)
+{
+    struct kevent change;
+    pk_err code = pk__loop_poll_open_pipe(loop, err);
+    if (code) {
+        return code;
+    }
+    EV_SET(&change, (uintptr_t)loop->fds[0], EVFILT_READ, EV_ADD, 0, 0, NULL);
+    loop->fds[2] = pk__fd_lift(PK__SYS(kqueue)());
+    if (loop->fds[2] >= 0 && PK__SYS(fcntl)(loop->fds[2], F_SETFD, FD_CLOEXEC) == 0 &&
+        PK__SYS(kevent)(loop->fds[2], &change, 1, NULL, 0, NULL) == 0) {
+        return PK_OK;
+    }
+    code = pk_error_sys(err, PK_ERR_OS, errno, "cannot create a loop");
+    pk__fd_close(loop->fds[2]);
+    pk__loop_poll_close(loop);
+    return code;
+}
+
+PK__FN void pk__loop_kqueue_close(pk_loop *loop)
+{
+    if (!pk__loop_is_forked(loop)) { // a child does not inherit it: the number may be something else there
+        pk__fd_close(loop->fds[2]);
+    }
+    pk__loop_poll_close(loop);
+}
+
+PK__FN int pk__loop_kqueue_filter(pk_loop *loop, uint32_t number, short filter, bool on)
+{
+    struct kevent change;
+    EV_SET(&change, (uintptr_t)loop->slots[number].fd, filter, (unsigned short)(on ? EV_ADD : EV_DELETE), 0, 0,
+           (void *)(uintptr_t)(number + 1));
+    return PK__SYS(kevent)(loop->fds[2], &change, 1, NULL, 0, NULL);
+}
+
+/* What is deleted without having been there fails, and nothing is lost. */
+PK__FN void pk__loop_kqueue_change(pk_loop *loop, uint32_t number, uint8_t want)
+{
+    if (!loop->slots[number].always) {
+        (void)pk__loop_kqueue_filter(loop, number, EVFILT_READ, (want & PK__LOOP_READ) != 0);
+        (void)pk__loop_kqueue_filter(loop, number, EVFILT_WRITE, (want & PK__LOOP_WRITE) != 0);
+    }
+}
+
+PK__FN pk_err pk__loop_kqueue_add(pk_loop *loop, uint32_t number, pk_error *err)
+{
+    pk__loop_slot *slot = &loop->slots[number];
+    struct stat info;
+    if (pk__loop_poll_check(loop, number, err)) { // kqueue would only change what is there
+        return PK_ERR_MISUSE;
+    }
+    if (PK__SYS(fstat)(slot->fd, &info) != 0) {
+        return pk_error_sys(err, errno == EBADF ? PK_ERR_MISUSE : PK_ERR_OS, errno, "cannot watch descriptor %d",
+                            slot->fd);
+    }
+    if (S_ISREG(info.st_mode) || S_ISDIR(info.st_mode)) { // kqueue tells of their end instead
+        slot->always = true;
+        loop->always_count++;
+        return PK_OK;
+    }
+    if ((!(slot->want & PK__LOOP_READ) || pk__loop_kqueue_filter(loop, number, EVFILT_READ, true) == 0) &&
+        (!(slot->want & PK__LOOP_WRITE) || pk__loop_kqueue_filter(loop, number, EVFILT_WRITE, true) == 0)) {
+        return PK_OK;
+    }
+    (void)pk_error_sys(err, PK_ERR_OS, errno, "cannot watch descriptor %d", slot->fd);
+    pk__loop_kqueue_change(loop, number, 0);
+    return PK_ERR_OS;
+}
+
+PK__FN void pk__loop_kqueue_remove(pk_loop *loop, uint32_t number)
+{
+    if (loop->slots[number].always) {
+        loop->always_count--;
+    } else {
+        pk__loop_kqueue_change(loop, number, 0);
+    }
+}
+
+/* Both filters of a descriptor are one event. */
+PK__FN int pk__loop_kqueue_put(const pk_loop *loop, pk__loop_event *out, int count, const struct kevent *e)
+{
+    uint32_t number = (uint32_t)(uintptr_t)e->udata - 1;
+    uint8_t ready = e->filter == EVFILT_READ ? PK__LOOP_READ : PK__LOOP_WRITE;
+    for (int i = 0; i < count; i++) {
+        if (out[i].slot == number) {
+            out[i].ready |= ready;
+            return count;
+        }
+    }
+    out[count].slot = number;
+    out[count].generation = loop->slots[number].generation;
+    out[count].ready = ready;
+    return count + 1;
+}
+
+PK__FN int pk__loop_kqueue_wait(pk_loop *loop, int64_t until_ns, pk__loop_event *out, int cap)
+{
+    struct kevent events[PK__LOOP_BATCH];
+    int timeout_ms = pk__clock_wait_ms(until_ns);
+    struct timespec time = {timeout_ms / 1000, (long)(timeout_ms % 1000) * PK__MS};
+    int n = PK__SYS(kevent)(loop->fds[2], NULL, 0, events, PK__MIN(cap, PK__LOOP_BATCH), timeout_ms < 0 ? NULL : &time);
+    int count = 0;
+    for (int i = 0; i < n; i++) {
+        if (events[i].udata) {
+            count = pk__loop_kqueue_put(loop, out, count, &events[i]);
+        } else {
+            pk__loop_poll_drain(loop);
+        }
+    }
+    return n < 0 ? -1 : pk__loop_always(loop, out, count, cap);
+}
+
+PK__FN size_t pk__loop_kqueue_fds(pk_loop *loop, pk_fd *out, size_t cap)
+{
+    if (cap > 0) {
+        out[0].fd = loop->fds[2];
+        out[0].read = true;
+        out[0].write = false;
+    }
+    return 1;
+}
+
+PK__FN const pk__loop_backend *pk__loop_kqueue(void)
+{
+    static const pk__loop_backend backend = {
+        "kqueue",
+        pk__loop_kqueue_open,
+        pk__loop_kqueue_close,
+        pk__loop_kqueue_add,
+        pk__loop_kqueue_change,
+        pk__loop_kqueue_remove,
+        pk__loop_kqueue_wait,
+        pk__loop_poll_wake,
+        pk__loop_kqueue_fds,
     };
     return &backend;
 }
@@ -20550,7 +20750,7 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 20554 "plugkit_sdk.h"
+#line 20754 "plugkit_sdk.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -20584,6 +20784,12 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #endif
 #if defined(__linux__) && !defined(PLUGKIT_POSIX)
 #define PK__LINUX
+#endif
+#if !defined(PK__NO_POLL) && (defined(PLUGKIT_TEST_KQUEUE) ||                                               \
+                              (!defined(PLUGKIT_POSIX) &&                                                   \
+                               (defined(__APPLE__) || defined(__FreeBSD__) || defined(__DragonFly__) ||     \
+                                defined(__OpenBSD__) || defined(__NetBSD__))))
+#define PK__KQUEUE
 #endif
 #ifndef PLUGKIT_CLOCK_NS
 #define PK__SYS_LIST_CLOCK(X)                                                                               \
@@ -20709,6 +20915,15 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #else
 #define PK__SYS_LIST_LINUX(X)
 #endif
+#ifdef PK__KQUEUE
+#define PK__SYS_LIST_KQUEUE(X)                                                                              \
+    X(int, kqueue, (void), kqueue(), EMFILE, -1)                                                            \
+    X(int, kevent, (int fd, const struct kevent *changes, int count, struct kevent *out, int cap,           \
+                    const struct timespec *timeout),                                                        \
+      kevent(fd, changes, count, out, cap, timeout), ENOMEM, -1)
+#else
+#define PK__SYS_LIST_KQUEUE(X)
+#endif
 #ifndef PLUGKIT_NO_PROCESS
 #define PK__SYS_LIST_PROCESS(X)                                                                             \
     X(pid_t, fork, (void), fork(), EAGAIN, -1)                                                              \
@@ -20753,6 +20968,7 @@ PK_API bool pk_server_is_idle(const pk_server *server)
     PK__SYS_LIST_SOCKET(X)                                                                                  \
     PK__SYS_LIST_NAME(X)                                                                                    \
     PK__SYS_LIST_LINUX(X)                                                                                   \
+    PK__SYS_LIST_KQUEUE(X)                                                                                  \
     PK__SYS_LIST_PROCESS(X)                                                                                 \
     PK__SYS_LIST_THREAD(X)
 #ifndef PK__NO_FD
@@ -23982,7 +24198,7 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 23986 "plugkit_sdk.h"
+#line 24202 "plugkit_sdk.h"
 #endif
 
 #ifndef PLUGKIT_TEST
@@ -24000,11 +24216,13 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #undef PK__NO_POLL
 #undef PK__NO_FD
 #undef PK__LINUX
+#undef PK__KQUEUE
 #undef PK__SYS_LIST_CLOCK
 #undef PK__SYS_LIST_FD
 #undef PK__SYS_LIST_SOCKET
 #undef PK__SYS_LIST_NAME
 #undef PK__SYS_LIST_LINUX
+#undef PK__SYS_LIST_KQUEUE
 #undef PK__SYS_LIST_PROCESS
 #undef PK__SYS_LIST_THREAD
 #undef PK__SYS_LIST
@@ -24036,6 +24254,7 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #undef PK__SYS_NOSIGNAL
 #undef PK__SYS_CMSG_CLOEXEC
 #undef PK__FORK_PAGE
+#undef PK__LOOP_BEST
 #undef PK__LOOP_EPOLL_WAKE
 #undef PK__LOOP_EPOLL_ALARM
 #undef PK__LOOP_EPOLL_SOON_MS

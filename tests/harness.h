@@ -41,7 +41,10 @@
  *
  * Helpers: test_alloc() counts and can fail (test_alloc_fail_at); test_guarded() puts bytes right before a page that
  * cannot be touched; EACH_PREFIX and EACH_SPLIT feed parsers; TRY and TRY_OK are for bodies that are run again with
- * failures. A test that must wait does so with WAIT_UNTIL(condition), never with a sleep. */
+ * failures. A test that must wait does so with WAIT_UNTIL(condition), never with a sleep.
+ *
+ * TEST_SETUP() and TEST_TEARDOWN(), if they are defined first, run in each test's process before it is looked at what
+ * is there, and before it is looked at what was left. */
 #ifndef PK_HARNESS_H
 #define PK_HARNESS_H
 
@@ -72,6 +75,12 @@
 #include <unistd.h>
 
 #define TEST__UNUSED __attribute__((unused))
+#ifndef TEST_SETUP
+#define TEST_SETUP() ((void)0)
+#endif
+#ifndef TEST_TEARDOWN
+#define TEST_TEARDOWN() ((void)0)
+#endif
 
 /* ---- registration */
 
@@ -585,6 +594,7 @@ static TEST__UNUSED void test__run_here(void (*body)(void))
 {
     test__state before;
     test_now.pid = getpid();
+    TEST_SETUP();
     test__look(&before);
     test_now.has_jump = true;
     if (setjmp(test_now.jump) == 0) {
@@ -592,6 +602,7 @@ static TEST__UNUSED void test__run_here(void (*body)(void))
     }
     test_now.has_jump = false;
     test_now.row[0] = '\0';
+    TEST_TEARDOWN();
     if (!test_now.failed && !test_now.skipped) { // after a failure leaks are no news
         test__compare(&before);
     }

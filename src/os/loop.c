@@ -11,10 +11,15 @@ PK__FN pk_err pk__loop_open_best(pk_loop *loop, pk_error *err)
     loop->backend = pk__loop_idle();
     return loop->backend->open(loop, err);
 }
-#elif defined(PK__LINUX)
+#elif defined(PK__LINUX) || defined(PK__KQUEUE)
+#ifdef PK__LINUX
+#define PK__LOOP_BEST pk__loop_epoll
+#else
+#define PK__LOOP_BEST pk__loop_kqueue
+#endif
 PK__FN pk_err pk__loop_open_best(pk_loop *loop, pk_error *err)
 {
-    loop->backend = pk__loop_epoll();
+    loop->backend = PK__LOOP_BEST();
     if (loop->backend->open(loop, NULL) == PK_OK) {
         return PK_OK;
     }
@@ -395,6 +400,19 @@ PK__FN void pk__loop_run_watch(pk_loop *loop, const pk__loop_event *e, uint64_t 
             loop->backend->change(loop, e->slot, slot->want);
         }
     }
+}
+
+/* For backends that cannot wait for regular files: adds those to the events. */
+PK__FN int pk__loop_always(const pk_loop *loop, pk__loop_event *out, int count, int cap)
+{
+    for (uint32_t i = 0; loop->always_count > 0 && i < loop->slot_cap && count < cap; i++) {
+        const pk__loop_slot *slot = &loop->slots[i];
+        if (slot->watch && slot->always && !slot->running) {
+            pk__loop_event event = {i, slot->generation, PK__LOOP_READ | PK__LOOP_WRITE};
+            out[count++] = event;
+        }
+    }
+    return count;
 }
 
 /* ---- tasks */

@@ -13,9 +13,9 @@
  * Posting is a lock-free push, so threads, signal handlers and interrupts can do it. It wakes the loop only
  * if the loop sleeps (or is not being stepped, which is the same to a poster) and nobody has woken it yet.
  *
- * How to wait is the business of a backend, chosen by pk_loop_create: epoll on Linux, poll elsewhere, and
- * where there are no descriptors (firmware) a condition variable or, without threads, nothing at all: such a
- * loop never sleeps. */
+ * How to wait is the business of a backend, chosen by pk_loop_create: epoll on Linux, kqueue on macOS and the
+ * BSDs, poll elsewhere and where those fail, and where there are no descriptors (firmware) a condition variable
+ * or, without threads, nothing at all: such a loop never sleeps. */
 #ifndef PK__LOOP_H
 #define PK__LOOP_H
 #include "atomic.h"
@@ -83,7 +83,7 @@ struct pk_loop {
     bool doomed;                   // destroyed from within: freed when the outermost turn ends
     pk__loop_frame *frames;
     /* The backends' own. */
-    int fds[3];            // epoll, eventfd and timerfd; poll: the pipe that wakes it
+    int fds[3];            // epoll, eventfd and timerfd; poll: the pipe that wakes it; kqueue: that, and its own
     int64_t alarm_at;      // epoll: when the timerfd goes off; 0 = never
     uint32_t always_count; // slots that are always ready
     uint32_t next_slot;    // poll: where to look first, so that all get their turn
@@ -97,6 +97,9 @@ struct pk_loop {
 PK__FN const pk__loop_backend *pk__loop_poll(void);
 #ifdef PK__LINUX
 PK__FN const pk__loop_backend *pk__loop_epoll(void);
+#endif
+#ifdef PK__KQUEUE
+PK__FN const pk__loop_backend *pk__loop_kqueue(void);
 #endif
 #else
 PK__FN const pk__loop_backend *pk__loop_idle(void);

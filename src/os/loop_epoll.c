@@ -91,18 +91,6 @@ PK__FN void pk__loop_epoll_remove(pk_loop *loop, uint32_t number)
     }
 }
 
-PK__FN int pk__loop_epoll_files(const pk_loop *loop, pk__loop_event *out, int count, int cap)
-{
-    for (uint32_t i = 0; loop->always_count > 0 && i < loop->slot_cap && count < cap; i++) {
-        const pk__loop_slot *slot = &loop->slots[i];
-        if (slot->watch && slot->always && !slot->running) {
-            pk__loop_event event = {i, slot->generation, PK__LOOP_READ | PK__LOOP_WRITE};
-            out[count++] = event;
-        }
-    }
-    return count;
-}
-
 /* For a wait with a timeout the kernel sets up a timer and takes it back each time: 1.5 us, when a round trip is 8. So
  * what is not due soon is left to a timerfd. It stays armed from wait to wait, and is set only if something is due
  * before it goes off. Deadlines mostly move away from us: then it goes off too early, once, and is set again. */
@@ -148,7 +136,7 @@ PK__FN int pk__loop_epoll_wait(pk_loop *loop, int64_t until_ns, pk__loop_event *
             count++;
         }
     }
-    return n < 0 ? -1 : pk__loop_epoll_files(loop, out, count, cap);
+    return n < 0 ? -1 : pk__loop_always(loop, out, count, cap);
 }
 
 PK__FN void pk__loop_epoll_wake(pk_loop *loop)

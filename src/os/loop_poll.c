@@ -29,12 +29,10 @@ PK__FN void pk__loop_poll_close(pk_loop *loop)
     loop->set_cap = 0;
 }
 
-PK__FN pk_err pk__loop_poll_open(pk_loop *loop, pk_error *err)
+/* The pipe that wakes the loop. */
+PK__FN pk_err pk__loop_poll_open_pipe(pk_loop *loop, pk_error *err)
 {
     pk_err code = pk__fd_pipe(loop->fds, err);
-    if (code == PK_OK && !pk__loop_poll_reserve(loop)) {
-        code = pk__error_memory(err, "create a loop");
-    }
     if (code == PK_OK) {
         code = pk__fd_set_nonblock(loop->fds[0], true, err);
     }
@@ -47,13 +45,31 @@ PK__FN pk_err pk__loop_poll_open(pk_loop *loop, pk_error *err)
     return code;
 }
 
-PK__FN pk_err pk__loop_poll_add(pk_loop *loop, uint32_t number, pk_error *err)
+PK__FN pk_err pk__loop_poll_open(pk_loop *loop, pk_error *err)
+{
+    if (!pk__loop_poll_reserve(loop)) {
+        return pk__error_memory(err, "create a loop");
+    }
+    return pk__loop_poll_open_pipe(loop, err); // which frees the set if it fails
+}
+
+/* Not watched already. */
+PK__FN pk_err pk__loop_poll_check(const pk_loop *loop, uint32_t number, pk_error *err)
 {
     int fd = loop->slots[number].fd;
     for (uint32_t i = 0; i < loop->slot_cap; i++) {
         if (i != number && loop->slots[i].watch && loop->slots[i].fd == fd) {
             return pk_error_sys(err, PK_ERR_MISUSE, EEXIST, "cannot watch descriptor %d", fd);
         }
+    }
+    return PK_OK;
+}
+
+PK__FN pk_err pk__loop_poll_add(pk_loop *loop, uint32_t number, pk_error *err)
+{
+    int fd = loop->slots[number].fd;
+    if (pk__loop_poll_check(loop, number, err)) {
+        return PK_ERR_MISUSE;
     }
     if (PK__SYS(fcntl)(fd, F_GETFD, 0) < 0) {
         return pk_error_sys(err, errno == EBADF ? PK_ERR_MISUSE : PK_ERR_OS, errno,

@@ -31,6 +31,13 @@
 #if defined(__linux__) && !defined(PLUGKIT_POSIX)
 #define PK__LINUX
 #endif
+/* Likewise kqueue. Elsewhere there may be a library that has it: tests ask for that. */
+#if !defined(PK__NO_POLL) && (defined(PLUGKIT_TEST_KQUEUE) ||                                               \
+                              (!defined(PLUGKIT_POSIX) &&                                                   \
+                               (defined(__APPLE__) || defined(__FreeBSD__) || defined(__DragonFly__) ||     \
+                                defined(__OpenBSD__) || defined(__NetBSD__))))
+#define PK__KQUEUE
+#endif
 
 #include <errno.h>
 #include <stdint.h>
@@ -59,6 +66,9 @@
 #endif
 #ifndef PLUGKIT_NO_THREADS
 #include <pthread.h>
+#endif
+#ifdef PK__KQUEUE
+#include <sys/event.h>
 #endif
 #ifdef PK__LINUX
 #ifndef PK__NO_POLL
@@ -205,6 +215,16 @@ typedef struct pk__sys_names {
 #define PK__SYS_LIST_LINUX(X)
 #endif
 
+#ifdef PK__KQUEUE
+#define PK__SYS_LIST_KQUEUE(X)                                                                              \
+    X(int, kqueue, (void), kqueue(), EMFILE, -1)                                                            \
+    X(int, kevent, (int fd, const struct kevent *changes, int count, struct kevent *out, int cap,           \
+                    const struct timespec *timeout),                                                        \
+      kevent(fd, changes, count, out, cap, timeout), ENOMEM, -1)
+#else
+#define PK__SYS_LIST_KQUEUE(X)
+#endif
+
 #ifndef PLUGKIT_NO_PROCESS
 #define PK__SYS_LIST_PROCESS(X)                                                                             \
     X(pid_t, fork, (void), fork(), EAGAIN, -1)                                                              \
@@ -251,6 +271,7 @@ typedef struct pk__sys_names {
     PK__SYS_LIST_SOCKET(X)                                                                                  \
     PK__SYS_LIST_NAME(X)                                                                                    \
     PK__SYS_LIST_LINUX(X)                                                                                   \
+    PK__SYS_LIST_KQUEUE(X)                                                                                  \
     PK__SYS_LIST_PROCESS(X)                                                                                 \
     PK__SYS_LIST_THREAD(X)
 

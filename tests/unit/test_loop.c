@@ -12,6 +12,9 @@ static const struct {
 #ifdef PK__LINUX
     {"epoll", pk__loop_epoll},
 #endif
+#ifdef PK__KQUEUE
+    {"kqueue", pk__loop_kqueue},
+#endif
 };
 
 /* EACH_BACKEND(loop) { ... }: a fresh loop for each, destroyed behind the block. */
@@ -87,11 +90,14 @@ static void probe_drain(probe *p)
 
 static unsigned waits(void)
 {
+    unsigned count = pk__sys_count.poll;
 #ifdef PK__LINUX
-    return pk__sys_count.poll + pk__sys_count.epoll_wait;
-#else
-    return pk__sys_count.poll;
+    count += pk__sys_count.epoll_wait;
 #endif
+#ifdef PK__KQUEUE
+    count += pk__sys_count.kevent;
+#endif
+    return count;
 }
 
 static void step(pk_loop *loop)
@@ -835,6 +841,11 @@ TEST(loop, can_be_driven_by_a_foreign_poll)
 {
     EACH_BACKEND(loop) {
         probe p, q;
+#ifdef LIBKQUEUE // its descriptor is no kernel's: it cannot be polled
+        if (strcmp(loop->backend->name, "kqueue") == 0) {
+            continue;
+        }
+#endif
         int timeout_ms = 0;
         poster t = {0};
         probe_open(&p, loop);
@@ -907,24 +918,47 @@ TEST(loop, in_a_forked_child_it_is_refused_and_the_parent_keeps_its_events)
 
 static int eintr_left;
 
+static bool is_interrupted(void)
+{
+    errno = EINTR;
+    return eintr_left-- > 0;
+}
+
 static int poll_interrupted(struct pollfd *set, nfds_t count, int timeout_ms)
 {
-    if (eintr_left-- > 0) {
-        errno = EINTR;
-        return -1;
-    }
-    return poll(set, count, timeout_ms);
+    return is_interrupted() ? -1 : poll(set, count, timeout_ms);
 }
+
+#ifdef PK__LINUX
+static int epoll_interrupted(int fd, struct epoll_event *out, int cap, int timeout_ms)
+{
+    return is_interrupted() ? -1 : epoll_wait(fd, out, cap, timeout_ms);
+}
+#endif
+
+#ifdef PK__KQUEUE
+static int kevent_interrupted(int fd, const struct kevent *changes, int count, struct kevent *out, int cap,
+                              const struct timespec *timeout)
+{
+    return is_interrupted() ? -1 : kevent(fd, changes, count, out, cap, timeout);
+}
+#endif
 
 TEST(loop, an_interrupted_wait_is_no_error)
 {
-    pk_loop *loop = loop_with(0);
-    pk__sys.poll = poll_interrupted;
-    eintr_left = 1;
-    CHECK_OK(pk_loop_step(loop, 0, NULL));
-    CHECK_INT(eintr_left, ==, 0);
-    pk__sys_reset();
-    pk_loop_destroy(loop);
+    EACH_BACKEND(loop) {
+        pk__sys.poll = poll_interrupted;
+#ifdef PK__LINUX
+        pk__sys.epoll_wait = epoll_interrupted;
+#endif
+#ifdef PK__KQUEUE
+        pk__sys.kevent = kevent_interrupted;
+#endif
+        eintr_left = 1;
+        CHECK_OK(pk_loop_step(loop, 0, NULL));
+        CHECK_INT(eintr_left, ==, 0);
+        pk__sys_reset();
+    }
 }
 
 static void step_from_thread(void *arg)
@@ -956,24 +990,36 @@ TEST(loop, a_second_thread_may_not_step_it)
     }
 }
 
+#if defined(PK__LINUX) || defined(PK__KQUEUE)
 #ifdef PK__LINUX
-static int epoll_missing(int flags)
+static int best_missing(int flags)
 {
     (void)flags;
     errno = ENOSYS;
     return -1;
 }
+#define BEST "epoll"
+#define BEST_CALL epoll_create1
+#else
+static int best_missing(void)
+{
+    errno = ENOSYS;
+    return -1;
+}
+#define BEST "kqueue"
+#define BEST_CALL kqueue
+#endif
 
-TEST(loop, takes_epoll_and_falls_back_to_poll)
+TEST(loop, takes_the_best_and_falls_back_to_poll)
 {
     pk_loop *loop = NULL;
-    pk__sys.epoll_create1 = epoll_missing;
+    pk__sys.BEST_CALL = best_missing;
     REQUIRE_OK(pk_loop_create(&loop, test_alloc(), NULL));
     CHECK_STR(loop->backend->name, "poll");
     pk__sys_reset();
     pk_loop_destroy(loop);
     REQUIRE_OK(pk_loop_create(&loop, NULL, NULL));
-    CHECK_STR(loop->backend->name, "epoll");
+    CHECK_STR(loop->backend->name, BEST);
     pk_loop_destroy(loop);
     pk_loop_destroy(NULL);
 }
