@@ -96,13 +96,19 @@ UNIT_CFLAGS  ?= $(WARN) -O0 -g
 KQUEUE       := $(shell pkg-config --cflags --libs libkqueue 2>/dev/null)
 KQUEUE_FLAGS  = $(if $(filter %kqueue,$@),$(if $(KQUEUE),-DPLUGKIT_TEST_KQUEUE $(KQUEUE)))
 
+# Those of TLS need mbedTLS: the system's, or what is unpacked below the folder MBEDTLS.
+MBEDTLS      ?=
+export MBEDTLS
+UNIT_LIBS     = $(KQUEUE_FLAGS) $(if $(filter test_tls%,$(@F)),$(MBEDTLS_FLAGS))
+MBEDTLS_FIND  = MBEDTLS='$(MBEDTLS)' sh tests/mbedtls.sh '$(CC)' --flags
+MBEDTLS_FLAGS = $(eval MBEDTLS_FLAGS := $(shell $(MBEDTLS_FIND)))$(MBEDTLS_FLAGS) # once, and only if somebody asks
+
 $(UNIT_SRC): $(BUILD)/unit/%: tests/unit/%.c build/src_all.h
 	@mkdir -p $(@D) && echo '  cc   $@'
-	@$(CC) -std=c11 $(UNIT_CFLAGS) -I. -Icontracts -MMD -MP -MF $@.d -o $@ $< $(LDFLAGS) $(KQUEUE_FLAGS) $(LDLIBS) -lm
+	@$(CC) -std=c11 $(UNIT_CFLAGS) -I. -Icontracts -MMD -MP -MF $@.d -o $@ $< $(LDFLAGS) $(UNIT_LIBS) $(LDLIBS) -lm
 $(UNIT_GEN): $(BUILD)/unit_generated/%: tests/unit/%.c $(HEADERS)
 	@mkdir -p $(@D) && echo '  cc   $@'
-	@$(CC) -std=c11 -DUNIT_GENERATED -O0 -I. -Icontracts -MMD -MP -MF $@.d -o $@ $< $(LDFLAGS) $(KQUEUE_FLAGS) \
-	    $(LDLIBS) -lm
+	@$(CC) -std=c11 -DUNIT_GENERATED -O0 -I. -Icontracts -MMD -MP -MF $@.d -o $@ $< $(LDFLAGS) $(UNIT_LIBS) $(LDLIBS) -lm
 
 test: ## everything: headers up to date, compile matrix, unit tests in three ways, whole programs
 	@./amalgamate.py --check

@@ -17,7 +17,7 @@ import re
 import sys
 
 API_CORE = """
-    shared.h version.h memory.h error.h json.h types.h call.h contract.h loop.h extend.h server.h
+    shared.h version.h memory.h error.h json.h types.h call.h contract.h loop.h tls.h extend.h server.h
 """.split()
 API_HOST = "own.h host.h".split()
 API_SDK = "own.h sdk.h".split()
@@ -95,16 +95,20 @@ CORE = """
     wire/http_write.c
     net/address.h
     net/transport.h
+    net/secure.h
     net/socket.h
     net/lookup.h
     net/http_out.h
     net/http_client.h
     net/http_pool.h
     net/http_server.h
+    net/tls_mbed.h
+    net/tls.h
     net/address.c
     net/socket.c
     net/lookup.c
     net/transport.c
+    net/secure.c
     net/http_out.c
     net/http_client.c
     net/http_client_read.c
@@ -113,6 +117,13 @@ CORE = """
     net/http_server.c
     net/http_server_read.c
     net/http_server_write.c
+    net/tls.c
+    net/tls_config.c
+    net/tls_identity.c
+    net/tls_verify.c
+    net/tls_resume.c
+    net/tls_session.c
+    net/tls_error.c
     rpc/types.h
     rpc/types.c
     rpc/types_read.c

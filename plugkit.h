@@ -44,8 +44,8 @@
  *     == api/error.h ==       everything that can go wrong           == api/extend.h ==   transports, dialects,
  *     == api/json.h ==        reader and writer                                           interceptors of your own
  *     == api/types.h ==       structs from and to JSON               == api/server.h ==   HTTP server
- *     == api/call.h ==        calls: raw, asynchronous, streams      == api/host.h ==     THE MANAGER
- *     == api/contract.h ==    typed calls
+ *     == api/call.h ==        calls: raw, asynchronous, streams      == api/tls.h ==      TLS for servers and calls
+ *     == api/contract.h ==    typed calls                            == api/host.h ==     THE MANAGER
  *
  * CONFIGURATION: define these before the include, the same in every file (PLUGKIT_NO_CORE excepted).
  *
@@ -59,7 +59,8 @@
  *     PLUGKIT_NO_FILES            no files and directories
  *     PLUGKIT_NO_NET              no sockets: bring a transport of your own
  *     PLUGKIT_WITH_ADMIN          with pk_manager_serve: `plugkit top` and others can look at a running host
- *     PLUGKIT_WITH_ALL            with everything that is opted into
+ *     PLUGKIT_WITH_TLS            with https, by mbedTLS 2.28 or 3.6: -lmbedtls -lmbedx509 -lmbedcrypto
+ *     PLUGKIT_WITH_ALL            with everything that is opted into, but for TLS, which needs that library
  *     PLUGKIT_CLOCK_NS()          with all four: nanoseconds since any moment, never less than before
  *     PLUGKIT_POSIX               only what POSIX.1-2008 has, also on Linux
  *     PLUGKIT_NO_SIMD             plain C also where SSE2 or NEON would read HTTP faster; small builds (-Os) are anyway
@@ -106,6 +107,10 @@
 /* What is opted into, part by part or all at once. */
 #if defined(PLUGKIT_WITH_ALL) && !defined(PLUGKIT_NO_NET) && !defined(PLUGKIT_NO_FILES) && !defined(PLUGKIT_WITH_ADMIN)
 #define PLUGKIT_WITH_ADMIN
+#endif
+/* All but TLS, which needs another library: that is always asked for by name. */
+#if defined(PLUGKIT_WITH_TLS) && defined(PLUGKIT_NO_NET)
+#error "plugkit: PLUGKIT_WITH_TLS needs sockets: leave out PLUGKIT_NO_NET"
 #endif
 #if defined(PLUGKIT_WITH_ADMIN) && (defined(PLUGKIT_NO_NET) || defined(PLUGKIT_NO_FILES))
 #error "plugkit: PLUGKIT_WITH_ADMIN needs sockets and files: leave out PLUGKIT_NO_NET and PLUGKIT_NO_FILES"
@@ -304,6 +309,7 @@ typedef enum pk_kind {
     X(DENIED,              1801, "SECURITY",  UNAUTHENTICATED, ERROR,   0, "the caller is not allowed to do that") \
     X(START,               1903, "REGISTRY",  UNAVAILABLE,     ERROR,   1, "the plugin did not start")            \
     X(BAD_CONTRACT,        1905, "REGISTRY",  UNIMPLEMENTED,   ERROR,   0, "the contract is not fulfilled")       \
+    X(HANDSHAKE,           2002, "RPC",       UNAUTHENTICATED, ERROR,   0, "no secure connection")                \
     X(PROTOCOL,            2004, "RPC",       INTERNAL,        ERROR,   0, "the peer does not follow the protocol") \
     X(SERIALIZE,           2005, "RPC",       INVALID,         ERROR,   0, "a value cannot be converted")         \
     X(NO_MEMORY,           3001, "CORE",      EXHAUSTED,       ERROR,   0, "out of memory")                       \
@@ -871,6 +877,94 @@ typedef struct pk_task {
 PK_API void pk_loop_post(pk_loop *loop, pk_task *task);
 PK_API void pk_loop_unpost(pk_loop *loop, pk_task *task); // takes it back if it has not run; the loop's thread
 
+/* == api/tls.h == */
+/* tls.h - TLS for servers and calls. With PLUGKIT_WITH_TLS; mbedTLS 2.28 (TLS 1.2) or 3.6 (1.2 and 1.3) is linked in.
+ *
+ * A pk_tls is what one side shows and whom it believes. It serves in both directions and for any number of connections:
+ *
+ *     static const pk_tls_cert cert = {.chain.file = "server.pem", .key.file = "server.key"};
+ *     static const pk_tls_source ca = {.file = "clients-ca.pem"};
+ *     pk_tls_desc desc = {.certs = &cert, .cert_count = 1, .trust = &ca, .trust_count = 1};
+ *     pk_tls *tls = NULL;
+ *     if (pk_tls_create(&tls, &desc, &err)) ...
+ *     pk_server_desc server = {.loop = loop, .listen = "https://127.0.0.1:8443", .tls = tls};
+ *
+ * A server shows the certificate that fits the name it is asked for, otherwise the first one. If it has `trust`, its
+ * clients must show a certificate as well (mutual TLS); without, anybody may come. A client must have `trust`: nobody
+ * is believed by default, also not the authorities of the system (name their file: they are a pk_tls_source like
+ * others). It checks that the certificate has the name of the server, and shows its own first one if it is asked to.
+ *
+ * Certificates are checked by the wall clock, for their use (server, client), against revocation lists if there are
+ * any, and every signature; P-256, P-384, P-521 and RSA from 2048 bits, SHA-256 and better. TLS 1.2 is the least that
+ * is spoken, with forward secrecy and authenticated ciphers only. A further connection to the same server resumes the
+ * session of an earlier one, which costs a fraction of a new one. Identities are checked again then.
+ *
+ * What mbedTLS needs for itself it takes from libc's calloc, not from .alloc: 40 KiB a connection. With 3.6 it keeps
+ * global state (psa_crypto_init): the only one in a program with PlugKit. */
+
+typedef struct pk_tls pk_tls;
+
+/* Certificates, keys or revocation lists: PEM (any number of them) or DER (one), in a file or in memory. */
+typedef struct pk_tls_source {
+    const char *file; // or
+    pk_str bytes;
+} pk_tls_source;
+
+typedef struct pk_tls_cert {
+    pk_tls_source chain;  // the certificate, then those that lead from it to the authority
+    pk_tls_source key;    // of the first one
+    const char *password; // of the key; NULL = none
+} pk_tls_cert;
+
+typedef enum pk_tls_version { PK_TLS_DEFAULT, PK_TLS_1_2, PK_TLS_1_3 } pk_tls_version;
+
+/* The other side, as its certificate says. Texts are made safe: valid UTF-8, no control characters. A client without
+ * certificate has empty texts. */
+typedef struct pk_tls_peer {
+    pk_str name;            // common name (CN)
+    pk_str subject;         // the whole: "CN=backup, O=Example"
+    const pk_str *dns;      size_t dns_count;  // of its alternative names
+    const pk_str *uris;     size_t uri_count;  // "spiffe://example.org/backup"
+    pk_str certificate;     // DER
+    pk_str fingerprint;     // SHA-256 of it, 64 hexadecimal digits
+    const char *version;    // "TLSv1.3"
+    const char *cipher;     // as mbedTLS calls it
+    bool is_server;         // the other side is the server
+    bool is_resumed;        // it has shown its certificate on an earlier connection
+} pk_tls_peer;
+
+typedef struct pk_tls_desc {
+    const pk_alloc *alloc;       // NULL = libc
+    const pk_tls_cert *certs;    size_t cert_count;  // what is shown
+    const pk_tls_source *trust;  size_t trust_count; // whom to believe: authorities; or a peer's own certificate, and
+                                                     // then exactly that one
+    const pk_tls_source *crls;   size_t crl_count;   // what these authorities have revoked
+    pk_tls_version min_version;  // PK_TLS_DEFAULT = 1.2; PK_TLS_1_3 with mbedTLS 3.6 only: PK_ERR_UNSUPPORTED
+    /* Clients: the name that certificates of servers must have: DNS name, IP address, or URI ("spiffe://.."). NULL =
+     * the host of the address, which Unix sockets do not have: there it is needed, here or in the endpoint. */
+    const char *peer_name;
+    /* Has the last word on a peer whose certificate is good: an error refuses it. Called at the end of each handshake,
+     * resumed ones included, on the thread that makes it; *peer lives until it returns. Must not wait. */
+    pk_err (*on_peer)(void *user, const pk_tls_peer *peer, pk_error *err);
+    /* Servers: told of each connection that came to nothing, and why. Clients get that as the outcome of their call. */
+    void (*on_refused)(void *user, const pk_error *why);
+    void *user;
+} pk_tls_desc;
+
+#ifdef PLUGKIT_WITH_TLS
+/* Everything is read and checked here; the description and its sources are not needed afterwards. Errors: PK_ERR_CONFIG
+ * (a certificate, key or list cannot be read, or they do not belong together: the sentence says which),
+ * PK_ERR_NOT_FOUND, PK_ERR_OS (files), PK_ERR_UNSUPPORTED, PK_ERR_NO_MEMORY. */
+PK_API pk_err pk_tls_create(pk_tls **out, const pk_tls_desc *desc, pk_error *err);
+/* The same for one that is in use: new connections use what is new, old ones go on as they are, no session from before
+ * is resumed. After a failure everything is as it was. Any thread. .alloc stays. */
+PK_API pk_err pk_tls_reload(pk_tls *tls, const pk_tls_desc *desc, pk_error *err);
+/* Only when no server, manager or plugin uses it any more. */
+PK_API void pk_tls_destroy(pk_tls *tls);
+/* Who is on the other side of this request's connection. NULL: it is not secure. As long as the request. */
+PK_API const pk_tls_peer *pk_ctx_peer(const pk_ctx *ctx);
+#endif
+
 /* == api/extend.h == */
 /* extend.h - the extension points that hosts and plugins share: logs, transports, dialects, interceptors.
  * Each is a small struct of functions; what PlugKit brings itself is built on the same ones. */
@@ -900,10 +994,12 @@ PK_API void pk_conn_ready(pk_conn *conn); // something may have changed; any thr
 
 /* ---- dialect: how a plugin is spoken to. One channel for each running instance, many attempts on it. */
 typedef struct pk_endpoint {
-    const char *address; // "http+unix:///run/x.sock", "http://127.0.0.1:8080"
+    const char *address; // "http+unix:///run/x.sock", "http://127.0.0.1:8080", "https://example.org"
     const char *dialect; // "plugkit/1"; NULL = that
     pk_str token;        // sent in PlugKit-Token; "" = none
     const char *via;     // the number to connect to, of the address's host name; NULL = the name has to do
+    pk_tls *tls;         // of an https address; borrowed as long as the plugin is known. NULL = the manager's
+    const char *tls_name; // the name that its certificate must have; NULL = see pk_tls_desc.peer_name
     void *link;          // private: what dialects without an address of their own talk through
 } pk_endpoint;
 
@@ -1024,9 +1120,10 @@ typedef struct pk_server pk_server;
 typedef struct pk_server_desc {
     const pk_alloc *alloc;   // NULL = libc
     pk_loop *loop;           // (required) connections are served by whoever steps it
-    const char *listen;      // "http+unix:///path/x.sock", "http://127.0.0.1:0"; or
+    const char *listen;      // "http+unix:///path/x.sock", "http://127.0.0.1:0"; with .tls also https; or
     bool has_listen_fd;      //   a descriptor that listens already; the server's from now on, also on failure
     int listen_fd;           //
+    pk_tls *tls;             // serve HTTPS and nothing else; borrowed. NULL = plain
     pk_str token;            // every request needs it in PlugKit-Token; "" = none
     /* Decides instead of `token`, for callers with secrets of their own. `caller` is what PlugKit-Caller says. Compare
      * in constant time; handlers do not see the token. The loop's thread. */
@@ -1247,6 +1344,8 @@ typedef struct pk_manager_desc {
     const char *runtime_dir;       // private sockets; NULL = $XDG_RUNTIME_DIR or /tmp, + plugkit-UID/RANDOM
     pk_duplicates duplicates;
     bool eager;                    // start every plugin at once; otherwise the first call starts it
+    pk_tls *tls;                   // whom to believe at https addresses of plugins that run elsewhere, and what to
+                                   // show them; borrowed. An endpoint may have one of its own
     bool tcp;                      // plugins listen on 127.0.0.1 instead of Unix sockets
     struct {
         uint32_t start_ms, call_ms, stop_ms; // 0 = 10 s to start, 30 s a call, 5 s to stop
@@ -12096,13 +12195,14 @@ PK__FN const char *pk__http_write_refused(const pk_meta *fields, size_t count, s
  *
  * Accepted: http+unix:///run/x.sock  unix:///run/x.sock  unix:/run/x.sock  unix:x.sock  /run/x.sock
  *           http://127.0.0.1:80  tcp://127.0.0.1:80  127.0.0.1:80  localhost:80  [::1]:80  [::]:80  :80
+ *           https+unix:///run/x.sock  https://example.org  where TLS is built in; its port is 443 unless it is said
  *           name://anything  for transports that users bring
  * Written:  http+unix:///run/x.sock and http://127.0.0.1:80, which every peer can read.
  *
  * A Unix path has to fit into sun_path, which is checked here, before anything is started: the error names the path
  * and both lengths. A plugin that says it listens on all interfaces ("[::]:41233") is called by loopback. */
 #ifdef PLUGKIT_LINES
-#line 9 "src/net/address.h"
+#line 10 "src/net/address.h"
 #endif
 
 
@@ -12122,6 +12222,7 @@ typedef struct pk__address {
     pk__address_kind kind;
     uint16_t port;          // of TCP; 0 = any free one, to listen on
     bool is_wildcard;       // TCP on all interfaces
+    bool is_secure;         // https, of UNIX or TCP
     char host[256];         // of TCP, without brackets; the path of UNIX; the scheme of OTHER. NUL-terminated
 } pk__address;
 
@@ -12165,6 +12266,102 @@ PK__FN bool pk__transport_is_socket(const pk_transport *t); // one of the built-
 /* What sends on a socket that was accepted. It cannot open any: a program that only serves has nothing that
  * connects. */
 PK__FN const pk_transport *pk__transport_accepted(void **state, int fd);
+#endif
+
+
+
+/* == net/secure.h == */
+/* secure.h - the seam where TLS goes between HTTP and the bytes. Nothing below or beside it knows of TLS but net/tls*.
+ *
+ * A secured connection is a pk__secure: it lies on a transport that is open, and is asked instead of it. Its maker is a
+ * pk_tls, whose first member is the table of functions below; so the core calls through a table, and what nobody makes
+ * is not linked. Without PLUGKIT_WITH_TLS, PK__SECURE_ON is a constant, and the compiler drops every branch behind it:
+ * a plain build has not one line of it. (Test builds keep the branches, to put a table of their own there.)
+ *
+ *     check     can it serve, or call? Told before the first connection, so that nobody finds out by trying
+ *     open      makes one; sends and receives nothing. Client or server
+ *     shake     moves the handshake on; to be called until DONE. Never waits. Afterwards `peer` is there
+ *     recv      like a transport's, and one promise more: DONE with less than `cap` bytes means that neither it nor the
+ *               socket has any left, so who waits for the socket forgets nothing. CLOSED: the peer has said that it has
+ *               finished. FAILED: it has not, and the bytes so far may have been cut off. `wait`: may wait as long as
+ *               the socket's timeout says, once; WANT_READ may still follow
+ *     send      like a transport's. What was not DONE must be offered again with the same bytes, or not at all
+ *     end       says that we have finished; to be called until it is not WANT_WRITE, or once if nobody cares
+ *     is_gone   has the peer hung up? May receive ahead. The thread that receives
+ *     close     frees it; sends nothing, and leaves the transport open
+ *
+ * WANT_READ and WANT_WRITE may come from each of them: the two directions depend on each
+ * other. One thread at a time. */
+#ifdef PLUGKIT_LINES
+#line 21 "src/net/secure.h"
+#endif
+
+
+
+
+#if defined(PLUGKIT_WITH_TLS) || defined(PLUGKIT_TEST)
+#define PK__SECURE_BUILT 1
+#else
+#define PK__SECURE_BUILT 0
+#endif
+
+typedef struct pk__secure pk__secure;
+
+typedef struct pk__wire { // where bytes go
+    const pk_transport *transport;
+    void *io;
+    int socket;           // -1 = it is none. Non-blocking at least while a piece of a file is sent
+} pk__wire;
+
+typedef struct pk__secure_desc {
+    bool is_server;
+    pk__wire below;
+    pk_str name;          // clients: whom the peer has to be; "" = whom the pk_tls says
+    pk_str host;          // clients: of the address; "" = it has none
+    pk_str key;           // clients: a session is resumed with the same key only
+} pk__secure_desc;
+
+typedef struct pk__secure_table {
+    pk_err (*check)(pk_tls *tls, bool is_server, pk_error *err);
+    pk_err (*open)(pk_tls *tls, const pk__secure_desc *desc, pk__secure **out, pk_error *err);
+    pk_io (*shake)(pk__secure *s, pk_error *err);
+    pk_io (*recv)(pk__secure *s, void *buf, size_t cap, bool wait, size_t *got, pk_error *err);
+    pk_io (*send)(pk__secure *s, const pk_str *parts, size_t count, size_t *sent, pk_error *err);
+    pk_io (*end)(pk__secure *s);
+    bool (*is_gone)(pk__secure *s);
+    void (*close)(pk__secure *s);
+} pk__secure_table;
+
+struct pk__secure {
+    const pk__secure_table *table;
+    const pk_tls_peer *peer; // after the handshake
+    bool wants_write;        // the last recv was WANT_WRITE: it has to send something first
+    bool is_plain;           // the peer speaks plain HTTP: the handshake failed for that reason
+};
+
+/* A connection, a pk_tls: is there one? Constants where nothing is built that could make one. */
+#define PK__SECURE_ON(s) (PK__SECURE_BUILT && (s) != NULL)
+
+static inline const pk__secure_table *pk__secure_table_of(const pk_tls *tls)
+{
+    return *(const pk__secure_table *const *)(const void *)tls;
+}
+
+#if PK__SECURE_BUILT
+/* Sends through it: nothing that looks like a socket is left for sendfile. */
+PK__FN pk__wire pk__secure_wire(pk__secure *s);
+PK__FN void pk__secure_close(pk__secure *s); // says the end, if there is room for that, and frees it
+#else
+static inline pk__wire pk__secure_wire(pk__secure *s)
+{
+    pk__wire none = {NULL, s, -1};
+    return none;
+}
+
+static inline void pk__secure_close(pk__secure *s)
+{
+    (void)s;
+}
 #endif
 
 
@@ -12279,12 +12476,6 @@ PK__FN void pk__lookup_end(pk__lookup **look); // NULL in it: does nothing
 
 
 
-typedef struct pk__http_wire { // where it goes
-    const pk_transport *transport;
-    void *io;
-    int socket;         // non-blocking at least while `file_left` is not 0; -1 = it is none
-} pk__http_wire;
-
 typedef struct pk__http_out {
     pk_buf buf;          // [at, len) is to be sent
     size_t at;
@@ -12303,7 +12494,7 @@ PK__FN void pk__http_out_deinit(pk__http_out *o);
 PK__FN void pk__http_out_reset(pk__http_out *o); // before a head is written; keeps a small buffer
 /* The head is in buf. body NULL = none. Errors: PK_ERR_MISUSE (file range), PK_ERR_NO_MEMORY, PK_ERR_LIMIT (head). */
 PK__FN pk_err pk__http_out_begin(pk__http_out *o, const pk_body *body, bool chunked, pk_error *err);
-PK__FN pk_io pk__http_out_push(pk__http_out *o, const pk__http_wire *wire, pk_error *err);
+PK__FN pk_io pk__http_out_push(pk__http_out *o, const pk__wire *wire, pk_error *err);
 
 
 
@@ -12381,6 +12572,8 @@ typedef struct pk__http_client_desc {
     pk_str lines;               // of each head, below the first: "Host: x\r\n" and so on; checked, borrowed likewise
     uint32_t connect_ms;        // 0 = only the exchange's own deadline
     bool any_uid;               // talk to Unix servers of other users
+    pk_tls *tls;                // the connection is to be secure; NULL = plain
+    pk_str tls_name;            // see pk__secure_desc.name; borrowed likewise
 } pk__http_client_desc;
 
 #define PK__HTTP_CLIENT_FIELDS 100         // of an answer
@@ -12401,6 +12594,7 @@ typedef struct pk__http_client {
 
     /* The connection. It is closed by destroy only: until then an interrupt may reach for it. */
     void *io;
+    pk__secure *secure;      // lies on io; NULL = plain
     int fd;                  // to poll; -1 = none
     bool is_socket;
     bool opened;             // io is valid
@@ -12514,6 +12708,8 @@ typedef struct pk__http_pool_desc {
     uint32_t idle_ms;                      // closed after so long; 0 = 60 s
     uint32_t connect_ms;                   // 0 = 5 s
     bool any_uid;
+    pk_tls *tls;                           // for https addresses: borrowed; NULL = they are refused
+    const char *tls_name;                  // see pk__secure_desc.name; copied; NULL = ""
 } pk__http_pool_desc;
 
 typedef struct pk__http_pool {
@@ -12521,6 +12717,7 @@ typedef struct pk__http_pool {
     pk__http_client_desc client;
     pk__address address;
     char *text;            // the address as transports are given it
+    char *tls_name;
     pk_buf lines;          // of each head: Host, and own fields
     uint32_t max_idle, idle_count;
     int64_t idle_ns;
@@ -12549,6 +12746,7 @@ PK__FN void pk__http_pool_interrupt(pk__http_pool *pool); // no more are handed 
  * job: buffer, field array, memory and scratch of one request, and gives it back when the answer is out and nothing
  * more has come. One request at a time is worked on, so that pipelined ones are answered in order. The way of a link:
  *
+ *     SHAKE     with TLS: the handshake, within the time of the first head
  *     IDLE      no request; closed after a while, or when connections run out
  *     HEAD      part of a head has come; until an absolute deadline: no trickle keeps it alive     408, 431, 400 ...
  *               on_head says: COLLECT the body, or hand the request over now and READ it, or it was ANSWERED already
@@ -12568,7 +12766,7 @@ PK__FN void pk__http_pool_interrupt(pk__http_pool *pool); // no more are handed 
  *
  * All of it runs on the loop's thread, except what says otherwise. */
 #ifdef PLUGKIT_LINES
-#line 25 "src/net/http_server.h"
+#line 26 "src/net/http_server.h"
 #endif
 
 
@@ -12616,6 +12814,7 @@ struct pk__http_link {
     pk__http_job *job;     // NULL while idle
     pk__node node, idle;   // of all; of those without a whole head, the longest silent first
     pk_watch watch;
+    pk__secure *secure;    // NULL = plain, or nothing has come yet
     pk_timer timer;
     int64_t deadline;      // PK_FOREVER = none. The timer may be earlier: then it is only wound up again
     size_t thrown;         // bytes read away
@@ -12631,6 +12830,7 @@ typedef struct pk__http_server_desc {
     pk_loop *loop;
     int listen_fd;           // the server's from now on, also on failure
     bool any_uid;
+    pk_tls *tls;             // NULL = plain; borrowed
     uint32_t header_ms, body_ms, idle_ms; // no zeros from here on
     size_t head_bytes, fields, body_bytes, connections;
     size_t extra;            // bytes of extra for each job
@@ -12695,7 +12895,8 @@ typedef enum pk__http_link_state {
     PK__HTTP_LINK_WORK,
     PK__HTTP_LINK_WRITE,
     PK__HTTP_LINK_DRAIN,
-    PK__HTTP_LINK_LINGER
+    PK__HTTP_LINK_LINGER,
+    PK__HTTP_LINK_SHAKE
 } pk__http_link_state;
 PK__FN pk__http_step pk__http_link_head(pk__http_link *l);
 PK__FN pk__http_step pk__http_link_body(pk__http_link *l);
@@ -12706,8 +12907,240 @@ PK__FN void pk__http_link_due(pk__http_link *l, uint32_t ms); // 0 = no deadline
 PK__FN void pk__http_link_next(pk__http_link *l); // on to the next request
 PK__FN void pk__http_link_answered(pk__http_link *l);
 PK__FN void pk__http_server_listen(pk__http_server *s); // accepts again, if nothing is against it
+PK__FN pk_io pk__http_link_recv(pk__http_link *l, void *buf, size_t cap, size_t *got, pk_error *err);
+PK__FN pk__wire pk__http_link_wire(pk__http_link *l); // to send by
 PK__FN bool pk__http_job_take(pk__http_link *l);
 PK__FN void pk__http_job_reset(pk__http_job *job); // for the next request; what has come already stays
+
+#endif
+
+
+/* == net/tls_mbed.h == */
+/* tls_mbed.h - mbedTLS 2.28 and 3.6: all that differs between the two, in one place.
+ *
+ * What is used of it: x509 and pk to read certificates and keys, ssl for the protocol, gcm for tickets. Not used:
+ * its files, its sockets, its entropy (random numbers come from os/random), its clock where it matters (validity is
+ * checked by os/clock; its own verdict on that is thrown away), its ticket and cache modules.
+ *
+ * Two liberties, where it has no function for it: its ssl context is asked for the last alert (`in_msg`), and its ssl
+ * configuration is copied as a struct, for each connection one, so that callbacks which are given nothing but the
+ * configuration's pointer know their connection. A copy shares everything it points to, and is never freed by it. */
+#ifdef PLUGKIT_LINES
+#line 9 "src/net/tls_mbed.h"
+#endif
+
+
+#ifdef PLUGKIT_WITH_TLS
+
+#include <mbedtls/version.h>
+
+#if MBEDTLS_VERSION_NUMBER < 0x021C0000 || MBEDTLS_VERSION_NUMBER >= 0x04000000
+#error "plugkit: PLUGKIT_WITH_TLS needs mbedTLS 2.28 or 3.x"
+#endif
+
+#include <mbedtls/asn1.h>
+#include <mbedtls/error.h>
+#include <mbedtls/gcm.h>
+#include <mbedtls/md.h>
+#include <mbedtls/oid.h>
+#include <mbedtls/pem.h>
+#include <mbedtls/platform_util.h>
+#include <mbedtls/ssl.h>
+#include <mbedtls/ssl_ciphersuites.h>
+#include <mbedtls/x509_crl.h>
+#include <mbedtls/x509_crt.h>
+
+#if !defined(MBEDTLS_SSL_CLI_C) || !defined(MBEDTLS_SSL_SRV_C) || !defined(MBEDTLS_SSL_PROTO_TLS1_2)
+#error "plugkit: PLUGKIT_WITH_TLS needs an mbedTLS with client, server and TLS 1.2"
+#endif
+#if !defined(MBEDTLS_THREADING_C) && !defined(PLUGKIT_NO_THREADS)
+#error "plugkit: PLUGKIT_WITH_TLS needs an mbedTLS with MBEDTLS_THREADING_C, or PLUGKIT_NO_THREADS"
+#endif
+
+#if MBEDTLS_VERSION_MAJOR >= 3
+#define PK__TLS_PRIVATE(member) MBEDTLS_PRIVATE(member)
+#define PK__TLS_RNG , pk__tls_random, NULL // as last arguments
+#define PK__TLS_BAD_VERSION MBEDTLS_ERR_SSL_BAD_PROTOCOL_VERSION
+#define PK__TLS_NO_CIPHER MBEDTLS_ERR_SSL_HANDSHAKE_FAILURE
+#define PK__TLS_BAD_CERT MBEDTLS_ERR_SSL_BAD_CERTIFICATE
+#else
+#define PK__TLS_PRIVATE(member) member
+#define PK__TLS_RNG
+#define PK__TLS_BAD_VERSION MBEDTLS_ERR_SSL_BAD_HS_PROTOCOL_VERSION
+#define PK__TLS_NO_CIPHER MBEDTLS_ERR_SSL_NO_CIPHER_CHOSEN
+#define PK__TLS_BAD_CERT MBEDTLS_ERR_SSL_BAD_HS_CERTIFICATE
+#endif
+
+#if MBEDTLS_VERSION_MAJOR >= 3 && defined(MBEDTLS_SSL_PROTO_TLS1_3)
+#include <psa/crypto.h>
+#define PK__TLS_HAS_13 1
+#define PK__TLS_CIPHERS_13                                                                                             \
+    MBEDTLS_TLS1_3_AES_128_GCM_SHA256, MBEDTLS_TLS1_3_AES_256_GCM_SHA384, MBEDTLS_TLS1_3_CHACHA20_POLY1305_SHA256,
+#define PK__TLS_IS_13(ssl) (mbedtls_ssl_get_version_number(ssl) == MBEDTLS_SSL_VERSION_TLS1_3)
+#define PK__TLS_IS_TICKET(code) ((code) == MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET)
+#else
+#define PK__TLS_HAS_13 0
+#define PK__TLS_CIPHERS_13
+#define PK__TLS_IS_13(ssl) false
+#define PK__TLS_IS_TICKET(code) false
+#endif
+
+#endif
+
+
+/* == net/tls.h == */
+/* tls.h - TLS behind the seam of net/secure.h, by mbedTLS. The only files that know it are tls_mbed.h and tls*.c.
+ *
+ *     tls.c            pk_tls: a description is read into material; material is exchanged while it is used
+ *     tls_config.c     what is spoken: versions, curves, ciphers, which certificate for which name
+ *     tls_identity.c   who the peer is: names of certificates, whether one has the wanted name
+ *     tls_verify.c     whether a certificate is to be believed, and why not
+ *     tls_resume.c     tickets of servers, sessions that clients keep
+ *     tls_session.c    a connection: handshake, bytes, end
+ *     tls_error.c      what mbedTLS and alerts say, in words
+ *
+ * MATERIAL is what a pk_tls_desc says, read and checked: certificates, keys, authorities, lists, two configurations (as
+ * server, as client), the key for tickets, and the sessions that clients may resume. It never changes but for those
+ * sessions, and is shared: a pk_tls holds one, each connection holds the one that it began with, and the last to let go
+ * frees it. pk_tls_reload makes new material and puts it in the place of the old one. So a connection sees one state of
+ * things from beginning to end; and as tickets and sessions belong to their material, nothing that was agreed on before
+ * a reload is resumed after it: a certificate that has been revoked since gets a full handshake, and is refused.
+ *
+ * TIME is os/clock's wall clock. RANDOM numbers are os/random's; without them no connection comes about.
+ *
+ * RESUMING must not become a way around identity. A ticket holds the peer's certificate, and a kept session has it
+ * beside it: on a resumed connection it is checked again (its time, its name, on_peer), in TLS 1.3 as in 1.2.
+ *
+ * THREADS. A pk_tls is used by any number of threads: its lock guards the pointer to the material and the counts, the
+ * material's lock the kept sessions. A connection belongs to one thread at a time. */
+#ifdef PLUGKIT_LINES
+#line 24 "src/net/tls.h"
+#endif
+
+
+#ifdef PLUGKIT_WITH_TLS
+
+
+
+
+
+enum {
+    PK__TLS_FILE_MAX = 4 * 1024 * 1024, // bytes of a file; a bundle of all authorities has 250 KiB
+    PK__TLS_AHEAD = 4 * 1024,           // bytes received ahead of what is asked for: a small record is one receive
+    PK__TLS_KEPT = 16,                  // sessions that clients keep
+    PK__TLS_TICKET_S = 60 * 60,         // how long a ticket is good
+    PK__TLS_TICKET_KEY = 32,
+    PK__TLS_NAMES = 64,                 // of each kind that are read of a certificate
+    PK__TLS_WHY = 200
+};
+
+typedef struct pk__tls_own { // a certificate to show
+    mbedtls_x509_crt chain;
+    mbedtls_pk_context key;
+} pk__tls_own;
+
+typedef struct pk__tls_kept { // a session to resume
+    char *key;                // name and address; NULL = free
+    mbedtls_ssl_session session;
+    unsigned char *certificate; // DER of the server's
+    size_t certificate_len;
+} pk__tls_kept;
+
+typedef struct pk__tls_material {
+    uint32_t users;           // under the lock of the pk_tls
+    const pk_alloc *alloc;
+    mbedtls_ssl_config server, client;
+    pk__tls_own *own;
+    size_t own_count;
+    mbedtls_x509_crt trust;
+    mbedtls_x509_crl crls;
+    bool has_trust, has_crls;
+    char *peer_name;          // "" = none
+    pk_err (*on_peer)(void *user, const pk_tls_peer *peer, pk_error *err);
+    void (*on_refused)(void *user, const pk_error *why);
+    void *user;
+    unsigned char ticket_key[PK__TLS_TICKET_KEY];
+    pk__mutex lock;           // of kept
+    pk__tls_kept kept[PK__TLS_KEPT];
+    unsigned next;            // to be overwritten
+} pk__tls_material;
+
+struct pk_tls {
+    const pk__secure_table *table; // first: see net/secure.h
+    const pk_alloc *alloc;
+    pk__mutex lock;
+    pk__tls_material *material;
+};
+
+typedef enum pk__tls_state { PK__TLS_SHAKING, PK__TLS_OPEN, PK__TLS_ENDED, PK__TLS_BROKEN } pk__tls_state;
+
+typedef struct pk__tls_session {
+    pk__secure secure;        // first
+    pk_tls *tls;
+    pk__tls_material *material;
+    pk__wire below;
+    bool is_server;
+    pk__tls_state state;
+    mbedtls_ssl_config conf;  // see tls_mbed.h
+    mbedtls_ssl_context ssl;
+    char *name;               // clients: the name that the server must have
+    char *key;                // clients: for kept sessions; address and name
+
+    /* Who the peer is: its certificate was checked now, or when the session began that goes on. */
+    pk_tls_peer peer;
+    pk_mem mem;               // of peer
+    bool is_checked, is_resumed;
+    char why[PK__TLS_WHY];    // its certificate is refused; "" = it is not
+
+    /* Bytes. */
+    unsigned char ahead[PK__TLS_AHEAD]; // [at, end) was received and not used
+    size_t at, end;
+    size_t committed;         // bytes of the record that is on its way out
+    bool may_wait, is_dry;    // of this recv: may it wait; has the socket nothing more
+    bool looked, is_foreign;  // at the first byte: it is none of TLS
+    bool is_eof, end_said;
+    int broken_by;            // what mbedTLS said
+    int sys_errno;
+} pk__tls_session;
+
+/* tls.c */
+PK__FN int pk__tls_random(void *unused, unsigned char *out, size_t len);
+PK__FN pk__tls_material *pk__tls_hold(pk_tls *tls);
+PK__FN void pk__tls_let_go(pk_tls *tls, pk__tls_material *m);
+
+/* tls_config.c: *m is filled but for the two configurations. */
+PK__FN pk_err pk__tls_configure(pk__tls_material *m, const pk_tls_desc *desc, pk_error *err);
+PK__FN int pk__tls_on_name(void *session, mbedtls_ssl_context *ssl, const unsigned char *name, size_t len);
+
+/* tls_identity.c. Dates are seconds since 1970. */
+PK__FN int64_t pk__tls_seconds(const mbedtls_x509_time *t);
+PK__FN void pk__tls_date(char out[PK__CLOCK_TEXT], const mbedtls_x509_time *t);
+PK__FN bool pk__tls_is_called(const mbedtls_x509_crt *crt, const char *name); // DNS name, address or URI
+PK__FN bool pk__tls_is_host(const char *name); // a DNS name, which servers may be asked for
+PK__FN pk_err pk__tls_identify(pk_mem *mem, const mbedtls_x509_crt *crt, pk_tls_peer *out, pk_error *err);
+PK__FN void pk__tls_name(char *out, size_t cap, const mbedtls_x509_name *name); // for messages
+
+/* tls_verify.c */
+PK__FN int pk__tls_on_certificate(void *session, mbedtls_x509_crt *crt, int depth, uint32_t *flags);
+PK__FN bool pk__tls_is_current(const mbedtls_x509_crt *crt); // by its dates alone
+PK__FN void pk__tls_flags_text(char *out, size_t cap, uint32_t flags);
+
+/* tls_resume.c */
+PK__FN int pk__tls_ticket_write(void *session, const mbedtls_ssl_session *what, unsigned char *start,
+                                const unsigned char *end, size_t *len, uint32_t *lifetime);
+PK__FN int pk__tls_ticket_parse(void *session, mbedtls_ssl_session *what, unsigned char *buf, size_t len);
+PK__FN void pk__tls_keep(pk__tls_session *s);   // what the connection has now
+PK__FN void pk__tls_resume(pk__tls_session *s); // before the handshake: if there is something
+PK__FN void pk__tls_forget(pk__tls_session *s); // it was of no use
+PK__FN void pk__tls_kept_free(pk__tls_material *m);
+
+/* tls_session.c */
+PK__FN const pk__secure_table *pk__tls_table(void);
+
+/* tls_error.c */
+PK__FN pk_err pk__tls_shake_error(const pk__tls_session *s, int code, pk_error *err);
+PK__FN pk_err pk__tls_bytes_error(const pk__tls_session *s, int code, pk_error *err);
+PK__FN pk_err pk__tls_source_error(const char *what, const char *which, int code, pk_error *err);
 
 #endif
 
@@ -12717,6 +13150,7 @@ PK__FN void pk__http_job_reset(pk__http_job *job); // for the next request; what
 #ifdef PLUGKIT_LINES
 #line 1 "src/net/address.c"
 #endif
+
 
 
 
@@ -12829,7 +13263,7 @@ static pk_err pk__address_tcp(pk__address *out, pk_str text, pk_str rest, bool h
         host = rest;
     }
     if (has_default) {
-        out->port = 80;
+        out->port = PK__SECURE_BUILT && out->is_secure ? 443 : 80;
     } else if (!pk__address_port(port, &out->port)) {
         return pk__address_bad(err, text, "the port is missing or no number from 0 to 65535");
     }
@@ -12874,6 +13308,17 @@ PK__FN pk_err pk__address_parse(pk__address *out, pk_str text, pk_error *err)
     pk_str rest = text;
     if (text.len == 0) {
         return pk__address_bad(err, text, "it is empty");
+    }
+    if (PK__SECURE_BUILT && pk__address_take(&rest, "https")) {
+        out->is_secure = true;
+        if (pk__address_take(&rest, "+unix://")) {
+            return pk__address_unix(out, text, rest, err);
+        }
+        if (pk__address_take(&rest, "://")) {
+            return pk__address_tcp(out, text, rest, true, err);
+        }
+        out->is_secure = false; // a scheme of somebody else's, or a host called that
+        rest = text;
     }
     if (text.ptr[0] == '/' || pk__address_take(&rest, "http+unix://") || pk__address_take(&rest, "unix://") ||
         pk__address_take(&rest, "unix:")) {
@@ -12928,6 +13373,12 @@ PK__FN size_t pk__address_host(const pk__address *a, char *out, size_t cap)
 PK__FN size_t pk__address_format(const pk__address *a, char *out, size_t cap)
 {
     static const char http[] = "http://";
+    if (PK__SECURE_BUILT && a->is_secure) {
+        bool is_unix = a->kind == PK__ADDRESS_UNIX;
+        size_t n = pk__address_printed(snprintf(out, cap, "https%s://%s", is_unix ? "+unix" : "",
+                                                is_unix ? a->host : ""), cap);
+        return is_unix ? n : n + pk__address_host(a, out + n, cap - n);
+    }
     if (a->kind == PK__ADDRESS_TCP && cap > sizeof(http)) {
         memcpy(out, http, sizeof(http));
         return sizeof(http) - 1 + pk__address_host(a, out + sizeof(http) - 1, cap - (sizeof(http) - 1));
@@ -13623,6 +14074,34 @@ PK__FN const pk_transport *pk__transport_find(const pk_transport *const *more, s
     return pk__transport_own(a);
 }
 
+/* == net/secure.c == */
+/* secure.c - a secured connection in the place of a transport. */
+#ifdef PLUGKIT_LINES
+#line 1 "src/net/secure.c"
+#endif
+
+#if PK__SECURE_BUILT
+
+static pk_io pk__secure_send(void *state, const pk_str *parts, size_t count, size_t *sent, pk_error *err)
+{
+    pk__secure *s = (pk__secure *)state;
+    return s->table->send(s, parts, count, sent, err);
+}
+
+PK__FN pk__wire pk__secure_wire(pk__secure *s)
+{
+    static const pk_transport secured = {"secured", NULL, NULL, pk__secure_send, NULL, NULL, NULL};
+    pk__wire w = {&secured, s, -1};
+    return w;
+}
+
+PK__FN void pk__secure_close(pk__secure *s)
+{
+    (void)s->table->end(s);
+    s->table->close(s);
+}
+#endif
+
 /* == net/http_out.c == */
 /* http_out.c - sending heads and bodies. */
 #ifdef PLUGKIT_LINES
@@ -13646,13 +14125,13 @@ enum {
 };
 
 #ifndef PLUGKIT_NO_NET
-static pk_io pk__http_out_send_file(const pk__http_out *o, const pk__http_wire *wire, size_t *sent, pk_error *err)
+static pk_io pk__http_out_send_file(const pk__http_out *o, const pk__wire *wire, size_t *sent, pk_error *err)
 {
     uint64_t size = PK__MIN(o->file_left, (uint64_t)PK__HTTP_OUT_MOST);
     return pk__socket_send_file(wire->socket, o->body->fd, o->file_at, size, sent, err);
 }
 #else // without sockets there is none that it could be asked for
-static pk_io pk__http_out_send_file(const pk__http_out *o, const pk__http_wire *wire, size_t *sent, pk_error *err)
+static pk_io pk__http_out_send_file(const pk__http_out *o, const pk__wire *wire, size_t *sent, pk_error *err)
 {
     (void)o, (void)wire, (void)sent, (void)err;
     return PK_IO_CLOSED;
@@ -13764,7 +14243,7 @@ static pk_io pk__http_out_stage(pk__http_out *o, pk_error *err)
                          : pk__http_out_stage_file(o, o->buf.ptr, err);
 }
 
-static pk_io pk__http_out_send(pk__http_out *o, const pk__http_wire *wire, pk_error *err)
+static pk_io pk__http_out_send(pk__http_out *o, const pk__wire *wire, pk_error *err)
 {
     pk_str parts[2];
     size_t count = 0, sent = 0;
@@ -13791,7 +14270,7 @@ static pk_io pk__http_out_send(pk__http_out *o, const pk__http_wire *wire, pk_er
     return io;
 }
 
-static pk_io pk__http_out_file(pk__http_out *o, const pk__http_wire *wire, pk_error *err)
+static pk_io pk__http_out_file(pk__http_out *o, const pk__wire *wire, pk_error *err)
 {
     size_t sent = 0;
     pk_io io = pk__http_out_send_file(o, wire, &sent, err);
@@ -13803,7 +14282,7 @@ static pk_io pk__http_out_file(pk__http_out *o, const pk__http_wire *wire, pk_er
     return io == PK_IO_FAILED && err->code != PK_ERR_OS ? PK_IO_CLOSED : io;
 }
 
-PK__FN pk_io pk__http_out_push(pk__http_out *o, const pk__http_wire *wire, pk_error *err)
+PK__FN pk_io pk__http_out_push(pk__http_out *o, const pk__wire *wire, pk_error *err)
 {
     for (int turn = 0; o->pending; turn++) {
         pk_io io;
@@ -13916,6 +14395,10 @@ PK__FN pk_err pk__http_client_create(pk__http_client **out, const pk__http_clien
 
 static void pk__http_client_close(pk__http_client *c)
 {
+    if (PK__SECURE_ON(c->secure)) {
+        pk__secure_close(c->secure);
+        c->secure = NULL;
+    }
     if (c->opened) {
         c->opened = false;
         c->fd = -1;
@@ -13958,6 +14441,11 @@ PK__FN bool pk__http_client_is_reusable(const pk__http_client *c)
 
 PK__FN bool pk__http_client_is_alive(pk__http_client *c)
 {
+    if (PK__SECURE_ON(c->secure)) { // what lies on the socket may be no more than a new ticket
+        char byte;
+        size_t got = 0;
+        return c->secure->table->recv(c->secure, &byte, 1, false, &got, NULL) == PK_IO_WANT_READ;
+    }
     return !c->is_socket || pk__http_client_is_quiet(c);
 }
 
@@ -13976,12 +14464,36 @@ PK__FN pk_err pk__http_client_needs_loop(const pk__http_client *c, pk_error *err
                         c->desc.transport->scheme);
 }
 
+/* DONE: plain, or secure by now. WANT_*: the handshake goes on when the socket is ready for that. */
+static pk_io pk__http_client_shake(pk__http_client *c, pk_error *err)
+{
+    if (!PK__SECURE_ON(c->desc.tls)) {
+        return PK_IO_DONE;
+    }
+    if (!c->secure) {
+        pk__secure_desc d;
+        memset(&d, 0, sizeof(d));
+        d.below.transport = c->desc.transport;
+        d.below.io = c->io;
+        d.below.socket = c->is_socket ? c->fd : -1;
+        d.name = c->desc.tls_name;
+        d.host = pk_str_from(c->desc.address->kind == PK__ADDRESS_TCP ? c->desc.address->host : "");
+        d.key = c->desc.text;
+        if (pk__secure_table_of(c->desc.tls)->open(c->desc.tls, &d, &c->secure, err)) {
+            return PK_IO_FAILED;
+        }
+    }
+    pk_io io = c->secure->table->shake(c->secure, err);
+    return io == PK_IO_CLOSED ? PK_IO_FAILED : io;
+}
+
 /* PK_IO_WANT_READ with retry_at: the server's queue is full. */
 static pk_io pk__http_client_open(pk__http_client *c, pk_error *err)
 {
     const pk_transport *t = c->desc.transport;
+    pk_io io;
     if (!c->opened) {
-        pk_io io = t->open(t->user, c->desc.text, &c->conn, &c->io, err);
+        io = t->open(t->user, c->desc.text, &c->conn, &c->io, err);
         if (io == PK_IO_FAILED || io == PK_IO_CLOSED) {
             return PK_IO_FAILED;
         }
@@ -14008,12 +14520,13 @@ static pk_io pk__http_client_open(pk__http_client *c, pk_error *err)
             return io;
         }
     }
-    if (c->is_socket && pk__http_client_check_peer(c, err)) {
+    if (!c->secure && c->is_socket && pk__http_client_check_peer(c, err)) {
         return PK_IO_FAILED;
     }
     c->connecting = false;
-    c->is_open = true;
-    return PK_IO_DONE;
+    io = pk__http_client_shake(c, err);
+    c->is_open = io == PK_IO_DONE;
+    return io;
 }
 
 /* ---- the request */
@@ -14135,12 +14648,12 @@ static bool pk__http_client_sends(const pk__http_client *c)
 static bool pk__http_client_push(pk__http_client *c, pk_io *result, pk_error *err)
 {
     pk__http_exchange *x = c->x;
-    pk__http_wire wire;
-    wire.transport = c->desc.transport;
-    wire.io = c->io;
-    wire.socket = c->is_socket ? c->fd : -1;
+    pk__wire wire = {c->desc.transport, c->io, c->is_socket ? c->fd : -1};
+    if (PK__SECURE_ON(c->secure)) {
+        wire = pk__secure_wire(c->secure);
+    }
     *result = PK_IO_FAILED;
-    if (c->out.file_left > 0 && c->is_socket && pk__http_client_no_waiting(c, err)) {
+    if (c->out.file_left > 0 && wire.socket >= 0 && pk__http_client_no_waiting(c, err)) {
         return false;
     }
     pk_io io = pk__http_out_push(&c->out, &wire, err);
@@ -14174,6 +14687,7 @@ PK__FN pk_io pk__http_client_advance(pk__http_client *c, bool wait, pk_error *er
     if (!c->is_open) {
         io = pk__http_client_open(c, err);
         c->wants_write = io == PK_IO_WANT_WRITE;
+        c->wants_read = io == PK_IO_WANT_READ && c->retry_at == 0; // of a handshake
         if (io != PK_IO_DONE) {
             return io;
         }
@@ -14191,6 +14705,9 @@ PK__FN pk_io pk__http_client_advance(pk__http_client *c, bool wait, pk_error *er
     }
     c->wants_read = !c->paused;
     c->wants_write = more_room && pk__http_client_sends(c);
+    if (PK__SECURE_ON(c->secure)) {
+        c->wants_write |= c->secure->wants_write;
+    }
     return PK_IO_WANT_READ;
 }
 
@@ -14275,7 +14792,8 @@ static pk_io pk__http_client_recv_socket(pk__http_client *c, bool wait, size_t *
         }
     }
     c->x->now = 0;
-    pk_io io = pk__socket_recv(c->fd, at, cap, wait, got, err);
+    pk_io io = PK__SECURE_ON(c->secure) ? c->secure->table->recv(c->secure, at, cap, wait, got, err)
+                                        : pk__socket_recv(c->fd, at, cap, wait, got, err);
     if (io == PK_IO_WANT_READ && wait && deadline != PK_FOREVER) {
         (void)pk__http_client_set_timeout(c, deadline - pk__clock_ns(), true);
     }
@@ -14288,6 +14806,15 @@ static pk_io pk__http_client_recv_socket(pk__http_client *c, bool wait, size_t *
     return PK_IO_CLOSED;
 }
 #endif
+
+/* From a transport of the user's. */
+static pk_io pk__http_client_recv_other(pk__http_client *c, size_t *got, pk_error *err)
+{
+    char *at = c->room->bytes + c->end;
+    size_t cap = PK__HTTP_CLIENT_ROOM - c->end;
+    return PK__SECURE_ON(c->secure) ? c->secure->table->recv(c->secure, at, cap, false, got, err)
+                                    : c->desc.transport->recv(c->io, at, cap, got, err);
+}
 
 static pk_io pk__http_client_bad(pk_error *err, const char *why)
 {
@@ -14451,8 +14978,7 @@ PK__FN pk_io pk__http_client_pull(pk__http_client *c, bool wait, pk_error *err)
         return io;
     }
     size_t room = PK__HTTP_CLIENT_ROOM - c->end;
-    io = c->is_socket ? pk__http_client_recv_socket(c, wait, &got, err)
-                      : c->desc.transport->recv(c->io, c->room->bytes + c->end, room, &got, err);
+    io = c->is_socket ? pk__http_client_recv_socket(c, wait, &got, err) : pk__http_client_recv_other(c, &got, err);
     if (io == PK_IO_CLOSED || io == PK_IO_FAILED) {
         return pk__http_client_take_end(c, io, err);
     }
@@ -14741,6 +15267,22 @@ static pk_err pk__http_pool_resolve(pk__http_pool *pool, const pk__http_pool_des
         return rc;
     }
     pk__address_loopback(&pool->address);
+    if (PK__SECURE_BUILT && pool->address.is_secure) {
+        if (!desc->tls) {
+            return pk_error_set(err, PK_ERR_CONFIG, "cannot use address '%.128s': no pk_tls says whom to believe there",
+                                desc->address);
+        }
+        pk_err rc_tls = pk__secure_table_of(desc->tls)->check(desc->tls, false, err);
+        if (rc_tls) {
+            return rc_tls;
+        }
+        pool->client.tls = desc->tls;
+        pool->tls_name = pk__strdup(pool->alloc, desc->tls_name ? desc->tls_name : "");
+        if (!pool->tls_name) {
+            return pk__error_memory(err, "open a connection pool");
+        }
+        pool->client.tls_name = pk_str_from(pool->tls_name);
+    }
     pool->client.transport = pk__transport_find(desc->transports, desc->transport_count, &pool->address);
     if (!pool->client.transport) {
         return pk_error_set(err, PK_ERR_UNSUPPORTED, "cannot use address '%.128s': no transport for it is here",
@@ -14786,6 +15328,9 @@ static pk_err pk__http_pool_write_lines(pk__http_pool *pool, const pk__http_pool
 
 static void pk__http_pool_free(pk__http_pool *pool)
 {
+    if (PK__SECURE_BUILT) {
+        pk__strfree(pool->alloc, pool->tls_name);
+    }
     pk__strfree(pool->alloc, pool->text);
     pk_buf_free(&pool->lines);
     pool->text = NULL;
@@ -15101,6 +15646,9 @@ static void pk__http_link_close(pk__http_link *l)
     pk_timer_stop(s->desc.loop, &l->timer);
     pk__list_remove(&l->node);
     pk__list_remove(&l->idle);
+    if (PK__SECURE_ON(l->secure)) {
+        pk__secure_close(l->secure);
+    }
     pk__fd_close(l->watch.fd);
     pk__free(s->desc.alloc, l, sizeof(*l));
     s->link_count--;
@@ -15134,7 +15682,7 @@ static pk__http_step pk__http_link_written(pk__http_link *l)
     pk__http_job *job = l->job;
     pk__http_job_done(job);
     if (!job->keep) {
-        bool is_quiet = job->body_done && job->at == job->end;
+        bool is_quiet = job->body_done && job->at == job->end && !PK__SECURE_ON(l->secure); // that has an end to tell
         pk__http_link_give_job(l);
         l->thrown = 0;
         l->state = PK__HTTP_LINK_LINGER;
@@ -15183,9 +15731,59 @@ static pk__http_step pk__http_link_rest(pk__http_link *l)
     return PK__HTTP_STEP_READ;
 }
 
+#if PK__SECURE_BUILT
+/* With an alert on its way, or a few words in plain HTTP, so not at once. */
+static pk__http_step pk__http_link_shaken_off(pk__http_link *l)
+{
+    bool is_plain = l->secure->is_plain;
+    l->secure->table->close(l->secure);
+    l->secure = NULL;
+    if (is_plain && pk__http_job_take(l)) {
+        return pk__http_link_refuse(l, 400, "this port speaks TLS: ask it by https");
+    }
+    l->thrown = 0;
+    l->state = PK__HTTP_LINK_LINGER;
+    return PK__HTTP_STEP_ON;
+}
+
+static pk__http_step pk__http_link_shake(pk__http_link *l)
+{
+    pk__http_server *s = l->server;
+    if (!l->secure) {
+        pk__secure_desc d;
+        memset(&d, 0, sizeof(d));
+        d.is_server = true;
+        d.below.socket = l->watch.fd;
+        d.below.transport = pk__transport_accepted(&d.below.io, l->watch.fd);
+        if (pk__secure_table_of(s->desc.tls)->open(s->desc.tls, &d, &l->secure, NULL)) {
+            return PK__HTTP_STEP_CLOSE;
+        }
+    }
+    pk__list_remove(&l->idle);
+    switch (l->secure->table->shake(l->secure, NULL)) {
+    case PK_IO_DONE: break;
+    case PK_IO_WANT_READ: return pk__atomic_load(&s->draining) ? PK__HTTP_STEP_CLOSE : PK__HTTP_STEP_READ;
+    case PK_IO_WANT_WRITE: return PK__HTTP_STEP_WRITE;
+    default: return pk__http_link_shaken_off(l);
+    }
+    l->can_read = true; // a request may have come with the last of the handshake
+    l->state = PK__HTTP_LINK_IDLE;
+    return PK__HTTP_STEP_ON;
+}
+#else
+static pk__http_step pk__http_link_shake(pk__http_link *l)
+{
+    (void)l;
+    return PK__HTTP_STEP_CLOSE;
+}
+#endif
+
 static pk__http_step pk__http_link_step(pk__http_link *l)
 {
     pk__http_step step;
+    if (PK__SECURE_BUILT && l->state == PK__HTTP_LINK_SHAKE) {
+        return pk__http_link_shake(l);
+    }
     switch (l->state) {
     case PK__HTTP_LINK_IDLE:
     case PK__HTTP_LINK_HEAD:
@@ -15354,6 +15952,9 @@ static void pk__http_server_add(pk__http_server *s, int fd)
     l->watch.user = l;
     l->timer.on_time = pk__http_link_on_time;
     l->timer.user = l;
+    if (PK__SECURE_ON(s->desc.tls)) {
+        l->state = PK__HTTP_LINK_SHAKE;
+    }
     pk__list_push(&s->links, &l->node);
     pk__list_push(&s->idle, &l->idle);
     s->link_count++;
@@ -15545,6 +16146,12 @@ enum {
     PK__HTTP_SERVER_LINGER_MS = 2000
 };
 
+PK__FN pk_io pk__http_link_recv(pk__http_link *l, void *buf, size_t cap, size_t *got, pk_error *err)
+{
+    return PK__SECURE_ON(l->secure) ? l->secure->table->recv(l->secure, buf, cap, false, got, err)
+                                    : pk__socket_recv(l->watch.fd, buf, cap, false, got, err);
+}
+
 /* Receives behind what is there. ON: something came; READ: nothing yet; CLOSE: it was the end. */
 static pk__http_step pk__http_link_receive(pk__http_link *l, char *at, size_t room, size_t *got)
 {
@@ -15555,9 +16162,12 @@ static pk__http_step pk__http_link_receive(pk__http_link *l, char *at, size_t ro
         return PK__HTTP_STEP_YIELD;
     }
     l->share--;
-    pk_io io = pk__socket_recv(l->watch.fd, at, room, false, got, NULL);
+    pk_io io = pk__http_link_recv(l, at, room, got, NULL);
     l->can_read = io == PK_IO_DONE && *got == room; // less than there was room for: no need to ask again to hear so
-    return io == PK_IO_DONE ? PK__HTTP_STEP_ON : io == PK_IO_WANT_READ ? PK__HTTP_STEP_READ : PK__HTTP_STEP_CLOSE;
+    return io == PK_IO_DONE                            ? PK__HTTP_STEP_ON
+           : io == PK_IO_WANT_READ                     ? PK__HTTP_STEP_READ
+           : PK__SECURE_BUILT && io == PK_IO_WANT_WRITE ? PK__HTTP_STEP_WRITE
+                                                       : PK__HTTP_STEP_CLOSE;
 }
 
 static pk__http_step pk__http_link_receive_job(pk__http_link *l)
@@ -15637,7 +16247,8 @@ static bool pk__http_job_continue(pk__http_job *job)
         return true;
     }
     job->wants_continue = false;
-    return pk__socket_send(job->link->watch.fd, &line, 1, &sent, NULL) == PK_IO_DONE && sent == line.len;
+    pk__wire wire = pk__http_link_wire(job->link);
+    return wire.transport->send(wire.io, &line, 1, &sent, NULL) == PK_IO_DONE && sent == line.len;
 }
 
 static pk__http_step pk__http_link_body_failed(pk__http_link *l)
@@ -15733,7 +16344,9 @@ static pk_err pk__http_job_wait(pk__http_job *job, char *buf, size_t cap, size_t
         return pk_error_set(err, PK_ERR_PLUGIN_CONNECTION, "cannot read the request's body: the connection was closed");
     }
     for (;;) {
-        switch (pk__socket_recv(fd, buf, cap, false, got, err)) {
+        pk_io io = pk__http_link_recv(job->link, buf, cap, got, err);
+        bool writes = PK__SECURE_BUILT && io == PK_IO_WANT_WRITE;
+        switch (writes ? PK_IO_WANT_READ : io) {
         case PK_IO_DONE: return PK_OK;
         case PK_IO_WANT_READ: break;
         case PK_IO_CLOSED:
@@ -15741,7 +16354,7 @@ static pk_err pk__http_job_wait(pk__http_job *job, char *buf, size_t cap, size_t
                                 "cannot read the request's body: the caller has hung up");
         default: return PK_ERR_PLUGIN_CONNECTION;
         }
-        if (!pk__fd_wait(fd, true, false, PK__MIN(piece, job->deadline))) {
+        if (!pk__fd_wait(fd, true, writes, PK__MIN(piece, job->deadline))) {
             return pk_error_set(err, PK_ERR_PLUGIN_TIMEOUT, "cannot read the request's body: it did not come in time");
         }
     }
@@ -15814,6 +16427,10 @@ PK__FN pk_err pk__http_server_read(pk__http_job *job, void *buf, size_t cap, siz
 PK__FN bool pk__http_server_is_gone(pk__http_job *job)
 {
     char byte;
+    pk__secure *secure = job->link->secure;
+    if (PK__SECURE_ON(secure)) {
+        return secure->table->is_gone(secure);
+    }
     ssize_t n = PK__SYS(recv)(job->link->watch.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
     return n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
 }
@@ -15863,6 +16480,14 @@ static pk__http_step pk__http_link_linger(pk__http_link *l)
 {
     char waste[4096];
     size_t got = 0;
+    if (PK__SECURE_ON(l->secure)) {
+        if (l->secure->table->end(l->secure) == PK_IO_WANT_WRITE) {
+            pk__http_link_due(l, PK__HTTP_SERVER_LINGER_MS);
+            return PK__HTTP_STEP_WRITE;
+        }
+        l->secure->table->close(l->secure);
+        l->secure = NULL;
+    }
     if (l->thrown == 0) {
         (void)PK__SYS(shutdown)(l->watch.fd, SHUT_WR);
         pk__http_link_due(l, PK__HTTP_SERVER_LINGER_MS);
@@ -15996,12 +16621,21 @@ PK__FN pk__http_step pk__http_link_refuse(pk__http_link *l, int status, const ch
     return PK__HTTP_STEP_ON;
 }
 
+PK__FN pk__wire pk__http_link_wire(pk__http_link *l)
+{
+    pk__wire wire;
+    if (PK__SECURE_ON(l->secure)) {
+        return pk__secure_wire(l->secure);
+    }
+    wire.socket = l->watch.fd;
+    wire.transport = pk__transport_accepted(&wire.io, wire.socket);
+    return wire;
+}
+
 static pk_io pk__http_job_push(pk__http_job *job)
 {
-    pk__http_wire wire;
     pk_error err;
-    wire.socket = job->link->watch.fd;
-    wire.transport = pk__transport_accepted(&wire.io, wire.socket);
+    pk__wire wire = pk__http_link_wire(job->link);
     err.code = PK_OK;
     job->state_out = pk__http_out_push(&job->out, &wire, &err);
     return job->state_out;
@@ -16040,7 +16674,7 @@ PK__FN void pk__http_server_answer(pk__http_job *job)
 PK__FN pk__http_step pk__http_link_write(pk__http_link *l)
 {
     pk__http_job *job = l->job;
-    if (job->state_out == PK_IO_DONE || job->state_out == PK_IO_WANT_WRITE || job->out.busy) {
+    if (job->state_out != PK_IO_CLOSED && job->state_out != PK_IO_FAILED) {
         (void)pk__http_job_push(job);
     }
     switch (job->state_out) {
@@ -16049,6 +16683,1604 @@ PK__FN pk__http_step pk__http_link_write(pk__http_link *l)
     case PK_IO_WANT_READ: pk__http_link_due(l, 0); return PK__HTTP_STEP_READ; // of the peer nothing but its end
     default: return PK__HTTP_STEP_CLOSE; // it broke, or the body's reader failed: then it must look cut short
     }
+}
+#endif
+
+/* == net/tls.c == */
+/* tls.c - pk_tls: reads what it is given, and exchanges it. */
+#ifdef PLUGKIT_LINES
+#line 1 "src/net/tls.c"
+#endif
+
+#ifdef PLUGKIT_WITH_TLS
+
+
+
+
+
+#include <string.h>
+
+PK__FN int pk__tls_random(void *unused, unsigned char *out, size_t len)
+{
+    (void)unused;
+    return pk__random_bytes(out, len, NULL) ? MBEDTLS_ERR_SSL_INTERNAL_ERROR : 0;
+}
+
+/* ---- material: made, counted, freed */
+
+static void pk__tls_material_free(pk__tls_material *m)
+{
+    if (!m) {
+        return;
+    }
+    pk__tls_kept_free(m);
+    mbedtls_ssl_config_free(&m->server);
+    mbedtls_ssl_config_free(&m->client);
+    for (size_t i = 0; i < m->own_count; i++) {
+        mbedtls_x509_crt_free(&m->own[i].chain);
+        mbedtls_pk_free(&m->own[i].key);
+    }
+    pk__free(m->alloc, m->own, m->own_count * sizeof(*m->own));
+    mbedtls_x509_crt_free(&m->trust);
+    mbedtls_x509_crl_free(&m->crls);
+    pk__strfree(m->alloc, m->peer_name);
+    pk__mutex_deinit(&m->lock);
+    mbedtls_platform_zeroize(m->ticket_key, sizeof(m->ticket_key));
+    pk__free(m->alloc, m, sizeof(*m));
+}
+
+PK__FN pk__tls_material *pk__tls_hold(pk_tls *tls)
+{
+    pk__mutex_lock(&tls->lock);
+    pk__tls_material *m = tls->material;
+    m->users++;
+    pk__mutex_unlock(&tls->lock);
+    return m;
+}
+
+PK__FN void pk__tls_let_go(pk_tls *tls, pk__tls_material *m)
+{
+    pk__mutex_lock(&tls->lock);
+    bool is_last = --m->users == 0;
+    pk__mutex_unlock(&tls->lock);
+    if (is_last) {
+        pk__tls_material_free(m);
+    }
+}
+
+/* ---- sources */
+
+typedef struct pk__tls_text { // of a source
+    pk_mem mem;
+    pk_str bytes; // with a NUL behind it
+    size_t size;  // as mbedTLS wants it: that of PEM counts the NUL
+} pk__tls_text;
+
+static pk_err pk__tls_read_file(pk__tls_text *t, const char *path, pk_error *err)
+{
+#ifndef PLUGKIT_NO_FILES
+    return pk__file_read(&t->mem, path, PK__TLS_FILE_MAX, &t->bytes, err);
+#else
+    (void)t;
+    return pk_error_set(err, PK_ERR_UNSUPPORTED, "cannot read '%s': there are no files", path);
+#endif
+}
+
+static pk_err pk__tls_read(pk__tls_text *t, const pk_alloc *alloc, const pk_tls_source *source, pk_error *err)
+{
+    memset(t, 0, sizeof(*t));
+    t->mem.alloc = alloc;
+    pk_err rc = PK_OK;
+    if (source->file) {
+        rc = pk__tls_read_file(t, source->file, err);
+    } else {
+        t->bytes = pk_mem_dup(&t->mem, source->bytes);
+        rc = t->bytes.ptr ? PK_OK : pk__error_memory(err, "read a certificate");
+    }
+    if (rc == PK_OK) {
+        bool is_pem = strstr(t->bytes.ptr, "-----BEGIN") != NULL;
+        t->size = t->bytes.len + (is_pem ? 1 : 0);
+    }
+    return rc;
+}
+
+static void pk__tls_read_done(pk__tls_text *t)
+{
+    if (t->bytes.ptr) {
+        mbedtls_platform_zeroize((void *)(uintptr_t)t->bytes.ptr, t->bytes.len); // it may be a key
+    }
+    pk_mem_free(&t->mem);
+}
+
+static const char *pk__tls_source_name(const pk_tls_source *source)
+{
+    return source->file ? source->file : "in memory";
+}
+
+static pk_err pk__tls_read_crt(const pk_alloc *alloc, const pk_tls_source *source, const char *what,
+                               mbedtls_x509_crt *out, pk_error *err)
+{
+    pk__tls_text t;
+    int code = 0;
+    pk_err rc = pk__tls_read(&t, alloc, source, err);
+    if (rc == PK_OK) {
+        code = mbedtls_x509_crt_parse(out, (const unsigned char *)t.bytes.ptr, t.size);
+        /* Of a whole bundle some may be of a kind that mbedTLS does not know: nobody is believed for those. */
+        bool is_good = code == 0 || (code > 0 && out->raw.len > 0 && out->next);
+        rc = is_good ? PK_OK : pk__tls_source_error(what, pk__tls_source_name(source), code, err);
+    }
+    pk__tls_read_done(&t);
+    return rc;
+}
+
+static pk_err pk__tls_read_key(const pk_alloc *alloc, const pk_tls_cert *cert, mbedtls_pk_context *out, pk_error *err)
+{
+    pk__tls_text t;
+    const unsigned char *password = (const unsigned char *)cert->password;
+    pk_err rc = pk__tls_read(&t, alloc, &cert->key, err);
+    if (rc == PK_OK) {
+        int code = mbedtls_pk_parse_key(out, (const unsigned char *)t.bytes.ptr, t.size, password,
+                                        password ? strlen(cert->password) : 0 PK__TLS_RNG);
+        rc = code == 0 ? PK_OK : pk__tls_source_error("key", pk__tls_source_name(&cert->key), code, err);
+    }
+    pk__tls_read_done(&t);
+    return rc;
+}
+
+static pk_err pk__tls_read_own(pk__tls_material *m, const pk_tls_desc *desc, pk_error *err)
+{
+    if (desc->cert_count == 0) {
+        return PK_OK;
+    }
+    m->own = (pk__tls_own *)pk__new(m->alloc, desc->cert_count * sizeof(*m->own));
+    if (!m->own) {
+        return pk__error_memory(err, "read certificates");
+    }
+    m->own_count = desc->cert_count;
+    for (size_t i = 0; i < m->own_count; i++) {
+        mbedtls_x509_crt_init(&m->own[i].chain);
+        mbedtls_pk_init(&m->own[i].key);
+    }
+    for (size_t i = 0; i < m->own_count; i++) {
+        pk_err rc = pk__tls_read_crt(m->alloc, &desc->certs[i].chain, "certificate", &m->own[i].chain, err);
+        if (rc == PK_OK) {
+            rc = pk__tls_read_key(m->alloc, &desc->certs[i], &m->own[i].key, err);
+        }
+        if (rc == PK_OK && mbedtls_pk_check_pair(&m->own[i].chain.pk, &m->own[i].key PK__TLS_RNG) != 0) {
+            rc = pk_error_set(err, PK_ERR_CONFIG, "cannot use key '%s': it is not that of certificate '%s'",
+                              pk__tls_source_name(&desc->certs[i].key), pk__tls_source_name(&desc->certs[i].chain));
+        }
+        if (rc) {
+            return rc;
+        }
+    }
+    return PK_OK;
+}
+
+static pk_err pk__tls_read_crls(pk__tls_material *m, const pk_tls_desc *desc, pk_error *err)
+{
+    pk_err rc = PK_OK;
+    for (size_t i = 0; i < desc->crl_count && rc == PK_OK; i++) {
+        pk__tls_text t;
+        rc = pk__tls_read(&t, m->alloc, &desc->crls[i], err);
+        if (rc == PK_OK) {
+            int code = mbedtls_x509_crl_parse(&m->crls, (const unsigned char *)t.bytes.ptr, t.size);
+            rc = code == 0 ? PK_OK
+                           : pk__tls_source_error("revocation list", pk__tls_source_name(&desc->crls[i]), code, err);
+        }
+        pk__tls_read_done(&t);
+        m->has_crls = true;
+    }
+    return rc;
+}
+
+static pk_err pk__tls_fill(pk__tls_material *m, const pk_tls_desc *desc, pk_error *err)
+{
+    pk_err rc = pk__tls_read_own(m, desc, err);
+    for (size_t i = 0; i < desc->trust_count && rc == PK_OK; i++) {
+        rc = pk__tls_read_crt(m->alloc, &desc->trust[i], "trusted certificate", &m->trust, err);
+        m->has_trust = true;
+    }
+    if (rc == PK_OK) {
+        rc = pk__tls_read_crls(m, desc, err);
+    }
+    if (rc == PK_OK) {
+        m->peer_name = pk__strdup(m->alloc, desc->peer_name ? desc->peer_name : "");
+        rc = m->peer_name ? pk__random_bytes(m->ticket_key, sizeof(m->ticket_key), err)
+                          : pk__error_memory(err, "prepare TLS");
+    }
+    return rc == PK_OK ? pk__tls_configure(m, desc, err) : rc;
+}
+
+static pk_err pk__tls_material_new(pk__tls_material **out, const pk_alloc *alloc, const pk_tls_desc *desc,
+                                   pk_error *err)
+{
+    pk__tls_material *m = (pk__tls_material *)pk__new(alloc, sizeof(*m));
+    if (!m) {
+        return pk__error_memory(err, "prepare TLS");
+    }
+    m->users = 1;
+    m->alloc = alloc;
+    m->on_peer = desc->on_peer;
+    m->on_refused = desc->on_refused;
+    m->user = desc->user;
+    pk__mutex_init(&m->lock);
+    mbedtls_ssl_config_init(&m->server);
+    mbedtls_ssl_config_init(&m->client);
+    mbedtls_x509_crt_init(&m->trust);
+    mbedtls_x509_crl_init(&m->crls);
+    pk_err rc = pk__tls_fill(m, desc, err);
+    if (rc) {
+        pk__tls_material_free(m);
+        return rc;
+    }
+    *out = m;
+    return PK_OK;
+}
+
+/* ---- public */
+
+PK_API pk_err pk_tls_create(pk_tls **out, const pk_tls_desc *desc, pk_error *err)
+{
+    *out = NULL;
+    pk_tls *tls = (pk_tls *)pk__new(desc->alloc, sizeof(*tls));
+    if (!tls) {
+        return pk__error_memory(err, "prepare TLS");
+    }
+    pk_err rc = pk__tls_material_new(&tls->material, desc->alloc, desc, err);
+    if (rc) {
+        pk__free(desc->alloc, tls, sizeof(*tls));
+        return rc;
+    }
+    tls->table = pk__tls_table();
+    tls->alloc = desc->alloc;
+    pk__mutex_init(&tls->lock);
+    *out = tls;
+    return PK_OK;
+}
+
+PK_API pk_err pk_tls_reload(pk_tls *tls, const pk_tls_desc *desc, pk_error *err)
+{
+    pk__tls_material *fresh = NULL;
+    pk_err rc = pk__tls_material_new(&fresh, tls->alloc, desc, err);
+    if (rc) {
+        return rc;
+    }
+    pk__mutex_lock(&tls->lock);
+    pk__tls_material *old = tls->material;
+    tls->material = fresh;
+    pk__mutex_unlock(&tls->lock);
+    pk__tls_let_go(tls, old);
+    return PK_OK;
+}
+
+PK_API void pk_tls_destroy(pk_tls *tls)
+{
+    if (tls) {
+        pk__tls_let_go(tls, tls->material);
+        pk__mutex_deinit(&tls->lock);
+        pk__free(tls->alloc, tls, sizeof(*tls));
+    }
+}
+#endif
+
+/* == net/tls_config.c == */
+/* tls_config.c - what is spoken, and which certificate is shown. */
+#ifdef PLUGKIT_LINES
+#line 1 "src/net/tls_config.c"
+#endif
+
+#ifdef PLUGKIT_WITH_TLS
+
+
+#include <string.h>
+
+/* P-256 first, always: mbedTLS's own order begins with curves that cost half as much again for a handshake. */
+#if MBEDTLS_VERSION_MAJOR >= 3
+static void pk__tls_set_curves(mbedtls_ssl_config *c)
+{
+    static const uint16_t groups[] = {MBEDTLS_SSL_IANA_TLS_GROUP_SECP256R1, MBEDTLS_SSL_IANA_TLS_GROUP_X25519,
+                                      MBEDTLS_SSL_IANA_TLS_GROUP_SECP384R1, MBEDTLS_SSL_IANA_TLS_GROUP_SECP521R1,
+                                      MBEDTLS_SSL_IANA_TLS_GROUP_NONE};
+    mbedtls_ssl_conf_groups(c, groups);
+}
+#else
+static void pk__tls_set_curves(mbedtls_ssl_config *c)
+{
+    static const mbedtls_ecp_group_id curves[] = {MBEDTLS_ECP_DP_SECP256R1, MBEDTLS_ECP_DP_CURVE25519,
+                                                  MBEDTLS_ECP_DP_SECP384R1, MBEDTLS_ECP_DP_SECP521R1,
+                                                  MBEDTLS_ECP_DP_NONE};
+    mbedtls_ssl_conf_curves(c, curves);
+}
+#endif
+
+/* Forward secrecy and authenticated encryption, nothing else. */
+static void pk__tls_set_ciphers(mbedtls_ssl_config *c)
+{
+    static const int ciphers[] = {
+        PK__TLS_CIPHERS_13 // begins the list
+        MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, MBEDTLS_TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+        MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, MBEDTLS_TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+        MBEDTLS_TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, MBEDTLS_TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256, 0};
+    mbedtls_ssl_conf_ciphersuites(c, ciphers);
+}
+
+#if PK__TLS_HAS_13
+static pk_err pk__tls_set_13(mbedtls_ssl_config *c, pk_tls_version least, pk_error *err)
+{
+    if (psa_crypto_init() != PSA_SUCCESS) {
+        return pk_error_set(err, PK_ERR_OS, "cannot prepare TLS: mbedTLS has no random numbers");
+    }
+    mbedtls_ssl_conf_min_tls_version(c, least == PK_TLS_1_3 ? MBEDTLS_SSL_VERSION_TLS1_3 : MBEDTLS_SSL_VERSION_TLS1_2);
+    mbedtls_ssl_conf_tls13_key_exchange_modes(c, MBEDTLS_SSL_TLS1_3_KEY_EXCHANGE_MODE_EPHEMERAL_ALL);
+    mbedtls_ssl_conf_tls13_enable_signal_new_session_tickets(c, MBEDTLS_SSL_TLS1_3_SIGNAL_NEW_SESSION_TICKETS_ENABLED);
+    mbedtls_ssl_conf_new_session_tickets(c, 1); // one is enough for all further connections
+    return PK_OK;
+}
+#else
+static pk_err pk__tls_set_13(mbedtls_ssl_config *c, pk_tls_version least, pk_error *err)
+{
+    if (least == PK_TLS_1_3) {
+        return pk_error_set(err, PK_ERR_UNSUPPORTED, "cannot insist on TLS 1.3: this mbedTLS speaks 1.2");
+    }
+    mbedtls_ssl_conf_min_version(c, MBEDTLS_SSL_MAJOR_VERSION_3, MBEDTLS_SSL_MINOR_VERSION_3);
+    return PK_OK;
+}
+#endif
+
+static pk_err pk__tls_configure_one(pk__tls_material *m, mbedtls_ssl_config *c, int end, pk_tls_version least,
+                                    pk_error *err)
+{
+    static const char *protocols[] = {"http/1.1", NULL};
+    int code = mbedtls_ssl_config_defaults(c, end, MBEDTLS_SSL_TRANSPORT_STREAM, MBEDTLS_SSL_PRESET_DEFAULT);
+    pk_err rc = code == 0 ? pk__tls_set_13(c, least, err) : pk__error_memory(err, "prepare TLS");
+    if (rc) {
+        return rc;
+    }
+    mbedtls_ssl_conf_rng(c, pk__tls_random, NULL);
+    pk__tls_set_curves(c);
+    pk__tls_set_ciphers(c);
+    mbedtls_ssl_conf_cert_profile(c, &mbedtls_x509_crt_profile_next);
+    mbedtls_ssl_conf_authmode(c, end == MBEDTLS_SSL_IS_CLIENT || m->has_trust ? MBEDTLS_SSL_VERIFY_REQUIRED
+                                                                              : MBEDTLS_SSL_VERIFY_NONE);
+    mbedtls_ssl_conf_ca_chain(c, m->has_trust ? &m->trust : NULL, m->has_crls ? &m->crls : NULL);
+    code = mbedtls_ssl_conf_alpn_protocols(c, protocols);
+    for (size_t i = 0; i < m->own_count && code == 0; i++) {
+        code = mbedtls_ssl_conf_own_cert(c, &m->own[i].chain, &m->own[i].key);
+    }
+    return code == 0 ? PK_OK : pk__error_memory(err, "prepare TLS");
+}
+
+PK__FN pk_err pk__tls_configure(pk__tls_material *m, const pk_tls_desc *desc, pk_error *err)
+{
+    pk_err rc = pk__tls_configure_one(m, &m->server, MBEDTLS_SSL_IS_SERVER, desc->min_version, err);
+    if (rc == PK_OK) {
+        rc = pk__tls_configure_one(m, &m->client, MBEDTLS_SSL_IS_CLIENT, desc->min_version, err);
+    }
+    return rc;
+}
+
+/* A client says whom it wants. All certificates of that name are offered: one may be RSA, and another not. */
+PK__FN int pk__tls_on_name(void *session, mbedtls_ssl_context *ssl, const unsigned char *name, size_t len)
+{
+    const pk__tls_material *m = ((const pk__tls_session *)session)->material;
+    char wanted[256];
+    int code = 0;
+    if (len == 0 || len >= sizeof(wanted) || memchr(name, '\0', len)) {
+        return 0; // nobody is called that: the first
+    }
+    memcpy(wanted, name, len);
+    wanted[len] = '\0';
+    for (size_t i = 0; i < m->own_count && code == 0; i++) {
+        if (pk__tls_is_host(wanted) && pk__tls_is_called(&m->own[i].chain, wanted)) {
+            code = mbedtls_ssl_set_hs_own_cert(ssl, &m->own[i].chain, &m->own[i].key);
+        }
+    }
+    return code;
+}
+#endif
+
+/* == net/tls_identity.c == */
+/* tls_identity.c - names in certificates. */
+#ifdef PLUGKIT_LINES
+#line 1 "src/net/tls_identity.c"
+#endif
+
+#ifdef PLUGKIT_WITH_TLS
+
+
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { PK__TLS_SAN_DNS = 2, PK__TLS_SAN_URI = 6, PK__TLS_SAN_IP = 7 };
+
+/* ---- dates */
+
+PK__FN int64_t pk__tls_seconds(const mbedtls_x509_time *t)
+{
+    /* Days since 1970 in the calendar that is counted on backwards: years begin in March. */
+    int64_t year = t->mon > 2 ? t->year : t->year - 1;
+    int64_t era = year / 400, of_era = year - era * 400;
+    int64_t of_year = (153 * (t->mon > 2 ? t->mon - 3 : t->mon + 9) + 2) / 5 + t->day - 1;
+    int64_t days = era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
+    return days * 86400 + (int64_t)t->hour * 3600 + (int64_t)t->min * 60 + t->sec;
+}
+
+PK__FN void pk__tls_date(char out[PK__CLOCK_TEXT], const mbedtls_x509_time *t)
+{
+    (void)snprintf(out, PK__CLOCK_TEXT, "%04d-%02d-%02dT%02d:%02d:%02dZ", t->year, t->mon, t->day, t->hour, t->min,
+                   t->sec);
+}
+
+/* ---- texts. What is no plain text is no name: it neither fits anything nor is it shown. */
+
+static pk_str pk__tls_view(const mbedtls_x509_buf *buf)
+{
+    pk_str s;
+    s.ptr = (const char *)buf->p;
+    s.len = buf->len;
+    return s;
+}
+
+static bool pk__tls_is_ascii(pk_str s)
+{
+    for (size_t i = 0; i < s.len; i++) {
+        if (s.ptr[i] <= ' ' || s.ptr[i] > '~') {
+            return false;
+        }
+    }
+    return s.len > 0;
+}
+
+static const mbedtls_x509_name *pk__tls_common_name(const mbedtls_x509_crt *crt)
+{
+    const mbedtls_x509_name *found = NULL;
+    for (const mbedtls_x509_name *n = &crt->subject; n; n = n->next) {
+        if (MBEDTLS_OID_CMP(MBEDTLS_OID_AT_CN, &n->oid) == 0) {
+            found = n; // of several the most specific one
+        }
+    }
+    return found;
+}
+
+/* The next alternative name of that kind, from *at on; *at is behind it then. */
+static bool pk__tls_next_name(const mbedtls_x509_sequence **at, int kind, pk_str *out)
+{
+    for (; *at; *at = (*at)->next) {
+        if ((*at)->buf.p && (*at)->buf.tag == (MBEDTLS_ASN1_CONTEXT_SPECIFIC | kind)) {
+            *out = pk__tls_view(&(*at)->buf);
+            *at = (*at)->next;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- is it called so? */
+
+/* RFC 9525: a star stands for one whole label, the leftmost. */
+static bool pk__tls_fits_host(pk_str pattern, pk_str host)
+{
+    pk_str label, rest_pattern, rest_host;
+    if (pattern.len > 2 && pattern.ptr[0] == '*' && pattern.ptr[1] == '.') {
+        return pk_str_cut(pattern, '.', &label, &rest_pattern) && pk_str_cut(host, '.', &label, &rest_host) &&
+               label.len > 0 && pk_str_ieq(rest_pattern, rest_host) && memchr(rest_host.ptr, '.', rest_host.len);
+    }
+    return pk_str_ieq(pattern, host);
+}
+
+static size_t pk__tls_address(const char *name, unsigned char out[16])
+{
+    return inet_pton(AF_INET, name, out) == 1 ? 4 : inet_pton(AF_INET6, name, out) == 1 ? 16 : 0;
+}
+
+static bool pk__tls_is_uri(const char *name)
+{
+    return strchr(name, '/') || (strchr(name, ':') && strncmp(name, "urn:", 4) == 0);
+}
+
+PK__FN bool pk__tls_is_host(const char *name)
+{
+    unsigned char bytes[16];
+    return name[0] && !pk__tls_is_uri(name) && pk__tls_address(name, bytes) == 0;
+}
+
+PK__FN bool pk__tls_is_called(const mbedtls_x509_crt *crt, const char *name)
+{
+    unsigned char bytes[16];
+    size_t len = pk__tls_address(name, bytes);
+    bool is_uri = pk__tls_is_uri(name);
+    int kind = is_uri ? PK__TLS_SAN_URI : len > 0 ? PK__TLS_SAN_IP : PK__TLS_SAN_DNS;
+    const mbedtls_x509_sequence *at = &crt->subject_alt_names;
+    pk_str wanted = pk_str_from(name), found;
+    if (wanted.len > 1 && wanted.ptr[wanted.len - 1] == '.' && kind == PK__TLS_SAN_DNS) {
+        wanted.len--;
+    }
+    while (pk__tls_next_name(&at, kind, &found)) {
+        if (kind == PK__TLS_SAN_IP ? found.len == len && memcmp(found.ptr, bytes, len) == 0
+            : !pk__tls_is_ascii(found) ? false
+            : is_uri                   ? pk_str_eq(found, wanted)
+                                       : pk__tls_fits_host(found, wanted)) {
+            return true;
+        }
+    }
+    /* The common name counts where there is nothing better: certificates of old, which have no other. */
+    const mbedtls_x509_name *cn = pk__tls_common_name(crt);
+    return kind == PK__TLS_SAN_DNS && !crt->subject_alt_names.buf.p && cn && pk__tls_is_ascii(pk__tls_view(&cn->val)) &&
+           pk__tls_fits_host(pk__tls_view(&cn->val), wanted);
+}
+
+/* ---- the peer */
+
+static pk_err pk__tls_names(pk_mem *mem, const mbedtls_x509_crt *crt, int kind, const pk_str **out, size_t *count)
+{
+    const mbedtls_x509_sequence *at = &crt->subject_alt_names;
+    pk_str found[PK__TLS_NAMES];
+    size_t n = 0;
+    while (n < PK__TLS_NAMES && pk__tls_next_name(&at, kind, &found[n])) {
+        if (pk__tls_is_ascii(found[n])) {
+            found[n] = pk_mem_dup(mem, found[n]);
+            if (!found[n].ptr) {
+                return PK_ERR_NO_MEMORY;
+            }
+            n++;
+        }
+    }
+    pk_str *all = (pk_str *)pk_mem_get(mem, (n + 1) * sizeof(*all));
+    if (!all) {
+        return PK_ERR_NO_MEMORY;
+    }
+    memcpy(all, found, n * sizeof(*all));
+    *out = all;
+    *count = n;
+    return PK_OK;
+}
+
+PK__FN void pk__tls_name(char *out, size_t cap, const mbedtls_x509_name *name)
+{
+    char raw[256];
+    int n = mbedtls_x509_dn_gets(raw, sizeof(raw), name);
+    (void)pk__error_clean(out, cap, pk_str_from(n > 0 ? raw : "?"));
+}
+
+static pk_str pk__tls_fingerprint(pk_mem *mem, const mbedtls_x509_crt *crt)
+{
+    static const char hex[] = "0123456789abcdef";
+    unsigned char hash[32];
+    char text[64];
+    pk_str s = {text, sizeof(text)};
+    memset(hash, 0, sizeof(hash));
+    if (mbedtls_md(mbedtls_md_info_from_type(MBEDTLS_MD_SHA256), crt->raw.p, crt->raw.len, hash) != 0) {
+        s.ptr = NULL;
+        return s;
+    }
+    for (size_t i = 0; i < sizeof(hash); i++) {
+        text[2 * i] = hex[hash[i] >> 4];
+        text[2 * i + 1] = hex[hash[i] & 15];
+    }
+    return pk_mem_dup(mem, s);
+}
+
+PK__FN pk_err pk__tls_identify(pk_mem *mem, const mbedtls_x509_crt *crt, pk_tls_peer *out, pk_error *err)
+{
+    char subject[512];
+    const mbedtls_x509_name *cn = pk__tls_common_name(crt);
+    pk_str name = {"", 0};
+    pk__tls_name(subject, sizeof(subject), &crt->subject);
+    if (cn) { // as long as it is: a name that was cut short might be another's
+        size_t cap = cn->val.len * 4 + 8;
+        char *text = (char *)pk_mem_get(mem, cap);
+        if (!text) {
+            return pk__error_memory(err, "read the peer's certificate");
+        }
+        name.len = pk__error_clean(text, cap, pk__tls_view(&cn->val));
+        name.ptr = text;
+    }
+    out->name = name;
+    out->subject = pk_mem_dup(mem, pk_str_from(subject));
+    out->certificate = pk_mem_dup(mem, pk__tls_view(&crt->raw));
+    out->fingerprint = pk__tls_fingerprint(mem, crt);
+    if (!out->subject.ptr || !out->certificate.ptr || !out->fingerprint.ptr ||
+        pk__tls_names(mem, crt, PK__TLS_SAN_DNS, &out->dns, &out->dns_count) ||
+        pk__tls_names(mem, crt, PK__TLS_SAN_URI, &out->uris, &out->uri_count)) {
+        return pk__error_memory(err, "read the peer's certificate");
+    }
+    return PK_OK;
+}
+#endif
+
+/* == net/tls_verify.c == */
+/* tls_verify.c - is the peer's certificate to be believed?
+ *
+ * mbedTLS builds the chain and checks signatures, constraints and revocation lists, and then asks here about each
+ * certificate, from the authority's down to the peer's own, which has depth 0. What it thinks of the time is thrown
+ * away and found out anew, by our clock. Added are peers whose own certificate is trusted, and names of servers. */
+#ifdef PLUGKIT_LINES
+#line 5 "src/net/tls_verify.c"
+#endif
+
+#ifdef PLUGKIT_WITH_TLS
+
+
+#include <stdio.h>
+#include <string.h>
+
+static const uint32_t pk__tls_time_flags = MBEDTLS_X509_BADCERT_EXPIRED | MBEDTLS_X509_BADCERT_FUTURE |
+                                           MBEDTLS_X509_BADCRL_EXPIRED | MBEDTLS_X509_BADCRL_FUTURE;
+
+static bool pk__tls_same(const mbedtls_x509_buf *a, const mbedtls_x509_buf *b)
+{
+    return a->len == b->len && memcmp(a->p, b->p, a->len) == 0;
+}
+
+static uint32_t pk__tls_check_time(const mbedtls_x509_crt *crt, const mbedtls_x509_crl *crls)
+{
+    int64_t now = pk__clock_unix_ms() / 1000;
+    uint32_t flags = 0;
+    if (now > pk__tls_seconds(&crt->valid_to)) {
+        flags |= MBEDTLS_X509_BADCERT_EXPIRED;
+    }
+    if (now < pk__tls_seconds(&crt->valid_from)) {
+        flags |= MBEDTLS_X509_BADCERT_FUTURE;
+    }
+    for (const mbedtls_x509_crl *c = crls; c && c->raw.len > 0; c = c->next) {
+        if (!pk__tls_same(&c->issuer_raw, &crt->issuer_raw)) {
+            continue;
+        }
+        if (c->next_update.year > 0 && now > pk__tls_seconds(&c->next_update)) {
+            flags |= MBEDTLS_X509_BADCRL_EXPIRED;
+        }
+        if (now < pk__tls_seconds(&c->this_update)) {
+            flags |= MBEDTLS_X509_BADCRL_FUTURE;
+        }
+    }
+    return flags;
+}
+
+PK__FN bool pk__tls_is_current(const mbedtls_x509_crt *crt)
+{
+    return pk__tls_check_time(crt, NULL) == 0;
+}
+
+static bool pk__tls_is_trusted_itself(const pk__tls_material *m, const mbedtls_x509_crt *crt)
+{
+    for (const mbedtls_x509_crt *t = &m->trust; m->has_trust && t; t = t->next) {
+        if (pk__tls_same(&t->raw, &crt->raw)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- in words */
+
+/* Either nobody is trusted who has that name, or somebody is, and the signature is not theirs. */
+static void pk__tls_say_untrusted(const pk__tls_material *m, const mbedtls_x509_crt *crt, char *out, size_t cap)
+{
+    char issuer[100];
+    pk__tls_name(issuer, sizeof(issuer), &crt->issuer);
+    for (const mbedtls_x509_crt *t = &m->trust; m->has_trust && t; t = t->next) {
+        if (t->raw.len > 0 && pk__tls_same(&t->subject_raw, &crt->issuer_raw)) {
+            (void)snprintf(out, cap, "the signature is not that of '%s', which is trusted", issuer);
+            return;
+        }
+    }
+    if (pk__tls_same(&crt->subject_raw, &crt->issuer_raw)) {
+        (void)snprintf(out, cap, "it is self-signed ('%s') and not trusted", issuer);
+    } else {
+        (void)snprintf(out, cap, "it is signed by '%s', which is not trusted", issuer);
+    }
+}
+
+static void pk__tls_say_name(const mbedtls_x509_crt *crt, const char *wanted, char *out, size_t cap)
+{
+    char subject[100];
+    pk__tls_name(subject, sizeof(subject), &crt->subject);
+    (void)snprintf(out, cap, "it is that of '%s', and has no name '%.100s'", subject, wanted);
+}
+
+PK__FN void pk__tls_flags_text(char *out, size_t cap, uint32_t flags)
+{
+    static const struct {
+        uint32_t flag;
+        const char *text;
+    } rows[] = {
+        {MBEDTLS_X509_BADCERT_MISSING, "none was shown"},
+        {MBEDTLS_X509_BADCERT_REVOKED, "it has been revoked"},
+        {MBEDTLS_X509_BADCRL_NOT_TRUSTED, "the signature of the revocation list is wrong"},
+        {MBEDTLS_X509_BADCRL_EXPIRED, "the revocation list is out of date"},
+        {MBEDTLS_X509_BADCRL_FUTURE, "the revocation list is not valid yet"},
+        {MBEDTLS_X509_BADCERT_EXT_KEY_USAGE, "it is not meant for this use (extended key usage)"},
+        {MBEDTLS_X509_BADCERT_KEY_USAGE, "it is not meant for this use (key usage)"},
+        {MBEDTLS_X509_BADCERT_NS_CERT_TYPE, "it is not meant for this use"},
+        {MBEDTLS_X509_BADCERT_BAD_MD | MBEDTLS_X509_BADCRL_BAD_MD, "it is signed by way of a weak hash"},
+        {MBEDTLS_X509_BADCERT_BAD_PK | MBEDTLS_X509_BADCRL_BAD_PK, "it is signed by a kind of key that is refused"},
+        {MBEDTLS_X509_BADCERT_BAD_KEY | MBEDTLS_X509_BADCRL_BAD_KEY, "a key is too short or of a curve that is not "
+                                                                     "accepted"},
+        {MBEDTLS_X509_BADCERT_NOT_TRUSTED, "it is not trusted"},
+    };
+    for (size_t i = 0; i < PK__COUNT(rows); i++) {
+        if (flags & rows[i].flag) {
+            (void)snprintf(out, cap, "%s", rows[i].text);
+            return;
+        }
+    }
+    (void)snprintf(out, cap, "mbedTLS says 0x%x", (unsigned)flags);
+}
+
+static void pk__tls_say(pk__tls_session *s, const mbedtls_x509_crt *crt, int depth, uint32_t flags)
+{
+    char why[sizeof(s->why)], date[PK__CLOCK_TEXT], subject[80];
+    if (flags & MBEDTLS_X509_BADCERT_EXPIRED) {
+        pk__tls_date(date, &crt->valid_to);
+        (void)snprintf(why, sizeof(why), "it has expired since %s", date);
+    } else if (flags & MBEDTLS_X509_BADCERT_FUTURE) {
+        pk__tls_date(date, &crt->valid_from);
+        (void)snprintf(why, sizeof(why), "it is not valid before %s", date);
+    } else if (flags == MBEDTLS_X509_BADCERT_NOT_TRUSTED) {
+        pk__tls_say_untrusted(s->material, crt, why, sizeof(why));
+    } else if (flags & MBEDTLS_X509_BADCERT_CN_MISMATCH) {
+        pk__tls_say_name(crt, s->name, why, sizeof(why));
+    } else {
+        pk__tls_flags_text(why, sizeof(why), flags);
+    }
+    if (depth == 0) {
+        memcpy(s->why, why, sizeof(why));
+    } else {
+        pk__tls_name(subject, sizeof(subject), &crt->subject);
+        (void)snprintf(s->why, sizeof(s->why), "of '%s' above it: %.100s", subject, why);
+    }
+}
+
+PK__FN int pk__tls_on_certificate(void *session, mbedtls_x509_crt *crt, int depth, uint32_t *flags)
+{
+    pk__tls_session *s = (pk__tls_session *)session;
+    pk__tls_material *m = s->material;
+    uint32_t found = *flags & ~(pk__tls_time_flags | MBEDTLS_X509_BADCERT_CN_MISMATCH);
+    found |= pk__tls_check_time(crt, m->has_crls ? &m->crls : NULL);
+    if (depth == 0) {
+        if ((found & MBEDTLS_X509_BADCERT_NOT_TRUSTED) && pk__tls_is_trusted_itself(m, crt)) {
+            found &= ~(uint32_t)MBEDTLS_X509_BADCERT_NOT_TRUSTED;
+        }
+        if (found == 0 && !s->is_server && !pk__tls_is_called(crt, s->name)) {
+            found |= MBEDTLS_X509_BADCERT_CN_MISMATCH;
+        }
+        s->is_checked = true;
+        pk_mem_reset(&s->mem);
+        if (pk__tls_identify(&s->mem, crt, &s->peer, NULL)) {
+            return MBEDTLS_ERR_SSL_ALLOC_FAILED;
+        }
+    }
+    if (found != 0 && !s->why[0]) {
+        pk__tls_say(s, crt, depth, found);
+    }
+    *flags = found;
+    return 0;
+}
+#endif
+
+/* == net/tls_resume.c == */
+/* tls_resume.c - connections that go on where an earlier one ended.
+ *
+ * A server keeps nothing: what it needs is in the ticket, encrypted with a key that only this material has:
+ *
+ *     nonce 12 | AES-256-GCM of ( time 8 | length 4, certificate of the client | session of mbedTLS ) | tag 16
+ *
+ * mbedTLS's own tickets of TLS 1.3 do not hold the certificate: whoever resumed would be nobody.
+ *
+ * A client keeps the last session for each name and address, with the certificate of the server. Servers may refuse a
+ * session; then the handshake is a whole one. If it fails, the session is forgotten, so that it cannot fail again. */
+#ifdef PLUGKIT_LINES
+#line 10 "src/net/tls_resume.c"
+#endif
+
+#ifdef PLUGKIT_WITH_TLS
+
+
+
+#include <string.h>
+
+enum { PK__TLS_NONCE = 12, PK__TLS_TAG = 16, PK__TLS_TICKET_HEAD = 12 };
+
+static void pk__tls_put(unsigned char *out, uint64_t value, int bytes)
+{
+    for (int i = bytes - 1; i >= 0; i--) {
+        out[i] = (unsigned char)(value & 0xff);
+        value >>= 8;
+    }
+}
+
+static uint64_t pk__tls_get(const unsigned char *in, int bytes)
+{
+    uint64_t value = 0;
+    for (int i = 0; i < bytes; i++) {
+        value = value << 8 | in[i];
+    }
+    return value;
+}
+
+static int64_t pk__tls_now(void)
+{
+    return pk__clock_unix_ms() / 1000;
+}
+
+/* ---- servers */
+
+static int pk__tls_seal(const pk__tls_material *m, unsigned char *nonce, unsigned char *text, size_t len)
+{
+    mbedtls_gcm_context gcm;
+    mbedtls_gcm_init(&gcm);
+    int code = pk__tls_random(NULL, nonce, PK__TLS_NONCE);
+    if (code == 0) {
+        code = mbedtls_gcm_setkey(&gcm, MBEDTLS_CIPHER_ID_AES, m->ticket_key, 8 * PK__TLS_TICKET_KEY);
+    }
+    if (code == 0) {
+        code = mbedtls_gcm_crypt_and_tag(&gcm, MBEDTLS_GCM_ENCRYPT, len, nonce, PK__TLS_NONCE, NULL, 0, text, text,
+                                         PK__TLS_TAG, text + len);
+    }
+    mbedtls_gcm_free(&gcm);
+    return code;
+}
+
+static int pk__tls_unseal(const pk__tls_material *m, const unsigned char *nonce, unsigned char *text, size_t len)
+{
+    mbedtls_gcm_context gcm;
+    mbedtls_gcm_init(&gcm);
+    int code = mbedtls_gcm_setkey(&gcm, MBEDTLS_CIPHER_ID_AES, m->ticket_key, 8 * PK__TLS_TICKET_KEY);
+    if (code == 0) {
+        code = mbedtls_gcm_auth_decrypt(&gcm, len, nonce, PK__TLS_NONCE, NULL, 0, text + len, PK__TLS_TAG, text, text);
+    }
+    mbedtls_gcm_free(&gcm);
+    return code;
+}
+
+PK__FN int pk__tls_ticket_write(void *session, const mbedtls_ssl_session *what, unsigned char *start,
+                                const unsigned char *end, size_t *len, uint32_t *lifetime)
+{
+    const pk__tls_session *s = (const pk__tls_session *)session;
+    pk_str certificate = s->peer.certificate;
+    size_t room = (size_t)(end - start), used = 0;
+    const size_t fixed = PK__TLS_NONCE + PK__TLS_TICKET_HEAD + PK__TLS_TAG;
+    *len = 0;
+    *lifetime = PK__TLS_TICKET_S;
+    if (room < fixed || certificate.len > room - fixed) {
+        return MBEDTLS_ERR_SSL_BUFFER_TOO_SMALL;
+    }
+    unsigned char *text = start + PK__TLS_NONCE;
+    pk__tls_put(text, (uint64_t)pk__tls_now(), 8);
+    pk__tls_put(text + 8, certificate.len, 4);
+    if (certificate.len > 0) {
+        memcpy(text + PK__TLS_TICKET_HEAD, certificate.ptr, certificate.len);
+    }
+    size_t head = PK__TLS_TICKET_HEAD + certificate.len;
+    int code = mbedtls_ssl_session_save(what, text + head, room - fixed - certificate.len, &used);
+    if (code == 0) {
+        code = pk__tls_seal(s->material, start, text, head + used);
+    }
+    *len = code == 0 ? PK__TLS_NONCE + head + used + PK__TLS_TAG : 0;
+    return code;
+}
+
+/* The client whose ticket it is, if its certificate is still good. It was checked in full when the ticket was made, by
+ * the same material. */
+static bool pk__tls_again(pk__tls_session *s, const unsigned char *der, size_t len)
+{
+    mbedtls_x509_crt crt;
+    memset(&s->peer, 0, sizeof(s->peer));
+    if (len == 0) {
+        return !s->material->has_trust;
+    }
+    mbedtls_x509_crt_init(&crt);
+    pk_mem_reset(&s->mem);
+    bool is_good = mbedtls_x509_crt_parse_der(&crt, der, len) == 0 && pk__tls_is_current(&crt) &&
+                   (s->is_server || pk__tls_is_called(&crt, s->name)) &&
+                   pk__tls_identify(&s->mem, &crt, &s->peer, NULL) == PK_OK;
+    mbedtls_x509_crt_free(&crt);
+    return is_good;
+}
+
+PK__FN int pk__tls_ticket_parse(void *session, mbedtls_ssl_session *what, unsigned char *buf, size_t len)
+{
+    pk__tls_session *s = (pk__tls_session *)session;
+    const size_t fixed = PK__TLS_NONCE + PK__TLS_TICKET_HEAD + PK__TLS_TAG;
+    s->is_resumed = false;
+    if (len < fixed) {
+        return MBEDTLS_ERR_SSL_INVALID_MAC;
+    }
+    unsigned char *text = buf + PK__TLS_NONCE;
+    len -= PK__TLS_NONCE + PK__TLS_TAG;
+    if (pk__tls_unseal(s->material, buf, text, len) != 0) {
+        return MBEDTLS_ERR_SSL_INVALID_MAC;
+    }
+    int64_t age = pk__tls_now() - (int64_t)pk__tls_get(text, 8);
+    size_t certificate = (size_t)pk__tls_get(text + 8, 4);
+    if (age < 0 || age > PK__TLS_TICKET_S || certificate > len - PK__TLS_TICKET_HEAD ||
+        !pk__tls_again(s, text + PK__TLS_TICKET_HEAD, certificate)) {
+        return MBEDTLS_ERR_SSL_SESSION_TICKET_EXPIRED;
+    }
+    size_t head = PK__TLS_TICKET_HEAD + certificate;
+    int code = mbedtls_ssl_session_load(what, text + head, len - head);
+    s->is_resumed = code == 0;
+    return code;
+}
+
+/* ---- clients */
+
+static void pk__tls_kept_clear(const pk__tls_material *m, pk__tls_kept *k)
+{
+    if (k->key) {
+        mbedtls_ssl_session_free(&k->session);
+        pk__strfree(m->alloc, k->key);
+        pk__free(m->alloc, k->certificate, k->certificate_len);
+        memset(k, 0, sizeof(*k));
+    }
+}
+
+PK__FN void pk__tls_kept_free(pk__tls_material *m)
+{
+    for (size_t i = 0; i < PK__TLS_KEPT; i++) {
+        pk__tls_kept_clear(m, &m->kept[i]);
+    }
+}
+
+static pk__tls_kept *pk__tls_kept_find(pk__tls_material *m, const char *key)
+{
+    for (size_t i = 0; i < PK__TLS_KEPT; i++) {
+        if (m->kept[i].key && strcmp(m->kept[i].key, key) == 0) {
+            return &m->kept[i];
+        }
+    }
+    return NULL;
+}
+
+/* Without memory nothing is kept: the next connection has a whole handshake. */
+static bool pk__tls_kept_fill(const pk__tls_session *s, pk__tls_kept *k)
+{
+    const pk_alloc *alloc = s->material->alloc;
+    pk_str certificate = s->peer.certificate;
+    memset(k, 0, sizeof(*k));
+    k->key = pk__strdup(alloc, s->key);
+    k->certificate = (unsigned char *)pk__resize(alloc, NULL, 0, certificate.len);
+    k->certificate_len = k->certificate ? certificate.len : 0;
+    mbedtls_ssl_session_init(&k->session);
+    if (!k->key || !k->certificate || mbedtls_ssl_get_session(&s->ssl, &k->session) != 0) {
+        mbedtls_ssl_session_free(&k->session);
+        pk__strfree(alloc, k->key);
+        pk__free(alloc, k->certificate, k->certificate_len);
+        return false;
+    }
+    memcpy(k->certificate, certificate.ptr, certificate.len);
+    return true;
+}
+
+PK__FN void pk__tls_keep(pk__tls_session *s)
+{
+    pk__tls_material *m = s->material;
+    pk__tls_kept fresh;
+    if (s->peer.certificate.len == 0 || !pk__tls_kept_fill(s, &fresh)) {
+        return;
+    }
+    pk__mutex_lock(&m->lock);
+    pk__tls_kept *place = pk__tls_kept_find(m, s->key);
+    if (!place) {
+        place = &m->kept[m->next++ % PK__TLS_KEPT];
+    }
+    pk__tls_kept old = *place;
+    *place = fresh;
+    pk__mutex_unlock(&m->lock);
+    pk__tls_kept_clear(m, &old);
+}
+
+PK__FN void pk__tls_resume(pk__tls_session *s)
+{
+    pk__tls_material *m = s->material;
+    pk__mutex_lock(&m->lock);
+    pk__tls_kept *k = pk__tls_kept_find(m, s->key);
+    if (k && pk__tls_again(s, k->certificate, k->certificate_len)) {
+        s->is_resumed = mbedtls_ssl_set_session(&s->ssl, &k->session) == 0;
+    } else if (k) {
+        pk__tls_kept_clear(m, k);
+    }
+    pk__mutex_unlock(&m->lock);
+}
+
+PK__FN void pk__tls_forget(pk__tls_session *s)
+{
+    pk__tls_material *m = s->material;
+    pk__mutex_lock(&m->lock);
+    pk__tls_kept *k = pk__tls_kept_find(m, s->key);
+    if (k) {
+        pk__tls_kept_clear(m, k);
+    }
+    pk__mutex_unlock(&m->lock);
+}
+#endif
+
+/* == net/tls_session.c == */
+/* tls_session.c - one connection: its handshake, its bytes, its end.
+ *
+ * mbedTLS asks for five bytes of a record and then for the rest. So what the socket has is received ahead, up to
+ * PK__TLS_AHEAD: a small record costs one receive, as a plain message does; a large rest goes straight to where
+ * mbedTLS wants it. If a receive gives less than was asked for, the socket is empty (`is_dry`): within this call we do
+ * not ask again to hear so. recv goes on until then, or until the caller's buffer is full: the promise of secure.h.
+ *
+ * send gives each part to mbedTLS, record by record. When a record does not go out whole, mbedTLS has it already, and
+ * wants to be called again with the same bytes: `committed` of them. They count as sent when the record is out, so that
+ * nobody waits for an answer while the rest of the question lies here. */
+#ifdef PLUGKIT_LINES
+#line 10 "src/net/tls_session.c"
+#endif
+
+#ifdef PLUGKIT_WITH_TLS
+
+
+
+
+#include <stdio.h>
+#include <string.h>
+
+static pk__tls_session *pk__tls_of(pk__secure *secure)
+{
+    return (pk__tls_session *)(void *)secure;
+}
+
+/* ---- what mbedTLS sends and receives by */
+
+static pk_io pk__tls_receive(pk__tls_session *s, unsigned char *buf, size_t cap, size_t *got)
+{
+    pk_error err;
+    err.sys_errno = 0;
+    pk_io io = s->below.socket >= 0 ? pk__socket_recv(s->below.socket, buf, cap, s->may_wait, got, &err)
+                                    : s->below.transport->recv(s->below.io, buf, cap, got, &err);
+    switch (io) {
+    case PK_IO_DONE:
+        s->may_wait = false;
+        s->is_dry = s->below.socket >= 0 && *got < cap;
+        break;
+    case PK_IO_CLOSED: s->is_eof = true; break;
+    case PK_IO_FAILED: s->sys_errno = err.sys_errno; break;
+    default: s->is_dry = true; break;
+    }
+    return io;
+}
+
+static int pk__tls_receive_code(pk_io io)
+{
+    return io == PK_IO_CLOSED       ? 0
+           : io == PK_IO_FAILED     ? MBEDTLS_ERR_SSL_CONN_EOF
+           : io == PK_IO_WANT_WRITE ? MBEDTLS_ERR_SSL_WANT_WRITE
+                                    : MBEDTLS_ERR_SSL_WANT_READ;
+}
+
+/* Records of a handshake begin with 22, alerts with 21. Letters are the beginning of a request in plain HTTP. */
+static bool pk__tls_look(pk__tls_session *s)
+{
+    unsigned char first = s->ahead[s->at];
+    s->looked = true;
+    s->is_foreign = first != 22 && first != 21;
+    s->secure.is_plain = s->is_server && first >= 'A' && first <= 'Z';
+    return !s->is_foreign;
+}
+
+static int pk__tls_on_recv(void *session, unsigned char *buf, size_t len)
+{
+    pk__tls_session *s = (pk__tls_session *)session;
+    size_t got = 0;
+    if (s->at == s->end) {
+        if (s->is_eof) {
+            return 0;
+        }
+        if (s->is_dry) {
+            return MBEDTLS_ERR_SSL_WANT_READ;
+        }
+        bool direct = len >= PK__TLS_AHEAD;
+        pk_io io = pk__tls_receive(s, direct ? buf : s->ahead, direct ? len : PK__TLS_AHEAD, &got);
+        if (io != PK_IO_DONE) {
+            return pk__tls_receive_code(io);
+        }
+        if (direct) {
+            return (int)got;
+        }
+        s->at = 0;
+        s->end = got;
+    }
+    if (!s->looked && !pk__tls_look(s)) {
+        return MBEDTLS_ERR_SSL_INVALID_RECORD;
+    }
+    got = PK__MIN(len, s->end - s->at);
+    memcpy(buf, s->ahead + s->at, got);
+    s->at += got;
+    return (int)got;
+}
+
+static int pk__tls_on_send(void *session, const unsigned char *buf, size_t len)
+{
+    pk__tls_session *s = (pk__tls_session *)session;
+    size_t sent = 0;
+    pk_error err;
+    pk_str part = {(const char *)buf, len};
+    err.sys_errno = 0;
+    pk_io io = s->below.socket >= 0 ? pk__socket_send(s->below.socket, &part, 1, &sent, &err)
+                                    : s->below.transport->send(s->below.io, &part, 1, &sent, &err);
+    switch (io) {
+    case PK_IO_DONE: return sent > 0 ? (int)sent : MBEDTLS_ERR_SSL_WANT_WRITE;
+    case PK_IO_WANT_READ: return MBEDTLS_ERR_SSL_WANT_READ;
+    case PK_IO_WANT_WRITE: return MBEDTLS_ERR_SSL_WANT_WRITE;
+    default: s->sys_errno = err.sys_errno; return MBEDTLS_ERR_SSL_CONN_EOF;
+    }
+}
+
+/* After records that are not for us, mbedTLS wants to be called again, whatever lies here: it says the same then. */
+static bool pk__tls_wants_read(const pk__tls_session *s, int code)
+{
+    return code == MBEDTLS_ERR_SSL_WANT_READ && s->at == s->end && s->is_dry;
+}
+
+/* ---- made and unmade */
+
+static void pk__tls_close(pk__secure *secure)
+{
+    pk__tls_session *s = pk__tls_of(secure);
+    const pk_alloc *alloc = s->material->alloc;
+    mbedtls_ssl_free(&s->ssl);
+    pk__strfree(alloc, s->name);
+    pk__strfree(alloc, s->key);
+    pk_mem_free(&s->mem);
+    pk__tls_let_go(s->tls, s->material);
+    pk__free(alloc, s, sizeof(*s));
+}
+
+static pk_err pk__tls_prepare_client(pk__tls_session *s, const pk__secure_desc *d, pk_error *err)
+{
+    const pk_alloc *alloc = s->material->alloc;
+    pk_str name = d->name.len > 0 ? d->name : pk_str_from(s->material->peer_name);
+    name = name.len > 0 ? name : d->host;
+    if (!s->material->has_trust || name.len == 0) {
+        return pk_error_set(err, PK_ERR_CONFIG, "cannot call '%" PK_FMT "': %s", PK_ARG(d->key),
+                            name.len == 0 ? "nobody says what name its certificate must have (peer_name)"
+                                          : "nobody is trusted (trust)");
+    }
+    size_t key_len = name.len + 1 + d->key.len;
+    s->name = pk__strndup(alloc, name);
+    s->key = (char *)pk__resize(alloc, NULL, 0, key_len + 1);
+    if (!s->name || !s->key) {
+        return pk__error_memory(err, "open a secure connection");
+    }
+    (void)snprintf(s->key, key_len + 1, "%" PK_FMT " %" PK_FMT, PK_ARG(d->key), PK_ARG(name));
+    return PK_OK;
+}
+
+static pk_err pk__tls_prepare(pk__tls_session *s, const pk__secure_desc *d, pk_error *err)
+{
+    pk_err rc = s->is_server ? PK_OK : pk__tls_prepare_client(s, d, err);
+    if (rc) {
+        return rc;
+    }
+    s->conf = s->is_server ? s->material->server : s->material->client;
+    mbedtls_ssl_conf_verify(&s->conf, pk__tls_on_certificate, s);
+    if (s->is_server) {
+        mbedtls_ssl_conf_sni(&s->conf, pk__tls_on_name, s);
+        mbedtls_ssl_conf_session_tickets_cb(&s->conf, pk__tls_ticket_write, pk__tls_ticket_parse, s);
+    }
+    if (mbedtls_ssl_setup(&s->ssl, &s->conf) != 0 ||
+        (!s->is_server && mbedtls_ssl_set_hostname(&s->ssl, pk__tls_is_host(s->name) ? s->name : NULL) != 0)) {
+        return pk__error_memory(err, "open a secure connection");
+    }
+    mbedtls_ssl_set_bio(&s->ssl, s, pk__tls_on_send, pk__tls_on_recv, NULL);
+    if (!s->is_server) {
+        pk__tls_resume(s);
+    }
+    return PK_OK;
+}
+
+static pk_err pk__tls_open(pk_tls *tls, const pk__secure_desc *desc, pk__secure **out, pk_error *err)
+{
+    pk__tls_material *m = pk__tls_hold(tls);
+    pk__tls_session *s = (pk__tls_session *)pk__new(m->alloc, sizeof(*s));
+    *out = NULL;
+    if (!s) {
+        pk__tls_let_go(tls, m);
+        return pk__error_memory(err, "open a secure connection");
+    }
+    s->secure.table = tls->table;
+    s->tls = tls;
+    s->material = m;
+    s->below = desc->below;
+    s->is_server = desc->is_server;
+    s->mem.alloc = m->alloc;
+    mbedtls_ssl_init(&s->ssl);
+    pk_err rc = pk__tls_prepare(s, desc, err);
+    if (rc) {
+        pk__tls_close(&s->secure);
+        return rc;
+    }
+    *out = &s->secure;
+    return PK_OK;
+}
+
+static pk_err pk__tls_check(pk_tls *tls, bool is_server, pk_error *err)
+{
+    pk__tls_material *m = pk__tls_hold(tls);
+    pk_err rc = PK_OK;
+    if (is_server && m->own_count == 0) {
+        rc = pk_error_set(err, PK_ERR_CONFIG, "cannot serve by TLS: there is no certificate (certs)");
+    } else if (!is_server && !m->has_trust) {
+        rc = pk_error_set(err, PK_ERR_CONFIG, "cannot call by TLS: nobody is trusted (trust)");
+    }
+    pk__tls_let_go(tls, m);
+    return rc;
+}
+
+/* ---- handshake */
+
+/* Done, as far as the protocol goes. Is it somebody we want? */
+static pk_err pk__tls_admit(pk__tls_session *s, pk_error *err)
+{
+    pk__tls_material *m = s->material;
+    pk_tls_peer *p = &s->peer;
+    s->is_resumed = s->is_resumed && !s->is_checked;
+    bool is_known = s->is_checked || s->is_resumed;
+    if (!is_known) { // also of a ticket that was read and then not used
+        memset(p, 0, sizeof(*p));
+    }
+    if ((m->has_trust || !s->is_server) && (!is_known || p->certificate.len == 0)) {
+        return pk_error_set(err, PK_ERR_HANDSHAKE, "nobody knows whose certificate it was");
+    }
+    if (p->certificate.len == 0) {
+        static const pk_str none = PK_STR_INIT("");
+        p->name = p->subject = p->certificate = p->fingerprint = none;
+    }
+    p->version = mbedtls_ssl_get_version(&s->ssl);
+    p->cipher = mbedtls_ssl_get_ciphersuite(&s->ssl);
+    p->is_server = !s->is_server;
+    p->is_resumed = s->is_resumed;
+    pk_err rc = m->on_peer ? m->on_peer(m->user, p, err) : PK_OK;
+    if (rc) {
+        (void)mbedtls_ssl_send_alert_message(&s->ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL,
+                                             MBEDTLS_SSL_ALERT_MSG_ACCESS_DENIED);
+    }
+    return rc;
+}
+
+static pk_io pk__tls_shake_failed(pk__tls_session *s, int code, pk_error *err)
+{
+    pk_error own;
+    memset(&own, 0, sizeof(own));
+    s->state = PK__TLS_BROKEN;
+    (void)pk__tls_shake_error(s, code, &own);
+    if (!s->is_server && s->is_resumed) {
+        pk__tls_forget(s);
+    }
+    /* Who connects and says nothing has not failed at anything. */
+    if (s->is_server && s->looked && s->material->on_refused) {
+        s->material->on_refused(s->material->user, &own);
+    }
+    (void)pk__error_copy(err, &own);
+    return PK_IO_FAILED;
+}
+
+static pk_io pk__tls_shake(pk__secure *secure, pk_error *err)
+{
+    pk__tls_session *s = pk__tls_of(secure);
+    pk_error why;
+    memset(&why, 0, sizeof(why));
+    s->is_dry = false;
+    s->may_wait = false;
+    int code;
+    do {
+        code = mbedtls_ssl_handshake(&s->ssl);
+    } while (code == MBEDTLS_ERR_SSL_WANT_READ && !pk__tls_wants_read(s, code));
+    switch (code) {
+    case 0: break;
+    case MBEDTLS_ERR_SSL_WANT_READ: return PK_IO_WANT_READ;
+    case MBEDTLS_ERR_SSL_WANT_WRITE: return PK_IO_WANT_WRITE;
+    default: return pk__tls_shake_failed(s, code, err);
+    }
+    if (pk__tls_admit(s, &why)) {
+        (void)snprintf(s->why, sizeof(s->why), "%.*s", PK__TLS_WHY - 1, why.msg);
+        return pk__tls_shake_failed(s, 0, err);
+    }
+    s->state = PK__TLS_OPEN;
+    secure->peer = &s->peer;
+    if (!s->is_server && !PK__TLS_IS_13(&s->ssl)) {
+        pk__tls_keep(s); // in 1.3 tickets come later
+    }
+    return PK_IO_DONE;
+}
+
+/* ---- bytes */
+
+/* Nothing more can be read. What had come before was given first. */
+static pk_io pk__tls_ended(pk__tls_session *s, pk_error *err)
+{
+    if (s->state == PK__TLS_ENDED) {
+        return PK_IO_CLOSED;
+    }
+    (void)pk__tls_bytes_error(s, s->broken_by, err);
+    return PK_IO_FAILED;
+}
+
+static pk_io pk__tls_recv(pk__secure *secure, void *buf, size_t cap, bool wait, size_t *got, pk_error *err)
+{
+    pk__tls_session *s = pk__tls_of(secure);
+    *got = 0;
+    s->may_wait = wait;
+    s->is_dry = false;
+    secure->wants_write = false;
+    while (*got < cap && s->state == PK__TLS_OPEN) {
+        int n = mbedtls_ssl_read(&s->ssl, (unsigned char *)buf + *got, cap - *got);
+        if (n > 0) {
+            *got += (size_t)n;
+            s->may_wait = false;
+        } else if (pk__tls_wants_read(s, n) || n == MBEDTLS_ERR_SSL_WANT_WRITE) {
+            if (*got > 0) {
+                break;
+            }
+            secure->wants_write = n == MBEDTLS_ERR_SSL_WANT_WRITE;
+            return secure->wants_write ? PK_IO_WANT_WRITE : PK_IO_WANT_READ;
+        } else if (PK__TLS_IS_TICKET(n)) {
+            pk__tls_keep(s);
+        } else if (n != MBEDTLS_ERR_SSL_WANT_READ) {
+            s->state = n == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY ? PK__TLS_ENDED : PK__TLS_BROKEN;
+            s->broken_by = n;
+        }
+    }
+    return *got > 0 ? PK_IO_DONE : pk__tls_ended(s, err);
+}
+
+static int pk__tls_write(pk__tls_session *s, pk_str part)
+{
+    size_t len = part.len;
+    if (s->committed > 0) {
+        PK__ASSERT(s->committed <= len);
+        len = PK__MIN(len, s->committed);
+    } else {
+        int most = mbedtls_ssl_get_max_out_record_payload(&s->ssl);
+        len = most > 0 ? PK__MIN(len, (size_t)most) : len;
+    }
+    s->is_dry = false;
+    int n = mbedtls_ssl_write(&s->ssl, (const unsigned char *)part.ptr, len);
+    s->committed = n == MBEDTLS_ERR_SSL_WANT_WRITE || n == MBEDTLS_ERR_SSL_WANT_READ ? len : 0;
+    return n;
+}
+
+static pk_io pk__tls_send(pk__secure *secure, const pk_str *parts, size_t count, size_t *sent, pk_error *err)
+{
+    pk__tls_session *s = pk__tls_of(secure);
+    *sent = 0;
+    for (size_t i = 0; i < count; i++) {
+        pk_str part = parts[i];
+        while (part.len > 0) {
+            int n = s->state == PK__TLS_BROKEN ? s->broken_by : pk__tls_write(s, part);
+            if (n == MBEDTLS_ERR_SSL_WANT_WRITE || n == MBEDTLS_ERR_SSL_WANT_READ) {
+                return *sent > 0 ? PK_IO_DONE : n == MBEDTLS_ERR_SSL_WANT_WRITE ? PK_IO_WANT_WRITE : PK_IO_WANT_READ;
+            }
+            if (n <= 0) {
+                /* The peer may have said why before it hung up: that is still to be read. */
+                (void)pk__tls_bytes_error(s, n, err);
+                return PK_IO_FAILED;
+            }
+            *sent += (size_t)n;
+            part.ptr += n;
+            part.len -= (size_t)n;
+        }
+    }
+    return PK_IO_DONE;
+}
+
+/* ---- the end */
+
+static pk_io pk__tls_end(pk__secure *secure)
+{
+    pk__tls_session *s = pk__tls_of(secure);
+    if (s->end_said || (s->state != PK__TLS_OPEN && s->state != PK__TLS_ENDED)) {
+        return PK_IO_DONE;
+    }
+    bool was_held_up = s->committed > 0; // then the first call sends only that
+    int code = mbedtls_ssl_close_notify(&s->ssl);
+    if (code == 0 && was_held_up) {
+        s->committed = 0;
+        code = mbedtls_ssl_close_notify(&s->ssl);
+    }
+    s->end_said = code == 0;
+    s->committed = code == MBEDTLS_ERR_SSL_WANT_WRITE ? 1 : 0;
+    return code == MBEDTLS_ERR_SSL_WANT_WRITE ? PK_IO_WANT_WRITE : code == 0 ? PK_IO_DONE : PK_IO_FAILED;
+}
+
+/* Receives ahead, which changes nothing for who reads later. */
+static bool pk__tls_is_gone(pk__secure *secure)
+{
+    pk__tls_session *s = pk__tls_of(secure);
+    size_t got = 0;
+    if (s->state != PK__TLS_OPEN || s->is_eof) {
+        return true;
+    }
+    if (s->at == s->end) {
+        s->at = 0;
+        s->end = 0;
+    }
+    if (s->end == PK__TLS_AHEAD) {
+        return false;
+    }
+    s->may_wait = false;
+    pk_io io = pk__tls_receive(s, s->ahead + s->end, PK__TLS_AHEAD - s->end, &got);
+    s->end += io == PK_IO_DONE ? got : 0;
+    return io == PK_IO_CLOSED || io == PK_IO_FAILED;
+}
+
+PK__FN const pk__secure_table *pk__tls_table(void)
+{
+    static const pk__secure_table table = {pk__tls_check, pk__tls_open, pk__tls_shake,  pk__tls_recv,
+                                           pk__tls_send,  pk__tls_end,  pk__tls_is_gone, pk__tls_close};
+    return &table;
+}
+#endif
+
+/* == net/tls_error.c == */
+/* tls_error.c - why there is no secure connection, in words. */
+#ifdef PLUGKIT_LINES
+#line 1 "src/net/tls_error.c"
+#endif
+
+#ifdef PLUGKIT_WITH_TLS
+
+
+#include <stdio.h>
+#include <string.h>
+
+PK__FN pk_err pk__tls_source_error(const char *what, const char *which, int code, pk_error *err)
+{
+    static const struct {
+        int code;
+        const char *text;
+    } rows[] = {
+        {MBEDTLS_ERR_X509_ALLOC_FAILED, "out of memory"},
+        {MBEDTLS_ERR_PEM_ALLOC_FAILED, "out of memory"},
+        {MBEDTLS_ERR_PK_ALLOC_FAILED, "out of memory"},
+        {MBEDTLS_ERR_PK_PASSWORD_REQUIRED, "it needs a password"},
+        {MBEDTLS_ERR_PK_PASSWORD_MISMATCH, "the password is wrong"},
+        {MBEDTLS_ERR_PEM_NO_HEADER_FOOTER_PRESENT, "it is neither PEM nor DER"},
+        {MBEDTLS_ERR_PK_KEY_INVALID_FORMAT, "it is neither PEM nor DER"},
+        {MBEDTLS_ERR_X509_CERT_UNKNOWN_FORMAT, "it is neither PEM nor DER"},
+        {MBEDTLS_ERR_X509_INVALID_FORMAT, "it is neither PEM nor DER"},
+    };
+    for (size_t i = 0; i < PK__COUNT(rows); i++) {
+        if (rows[i].code == code) {
+            return pk_error_set(err, i < 3 ? PK_ERR_NO_MEMORY : PK_ERR_CONFIG, "cannot read %s '%.150s': %s", what,
+                                which, rows[i].text);
+        }
+    }
+    if (code > 0) {
+        return pk_error_set(err, PK_ERR_CONFIG, "cannot read %s '%.150s': %d of it are malformed", what, which, code);
+    }
+    return pk_error_set(err, PK_ERR_CONFIG, "cannot read %s '%.150s': it is malformed (mbedTLS -0x%04x)", what, which,
+                        (unsigned)-code);
+}
+
+/* ---- alerts: what the peer has against us */
+
+static const char *pk__tls_alert(int alert)
+{
+    switch (alert) {
+    case MBEDTLS_SSL_ALERT_MSG_HANDSHAKE_FAILURE: return "it finds no cipher, version or certificate that both accept";
+    case MBEDTLS_SSL_ALERT_MSG_NO_CERT:
+    case 116: return "it wants a certificate, and none was shown"; // certificate_required
+    case MBEDTLS_SSL_ALERT_MSG_BAD_CERT: return "it does not accept our certificate";
+    case MBEDTLS_SSL_ALERT_MSG_UNSUPPORTED_CERT:
+        return "our certificate is not meant for this use, or of a kind that it does not know";
+    case MBEDTLS_SSL_ALERT_MSG_CERT_REVOKED: return "our certificate has been revoked";
+    case MBEDTLS_SSL_ALERT_MSG_CERT_EXPIRED: return "our certificate has expired, or is not valid yet";
+    case MBEDTLS_SSL_ALERT_MSG_CERT_UNKNOWN: return "it does not accept our certificate";
+    case MBEDTLS_SSL_ALERT_MSG_UNKNOWN_CA: return "it does not trust the authority of our certificate";
+    case MBEDTLS_SSL_ALERT_MSG_ACCESS_DENIED: return "it knows who we are, and does not let us in";
+    case MBEDTLS_SSL_ALERT_MSG_DECRYPT_ERROR: return "it finds a signature or a key wrong";
+    case MBEDTLS_SSL_ALERT_MSG_PROTOCOL_VERSION: return "it does not speak a version of TLS that we speak";
+    case MBEDTLS_SSL_ALERT_MSG_INSUFFICIENT_SECURITY: return "our ciphers are too weak for it";
+    case MBEDTLS_SSL_ALERT_MSG_INAPROPRIATE_FALLBACK: return "it speaks a better version than we asked for";
+    case MBEDTLS_SSL_ALERT_MSG_UNRECOGNIZED_NAME: return "it is not called by the name that we asked for";
+    case MBEDTLS_SSL_ALERT_MSG_NO_APPLICATION_PROTOCOL: return "it does not speak http/1.1 there";
+    case MBEDTLS_SSL_ALERT_MSG_INTERNAL_ERROR: return "it has trouble of its own";
+    default: return NULL;
+    }
+}
+
+static void pk__tls_say_alert(const pk__tls_session *s, char *out, size_t cap)
+{
+    int alert = s->ssl.PK__TLS_PRIVATE(in_msg)[1];
+    const char *text = pk__tls_alert(alert);
+    /* TLS 1.2 has no word of its own for a certificate that is missing. */
+    bool has_none = alert == MBEDTLS_SSL_ALERT_MSG_HANDSHAKE_FAILURE && !s->is_server && s->material->own_count == 0;
+    if (text) {
+        (void)snprintf(out, cap, "the peer refuses: %s%s", text,
+                       has_none ? "; it may want one, and there is none" : "");
+    } else {
+        (void)snprintf(out, cap, "the peer refuses: alert %d", alert);
+    }
+}
+
+/* ---- mbedTLS */
+
+static void pk__tls_say_certificate(const pk__tls_session *s, char *out, size_t cap)
+{
+    char why[PK__TLS_WHY];
+    if (s->why[0]) {
+        (void)snprintf(out, cap, "the peer's certificate is refused: %s", s->why);
+        return;
+    }
+    pk__tls_flags_text(why, sizeof(why), mbedtls_ssl_get_verify_result(&s->ssl));
+    (void)snprintf(out, cap, "the peer's certificate is refused: %s", why);
+}
+
+static void pk__tls_say_code(const pk__tls_session *s, int code, char *out, size_t cap)
+{
+    switch (code) {
+    case MBEDTLS_ERR_SSL_CONN_EOF: (void)snprintf(out, cap, "the connection was closed"); return;
+    case MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE: pk__tls_say_alert(s, out, cap); return;
+    case MBEDTLS_ERR_X509_CERT_VERIFY_FAILED:
+    case PK__TLS_BAD_CERT: pk__tls_say_certificate(s, out, cap); return;
+    case MBEDTLS_ERR_SSL_NO_CLIENT_CERTIFICATE: (void)snprintf(out, cap, "the client shows no certificate"); return;
+    case PK__TLS_BAD_VERSION:
+        (void)snprintf(out, cap, "the peer speaks no version of TLS that is accepted here");
+        return;
+    case PK__TLS_NO_CIPHER: (void)snprintf(out, cap, "there is no cipher or signature that both accept"); return;
+    case MBEDTLS_ERR_ECP_VERIFY_FAILED:
+    case MBEDTLS_ERR_RSA_VERIFY_FAILED:
+        (void)snprintf(out, cap, "the peer's signature is wrong: it does not have the key of its certificate");
+        return;
+    case MBEDTLS_ERR_SSL_INVALID_MAC: (void)snprintf(out, cap, "a record was forged or damaged"); return;
+    default: (void)snprintf(out, cap, "the peer breaks the protocol (mbedTLS -0x%04x)", (unsigned)-code); return;
+    }
+}
+
+static bool pk__tls_is_memory(int code)
+{
+    return code == MBEDTLS_ERR_SSL_ALLOC_FAILED || code == MBEDTLS_ERR_X509_ALLOC_FAILED ||
+           code == MBEDTLS_ERR_MPI_ALLOC_FAILED || code == MBEDTLS_ERR_ECP_ALLOC_FAILED ||
+           code == MBEDTLS_ERR_PK_ALLOC_FAILED || code == MBEDTLS_ERR_MD_ALLOC_FAILED ||
+           code == MBEDTLS_ERR_CIPHER_ALLOC_FAILED;
+}
+
+PK__FN pk_err pk__tls_shake_error(const pk__tls_session *s, int code, pk_error *err)
+{
+    char why[PK__TLS_WHY + 40];
+    bool is_eof = code == MBEDTLS_ERR_SSL_CONN_EOF;
+    pk_err rc = is_eof ? PK_ERR_PLUGIN_CONNECTION : PK_ERR_HANDSHAKE;
+    if (pk__tls_is_memory(code)) {
+        return pk__error_memory(err, "make a secure connection");
+    }
+    if (s->is_foreign) {
+        (void)snprintf(why, sizeof(why), "the peer does not speak TLS%s", s->secure.is_plain ? ", but plain HTTP" : "");
+    } else if (code == 0) {
+        (void)snprintf(why, sizeof(why), "the peer is refused: %s", s->why);
+    } else {
+        pk__tls_say_code(s, code, why, sizeof(why));
+    }
+    if (is_eof && s->sys_errno != 0) {
+        return pk_error_sys(err, rc, s->sys_errno, "cannot %s '%.100s' securely", s->is_server ? "serve" : "connect to",
+                            s->is_server ? "a client" : s->key);
+    }
+    if (s->is_server) {
+        return pk_error_set(err, rc, "cannot serve a connection: %s", why);
+    }
+    return pk_error_set(err, rc, "cannot connect to '%.100s' securely: %s", s->key, why);
+}
+
+PK__FN pk_err pk__tls_bytes_error(const pk__tls_session *s, int code, pk_error *err)
+{
+    char why[PK__TLS_WHY + 40];
+    if (pk__tls_is_memory(code)) {
+        return pk__error_memory(err, "go on with a secure connection");
+    }
+    if (code == MBEDTLS_ERR_SSL_CONN_EOF) {
+        return s->sys_errno != 0
+                   ? pk_error_sys(err, PK_ERR_PLUGIN_CONNECTION, s->sys_errno, "cannot go on")
+                   : pk_error_set(err, PK_ERR_PLUGIN_CONNECTION,
+                                  "cannot go on: the connection was cut: it ended without a word (no close_notify)");
+    }
+    pk__tls_say_code(s, code, why, sizeof(why));
+    return pk_error_set(err, PK_ERR_HANDSHAKE, "cannot go on: %s", why);
 }
 #endif
 
@@ -16982,6 +19214,7 @@ typedef struct pk__ctx_impl {
     const pk__atomic_u32 *canceled;  // not 0 = canceled; NULL = nobody can
     bool (*is_gone)(void *user);     // does the caller no longer wait? NULL = unknown; the handler's thread
     void *user;                      // for is_gone
+    const pk_tls_peer *peer;         // who is on the other side of a secure connection; NULL = it is plain
     const pk_meta *in;               // headers of the request: not passed on by a handler that calls with its context
     pk_meta *out;                    // headers of the answer, in ctx->mem
     size_t out_count, out_cap;
@@ -17125,6 +19358,13 @@ PK_API void pk_ctx_meta_out(pk_ctx *ctx, pk_str name, pk_str value)
         impl->out[impl->out_count++] = field;
     }
 }
+
+#ifdef PLUGKIT_WITH_TLS
+PK_API const pk_tls_peer *pk_ctx_peer(const pk_ctx *ctx)
+{
+    return ctx && ctx->impl ? ((const pk__ctx_impl *)ctx->impl)->peer : NULL;
+}
+#endif
 
 /* == rpc/error_body.c == */
 /* error_body.c - errors as HTTP bodies. */
@@ -18786,6 +21026,7 @@ typedef struct pk__http_channel_env { // the `user` of the dialects that are bui
     const char *caller; // sent as PlugKit-Caller; "" = not sent
     const pk_transport *const *transports;
     size_t transport_count;
+    pk_tls *tls;        // for https addresses whose endpoint has none; NULL = none
 } pk__http_channel_env;
 
 /* A dialect of this name over HTTP; `env` is borrowed. `framework` chooses the second set of fields. */
@@ -18859,6 +21100,8 @@ static pk_err pk__http_channel_new(const pk__http_channel_env *env, bool framewo
     desc.via = endpoint->via;
     desc.transports = env->transports;
     desc.transport_count = env->transport_count;
+    desc.tls = endpoint->tls ? endpoint->tls : env->tls;
+    desc.tls_name = endpoint->tls_name;
     pk_err rc = pk__http_pool_init(&ch->pool, &desc, err);
     if (rc) {
         pk__free(env->alloc, ch, sizeof(*ch));
@@ -20623,6 +22866,9 @@ static void pk__serve_set_context(pk__serve_call *c)
     c->impl.canceled = &c->server->canceled;
     c->impl.is_gone = pk__serve_is_gone;
     c->impl.user = job;
+    if (PK__SECURE_ON(job->link->secure)) {
+        c->impl.peer = job->link->secure->peer;
+    }
     c->ctx.impl = &c->impl;
     c->ctx.mem = &job->mem;
     c->ctx.meta = job->head.fields;
@@ -20837,12 +23083,21 @@ static pk_err pk__serve_listen(pk_server *s, const pk_server_desc *desc, int *fd
     pk_err rc = PK_OK;
     if (!desc->has_listen_fd) {
         rc = pk__address_parse(&address, pk_str_from(desc->listen), err);
+        if (PK__SECURE_BUILT && rc == PK_OK && address.is_secure && !desc->tls) {
+            rc = pk_error_set(err, PK_ERR_MISUSE, "cannot listen at '%.128s': no pk_tls is given", desc->listen);
+        }
         if (rc == PK_OK) {
             rc = pk__socket_listen(&address, fd, err);
         }
     }
     if (rc == PK_OK) {
         rc = pk__socket_local(*fd, &address, err);
+    }
+    if (rc == PK_OK && PK__SECURE_ON(desc->tls)) {
+        rc = pk__secure_table_of(desc->tls)->check(desc->tls, true, err);
+    }
+    if (rc == PK_OK && PK__SECURE_BUILT) {
+        address.is_secure = desc->tls != NULL;
     }
     if (rc == PK_OK) {
         (void)pk__address_format(&address, text, sizeof(text));
@@ -20858,6 +23113,7 @@ static void pk__serve_resolve(pk__http_server_desc *out, const pk_server_desc *i
     out->alloc = in->alloc;
     out->loop = in->loop;
     out->any_uid = in->any_uid;
+    out->tls = in->tls;
     out->header_ms = in->limit.header_ms > 0 ? in->limit.header_ms : 10 * 1000;
     out->body_ms = in->limit.body_ms > 0 ? in->limit.body_ms : 60 * 1000;
     out->idle_ms = in->limit.idle_ms > 0 ? in->limit.idle_ms : 5 * 60 * 1000;
@@ -20959,7 +23215,7 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 20963 "plugkit.h"
+#line 23219 "plugkit.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -21245,6 +23501,15 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #define PK__CHUNK_HEAD_MAX 20    // room that pk__http_chunk_head needs
 #define PK__ADDRESS_PATH_MAX 107 // bytes of a Unix path that every system takes, without the NUL
 #define PK__ADDRESS_TEXT_MAX 272 // room for any formatted address, with the NUL
+#if defined(PLUGKIT_WITH_TLS) || defined(PLUGKIT_TEST)
+#define PK__SECURE_BUILT 1
+#else
+#define PK__SECURE_BUILT 0
+#endif
+#define PK__SECURE_ON(s) (PK__SECURE_BUILT && (s) != NULL)
+#if PK__SECURE_BUILT
+#else
+#endif
 #ifndef PLUGKIT_NO_NET
 #define PK__SOCKET_BACKLOG 511
 #endif
@@ -21256,6 +23521,33 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #define PK__HTTP_CLIENT_ROOM (16 * 1024)   // the largest head of an answer, and one receive
 #ifndef PLUGKIT_NO_NET
 #define PK__HTTP_SERVER_REFUSAL 512
+#endif
+#ifdef PLUGKIT_WITH_TLS
+#if MBEDTLS_VERSION_MAJOR >= 3
+#define PK__TLS_PRIVATE(member) MBEDTLS_PRIVATE(member)
+#define PK__TLS_RNG , pk__tls_random, NULL // as last arguments
+#define PK__TLS_BAD_VERSION MBEDTLS_ERR_SSL_BAD_PROTOCOL_VERSION
+#define PK__TLS_NO_CIPHER MBEDTLS_ERR_SSL_HANDSHAKE_FAILURE
+#define PK__TLS_BAD_CERT MBEDTLS_ERR_SSL_BAD_CERTIFICATE
+#else
+#define PK__TLS_PRIVATE(member) member
+#define PK__TLS_RNG
+#define PK__TLS_BAD_VERSION MBEDTLS_ERR_SSL_BAD_HS_PROTOCOL_VERSION
+#define PK__TLS_NO_CIPHER MBEDTLS_ERR_SSL_NO_CIPHER_CHOSEN
+#define PK__TLS_BAD_CERT MBEDTLS_ERR_SSL_BAD_HS_CERTIFICATE
+#endif
+#if MBEDTLS_VERSION_MAJOR >= 3 && defined(MBEDTLS_SSL_PROTO_TLS1_3)
+#define PK__TLS_HAS_13 1
+#define PK__TLS_CIPHERS_13                                                                                             \
+    MBEDTLS_TLS1_3_AES_128_GCM_SHA256, MBEDTLS_TLS1_3_AES_256_GCM_SHA384, MBEDTLS_TLS1_3_CHACHA20_POLY1305_SHA256,
+#define PK__TLS_IS_13(ssl) (mbedtls_ssl_get_version_number(ssl) == MBEDTLS_SSL_VERSION_TLS1_3)
+#define PK__TLS_IS_TICKET(code) ((code) == MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET)
+#else
+#define PK__TLS_HAS_13 0
+#define PK__TLS_CIPHERS_13
+#define PK__TLS_IS_13(ssl) false
+#define PK__TLS_IS_TICKET(code) false
+#endif
 #endif
 #define PK__TYPES_READ(name)                                                                                  \
     PK__FN bool pk__types_read_##name(pk__types_in *in, const pk__types_path *path, const pk_type *type, void *value)
@@ -23877,6 +26169,12 @@ static bool pk__sink_copy(pk__plugin *p, const pk_found *found)
     p->endpoint.dialect = pk_mem_dup(&p->mem, pk_str_from(found->endpoint.dialect ? found->endpoint.dialect
                                                                                     : "plugkit/1")).ptr;
     p->endpoint.token = pk_mem_dup(&p->mem, found->endpoint.token);
+    if (found->endpoint.tls_name) {
+        p->endpoint.tls_name = pk_mem_dup(&p->mem, pk_str_from(found->endpoint.tls_name)).ptr;
+        if (!p->endpoint.tls_name) {
+            return false;
+        }
+    }
     return p->endpoint.address && p->endpoint.dialect && p->endpoint.token.ptr;
 }
 
@@ -25194,6 +27492,8 @@ struct pk_launch {
     int wait_status;
     char exit_why[120];
     char *address, *dialect, *token; // of has_endpoint, in mem
+    char *tls_name;                  // likewise; NULL = none
+    pk_tls *tls;                     // of the endpoint, if it is secure; NULL = the manager's
 };
 
 PK__FN pk_err pk__life_init(pk__life *life, pk__registry *registry, pk_error *err);
@@ -27241,6 +29541,8 @@ PK_API void pk_launch_listening(pk_launch *l, const pk_endpoint *endpoint)
         l->address = pk__strdup(l->life->alloc, endpoint->address);
         l->dialect = pk__strdup(l->life->alloc, endpoint->dialect ? endpoint->dialect : "plugkit/1");
         l->token = pk__strndup(l->life->alloc, endpoint->token);
+        l->tls = endpoint->tls;
+        l->tls_name = endpoint->tls_name ? pk__strdup(l->life->alloc, endpoint->tls_name) : NULL;
         l->has_endpoint = true;
     }
     pk_loop_post(l->life->loop, &l->task);
@@ -27422,6 +29724,8 @@ PK__FN pk_err pk__launching_connect(pk_launch *l, const char *dialect, pk_str ad
     endpoint.token = pk_str_from(token);
     endpoint.via = pk__launching_via(l);
     endpoint.link = &l->link;
+    endpoint.tls = l->tls;
+    endpoint.tls_name = l->tls_name;
     pk_err rc = d->open(d->user, l->life->loop, &endpoint, &channel, err);
     if (!rc && !channel) { // NULL means "not there yet" to callers
         rc = pk_error_set(err, PK_ERR_MISUSE, "its dialect '%s' opened no channel", dialect);
@@ -27587,6 +29891,7 @@ PK__FN void pk__launching_destroy(pk_launch *l)
         l->launcher->free(l->state);
     }
     pk__strfree(life->alloc, l->address);
+    pk__strfree(life->alloc, l->tls_name);
     pk__strfree(life->alloc, l->dialect);
     pk__strfree(life->alloc, l->token);
     pk__hearing_deinit(l);
@@ -30980,6 +33285,7 @@ PK_API void pk_manager_add_http(pk_manager *m)
     m->env.caller = "";
     m->env.transports = m->desc.transports;
     m->env.transport_count = m->desc.transport_count;
+    m->env.tls = m->desc.tls;
     m->plugkit1 = pk__http_channel_dialect("plugkit/1", &m->env, false);
     m->framework = pk__http_channel_dialect("go-framework", &m->env, true);
     dialects[m->desc.dialect_count++] = &m->plugkit1;
@@ -31412,7 +33718,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 }
 
 #ifdef PLUGKIT_LINES
-#line 31416 "plugkit.h"
+#line 33722 "plugkit.h"
 #endif
 
 #ifndef PLUGKIT_TEST
@@ -31485,12 +33791,23 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 #undef PK__HTTP_HEAD_IS
 #undef PK__ADDRESS_PATH_MAX
 #undef PK__ADDRESS_TEXT_MAX
+#undef PK__SECURE_BUILT
+#undef PK__SECURE_ON
 #undef PK__SOCKET_BACKLOG
 #undef PK__LOOKUP_MAX
 #undef PK__LOOKUP_TEXT
 #undef PK__HTTP_CLIENT_FIELDS
 #undef PK__HTTP_CLIENT_ROOM
 #undef PK__HTTP_SERVER_REFUSAL
+#undef PK__TLS_PRIVATE
+#undef PK__TLS_RNG
+#undef PK__TLS_BAD_VERSION
+#undef PK__TLS_NO_CIPHER
+#undef PK__TLS_BAD_CERT
+#undef PK__TLS_HAS_13
+#undef PK__TLS_CIPHERS_13
+#undef PK__TLS_IS_13
+#undef PK__TLS_IS_TICKET
 #undef PK__SOCKET_NOSIGNAL
 #undef PK__SOCKET_NOSIGPIPE
 #undef PK__TYPES_READ

@@ -49,6 +49,7 @@ typedef enum pk_kind {
     X(DENIED,              1801, "SECURITY",  UNAUTHENTICATED, ERROR,   0, "the caller is not allowed to do that") \
     X(START,               1903, "REGISTRY",  UNAVAILABLE,     ERROR,   1, "the plugin did not start")            \
     X(BAD_CONTRACT,        1905, "REGISTRY",  UNIMPLEMENTED,   ERROR,   0, "the contract is not fulfilled")       \
+    X(HANDSHAKE,           2002, "RPC",       UNAUTHENTICATED, ERROR,   0, "no secure connection")                \
     X(PROTOCOL,            2004, "RPC",       INTERNAL,        ERROR,   0, "the peer does not follow the protocol") \
     X(SERIALIZE,           2005, "RPC",       INVALID,         ERROR,   0, "a value cannot be converted")         \
     X(NO_MEMORY,           3001, "CORE",      EXHAUSTED,       ERROR,   0, "out of memory")                       \

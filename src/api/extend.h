@@ -26,10 +26,12 @@ PK_API void pk_conn_ready(pk_conn *conn); // something may have changed; any thr
 
 /* ---- dialect: how a plugin is spoken to. One channel for each running instance, many attempts on it. */
 typedef struct pk_endpoint {
-    const char *address; // "http+unix:///run/x.sock", "http://127.0.0.1:8080"
+    const char *address; // "http+unix:///run/x.sock", "http://127.0.0.1:8080", "https://example.org"
     const char *dialect; // "plugkit/1"; NULL = that
     pk_str token;        // sent in PlugKit-Token; "" = none
     const char *via;     // the number to connect to, of the address's host name; NULL = the name has to do
+    pk_tls *tls;         // of an https address; borrowed as long as the plugin is known. NULL = the manager's
+    const char *tls_name; // the name that its certificate must have; NULL = see pk_tls_desc.peer_name
     void *link;          // private: what dialects without an address of their own talk through
 } pk_endpoint;
 

@@ -179,6 +179,8 @@ typedef struct pk_manager_desc {
     const char *runtime_dir;       // private sockets; NULL = $XDG_RUNTIME_DIR or /tmp, + plugkit-UID/RANDOM
     pk_duplicates duplicates;
     bool eager;                    // start every plugin at once; otherwise the first call starts it
+    pk_tls *tls;                   // whom to believe at https addresses of plugins that run elsewhere, and what to
+                                   // show them; borrowed. An endpoint may have one of its own
     bool tcp;                      // plugins listen on 127.0.0.1 instead of Unix sockets
     struct {
         uint32_t start_ms, call_ms, stop_ms; // 0 = 10 s to start, 30 s a call, 5 s to stop

@@ -18,6 +18,7 @@ typedef struct pk_sdk_desc {
     const char *const *config_types; // NULL-terminated: what on_config understands; others are refused
     pk_loop *loop;                 // NULL = its own
     const pk_alloc *alloc;         // NULL = libc
+    pk_tls *tls;                   // serve HTTPS only, by this configuration; borrowed. NULL = plain
     int workers;                   // threads that run handlers; 0 = one after the other
     uint64_t idle_ms;              // ends itself after so long without work; 0 = what the host says, else 1 h
     size_t body_bytes;             // the largest request body taken into memory; 0 = 8 MiB

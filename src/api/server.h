@@ -37,9 +37,10 @@ typedef struct pk_server pk_server;
 typedef struct pk_server_desc {
     const pk_alloc *alloc;   // NULL = libc
     pk_loop *loop;           // (required) connections are served by whoever steps it
-    const char *listen;      // "http+unix:///path/x.sock", "http://127.0.0.1:0"; or
+    const char *listen;      // "http+unix:///path/x.sock", "http://127.0.0.1:0"; with .tls also https; or
     bool has_listen_fd;      //   a descriptor that listens already; the server's from now on, also on failure
     int listen_fd;           //
+    pk_tls *tls;             // serve HTTPS and nothing else; borrowed. NULL = plain
     pk_str token;            // every request needs it in PlugKit-Token; "" = none
     /* Decides instead of `token`, for callers with secrets of their own. `caller` is what PlugKit-Caller says. Compare
      * in constant time; handlers do not see the token. The loop's thread. */

@@ -44,8 +44,8 @@
  *     == api/error.h ==       everything that can go wrong           == api/extend.h ==   transports, dialects,
  *     == api/json.h ==        reader and writer                                           interceptors of your own
  *     == api/types.h ==       structs from and to JSON               == api/server.h ==   HTTP server
- *     == api/call.h ==        calls: raw, asynchronous, streams      == api/host.h ==     THE MANAGER
- *     == api/contract.h ==    typed calls
+ *     == api/call.h ==        calls: raw, asynchronous, streams      == api/tls.h ==      TLS for servers and calls
+ *     == api/contract.h ==    typed calls                            == api/host.h ==     THE MANAGER
  *
  * CONFIGURATION: define these before the include, the same in every file (PLUGKIT_NO_CORE excepted).
  *
@@ -59,7 +59,8 @@
  *     PLUGKIT_NO_FILES            no files and directories
  *     PLUGKIT_NO_NET              no sockets: bring a transport of your own
  *     PLUGKIT_WITH_ADMIN          with pk_manager_serve: `plugkit top` and others can look at a running host
- *     PLUGKIT_WITH_ALL            with everything that is opted into
+ *     PLUGKIT_WITH_TLS            with https, by mbedTLS 2.28 or 3.6: -lmbedtls -lmbedx509 -lmbedcrypto
+ *     PLUGKIT_WITH_ALL            with everything that is opted into, but for TLS, which needs that library
  *     PLUGKIT_CLOCK_NS()          with all four: nanoseconds since any moment, never less than before
  *     PLUGKIT_POSIX               only what POSIX.1-2008 has, also on Linux
  *     PLUGKIT_NO_SIMD             plain C also where SSE2 or NEON would read HTTP faster; small builds (-Os) are anyway

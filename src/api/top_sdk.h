@@ -44,8 +44,8 @@
  *     == api/memory.h ==      strings, allocator, pk_mem, pk_buf     == api/loop.h ==     event loop, timers
  *     == api/error.h ==       everything that can go wrong           == api/extend.h ==   interceptors of your own
  *     == api/json.h ==        reader and writer                      == api/server.h ==   routes of your own
- *     == api/types.h ==       structs from and to JSON               == api/sdk.h ==      THE PLUGIN
- *     == api/call.h ==        contexts; calls to the host
+ *     == api/types.h ==       structs from and to JSON               == api/tls.h ==      TLS
+ *     == api/call.h ==        contexts; calls to the host            == api/sdk.h ==      THE PLUGIN
  *     == api/contract.h ==    contracts and services
  *
  * CONFIGURATION: define these before the include, the same in every file (PLUGKIT_NO_CORE excepted).
@@ -56,6 +56,7 @@
  *                                 core, and this file keeps its copy to itself
  *     PLUGKIT_STATIC              all functions are static: nothing is exported, several files may have their own
  *     PLUGKIT_NO_THREADS          no threads: handlers run one after the other
+ *     PLUGKIT_WITH_TLS            with https, by mbedTLS 2.28 or 3.6: -lmbedtls -lmbedx509 -lmbedcrypto
  *     PLUGKIT_CLOCK_NS()          see plugkit.h
  *     PLUGKIT_NO_SURVIVE          the plugin belongs to the host that starts it: it ends with that, also if it is
  *                                 wanted to survive, and others cannot attach it

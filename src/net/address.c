@@ -2,6 +2,7 @@
 #include "address.h"
 #include "../base/error.h"
 #include "../wire/url.h"
+#include "secure.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -111,7 +112,7 @@ static pk_err pk__address_tcp(pk__address *out, pk_str text, pk_str rest, bool h
         host = rest;
     }
     if (has_default) {
-        out->port = 80;
+        out->port = PK__SECURE_BUILT && out->is_secure ? 443 : 80;
     } else if (!pk__address_port(port, &out->port)) {
         return pk__address_bad(err, text, "the port is missing or no number from 0 to 65535");
     }
@@ -156,6 +157,17 @@ PK__FN pk_err pk__address_parse(pk__address *out, pk_str text, pk_error *err)
     pk_str rest = text;
     if (text.len == 0) {
         return pk__address_bad(err, text, "it is empty");
+    }
+    if (PK__SECURE_BUILT && pk__address_take(&rest, "https")) {
+        out->is_secure = true;
+        if (pk__address_take(&rest, "+unix://")) {
+            return pk__address_unix(out, text, rest, err);
+        }
+        if (pk__address_take(&rest, "://")) {
+            return pk__address_tcp(out, text, rest, true, err);
+        }
+        out->is_secure = false; // a scheme of somebody else's, or a host called that
+        rest = text;
     }
     if (text.ptr[0] == '/' || pk__address_take(&rest, "http+unix://") || pk__address_take(&rest, "unix://") ||
         pk__address_take(&rest, "unix:")) {
@@ -210,6 +222,12 @@ PK__FN size_t pk__address_host(const pk__address *a, char *out, size_t cap)
 PK__FN size_t pk__address_format(const pk__address *a, char *out, size_t cap)
 {
     static const char http[] = "http://";
+    if (PK__SECURE_BUILT && a->is_secure) {
+        bool is_unix = a->kind == PK__ADDRESS_UNIX;
+        size_t n = pk__address_printed(snprintf(out, cap, "https%s://%s", is_unix ? "+unix" : "",
+                                                is_unix ? a->host : ""), cap);
+        return is_unix ? n : n + pk__address_host(a, out + n, cap - n);
+    }
     if (a->kind == PK__ADDRESS_TCP && cap > sizeof(http)) {
         memcpy(out, http, sizeof(http));
         return sizeof(http) - 1 + pk__address_host(a, out + sizeof(http) - 1, cap - (sizeof(http) - 1));

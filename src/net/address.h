@@ -2,6 +2,7 @@
  *
  * Accepted: http+unix:///run/x.sock  unix:///run/x.sock  unix:/run/x.sock  unix:x.sock  /run/x.sock
  *           http://127.0.0.1:80  tcp://127.0.0.1:80  127.0.0.1:80  localhost:80  [::1]:80  [::]:80  :80
+ *           https+unix:///run/x.sock  https://example.org  where TLS is built in; its port is 443 unless it is said
  *           name://anything  for transports that users bring
  * Written:  http+unix:///run/x.sock and http://127.0.0.1:80, which every peer can read.
  *
@@ -25,6 +26,7 @@ typedef struct pk__address {
     pk__address_kind kind;
     uint16_t port;          // of TCP; 0 = any free one, to listen on
     bool is_wildcard;       // TCP on all interfaces
+    bool is_secure;         // https, of UNIX or TCP
     char host[256];         // of TCP, without brackets; the path of UNIX; the scheme of OTHER. NUL-terminated
 } pk__address;
 

@@ -84,6 +84,10 @@ PK__FN pk_err pk__http_client_create(pk__http_client **out, const pk__http_clien
 
 static void pk__http_client_close(pk__http_client *c)
 {
+    if (PK__SECURE_ON(c->secure)) {
+        pk__secure_close(c->secure);
+        c->secure = NULL;
+    }
     if (c->opened) {
         c->opened = false;
         c->fd = -1;
@@ -126,6 +130,11 @@ PK__FN bool pk__http_client_is_reusable(const pk__http_client *c)
 
 PK__FN bool pk__http_client_is_alive(pk__http_client *c)
 {
+    if (PK__SECURE_ON(c->secure)) { // what lies on the socket may be no more than a new ticket
+        char byte;
+        size_t got = 0;
+        return c->secure->table->recv(c->secure, &byte, 1, false, &got, NULL) == PK_IO_WANT_READ;
+    }
     return !c->is_socket || pk__http_client_is_quiet(c);
 }
 
@@ -144,12 +153,36 @@ PK__FN pk_err pk__http_client_needs_loop(const pk__http_client *c, pk_error *err
                         c->desc.transport->scheme);
 }
 
+/* DONE: plain, or secure by now. WANT_*: the handshake goes on when the socket is ready for that. */
+static pk_io pk__http_client_shake(pk__http_client *c, pk_error *err)
+{
+    if (!PK__SECURE_ON(c->desc.tls)) {
+        return PK_IO_DONE;
+    }
+    if (!c->secure) {
+        pk__secure_desc d;
+        memset(&d, 0, sizeof(d));
+        d.below.transport = c->desc.transport;
+        d.below.io = c->io;
+        d.below.socket = c->is_socket ? c->fd : -1;
+        d.name = c->desc.tls_name;
+        d.host = pk_str_from(c->desc.address->kind == PK__ADDRESS_TCP ? c->desc.address->host : "");
+        d.key = c->desc.text;
+        if (pk__secure_table_of(c->desc.tls)->open(c->desc.tls, &d, &c->secure, err)) {
+            return PK_IO_FAILED;
+        }
+    }
+    pk_io io = c->secure->table->shake(c->secure, err);
+    return io == PK_IO_CLOSED ? PK_IO_FAILED : io;
+}
+
 /* PK_IO_WANT_READ with retry_at: the server's queue is full. */
 static pk_io pk__http_client_open(pk__http_client *c, pk_error *err)
 {
     const pk_transport *t = c->desc.transport;
+    pk_io io;
     if (!c->opened) {
-        pk_io io = t->open(t->user, c->desc.text, &c->conn, &c->io, err);
+        io = t->open(t->user, c->desc.text, &c->conn, &c->io, err);
         if (io == PK_IO_FAILED || io == PK_IO_CLOSED) {
             return PK_IO_FAILED;
         }
@@ -176,12 +209,13 @@ static pk_io pk__http_client_open(pk__http_client *c, pk_error *err)
             return io;
         }
     }
-    if (c->is_socket && pk__http_client_check_peer(c, err)) {
+    if (!c->secure && c->is_socket && pk__http_client_check_peer(c, err)) {
         return PK_IO_FAILED;
     }
     c->connecting = false;
-    c->is_open = true;
-    return PK_IO_DONE;
+    io = pk__http_client_shake(c, err);
+    c->is_open = io == PK_IO_DONE;
+    return io;
 }
 
 /* ---- the request */
@@ -303,12 +337,12 @@ static bool pk__http_client_sends(const pk__http_client *c)
 static bool pk__http_client_push(pk__http_client *c, pk_io *result, pk_error *err)
 {
     pk__http_exchange *x = c->x;
-    pk__http_wire wire;
-    wire.transport = c->desc.transport;
-    wire.io = c->io;
-    wire.socket = c->is_socket ? c->fd : -1;
+    pk__wire wire = {c->desc.transport, c->io, c->is_socket ? c->fd : -1};
+    if (PK__SECURE_ON(c->secure)) {
+        wire = pk__secure_wire(c->secure);
+    }
     *result = PK_IO_FAILED;
-    if (c->out.file_left > 0 && c->is_socket && pk__http_client_no_waiting(c, err)) {
+    if (c->out.file_left > 0 && wire.socket >= 0 && pk__http_client_no_waiting(c, err)) {
         return false;
     }
     pk_io io = pk__http_out_push(&c->out, &wire, err);
@@ -342,6 +376,7 @@ PK__FN pk_io pk__http_client_advance(pk__http_client *c, bool wait, pk_error *er
     if (!c->is_open) {
         io = pk__http_client_open(c, err);
         c->wants_write = io == PK_IO_WANT_WRITE;
+        c->wants_read = io == PK_IO_WANT_READ && c->retry_at == 0; // of a handshake
         if (io != PK_IO_DONE) {
             return io;
         }
@@ -359,6 +394,9 @@ PK__FN pk_io pk__http_client_advance(pk__http_client *c, bool wait, pk_error *er
     }
     c->wants_read = !c->paused;
     c->wants_write = more_room && pk__http_client_sends(c);
+    if (PK__SECURE_ON(c->secure)) {
+        c->wants_write |= c->secure->wants_write;
+    }
     return PK_IO_WANT_READ;
 }
 

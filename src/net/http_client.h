@@ -68,6 +68,8 @@ typedef struct pk__http_client_desc {
     pk_str lines;               // of each head, below the first: "Host: x\r\n" and so on; checked, borrowed likewise
     uint32_t connect_ms;        // 0 = only the exchange's own deadline
     bool any_uid;               // talk to Unix servers of other users
+    pk_tls *tls;                // the connection is to be secure; NULL = plain
+    pk_str tls_name;            // see pk__secure_desc.name; borrowed likewise
 } pk__http_client_desc;
 
 #define PK__HTTP_CLIENT_FIELDS 100         // of an answer
@@ -88,6 +90,7 @@ typedef struct pk__http_client {
 
     /* The connection. It is closed by destroy only: until then an interrupt may reach for it. */
     void *io;
+    pk__secure *secure;      // lies on io; NULL = plain
     int fd;                  // to poll; -1 = none
     bool is_socket;
     bool opened;             // io is valid

@@ -55,7 +55,8 @@ static pk_io pk__http_client_recv_socket(pk__http_client *c, bool wait, size_t *
         }
     }
     c->x->now = 0;
-    pk_io io = pk__socket_recv(c->fd, at, cap, wait, got, err);
+    pk_io io = PK__SECURE_ON(c->secure) ? c->secure->table->recv(c->secure, at, cap, wait, got, err)
+                                        : pk__socket_recv(c->fd, at, cap, wait, got, err);
     if (io == PK_IO_WANT_READ && wait && deadline != PK_FOREVER) {
         (void)pk__http_client_set_timeout(c, deadline - pk__clock_ns(), true);
     }
@@ -68,6 +69,15 @@ static pk_io pk__http_client_recv_socket(pk__http_client *c, bool wait, size_t *
     return PK_IO_CLOSED;
 }
 #endif
+
+/* From a transport of the user's. */
+static pk_io pk__http_client_recv_other(pk__http_client *c, size_t *got, pk_error *err)
+{
+    char *at = c->room->bytes + c->end;
+    size_t cap = PK__HTTP_CLIENT_ROOM - c->end;
+    return PK__SECURE_ON(c->secure) ? c->secure->table->recv(c->secure, at, cap, false, got, err)
+                                    : c->desc.transport->recv(c->io, at, cap, got, err);
+}
 
 static pk_io pk__http_client_bad(pk_error *err, const char *why)
 {
@@ -231,8 +241,7 @@ PK__FN pk_io pk__http_client_pull(pk__http_client *c, bool wait, pk_error *err)
         return io;
     }
     size_t room = PK__HTTP_CLIENT_ROOM - c->end;
-    io = c->is_socket ? pk__http_client_recv_socket(c, wait, &got, err)
-                      : c->desc.transport->recv(c->io, c->room->bytes + c->end, room, &got, err);
+    io = c->is_socket ? pk__http_client_recv_socket(c, wait, &got, err) : pk__http_client_recv_other(c, &got, err);
     if (io == PK_IO_CLOSED || io == PK_IO_FAILED) {
         return pk__http_client_take_end(c, io, err);
     }

@@ -17,13 +17,13 @@ enum {
 };
 
 #ifndef PLUGKIT_NO_NET
-static pk_io pk__http_out_send_file(const pk__http_out *o, const pk__http_wire *wire, size_t *sent, pk_error *err)
+static pk_io pk__http_out_send_file(const pk__http_out *o, const pk__wire *wire, size_t *sent, pk_error *err)
 {
     uint64_t size = PK__MIN(o->file_left, (uint64_t)PK__HTTP_OUT_MOST);
     return pk__socket_send_file(wire->socket, o->body->fd, o->file_at, size, sent, err);
 }
 #else // without sockets there is none that it could be asked for
-static pk_io pk__http_out_send_file(const pk__http_out *o, const pk__http_wire *wire, size_t *sent, pk_error *err)
+static pk_io pk__http_out_send_file(const pk__http_out *o, const pk__wire *wire, size_t *sent, pk_error *err)
 {
     (void)o, (void)wire, (void)sent, (void)err;
     return PK_IO_CLOSED;
@@ -135,7 +135,7 @@ static pk_io pk__http_out_stage(pk__http_out *o, pk_error *err)
                          : pk__http_out_stage_file(o, o->buf.ptr, err);
 }
 
-static pk_io pk__http_out_send(pk__http_out *o, const pk__http_wire *wire, pk_error *err)
+static pk_io pk__http_out_send(pk__http_out *o, const pk__wire *wire, pk_error *err)
 {
     pk_str parts[2];
     size_t count = 0, sent = 0;
@@ -162,7 +162,7 @@ static pk_io pk__http_out_send(pk__http_out *o, const pk__http_wire *wire, pk_er
     return io;
 }
 
-static pk_io pk__http_out_file(pk__http_out *o, const pk__http_wire *wire, pk_error *err)
+static pk_io pk__http_out_file(pk__http_out *o, const pk__wire *wire, pk_error *err)
 {
     size_t sent = 0;
     pk_io io = pk__http_out_send_file(o, wire, &sent, err);
@@ -174,7 +174,7 @@ static pk_io pk__http_out_file(pk__http_out *o, const pk__http_wire *wire, pk_er
     return io == PK_IO_FAILED && err->code != PK_ERR_OS ? PK_IO_CLOSED : io;
 }
 
-PK__FN pk_io pk__http_out_push(pk__http_out *o, const pk__http_wire *wire, pk_error *err)
+PK__FN pk_io pk__http_out_push(pk__http_out *o, const pk__wire *wire, pk_error *err)
 {
     for (int turn = 0; o->pending; turn++) {
         pk_io io;

@@ -12,13 +12,7 @@
  *     FAILED      the body could not be read: its end will never come; *err says why */
 #ifndef PK__HTTP_OUT_H
 #define PK__HTTP_OUT_H
-#include "transport.h"
-
-typedef struct pk__http_wire { // where it goes
-    const pk_transport *transport;
-    void *io;
-    int socket;         // non-blocking at least while `file_left` is not 0; -1 = it is none
-} pk__http_wire;
+#include "secure.h"
 
 typedef struct pk__http_out {
     pk_buf buf;          // [at, len) is to be sent
@@ -38,6 +32,6 @@ PK__FN void pk__http_out_deinit(pk__http_out *o);
 PK__FN void pk__http_out_reset(pk__http_out *o); // before a head is written; keeps a small buffer
 /* The head is in buf. body NULL = none. Errors: PK_ERR_MISUSE (file range), PK_ERR_NO_MEMORY, PK_ERR_LIMIT (head). */
 PK__FN pk_err pk__http_out_begin(pk__http_out *o, const pk_body *body, bool chunked, pk_error *err);
-PK__FN pk_io pk__http_out_push(pk__http_out *o, const pk__http_wire *wire, pk_error *err);
+PK__FN pk_io pk__http_out_push(pk__http_out *o, const pk__wire *wire, pk_error *err);
 
 #endif

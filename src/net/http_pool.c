@@ -22,6 +22,22 @@ static pk_err pk__http_pool_resolve(pk__http_pool *pool, const pk__http_pool_des
         return rc;
     }
     pk__address_loopback(&pool->address);
+    if (PK__SECURE_BUILT && pool->address.is_secure) {
+        if (!desc->tls) {
+            return pk_error_set(err, PK_ERR_CONFIG, "cannot use address '%.128s': no pk_tls says whom to believe there",
+                                desc->address);
+        }
+        pk_err rc_tls = pk__secure_table_of(desc->tls)->check(desc->tls, false, err);
+        if (rc_tls) {
+            return rc_tls;
+        }
+        pool->client.tls = desc->tls;
+        pool->tls_name = pk__strdup(pool->alloc, desc->tls_name ? desc->tls_name : "");
+        if (!pool->tls_name) {
+            return pk__error_memory(err, "open a connection pool");
+        }
+        pool->client.tls_name = pk_str_from(pool->tls_name);
+    }
     pool->client.transport = pk__transport_find(desc->transports, desc->transport_count, &pool->address);
     if (!pool->client.transport) {
         return pk_error_set(err, PK_ERR_UNSUPPORTED, "cannot use address '%.128s': no transport for it is here",
@@ -67,6 +83,9 @@ static pk_err pk__http_pool_write_lines(pk__http_pool *pool, const pk__http_pool
 
 static void pk__http_pool_free(pk__http_pool *pool)
 {
+    if (PK__SECURE_BUILT) {
+        pk__strfree(pool->alloc, pool->tls_name);
+    }
     pk__strfree(pool->alloc, pool->text);
     pk_buf_free(&pool->lines);
     pool->text = NULL;

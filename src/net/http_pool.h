@@ -30,6 +30,8 @@ typedef struct pk__http_pool_desc {
     uint32_t idle_ms;                      // closed after so long; 0 = 60 s
     uint32_t connect_ms;                   // 0 = 5 s
     bool any_uid;
+    pk_tls *tls;                           // for https addresses: borrowed; NULL = they are refused
+    const char *tls_name;                  // see pk__secure_desc.name; copied; NULL = ""
 } pk__http_pool_desc;
 
 typedef struct pk__http_pool {
@@ -37,6 +39,7 @@ typedef struct pk__http_pool {
     pk__http_client_desc client;
     pk__address address;
     char *text;            // the address as transports are given it
+    char *tls_name;
     pk_buf lines;          // of each head: Host, and own fields
     uint32_t max_idle, idle_count;
     int64_t idle_ns;

@@ -145,6 +145,9 @@ static void pk__http_link_close(pk__http_link *l)
     pk_timer_stop(s->desc.loop, &l->timer);
     pk__list_remove(&l->node);
     pk__list_remove(&l->idle);
+    if (PK__SECURE_ON(l->secure)) {
+        pk__secure_close(l->secure);
+    }
     pk__fd_close(l->watch.fd);
     pk__free(s->desc.alloc, l, sizeof(*l));
     s->link_count--;
@@ -178,7 +181,7 @@ static pk__http_step pk__http_link_written(pk__http_link *l)
     pk__http_job *job = l->job;
     pk__http_job_done(job);
     if (!job->keep) {
-        bool is_quiet = job->body_done && job->at == job->end;
+        bool is_quiet = job->body_done && job->at == job->end && !PK__SECURE_ON(l->secure); // that has an end to tell
         pk__http_link_give_job(l);
         l->thrown = 0;
         l->state = PK__HTTP_LINK_LINGER;
@@ -227,9 +230,59 @@ static pk__http_step pk__http_link_rest(pk__http_link *l)
     return PK__HTTP_STEP_READ;
 }
 
+#if PK__SECURE_BUILT
+/* With an alert on its way, or a few words in plain HTTP, so not at once. */
+static pk__http_step pk__http_link_shaken_off(pk__http_link *l)
+{
+    bool is_plain = l->secure->is_plain;
+    l->secure->table->close(l->secure);
+    l->secure = NULL;
+    if (is_plain && pk__http_job_take(l)) {
+        return pk__http_link_refuse(l, 400, "this port speaks TLS: ask it by https");
+    }
+    l->thrown = 0;
+    l->state = PK__HTTP_LINK_LINGER;
+    return PK__HTTP_STEP_ON;
+}
+
+static pk__http_step pk__http_link_shake(pk__http_link *l)
+{
+    pk__http_server *s = l->server;
+    if (!l->secure) {
+        pk__secure_desc d;
+        memset(&d, 0, sizeof(d));
+        d.is_server = true;
+        d.below.socket = l->watch.fd;
+        d.below.transport = pk__transport_accepted(&d.below.io, l->watch.fd);
+        if (pk__secure_table_of(s->desc.tls)->open(s->desc.tls, &d, &l->secure, NULL)) {
+            return PK__HTTP_STEP_CLOSE;
+        }
+    }
+    pk__list_remove(&l->idle);
+    switch (l->secure->table->shake(l->secure, NULL)) {
+    case PK_IO_DONE: break;
+    case PK_IO_WANT_READ: return pk__atomic_load(&s->draining) ? PK__HTTP_STEP_CLOSE : PK__HTTP_STEP_READ;
+    case PK_IO_WANT_WRITE: return PK__HTTP_STEP_WRITE;
+    default: return pk__http_link_shaken_off(l);
+    }
+    l->can_read = true; // a request may have come with the last of the handshake
+    l->state = PK__HTTP_LINK_IDLE;
+    return PK__HTTP_STEP_ON;
+}
+#else
+static pk__http_step pk__http_link_shake(pk__http_link *l)
+{
+    (void)l;
+    return PK__HTTP_STEP_CLOSE;
+}
+#endif
+
 static pk__http_step pk__http_link_step(pk__http_link *l)
 {
     pk__http_step step;
+    if (PK__SECURE_BUILT && l->state == PK__HTTP_LINK_SHAKE) {
+        return pk__http_link_shake(l);
+    }
     switch (l->state) {
     case PK__HTTP_LINK_IDLE:
     case PK__HTTP_LINK_HEAD:
@@ -398,6 +451,9 @@ static void pk__http_server_add(pk__http_server *s, int fd)
     l->watch.user = l;
     l->timer.on_time = pk__http_link_on_time;
     l->timer.user = l;
+    if (PK__SECURE_ON(s->desc.tls)) {
+        l->state = PK__HTTP_LINK_SHAKE;
+    }
     pk__list_push(&s->links, &l->node);
     pk__list_push(&s->idle, &l->idle);
     s->link_count++;

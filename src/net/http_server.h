@@ -5,6 +5,7 @@
  * job: buffer, field array, memory and scratch of one request, and gives it back when the answer is out and nothing
  * more has come. One request at a time is worked on, so that pipelined ones are answered in order. The way of a link:
  *
+ *     SHAKE     with TLS: the handshake, within the time of the first head
  *     IDLE      no request; closed after a while, or when connections run out
  *     HEAD      part of a head has come; until an absolute deadline: no trickle keeps it alive     408, 431, 400 ...
  *               on_head says: COLLECT the body, or hand the request over now and READ it, or it was ANSWERED already
@@ -69,6 +70,7 @@ struct pk__http_link {
     pk__http_job *job;     // NULL while idle
     pk__node node, idle;   // of all; of those without a whole head, the longest silent first
     pk_watch watch;
+    pk__secure *secure;    // NULL = plain, or nothing has come yet
     pk_timer timer;
     int64_t deadline;      // PK_FOREVER = none. The timer may be earlier: then it is only wound up again
     size_t thrown;         // bytes read away
@@ -84,6 +86,7 @@ typedef struct pk__http_server_desc {
     pk_loop *loop;
     int listen_fd;           // the server's from now on, also on failure
     bool any_uid;
+    pk_tls *tls;             // NULL = plain; borrowed
     uint32_t header_ms, body_ms, idle_ms; // no zeros from here on
     size_t head_bytes, fields, body_bytes, connections;
     size_t extra;            // bytes of extra for each job
@@ -148,7 +151,8 @@ typedef enum pk__http_link_state {
     PK__HTTP_LINK_WORK,
     PK__HTTP_LINK_WRITE,
     PK__HTTP_LINK_DRAIN,
-    PK__HTTP_LINK_LINGER
+    PK__HTTP_LINK_LINGER,
+    PK__HTTP_LINK_SHAKE
 } pk__http_link_state;
 PK__FN pk__http_step pk__http_link_head(pk__http_link *l);
 PK__FN pk__http_step pk__http_link_body(pk__http_link *l);
@@ -159,6 +163,8 @@ PK__FN void pk__http_link_due(pk__http_link *l, uint32_t ms); // 0 = no deadline
 PK__FN void pk__http_link_next(pk__http_link *l); // on to the next request
 PK__FN void pk__http_link_answered(pk__http_link *l);
 PK__FN void pk__http_server_listen(pk__http_server *s); // accepts again, if nothing is against it
+PK__FN pk_io pk__http_link_recv(pk__http_link *l, void *buf, size_t cap, size_t *got, pk_error *err);
+PK__FN pk__wire pk__http_link_wire(pk__http_link *l); // to send by
 PK__FN bool pk__http_job_take(pk__http_link *l);
 PK__FN void pk__http_job_reset(pk__http_job *job); // for the next request; what has come already stays
 

@@ -13,6 +13,12 @@ enum {
     PK__HTTP_SERVER_LINGER_MS = 2000
 };
 
+PK__FN pk_io pk__http_link_recv(pk__http_link *l, void *buf, size_t cap, size_t *got, pk_error *err)
+{
+    return PK__SECURE_ON(l->secure) ? l->secure->table->recv(l->secure, buf, cap, false, got, err)
+                                    : pk__socket_recv(l->watch.fd, buf, cap, false, got, err);
+}
+
 /* Receives behind what is there. ON: something came; READ: nothing yet; CLOSE: it was the end. */
 static pk__http_step pk__http_link_receive(pk__http_link *l, char *at, size_t room, size_t *got)
 {
@@ -23,9 +29,12 @@ static pk__http_step pk__http_link_receive(pk__http_link *l, char *at, size_t ro
         return PK__HTTP_STEP_YIELD;
     }
     l->share--;
-    pk_io io = pk__socket_recv(l->watch.fd, at, room, false, got, NULL);
+    pk_io io = pk__http_link_recv(l, at, room, got, NULL);
     l->can_read = io == PK_IO_DONE && *got == room; // less than there was room for: no need to ask again to hear so
-    return io == PK_IO_DONE ? PK__HTTP_STEP_ON : io == PK_IO_WANT_READ ? PK__HTTP_STEP_READ : PK__HTTP_STEP_CLOSE;
+    return io == PK_IO_DONE                            ? PK__HTTP_STEP_ON
+           : io == PK_IO_WANT_READ                     ? PK__HTTP_STEP_READ
+           : PK__SECURE_BUILT && io == PK_IO_WANT_WRITE ? PK__HTTP_STEP_WRITE
+                                                       : PK__HTTP_STEP_CLOSE;
 }
 
 static pk__http_step pk__http_link_receive_job(pk__http_link *l)
@@ -105,7 +114,8 @@ static bool pk__http_job_continue(pk__http_job *job)
         return true;
     }
     job->wants_continue = false;
-    return pk__socket_send(job->link->watch.fd, &line, 1, &sent, NULL) == PK_IO_DONE && sent == line.len;
+    pk__wire wire = pk__http_link_wire(job->link);
+    return wire.transport->send(wire.io, &line, 1, &sent, NULL) == PK_IO_DONE && sent == line.len;
 }
 
 static pk__http_step pk__http_link_body_failed(pk__http_link *l)
@@ -201,7 +211,9 @@ static pk_err pk__http_job_wait(pk__http_job *job, char *buf, size_t cap, size_t
         return pk_error_set(err, PK_ERR_PLUGIN_CONNECTION, "cannot read the request's body: the connection was closed");
     }
     for (;;) {
-        switch (pk__socket_recv(fd, buf, cap, false, got, err)) {
+        pk_io io = pk__http_link_recv(job->link, buf, cap, got, err);
+        bool writes = PK__SECURE_BUILT && io == PK_IO_WANT_WRITE;
+        switch (writes ? PK_IO_WANT_READ : io) {
         case PK_IO_DONE: return PK_OK;
         case PK_IO_WANT_READ: break;
         case PK_IO_CLOSED:
@@ -209,7 +221,7 @@ static pk_err pk__http_job_wait(pk__http_job *job, char *buf, size_t cap, size_t
                                 "cannot read the request's body: the caller has hung up");
         default: return PK_ERR_PLUGIN_CONNECTION;
         }
-        if (!pk__fd_wait(fd, true, false, PK__MIN(piece, job->deadline))) {
+        if (!pk__fd_wait(fd, true, writes, PK__MIN(piece, job->deadline))) {
             return pk_error_set(err, PK_ERR_PLUGIN_TIMEOUT, "cannot read the request's body: it did not come in time");
         }
     }
@@ -282,6 +294,10 @@ PK__FN pk_err pk__http_server_read(pk__http_job *job, void *buf, size_t cap, siz
 PK__FN bool pk__http_server_is_gone(pk__http_job *job)
 {
     char byte;
+    pk__secure *secure = job->link->secure;
+    if (PK__SECURE_ON(secure)) {
+        return secure->table->is_gone(secure);
+    }
     ssize_t n = PK__SYS(recv)(job->link->watch.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
     return n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
 }
@@ -331,6 +347,14 @@ static pk__http_step pk__http_link_linger(pk__http_link *l)
 {
     char waste[4096];
     size_t got = 0;
+    if (PK__SECURE_ON(l->secure)) {
+        if (l->secure->table->end(l->secure) == PK_IO_WANT_WRITE) {
+            pk__http_link_due(l, PK__HTTP_SERVER_LINGER_MS);
+            return PK__HTTP_STEP_WRITE;
+        }
+        l->secure->table->close(l->secure);
+        l->secure = NULL;
+    }
     if (l->thrown == 0) {
         (void)PK__SYS(shutdown)(l->watch.fd, SHUT_WR);
         pk__http_link_due(l, PK__HTTP_SERVER_LINGER_MS);

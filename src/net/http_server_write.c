@@ -105,12 +105,21 @@ PK__FN pk__http_step pk__http_link_refuse(pk__http_link *l, int status, const ch
     return PK__HTTP_STEP_ON;
 }
 
+PK__FN pk__wire pk__http_link_wire(pk__http_link *l)
+{
+    pk__wire wire;
+    if (PK__SECURE_ON(l->secure)) {
+        return pk__secure_wire(l->secure);
+    }
+    wire.socket = l->watch.fd;
+    wire.transport = pk__transport_accepted(&wire.io, wire.socket);
+    return wire;
+}
+
 static pk_io pk__http_job_push(pk__http_job *job)
 {
-    pk__http_wire wire;
     pk_error err;
-    wire.socket = job->link->watch.fd;
-    wire.transport = pk__transport_accepted(&wire.io, wire.socket);
+    pk__wire wire = pk__http_link_wire(job->link);
     err.code = PK_OK;
     job->state_out = pk__http_out_push(&job->out, &wire, &err);
     return job->state_out;
@@ -149,7 +158,7 @@ PK__FN void pk__http_server_answer(pk__http_job *job)
 PK__FN pk__http_step pk__http_link_write(pk__http_link *l)
 {
     pk__http_job *job = l->job;
-    if (job->state_out == PK_IO_DONE || job->state_out == PK_IO_WANT_WRITE || job->out.busy) {
+    if (job->state_out != PK_IO_CLOSED && job->state_out != PK_IO_FAILED) {
         (void)pk__http_job_push(job);
     }
     switch (job->state_out) {

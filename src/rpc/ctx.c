@@ -86,3 +86,10 @@ PK_API void pk_ctx_meta_out(pk_ctx *ctx, pk_str name, pk_str value)
         impl->out[impl->out_count++] = field;
     }
 }
+
+#ifdef PLUGKIT_WITH_TLS
+PK_API const pk_tls_peer *pk_ctx_peer(const pk_ctx *ctx)
+{
+    return ctx && ctx->impl ? ((const pk__ctx_impl *)ctx->impl)->peer : NULL;
+}
+#endif

@@ -20,6 +20,7 @@ typedef struct pk__ctx_impl {
     const pk__atomic_u32 *canceled;  // not 0 = canceled; NULL = nobody can
     bool (*is_gone)(void *user);     // does the caller no longer wait? NULL = unknown; the handler's thread
     void *user;                      // for is_gone
+    const pk_tls_peer *peer;         // who is on the other side of a secure connection; NULL = it is plain
     const pk_meta *in;               // headers of the request: not passed on by a handler that calls with its context
     pk_meta *out;                    // headers of the answer, in ctx->mem
     size_t out_count, out_cap;

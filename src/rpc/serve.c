@@ -317,6 +317,9 @@ static void pk__serve_set_context(pk__serve_call *c)
     c->impl.canceled = &c->server->canceled;
     c->impl.is_gone = pk__serve_is_gone;
     c->impl.user = job;
+    if (PK__SECURE_ON(job->link->secure)) {
+        c->impl.peer = job->link->secure->peer;
+    }
     c->ctx.impl = &c->impl;
     c->ctx.mem = &job->mem;
     c->ctx.meta = job->head.fields;

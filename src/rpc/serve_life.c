@@ -119,12 +119,21 @@ static pk_err pk__serve_listen(pk_server *s, const pk_server_desc *desc, int *fd
     pk_err rc = PK_OK;
     if (!desc->has_listen_fd) {
         rc = pk__address_parse(&address, pk_str_from(desc->listen), err);
+        if (PK__SECURE_BUILT && rc == PK_OK && address.is_secure && !desc->tls) {
+            rc = pk_error_set(err, PK_ERR_MISUSE, "cannot listen at '%.128s': no pk_tls is given", desc->listen);
+        }
         if (rc == PK_OK) {
             rc = pk__socket_listen(&address, fd, err);
         }
     }
     if (rc == PK_OK) {
         rc = pk__socket_local(*fd, &address, err);
+    }
+    if (rc == PK_OK && PK__SECURE_ON(desc->tls)) {
+        rc = pk__secure_table_of(desc->tls)->check(desc->tls, true, err);
+    }
+    if (rc == PK_OK && PK__SECURE_BUILT) {
+        address.is_secure = desc->tls != NULL;
     }
     if (rc == PK_OK) {
         (void)pk__address_format(&address, text, sizeof(text));
@@ -140,6 +149,7 @@ static void pk__serve_resolve(pk__http_server_desc *out, const pk_server_desc *i
     out->alloc = in->alloc;
     out->loop = in->loop;
     out->any_uid = in->any_uid;
+    out->tls = in->tls;
     out->header_ms = in->limit.header_ms > 0 ? in->limit.header_ms : 10 * 1000;
     out->body_ms = in->limit.body_ms > 0 ? in->limit.body_ms : 60 * 1000;
     out->idle_ms = in->limit.idle_ms > 0 ? in->limit.idle_ms : 5 * 60 * 1000;

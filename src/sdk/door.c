@@ -64,6 +64,10 @@ static pk_err pk__door_open_new(pk__door *d, const pk_alloc *alloc, const pk__se
         return pk_error_set(err, PK_ERR_BAD_ENDPOINT, "cannot listen on '%s': plugins listen on Unix sockets and on "
                             "loopback addresses only", a.host);
     }
+    if (PK__SECURE_BUILT && a.is_secure && !s->is_secure) {
+        return pk_error_set(err, PK_ERR_BAD_ENDPOINT, "cannot listen on '%" PK_FMT "': the plugin has no pk_tls",
+                            PK_ARG(s->listen));
+    }
     bool is_unix = a.kind == PK__ADDRESS_UNIX;
     if (is_unix && s->profile != PK__SETTINGS_CONTROL) { // there the path is the host's, and nobody else's
         rc = pk__door_lock(d, alloc, a.host, err);
@@ -111,6 +115,9 @@ PK__FN pk_err pk__door_open(pk__door *d, const pk_alloc *alloc, const pk__settin
     pk_err rc = inherited_fd >= 0 ? pk__door_adopt(d, inherited_fd, err) : pk__door_open_new(d, alloc, s, err);
     if (!rc) {
         rc = pk__socket_local(d->fd, &a, err); // with the port that was taken
+    }
+    if (!rc && PK__SECURE_BUILT) {
+        a.is_secure = s->is_secure;
     }
     if (!rc) {
         (void)pk__address_format(&a, d->address, sizeof(d->address));

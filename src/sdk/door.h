@@ -15,7 +15,7 @@
 #ifndef PK__DOOR_H
 #define PK__DOOR_H
 #ifndef PLUGKIT_NO_NET
-#include "../net/address.h"
+#include "../net/secure.h"
 #include "../os/lock.h"
 #include "settings.h"
 

@@ -291,6 +291,7 @@ static pk_err pk__sdk_open_server(pk_sdk *p, pk_error *err)
     desc.has_listen_fd = true;
     desc.listen_fd = pk__door_take_fd(&p->door);
     desc.token = p->settings.token;
+    desc.tls = p->desc.tls;
     desc.interceptors = p->desc.interceptors;
     desc.interceptor_count = p->desc.interceptor_count;
     desc.workers = p->desc.workers;
@@ -389,6 +390,7 @@ static pk_err pk__sdk_start(pk_sdk *p, const char *program, pk_error *err)
     }
     rc = pk__settings_apply(&p->settings, &p->desc, err);
     if (!rc) {
+        p->settings.is_secure = p->desc.tls != NULL;
         rc = pk__door_open(&p->door, p->alloc, &p->settings, p->args.listen_fd, err);
         pk__atomic_store_ptr(&p->lifeline.litter, p->door.path);
     }

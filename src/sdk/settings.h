@@ -33,6 +33,7 @@ typedef struct pk__settings {
     pk_str token;      // "" = none is asked for
     pk_str listen;     // "" = the framework's place
     bool tcp;          // FRAMEWORK: on 127.0.0.1 instead of a Unix socket
+    bool is_secure;    // it serves TLS: its address says https
     pk_ns idle;        // 0 = not told
     pk__control_config *config; // data is JSON text
     size_t config_count;

@@ -70,6 +70,39 @@ TEST(address, reads_every_form_of_host_and_port)
     }
 }
 
+TEST(address, knows_secure_ones)
+{
+    static const struct {
+        const char *text, *host;
+        pk__address_kind kind;
+        unsigned port;
+        const char *formatted;
+    } rows[] = {
+        {"https://example.org", "example.org", PK__ADDRESS_TCP, 443, "https://example.org:443"},
+        {"https://[::1]:8443/", "::1", PK__ADDRESS_TCP, 8443, "https://[::1]:8443"},
+        {"https+unix:///run/x.sock", "/run/x.sock", PK__ADDRESS_UNIX, 0, "https+unix:///run/x.sock"},
+    };
+    for (size_t i = 0; i < PK__COUNT(rows); i++) {
+        CASE("%s", rows[i].text)
+        {
+            pk__address a;
+            char out[PK__ADDRESS_TEXT_MAX];
+            REQUIRE_OK(pk__address_parse(&a, pk_str_from(rows[i].text), NULL));
+            CHECK(a.is_secure);
+            CHECK_INT(a.kind, ==, rows[i].kind);
+            CHECK_STR(a.host, rows[i].host);
+            CHECK_UINT(a.port, ==, rows[i].port);
+            (void)pk__address_format(&a, out, sizeof(out));
+            CHECK_STR(out, rows[i].formatted);
+        }
+    }
+    pk__address a;
+    CHECK_OK(pk__address_parse(&a, PK_STR("https:80"), NULL)); // a host that is called so
+    CHECK(!a.is_secure);
+    CHECK_STR(a.host, "https");
+    CHECK_ERR(pk__address_parse(&a, PK_STR("https+unix://"), NULL), PK_ERR_BAD_ENDPOINT);
+}
+
 TEST(address, leaves_other_schemes_to_transports)
 {
     pk__address a;
@@ -79,8 +112,8 @@ TEST(address, leaves_other_schemes_to_transports)
     CHECK_STR(a.host, "uart");
     CHECK_OK(pk__address_parse(&a, PK_STR("http+pipe:///x"), NULL));
     CHECK_STR(a.host, "pipe");
-    CHECK_OK(pk__address_parse(&a, PK_STR("https://example.org"), NULL));
-    CHECK_STR(a.host, "https");
+    CHECK_OK(pk__address_parse(&a, PK_STR("httpsx://example.org"), NULL));
+    CHECK_STR(a.host, "httpsx");
     (void)pk__address_host(&a, out, sizeof(out));
     CHECK_STR(out, "plugkit");
     CHECK(pk__transport_find(NULL, 0, &a) == NULL);

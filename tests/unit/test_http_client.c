@@ -1223,7 +1223,11 @@ TEST(http_pool, refuses_addresses_it_cannot_use)
     pk__http_pool pool;
     pk__http_pool_desc desc;
     pk_error err = {0};
-    pool_desc(&desc, "https://example.org:443");
+    pool_desc(&desc, "https://example.org:443"); // and no pk_tls
+    CHECK_ERR(pk__http_pool_init(&pool, &desc, &err), PK_ERR_CONFIG);
+    CHECK_CONTAINS(err.msg, "no pk_tls says whom to believe there");
+    pk__http_pool_deinit(&pool);
+    pool_desc(&desc, "gopher://example.org:70");
     CHECK_ERR(pk__http_pool_init(&pool, &desc, &err), PK_ERR_UNSUPPORTED);
     pk__http_pool_deinit(&pool);
     pool_desc(&desc, "nonsense");

@@ -17,6 +17,12 @@ static bool pk__sink_copy(pk__plugin *p, const pk_found *found)
     p->endpoint.dialect = pk_mem_dup(&p->mem, pk_str_from(found->endpoint.dialect ? found->endpoint.dialect
                                                                                     : "plugkit/1")).ptr;
     p->endpoint.token = pk_mem_dup(&p->mem, found->endpoint.token);
+    if (found->endpoint.tls_name) {
+        p->endpoint.tls_name = pk_mem_dup(&p->mem, pk_str_from(found->endpoint.tls_name)).ptr;
+        if (!p->endpoint.tls_name) {
+            return false;
+        }
+    }
     return p->endpoint.address && p->endpoint.dialect && p->endpoint.token.ptr;
 }
 

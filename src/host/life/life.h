@@ -126,6 +126,8 @@ struct pk_launch {
     int wait_status;
     char exit_why[120];
     char *address, *dialect, *token; // of has_endpoint, in mem
+    char *tls_name;                  // likewise; NULL = none
+    pk_tls *tls;                     // of the endpoint, if it is secure; NULL = the manager's
 };
 
 PK__FN pk_err pk__life_init(pk__life *life, pk__registry *registry, pk_error *err);

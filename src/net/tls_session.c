@@ -1,0 +1,415 @@
+/* tls_session.c - one connection: its handshake, its bytes, its end.
+ *
+ * mbedTLS asks for five bytes of a record and then for the rest. So what the socket has is received ahead, up to
+ * PK__TLS_AHEAD: a small record costs one receive, as a plain message does; a large rest goes straight to where
+ * mbedTLS wants it. If a receive gives less than was asked for, the socket is empty (`is_dry`): within this call we do
+ * not ask again to hear so. recv goes on until then, or until the caller's buffer is full: the promise of secure.h.
+ *
+ * send gives each part to mbedTLS, record by record. When a record does not go out whole, mbedTLS has it already, and
+ * wants to be called again with the same bytes: `committed` of them. They count as sent when the record is out, so that
+ * nobody waits for an answer while the rest of the question lies here. */
+#include "tls.h"
+#ifdef PLUGKIT_WITH_TLS
+#include "../base/error.h"
+#include "../base/memory.h"
+#include "socket.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static pk__tls_session *pk__tls_of(pk__secure *secure)
+{
+    return (pk__tls_session *)(void *)secure;
+}
+
+/* ---- what mbedTLS sends and receives by */
+
+static pk_io pk__tls_receive(pk__tls_session *s, unsigned char *buf, size_t cap, size_t *got)
+{
+    pk_error err;
+    err.sys_errno = 0;
+    pk_io io = s->below.socket >= 0 ? pk__socket_recv(s->below.socket, buf, cap, s->may_wait, got, &err)
+                                    : s->below.transport->recv(s->below.io, buf, cap, got, &err);
+    switch (io) {
+    case PK_IO_DONE:
+        s->may_wait = false;
+        s->is_dry = s->below.socket >= 0 && *got < cap;
+        break;
+    case PK_IO_CLOSED: s->is_eof = true; break;
+    case PK_IO_FAILED: s->sys_errno = err.sys_errno; break;
+    default: s->is_dry = true; break;
+    }
+    return io;
+}
+
+static int pk__tls_receive_code(pk_io io)
+{
+    return io == PK_IO_CLOSED       ? 0
+           : io == PK_IO_FAILED     ? MBEDTLS_ERR_SSL_CONN_EOF
+           : io == PK_IO_WANT_WRITE ? MBEDTLS_ERR_SSL_WANT_WRITE
+                                    : MBEDTLS_ERR_SSL_WANT_READ;
+}
+
+/* Records of a handshake begin with 22, alerts with 21. Letters are the beginning of a request in plain HTTP. */
+static bool pk__tls_look(pk__tls_session *s)
+{
+    unsigned char first = s->ahead[s->at];
+    s->looked = true;
+    s->is_foreign = first != 22 && first != 21;
+    s->secure.is_plain = s->is_server && first >= 'A' && first <= 'Z';
+    return !s->is_foreign;
+}
+
+static int pk__tls_on_recv(void *session, unsigned char *buf, size_t len)
+{
+    pk__tls_session *s = (pk__tls_session *)session;
+    size_t got = 0;
+    if (s->at == s->end) {
+        if (s->is_eof) {
+            return 0;
+        }
+        if (s->is_dry) {
+            return MBEDTLS_ERR_SSL_WANT_READ;
+        }
+        bool direct = len >= PK__TLS_AHEAD;
+        pk_io io = pk__tls_receive(s, direct ? buf : s->ahead, direct ? len : PK__TLS_AHEAD, &got);
+        if (io != PK_IO_DONE) {
+            return pk__tls_receive_code(io);
+        }
+        if (direct) {
+            return (int)got;
+        }
+        s->at = 0;
+        s->end = got;
+    }
+    if (!s->looked && !pk__tls_look(s)) {
+        return MBEDTLS_ERR_SSL_INVALID_RECORD;
+    }
+    got = PK__MIN(len, s->end - s->at);
+    memcpy(buf, s->ahead + s->at, got);
+    s->at += got;
+    return (int)got;
+}
+
+static int pk__tls_on_send(void *session, const unsigned char *buf, size_t len)
+{
+    pk__tls_session *s = (pk__tls_session *)session;
+    size_t sent = 0;
+    pk_error err;
+    pk_str part = {(const char *)buf, len};
+    err.sys_errno = 0;
+    pk_io io = s->below.socket >= 0 ? pk__socket_send(s->below.socket, &part, 1, &sent, &err)
+                                    : s->below.transport->send(s->below.io, &part, 1, &sent, &err);
+    switch (io) {
+    case PK_IO_DONE: return sent > 0 ? (int)sent : MBEDTLS_ERR_SSL_WANT_WRITE;
+    case PK_IO_WANT_READ: return MBEDTLS_ERR_SSL_WANT_READ;
+    case PK_IO_WANT_WRITE: return MBEDTLS_ERR_SSL_WANT_WRITE;
+    default: s->sys_errno = err.sys_errno; return MBEDTLS_ERR_SSL_CONN_EOF;
+    }
+}
+
+/* After records that are not for us, mbedTLS wants to be called again, whatever lies here: it says the same then. */
+static bool pk__tls_wants_read(const pk__tls_session *s, int code)
+{
+    return code == MBEDTLS_ERR_SSL_WANT_READ && s->at == s->end && s->is_dry;
+}
+
+/* ---- made and unmade */
+
+static void pk__tls_close(pk__secure *secure)
+{
+    pk__tls_session *s = pk__tls_of(secure);
+    const pk_alloc *alloc = s->material->alloc;
+    mbedtls_ssl_free(&s->ssl);
+    pk__strfree(alloc, s->name);
+    pk__strfree(alloc, s->key);
+    pk_mem_free(&s->mem);
+    pk__tls_let_go(s->tls, s->material);
+    pk__free(alloc, s, sizeof(*s));
+}
+
+static pk_err pk__tls_prepare_client(pk__tls_session *s, const pk__secure_desc *d, pk_error *err)
+{
+    const pk_alloc *alloc = s->material->alloc;
+    pk_str name = d->name.len > 0 ? d->name : pk_str_from(s->material->peer_name);
+    name = name.len > 0 ? name : d->host;
+    if (!s->material->has_trust || name.len == 0) {
+        return pk_error_set(err, PK_ERR_CONFIG, "cannot call '%" PK_FMT "': %s", PK_ARG(d->key),
+                            name.len == 0 ? "nobody says what name its certificate must have (peer_name)"
+                                          : "nobody is trusted (trust)");
+    }
+    size_t key_len = name.len + 1 + d->key.len;
+    s->name = pk__strndup(alloc, name);
+    s->key = (char *)pk__resize(alloc, NULL, 0, key_len + 1);
+    if (!s->name || !s->key) {
+        return pk__error_memory(err, "open a secure connection");
+    }
+    (void)snprintf(s->key, key_len + 1, "%" PK_FMT " %" PK_FMT, PK_ARG(d->key), PK_ARG(name));
+    return PK_OK;
+}
+
+static pk_err pk__tls_prepare(pk__tls_session *s, const pk__secure_desc *d, pk_error *err)
+{
+    pk_err rc = s->is_server ? PK_OK : pk__tls_prepare_client(s, d, err);
+    if (rc) {
+        return rc;
+    }
+    s->conf = s->is_server ? s->material->server : s->material->client;
+    mbedtls_ssl_conf_verify(&s->conf, pk__tls_on_certificate, s);
+    if (s->is_server) {
+        mbedtls_ssl_conf_sni(&s->conf, pk__tls_on_name, s);
+        mbedtls_ssl_conf_session_tickets_cb(&s->conf, pk__tls_ticket_write, pk__tls_ticket_parse, s);
+    }
+    if (mbedtls_ssl_setup(&s->ssl, &s->conf) != 0 ||
+        (!s->is_server && mbedtls_ssl_set_hostname(&s->ssl, pk__tls_is_host(s->name) ? s->name : NULL) != 0)) {
+        return pk__error_memory(err, "open a secure connection");
+    }
+    mbedtls_ssl_set_bio(&s->ssl, s, pk__tls_on_send, pk__tls_on_recv, NULL);
+    if (!s->is_server) {
+        pk__tls_resume(s);
+    }
+    return PK_OK;
+}
+
+static pk_err pk__tls_open(pk_tls *tls, const pk__secure_desc *desc, pk__secure **out, pk_error *err)
+{
+    pk__tls_material *m = pk__tls_hold(tls);
+    pk__tls_session *s = (pk__tls_session *)pk__new(m->alloc, sizeof(*s));
+    *out = NULL;
+    if (!s) {
+        pk__tls_let_go(tls, m);
+        return pk__error_memory(err, "open a secure connection");
+    }
+    s->secure.table = tls->table;
+    s->tls = tls;
+    s->material = m;
+    s->below = desc->below;
+    s->is_server = desc->is_server;
+    s->mem.alloc = m->alloc;
+    mbedtls_ssl_init(&s->ssl);
+    pk_err rc = pk__tls_prepare(s, desc, err);
+    if (rc) {
+        pk__tls_close(&s->secure);
+        return rc;
+    }
+    *out = &s->secure;
+    return PK_OK;
+}
+
+static pk_err pk__tls_check(pk_tls *tls, bool is_server, pk_error *err)
+{
+    pk__tls_material *m = pk__tls_hold(tls);
+    pk_err rc = PK_OK;
+    if (is_server && m->own_count == 0) {
+        rc = pk_error_set(err, PK_ERR_CONFIG, "cannot serve by TLS: there is no certificate (certs)");
+    } else if (!is_server && !m->has_trust) {
+        rc = pk_error_set(err, PK_ERR_CONFIG, "cannot call by TLS: nobody is trusted (trust)");
+    }
+    pk__tls_let_go(tls, m);
+    return rc;
+}
+
+/* ---- handshake */
+
+/* Done, as far as the protocol goes. Is it somebody we want? */
+static pk_err pk__tls_admit(pk__tls_session *s, pk_error *err)
+{
+    pk__tls_material *m = s->material;
+    pk_tls_peer *p = &s->peer;
+    s->is_resumed = s->is_resumed && !s->is_checked;
+    bool is_known = s->is_checked || s->is_resumed;
+    if (!is_known) { // also of a ticket that was read and then not used
+        memset(p, 0, sizeof(*p));
+    }
+    if ((m->has_trust || !s->is_server) && (!is_known || p->certificate.len == 0)) {
+        return pk_error_set(err, PK_ERR_HANDSHAKE, "nobody knows whose certificate it was");
+    }
+    if (p->certificate.len == 0) {
+        static const pk_str none = PK_STR_INIT("");
+        p->name = p->subject = p->certificate = p->fingerprint = none;
+    }
+    p->version = mbedtls_ssl_get_version(&s->ssl);
+    p->cipher = mbedtls_ssl_get_ciphersuite(&s->ssl);
+    p->is_server = !s->is_server;
+    p->is_resumed = s->is_resumed;
+    pk_err rc = m->on_peer ? m->on_peer(m->user, p, err) : PK_OK;
+    if (rc) {
+        (void)mbedtls_ssl_send_alert_message(&s->ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL,
+                                             MBEDTLS_SSL_ALERT_MSG_ACCESS_DENIED);
+    }
+    return rc;
+}
+
+static pk_io pk__tls_shake_failed(pk__tls_session *s, int code, pk_error *err)
+{
+    pk_error own;
+    memset(&own, 0, sizeof(own));
+    s->state = PK__TLS_BROKEN;
+    (void)pk__tls_shake_error(s, code, &own);
+    if (!s->is_server && s->is_resumed) {
+        pk__tls_forget(s);
+    }
+    /* Who connects and says nothing has not failed at anything. */
+    if (s->is_server && s->looked && s->material->on_refused) {
+        s->material->on_refused(s->material->user, &own);
+    }
+    (void)pk__error_copy(err, &own);
+    return PK_IO_FAILED;
+}
+
+static pk_io pk__tls_shake(pk__secure *secure, pk_error *err)
+{
+    pk__tls_session *s = pk__tls_of(secure);
+    pk_error why;
+    memset(&why, 0, sizeof(why));
+    s->is_dry = false;
+    s->may_wait = false;
+    int code;
+    do {
+        code = mbedtls_ssl_handshake(&s->ssl);
+    } while (code == MBEDTLS_ERR_SSL_WANT_READ && !pk__tls_wants_read(s, code));
+    switch (code) {
+    case 0: break;
+    case MBEDTLS_ERR_SSL_WANT_READ: return PK_IO_WANT_READ;
+    case MBEDTLS_ERR_SSL_WANT_WRITE: return PK_IO_WANT_WRITE;
+    default: return pk__tls_shake_failed(s, code, err);
+    }
+    if (pk__tls_admit(s, &why)) {
+        (void)snprintf(s->why, sizeof(s->why), "%.*s", PK__TLS_WHY - 1, why.msg);
+        return pk__tls_shake_failed(s, 0, err);
+    }
+    s->state = PK__TLS_OPEN;
+    secure->peer = &s->peer;
+    if (!s->is_server && !PK__TLS_IS_13(&s->ssl)) {
+        pk__tls_keep(s); // in 1.3 tickets come later
+    }
+    return PK_IO_DONE;
+}
+
+/* ---- bytes */
+
+/* Nothing more can be read. What had come before was given first. */
+static pk_io pk__tls_ended(pk__tls_session *s, pk_error *err)
+{
+    if (s->state == PK__TLS_ENDED) {
+        return PK_IO_CLOSED;
+    }
+    (void)pk__tls_bytes_error(s, s->broken_by, err);
+    return PK_IO_FAILED;
+}
+
+static pk_io pk__tls_recv(pk__secure *secure, void *buf, size_t cap, bool wait, size_t *got, pk_error *err)
+{
+    pk__tls_session *s = pk__tls_of(secure);
+    *got = 0;
+    s->may_wait = wait;
+    s->is_dry = false;
+    secure->wants_write = false;
+    while (*got < cap && s->state == PK__TLS_OPEN) {
+        int n = mbedtls_ssl_read(&s->ssl, (unsigned char *)buf + *got, cap - *got);
+        if (n > 0) {
+            *got += (size_t)n;
+            s->may_wait = false;
+        } else if (pk__tls_wants_read(s, n) || n == MBEDTLS_ERR_SSL_WANT_WRITE) {
+            if (*got > 0) {
+                break;
+            }
+            secure->wants_write = n == MBEDTLS_ERR_SSL_WANT_WRITE;
+            return secure->wants_write ? PK_IO_WANT_WRITE : PK_IO_WANT_READ;
+        } else if (PK__TLS_IS_TICKET(n)) {
+            pk__tls_keep(s);
+        } else if (n != MBEDTLS_ERR_SSL_WANT_READ) {
+            s->state = n == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY ? PK__TLS_ENDED : PK__TLS_BROKEN;
+            s->broken_by = n;
+        }
+    }
+    return *got > 0 ? PK_IO_DONE : pk__tls_ended(s, err);
+}
+
+static int pk__tls_write(pk__tls_session *s, pk_str part)
+{
+    size_t len = part.len;
+    if (s->committed > 0) {
+        PK__ASSERT(s->committed <= len);
+        len = PK__MIN(len, s->committed);
+    } else {
+        int most = mbedtls_ssl_get_max_out_record_payload(&s->ssl);
+        len = most > 0 ? PK__MIN(len, (size_t)most) : len;
+    }
+    s->is_dry = false;
+    int n = mbedtls_ssl_write(&s->ssl, (const unsigned char *)part.ptr, len);
+    s->committed = n == MBEDTLS_ERR_SSL_WANT_WRITE || n == MBEDTLS_ERR_SSL_WANT_READ ? len : 0;
+    return n;
+}
+
+static pk_io pk__tls_send(pk__secure *secure, const pk_str *parts, size_t count, size_t *sent, pk_error *err)
+{
+    pk__tls_session *s = pk__tls_of(secure);
+    *sent = 0;
+    for (size_t i = 0; i < count; i++) {
+        pk_str part = parts[i];
+        while (part.len > 0) {
+            int n = s->state == PK__TLS_BROKEN ? s->broken_by : pk__tls_write(s, part);
+            if (n == MBEDTLS_ERR_SSL_WANT_WRITE || n == MBEDTLS_ERR_SSL_WANT_READ) {
+                return *sent > 0 ? PK_IO_DONE : n == MBEDTLS_ERR_SSL_WANT_WRITE ? PK_IO_WANT_WRITE : PK_IO_WANT_READ;
+            }
+            if (n <= 0) {
+                /* The peer may have said why before it hung up: that is still to be read. */
+                (void)pk__tls_bytes_error(s, n, err);
+                return PK_IO_FAILED;
+            }
+            *sent += (size_t)n;
+            part.ptr += n;
+            part.len -= (size_t)n;
+        }
+    }
+    return PK_IO_DONE;
+}
+
+/* ---- the end */
+
+static pk_io pk__tls_end(pk__secure *secure)
+{
+    pk__tls_session *s = pk__tls_of(secure);
+    if (s->end_said || (s->state != PK__TLS_OPEN && s->state != PK__TLS_ENDED)) {
+        return PK_IO_DONE;
+    }
+    bool was_held_up = s->committed > 0; // then the first call sends only that
+    int code = mbedtls_ssl_close_notify(&s->ssl);
+    if (code == 0 && was_held_up) {
+        s->committed = 0;
+        code = mbedtls_ssl_close_notify(&s->ssl);
+    }
+    s->end_said = code == 0;
+    s->committed = code == MBEDTLS_ERR_SSL_WANT_WRITE ? 1 : 0;
+    return code == MBEDTLS_ERR_SSL_WANT_WRITE ? PK_IO_WANT_WRITE : code == 0 ? PK_IO_DONE : PK_IO_FAILED;
+}
+
+/* Receives ahead, which changes nothing for who reads later. */
+static bool pk__tls_is_gone(pk__secure *secure)
+{
+    pk__tls_session *s = pk__tls_of(secure);
+    size_t got = 0;
+    if (s->state != PK__TLS_OPEN || s->is_eof) {
+        return true;
+    }
+    if (s->at == s->end) {
+        s->at = 0;
+        s->end = 0;
+    }
+    if (s->end == PK__TLS_AHEAD) {
+        return false;
+    }
+    s->may_wait = false;
+    pk_io io = pk__tls_receive(s, s->ahead + s->end, PK__TLS_AHEAD - s->end, &got);
+    s->end += io == PK_IO_DONE ? got : 0;
+    return io == PK_IO_CLOSED || io == PK_IO_FAILED;
+}
+
+PK__FN const pk__secure_table *pk__tls_table(void)
+{
+    static const pk__secure_table table = {pk__tls_check, pk__tls_open, pk__tls_shake,  pk__tls_recv,
+                                           pk__tls_send,  pk__tls_end,  pk__tls_is_gone, pk__tls_close};
+    return &table;
+}
+#endif
