@@ -21100,8 +21100,10 @@ static pk_err pk__http_channel_new(const pk__http_channel_env *env, bool framewo
     desc.via = endpoint->via;
     desc.transports = env->transports;
     desc.transport_count = env->transport_count;
-    desc.tls = endpoint->tls ? endpoint->tls : env->tls;
-    desc.tls_name = endpoint->tls_name;
+    if (PK__SECURE_BUILT) {
+        desc.tls = endpoint->tls ? endpoint->tls : env->tls;
+        desc.tls_name = endpoint->tls_name;
+    }
     pk_err rc = pk__http_pool_init(&ch->pool, &desc, err);
     if (rc) {
         pk__free(env->alloc, ch, sizeof(*ch));
@@ -23215,7 +23217,7 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 23219 "plugkit.h"
+#line 23221 "plugkit.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -26158,6 +26160,7 @@ PK__FN pk_finder pk__reattach_finder(pk__reattach *r, const pk_alloc *alloc, con
 
 
 
+
 static bool pk__sink_copy(pk__plugin *p, const pk_found *found)
 {
     p->capabilities = pk_mem_dup(&p->mem, found->manifest);
@@ -26169,7 +26172,7 @@ static bool pk__sink_copy(pk__plugin *p, const pk_found *found)
     p->endpoint.dialect = pk_mem_dup(&p->mem, pk_str_from(found->endpoint.dialect ? found->endpoint.dialect
                                                                                     : "plugkit/1")).ptr;
     p->endpoint.token = pk_mem_dup(&p->mem, found->endpoint.token);
-    if (found->endpoint.tls_name) {
+    if (PK__SECURE_BUILT && found->endpoint.tls_name) {
         p->endpoint.tls_name = pk_mem_dup(&p->mem, pk_str_from(found->endpoint.tls_name)).ptr;
         if (!p->endpoint.tls_name) {
             return false;
@@ -29541,8 +29544,14 @@ PK_API void pk_launch_listening(pk_launch *l, const pk_endpoint *endpoint)
         l->address = pk__strdup(l->life->alloc, endpoint->address);
         l->dialect = pk__strdup(l->life->alloc, endpoint->dialect ? endpoint->dialect : "plugkit/1");
         l->token = pk__strndup(l->life->alloc, endpoint->token);
+        if (PK__SECURE_BUILT && endpoint->tls_name) {
+            l->tls_name = pk__strdup(l->life->alloc, endpoint->tls_name);
+            if (!l->tls_name) { // without its name nobody is to be believed
+                pk__strfree(l->life->alloc, l->address);
+                l->address = NULL;
+            }
+        }
         l->tls = endpoint->tls;
-        l->tls_name = endpoint->tls_name ? pk__strdup(l->life->alloc, endpoint->tls_name) : NULL;
         l->has_endpoint = true;
     }
     pk_loop_post(l->life->loop, &l->task);
@@ -29724,8 +29733,10 @@ PK__FN pk_err pk__launching_connect(pk_launch *l, const char *dialect, pk_str ad
     endpoint.token = pk_str_from(token);
     endpoint.via = pk__launching_via(l);
     endpoint.link = &l->link;
-    endpoint.tls = l->tls;
-    endpoint.tls_name = l->tls_name;
+    if (PK__SECURE_BUILT) {
+        endpoint.tls = l->tls;
+        endpoint.tls_name = l->tls_name;
+    }
     pk_err rc = d->open(d->user, l->life->loop, &endpoint, &channel, err);
     if (!rc && !channel) { // NULL means "not there yet" to callers
         rc = pk_error_set(err, PK_ERR_MISUSE, "its dialect '%s' opened no channel", dialect);
@@ -29891,7 +29902,9 @@ PK__FN void pk__launching_destroy(pk_launch *l)
         l->launcher->free(l->state);
     }
     pk__strfree(life->alloc, l->address);
-    pk__strfree(life->alloc, l->tls_name);
+    if (PK__SECURE_BUILT) {
+        pk__strfree(life->alloc, l->tls_name);
+    }
     pk__strfree(life->alloc, l->dialect);
     pk__strfree(life->alloc, l->token);
     pk__hearing_deinit(l);
@@ -33718,7 +33731,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 }
 
 #ifdef PLUGKIT_LINES
-#line 33722 "plugkit.h"
+#line 33735 "plugkit.h"
 #endif
 
 #ifndef PLUGKIT_TEST

@@ -20890,8 +20890,10 @@ static pk_err pk__http_channel_new(const pk__http_channel_env *env, bool framewo
     desc.via = endpoint->via;
     desc.transports = env->transports;
     desc.transport_count = env->transport_count;
-    desc.tls = endpoint->tls ? endpoint->tls : env->tls;
-    desc.tls_name = endpoint->tls_name;
+    if (PK__SECURE_BUILT) {
+        desc.tls = endpoint->tls ? endpoint->tls : env->tls;
+        desc.tls_name = endpoint->tls_name;
+    }
     pk_err rc = pk__http_pool_init(&ch->pool, &desc, err);
     if (rc) {
         pk__free(env->alloc, ch, sizeof(*ch));
@@ -23005,7 +23007,7 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 23009 "plugkit_sdk.h"
+#line 23011 "plugkit_sdk.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -26499,7 +26501,7 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 26503 "plugkit_sdk.h"
+#line 26505 "plugkit_sdk.h"
 #endif
 
 #ifndef PLUGKIT_TEST

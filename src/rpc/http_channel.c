@@ -60,8 +60,10 @@ static pk_err pk__http_channel_new(const pk__http_channel_env *env, bool framewo
     desc.via = endpoint->via;
     desc.transports = env->transports;
     desc.transport_count = env->transport_count;
-    desc.tls = endpoint->tls ? endpoint->tls : env->tls;
-    desc.tls_name = endpoint->tls_name;
+    if (PK__SECURE_BUILT) {
+        desc.tls = endpoint->tls ? endpoint->tls : env->tls;
+        desc.tls_name = endpoint->tls_name;
+    }
     pk_err rc = pk__http_pool_init(&ch->pool, &desc, err);
     if (rc) {
         pk__free(env->alloc, ch, sizeof(*ch));

@@ -146,7 +146,7 @@ static void ask(outcome *o, pk_str body)
 static pk_err by_loop(site *s, outcome *o)
 {
     pk__http_client *c = NULL;
-    REQUIRE_OK(pk__http_pool_take(&s->pool, &c, NULL));
+    REQUIRE_OK(pk__http_pool_take(&s->pool, pk__clock_ns(), &c, NULL));
     REQUIRE_OK(pk__http_client_start(c, s->loop, &o->x, NULL));
     while (!o->ends) {
         REQUIRE_OK(pk_loop_step(s->loop, 1000, NULL));
@@ -158,7 +158,7 @@ static pk_err by_loop(site *s, outcome *o)
 static pk_err by_waiting(site *s, outcome *o)
 {
     pk__http_client *c = NULL;
-    REQUIRE_OK(pk__http_pool_take(&s->pool, &c, NULL));
+    REQUIRE_OK(pk__http_pool_take(&s->pool, pk__clock_ns(), &c, NULL));
     pk_err rc = pk__http_client_run(c, &o->x, &o->error);
     pk__http_pool_give(&s->pool, c);
     return rc;

@@ -5,6 +5,7 @@
 
 #include "../../base/error.h"
 #include "../../base/memory.h"
+#include "../../net/secure.h"
 
 static bool pk__sink_copy(pk__plugin *p, const pk_found *found)
 {
@@ -17,7 +18,7 @@ static bool pk__sink_copy(pk__plugin *p, const pk_found *found)
     p->endpoint.dialect = pk_mem_dup(&p->mem, pk_str_from(found->endpoint.dialect ? found->endpoint.dialect
                                                                                     : "plugkit/1")).ptr;
     p->endpoint.token = pk_mem_dup(&p->mem, found->endpoint.token);
-    if (found->endpoint.tls_name) {
+    if (PK__SECURE_BUILT && found->endpoint.tls_name) {
         p->endpoint.tls_name = pk_mem_dup(&p->mem, pk_str_from(found->endpoint.tls_name)).ptr;
         if (!p->endpoint.tls_name) {
             return false;

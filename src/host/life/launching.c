@@ -4,7 +4,7 @@
 
 #include "../../base/error.h"
 #include "../../base/memory.h"
-#include "../../net/address.h"
+#include "../../net/secure.h"
 #include "../../os/clock.h"
 #include "../../os/loop.h"
 #include "../../os/random.h"
@@ -55,8 +55,14 @@ PK_API void pk_launch_listening(pk_launch *l, const pk_endpoint *endpoint)
         l->address = pk__strdup(l->life->alloc, endpoint->address);
         l->dialect = pk__strdup(l->life->alloc, endpoint->dialect ? endpoint->dialect : "plugkit/1");
         l->token = pk__strndup(l->life->alloc, endpoint->token);
+        if (PK__SECURE_BUILT && endpoint->tls_name) {
+            l->tls_name = pk__strdup(l->life->alloc, endpoint->tls_name);
+            if (!l->tls_name) { // without its name nobody is to be believed
+                pk__strfree(l->life->alloc, l->address);
+                l->address = NULL;
+            }
+        }
         l->tls = endpoint->tls;
-        l->tls_name = endpoint->tls_name ? pk__strdup(l->life->alloc, endpoint->tls_name) : NULL;
         l->has_endpoint = true;
     }
     pk_loop_post(l->life->loop, &l->task);
@@ -238,8 +244,10 @@ PK__FN pk_err pk__launching_connect(pk_launch *l, const char *dialect, pk_str ad
     endpoint.token = pk_str_from(token);
     endpoint.via = pk__launching_via(l);
     endpoint.link = &l->link;
-    endpoint.tls = l->tls;
-    endpoint.tls_name = l->tls_name;
+    if (PK__SECURE_BUILT) {
+        endpoint.tls = l->tls;
+        endpoint.tls_name = l->tls_name;
+    }
     pk_err rc = d->open(d->user, l->life->loop, &endpoint, &channel, err);
     if (!rc && !channel) { // NULL means "not there yet" to callers
         rc = pk_error_set(err, PK_ERR_MISUSE, "its dialect '%s' opened no channel", dialect);
@@ -405,7 +413,9 @@ PK__FN void pk__launching_destroy(pk_launch *l)
         l->launcher->free(l->state);
     }
     pk__strfree(life->alloc, l->address);
-    pk__strfree(life->alloc, l->tls_name);
+    if (PK__SECURE_BUILT) {
+        pk__strfree(life->alloc, l->tls_name);
+    }
     pk__strfree(life->alloc, l->dialect);
     pk__strfree(life->alloc, l->token);
     pk__hearing_deinit(l);
