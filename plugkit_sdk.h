@@ -12363,7 +12363,7 @@ typedef struct pk__http_client_desc {
     uint32_t connect_ms;        // 0 = only the exchange's own deadline
     bool any_uid;               // talk to Unix servers of other users
     pk_tls *tls;                // the connection is to be secure; NULL = plain
-    pk_str tls_name;            // see pk__secure_desc.name; borrowed likewise
+    pk_str tls_name, tls_host;  // see pk__secure_desc.name and .host; borrowed likewise
 } pk__http_client_desc;
 
 #define PK__HTTP_CLIENT_FIELDS 100         // of an answer
@@ -12507,7 +12507,7 @@ typedef struct pk__http_pool {
     pk__http_client_desc client;
     pk__address address;
     char *text;            // the address as transports are given it
-    char *tls_name;
+    char *tls_name, *tls_host; // only of secure ones
     pk_buf lines;          // of each head: Host, and own fields
     uint32_t max_idle, idle_count;
     int64_t idle_ns;
@@ -14267,7 +14267,7 @@ static pk_io pk__http_client_shake(pk__http_client *c, pk_error *err)
         d.below.io = c->io;
         d.below.socket = c->is_socket ? c->fd : -1;
         d.name = c->desc.tls_name;
-        d.host = pk_str_from(c->desc.address->kind == PK__ADDRESS_TCP ? c->desc.address->host : "");
+        d.host = c->desc.tls_host;
         d.key = c->desc.text;
         if (pk__secure_table_of(c->desc.tls)->open(c->desc.tls, &d, &c->secure, err)) {
             return PK_IO_FAILED;
@@ -15050,6 +15050,23 @@ enum {
     PK__HTTP_POOL_TRUST_MS = 1000 // idle for less: used without a look
 };
 
+static pk_err pk__http_pool_secure(pk__http_pool *pool, const pk__http_pool_desc *desc, pk_error *err)
+{
+    if (!desc->tls) {
+        return pk_error_set(err, PK_ERR_CONFIG, "cannot use address '%.128s': no pk_tls says whom to believe there",
+                            desc->address);
+    }
+    pool->client.tls = desc->tls;
+    pool->tls_name = pk__strdup(pool->alloc, desc->tls_name ? desc->tls_name : "");
+    pool->tls_host = pk__strdup(pool->alloc, pool->address.kind == PK__ADDRESS_TCP ? pool->address.host : "");
+    if (!pool->tls_name || !pool->tls_host) {
+        return pk__error_memory(err, "open a connection pool");
+    }
+    pool->client.tls_name = pk_str_from(pool->tls_name);
+    pool->client.tls_host = pk_str_from(pool->tls_host);
+    return pk__secure_table_of(desc->tls)->check(desc->tls, false, err);
+}
+
 static pk_err pk__http_pool_resolve(pk__http_pool *pool, const pk__http_pool_desc *desc, pk_error *err)
 {
     pk_err rc = pk__address_parse(&pool->address, pk_str_from(desc->address), err);
@@ -15057,21 +15074,8 @@ static pk_err pk__http_pool_resolve(pk__http_pool *pool, const pk__http_pool_des
         return rc;
     }
     pk__address_loopback(&pool->address);
-    if (PK__SECURE_BUILT && pool->address.is_secure) {
-        if (!desc->tls) {
-            return pk_error_set(err, PK_ERR_CONFIG, "cannot use address '%.128s': no pk_tls says whom to believe there",
-                                desc->address);
-        }
-        pk_err rc_tls = pk__secure_table_of(desc->tls)->check(desc->tls, false, err);
-        if (rc_tls) {
-            return rc_tls;
-        }
-        pool->client.tls = desc->tls;
-        pool->tls_name = pk__strdup(pool->alloc, desc->tls_name ? desc->tls_name : "");
-        if (!pool->tls_name) {
-            return pk__error_memory(err, "open a connection pool");
-        }
-        pool->client.tls_name = pk_str_from(pool->tls_name);
+    if (PK__SECURE_BUILT && pool->address.is_secure && (rc = pk__http_pool_secure(pool, desc, err)) != PK_OK) {
+        return rc;
     }
     pool->client.transport = pk__transport_find(desc->transports, desc->transport_count, &pool->address);
     if (!pool->client.transport) {
@@ -15120,6 +15124,7 @@ static void pk__http_pool_free(pk__http_pool *pool)
 {
     if (PK__SECURE_BUILT) {
         pk__strfree(pool->alloc, pool->tls_name);
+        pk__strfree(pool->alloc, pool->tls_host);
     }
     pk__strfree(pool->alloc, pool->text);
     pk_buf_free(&pool->lines);
@@ -23007,7 +23012,7 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 23011 "plugkit_sdk.h"
+#line 23016 "plugkit_sdk.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -26501,7 +26506,7 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 26505 "plugkit_sdk.h"
+#line 26510 "plugkit_sdk.h"
 #endif
 
 #ifndef PLUGKIT_TEST

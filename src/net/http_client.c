@@ -166,7 +166,7 @@ static pk_io pk__http_client_shake(pk__http_client *c, pk_error *err)
         d.below.io = c->io;
         d.below.socket = c->is_socket ? c->fd : -1;
         d.name = c->desc.tls_name;
-        d.host = pk_str_from(c->desc.address->kind == PK__ADDRESS_TCP ? c->desc.address->host : "");
+        d.host = c->desc.tls_host;
         d.key = c->desc.text;
         if (pk__secure_table_of(c->desc.tls)->open(c->desc.tls, &d, &c->secure, err)) {
             return PK_IO_FAILED;

@@ -69,7 +69,7 @@ typedef struct pk__http_client_desc {
     uint32_t connect_ms;        // 0 = only the exchange's own deadline
     bool any_uid;               // talk to Unix servers of other users
     pk_tls *tls;                // the connection is to be secure; NULL = plain
-    pk_str tls_name;            // see pk__secure_desc.name; borrowed likewise
+    pk_str tls_name, tls_host;  // see pk__secure_desc.name and .host; borrowed likewise
 } pk__http_client_desc;
 
 #define PK__HTTP_CLIENT_FIELDS 100         // of an answer

@@ -15,6 +15,23 @@ enum {
     PK__HTTP_POOL_TRUST_MS = 1000 // idle for less: used without a look
 };
 
+static pk_err pk__http_pool_secure(pk__http_pool *pool, const pk__http_pool_desc *desc, pk_error *err)
+{
+    if (!desc->tls) {
+        return pk_error_set(err, PK_ERR_CONFIG, "cannot use address '%.128s': no pk_tls says whom to believe there",
+                            desc->address);
+    }
+    pool->client.tls = desc->tls;
+    pool->tls_name = pk__strdup(pool->alloc, desc->tls_name ? desc->tls_name : "");
+    pool->tls_host = pk__strdup(pool->alloc, pool->address.kind == PK__ADDRESS_TCP ? pool->address.host : "");
+    if (!pool->tls_name || !pool->tls_host) {
+        return pk__error_memory(err, "open a connection pool");
+    }
+    pool->client.tls_name = pk_str_from(pool->tls_name);
+    pool->client.tls_host = pk_str_from(pool->tls_host);
+    return pk__secure_table_of(desc->tls)->check(desc->tls, false, err);
+}
+
 static pk_err pk__http_pool_resolve(pk__http_pool *pool, const pk__http_pool_desc *desc, pk_error *err)
 {
     pk_err rc = pk__address_parse(&pool->address, pk_str_from(desc->address), err);
@@ -22,21 +39,8 @@ static pk_err pk__http_pool_resolve(pk__http_pool *pool, const pk__http_pool_des
         return rc;
     }
     pk__address_loopback(&pool->address);
-    if (PK__SECURE_BUILT && pool->address.is_secure) {
-        if (!desc->tls) {
-            return pk_error_set(err, PK_ERR_CONFIG, "cannot use address '%.128s': no pk_tls says whom to believe there",
-                                desc->address);
-        }
-        pk_err rc_tls = pk__secure_table_of(desc->tls)->check(desc->tls, false, err);
-        if (rc_tls) {
-            return rc_tls;
-        }
-        pool->client.tls = desc->tls;
-        pool->tls_name = pk__strdup(pool->alloc, desc->tls_name ? desc->tls_name : "");
-        if (!pool->tls_name) {
-            return pk__error_memory(err, "open a connection pool");
-        }
-        pool->client.tls_name = pk_str_from(pool->tls_name);
+    if (PK__SECURE_BUILT && pool->address.is_secure && (rc = pk__http_pool_secure(pool, desc, err)) != PK_OK) {
+        return rc;
     }
     pool->client.transport = pk__transport_find(desc->transports, desc->transport_count, &pool->address);
     if (!pool->client.transport) {
@@ -85,6 +89,7 @@ static void pk__http_pool_free(pk__http_pool *pool)
 {
     if (PK__SECURE_BUILT) {
         pk__strfree(pool->alloc, pool->tls_name);
+        pk__strfree(pool->alloc, pool->tls_host);
     }
     pk__strfree(pool->alloc, pool->text);
     pk_buf_free(&pool->lines);
