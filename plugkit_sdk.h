@@ -4344,14 +4344,22 @@ PK__FN uint64_t pk__random_u64(void)
 
 PK__FN bool pk__token_equal(pk_str a, pk_str b)
 {
-    volatile unsigned char different = 0;
+    uint64_t different = 0;
+    size_t at = 0;
     if (a.len != b.len || a.len == 0) { // the length of a token is no secret
         return false;
     }
-    for (size_t i = 0; i < a.len; i++) {
-        different = (unsigned char)(different | ((unsigned char)a.ptr[i] ^ (unsigned char)b.ptr[i]));
+    for (; a.len - at >= sizeof(different); at += sizeof(different)) {
+        uint64_t x, y;
+        memcpy(&x, a.ptr + at, sizeof(x));
+        memcpy(&y, b.ptr + at, sizeof(y));
+        different |= x ^ y;
     }
-    return different == 0;
+    for (; at < a.len; at++) {
+        different |= (uint64_t)((unsigned char)a.ptr[at] ^ (unsigned char)b.ptr[at]);
+    }
+    volatile uint64_t all = different; // the exact bits are wanted, so that no compiler may stop at the first one
+    return all == 0;
 }
 
 /* == os/thread.c == */
@@ -16431,7 +16439,7 @@ static pk_io pk__http_job_push(pk__http_job *job)
 {
     pk_error err;
     pk__wire wire = pk__http_link_wire(job->link);
-    err.code = PK_OK;
+    pk__error_none(&err);
     job->state_out = pk__http_out_push(&job->out, &wire, &err);
     return job->state_out;
 }
@@ -16451,7 +16459,7 @@ static void pk__http_job_pump(pk__http_job *job)
 PK__FN void pk__http_server_answer(pk__http_job *job)
 {
     pk_error err;
-    memset(&err, 0, sizeof(err));
+    pk__error_none(&err);
     if (pk__http_job_prepare(job, &err) && !pk__http_job_refuse(job, 500, err.msg)) {
         job->state_out = PK_IO_CLOSED; // not even that fits into memory
     }
@@ -21873,6 +21881,7 @@ static pk_err pk__service_write(const pk_method *m, pk_mem *mem, void *resp, pk_
         pk_alloc hook = {pk__service_resize, mem};
         pk_buf buf;
         pk_buf_init(&buf, &hook, PK__SERVICE_ENCODED_MAX);
+        (void)pk_buf_reserve(&buf, PK__SERVICE_SEED); // so that a small answer does not grow from nothing
         rc = pk_json_encode(&buf, m->response, resp, err);
         response->body.bytes = pk_buf_str(&buf);
         if (rc) {
@@ -22154,21 +22163,23 @@ typedef struct pk__serve_call {
     pk_route route;      // a copy: the table may grow meanwhile
     pk_request request;
     pk_response response;
-    pk_error error;      // code PK_OK: there is an answer
     pk_ctx ctx;
     pk__ctx_impl impl;
-    /* With interceptors. */
-    pk_exchange exchange;
-    pk_call_desc desc;
-    pk_reply reply;
-    char *states;
+    pk_str token, timeout; // of the head, as they came
+    char *states;        // of interceptors
     size_t at;           // how many `before` have run
     pk_verdict verdict;
     pk__atomic_u32 held;
     bool counted;        // told to on_work
+    /* Not cleared for each request: */
+    pk_error error;      // code PK_OK: there is an answer
     pk_meta extra[2];    // headers of an error
     char allow[PK__ROUTES_ALLOW_MAX];
-    char text[PK__ERROR_BODY_MAX]; // last, and not cleared for each request
+    char text[PK__ERROR_BODY_MAX];
+    /* Only with interceptors: */
+    pk_exchange exchange;
+    pk_call_desc desc;
+    pk_reply reply;
 } pk__serve_call;
 
 /* What the engine calls, and what workers do. */
@@ -22361,11 +22372,6 @@ static pk__serve_call *pk__serve_call_of(pk__http_job *job)
     return (pk__serve_call *)job->extra;
 }
 
-static pk_str pk__serve_field(const pk__http_job *job, const char *name)
-{
-    return pk__http_head_find(job->head.fields, job->head.field_count, pk_str_from(name));
-}
-
 /* ---- answers */
 
 static void pk__serve_add_field(pk__serve_call *c, const char *name, pk_str value)
@@ -22456,20 +22462,46 @@ static bool pk__serve_is_open(const pk_server *s, pk_str path)
     return false;
 }
 
-/* Nobody behind this point needs the token, so nobody can print it. */
-static pk_str pk__serve_take_token(pk__http_job *job)
+static const char pk__serve_absent[] = "";
+
+static void pk__serve_keep(pk_str *to, const pk_meta *field, pk_str name)
 {
-    pk_str token = {"", 0};
-    for (size_t i = 0; i < job->head.field_count;) {
-        if (!pk_str_ieq(job->head.fields[i].name, pk_str_from("PlugKit-Token"))) {
-            i++;
-            continue;
-        }
-        token = job->head.fields[i].value;
-        job->head.field_count--;
-        memmove(&job->head.fields[i], &job->head.fields[i + 1], (job->head.field_count - i) * sizeof(pk_meta));
+    if (to->ptr == pk__serve_absent && pk_str_ieq(field->name, name)) {
+        *to = field->value; // the first one counts
     }
-    return token;
+}
+
+/* What we want of the fields, in one pass. The token is taken out: nobody behind this point needs it, so nobody can
+ * print it. */
+static void pk__serve_read_fields(pk__serve_call *c)
+{
+    pk__http_head *h = &c->job->head;
+    size_t kept = 0;
+    c->ctx.caller.ptr = pk__serve_absent;
+    c->ctx.traceparent.ptr = pk__serve_absent;
+    c->request.body.content_type.ptr = pk__serve_absent;
+    c->timeout.ptr = pk__serve_absent;
+    for (size_t i = 0; i < h->field_count; i++) {
+        const pk_meta *f = &h->fields[i];
+        switch (f->name.len) {
+        case 11: pk__serve_keep(&c->ctx.traceparent, f, PK_STR("traceparent")); break;
+        case 12: pk__serve_keep(&c->request.body.content_type, f, PK_STR("Content-Type")); break;
+        case 14: pk__serve_keep(&c->ctx.caller, f, PK_STR("PlugKit-Caller")); break;
+        case 18: pk__serve_keep(&c->timeout, f, PK_STR("Connect-Timeout-Ms")); break;
+        case 13:
+            if (pk_str_ieq(f->name, PK_STR("PlugKit-Token"))) {
+                c->token = f->value;
+                continue;
+            }
+            break;
+        default: break;
+        }
+        if (kept < i) {
+            h->fields[kept] = *f;
+        }
+        kept++;
+    }
+    h->field_count = kept;
 }
 
 static pk__http_plan pk__serve_no_route(pk__serve_call *c)
@@ -22513,7 +22545,12 @@ PK__FN pk__http_plan pk__serve_on_head(void *user, pk__http_job *job)
     pk__serve_call *c = pk__serve_call_of(job);
     pk__url url;
     static const pk_str none = {"", 0};
-    memset(c, 0, offsetof(pk__serve_call, text));
+    memset(c, 0, offsetof(pk__serve_call, error));
+    pk__error_none(&c->error);
+    c->allow[0] = '\0';
+    if (s->chain_count > 0) {
+        memset(&c->exchange, 0, sizeof(*c) - offsetof(pk__serve_call, exchange));
+    }
     c->server = s;
     c->job = job;
     c->request.method = job->head.method;
@@ -22521,9 +22558,10 @@ PK__FN pk__http_plan pk__serve_on_head(void *user, pk__http_job *job)
     if (!pk__url_split(job->head.method, job->head.target, &url) || !pk__serve_decode(c, &url)) {
         return pk__serve_refuse(c, 400, PK_ERR_PARSE, "malformed request target", none);
     }
-    pk_str token = pk__serve_take_token(job);
-    bool known = s->on_token ? s->on_token(s->user, token, pk__serve_field(job, "PlugKit-Caller"))
-                             : s->token.len == 0 || pk__token_equal(token, s->token);
+    pk__serve_read_fields(c);
+    bool known = s->on_token ? s->on_token(s->user, c->token, c->ctx.caller)
+                             : s->token.len == 0 || pk__token_equal(c->token, s->token);
+    memset(&c->token, 0, sizeof(c->token));
     if (!known && !pk__serve_is_open(s, c->request.path)) {
         return pk__serve_refuse(c, 401, PK_ERR_DENIED, "cannot serve the request: the token is missing or wrong", none);
     }
@@ -22655,7 +22693,7 @@ static void pk__serve_set_context(pk__serve_call *c)
 {
     pk__http_job *job = c->job;
     uint64_t ms = 0;
-    if (pk__http_head_number(pk__serve_field(job, "Connect-Timeout-Ms"), &ms) && ms > 0 && ms <= UINT32_MAX) {
+    if (pk__http_head_number(c->timeout, &ms) && ms > 0 && ms <= UINT32_MAX) {
         c->ctx.timeout_ms = (uint32_t)ms;
         job->deadline = pk__clock_after_ms(pk__clock_ns(), ms);
     }
@@ -22671,8 +22709,6 @@ static void pk__serve_set_context(pk__serve_call *c)
     c->ctx.meta = job->head.fields;
     c->impl.in = job->head.fields;
     c->ctx.meta_count = job->head.field_count;
-    c->ctx.caller = pk__serve_field(job, "PlugKit-Caller");
-    c->ctx.traceparent = pk__serve_field(job, "traceparent");
 }
 
 static bool pk__serve_set_exchange(pk__serve_call *c)
@@ -22707,7 +22743,6 @@ PK__FN void pk__serve_on_job(void *user, pk__http_job *job)
     r->field_count = job->head.field_count;
     r->ctx = &c->ctx;
     r->body.bytes = job->body;
-    r->body.content_type = pk__serve_field(job, "Content-Type");
     if (c->route.flags & PK_UPLOAD) {
         r->body.read = pk__serve_read;
         r->body.user = job;
@@ -23012,7 +23047,7 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 23016 "plugkit_sdk.h"
+#line 23051 "plugkit_sdk.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -26506,7 +26541,7 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 26510 "plugkit_sdk.h"
+#line 26545 "plugkit_sdk.h"
 #endif
 
 #ifndef PLUGKIT_TEST

@@ -120,7 +120,7 @@ static pk_io pk__http_job_push(pk__http_job *job)
 {
     pk_error err;
     pk__wire wire = pk__http_link_wire(job->link);
-    err.code = PK_OK;
+    pk__error_none(&err);
     job->state_out = pk__http_out_push(&job->out, &wire, &err);
     return job->state_out;
 }
@@ -140,7 +140,7 @@ static void pk__http_job_pump(pk__http_job *job)
 PK__FN void pk__http_server_answer(pk__http_job *job)
 {
     pk_error err;
-    memset(&err, 0, sizeof(err));
+    pk__error_none(&err);
     if (pk__http_job_prepare(job, &err) && !pk__http_job_refuse(job, 500, err.msg)) {
         job->state_out = PK_IO_CLOSED; // not even that fits into memory
     }

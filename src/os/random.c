@@ -81,12 +81,20 @@ PK__FN uint64_t pk__random_u64(void)
 
 PK__FN bool pk__token_equal(pk_str a, pk_str b)
 {
-    volatile unsigned char different = 0;
+    uint64_t different = 0;
+    size_t at = 0;
     if (a.len != b.len || a.len == 0) { // the length of a token is no secret
         return false;
     }
-    for (size_t i = 0; i < a.len; i++) {
-        different = (unsigned char)(different | ((unsigned char)a.ptr[i] ^ (unsigned char)b.ptr[i]));
+    for (; a.len - at >= sizeof(different); at += sizeof(different)) {
+        uint64_t x, y;
+        memcpy(&x, a.ptr + at, sizeof(x));
+        memcpy(&y, b.ptr + at, sizeof(y));
+        different |= x ^ y;
     }
-    return different == 0;
+    for (; at < a.len; at++) {
+        different |= (uint64_t)((unsigned char)a.ptr[at] ^ (unsigned char)b.ptr[at]);
+    }
+    volatile uint64_t all = different; // the exact bits are wanted, so that no compiler may stop at the first one
+    return all == 0;
 }

@@ -15,11 +15,6 @@ static pk__serve_call *pk__serve_call_of(pk__http_job *job)
     return (pk__serve_call *)job->extra;
 }
 
-static pk_str pk__serve_field(const pk__http_job *job, const char *name)
-{
-    return pk__http_head_find(job->head.fields, job->head.field_count, pk_str_from(name));
-}
-
 /* ---- answers */
 
 static void pk__serve_add_field(pk__serve_call *c, const char *name, pk_str value)
@@ -110,20 +105,46 @@ static bool pk__serve_is_open(const pk_server *s, pk_str path)
     return false;
 }
 
-/* Nobody behind this point needs the token, so nobody can print it. */
-static pk_str pk__serve_take_token(pk__http_job *job)
+static const char pk__serve_absent[] = "";
+
+static void pk__serve_keep(pk_str *to, const pk_meta *field, pk_str name)
 {
-    pk_str token = {"", 0};
-    for (size_t i = 0; i < job->head.field_count;) {
-        if (!pk_str_ieq(job->head.fields[i].name, pk_str_from("PlugKit-Token"))) {
-            i++;
-            continue;
-        }
-        token = job->head.fields[i].value;
-        job->head.field_count--;
-        memmove(&job->head.fields[i], &job->head.fields[i + 1], (job->head.field_count - i) * sizeof(pk_meta));
+    if (to->ptr == pk__serve_absent && pk_str_ieq(field->name, name)) {
+        *to = field->value; // the first one counts
     }
-    return token;
+}
+
+/* What we want of the fields, in one pass. The token is taken out: nobody behind this point needs it, so nobody can
+ * print it. */
+static void pk__serve_read_fields(pk__serve_call *c)
+{
+    pk__http_head *h = &c->job->head;
+    size_t kept = 0;
+    c->ctx.caller.ptr = pk__serve_absent;
+    c->ctx.traceparent.ptr = pk__serve_absent;
+    c->request.body.content_type.ptr = pk__serve_absent;
+    c->timeout.ptr = pk__serve_absent;
+    for (size_t i = 0; i < h->field_count; i++) {
+        const pk_meta *f = &h->fields[i];
+        switch (f->name.len) {
+        case 11: pk__serve_keep(&c->ctx.traceparent, f, PK_STR("traceparent")); break;
+        case 12: pk__serve_keep(&c->request.body.content_type, f, PK_STR("Content-Type")); break;
+        case 14: pk__serve_keep(&c->ctx.caller, f, PK_STR("PlugKit-Caller")); break;
+        case 18: pk__serve_keep(&c->timeout, f, PK_STR("Connect-Timeout-Ms")); break;
+        case 13:
+            if (pk_str_ieq(f->name, PK_STR("PlugKit-Token"))) {
+                c->token = f->value;
+                continue;
+            }
+            break;
+        default: break;
+        }
+        if (kept < i) {
+            h->fields[kept] = *f;
+        }
+        kept++;
+    }
+    h->field_count = kept;
 }
 
 static pk__http_plan pk__serve_no_route(pk__serve_call *c)
@@ -167,7 +188,12 @@ PK__FN pk__http_plan pk__serve_on_head(void *user, pk__http_job *job)
     pk__serve_call *c = pk__serve_call_of(job);
     pk__url url;
     static const pk_str none = {"", 0};
-    memset(c, 0, offsetof(pk__serve_call, text));
+    memset(c, 0, offsetof(pk__serve_call, error));
+    pk__error_none(&c->error);
+    c->allow[0] = '\0';
+    if (s->chain_count > 0) {
+        memset(&c->exchange, 0, sizeof(*c) - offsetof(pk__serve_call, exchange));
+    }
     c->server = s;
     c->job = job;
     c->request.method = job->head.method;
@@ -175,9 +201,10 @@ PK__FN pk__http_plan pk__serve_on_head(void *user, pk__http_job *job)
     if (!pk__url_split(job->head.method, job->head.target, &url) || !pk__serve_decode(c, &url)) {
         return pk__serve_refuse(c, 400, PK_ERR_PARSE, "malformed request target", none);
     }
-    pk_str token = pk__serve_take_token(job);
-    bool known = s->on_token ? s->on_token(s->user, token, pk__serve_field(job, "PlugKit-Caller"))
-                             : s->token.len == 0 || pk__token_equal(token, s->token);
+    pk__serve_read_fields(c);
+    bool known = s->on_token ? s->on_token(s->user, c->token, c->ctx.caller)
+                             : s->token.len == 0 || pk__token_equal(c->token, s->token);
+    memset(&c->token, 0, sizeof(c->token));
     if (!known && !pk__serve_is_open(s, c->request.path)) {
         return pk__serve_refuse(c, 401, PK_ERR_DENIED, "cannot serve the request: the token is missing or wrong", none);
     }
@@ -309,7 +336,7 @@ static void pk__serve_set_context(pk__serve_call *c)
 {
     pk__http_job *job = c->job;
     uint64_t ms = 0;
-    if (pk__http_head_number(pk__serve_field(job, "Connect-Timeout-Ms"), &ms) && ms > 0 && ms <= UINT32_MAX) {
+    if (pk__http_head_number(c->timeout, &ms) && ms > 0 && ms <= UINT32_MAX) {
         c->ctx.timeout_ms = (uint32_t)ms;
         job->deadline = pk__clock_after_ms(pk__clock_ns(), ms);
     }
@@ -325,8 +352,6 @@ static void pk__serve_set_context(pk__serve_call *c)
     c->ctx.meta = job->head.fields;
     c->impl.in = job->head.fields;
     c->ctx.meta_count = job->head.field_count;
-    c->ctx.caller = pk__serve_field(job, "PlugKit-Caller");
-    c->ctx.traceparent = pk__serve_field(job, "traceparent");
 }
 
 static bool pk__serve_set_exchange(pk__serve_call *c)
@@ -361,7 +386,6 @@ PK__FN void pk__serve_on_job(void *user, pk__http_job *job)
     r->field_count = job->head.field_count;
     r->ctx = &c->ctx;
     r->body.bytes = job->body;
-    r->body.content_type = pk__serve_field(job, "Content-Type");
     if (c->route.flags & PK_UPLOAD) {
         r->body.read = pk__serve_read;
         r->body.user = job;

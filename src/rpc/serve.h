@@ -58,21 +58,23 @@ typedef struct pk__serve_call {
     pk_route route;      // a copy: the table may grow meanwhile
     pk_request request;
     pk_response response;
-    pk_error error;      // code PK_OK: there is an answer
     pk_ctx ctx;
     pk__ctx_impl impl;
-    /* With interceptors. */
-    pk_exchange exchange;
-    pk_call_desc desc;
-    pk_reply reply;
-    char *states;
+    pk_str token, timeout; // of the head, as they came
+    char *states;        // of interceptors
     size_t at;           // how many `before` have run
     pk_verdict verdict;
     pk__atomic_u32 held;
     bool counted;        // told to on_work
+    /* Not cleared for each request: */
+    pk_error error;      // code PK_OK: there is an answer
     pk_meta extra[2];    // headers of an error
     char allow[PK__ROUTES_ALLOW_MAX];
-    char text[PK__ERROR_BODY_MAX]; // last, and not cleared for each request
+    char text[PK__ERROR_BODY_MAX];
+    /* Only with interceptors: */
+    pk_exchange exchange;
+    pk_call_desc desc;
+    pk_reply reply;
 } pk__serve_call;
 
 /* What the engine calls, and what workers do. */

@@ -344,6 +344,7 @@ static pk_err pk__service_write(const pk_method *m, pk_mem *mem, void *resp, pk_
         pk_alloc hook = {pk__service_resize, mem};
         pk_buf buf;
         pk_buf_init(&buf, &hook, PK__SERVICE_ENCODED_MAX);
+        (void)pk_buf_reserve(&buf, PK__SERVICE_SEED); // so that a small answer does not grow from nothing
         rc = pk_json_encode(&buf, m->response, resp, err);
         response->body.bytes = pk_buf_str(&buf);
         if (rc) {

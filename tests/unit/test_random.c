@@ -21,6 +21,18 @@ TEST(random, tokens_are_compared_completely)
     CHECK(!pk__token_equal(PK_STR(""), PK_STR("")));
     pk_str none = {NULL, 0};
     CHECK(!pk__token_equal(none, none));
+    for (size_t len = 1; len < 40; len++) { // wherever they differ, and in whichever bit
+        char a[40], b[40];
+        memset(a, 'x', sizeof(a));
+        memset(b, 'x', sizeof(b));
+        pk_str left = {a, len}, right = {b, len};
+        CHECK(pk__token_equal(left, right));
+        for (size_t at = 0; at < len; at++) {
+            b[at] = (char)(b[at] ^ (1 << (at + len) % 8));
+            CHECK(!pk__token_equal(left, right));
+            b[at] = 'x';
+        }
+    }
 }
 
 static int getrandom_errno, getrandom_short;
