@@ -3195,6 +3195,8 @@ PK_UNUSED static pk__sys_table pk__sys = {PK__SYS_LIST(PK__SYS_ENTRY)};
 #define PK__SECOND ((int64_t)1000000000)
 
 PK__FN int64_t pk__clock_ns(void);      // monotonic; never 0
+/* The same, but perhaps 10 ms ago: for what is counted in seconds. Costs a quarter of it where the system has one. */
+PK__FN int64_t pk__clock_coarse_ns(void);
 #ifndef PLUGKIT_CLOCK_NS
 PK__FN int64_t pk__clock_unix_ms(void); // since 1970, for people and for logs
 #define PK__CLOCK_TEXT 64
@@ -3576,6 +3578,7 @@ struct pk_loop {
     /* The backends' own. */
     int fds[3];            // epoll, eventfd and timerfd; poll: the pipe that wakes it; kqueue: that, and its own
     int64_t alarm_at;      // epoll: when the timerfd goes off; 0 = never
+    bool none_due;         // epoll: it was armed and has not gone off, so that no timer is due
     uint32_t always_count; // slots that are always ready
     uint32_t next_slot;    // poll: where to look first, so that all get their turn
     struct pollfd *set;    // poll: one for each slot, and for the pipe
@@ -4401,15 +4404,25 @@ PK__FN bool pk__clock_is_fake(void)
 }
 
 #ifdef PLUGKIT_CLOCK_NS
-static int64_t pk__clock_read(void)
+enum { PK__CLOCK_FINE, PK__CLOCK_COARSE };
+
+static int64_t pk__clock_read(int id)
 {
+    (void)id;
     return (int64_t)PLUGKIT_CLOCK_NS();
 }
 #else
-static int64_t pk__clock_read(void)
+#define PK__CLOCK_FINE CLOCK_MONOTONIC
+#ifdef CLOCK_MONOTONIC_COARSE
+#define PK__CLOCK_COARSE CLOCK_MONOTONIC_COARSE
+#else
+#define PK__CLOCK_COARSE CLOCK_MONOTONIC
+#endif
+
+static int64_t pk__clock_read(clockid_t id)
 {
     struct timespec t = {0, 0};
-    (void)PK__SYS(clock_gettime)(CLOCK_MONOTONIC, &t);
+    (void)PK__SYS(clock_gettime)(id, &t);
     return (int64_t)t.tv_sec * PK__SECOND + t.tv_nsec;
 }
 
@@ -4436,7 +4449,13 @@ PK__FN const char *pk__clock_text(char out[PK__CLOCK_TEXT])
 PK__FN int64_t pk__clock_ns(void)
 {
     int64_t faked = pk__clock_faked();
-    return faked ? faked : pk__clock_read() + 1; // never 0
+    return faked ? faked : pk__clock_read(PK__CLOCK_FINE) + 1; // never 0
+}
+
+PK__FN int64_t pk__clock_coarse_ns(void)
+{
+    int64_t faked = pk__clock_faked();
+    return faked ? faked : pk__clock_read(PK__CLOCK_COARSE) + 1;
 }
 
 PK__FN int64_t pk__clock_after_ms(int64_t ns, uint64_t ms)
@@ -5402,7 +5421,7 @@ PK_API void pk_timer_stop(pk_loop *loop, pk_timer *t)
 /* Those that are due now; what a callback starts comes with the next turn. */
 PK__FN void pk__loop_run_timers(pk_loop *loop)
 {
-    uint32_t left = loop->timer_count;
+    uint32_t left = loop->none_due ? 0 : loop->timer_count;
     int64_t now = left ? pk__clock_ns() : 0;
     while (left-- > 0 && loop->timer_count > 0 && loop->timers[0]->pk__at <= now && !loop->doomed) {
         pk_timer *t = loop->timers[0];
@@ -5669,7 +5688,9 @@ PK__FN pk_err pk__loop_turn(pk_loop *loop, int timeout_ms, pk_error *err)
     int count;
 
     pk__loop_silence(loop);
-    (void)pk__atomic_swap(&loop->awake, 0);
+    if (pk__atomic_load(&loop->awake) != 0) { // an inner turn; otherwise the last one has left it so
+        (void)pk__atomic_swap(&loop->awake, 0);
+    }
     count = loop->backend->wait(loop, pk__loop_until(loop, timeout_ms), events, PK__LOOP_BATCH);
     if (count < 0 && errno != EINTR) {
         return pk_error_sys(err, PK_ERR_OS, errno, "cannot wait for events");
@@ -5838,6 +5859,7 @@ PK__FN int pk__loop_epoll_wait(pk_loop *loop, int64_t until_ns, pk__loop_event *
     int timeout_ms = pk__loop_epoll_timeout(loop, until_ns);
     struct epoll_event events[PK__LOOP_BATCH];
     int n = PK__SYS(epoll_wait)(loop->fds[0], events, PK__MIN(cap, PK__LOOP_BATCH), timeout_ms), count = 0;
+    loop->none_due = timeout_ms == -1 && n < PK__MIN(cap, PK__LOOP_BATCH); // in a full batch its event may be missing
     for (int i = 0; i < n; i++) {
         uint32_t bits = events[i].events;
         if (events[i].data.u64 == PK__LOOP_EPOLL_WAKE) {
@@ -5848,6 +5870,7 @@ PK__FN int pk__loop_epoll_wait(pk_loop *loop, int64_t until_ns, pk__loop_event *
             uint64_t times;
             (void)PK__SYS(read)(loop->fds[2], &times, sizeof(times));
             loop->alarm_at = 0;
+            loop->none_due = false;
         } else {
             bool gone = (bits & ((uint32_t)EPOLLERR | (uint32_t)EPOLLHUP)) != 0;
             out[count].slot = (uint32_t)events[i].data.u64;
@@ -12813,6 +12836,7 @@ typedef struct pk__http_job {
     char *buf;             // what was received: [at, end) is not used yet
     size_t cap, at, end;
     uint64_t left;         // of a request body with a length
+    bool is_fresh;         // nothing of a request is in it
     bool told;             // on_head was called, on_done is due
     bool detached, body_done, answered, keep, wants_continue;
 } pk__http_job;
@@ -15562,6 +15586,7 @@ static pk__http_job *pk__http_job_new(pk__http_server *s)
         pk__http_job_free(job);
         return NULL;
     }
+    pk__http_job_reset(job);
     return job;
 }
 
@@ -15575,9 +15600,6 @@ PK__FN bool pk__http_job_take(pk__http_link *l)
     }
     s->spare_count -= node != NULL;
     l->job->link = l;
-    l->job->at = 0;
-    l->job->end = 0;
-    pk__http_job_reset(l->job);
     return true;
 }
 
@@ -15604,6 +15626,7 @@ PK__FN void pk__http_job_reset(pk__http_job *job)
     job->answered = false;
     job->keep = false;
     job->wants_continue = false;
+    job->is_fresh = job->end == 0;
 }
 
 /* The answer is written, or never will be. */
@@ -15629,8 +15652,10 @@ static void pk__http_link_give_job(pk__http_link *l)
     }
     pk__http_job_done(job);
     if (s->spare_count < s->desc.spare) {
-        job->at = job->end;
-        pk__http_job_reset(job);
+        if (!job->is_fresh) {
+            job->at = job->end;
+            pk__http_job_reset(job);
+        }
         pk__list_push(&s->spare, &job->node);
         s->spare_count++;
     } else {
@@ -15640,13 +15665,18 @@ static void pk__http_link_give_job(pk__http_link *l)
 
 /* ---- links */
 
+static void pk__http_link_due_at(pk__http_link *l, int64_t deadline)
+{
+    l->deadline = deadline;
+    /* A timer that is too early finds out when it comes; one that is too late is of no use. */
+    if (deadline != PK_FOREVER && (!pk__timer_is_running(&l->timer) || l->timer.pk__at > deadline)) {
+        (void)pk__timer_start_at(l->server->desc.loop, &l->timer, deadline, NULL); // without memory it waits on
+    }
+}
+
 PK__FN void pk__http_link_due(pk__http_link *l, uint32_t ms)
 {
-    l->deadline = ms > 0 ? pk__clock_after_ms(pk__clock_ns(), ms) : PK_FOREVER;
-    /* A timer that is too early finds out when it comes; one that is too late is of no use. */
-    if (ms > 0 && (!pk__timer_is_running(&l->timer) || l->timer.pk__at > l->deadline)) {
-        (void)pk__timer_start_at(l->server->desc.loop, &l->timer, l->deadline, NULL); // without memory it waits on
-    }
+    pk__http_link_due_at(l, ms > 0 ? pk__clock_after_ms(pk__clock_ns(), ms) : PK_FOREVER);
 }
 
 static void pk__http_link_close(pk__http_link *l)
@@ -15685,7 +15715,7 @@ PK__FN void pk__http_link_next(pk__http_link *l)
 {
     l->state = PK__HTTP_LINK_IDLE;
     pk__http_job_reset(l->job);
-    pk__http_link_due(l, l->server->desc.idle_ms);
+    pk__http_link_due_at(l, pk__clock_after_ms(pk__clock_coarse_ns(), l->server->desc.idle_ms));
 }
 
 /* What the answer leaves: the next request, a rest to be read away, or the end. */
@@ -16189,6 +16219,7 @@ static pk__http_step pk__http_link_receive_job(pk__http_link *l)
     pk__http_job *job = l->job;
     pk__http_step step = pk__http_link_receive(l, job->buf + job->end, job->cap - job->end, &got);
     job->end += step == PK__HTTP_STEP_ON ? got : 0;
+    job->is_fresh = job->is_fresh && job->end == 0;
     return step;
 }
 
@@ -23257,7 +23288,7 @@ PK_API bool pk_server_is_idle(const pk_server *server)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 23261 "plugkit.h"
+#line 23292 "plugkit.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -33771,7 +33802,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 }
 
 #ifdef PLUGKIT_LINES
-#line 33775 "plugkit.h"
+#line 33806 "plugkit.h"
 #endif
 
 #ifndef PLUGKIT_TEST
@@ -33826,6 +33857,8 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 #undef PK__SYS_NO_SHARING
 #undef PK__SYS_NOSIGNAL
 #undef PK__SYS_CMSG_CLOEXEC
+#undef PK__CLOCK_FINE
+#undef PK__CLOCK_COARSE
 #undef PK__FORK_PAGE
 #undef PK__LOOP_BEST
 #undef PK__LOOP_EPOLL_WAKE

@@ -48,6 +48,7 @@ static pk__http_job *pk__http_job_new(pk__http_server *s)
         pk__http_job_free(job);
         return NULL;
     }
+    pk__http_job_reset(job);
     return job;
 }
 
@@ -61,9 +62,6 @@ PK__FN bool pk__http_job_take(pk__http_link *l)
     }
     s->spare_count -= node != NULL;
     l->job->link = l;
-    l->job->at = 0;
-    l->job->end = 0;
-    pk__http_job_reset(l->job);
     return true;
 }
 
@@ -90,6 +88,7 @@ PK__FN void pk__http_job_reset(pk__http_job *job)
     job->answered = false;
     job->keep = false;
     job->wants_continue = false;
+    job->is_fresh = job->end == 0;
 }
 
 /* The answer is written, or never will be. */
@@ -115,8 +114,10 @@ static void pk__http_link_give_job(pk__http_link *l)
     }
     pk__http_job_done(job);
     if (s->spare_count < s->desc.spare) {
-        job->at = job->end;
-        pk__http_job_reset(job);
+        if (!job->is_fresh) {
+            job->at = job->end;
+            pk__http_job_reset(job);
+        }
         pk__list_push(&s->spare, &job->node);
         s->spare_count++;
     } else {
@@ -126,13 +127,18 @@ static void pk__http_link_give_job(pk__http_link *l)
 
 /* ---- links */
 
+static void pk__http_link_due_at(pk__http_link *l, int64_t deadline)
+{
+    l->deadline = deadline;
+    /* A timer that is too early finds out when it comes; one that is too late is of no use. */
+    if (deadline != PK_FOREVER && (!pk__timer_is_running(&l->timer) || l->timer.pk__at > deadline)) {
+        (void)pk__timer_start_at(l->server->desc.loop, &l->timer, deadline, NULL); // without memory it waits on
+    }
+}
+
 PK__FN void pk__http_link_due(pk__http_link *l, uint32_t ms)
 {
-    l->deadline = ms > 0 ? pk__clock_after_ms(pk__clock_ns(), ms) : PK_FOREVER;
-    /* A timer that is too early finds out when it comes; one that is too late is of no use. */
-    if (ms > 0 && (!pk__timer_is_running(&l->timer) || l->timer.pk__at > l->deadline)) {
-        (void)pk__timer_start_at(l->server->desc.loop, &l->timer, l->deadline, NULL); // without memory it waits on
-    }
+    pk__http_link_due_at(l, ms > 0 ? pk__clock_after_ms(pk__clock_ns(), ms) : PK_FOREVER);
 }
 
 static void pk__http_link_close(pk__http_link *l)
@@ -171,7 +177,7 @@ PK__FN void pk__http_link_next(pk__http_link *l)
 {
     l->state = PK__HTTP_LINK_IDLE;
     pk__http_job_reset(l->job);
-    pk__http_link_due(l, l->server->desc.idle_ms);
+    pk__http_link_due_at(l, pk__clock_after_ms(pk__clock_coarse_ns(), l->server->desc.idle_ms));
 }
 
 /* What the answer leaves: the next request, a rest to be read away, or the end. */

@@ -61,6 +61,7 @@ typedef struct pk__http_job {
     char *buf;             // what was received: [at, end) is not used yet
     size_t cap, at, end;
     uint64_t left;         // of a request body with a length
+    bool is_fresh;         // nothing of a request is in it
     bool told;             // on_head was called, on_done is due
     bool detached, body_done, answered, keep, wants_continue;
 } pk__http_job;

@@ -43,6 +43,7 @@ static pk__http_step pk__http_link_receive_job(pk__http_link *l)
     pk__http_job *job = l->job;
     pk__http_step step = pk__http_link_receive(l, job->buf + job->end, job->cap - job->end, &got);
     job->end += step == PK__HTTP_STEP_ON ? got : 0;
+    job->is_fresh = job->is_fresh && job->end == 0;
     return step;
 }
 

@@ -40,15 +40,25 @@ PK__FN bool pk__clock_is_fake(void)
 }
 
 #ifdef PLUGKIT_CLOCK_NS
-static int64_t pk__clock_read(void)
+enum { PK__CLOCK_FINE, PK__CLOCK_COARSE };
+
+static int64_t pk__clock_read(int id)
 {
+    (void)id;
     return (int64_t)PLUGKIT_CLOCK_NS();
 }
 #else
-static int64_t pk__clock_read(void)
+#define PK__CLOCK_FINE CLOCK_MONOTONIC
+#ifdef CLOCK_MONOTONIC_COARSE
+#define PK__CLOCK_COARSE CLOCK_MONOTONIC_COARSE
+#else
+#define PK__CLOCK_COARSE CLOCK_MONOTONIC
+#endif
+
+static int64_t pk__clock_read(clockid_t id)
 {
     struct timespec t = {0, 0};
-    (void)PK__SYS(clock_gettime)(CLOCK_MONOTONIC, &t);
+    (void)PK__SYS(clock_gettime)(id, &t);
     return (int64_t)t.tv_sec * PK__SECOND + t.tv_nsec;
 }
 
@@ -75,7 +85,13 @@ PK__FN const char *pk__clock_text(char out[PK__CLOCK_TEXT])
 PK__FN int64_t pk__clock_ns(void)
 {
     int64_t faked = pk__clock_faked();
-    return faked ? faked : pk__clock_read() + 1; // never 0
+    return faked ? faked : pk__clock_read(PK__CLOCK_FINE) + 1; // never 0
+}
+
+PK__FN int64_t pk__clock_coarse_ns(void)
+{
+    int64_t faked = pk__clock_faked();
+    return faked ? faked : pk__clock_read(PK__CLOCK_COARSE) + 1;
 }
 
 PK__FN int64_t pk__clock_after_ms(int64_t ns, uint64_t ms)

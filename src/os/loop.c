@@ -244,7 +244,7 @@ PK_API void pk_timer_stop(pk_loop *loop, pk_timer *t)
 /* Those that are due now; what a callback starts comes with the next turn. */
 PK__FN void pk__loop_run_timers(pk_loop *loop)
 {
-    uint32_t left = loop->timer_count;
+    uint32_t left = loop->none_due ? 0 : loop->timer_count;
     int64_t now = left ? pk__clock_ns() : 0;
     while (left-- > 0 && loop->timer_count > 0 && loop->timers[0]->pk__at <= now && !loop->doomed) {
         pk_timer *t = loop->timers[0];
@@ -511,7 +511,9 @@ PK__FN pk_err pk__loop_turn(pk_loop *loop, int timeout_ms, pk_error *err)
     int count;
 
     pk__loop_silence(loop);
-    (void)pk__atomic_swap(&loop->awake, 0);
+    if (pk__atomic_load(&loop->awake) != 0) { // an inner turn; otherwise the last one has left it so
+        (void)pk__atomic_swap(&loop->awake, 0);
+    }
     count = loop->backend->wait(loop, pk__loop_until(loop, timeout_ms), events, PK__LOOP_BATCH);
     if (count < 0 && errno != EINTR) {
         return pk_error_sys(err, PK_ERR_OS, errno, "cannot wait for events");

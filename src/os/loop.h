@@ -85,6 +85,7 @@ struct pk_loop {
     /* The backends' own. */
     int fds[3];            // epoll, eventfd and timerfd; poll: the pipe that wakes it; kqueue: that, and its own
     int64_t alarm_at;      // epoll: when the timerfd goes off; 0 = never
+    bool none_due;         // epoll: it was armed and has not gone off, so that no timer is due
     uint32_t always_count; // slots that are always ready
     uint32_t next_slot;    // poll: where to look first, so that all get their turn
     struct pollfd *set;    // poll: one for each slot, and for the pipe

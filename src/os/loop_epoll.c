@@ -117,6 +117,7 @@ PK__FN int pk__loop_epoll_wait(pk_loop *loop, int64_t until_ns, pk__loop_event *
     int timeout_ms = pk__loop_epoll_timeout(loop, until_ns);
     struct epoll_event events[PK__LOOP_BATCH];
     int n = PK__SYS(epoll_wait)(loop->fds[0], events, PK__MIN(cap, PK__LOOP_BATCH), timeout_ms), count = 0;
+    loop->none_due = timeout_ms == -1 && n < PK__MIN(cap, PK__LOOP_BATCH); // in a full batch its event may be missing
     for (int i = 0; i < n; i++) {
         uint32_t bits = events[i].events;
         if (events[i].data.u64 == PK__LOOP_EPOLL_WAKE) {
@@ -127,6 +128,7 @@ PK__FN int pk__loop_epoll_wait(pk_loop *loop, int64_t until_ns, pk__loop_event *
             uint64_t times;
             (void)PK__SYS(read)(loop->fds[2], &times, sizeof(times));
             loop->alarm_at = 0;
+            loop->none_due = false;
         } else {
             bool gone = (bits & ((uint32_t)EPOLLERR | (uint32_t)EPOLLHUP)) != 0;
             out[count].slot = (uint32_t)events[i].data.u64;

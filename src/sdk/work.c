@@ -44,7 +44,7 @@ PK__FN void pk__work_change(pk__work *w, int change)
     if (change > 0) {
         w->running++;
     } else if (--w->running == 0) {
-        w->since = pk__clock_ns();
+        w->since = pk__clock_coarse_ns();
     }
 }
 
