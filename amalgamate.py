@@ -17,7 +17,7 @@ import re
 import sys
 
 API_CORE = """
-    shared.h version.h memory.h error.h json.h types.h call.h contract.h loop.h tls.h extend.h server.h
+    shared.h version.h memory.h error.h json.h types.h call.h contract.h loop.h tls.h extend.h server.h credentials.h
 """.split()
 API_HOST = "own.h host.h".split()
 API_SDK = "own.h sdk.h".split()
@@ -151,6 +151,8 @@ CORE = """
     rpc/routes.c
     rpc/serve.c
     rpc/serve_life.c
+    rpc/credentials.h
+    rpc/credentials.c
 """.split()
 
 HOST = """

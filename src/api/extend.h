@@ -109,5 +109,7 @@ typedef struct pk_interceptor {
     pk_verdict (*before)(void *user, pk_exchange *x);                    // optional
     pk_verdict (*after)(void *user, pk_exchange *x, uint32_t *delay_ms); // optional; in reverse order
     void *user;
+    bool own_requests; // CALL and ATTEMPT scope: also for what hosts ask plugins for by themselves: GET /healthz,
+                       // GET /capabilities, POST /shutdown
 } pk_interceptor;
 PK_API void pk_exchange_resume(pk_exchange *x, pk_verdict verdict); // any thread

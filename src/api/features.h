@@ -13,6 +13,12 @@
 #if defined(PLUGKIT_WITH_ALL) && !defined(PLUGKIT_NO_NET) && !defined(PLUGKIT_NO_FILES) && !defined(PLUGKIT_WITH_ADMIN)
 #define PLUGKIT_WITH_ADMIN
 #endif
+#if defined(PLUGKIT_WITH_ALL) && !defined(PLUGKIT_NO_NET) && !defined(PLUGKIT_WITH_CREDENTIALS)
+#define PLUGKIT_WITH_CREDENTIALS
+#endif
+#if defined(PLUGKIT_WITH_CREDENTIALS) && defined(PLUGKIT_NO_NET)
+#error "plugkit: PLUGKIT_WITH_CREDENTIALS needs sockets: leave out PLUGKIT_NO_NET"
+#endif
 /* All but TLS, which needs another library: that is always asked for by name. */
 #if defined(PLUGKIT_WITH_TLS) && defined(PLUGKIT_NO_NET)
 #error "plugkit: PLUGKIT_WITH_TLS needs sockets: leave out PLUGKIT_NO_NET"

@@ -46,6 +46,7 @@
  *     == api/types.h ==       structs from and to JSON               == api/server.h ==   HTTP server
  *     == api/call.h ==        calls: raw, asynchronous, streams      == api/tls.h ==      TLS for servers and calls
  *     == api/contract.h ==    typed calls                            == api/host.h ==     THE MANAGER
+ *     == api/credentials.h ==  API keys, tokens, passwords
  *
  * CONFIGURATION: define these before the include, the same in every file (PLUGKIT_NO_CORE excepted).
  *
@@ -60,6 +61,7 @@
  *     PLUGKIT_NO_NET              no sockets: bring a transport of your own
  *     PLUGKIT_WITH_ADMIN          with pk_manager_serve: `plugkit top` and others can look at a running host
  *     PLUGKIT_WITH_TLS            with https, by mbedTLS 2.28 or 3.6: -lmbedtls -lmbedx509 -lmbedcrypto
+ *     PLUGKIT_WITH_CREDENTIALS    with API keys, bearer tokens and passwords on calls: shown, and checked
  *     PLUGKIT_WITH_ALL            with everything that is opted into, but for TLS, which needs that library
  *     PLUGKIT_CLOCK_NS()          with all four: nanoseconds since any moment, never less than before
  *     PLUGKIT_POSIX               only what POSIX.1-2008 has, also on Linux

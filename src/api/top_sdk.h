@@ -46,7 +46,7 @@
  *     == api/json.h ==        reader and writer                      == api/server.h ==   routes of your own
  *     == api/types.h ==       structs from and to JSON               == api/tls.h ==      TLS
  *     == api/call.h ==        contexts; calls to the host            == api/sdk.h ==      THE PLUGIN
- *     == api/contract.h ==    contracts and services
+ *     == api/contract.h ==    contracts and services                 == api/credentials.h ==  API keys, passwords
  *
  * CONFIGURATION: define these before the include, the same in every file (PLUGKIT_NO_CORE excepted).
  *
@@ -57,6 +57,7 @@
  *     PLUGKIT_STATIC              all functions are static: nothing is exported, several files may have their own
  *     PLUGKIT_NO_THREADS          no threads: handlers run one after the other
  *     PLUGKIT_WITH_TLS            with https, by mbedTLS 2.28 or 3.6: -lmbedtls -lmbedx509 -lmbedcrypto
+ *     PLUGKIT_WITH_CREDENTIALS    with API keys, bearer tokens and passwords on calls: shown, and checked
  *     PLUGKIT_CLOCK_NS()          see plugkit.h
  *     PLUGKIT_NO_SURVIVE          the plugin belongs to the host that starts it: it ends with that, also if it is
  *                                 wanted to survive, and others cannot attach it

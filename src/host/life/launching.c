@@ -127,6 +127,13 @@ PK__FN int64_t pk__launching_until(const pk_launch *l)
     return pk__clock_after_ms(l->started_at, pk__launching_deadline(l));
 }
 
+static void pk__launching_out_of_reach(const pk_launch *l, pk_error *why)
+{
+    (void)pk_error_set(why, PK_ERR_PLUGIN_TIMEOUT, "cannot reach '%s': no answer from '%s' within %lu ms",
+                       l->plugin->id, l->address ? l->address : "", (unsigned long)pk__launching_deadline(l));
+}
+
+#ifndef PLUGKIT_NO_PROCESS
 /* It had its time and is not ready. What it has not done yet is the best that can be said, but for its own words. */
 static void pk__launching_too_slow(const pk_launch *l, pk_error *why)
 {
@@ -134,8 +141,7 @@ static void pk__launching_too_slow(const pk_launch *l, pk_error *why)
     unsigned long ms = pk__launching_deadline(l);
     char what[200];
     if (pk__registry_is_attached(l->plugin)) {
-        (void)pk_error_set(why, PK_ERR_PLUGIN_TIMEOUT, "cannot reach '%s': no answer from '%s' within %lu ms",
-                           l->plugin->id, l->address ? l->address : "", ms);
+        pk__launching_out_of_reach(l, why);
         return;
     }
     if (!i) {
@@ -151,6 +157,12 @@ static void pk__launching_too_slow(const pk_launch *l, pk_error *why)
                        l->kept ? "adopt" : i ? "start" : "probe", l->plugin->id, ms, what, l->tail[0] ? ": " : "",
                        l->tail);
 }
+#else // nothing is started here
+static void pk__launching_too_slow(const pk_launch *l, pk_error *why)
+{
+    pk__launching_out_of_reach(l, why);
+}
+#endif
 
 static void pk__launching_on_time(void *user)
 {

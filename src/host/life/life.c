@@ -305,7 +305,7 @@ PK__FN pk_err pk__life_init(pk__life *life, pk__registry *registry, pk_error *er
     for (size_t i = 0; i < life->desc->rule_count; i++) {
         life->has_needs = life->has_needs || (life->desc->rules[i].needs && life->desc->rules[i].needs[0]);
     }
-    return pk__caller_init(&life->care, life->alloc, life->loop, &router, NULL, 0, err);
+    return pk__reaching_care(life, &router, err);
 }
 
 PK__FN void pk__life_stop(pk__life *life)

@@ -26,6 +26,8 @@ static inline bool pk__reaching_is_refused(const pk_launch *l)
 {
     return l->is_refused;
 }
+/* The caller of health and the like, with the interceptors that want to see those requests. */
+PK__FN pk_err pk__reaching_care(pk__life *life, const pk__router *router, pk_error *err);
 #else // over a user's transport: it is there when a call reaches it
 static inline bool pk__reaching_asks(const pk__life *life, const pk__plugin *p)
 {
@@ -47,6 +49,11 @@ static inline uint32_t pk__reaching_share_ms(const pk_launch *l)
 static inline void pk__reaching_on_reply(pk_launch *l, const pk_reply *reply, const pk_error *err)
 {
     (void)l, (void)reply, (void)err;
+}
+
+static inline pk_err pk__reaching_care(pk__life *life, const pk__router *router, pk_error *err)
+{
+    return pk__caller_init(&life->care, life->alloc, life->loop, router, NULL, 0, err);
 }
 
 static inline void pk__reaching_end(pk_launch *l)
