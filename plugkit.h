@@ -1146,7 +1146,9 @@ typedef struct pk_server_desc {
     struct {
         uint32_t header_ms, body_ms, idle_ms; // 0 = 10 s for a head, 60 s between two pieces of a body, 5 min
         size_t head_bytes, fields, body_bytes; // 0 = 16 KiB, 100, 8 MiB
-        size_t connections;                    // 0 = 1,024
+        size_t connections;                    // 0 = 1,024; when they run out, the longest idle one makes room
+        /* Of one IPv4 address, one IPv6 /64, or one user of a Unix socket; any more are answered with 503. 0 = all. */
+        size_t connections_per_peer;
     } limit;
     void (*on_work)(void *user, int change); // +1 when a request begins, -1 when its answer is written; loop's thread
     void *user;              // of on_token and on_work
@@ -3581,9 +3583,9 @@ PK__FN void pk__lock_release(pk__lock *lock);
  * Posting is a lock-free push, so threads, signal handlers and interrupts can do it. It wakes the loop only
  * if the loop sleeps (or is not being stepped, which is the same to a poster) and nobody has woken it yet.
  *
- * How to wait is the business of a backend, chosen by pk_loop_create: epoll on Linux, kqueue on macOS and the
- * BSDs, poll elsewhere and where those fail, and where there are no descriptors (firmware) a condition variable
- * or, without threads, nothing at all: such a loop never sleeps. */
+ * How to wait is the business of a backend: epoll on Linux, kqueue on macOS and the BSDs, poll elsewhere and with
+ * PLUGKIT_POSIX, and where there are no descriptors (firmware) a condition variable or, without threads, nothing at
+ * all: such a loop never sleeps. */
 #ifdef PLUGKIT_LINES
 #line 18 "src/os/loop.h"
 #endif
@@ -3677,7 +3679,7 @@ PK__FN const pk__loop_backend *pk__loop_kqueue(void);
 PK__FN const pk__loop_backend *pk__loop_idle(void);
 #endif
 
-/* pk_loop_create with a backend of choice; NULL = the best that works. */
+/* pk_loop_create with a backend of choice; NULL = the best of this system. */
 PK__FN pk_err pk__loop_create(pk_loop **out, const pk_alloc *alloc, const pk__loop_backend *backend,
                               pk_error *err);
 PK__FN bool pk__loop_is_forked(const pk_loop *loop); // we are in a forked child: the loop is the parent's
@@ -5261,32 +5263,13 @@ PK__FN bool pk__fd_wait(int fd, bool read, bool write, int64_t until_ns)
 /* ---- create, destroy */
 
 #if defined(PK__NO_POLL)
-PK__FN pk_err pk__loop_open_best(pk_loop *loop, pk_error *err)
-{
-    loop->backend = pk__loop_idle();
-    return loop->backend->open(loop, err);
-}
-#elif defined(PK__LINUX) || defined(PK__KQUEUE)
-#ifdef PK__LINUX
+#define PK__LOOP_BEST pk__loop_idle
+#elif defined(PK__LINUX)
 #define PK__LOOP_BEST pk__loop_epoll
-#else
+#elif defined(PK__KQUEUE)
 #define PK__LOOP_BEST pk__loop_kqueue
-#endif
-PK__FN pk_err pk__loop_open_best(pk_loop *loop, pk_error *err)
-{
-    loop->backend = PK__LOOP_BEST();
-    if (loop->backend->open(loop, NULL) == PK_OK) {
-        return PK_OK;
-    }
-    loop->backend = pk__loop_poll();
-    return loop->backend->open(loop, err);
-}
 #else
-PK__FN pk_err pk__loop_open_best(pk_loop *loop, pk_error *err)
-{
-    loop->backend = pk__loop_poll();
-    return loop->backend->open(loop, err);
-}
+#define PK__LOOP_BEST pk__loop_poll
 #endif
 
 PK__FN pk_err pk__loop_create(pk_loop **out, const pk_alloc *alloc, const pk__loop_backend *backend,
@@ -5302,8 +5285,8 @@ PK__FN pk_err pk__loop_create(pk_loop **out, const pk_alloc *alloc, const pk__lo
         loop->alloc = *alloc;
     }
     loop->fds[0] = loop->fds[1] = loop->fds[2] = -1;
-    loop->backend = backend;
-    code = backend ? backend->open(loop, err) : pk__loop_open_best(loop, err);
+    loop->backend = backend ? backend : PK__LOOP_BEST();
+    code = loop->backend->open(loop, err);
     if (code) {
         pk__free(alloc, loop, sizeof(*loop));
         return code;
@@ -12508,6 +12491,9 @@ PK__FN pk_err pk__socket_connected(int fd, const pk__address *a, pk_error *err);
  * accepting for a while. *reserve is a descriptor kept open for that moment (-1 = none yet): we give it up, accept,
  * close, and take it again, so that the peer learns of it and the listener does not stay readable for ever. */
 PK__FN pk_err pk__socket_accept(int listener, int *reserve, int *fd, pk_error *err);
+/* A number that all connections of one peer share: of its IPv4 address, of the /64 that an IPv6 address is in (whoever
+ * has one of those has them all), of its user on Unix sockets. False: it has gone. */
+PK__FN bool pk__socket_peer(int fd, uint64_t *id);
 
 /* recv and send with the results of transports. `wait`: a receive waits as long as the socket's timeout says (then
  * PK_IO_WANT_READ, which also a signal may cause). Never SIGPIPE. Errors: PK_ERR_PLUGIN_CONNECTION. */
@@ -12853,7 +12839,8 @@ PK__FN void pk__http_pool_interrupt(pk__http_pool *pool); // no more are handed 
  *
  * A connection (link) that waits for its next request is a small struct and a descriptor. When bytes come it borrows a
  * job: buffer, field array, memory and scratch of one request, and gives it back when the answer is out and nothing
- * more has come. One request at a time is worked on, so that pipelined ones are answered in order. The way of a link:
+ * more has come, or no more than the beginning of a head: those few bytes the link keeps itself. One request at a time
+ * is worked on, so that pipelined ones are answered in order. The way of a link:
  *
  *     SHAKE     with TLS: the handshake, within the time of the first head
  *     IDLE      no request; closed after a while, or when connections run out
@@ -12875,7 +12862,7 @@ PK__FN void pk__http_pool_interrupt(pk__http_pool *pool); // no more are handed 
  *
  * All of it runs on the loop's thread, except what says otherwise. */
 #ifdef PLUGKIT_LINES
-#line 26 "src/net/http_server.h"
+#line 27 "src/net/http_server.h"
 #endif
 
 
@@ -12919,6 +12906,13 @@ typedef struct pk__http_job {
     bool detached, body_done, answered, keep, wants_continue;
 } pk__http_job;
 
+/* Who has how many connections. */
+typedef struct pk__http_peer {
+    pk__node node;
+    uint64_t id; // see pk__socket_peer
+    size_t count;
+} pk__http_peer;
+
 struct pk__http_link {
     pk__http_server *server;
     pk__http_job *job;     // NULL while idle
@@ -12928,6 +12922,9 @@ struct pk__http_link {
     pk_timer timer;
     int64_t deadline;      // PK_FOREVER = none. The timer may be earlier: then it is only wound up again
     size_t thrown;         // bytes read away
+    pk__http_peer *peer;   // NULL = not counted
+    char *part;            // of a head, while it waits for the rest without a job
+    uint16_t part_len;
     uint8_t state, want;
     uint8_t share;         // of this turn: receives and requests that are left
     bool watching, can_read;
@@ -12943,6 +12940,7 @@ typedef struct pk__http_server_desc {
     pk_tls *tls;             // NULL = plain; borrowed
     uint32_t header_ms, body_ms, idle_ms; // no zeros from here on
     size_t head_bytes, fields, body_bytes, connections;
+    size_t per_peer;         // connections of one peer; 0 = no limit
     size_t extra;            // bytes of extra for each job
     size_t spare;            // jobs kept for reuse
     pk__http_plan (*on_head)(void *user, pk__http_job *job);
@@ -12955,6 +12953,7 @@ typedef struct pk__http_server_desc {
 } pk__http_server_desc;
 
 #define PK__HTTP_SERVER_REFUSAL 512
+#define PK__HTTP_SERVER_PEERS 64
 
 struct pk__http_server {
     pk__http_server_desc desc;
@@ -12965,6 +12964,7 @@ struct pk__http_server {
     pk__atomic_u32 draining; // read by workers, too: whether they say keep-alive
     unsigned depth;          // of our callbacks on the stack
     pk__node links, idle, spare;
+    pk__node peers[PK__HTTP_SERVER_PEERS]; // by a hash of their id
     size_t link_count, spare_count;
 };
 
@@ -13695,6 +13695,39 @@ PK__FN pk_err pk__socket_local(int fd, pk__address *out, pk_error *err)
         return PK_OK;
     default: return pk_error_set(err, PK_ERR_BAD_ENDPOINT, "cannot listen on descriptor %d: not a stream socket", fd);
     }
+}
+
+static uint64_t pk__socket_number(const void *bytes, size_t len)
+{
+    uint64_t number = 0;
+    for (size_t i = 0; i < len; i++) {
+        number = number << 8 | ((const uint8_t *)bytes)[i];
+    }
+    return number;
+}
+
+PK__FN bool pk__socket_peer(int fd, uint64_t *id)
+{
+    pk__socket_name name;
+    socklen_t len = sizeof(name);
+    memset(&name, 0, sizeof(name));
+    if (PK__SYS(getpeername)(fd, &name.any, &len) != 0) {
+        return false;
+    }
+    if (name.any.sa_family == AF_INET6) {
+        const struct in6_addr *a = &name.v6.sin6_addr;
+        *id = IN6_IS_ADDR_V4MAPPED(a) ? pk__socket_number(a->s6_addr + 12, 4) : pk__socket_number(a->s6_addr, 8);
+        return true;
+    }
+    if (name.any.sa_family == AF_INET) {
+        *id = pk__socket_number(&name.v4.sin_addr, 4);
+        return true;
+    }
+    uid_t uid = 0;
+    pid_t pid = 0;
+    bool known = PK__SYS(peer_uid)(fd, &uid, &pid) == 0;
+    *id = uid;
+    return known;
 }
 
 /* ---- connecting */
@@ -15626,6 +15659,7 @@ PK__FN void pk__http_pool_interrupt(pk__http_pool *pool)
 enum {
     PK__HTTP_SERVER_ACCEPTS = 16,  // connections taken before others have their turn
     PK__HTTP_SERVER_SHARE = 16,    // receives and requests of one connection, likewise
+    PK__HTTP_SERVER_PART = 512,    // bytes of a head that are kept without a job
     PK__HTTP_SERVER_REST_MS = 50,  // from accepting, when descriptors have run out
     PK__HTTP_SERVER_SLACK = 8 * 1024 // room behind the largest head, for bodies and what follows
 };
@@ -15678,6 +15712,13 @@ PK__FN bool pk__http_job_take(pk__http_link *l)
     }
     s->spare_count -= node != NULL;
     l->job->link = l;
+    if (l->part) {
+        memcpy(l->job->buf, l->part, l->part_len);
+        l->job->end = l->part_len;
+        l->job->is_fresh = false;
+        pk__free(s->desc.alloc, l->part, l->part_len);
+        l->part = NULL;
+    }
     return true;
 }
 
@@ -15741,6 +15782,40 @@ static void pk__http_link_give_job(pk__http_link *l)
     }
 }
 
+/* ---- peers */
+
+/* Counts one more connection of the other end's owner. False: he has as many as he may have, or there is no memory. */
+static bool pk__http_peer_enter(pk__http_server *s, int fd, pk__http_peer **out)
+{
+    uint64_t id = 0;
+    *out = NULL;
+    if (s->desc.per_peer == 0 || !pk__socket_peer(fd, &id)) {
+        return s->desc.per_peer == 0;
+    }
+    pk__node *list = &s->peers[id * 0x9e3779b97f4a7c15u >> 58], *n = list->next;
+    while (n != list && PK__OF(n, pk__http_peer, node)->id != id) {
+        n = n->next;
+    }
+    pk__http_peer *p = n != list ? PK__OF(n, pk__http_peer, node) : (pk__http_peer *)pk__new(s->desc.alloc, sizeof(*p));
+    if (!p || p->count >= s->desc.per_peer) {
+        return false;
+    }
+    if (p->count++ == 0) {
+        p->id = id;
+        pk__list_push(list, &p->node);
+    }
+    *out = p;
+    return true;
+}
+
+static void pk__http_peer_leave(pk__http_server *s, pk__http_peer *p)
+{
+    if (p && --p->count == 0) {
+        pk__list_remove(&p->node);
+        pk__free(s->desc.alloc, p, sizeof(*p));
+    }
+}
+
 /* ---- links */
 
 static void pk__http_link_due_at(pk__http_link *l, int64_t deadline)
@@ -15771,6 +15846,8 @@ static void pk__http_link_close(pk__http_link *l)
         pk__secure_close(l->secure);
     }
     pk__fd_close(l->watch.fd);
+    pk__http_peer_leave(s, l->peer);
+    pk__free(s->desc.alloc, l->part, l->part_len);
     pk__free(s->desc.alloc, l, sizeof(*l));
     s->link_count--;
     pk__http_server_listen(s);
@@ -15835,13 +15912,20 @@ static pk__http_step pk__http_link_dismiss(pk__http_link *l)
     return PK__HTTP_STEP_ON;
 }
 
-/* Nothing more has come. Without any part of a request: back to being small. */
+/* Nothing more has come: back to being small. Whoever sends his head byte by byte costs no more than who sends none. */
 static pk__http_step pk__http_link_rest(pk__http_link *l)
 {
     pk__http_server *s = l->server;
     bool is_draining = pk__atomic_load(&s->draining);
-    if (l->state == PK__HTTP_LINK_IDLE) {
+    size_t len = l->job->end;
+    if (len > 0 && len <= PK__HTTP_SERVER_PART && (l->part = (char *)pk__resize(s->desc.alloc, NULL, 0, len)) != NULL) {
+        memcpy(l->part, l->job->buf, len);
+        l->part_len = (uint16_t)len;
+    }
+    if (len == 0 || l->part) {
         pk__http_link_give_job(l);
+    }
+    if (l->state == PK__HTTP_LINK_IDLE) {
         if (is_draining || l->leaving) {
             return pk__http_link_dismiss(l);
         }
@@ -15883,7 +15967,12 @@ static pk__http_step pk__http_link_shake(pk__http_link *l)
     pk__list_remove(&l->idle);
     switch (l->secure->table->shake(l->secure, NULL)) {
     case PK_IO_DONE: break;
-    case PK_IO_WANT_READ: return pk__atomic_load(&s->draining) ? PK__HTTP_STEP_CLOSE : PK__HTTP_STEP_READ;
+    case PK_IO_WANT_READ:
+        if (pk__atomic_load(&s->draining)) {
+            return PK__HTTP_STEP_CLOSE;
+        }
+        pk__list_push(&s->idle, &l->idle); // a handshake that does not go on makes room, too
+        return PK__HTTP_STEP_READ;
     case PK_IO_WANT_WRITE: return PK__HTTP_STEP_WRITE;
     default: return pk__http_link_shaken_off(l);
     }
@@ -16004,7 +16093,8 @@ static void pk__http_link_on_time(void *user)
     }
     pk__http_server_enter(s);
     bool is_head = l->state == PK__HTTP_LINK_HEAD;
-    if (pk__http_link_refuse(l, 408, is_head ? "the header did not come in time" : "the body did not come in time") == PK__HTTP_STEP_ON) {
+    const char *why = is_head ? "the header did not come in time" : "the body did not come in time";
+    if ((l->job || pk__http_job_take(l)) && pk__http_link_refuse(l, 408, why) == PK__HTTP_STEP_ON) {
         pk__http_link_run(l);
     } else {
         pk__http_link_close(l);
@@ -16057,16 +16147,33 @@ static bool pk__http_server_make_room(pk__http_server *s)
     return true;
 }
 
+/* Best effort: it has not asked yet, or has asked in vain. */
+static void pk__http_server_refuse(int fd)
+{
+    static const pk_str busy = PK_STR_INIT("HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\n"
+                                           "Connection: close\r\n\r\n");
+    size_t sent = 0;
+    (void)pk__socket_send(fd, &busy, 1, &sent, NULL);
+}
+
 static void pk__http_server_add(pk__http_server *s, int fd)
 {
     pk__http_link *l = NULL;
-    if ((!s->is_unix || s->desc.any_uid || pk__fd_check_peer(fd, NULL, NULL) == PK_OK) && pk__http_server_make_room(s)) {
+    pk__http_peer *peer = NULL;
+    bool is_welcome = !s->is_unix || s->desc.any_uid || pk__fd_check_peer(fd, NULL, NULL) == PK_OK;
+    if (is_welcome && !pk__http_peer_enter(s, fd, &peer)) {
+        if (!PK__SECURE_ON(s->desc.tls)) {
+            pk__http_server_refuse(fd);
+        }
+    } else if (is_welcome && pk__http_server_make_room(s)) {
         l = (pk__http_link *)pk__new(s->desc.alloc, sizeof(*l));
     }
     if (!l) {
+        pk__http_peer_leave(s, peer);
         pk__fd_close(fd);
         return;
     }
+    l->peer = peer;
     l->server = s;
     l->watch.fd = fd;
     l->watch.on_ready = pk__http_link_on_ready;
@@ -16173,6 +16280,9 @@ PK__FN pk_err pk__http_server_create(pk__http_server **out, const pk__http_serve
     pk__list_init(&s->links);
     pk__list_init(&s->idle);
     pk__list_init(&s->spare);
+    for (size_t i = 0; i < PK__HTTP_SERVER_PEERS; i++) {
+        pk__list_init(&s->peers[i]);
+    }
     rc = pk_watch_add(desc->loop, &s->listener, true, false, err);
     s->accepting = rc == PK_OK;
     if (rc) {
@@ -16373,6 +16483,33 @@ static bool pk__http_job_continue(pk__http_job *job)
     return wire.transport->send(wire.io, &line, 1, &sent, NULL) == PK_IO_DONE && sent == line.len;
 }
 
+/* The next run of data, at most so long, of what has come of the body. MORE: all of it is used up, and there is room
+ * behind the head. DONE: body_done. */
+static pk__chunk_result pk__http_job_next(pk__http_job *job, size_t most, pk_str *data)
+{
+    pk_str in = {job->buf + job->at, PK__MIN(job->end - job->at, most)};
+    pk__chunk_result r = PK__CHUNK_DONE;
+    *data = in;
+    if (job->head.framing == PK__HTTP_CHUNKED) {
+        do { // with less than what has come, it may find nothing in it
+            r = pk__http_chunk_next(&job->chunk, &in, data);
+            job->at = (size_t)(in.ptr - job->buf);
+            in.len = PK__MIN(job->end - job->at, most);
+        } while (r == PK__CHUNK_MORE && in.len > 0);
+    } else if (job->left > 0) {
+        data->len = (size_t)PK__MIN((uint64_t)in.len, job->left);
+        job->at += data->len;
+        job->left -= data->len;
+        r = data->len > 0 ? PK__CHUNK_DATA : PK__CHUNK_MORE;
+    }
+    job->body_done = r == PK__CHUNK_DONE || (job->head.framing != PK__HTTP_CHUNKED && job->left == 0);
+    if (r == PK__CHUNK_MORE) {
+        job->at = job->head.size;
+        job->end = job->at;
+    }
+    return r;
+}
+
 static pk__http_step pk__http_link_body_failed(pk__http_link *l)
 {
     return l->job->collected.failed == PK_ERR_LIMIT
@@ -16411,25 +16548,19 @@ static pk__http_step pk__http_link_body_plain(pk__http_link *l)
 static pk__http_step pk__http_link_body_chunked(pk__http_link *l)
 {
     pk__http_job *job = l->job;
-    pk_str in = {job->buf + job->at, job->end - job->at}, data;
-    pk__chunk_result r;
-    while ((r = pk__http_chunk_next(&job->chunk, &in, &data)) == PK__CHUNK_DATA) {
-        if (!pk_buf_add(&job->collected, data)) {
-            return pk__http_link_body_failed(l);
+    pk_str data;
+    for (;;) {
+        switch (pk__http_job_next(job, SIZE_MAX, &data)) {
+        case PK__CHUNK_DATA:
+            if (!pk_buf_add(&job->collected, data)) {
+                return pk__http_link_body_failed(l);
+            }
+            break;
+        case PK__CHUNK_ERROR: return pk__http_link_refuse(l, 400, job->chunk.error);
+        case PK__CHUNK_DONE: job->body = pk_buf_str(&job->collected); return PK__HTTP_STEP_ON;
+        default: return pk__http_link_receive_job(l);
         }
     }
-    job->at = job->end - in.len;
-    if (r == PK__CHUNK_ERROR) {
-        return pk__http_link_refuse(l, 400, job->chunk.error);
-    }
-    if (r == PK__CHUNK_DONE) {
-        job->body = pk_buf_str(&job->collected);
-        job->body_done = true;
-        return PK__HTTP_STEP_ON;
-    }
-    job->at = job->head.size; // all is used up: the same room again
-    job->end = job->at;
-    return pk__http_link_receive_job(l);
 }
 
 PK__FN pk__http_step pk__http_link_body(pk__http_link *l)
@@ -16482,51 +16613,33 @@ static pk_err pk__http_job_wait(pk__http_job *job, char *buf, size_t cap, size_t
     }
 }
 
-static pk_err pk__http_job_read_plain(pk__http_job *job, char *buf, size_t cap, size_t *got, pk_error *err)
-{
-    cap = (size_t)PK__MIN((uint64_t)cap, job->left);
-    if (job->at < job->end) {
-        *got = PK__MIN(cap, job->end - job->at);
-        memcpy(buf, job->buf + job->at, *got);
-        job->at += *got;
-    } else {
-        pk_err rc = pk__http_job_wait(job, buf, cap, got, err);
-        if (rc) {
-            return rc;
-        }
-    }
-    job->left -= *got;
-    job->body_done = job->left == 0;
-    return PK_OK;
-}
-
-static pk_err pk__http_job_read_chunked(pk__http_job *job, char *buf, size_t cap, size_t *got, pk_error *err)
+static pk_err pk__http_job_read(pk__http_job *job, char *buf, size_t cap, size_t *got, pk_error *err)
 {
     for (;;) {
         size_t came = 0;
-        pk_str in = {job->buf + job->at, PK__MIN(job->end - job->at, cap)}, data; // no run of data is longer than cap
-        pk__chunk_result r = pk__http_chunk_next(&job->chunk, &in, &data);
-        job->at = (size_t)(in.ptr - job->buf);
-        if (r == PK__CHUNK_DATA) {
+        pk_str data;
+        switch (pk__http_job_next(job, cap, &data)) {
+        case PK__CHUNK_DATA:
             memcpy(buf, data.ptr, data.len);
             *got = data.len;
             return PK_OK;
-        }
-        if (r == PK__CHUNK_DONE) {
-            job->body_done = true;
-            return PK_OK;
-        }
-        if (r == PK__CHUNK_ERROR) {
+        case PK__CHUNK_DONE: return PK_OK;
+        case PK__CHUNK_ERROR:
             return pk_error_set(err, PK_ERR_HTTP, "cannot read the request's body: %s", job->chunk.error);
+        default: break;
         }
-        if (job->at < job->end) {
-            continue;
-        }
-        job->at = job->head.size;
-        job->end = job->at;
-        pk_err rc = pk__http_job_wait(job, job->buf + job->end, job->cap - job->end, &came, err);
+        bool direct = job->head.framing != PK__HTTP_CHUNKED; // nothing stands between the bytes
+        char *to = direct ? buf : job->buf + job->end;
+        size_t room = direct ? (size_t)PK__MIN((uint64_t)cap, job->left) : job->cap - job->end;
+        pk_err rc = pk__http_job_wait(job, to, room, &came, err);
         if (rc) {
             return rc;
+        }
+        if (direct) {
+            job->left -= came;
+            job->body_done = job->left == 0;
+            *got = came;
+            return PK_OK;
         }
         job->end += came;
     }
@@ -16538,8 +16651,7 @@ PK__FN pk_err pk__http_server_read(pk__http_job *job, void *buf, size_t cap, siz
     if (job->body_done || cap == 0) {
         return PK_OK;
     }
-    pk_err rc = job->head.framing == PK__HTTP_CHUNKED ? pk__http_job_read_chunked(job, (char *)buf, cap, got, err)
-                                                      : pk__http_job_read_plain(job, (char *)buf, cap, got, err);
+    pk_err rc = pk__http_job_read(job, (char *)buf, cap, got, err);
     if (rc) {
         job->keep = false; // where the next request begins is not known
     }
@@ -16563,39 +16675,23 @@ PK__FN bool pk__http_server_is_gone(pk__http_job *job)
 static pk__http_step pk__http_link_drain(pk__http_link *l)
 {
     pk__http_job *job = l->job;
-    while (!job->body_done) {
-        size_t before = job->at;
-        if (job->head.framing == PK__HTTP_CHUNKED) {
-            pk_str in = {job->buf + job->at, job->end - job->at}, data;
-            pk__chunk_result r;
-            while ((r = pk__http_chunk_next(&job->chunk, &in, &data)) == PK__CHUNK_DATA) {
-            }
-            job->at = job->end - in.len;
-            job->body_done = r == PK__CHUNK_DONE;
-            if (r == PK__CHUNK_ERROR) {
-                return PK__HTTP_STEP_CLOSE;
-            }
-        } else {
-            size_t part = (size_t)PK__MIN((uint64_t)(job->end - job->at), job->left);
-            job->at += part;
-            job->left -= part;
-            job->body_done = job->left == 0;
-        }
-        l->thrown += job->at - before;
-        if (l->thrown > PK__HTTP_SERVER_DRAIN) {
+    pk__http_step step = PK__HTTP_STEP_ON;
+    pk_str data;
+    while (!job->body_done && step == PK__HTTP_STEP_ON) {
+        size_t before = job->end - job->at;
+        pk__chunk_result r = pk__http_job_next(job, SIZE_MAX, &data);
+        l->thrown += before - (job->end - job->at);
+        if (r == PK__CHUNK_ERROR || l->thrown > PK__HTTP_SERVER_DRAIN) {
             return PK__HTTP_STEP_CLOSE;
         }
-        if (!job->body_done) {
-            job->at = 0;
-            job->end = 0;
-            pk__http_step step = pk__http_link_receive_job(l);
-            if (step != PK__HTTP_STEP_ON) {
-                return step;
-            }
+        if (r == PK__CHUNK_MORE) {
+            step = pk__http_link_receive_job(l);
         }
     }
-    pk__http_link_next(l);
-    return PK__HTTP_STEP_ON;
+    if (job->body_done) {
+        pk__http_link_next(l);
+    }
+    return step;
 }
 
 static pk__http_step pk__http_link_linger(pk__http_link *l)
@@ -23272,6 +23368,7 @@ static void pk__serve_resolve(pk__http_server_desc *out, const pk_server_desc *i
     out->fields = in->limit.fields > 0 ? in->limit.fields : 100;
     out->body_bytes = in->limit.body_bytes > 0 ? in->limit.body_bytes : 8 * 1024 * 1024;
     out->connections = in->limit.connections > 0 ? in->limit.connections : 1024;
+    out->per_peer = in->limit.connections_per_peer;
     out->extra = sizeof(pk__serve_call);
     out->spare = in->workers > 0 ? (size_t)in->workers + 1 : 2;
     out->on_head = pk__serve_on_head;
@@ -23747,7 +23844,7 @@ PK_API pk_interceptor pk_access_check(const pk_access *access)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 23751 "plugkit.h"
+#line 23848 "plugkit.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -24053,6 +24150,7 @@ PK_API pk_interceptor pk_access_check(const pk_access *access)
 #define PK__HTTP_CLIENT_ROOM (16 * 1024)   // the largest head of an answer, and one receive
 #ifndef PLUGKIT_NO_NET
 #define PK__HTTP_SERVER_REFUSAL 512
+#define PK__HTTP_SERVER_PEERS 64
 #endif
 #ifdef PLUGKIT_WITH_TLS
 #if MBEDTLS_VERSION_MAJOR >= 3
@@ -34297,7 +34395,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 }
 
 #ifdef PLUGKIT_LINES
-#line 34301 "plugkit.h"
+#line 34399 "plugkit.h"
 #endif
 
 #ifndef PLUGKIT_TEST
@@ -34380,6 +34478,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 #undef PK__HTTP_CLIENT_FIELDS
 #undef PK__HTTP_CLIENT_ROOM
 #undef PK__HTTP_SERVER_REFUSAL
+#undef PK__HTTP_SERVER_PEERS
 #undef PK__TLS_PRIVATE
 #undef PK__TLS_RNG
 #undef PK__TLS_BAD_VERSION

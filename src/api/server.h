@@ -53,7 +53,9 @@ typedef struct pk_server_desc {
     struct {
         uint32_t header_ms, body_ms, idle_ms; // 0 = 10 s for a head, 60 s between two pieces of a body, 5 min
         size_t head_bytes, fields, body_bytes; // 0 = 16 KiB, 100, 8 MiB
-        size_t connections;                    // 0 = 1,024
+        size_t connections;                    // 0 = 1,024; when they run out, the longest idle one makes room
+        /* Of one IPv4 address, one IPv6 /64, or one user of a Unix socket; any more are answered with 503. 0 = all. */
+        size_t connections_per_peer;
     } limit;
     void (*on_work)(void *user, int change); // +1 when a request begins, -1 when its answer is written; loop's thread
     void *user;              // of on_token and on_work

@@ -10,6 +10,7 @@
 enum {
     PK__HTTP_SERVER_ACCEPTS = 16,  // connections taken before others have their turn
     PK__HTTP_SERVER_SHARE = 16,    // receives and requests of one connection, likewise
+    PK__HTTP_SERVER_PART = 512,    // bytes of a head that are kept without a job
     PK__HTTP_SERVER_REST_MS = 50,  // from accepting, when descriptors have run out
     PK__HTTP_SERVER_SLACK = 8 * 1024 // room behind the largest head, for bodies and what follows
 };
@@ -62,6 +63,13 @@ PK__FN bool pk__http_job_take(pk__http_link *l)
     }
     s->spare_count -= node != NULL;
     l->job->link = l;
+    if (l->part) {
+        memcpy(l->job->buf, l->part, l->part_len);
+        l->job->end = l->part_len;
+        l->job->is_fresh = false;
+        pk__free(s->desc.alloc, l->part, l->part_len);
+        l->part = NULL;
+    }
     return true;
 }
 
@@ -125,6 +133,40 @@ static void pk__http_link_give_job(pk__http_link *l)
     }
 }
 
+/* ---- peers */
+
+/* Counts one more connection of the other end's owner. False: he has as many as he may have, or there is no memory. */
+static bool pk__http_peer_enter(pk__http_server *s, int fd, pk__http_peer **out)
+{
+    uint64_t id = 0;
+    *out = NULL;
+    if (s->desc.per_peer == 0 || !pk__socket_peer(fd, &id)) {
+        return s->desc.per_peer == 0;
+    }
+    pk__node *list = &s->peers[id * 0x9e3779b97f4a7c15u >> 58], *n = list->next;
+    while (n != list && PK__OF(n, pk__http_peer, node)->id != id) {
+        n = n->next;
+    }
+    pk__http_peer *p = n != list ? PK__OF(n, pk__http_peer, node) : (pk__http_peer *)pk__new(s->desc.alloc, sizeof(*p));
+    if (!p || p->count >= s->desc.per_peer) {
+        return false;
+    }
+    if (p->count++ == 0) {
+        p->id = id;
+        pk__list_push(list, &p->node);
+    }
+    *out = p;
+    return true;
+}
+
+static void pk__http_peer_leave(pk__http_server *s, pk__http_peer *p)
+{
+    if (p && --p->count == 0) {
+        pk__list_remove(&p->node);
+        pk__free(s->desc.alloc, p, sizeof(*p));
+    }
+}
+
 /* ---- links */
 
 static void pk__http_link_due_at(pk__http_link *l, int64_t deadline)
@@ -155,6 +197,8 @@ static void pk__http_link_close(pk__http_link *l)
         pk__secure_close(l->secure);
     }
     pk__fd_close(l->watch.fd);
+    pk__http_peer_leave(s, l->peer);
+    pk__free(s->desc.alloc, l->part, l->part_len);
     pk__free(s->desc.alloc, l, sizeof(*l));
     s->link_count--;
     pk__http_server_listen(s);
@@ -219,13 +263,20 @@ static pk__http_step pk__http_link_dismiss(pk__http_link *l)
     return PK__HTTP_STEP_ON;
 }
 
-/* Nothing more has come. Without any part of a request: back to being small. */
+/* Nothing more has come: back to being small. Whoever sends his head byte by byte costs no more than who sends none. */
 static pk__http_step pk__http_link_rest(pk__http_link *l)
 {
     pk__http_server *s = l->server;
     bool is_draining = pk__atomic_load(&s->draining);
-    if (l->state == PK__HTTP_LINK_IDLE) {
+    size_t len = l->job->end;
+    if (len > 0 && len <= PK__HTTP_SERVER_PART && (l->part = (char *)pk__resize(s->desc.alloc, NULL, 0, len)) != NULL) {
+        memcpy(l->part, l->job->buf, len);
+        l->part_len = (uint16_t)len;
+    }
+    if (len == 0 || l->part) {
         pk__http_link_give_job(l);
+    }
+    if (l->state == PK__HTTP_LINK_IDLE) {
         if (is_draining || l->leaving) {
             return pk__http_link_dismiss(l);
         }
@@ -267,7 +318,12 @@ static pk__http_step pk__http_link_shake(pk__http_link *l)
     pk__list_remove(&l->idle);
     switch (l->secure->table->shake(l->secure, NULL)) {
     case PK_IO_DONE: break;
-    case PK_IO_WANT_READ: return pk__atomic_load(&s->draining) ? PK__HTTP_STEP_CLOSE : PK__HTTP_STEP_READ;
+    case PK_IO_WANT_READ:
+        if (pk__atomic_load(&s->draining)) {
+            return PK__HTTP_STEP_CLOSE;
+        }
+        pk__list_push(&s->idle, &l->idle); // a handshake that does not go on makes room, too
+        return PK__HTTP_STEP_READ;
     case PK_IO_WANT_WRITE: return PK__HTTP_STEP_WRITE;
     default: return pk__http_link_shaken_off(l);
     }
@@ -388,7 +444,8 @@ static void pk__http_link_on_time(void *user)
     }
     pk__http_server_enter(s);
     bool is_head = l->state == PK__HTTP_LINK_HEAD;
-    if (pk__http_link_refuse(l, 408, is_head ? "the header did not come in time" : "the body did not come in time") == PK__HTTP_STEP_ON) {
+    const char *why = is_head ? "the header did not come in time" : "the body did not come in time";
+    if ((l->job || pk__http_job_take(l)) && pk__http_link_refuse(l, 408, why) == PK__HTTP_STEP_ON) {
         pk__http_link_run(l);
     } else {
         pk__http_link_close(l);
@@ -441,16 +498,33 @@ static bool pk__http_server_make_room(pk__http_server *s)
     return true;
 }
 
+/* Best effort: it has not asked yet, or has asked in vain. */
+static void pk__http_server_refuse(int fd)
+{
+    static const pk_str busy = PK_STR_INIT("HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\n"
+                                           "Connection: close\r\n\r\n");
+    size_t sent = 0;
+    (void)pk__socket_send(fd, &busy, 1, &sent, NULL);
+}
+
 static void pk__http_server_add(pk__http_server *s, int fd)
 {
     pk__http_link *l = NULL;
-    if ((!s->is_unix || s->desc.any_uid || pk__fd_check_peer(fd, NULL, NULL) == PK_OK) && pk__http_server_make_room(s)) {
+    pk__http_peer *peer = NULL;
+    bool is_welcome = !s->is_unix || s->desc.any_uid || pk__fd_check_peer(fd, NULL, NULL) == PK_OK;
+    if (is_welcome && !pk__http_peer_enter(s, fd, &peer)) {
+        if (!PK__SECURE_ON(s->desc.tls)) {
+            pk__http_server_refuse(fd);
+        }
+    } else if (is_welcome && pk__http_server_make_room(s)) {
         l = (pk__http_link *)pk__new(s->desc.alloc, sizeof(*l));
     }
     if (!l) {
+        pk__http_peer_leave(s, peer);
         pk__fd_close(fd);
         return;
     }
+    l->peer = peer;
     l->server = s;
     l->watch.fd = fd;
     l->watch.on_ready = pk__http_link_on_ready;
@@ -557,6 +631,9 @@ PK__FN pk_err pk__http_server_create(pk__http_server **out, const pk__http_serve
     pk__list_init(&s->links);
     pk__list_init(&s->idle);
     pk__list_init(&s->spare);
+    for (size_t i = 0; i < PK__HTTP_SERVER_PEERS; i++) {
+        pk__list_init(&s->peers[i]);
+    }
     rc = pk_watch_add(desc->loop, &s->listener, true, false, err);
     s->accepting = rc == PK_OK;
     if (rc) {

@@ -3,7 +3,8 @@
  *
  * A connection (link) that waits for its next request is a small struct and a descriptor. When bytes come it borrows a
  * job: buffer, field array, memory and scratch of one request, and gives it back when the answer is out and nothing
- * more has come. One request at a time is worked on, so that pipelined ones are answered in order. The way of a link:
+ * more has come, or no more than the beginning of a head: those few bytes the link keeps itself. One request at a time
+ * is worked on, so that pipelined ones are answered in order. The way of a link:
  *
  *     SHAKE     with TLS: the handshake, within the time of the first head
  *     IDLE      no request; closed after a while, or when connections run out
@@ -66,6 +67,13 @@ typedef struct pk__http_job {
     bool detached, body_done, answered, keep, wants_continue;
 } pk__http_job;
 
+/* Who has how many connections. */
+typedef struct pk__http_peer {
+    pk__node node;
+    uint64_t id; // see pk__socket_peer
+    size_t count;
+} pk__http_peer;
+
 struct pk__http_link {
     pk__http_server *server;
     pk__http_job *job;     // NULL while idle
@@ -75,6 +83,9 @@ struct pk__http_link {
     pk_timer timer;
     int64_t deadline;      // PK_FOREVER = none. The timer may be earlier: then it is only wound up again
     size_t thrown;         // bytes read away
+    pk__http_peer *peer;   // NULL = not counted
+    char *part;            // of a head, while it waits for the rest without a job
+    uint16_t part_len;
     uint8_t state, want;
     uint8_t share;         // of this turn: receives and requests that are left
     bool watching, can_read;
@@ -90,6 +101,7 @@ typedef struct pk__http_server_desc {
     pk_tls *tls;             // NULL = plain; borrowed
     uint32_t header_ms, body_ms, idle_ms; // no zeros from here on
     size_t head_bytes, fields, body_bytes, connections;
+    size_t per_peer;         // connections of one peer; 0 = no limit
     size_t extra;            // bytes of extra for each job
     size_t spare;            // jobs kept for reuse
     pk__http_plan (*on_head)(void *user, pk__http_job *job);
@@ -102,6 +114,7 @@ typedef struct pk__http_server_desc {
 } pk__http_server_desc;
 
 #define PK__HTTP_SERVER_REFUSAL 512
+#define PK__HTTP_SERVER_PEERS 64
 
 struct pk__http_server {
     pk__http_server_desc desc;
@@ -112,6 +125,7 @@ struct pk__http_server {
     pk__atomic_u32 draining; // read by workers, too: whether they say keep-alive
     unsigned depth;          // of our callbacks on the stack
     pk__node links, idle, spare;
+    pk__node peers[PK__HTTP_SERVER_PEERS]; // by a hash of their id
     size_t link_count, spare_count;
 };
 

@@ -119,6 +119,33 @@ static bool pk__http_job_continue(pk__http_job *job)
     return wire.transport->send(wire.io, &line, 1, &sent, NULL) == PK_IO_DONE && sent == line.len;
 }
 
+/* The next run of data, at most so long, of what has come of the body. MORE: all of it is used up, and there is room
+ * behind the head. DONE: body_done. */
+static pk__chunk_result pk__http_job_next(pk__http_job *job, size_t most, pk_str *data)
+{
+    pk_str in = {job->buf + job->at, PK__MIN(job->end - job->at, most)};
+    pk__chunk_result r = PK__CHUNK_DONE;
+    *data = in;
+    if (job->head.framing == PK__HTTP_CHUNKED) {
+        do { // with less than what has come, it may find nothing in it
+            r = pk__http_chunk_next(&job->chunk, &in, data);
+            job->at = (size_t)(in.ptr - job->buf);
+            in.len = PK__MIN(job->end - job->at, most);
+        } while (r == PK__CHUNK_MORE && in.len > 0);
+    } else if (job->left > 0) {
+        data->len = (size_t)PK__MIN((uint64_t)in.len, job->left);
+        job->at += data->len;
+        job->left -= data->len;
+        r = data->len > 0 ? PK__CHUNK_DATA : PK__CHUNK_MORE;
+    }
+    job->body_done = r == PK__CHUNK_DONE || (job->head.framing != PK__HTTP_CHUNKED && job->left == 0);
+    if (r == PK__CHUNK_MORE) {
+        job->at = job->head.size;
+        job->end = job->at;
+    }
+    return r;
+}
+
 static pk__http_step pk__http_link_body_failed(pk__http_link *l)
 {
     return l->job->collected.failed == PK_ERR_LIMIT
@@ -157,25 +184,19 @@ static pk__http_step pk__http_link_body_plain(pk__http_link *l)
 static pk__http_step pk__http_link_body_chunked(pk__http_link *l)
 {
     pk__http_job *job = l->job;
-    pk_str in = {job->buf + job->at, job->end - job->at}, data;
-    pk__chunk_result r;
-    while ((r = pk__http_chunk_next(&job->chunk, &in, &data)) == PK__CHUNK_DATA) {
-        if (!pk_buf_add(&job->collected, data)) {
-            return pk__http_link_body_failed(l);
+    pk_str data;
+    for (;;) {
+        switch (pk__http_job_next(job, SIZE_MAX, &data)) {
+        case PK__CHUNK_DATA:
+            if (!pk_buf_add(&job->collected, data)) {
+                return pk__http_link_body_failed(l);
+            }
+            break;
+        case PK__CHUNK_ERROR: return pk__http_link_refuse(l, 400, job->chunk.error);
+        case PK__CHUNK_DONE: job->body = pk_buf_str(&job->collected); return PK__HTTP_STEP_ON;
+        default: return pk__http_link_receive_job(l);
         }
     }
-    job->at = job->end - in.len;
-    if (r == PK__CHUNK_ERROR) {
-        return pk__http_link_refuse(l, 400, job->chunk.error);
-    }
-    if (r == PK__CHUNK_DONE) {
-        job->body = pk_buf_str(&job->collected);
-        job->body_done = true;
-        return PK__HTTP_STEP_ON;
-    }
-    job->at = job->head.size; // all is used up: the same room again
-    job->end = job->at;
-    return pk__http_link_receive_job(l);
 }
 
 PK__FN pk__http_step pk__http_link_body(pk__http_link *l)
@@ -228,51 +249,33 @@ static pk_err pk__http_job_wait(pk__http_job *job, char *buf, size_t cap, size_t
     }
 }
 
-static pk_err pk__http_job_read_plain(pk__http_job *job, char *buf, size_t cap, size_t *got, pk_error *err)
-{
-    cap = (size_t)PK__MIN((uint64_t)cap, job->left);
-    if (job->at < job->end) {
-        *got = PK__MIN(cap, job->end - job->at);
-        memcpy(buf, job->buf + job->at, *got);
-        job->at += *got;
-    } else {
-        pk_err rc = pk__http_job_wait(job, buf, cap, got, err);
-        if (rc) {
-            return rc;
-        }
-    }
-    job->left -= *got;
-    job->body_done = job->left == 0;
-    return PK_OK;
-}
-
-static pk_err pk__http_job_read_chunked(pk__http_job *job, char *buf, size_t cap, size_t *got, pk_error *err)
+static pk_err pk__http_job_read(pk__http_job *job, char *buf, size_t cap, size_t *got, pk_error *err)
 {
     for (;;) {
         size_t came = 0;
-        pk_str in = {job->buf + job->at, PK__MIN(job->end - job->at, cap)}, data; // no run of data is longer than cap
-        pk__chunk_result r = pk__http_chunk_next(&job->chunk, &in, &data);
-        job->at = (size_t)(in.ptr - job->buf);
-        if (r == PK__CHUNK_DATA) {
+        pk_str data;
+        switch (pk__http_job_next(job, cap, &data)) {
+        case PK__CHUNK_DATA:
             memcpy(buf, data.ptr, data.len);
             *got = data.len;
             return PK_OK;
-        }
-        if (r == PK__CHUNK_DONE) {
-            job->body_done = true;
-            return PK_OK;
-        }
-        if (r == PK__CHUNK_ERROR) {
+        case PK__CHUNK_DONE: return PK_OK;
+        case PK__CHUNK_ERROR:
             return pk_error_set(err, PK_ERR_HTTP, "cannot read the request's body: %s", job->chunk.error);
+        default: break;
         }
-        if (job->at < job->end) {
-            continue;
-        }
-        job->at = job->head.size;
-        job->end = job->at;
-        pk_err rc = pk__http_job_wait(job, job->buf + job->end, job->cap - job->end, &came, err);
+        bool direct = job->head.framing != PK__HTTP_CHUNKED; // nothing stands between the bytes
+        char *to = direct ? buf : job->buf + job->end;
+        size_t room = direct ? (size_t)PK__MIN((uint64_t)cap, job->left) : job->cap - job->end;
+        pk_err rc = pk__http_job_wait(job, to, room, &came, err);
         if (rc) {
             return rc;
+        }
+        if (direct) {
+            job->left -= came;
+            job->body_done = job->left == 0;
+            *got = came;
+            return PK_OK;
         }
         job->end += came;
     }
@@ -284,8 +287,7 @@ PK__FN pk_err pk__http_server_read(pk__http_job *job, void *buf, size_t cap, siz
     if (job->body_done || cap == 0) {
         return PK_OK;
     }
-    pk_err rc = job->head.framing == PK__HTTP_CHUNKED ? pk__http_job_read_chunked(job, (char *)buf, cap, got, err)
-                                                      : pk__http_job_read_plain(job, (char *)buf, cap, got, err);
+    pk_err rc = pk__http_job_read(job, (char *)buf, cap, got, err);
     if (rc) {
         job->keep = false; // where the next request begins is not known
     }
@@ -309,39 +311,23 @@ PK__FN bool pk__http_server_is_gone(pk__http_job *job)
 static pk__http_step pk__http_link_drain(pk__http_link *l)
 {
     pk__http_job *job = l->job;
-    while (!job->body_done) {
-        size_t before = job->at;
-        if (job->head.framing == PK__HTTP_CHUNKED) {
-            pk_str in = {job->buf + job->at, job->end - job->at}, data;
-            pk__chunk_result r;
-            while ((r = pk__http_chunk_next(&job->chunk, &in, &data)) == PK__CHUNK_DATA) {
-            }
-            job->at = job->end - in.len;
-            job->body_done = r == PK__CHUNK_DONE;
-            if (r == PK__CHUNK_ERROR) {
-                return PK__HTTP_STEP_CLOSE;
-            }
-        } else {
-            size_t part = (size_t)PK__MIN((uint64_t)(job->end - job->at), job->left);
-            job->at += part;
-            job->left -= part;
-            job->body_done = job->left == 0;
-        }
-        l->thrown += job->at - before;
-        if (l->thrown > PK__HTTP_SERVER_DRAIN) {
+    pk__http_step step = PK__HTTP_STEP_ON;
+    pk_str data;
+    while (!job->body_done && step == PK__HTTP_STEP_ON) {
+        size_t before = job->end - job->at;
+        pk__chunk_result r = pk__http_job_next(job, SIZE_MAX, &data);
+        l->thrown += before - (job->end - job->at);
+        if (r == PK__CHUNK_ERROR || l->thrown > PK__HTTP_SERVER_DRAIN) {
             return PK__HTTP_STEP_CLOSE;
         }
-        if (!job->body_done) {
-            job->at = 0;
-            job->end = 0;
-            pk__http_step step = pk__http_link_receive_job(l);
-            if (step != PK__HTTP_STEP_ON) {
-                return step;
-            }
+        if (r == PK__CHUNK_MORE) {
+            step = pk__http_link_receive_job(l);
         }
     }
-    pk__http_link_next(l);
-    return PK__HTTP_STEP_ON;
+    if (job->body_done) {
+        pk__http_link_next(l);
+    }
+    return step;
 }
 
 static pk__http_step pk__http_link_linger(pk__http_link *l)

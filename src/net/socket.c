@@ -195,6 +195,39 @@ PK__FN pk_err pk__socket_local(int fd, pk__address *out, pk_error *err)
     }
 }
 
+static uint64_t pk__socket_number(const void *bytes, size_t len)
+{
+    uint64_t number = 0;
+    for (size_t i = 0; i < len; i++) {
+        number = number << 8 | ((const uint8_t *)bytes)[i];
+    }
+    return number;
+}
+
+PK__FN bool pk__socket_peer(int fd, uint64_t *id)
+{
+    pk__socket_name name;
+    socklen_t len = sizeof(name);
+    memset(&name, 0, sizeof(name));
+    if (PK__SYS(getpeername)(fd, &name.any, &len) != 0) {
+        return false;
+    }
+    if (name.any.sa_family == AF_INET6) {
+        const struct in6_addr *a = &name.v6.sin6_addr;
+        *id = IN6_IS_ADDR_V4MAPPED(a) ? pk__socket_number(a->s6_addr + 12, 4) : pk__socket_number(a->s6_addr, 8);
+        return true;
+    }
+    if (name.any.sa_family == AF_INET) {
+        *id = pk__socket_number(&name.v4.sin_addr, 4);
+        return true;
+    }
+    uid_t uid = 0;
+    pid_t pid = 0;
+    bool known = PK__SYS(peer_uid)(fd, &uid, &pid) == 0;
+    *id = uid;
+    return known;
+}
+
 /* ---- connecting */
 
 static pk_err pk__socket_refused(const pk__address *a, int reason, pk_error *err)

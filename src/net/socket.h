@@ -27,6 +27,9 @@ PK__FN pk_err pk__socket_connected(int fd, const pk__address *a, pk_error *err);
  * accepting for a while. *reserve is a descriptor kept open for that moment (-1 = none yet): we give it up, accept,
  * close, and take it again, so that the peer learns of it and the listener does not stay readable for ever. */
 PK__FN pk_err pk__socket_accept(int listener, int *reserve, int *fd, pk_error *err);
+/* A number that all connections of one peer share: of its IPv4 address, of the /64 that an IPv6 address is in (whoever
+ * has one of those has them all), of its user on Unix sockets. False: it has gone. */
+PK__FN bool pk__socket_peer(int fd, uint64_t *id);
 
 /* recv and send with the results of transports. `wait`: a receive waits as long as the socket's timeout says (then
  * PK_IO_WANT_READ, which also a signal may cause). Never SIGPIPE. Errors: PK_ERR_PLUGIN_CONNECTION. */

@@ -6,32 +6,13 @@
 /* ---- create, destroy */
 
 #if defined(PK__NO_POLL)
-PK__FN pk_err pk__loop_open_best(pk_loop *loop, pk_error *err)
-{
-    loop->backend = pk__loop_idle();
-    return loop->backend->open(loop, err);
-}
-#elif defined(PK__LINUX) || defined(PK__KQUEUE)
-#ifdef PK__LINUX
+#define PK__LOOP_BEST pk__loop_idle
+#elif defined(PK__LINUX)
 #define PK__LOOP_BEST pk__loop_epoll
-#else
+#elif defined(PK__KQUEUE)
 #define PK__LOOP_BEST pk__loop_kqueue
-#endif
-PK__FN pk_err pk__loop_open_best(pk_loop *loop, pk_error *err)
-{
-    loop->backend = PK__LOOP_BEST();
-    if (loop->backend->open(loop, NULL) == PK_OK) {
-        return PK_OK;
-    }
-    loop->backend = pk__loop_poll();
-    return loop->backend->open(loop, err);
-}
 #else
-PK__FN pk_err pk__loop_open_best(pk_loop *loop, pk_error *err)
-{
-    loop->backend = pk__loop_poll();
-    return loop->backend->open(loop, err);
-}
+#define PK__LOOP_BEST pk__loop_poll
 #endif
 
 PK__FN pk_err pk__loop_create(pk_loop **out, const pk_alloc *alloc, const pk__loop_backend *backend,
@@ -47,8 +28,8 @@ PK__FN pk_err pk__loop_create(pk_loop **out, const pk_alloc *alloc, const pk__lo
         loop->alloc = *alloc;
     }
     loop->fds[0] = loop->fds[1] = loop->fds[2] = -1;
-    loop->backend = backend;
-    code = backend ? backend->open(loop, err) : pk__loop_open_best(loop, err);
+    loop->backend = backend ? backend : PK__LOOP_BEST();
+    code = loop->backend->open(loop, err);
     if (code) {
         pk__free(alloc, loop, sizeof(*loop));
         return code;

@@ -13,9 +13,9 @@
  * Posting is a lock-free push, so threads, signal handlers and interrupts can do it. It wakes the loop only
  * if the loop sleeps (or is not being stepped, which is the same to a poster) and nobody has woken it yet.
  *
- * How to wait is the business of a backend, chosen by pk_loop_create: epoll on Linux, kqueue on macOS and the
- * BSDs, poll elsewhere and where those fail, and where there are no descriptors (firmware) a condition variable
- * or, without threads, nothing at all: such a loop never sleeps. */
+ * How to wait is the business of a backend: epoll on Linux, kqueue on macOS and the BSDs, poll elsewhere and with
+ * PLUGKIT_POSIX, and where there are no descriptors (firmware) a condition variable or, without threads, nothing at
+ * all: such a loop never sleeps. */
 #ifndef PK__LOOP_H
 #define PK__LOOP_H
 #include "atomic.h"
@@ -106,7 +106,7 @@ PK__FN const pk__loop_backend *pk__loop_kqueue(void);
 PK__FN const pk__loop_backend *pk__loop_idle(void);
 #endif
 
-/* pk_loop_create with a backend of choice; NULL = the best that works. */
+/* pk_loop_create with a backend of choice; NULL = the best of this system. */
 PK__FN pk_err pk__loop_create(pk_loop **out, const pk_alloc *alloc, const pk__loop_backend *backend,
                               pk_error *err);
 PK__FN bool pk__loop_is_forked(const pk_loop *loop); // we are in a forked child: the loop is the parent's

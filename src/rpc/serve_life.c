@@ -157,6 +157,7 @@ static void pk__serve_resolve(pk__http_server_desc *out, const pk_server_desc *i
     out->fields = in->limit.fields > 0 ? in->limit.fields : 100;
     out->body_bytes = in->limit.body_bytes > 0 ? in->limit.body_bytes : 8 * 1024 * 1024;
     out->connections = in->limit.connections > 0 ? in->limit.connections : 1024;
+    out->per_peer = in->limit.connections_per_peer;
     out->extra = sizeof(pk__serve_call);
     out->spare = in->workers > 0 ? (size_t)in->workers + 1 : 2;
     out->on_head = pk__serve_on_head;

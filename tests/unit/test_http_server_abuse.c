@@ -2,6 +2,7 @@
  * plays them all and steps the loop. */
 #include "unit.h"
 
+#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -297,4 +298,221 @@ TEST(http_server_abuse, slow_heads_make_room_for_the_next_one_the_longest_silent
         close(fds[i]);
     }
     close_site();
+}
+
+TEST(http_server_abuse, a_slow_head_costs_no_more_than_an_idle_connection)
+{
+    static const char request[] = "GET /empty" H "\r\n";
+    int fds[40];
+    open_site(NULL);
+    int fd = dial();
+    say(fd, request);
+    step(1);
+    (void)heard(fd);
+    long before = test_alloc_live();
+    for (size_t i = 0; i < PK__COUNT(fds); i++) {
+        fds[i] = dial();
+        for (size_t at = 0; at < 20; at++) {
+            REQUIRE(send(fds[i], request + at, 1, MSG_NOSIGNAL) == 1);
+            step(1);
+        }
+    }
+    CHECK_INT(test_alloc_live() - before, <=, 2 * 40 + 2); // a connection and a piece of a head; lists that have grown
+    CHECK_UINT(server->engine->spare_count, ==, 1);
+    for (size_t i = 0; i < PK__COUNT(fds); i++) {
+        say(fds[i], request + 20);
+        step(1);
+        CHECK_STR(heard(fds[i]), OK_EMPTY);
+        close(fds[i]);
+    }
+    CHECK_INT(runs, ==, 41);
+    close(fd);
+    close_site();
+}
+
+TEST(http_server_abuse, a_large_head_comes_in_pieces_too)
+{
+    char head[9000], piece[8];
+    open_site(NULL);
+    int fd = dial();
+    int len = snprintf(head, sizeof(head), "GET /empty" H "X: %05000d\r\nY: %03000d\r\n\r\n", 0, 0);
+    for (int at = 0; at < len; at += 7) {
+        snprintf(piece, sizeof(piece), "%.7s", head + at);
+        say(fd, piece);
+        step(1);
+    }
+    CHECK_STR(heard(fd), OK_EMPTY);
+    close(fd);
+    close_site();
+}
+
+/* ---- limits per peer */
+
+static int port_of_site(void)
+{
+    return atoi(strrchr(pk_server_address(server), ':') + 1);
+}
+
+static int dial_from(const char *address)
+{
+    struct sockaddr_in local, name;
+    memset(&local, 0, sizeof(local));
+    local.sin_family = AF_INET;
+    name = local;
+    REQUIRE(inet_pton(AF_INET, address, &local.sin_addr) == 1);
+    name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    name.sin_port = htons((uint16_t)port_of_site());
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    REQUIRE(fd >= 0 && bind(fd, (struct sockaddr *)&local, sizeof(local)) == 0 &&
+            connect(fd, (struct sockaddr *)&name, sizeof(name)) == 0);
+    step(2);
+    return fd;
+}
+
+TEST(http_server_abuse, no_address_gets_more_connections_than_its_share)
+{
+    static const char request[] = "GET /empty" H "\r\n";
+    int fds[4];
+    pk_server_desc desc = {0};
+    desc.listen = "http://127.0.0.1:0";
+    desc.limit.connections_per_peer = 2;
+    open_site(&desc);
+    for (int i = 0; i < 3; i++) {
+        fds[i] = dial_from("127.0.0.1");
+    }
+    fds[3] = dial_from("127.0.0.2");
+    for (int i = 0; i < 4; i++) {
+        if (i != 2) {
+            say(fds[i], request);
+            step(2);
+            CHECK_STR(heard(fds[i]), OK_EMPTY);
+        }
+    }
+    CHECK_STR(heard(fds[2]), "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\n"
+                             "Connection: close\r\n\r\n<end>");
+    CHECK_UINT(server->engine->link_count, ==, 3);
+    close(fds[2]);
+    close(fds[0]); // who leaves makes room for another of his
+    step(2);
+    fds[0] = dial_from("127.0.0.1");
+    say(fds[0], request);
+    step(2);
+    CHECK_STR(heard(fds[0]), OK_EMPTY);
+    close(fds[0]), close(fds[1]), close(fds[3]);
+    step(2);
+    CHECK_UINT(server->engine->link_count, ==, 0);
+    for (size_t i = 0; i < PK__HTTP_SERVER_PEERS; i++) {
+        CHECK(pk__list_is_empty(&server->engine->peers[i]));
+    }
+    close_site();
+}
+
+TEST(http_server_abuse, nor_does_a_user_of_a_unix_socket)
+{
+    int fds[3];
+    pk_server_desc desc = {0};
+    desc.limit.connections_per_peer = 2;
+    open_site(&desc);
+    for (int i = 0; i < 3; i++) {
+        fds[i] = dial();
+    }
+    CHECK_STR(heard(fds[0]), "");
+    CHECK_STR(heard(fds[1]), "");
+    CHECK_CONTAINS(heard(fds[2]), "HTTP/1.1 503 ");
+    for (int i = 0; i < 3; i++) {
+        close(fds[i]);
+    }
+    close_site();
+}
+
+static struct sockaddr_in6 pretended;
+
+static int pretend_peer(int fd, struct sockaddr *address, socklen_t *len)
+{
+    (void)fd;
+    memcpy(address, &pretended, sizeof(pretended));
+    *len = sizeof(pretended);
+    return 0;
+}
+
+static int no_peer(int fd, struct sockaddr *address, socklen_t *len)
+{
+    (void)fd, (void)address, (void)len;
+    errno = ENOTCONN;
+    return -1;
+}
+
+TEST(http_server_abuse, whoever_has_one_address_of_an_ipv6_network_has_them_all)
+{
+    static const struct {
+        const char *address;
+        uint64_t id;
+    } rows[] = {
+        {"2001:db8:1:2::1", 0x20010db800010002},
+        {"2001:db8:1:2:ffff:ffff:ffff:ffff", 0x20010db800010002},
+        {"2001:db8:1:3::1", 0x20010db800010003},
+        {"::1", 0},
+        {"::ffff:127.0.0.1", 0x7f000001}, // IPv4, through a listener for both
+        {"::ffff:10.1.2.3", 0x0a010203},
+    };
+    uint64_t id = 0;
+    pk__sys.getpeername = pretend_peer;
+    for (size_t i = 0; i < PK__COUNT(rows); i++) CASE("%s", rows[i].address) {
+        memset(&pretended, 0, sizeof(pretended));
+        pretended.sin6_family = AF_INET6;
+        REQUIRE(inet_pton(AF_INET6, rows[i].address, &pretended.sin6_addr) == 1);
+        CHECK(pk__socket_peer(0, &id));
+        CHECK_UINT(id, ==, rows[i].id);
+    }
+    pk__sys.getpeername = no_peer;
+    CHECK(!pk__socket_peer(0, &id));
+    pk_server_desc desc = {0};
+    desc.limit.connections_per_peer = 2;
+    open_site(&desc);
+    int fd = dial(); // gone before it could be asked for: closed
+    CHECK_UINT(server->engine->link_count, ==, 0);
+    close(fd);
+    close_site();
+}
+
+TEST_TORTURE(http_server_abuse, survives_every_failure)
+{
+    static const pk_route route = {"GET /empty", 0, run_empty, NULL};
+    static const char request[] = "GET /empty" H "\r\n";
+    pk_server_desc desc = {0};
+    struct sockaddr_un name;
+    unlink("x.sock");
+    server = NULL;
+    if (!TRY_OK(pk_loop_create(&loop, test_alloc(), NULL))) {
+        return;
+    }
+    desc.alloc = test_alloc();
+    desc.loop = loop;
+    desc.listen = "unix:x.sock";
+    desc.limit.connections_per_peer = 2;
+    if (TRY_OK(pk_server_create(&server, &desc, NULL)) && TRY_OK(pk_server_add(server, &route, NULL))) {
+        int fds[3];
+        memset(&name, 0, sizeof(name));
+        name.sun_family = AF_UNIX;
+        snprintf(name.sun_path, sizeof(name.sun_path), "x.sock");
+        for (int i = 0; i < 3; i++) {
+            fds[i] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+            REQUIRE(fds[i] >= 0 && connect(fds[i], (struct sockaddr *)&name, sizeof(name)) == 0);
+            (void)send(fds[i], request, 9, MSG_NOSIGNAL);
+            (void)pk_loop_step(loop, 0, NULL);
+            (void)pk_loop_step(loop, 0, NULL);
+        }
+        for (int i = 0; i < 3; i++) {
+            (void)send(fds[i], request + 9, sizeof(request) - 10, MSG_NOSIGNAL);
+            (void)pk_loop_step(loop, 0, NULL);
+            const char *answer = heard(fds[i]);
+            CHECK(!answer[0] || strncmp(answer, "HTTP/1.1 ", 9) == 0 || strcmp(answer, "<end>") == 0);
+            if (!test_now.torture) {
+                CHECK_CONTAINS(answer, i < 2 ? "HTTP/1.1 200" : "HTTP/1.1 503");
+            }
+            close(fds[i]);
+        }
+    }
+    pk_server_destroy(server);
+    pk_loop_destroy(loop);
 }

@@ -1010,14 +1010,16 @@ static int best_missing(void)
 #define BEST_CALL kqueue
 #endif
 
-TEST(loop, takes_the_best_and_falls_back_to_poll)
+TEST(loop, takes_the_best_of_the_system_and_says_what_it_lacks)
 {
     pk_loop *loop = NULL;
+    pk_error err = {0};
     pk__sys.BEST_CALL = best_missing;
-    REQUIRE_OK(pk_loop_create(&loop, test_alloc(), NULL));
-    CHECK_STR(loop->backend->name, "poll");
+    CHECK_ERR(pk_loop_create(&loop, test_alloc(), &err), PK_ERR_OS);
+    CHECK_CONTAINS(err.msg, "cannot create a loop");
+    CHECK_INT(err.sys_errno, ==, ENOSYS);
+    CHECK(!loop);
     pk__sys_reset();
-    pk_loop_destroy(loop);
     REQUIRE_OK(pk_loop_create(&loop, NULL, NULL));
     CHECK_STR(loop->backend->name, BEST);
     pk_loop_destroy(loop);
