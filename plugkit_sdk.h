@@ -1609,11 +1609,8 @@ PK_API bool pk_str_ieq(pk_str a, pk_str b)
     if (a.len != b.len) {
         return false;
     }
-    if (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0) { // most write a name as everybody does
-        return true;
-    }
     for (size_t i = 0; i < a.len; i++) {
-        if (pk__str_lower(a.ptr[i]) != pk__str_lower(b.ptr[i])) {
+        if (a.ptr[i] != b.ptr[i] && pk__str_lower(a.ptr[i]) != pk__str_lower(b.ptr[i])) {
             return false;
         }
     }
@@ -10611,6 +10608,8 @@ PK__FN const char *pk__http_scan_line(pk__http_scan *s, const char *p, pk_meta *
 
 
 
+
+
 typedef enum pk__http_result { PK__HTTP_MORE, PK__HTTP_DONE, PK__HTTP_ERROR } pk__http_result;
 typedef enum pk__http_kind { PK__HTTP_REQUEST, PK__HTTP_RESPONSE } pk__http_kind;
 typedef enum pk__http_framing {
@@ -10655,6 +10654,12 @@ PK__FN pk__http_result pk__http_head_parse(pk__http_head *head, const char *buf,
 PK__FN void pk__http_head_response(pk__http_head *head, bool to_head_request);
 /* The value of the first field of that name (any case); "" if absent. */
 PK__FN pk_str pk__http_head_find(const pk_meta *fields, size_t count, pk_str name);
+
+/* Is a field called that? Inline: of a name that is known when compiling little more is left than comparing words. */
+PK__FN inline bool pk__http_head_named(pk_str field, pk_str name)
+{
+    return field.len == name.len && (memcmp(field.ptr, name.ptr, name.len) == 0 || pk_str_ieq(field, name));
+}
 
 /* May it be sent? Field names and methods are tokens; values hold no control characters but tabs. */
 PK__FN bool pk__http_head_is_token(pk_str s);
@@ -20299,9 +20304,9 @@ PK_API void pk_attempt_head(pk_attempt *a, int status, const pk_meta *fields, si
     reply->meta_count = reply->meta ? count : 0; // a courtesy: without memory for them the body would not fit either
     for (size_t i = 0; i < reply->meta_count; i++) {
         const pk_meta *m = &reply->meta[i];
-        if (m->name.len == 12 && pk_str_ieq(m->name, PK_STR("Content-Type"))) {
+        if (pk__http_head_named(m->name, PK_STR("Content-Type"))) {
             reply->body.content_type = m->value;
-        } else if (m->name.len == 14 && pk_str_ieq(m->name, PK_STR("Content-Length"))) {
+        } else if (pk__http_head_named(m->name, PK_STR("Content-Length"))) {
             (void)pk__http_head_number(m->value, &c->expected);
         }
     }
@@ -22085,7 +22090,8 @@ static pk_err pk__service_write(const pk_method *m, pk_mem *mem, void *resp, pk_
         pk_alloc hook = {pk__service_resize, mem};
         pk_buf buf;
         pk_buf_init(&buf, &hook, PK__SERVICE_ENCODED_MAX);
-        (void)pk_buf_reserve(&buf, PK__SERVICE_SEED); // so that a small answer does not grow from nothing
+        buf.ptr = (char *)pk_mem_get(mem, PK__SERVICE_SEED); // a small answer does not grow from nothing
+        buf.cap = buf.ptr ? PK__SERVICE_SEED : 0;
         rc = pk_json_encode(&buf, m->response, resp, err);
         response->body.bytes = pk_buf_str(&buf);
         if (rc) {
@@ -22668,9 +22674,9 @@ static bool pk__serve_is_open(const pk_server *s, pk_str path)
 
 static const char pk__serve_absent[] = "";
 
-static void pk__serve_keep(pk_str *to, const pk_meta *field, pk_str name)
+PK__FN inline void pk__serve_keep(pk_str *to, const pk_meta *field, pk_str name)
 {
-    if (to->ptr == pk__serve_absent && pk_str_ieq(field->name, name)) {
+    if (to->ptr == pk__serve_absent && pk__http_head_named(field->name, name)) {
         *to = field->value; // the first one counts
     }
 }
@@ -22693,7 +22699,7 @@ static void pk__serve_read_fields(pk__serve_call *c)
         case 14: pk__serve_keep(&c->ctx.caller, f, PK_STR("PlugKit-Caller")); break;
         case 18: pk__serve_keep(&c->timeout, f, PK_STR("Connect-Timeout-Ms")); break;
         case 13:
-            if (pk_str_ieq(f->name, PK_STR("PlugKit-Token"))) {
+            if (pk__http_head_named(f->name, PK_STR("PlugKit-Token"))) {
                 c->token = f->value;
                 continue;
             }
@@ -22769,11 +22775,13 @@ PK__FN pk__http_plan pk__serve_on_head(void *user, pk__http_job *job)
     if (!known && !pk__serve_is_open(s, c->request.path)) {
         return pk__serve_refuse(c, 401, PK_ERR_DENIED, "cannot serve the request: the token is missing or wrong", none);
     }
-    if (!pk__routes_knows(&s->routes, c->request.method)) {
-        return pk__serve_refuse(c, 501, PK_ERR_UNSUPPORTED, "nothing here knows method", c->request.method);
-    }
     pk_request *r = &c->request;
     const pk__route *route = pk__routes_find(&s->routes, r->method, r->path, &r->rest, c->allow);
+    bool is_named = route && pk_str_eq(route->verb, r->method);
+    if (!is_named && !pk__routes_knows(&s->routes, r->method)) {
+        c->allow[0] = '\0';
+        return pk__serve_refuse(c, 501, PK_ERR_UNSUPPORTED, "nothing here knows method", r->method);
+    }
     if (!route) {
         return pk__serve_no_route(c);
     }
@@ -23633,7 +23641,7 @@ PK_API pk_interceptor pk_access_check(const pk_access *access)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 23637 "plugkit_sdk.h"
+#line 23645 "plugkit_sdk.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -27128,7 +27136,7 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 27132 "plugkit_sdk.h"
+#line 27140 "plugkit_sdk.h"
 #endif
 
 #ifndef PLUGKIT_TEST

@@ -31,11 +31,8 @@ PK_API bool pk_str_ieq(pk_str a, pk_str b)
     if (a.len != b.len) {
         return false;
     }
-    if (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0) { // most write a name as everybody does
-        return true;
-    }
     for (size_t i = 0; i < a.len; i++) {
-        if (pk__str_lower(a.ptr[i]) != pk__str_lower(b.ptr[i])) {
+        if (a.ptr[i] != b.ptr[i] && pk__str_lower(a.ptr[i]) != pk__str_lower(b.ptr[i])) {
             return false;
         }
     }

@@ -52,9 +52,9 @@ PK_API void pk_attempt_head(pk_attempt *a, int status, const pk_meta *fields, si
     reply->meta_count = reply->meta ? count : 0; // a courtesy: without memory for them the body would not fit either
     for (size_t i = 0; i < reply->meta_count; i++) {
         const pk_meta *m = &reply->meta[i];
-        if (m->name.len == 12 && pk_str_ieq(m->name, PK_STR("Content-Type"))) {
+        if (pk__http_head_named(m->name, PK_STR("Content-Type"))) {
             reply->body.content_type = m->value;
-        } else if (m->name.len == 14 && pk_str_ieq(m->name, PK_STR("Content-Length"))) {
+        } else if (pk__http_head_named(m->name, PK_STR("Content-Length"))) {
             (void)pk__http_head_number(m->value, &c->expected);
         }
     }

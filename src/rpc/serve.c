@@ -107,9 +107,9 @@ static bool pk__serve_is_open(const pk_server *s, pk_str path)
 
 static const char pk__serve_absent[] = "";
 
-static void pk__serve_keep(pk_str *to, const pk_meta *field, pk_str name)
+PK__FN inline void pk__serve_keep(pk_str *to, const pk_meta *field, pk_str name)
 {
-    if (to->ptr == pk__serve_absent && pk_str_ieq(field->name, name)) {
+    if (to->ptr == pk__serve_absent && pk__http_head_named(field->name, name)) {
         *to = field->value; // the first one counts
     }
 }
@@ -132,7 +132,7 @@ static void pk__serve_read_fields(pk__serve_call *c)
         case 14: pk__serve_keep(&c->ctx.caller, f, PK_STR("PlugKit-Caller")); break;
         case 18: pk__serve_keep(&c->timeout, f, PK_STR("Connect-Timeout-Ms")); break;
         case 13:
-            if (pk_str_ieq(f->name, PK_STR("PlugKit-Token"))) {
+            if (pk__http_head_named(f->name, PK_STR("PlugKit-Token"))) {
                 c->token = f->value;
                 continue;
             }
@@ -208,11 +208,13 @@ PK__FN pk__http_plan pk__serve_on_head(void *user, pk__http_job *job)
     if (!known && !pk__serve_is_open(s, c->request.path)) {
         return pk__serve_refuse(c, 401, PK_ERR_DENIED, "cannot serve the request: the token is missing or wrong", none);
     }
-    if (!pk__routes_knows(&s->routes, c->request.method)) {
-        return pk__serve_refuse(c, 501, PK_ERR_UNSUPPORTED, "nothing here knows method", c->request.method);
-    }
     pk_request *r = &c->request;
     const pk__route *route = pk__routes_find(&s->routes, r->method, r->path, &r->rest, c->allow);
+    bool is_named = route && pk_str_eq(route->verb, r->method);
+    if (!is_named && !pk__routes_knows(&s->routes, r->method)) {
+        c->allow[0] = '\0';
+        return pk__serve_refuse(c, 501, PK_ERR_UNSUPPORTED, "nothing here knows method", r->method);
+    }
     if (!route) {
         return pk__serve_no_route(c);
     }

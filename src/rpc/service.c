@@ -344,7 +344,8 @@ static pk_err pk__service_write(const pk_method *m, pk_mem *mem, void *resp, pk_
         pk_alloc hook = {pk__service_resize, mem};
         pk_buf buf;
         pk_buf_init(&buf, &hook, PK__SERVICE_ENCODED_MAX);
-        (void)pk_buf_reserve(&buf, PK__SERVICE_SEED); // so that a small answer does not grow from nothing
+        buf.ptr = (char *)pk_mem_get(mem, PK__SERVICE_SEED); // a small answer does not grow from nothing
+        buf.cap = buf.ptr ? PK__SERVICE_SEED : 0;
         rc = pk_json_encode(&buf, m->response, resp, err);
         response->body.bytes = pk_buf_str(&buf);
         if (rc) {

@@ -17,6 +17,8 @@
  * refusal nothing on the connection can be trusted: it must be closed. */
 #ifndef PK__HTTP_HEAD_H
 #define PK__HTTP_HEAD_H
+#include <string.h>
+
 #include "../base/defs.h"
 
 typedef enum pk__http_result { PK__HTTP_MORE, PK__HTTP_DONE, PK__HTTP_ERROR } pk__http_result;
@@ -63,6 +65,12 @@ PK__FN pk__http_result pk__http_head_parse(pk__http_head *head, const char *buf,
 PK__FN void pk__http_head_response(pk__http_head *head, bool to_head_request);
 /* The value of the first field of that name (any case); "" if absent. */
 PK__FN pk_str pk__http_head_find(const pk_meta *fields, size_t count, pk_str name);
+
+/* Is a field called that? Inline: of a name that is known when compiling little more is left than comparing words. */
+PK__FN inline bool pk__http_head_named(pk_str field, pk_str name)
+{
+    return field.len == name.len && (memcmp(field.ptr, name.ptr, name.len) == 0 || pk_str_ieq(field, name));
+}
 
 /* May it be sent? Field names and methods are tokens; values hold no control characters but tabs. */
 PK__FN bool pk__http_head_is_token(pk_str s);
