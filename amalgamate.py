@@ -17,7 +17,8 @@ import re
 import sys
 
 API_CORE = """
-    shared.h version.h memory.h error.h json.h types.h call.h contract.h loop.h tls.h extend.h server.h credentials.h
+    shared.h version.h memory.h error.h json.h schema.h types.h call.h contract.h loop.h tls.h extend.h server.h
+    credentials.h
 """.split()
 API_HOST = "own.h host.h".split()
 API_SDK = "own.h sdk.h".split()
@@ -84,10 +85,29 @@ CORE = """
     wire/json_value.c
     wire/json_write.c
     wire/url.h
+    wire/decimal.h
+    wire/category.h
+    wire/pattern.h
+    wire/format_uri.h
+    wire/format.h
+    wire/schema.h
     wire/http_scan.h
     wire/http_head.h
     wire/http_chunk.h
     wire/url.c
+    wire/decimal.c
+    wire/category.c
+    wire/pattern.c
+    wire/pattern_match.c
+    wire/format_uri.c
+    wire/format.c
+    wire/schema_equal.c
+    wire/schema_say.c
+    wire/schema_words.c
+    wire/schema_refs.c
+    wire/schema_compile.c
+    wire/schema_apply.c
+    wire/schema_check.c
     wire/http_scan.c
     wire/http_head.c
     wire/http_chunk.c

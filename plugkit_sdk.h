@@ -44,8 +44,9 @@
  *     == api/memory.h ==      strings, allocator, pk_mem, pk_buf     == api/loop.h ==     event loop, timers
  *     == api/error.h ==       everything that can go wrong           == api/extend.h ==   interceptors of your own
  *     == api/json.h ==        reader and writer                      == api/server.h ==   routes of your own
- *     == api/types.h ==       structs from and to JSON               == api/tls.h ==      TLS
- *     == api/call.h ==        contexts; calls to the host            == api/sdk.h ==      THE PLUGIN
+ *     == api/schema.h ==      JSON Schema, regular expressions       == api/tls.h ==      TLS
+ *     == api/types.h ==       structs from and to JSON               == api/sdk.h ==      THE PLUGIN
+ *     == api/call.h ==        contexts; calls to the host
  *     == api/contract.h ==    contracts and services                 == api/credentials.h ==  API keys, passwords
  *
  * CONFIGURATION: define these before the include, the same in every file (PLUGKIT_NO_CORE excepted).
@@ -56,6 +57,7 @@
  *                                 core, and this file keeps its copy to itself
  *     PLUGKIT_STATIC              all functions are static: nothing is exported, several files may have their own
  *     PLUGKIT_NO_THREADS          no threads: handlers run one after the other
+ *     PLUGKIT_WITH_SCHEMA         with pk_schema and pk_pattern: JSON Schema, about 55 KiB of code
  *     PLUGKIT_WITH_TLS            with https, by mbedTLS 2.28 or 3.6: -lmbedtls -lmbedx509 -lmbedcrypto
  *     PLUGKIT_WITH_CREDENTIALS    with API keys, bearer tokens and passwords on calls: shown, and checked
  *     PLUGKIT_CLOCK_NS()          see plugkit.h
@@ -64,6 +66,7 @@
  *     PLUGKIT_POSIX               only what POSIX.1-2008 has, also on Linux
  *     PLUGKIT_NO_SIMD             see plugkit.h
  *     PLUGKIT_JSON_DEPTH          levels of nesting that the JSON reader accepts; 256
+ *     PLUGKIT_SCHEMA_DEPTH        schemas that may apply inside each other; 600
  *     PLUGKIT_ASSERT(x)           called with what must be true unless the program is wrong; nothing
  *     PLUGKIT_LINES               error messages and debuggers name the files of src/ instead of this one
  *
@@ -103,6 +106,9 @@
 /* What is opted into, part by part or all at once. */
 #if defined(PLUGKIT_WITH_ALL) && !defined(PLUGKIT_NO_NET) && !defined(PLUGKIT_NO_FILES) && !defined(PLUGKIT_WITH_ADMIN)
 #define PLUGKIT_WITH_ADMIN
+#endif
+#if defined(PLUGKIT_WITH_ALL) && !defined(PLUGKIT_WITH_SCHEMA)
+#define PLUGKIT_WITH_SCHEMA
 #endif
 #if defined(PLUGKIT_WITH_ALL) && !defined(PLUGKIT_NO_NET) && !defined(PLUGKIT_WITH_CREDENTIALS)
 #define PLUGKIT_WITH_CREDENTIALS
@@ -324,7 +330,13 @@ typedef enum pk_kind {
     X(NOT_FOUND,           3008, "CORE",      NOT_FOUND,       ERROR,   0, "there is no such thing")              \
     X(STOPPED,             3009, "CORE",      UNAVAILABLE,     ERROR,   0, "the manager is stopping or stopped")  \
     X(BUSY,                3010, "CORE",      PRECONDITION,    ERROR,   1, "somebody else holds it")              \
-    X(PARSE,               3011, "CORE",      INVALID,         ERROR,   0, "the text cannot be understood")
+    X(PARSE,               3011, "CORE",      INVALID,         ERROR,   0, "the text cannot be understood")       \
+    PK__ERR_SCHEMA(X)
+#ifdef PLUGKIT_WITH_SCHEMA
+#define PK__ERR_SCHEMA(X) X(SCHEMA, 3012, "CORE", INVALID, ERROR, 0, "a value does not fit its schema")
+#else
+#define PK__ERR_SCHEMA(X)
+#endif
 
 typedef enum pk_err {
     PK_OK = 0,
@@ -464,6 +476,91 @@ PK_API void pk_json_put_bool(pk_json_writer *w, bool value);
 PK_API void pk_json_put_null(pk_json_writer *w);
 PK_API void pk_json_put_raw(pk_json_writer *w, pk_json value); // checked; loses its line breaks; "" writes null
 PK_API pk_err pk_json_finish(pk_json_writer *w, pk_error *err);
+
+/* == api/schema.h == */
+/* schema.h - JSON Schema, drafts 2020-12 and 07: does a value fit, and if not, where and why. PLUGKIT_WITH_SCHEMA.
+ *
+ *     pk_schema *s = NULL;
+ *     rc = pk_schema_create(&s, PK_STR("{\"type\":\"object\",\"properties\":{\"port\":{\"type\":\"integer\"}}}"), NULL,
+ *                           &err);
+ *     rc = rc ? rc : pk_schema_check_text(s, PK_STR("{\"port\":\"80\"}"), &err);
+ *     // PK_ERR_SCHEMA, err.msg: port: expected integer, got "80"
+ *     pk_schema_destroy(s);
+ *
+ * All keywords of both drafts are known; $schema chooses the draft. `format` is a remark unless .formats is set; what
+ * formats there are is said there. `content...` are remarks. Numbers are compared by their text, exactly: 0.3 is a
+ * multiple of 0.1, and 1.0 is the integer 1. Of duplicate keys in a value each one must fit.
+ *
+ * A schema that is itself wrong is refused by pk_schema_create, with the place: a keyword whose value makes no sense, a
+ * $ref that leads nowhere, a pattern that cannot be used (see pk_pattern below), a keyword that stands there twice. The
+ * schemas of schemas ("https://json-schema.org/draft/2020-12/schema" and so on) are built in: $ref may lead to them as a
+ * whole, and a value fits if it is a schema. Nothing is ever fetched.
+ *
+ * Not known: other drafts, which are refused; multipleOf with more than 18 digits; $dynamicRef out of a schema of
+ * schemas, which such a schema of your own would have to repeat.
+ *
+ * Work is bounded, whatever the schema says: values are gone through on the C stack, PLUGKIT_SCHEMA_DEPTH schemas
+ * inside each other at most (500 bytes each), and in so many steps. */
+#ifdef PLUGKIT_WITH_SCHEMA
+
+typedef struct pk_schema pk_schema; // immutable; any thread may check values with it
+
+#ifndef PLUGKIT_SCHEMA_DEPTH
+#define PLUGKIT_SCHEMA_DEPTH 600 // schemas that are being applied at a time, inside each other
+#endif
+
+typedef struct pk_schema_source {
+    const char *uri; // by which $ref and $schema name it; NULL = its own $id
+    pk_str text;
+} pk_schema_source;
+
+typedef struct pk_schema_desc {
+    const pk_alloc *alloc; // NULL = libc; as long as the schema lives
+    const char *uri;       // where its text comes from: relative $refs begin there. $id outranks it. NULL = nowhere
+    const pk_schema_source *sources; size_t source_count; // other documents that $ref may lead to
+    /* Finds those that are not among `sources`. *text is to live until create has returned, or in *mem. */
+    pk_err (*find)(void *user, pk_str uri, pk_mem *mem, pk_str *text, pk_error *err);
+    void *user;
+    /* Strings must be what `format` says: date-time date time duration email idn-email hostname ipv4 ipv6 uri
+     * uri-reference iri iri-reference uri-template uuid json-pointer relative-json-pointer regex. Others fit. */
+    bool formats;
+    bool draft_07;         // what has no $schema is of draft-07; otherwise it is of 2020-12
+    uint64_t max_steps;    // that one check may take, a schema applied to a value being one; 0 = ten million
+} pk_schema_desc;
+
+/* Compiles a schema: its text is copied. `desc` may be NULL. Errors: PK_ERR_PARSE, "cannot use the schema:
+ * #/properties/port/minimum: expected a number, got "1""; PK_ERR_BAD_JSON; PK_ERR_UNSUPPORTED (a draft or a pattern);
+ * PK_ERR_NOT_FOUND ($ref); PK_ERR_LIMIT; PK_ERR_NO_MEMORY. */
+PK_API pk_err pk_schema_create(pk_schema **out, pk_str text, const pk_schema_desc *desc, pk_error *err);
+PK_API void pk_schema_destroy(pk_schema *s);
+
+/* Does the value fit? Any thread. Errors: PK_ERR_SCHEMA, with the first place and reason; PK_ERR_LIMIT (too many steps,
+ * too deep), PK_ERR_NO_MEMORY; of text PK_ERR_BAD_JSON, too. */
+PK_API pk_err pk_schema_check(const pk_schema *s, const pk_json_value *value, pk_error *err);
+PK_API pk_err pk_schema_check_text(const pk_schema *s, pk_str text, pk_error *err);
+
+typedef struct pk_schema_fault {
+    pk_str path;     // for people: "servers[2].port"; "" = the value itself
+    pk_str instance; // the same as a JSON Pointer: "/servers/2/port"
+    pk_str schema;   // which rule of which schema: "#/properties/servers/items/$ref", "other.json#/type"
+    pk_str reason;   // "expected integer, got "3""
+} pk_schema_fault;
+/* The first `max` reasons why it does not fit, in *mem; *count is 0 if it does. Returns PK_OK or PK_ERR_SCHEMA, and the
+ * errors above. */
+PK_API pk_err pk_schema_faults(const pk_schema *s, const pk_json_value *value, pk_mem *mem, size_t max,
+                               pk_schema_fault **out, size_t *count, pk_error *err);
+
+/* A regular expression that takes time linear in the text, whatever it is; `pattern` is made of it. It is one of
+ * ECMA-262 with the flag u, without what cannot be done in linear time: looking ahead or behind, and referring back to
+ * groups, are refused. Classes, \d \w \s, \p{..} of general categories, repetitions (lazy or not), ^ $ \b \B, groups
+ * and | are there. Written out, it has 4096 operations at most: a{100} are a hundred. Immutable; any thread.
+ * Errors: PK_ERR_PARSE and PK_ERR_UNSUPPORTED with the position, PK_ERR_LIMIT, PK_ERR_NO_MEMORY. */
+typedef struct pk_pattern pk_pattern;
+PK_API pk_err pk_pattern_create(pk_pattern **out, pk_str text, const pk_alloc *alloc, pk_error *err);
+PK_API bool pk_pattern_match(const pk_pattern *p, pk_str text); // somewhere in UTF-8 text; allocates nothing
+PK_API void pk_pattern_destroy(pk_pattern *p);
+
+#endif
 
 /* == api/types.h == */
 /* types.h - structs described once, so that JSON goes in and out of them by itself.
@@ -8076,6 +8173,8 @@ PK__FN inline unsigned pk__swar_first(uint64_t mask)
 
 /* How many bytes the character at p has, 1 to 4; 0 = that is no UTF-8, or it is cut off by `end`. p is before end. */
 PK__FN size_t pk__utf8_len(const char *p, const char *end);
+/* The code point of the character at p, which has `len` bytes by pk__utf8_len. */
+PK__FN uint32_t pk__utf8_get(const char *p, size_t len);
 PK__FN bool pk__utf8_valid(pk_str text);
 /* Writes a code point, which must be a valid one; returns how many bytes (1 to 4). */
 PK__FN size_t pk__utf8_put(char *out, uint32_t code);
@@ -8361,6 +8460,18 @@ PK__FN size_t pk__utf8_len(const char *p, const char *end)
         return 0;
     }
     return (c == 0xF0 && s[1] < 0x90) || (c == 0xF4 && s[1] > 0x8F) ? 0 : 4; // overlong, above U+10FFFF
+}
+
+PK__FN uint32_t pk__utf8_get(const char *p, size_t len)
+{
+    uint32_t code = (unsigned char)p[0];
+    if (len > 1) {
+        code &= 0x7Fu >> len;
+    }
+    for (size_t i = 1; i < len; i++) {
+        code = code << 6 | ((unsigned char)p[i] & 0x3F);
+    }
+    return code;
 }
 
 PK__FN bool pk__utf8_valid(pk_str text)
@@ -10528,6 +10639,613 @@ PK__FN bool pk__url_encode(pk_buf *out, pk_str in, bool keep_slash);
 
 
 
+/* == wire/decimal.h == */
+/* decimal.h - numbers of JSON by their text, exactly: no double is made of them.
+ *
+ * A number is its significant digits, without zeros at either end, and where the point stands: 0.DIGITS * 10^exponent.
+ * So 1, 1.0 and 10e-1 are the same, and of any size. An exponent beyond 10^15 counts as 10^15. */
+#ifdef PLUGKIT_LINES
+#line 4 "src/wire/decimal.h"
+#endif
+
+
+#ifdef PLUGKIT_WITH_SCHEMA
+
+
+typedef struct pk__decimal {
+    const char *digits; // of the text; a point may stand between them
+    size_t count;       // 0 = the number is zero
+    int64_t exponent;
+    bool negative;
+} pk__decimal;
+
+typedef struct pk__divisor { // factor * 10^exponent
+    uint64_t factor;         // below 10^18, does not end with a zero
+    int64_t exponent;
+} pk__divisor;
+
+PK__FN pk__decimal pk__decimal_from(pk_str text); // what pk__number_scan accepts
+PK__FN int pk__decimal_compare(const pk__decimal *a, const pk__decimal *b); // <0, 0, >0
+PK__FN bool pk__decimal_is_integer(const pk__decimal *d);
+PK__FN size_t pk__decimal_to_size(const pk__decimal *d); // of an integer that is not negative; at most SIZE_MAX
+PK__FN uint64_t pk__decimal_hash(const pk__decimal *d);  // the same for equal numbers
+PK__FN bool pk__decimal_to_divisor(const pk__decimal *d, pk__divisor *out); // false: over 18 digits, or <= 0
+PK__FN bool pk__decimal_is_multiple(const pk__decimal *d, const pk__divisor *of);
+
+#endif
+
+
+/* == wire/category.h == */
+/* category.h - the general categories of Unicode: which characters are letters, digits, upper case ...
+ *
+ * Regular expressions ask for them as \p{L} or \p{Letter}. The locale of libc knows no answer that is the same
+ * everywhere, so here is a table: all characters in order, as runs of one category, a byte or two each. It is read
+ * from its beginning when a pattern is compiled, and never while one is matched. */
+#ifdef PLUGKIT_LINES
+#line 5 "src/wire/category.h"
+#endif
+
+
+#ifdef PLUGKIT_WITH_SCHEMA
+
+
+/* A set of categories, one bit each. The name is short or long, "L", "Lu", "Letter", "Uppercase_Letter"; 0 = there is
+ * no such category. */
+PK__FN uint32_t pk__category_named(pk_str name);
+/* Calls add(user, first, last) for each range of characters of these categories, upwards. */
+PK__FN void pk__category_ranges(uint32_t set, void (*add)(void *user, uint32_t first, uint32_t last), void *user);
+
+#endif
+
+
+/* == wire/pattern.h == */
+/* pattern.h - regular expressions that take time linear in the text, whatever they are.
+ *
+ * They are those of ECMA-262 with the flag u, as JSON Schema has them, and match anywhere in the text unless ^ and $
+ * say otherwise. The text is UTF-8, and a character is a code point.
+ *
+ *     characters    a  \t \n \v \f \r  \0  \cA  \x41  \u0041  \u{1F600}  \.  and . for all but the end of a line
+ *     classes       [abc] [^a-z] [\d_]  \d \D \w \W (ASCII)  \s \S  \p{L} \P{Letter} \p{gc=Nd} (general categories)
+ *     quantifiers   * + ? {2} {2,} {2,5}, also lazy ones: for the question whether it matches that is the same
+ *     others        ^ $ \b \B  a|b  (a) (?:a) (?<name>a)
+ *
+ * What takes more than linear time, or memory of what was matched, is refused: (?=a) (?!a) (?<=a) (?<!a), \1, \k<name>.
+ * So is \p{..} of anything but general categories, and what the flag u forbids because it is most often a mistake: a
+ * lone { or }, letters behind a backslash that mean nothing. Behind a backslash every other ASCII character stands for
+ * itself.
+ *
+ * A pattern becomes a program of a dozen operations. What matches one character goes on to the next operation; SPLIT
+ * goes on to two. The matcher reads the text once and keeps the set of all operations at which it could be, one bit
+ * each: no backtracking, and no more time than length * operations. Repetitions are written out ({3} is three copies),
+ * jumps are relative, so that a copy is a memcpy. A program has 4096 operations at most; the sets and the list of what
+ * is to be visited fit on the stack (9 KiB), and matching allocates nothing and cannot fail. */
+#ifdef PLUGKIT_LINES
+#line 20 "src/wire/pattern.h"
+#endif
+
+
+#ifdef PLUGKIT_WITH_SCHEMA
+
+
+enum {
+    PK__PATTERN_CODE_MAX = 4096,   // operations
+    PK__PATTERN_RANGES_MAX = 4096, // of all classes together
+    PK__PATTERN_GROUPS_MAX = 100   // levels of nesting
+};
+
+typedef enum pk__pattern_op {
+    PK__PATTERN_CHAR,     // the character `arg`
+    PK__PATTERN_CLASS,    // one of `count` ranges from number `arg`
+    PK__PATTERN_SPLIT,    // the next operation, and the one that is `arg` away
+    PK__PATTERN_JUMP,     // the one that is `arg` away
+    PK__PATTERN_BEGIN,    // nothing stands before
+    PK__PATTERN_END,      // nothing follows
+    PK__PATTERN_EDGE,     // of a word
+    PK__PATTERN_NOT_EDGE,
+    PK__PATTERN_MATCH
+} pk__pattern_op;
+
+typedef struct pk__pattern_code {
+    uint16_t op, count;
+    int32_t arg;
+} pk__pattern_code;
+
+typedef struct pk__pattern_range {
+    uint32_t first, last;
+} pk__pattern_range;
+
+struct pk_pattern {
+    const pk_alloc *alloc;
+    size_t size; // of this block, which holds all
+    const pk__pattern_code *code;
+    const pk__pattern_range *ranges;
+    uint32_t count;
+    bool is_anchored; // it can only match from the beginning
+};
+
+/* Is that a regular expression of ECMA-262, also one of those that are refused here? PK_ERR_PARSE = no; or
+ * PK_ERR_NO_MEMORY. */
+PK__FN pk_err pk__pattern_is_regex(pk_str text, const pk_alloc *alloc);
+/* Matches like pk_pattern_match and counts its work down from *steps: -1 = they have run out. */
+PK__FN int pk__pattern_run(const pk_pattern *p, pk_str text, uint64_t *steps);
+
+#endif
+
+
+/* == wire/format_uri.h == */
+/* format_uri.h - the formats that are about hosts and what is found there; see format.h. */
+#ifdef PLUGKIT_LINES
+#line 1 "src/wire/format_uri.h"
+#endif
+
+
+#ifdef PLUGKIT_WITH_SCHEMA
+
+
+PK__FN bool pk__format_hostname(const char *p, const char *end, bool is_idn); // idn: any character beyond ASCII, too
+PK__FN bool pk__format_ipv4(const char *p, const char *end);
+PK__FN bool pk__format_ipv6(const char *p, const char *end);
+PK__FN bool pk__format_uri(const char *p, const char *end);
+PK__FN bool pk__format_uri_reference(const char *p, const char *end);
+PK__FN bool pk__format_iri(const char *p, const char *end);
+PK__FN bool pk__format_iri_reference(const char *p, const char *end);
+PK__FN bool pk__format_uri_template(const char *p, const char *end);
+
+/* A URI reference, taken apart by RFC 3986, appendix B. A part that is not there has ptr NULL. */
+typedef struct pk__uri {
+    pk_str scheme, authority, path, query, fragment;
+} pk__uri;
+PK__FN void pk__uri_split(pk_str text, pk__uri *out);
+/* `text` seen from `base` (RFC 3986, 5.2), without its fragment, which *fragment becomes. The result is in *mem, or a
+ * view of one of the two. False: out of memory, or longer than 8 KiB. */
+PK__FN bool pk__uri_resolve(pk_mem *mem, pk_str base, pk_str text, pk_str *out, pk_str *fragment);
+
+#endif
+
+
+/* == wire/format.h == */
+/* format.h - what strings look like that are dates, addresses, identifiers: the `format`s of JSON Schema.
+ *
+ *     date-time date time duration        RFC 3339; leap seconds where UTC can have one, days that the month has
+ *     email idn-email                     RFC 5321, RFC 6531: "a b"@example.com and x@[127.0.0.1] are some
+ *     hostname ipv4 ipv6                  RFC 1123 (ASCII only), RFC 2673, RFC 4291
+ *     uri uri-reference iri iri-reference RFC 3986, RFC 3987
+ *     uri-template uuid regex             RFC 6570, RFC 4122, ECMA-262
+ *     json-pointer relative-json-pointer  RFC 6901
+ *
+ * Each is a function from a string to yes or no, which allocates nothing (a regex apart). Whether a host exists or a
+ * mail would arrive is not asked. */
+#ifdef PLUGKIT_LINES
+#line 11 "src/wire/format.h"
+#endif
+
+
+#ifdef PLUGKIT_WITH_SCHEMA
+
+
+/* The number of a format, from 1; 0 = unknown. */
+PK__FN unsigned pk__format_named(pk_str name);
+/* PK_OK, PK_ERR_PARSE (it is none), PK_ERR_NO_MEMORY. */
+PK__FN pk_err pk__format_check(unsigned format, pk_str text, const pk_alloc *alloc);
+
+#endif
+
+
+/* == wire/schema.h == */
+/* schema.h - JSON Schema: what a schema becomes, and how a value is held against it.
+ *
+ *     schema_words.c     the keywords: what may stand behind each of them, in which draft
+ *     schema_compile.c   from the document to nodes
+ *     schema_refs.c      what $ref, $id and $anchor mean; further documents
+ *     schema_check.c     does a value fit a node
+ *     schema_apply.c     the same for objects and arrays, and for schemas that apply to the same value
+ *     schema_equal.c     equal values, different items
+ *     schema_say.c       where something does not fit, and why, in words
+ *
+ * Compiling goes through a document once. Each place where a schema stands becomes a node, and each node belongs to a
+ * resource: the nearest $id around it, which relative $refs and anchors are of. What a node says is sorted into groups
+ * (numbers, strings, arrays, objects, and what applies in place), each of them there only if it says something: a
+ * number meets the group of numbers and no other. $refs are noted and resolved when the document is through; that may
+ * bring in the next document, and so on until nothing is left to do. All of it lives in one pk_mem, documents included,
+ * and never changes afterwards.
+ *
+ * Checking recurses through nodes and values at once. It is done twice if something does not fit: the first time only
+ * whether, until the first mistake; the second time with a report that makes sentences. What must be known of the way
+ * there is on the stack: places (for paths), and scopes (which resources were entered: $dynamicRef looks for the
+ * outermost). unevaluatedProperties and -Items need to know which members and items were looked at by what succeeded:
+ * a node with one of them has a set of bits, which it passes on to all that applies in place; what may fail without
+ * harm (anyOf, if ...) gets a set of its own, which is added when it has succeeded.
+ *
+ * What bounds the work: `depth` on the stack, `steps` for everything that is done as often as a schema or a value wants
+ * it. Both are errors, never answers. */
+#ifdef PLUGKIT_LINES
+#line 26 "src/wire/schema.h"
+#endif
+
+
+#ifdef PLUGKIT_WITH_SCHEMA
+
+
+
+
+
+/* Functions with texts in them, called from those that recurse: not to be part of their frames. */
+#ifdef __GNUC__
+#define PK__SCHEMA_APART __attribute__((noinline))
+#else
+#define PK__SCHEMA_APART
+#endif
+
+/* ---- keywords. W(NAME, "text", what may stand there, vocabulary, drafts) */
+#define PK__SCHEMA_WORDS(W)                                                                                   \
+    W(SCHEMA, "$schema", STRING, CORE, BOTH)                                                                   \
+    W(ID, "$id", ID, CORE, 2020)                                                                               \
+    W(ID_07, "$id", STRING, CORE, 07)                                                                          \
+    W(REF, "$ref", STRING, CORE, BOTH)                                                                         \
+    W(ANCHOR, "$anchor", ANCHOR, CORE, 2020)                                                                   \
+    W(DYNAMIC_REF, "$dynamicRef", STRING, CORE, 2020)                                                          \
+    W(DYNAMIC_ANCHOR, "$dynamicAnchor", ANCHOR, CORE, 2020)                                                    \
+    W(VOCABULARY, "$vocabulary", FLAGS, CORE, 2020)                                                            \
+    W(COMMENT, "$comment", STRING, CORE, BOTH)                                                                 \
+    W(DEFS, "$defs", MAP, CORE, 2020)                                                                          \
+    W(DEFINITIONS, "definitions", MAP, CORE, BOTH)                                                             \
+    W(ALL_OF, "allOf", LIST, APPLICATOR, BOTH)                                                                 \
+    W(ANY_OF, "anyOf", LIST, APPLICATOR, BOTH)                                                                 \
+    W(ONE_OF, "oneOf", LIST, APPLICATOR, BOTH)                                                                 \
+    W(NOT, "not", ONE, APPLICATOR, BOTH)                                                                       \
+    W(IF, "if", ONE, APPLICATOR, BOTH)                                                                         \
+    W(THEN, "then", ONE, APPLICATOR, BOTH)                                                                     \
+    W(ELSE, "else", ONE, APPLICATOR, BOTH)                                                                     \
+    W(DEPENDENT_SCHEMAS, "dependentSchemas", MAP, APPLICATOR, 2020)                                            \
+    W(DEPENDENCIES, "dependencies", MIXED, APPLICATOR, BOTH)                                                   \
+    W(PREFIX_ITEMS, "prefixItems", LIST, APPLICATOR, 2020)                                                     \
+    W(ITEMS, "items", ONE, APPLICATOR, 2020)                                                                   \
+    W(ITEMS_07, "items", ONE_OR_LIST, APPLICATOR, 07)                                                          \
+    W(ADDITIONAL_ITEMS, "additionalItems", ONE, APPLICATOR, 07)                                                \
+    W(CONTAINS, "contains", ONE, APPLICATOR, BOTH)                                                             \
+    W(PROPERTIES, "properties", MAP, APPLICATOR, BOTH)                                                         \
+    W(PATTERN_PROPERTIES, "patternProperties", MAP, APPLICATOR, BOTH)                                          \
+    W(ADDITIONAL_PROPERTIES, "additionalProperties", ONE, APPLICATOR, BOTH)                                    \
+    W(PROPERTY_NAMES, "propertyNames", ONE, APPLICATOR, BOTH)                                                  \
+    W(UNEVALUATED_ITEMS, "unevaluatedItems", ONE, UNEVALUATED, 2020)                                           \
+    W(UNEVALUATED_PROPERTIES, "unevaluatedProperties", ONE, UNEVALUATED, 2020)                                 \
+    W(TYPE, "type", TYPE, VALIDATION, BOTH)                                                                    \
+    W(CONST, "const", ANY, VALIDATION, BOTH)                                                                   \
+    W(ENUM, "enum", ARRAY, VALIDATION, BOTH)                                                                   \
+    W(MULTIPLE_OF, "multipleOf", POSITIVE, VALIDATION, BOTH)                                                   \
+    W(MAXIMUM, "maximum", NUMBER, VALIDATION, BOTH)                                                            \
+    W(EXCLUSIVE_MAXIMUM, "exclusiveMaximum", NUMBER, VALIDATION, BOTH)                                         \
+    W(MINIMUM, "minimum", NUMBER, VALIDATION, BOTH)                                                            \
+    W(EXCLUSIVE_MINIMUM, "exclusiveMinimum", NUMBER, VALIDATION, BOTH)                                         \
+    W(MAX_LENGTH, "maxLength", COUNT, VALIDATION, BOTH)                                                        \
+    W(MIN_LENGTH, "minLength", COUNT, VALIDATION, BOTH)                                                        \
+    W(PATTERN, "pattern", STRING, VALIDATION, BOTH)                                                            \
+    W(MAX_ITEMS, "maxItems", COUNT, VALIDATION, BOTH)                                                          \
+    W(MIN_ITEMS, "minItems", COUNT, VALIDATION, BOTH)                                                          \
+    W(UNIQUE_ITEMS, "uniqueItems", FLAG, VALIDATION, BOTH)                                                     \
+    W(MAX_CONTAINS, "maxContains", COUNT, VALIDATION, 2020)                                                    \
+    W(MIN_CONTAINS, "minContains", COUNT, VALIDATION, 2020)                                                    \
+    W(MAX_PROPERTIES, "maxProperties", COUNT, VALIDATION, BOTH)                                                \
+    W(MIN_PROPERTIES, "minProperties", COUNT, VALIDATION, BOTH)                                                \
+    W(REQUIRED, "required", NAMES, VALIDATION, BOTH)                                                           \
+    W(DEPENDENT_REQUIRED, "dependentRequired", NAMES_MAP, VALIDATION, 2020)                                    \
+    W(FORMAT, "format", STRING, FORMAT, BOTH)                                                                  \
+    W(TITLE, "title", STRING, META, BOTH)                                                                      \
+    W(DESCRIPTION, "description", STRING, META, BOTH)                                                          \
+    W(DEPRECATED, "deprecated", FLAG, META, 2020)                                                              \
+    W(READ_ONLY, "readOnly", FLAG, META, BOTH)                                                                 \
+    W(WRITE_ONLY, "writeOnly", FLAG, META, BOTH)                                                               \
+    W(EXAMPLES, "examples", ARRAY, META, BOTH)                                                                 \
+    W(CONTENT_ENCODING, "contentEncoding", STRING, CONTENT, BOTH)                                              \
+    W(CONTENT_MEDIA_TYPE, "contentMediaType", STRING, CONTENT, BOTH)                                           \
+    W(CONTENT_SCHEMA, "contentSchema", ONE, CONTENT, 2020)
+
+typedef enum pk__schema_word {
+#define PK__SCHEMA_WORD(name, text, shape, vocabulary, draft) PK__SCHEMA_##name,
+    PK__SCHEMA_WORDS(PK__SCHEMA_WORD)
+#undef PK__SCHEMA_WORD
+    PK__SCHEMA_WORD_COUNT
+} pk__schema_word;
+
+typedef enum pk__schema_shape {
+    PK__SCHEMA_IS_ANY,
+    PK__SCHEMA_IS_STRING,
+    PK__SCHEMA_IS_ID,
+    PK__SCHEMA_IS_ANCHOR,
+    PK__SCHEMA_IS_FLAG,
+    PK__SCHEMA_IS_FLAGS,
+    PK__SCHEMA_IS_NUMBER,
+    PK__SCHEMA_IS_POSITIVE,
+    PK__SCHEMA_IS_COUNT,
+    PK__SCHEMA_IS_TYPE,
+    PK__SCHEMA_IS_ARRAY,
+    PK__SCHEMA_IS_NAMES,
+    PK__SCHEMA_IS_NAMES_MAP,
+    /* From here on schemas stand there: */
+    PK__SCHEMA_IS_ONE,
+    PK__SCHEMA_IS_LIST,
+    PK__SCHEMA_IS_ONE_OR_LIST,
+    PK__SCHEMA_IS_MAP,
+    PK__SCHEMA_IS_MIXED // a map of schemas, or of names
+} pk__schema_shape;
+
+enum { // vocabularies, and drafts
+    PK__SCHEMA_IN_CORE = 1,
+    PK__SCHEMA_IN_APPLICATOR = 2,
+    PK__SCHEMA_IN_UNEVALUATED = 4,
+    PK__SCHEMA_IN_VALIDATION = 8,
+    PK__SCHEMA_IN_META = 16,
+    PK__SCHEMA_IN_FORMAT = 32,
+    PK__SCHEMA_IN_CONTENT = 64,
+    PK__SCHEMA_IN_ALL = 127,
+    PK__SCHEMA_IN_FORMAT_ASSERTION = 128,
+    PK__SCHEMA_OF_07 = 1,
+    PK__SCHEMA_OF_2020 = 2,
+    PK__SCHEMA_OF_BOTH = 3
+};
+
+/* A dialect: the draft, and the vocabularies that count. */
+typedef struct pk__schema_dialect {
+    unsigned draft, vocabularies;
+} pk__schema_dialect;
+
+/* The keyword of that name in this dialect; PK__SCHEMA_WORD_COUNT = it is none. */
+PK__FN pk__schema_word pk__schema_word_of(pk__schema_dialect dialect, pk_str name);
+PK__FN const char *pk__schema_word_text(pk__schema_word word);
+PK__FN pk__schema_shape pk__schema_shape_of(pk__schema_word word);
+/* One of the schemas that describe schemas: false if this URI is none. */
+PK__FN bool pk__schema_is_built_in(pk_str uri, pk__schema_dialect *out);
+PK__FN unsigned pk__schema_vocabulary(pk_str uri); // a bit; 0 = unknown
+/* Bits 1 << pk_json_type for the words of `type`, and this one for "integer". */
+enum { PK__SCHEMA_INTEGER = 1 << (PK_JSON_OBJECT + 1) };
+PK__FN unsigned pk__schema_type_bit(pk_str name); // 0 = there is no such type
+
+/* ---- nodes */
+
+typedef struct pk__schema_node pk__schema_node;
+
+typedef struct pk__schema_anchor {
+    pk_str name;
+    const pk__schema_node *node;
+    bool is_dynamic;
+    struct pk__schema_anchor *next;
+} pk__schema_anchor;
+
+typedef struct pk__schema_resource {
+    pk_str uri;
+    const pk_json_value *at;
+    pk__schema_node *node;
+    pk__schema_dialect dialect;
+    pk__schema_anchor *anchors;
+} pk__schema_resource;
+
+typedef struct pk__schema_list {
+    const pk__schema_node **nodes; // NULL = the keyword is not there
+    size_t count;
+} pk__schema_list;
+
+typedef struct pk__schema_member {
+    pk_str key;
+    const pk__schema_node *node;
+    const pk_pattern *pattern; // of patternProperties
+    pk__schema_word word;
+} pk__schema_member;
+
+typedef struct pk__schema_members {
+    pk__schema_member *items; // of properties sorted, otherwise as they stand there
+    size_t count;
+} pk__schema_members;
+
+typedef struct pk__schema_need { // if there is this key, there must be those
+    pk_str key;
+    const pk_json_value *names;
+    pk__schema_word word;
+} pk__schema_need;
+
+typedef struct pk__schema_bound {
+    const pk_json_value *value; // NULL = there is none
+    pk__decimal number;
+} pk__schema_bound;
+
+typedef struct pk__schema_numbers {
+    pk__schema_bound minimum, exclusive_minimum, maximum, exclusive_maximum;
+    const pk_json_value *multiple_of;
+    pk__divisor divisor;
+} pk__schema_numbers;
+
+typedef struct pk__schema_strings {
+    size_t min, max;
+    const pk_pattern *pattern;
+    pk_str pattern_text, format_name;
+    unsigned format; // 0 = not checked
+} pk__schema_strings;
+
+typedef struct pk__schema_arrays {
+    pk__schema_list prefix;
+    const pk__schema_node *items, *additional, *contains, *unevaluated; // additional: of draft-07, until the end
+    size_t min, max, min_contains, max_contains;
+    bool unique;
+} pk__schema_arrays;
+
+typedef struct pk__schema_objects {
+    pk__schema_members properties, patterns;
+    const pk__schema_node *additional, *names, *unevaluated;
+    size_t min, max;
+    const pk_json_value *required;
+    pk__schema_need *needs; // dependentRequired, dependencies
+    size_t need_count;
+} pk__schema_objects;
+
+/* What applies to the same value. */
+typedef struct pk__schema_places {
+    const pk__schema_node *ref, *dynamic_ref;
+    pk_str dynamic_name; // "" = it is an ordinary $ref
+    pk__schema_list all_of, any_of, one_of;
+    const pk__schema_node *none, *condition, *then, *otherwise;
+    pk__schema_members if_present; // dependentSchemas, dependencies
+} pk__schema_places;
+
+struct pk__schema_node {
+    const pk_json_value *at;
+    const pk__schema_resource *home;
+    /* Where it stands: behind `word` of parent, then under `key`, or at `index` if the key has no ptr. */
+    const pk__schema_node *parent;
+    const char *word;
+    pk_str key;
+    size_t index;
+    bool has_index;
+    bool fits_all, fits_none, is_built_in;
+    pk__schema_dialect described; // is_built_in: values are to be schemas of this dialect
+    unsigned types;               // 0 = any
+    const pk_json_value *constant, *choices;
+    pk__schema_numbers *numbers;
+    pk__schema_strings *strings;
+    pk__schema_arrays *arrays;
+    pk__schema_objects *objects;
+    pk__schema_places *places;
+};
+
+struct pk_schema {
+    const pk_alloc *alloc;
+    pk_mem mem;
+    const pk__schema_node *root;
+    const pk__schema_resource *home; // of the root
+    uint64_t max_steps;
+};
+
+/* ---- compiling */
+
+typedef struct pk__schema_due { // a $ref that is not resolved yet
+    pk__schema_node *node;
+    pk__schema_word word;
+    pk_str text;
+    struct pk__schema_due *next;
+} pk__schema_due;
+
+typedef struct pk__schema_compiler {
+    pk_schema *schema;
+    pk_mem *mem;      // the schema's
+    pk_mem scratch;   // of this compilation
+    const pk_schema_desc *desc;
+    pk__map nodes;    // the address of a value -> its node
+    pk__map resources; // URI -> resource
+    pk__schema_due *due;
+    pk_str *source_ids; // what the sources call themselves; NULL = nobody has asked yet
+    const pk__schema_resource *main; // of the first document
+    unsigned documents;
+    struct pk__schema_run *run; // what comparing needs
+    pk_error *err;
+} pk__schema_compiler;
+
+/* The node of the schema at `at`, with all below it. `home` is the resource around it; NULL on errors. */
+PK__FN pk__schema_node *pk__schema_compile(pk__schema_compiler *c, const pk__schema_node *where,
+                                           const pk__schema_resource *home);
+PK__FN pk__schema_node *pk__schema_node_at(const pk__schema_compiler *c, const pk_json_value *at); // NULL = none
+PK__FN void *pk__schema_get(pk__schema_compiler *c, size_t size); // zeroed; NULL: the error is set
+/* Fails: "cannot use the schema: <place of node>/<word>: <why>". */
+PK__FN pk_err pk__schema_wrong(pk__schema_compiler *c, const pk__schema_node *node, const char *word, pk_err rc,
+                               const char *format, ...) PK_PRINTF(5, 6);
+
+/* schema_refs.c */
+/* Makes a resource of the node if it begins one ($id), and notes its anchors. */
+PK__FN pk_err pk__schema_enter(pk__schema_compiler *c, pk__schema_node *node);
+/* Compiles a document; its root in *out. */
+PK__FN pk_err pk__schema_document(pk__schema_compiler *c, pk_str uri, pk_str text, const pk__schema_node **out);
+PK__FN pk_err pk__schema_resolve_all(pk__schema_compiler *c);
+
+/* ---- checking */
+
+typedef struct pk__schema_scope { // a resource that was entered
+    const struct pk__schema_scope *outer;
+    const pk__schema_resource *resource;
+} pk__schema_scope;
+
+typedef struct pk__schema_place { // a value, and how it was reached
+    const struct pk__schema_place *outer;
+    const pk_json_value *value; // NULL: it is the key itself, as a string
+    pk_str key;                 // of a member
+    size_t index;               // of an item: key.ptr is NULL
+    unsigned depth;
+} pk__schema_place;
+
+enum { PK__SCHEMA_NEAREST = 240 };
+typedef struct pk__schema_report {
+    pk_mem *mem;
+    pk_schema_fault *faults; // room for max
+    size_t count, max;
+    char *nearest;           // instead of a list: PK__SCHEMA_NEAREST bytes for the one fault that came the farthest
+    unsigned base, rank;     //   below this depth; how far it came
+} pk__schema_report;
+
+/* Which members or items were evaluated: bits in run->bits, from word number `at` on. NULL: nobody asks. */
+typedef struct pk__schema_seen {
+    size_t at, count;
+} pk__schema_seen;
+
+typedef struct pk__schema_run {
+    const pk_alloc *alloc;
+    const pk__schema_resource *home; // of the whole schema
+    const pk__schema_scope *scope;
+    pk__schema_report *report; // NULL = only whether
+    pk_buf bits;               // a stack of sets
+    uint64_t steps;
+    unsigned depth;
+    pk_err failed;             // PK_ERR_LIMIT, PK_ERR_NO_MEMORY
+    const char *why;           // of a limit
+} pk__schema_run;
+
+/* schema_check.c. All give true if it fits; after a failure of the run they give false, and that is no answer. */
+PK__FN bool pk__schema_fits(pk__schema_run *run, const pk__schema_node *node, const pk__schema_place *place,
+                            const pk__schema_seen *seen);
+PK__FN bool pk__schema_step(pk__schema_run *run, uint64_t count); // false: there are none left
+PK__FN bool pk__schema_fail(pk__schema_run *run, pk_err rc, const char *why); // gives false
+PK__FN pk_json_type pk__schema_type_at(const pk__schema_place *place);
+PK__FN pk_str pk__schema_text_at(const pk__schema_place *place);
+PK__FN bool pk__schema_deeper(pk__schema_run *run); // false: too deep. Otherwise run->depth-- at the end
+
+/* schema_words.c */
+/* NULL: the value may stand behind a keyword like that, or the run failed. Otherwise what should stand there, in words.
+ * Schemas within are not looked at. */
+PK__FN const char *pk__schema_misfit(pk__schema_run *run, pk__schema_shape shape, const pk_json_value *v);
+/* Is the value a schema as node->described says? */
+PK__FN bool pk__schema_is_schema(pk__schema_run *run, const pk__schema_node *node, const pk__schema_place *place);
+
+/* schema_apply.c */
+PK__FN bool pk__schema_fits_object(pk__schema_run *run, const pk__schema_node *node, const pk__schema_place *place,
+                                   const pk__schema_seen *seen);
+PK__FN bool pk__schema_fits_array(pk__schema_run *run, const pk__schema_node *node, const pk__schema_place *place,
+                                  const pk__schema_seen *seen);
+/* Those members and items that nothing has seen. */
+PK__FN bool pk__schema_fits_unevaluated(pk__schema_run *run, const pk__schema_node *node,
+                                        const pk__schema_place *place, const pk__schema_seen *seen);
+PK__FN bool pk__schema_fits_places(pk__schema_run *run, const pk__schema_node *node, const pk__schema_place *place,
+                                   const pk__schema_seen *seen);
+PK__FN bool pk__schema_seen_begin(pk__schema_run *run, const pk__schema_place *place, pk__schema_seen *seen);
+PK__FN void pk__schema_seen_end(pk__schema_run *run, const pk__schema_seen *seen);
+PK__FN void pk__schema_mark_all(const pk__schema_run *run, const pk__schema_seen *seen);
+
+/* schema_equal.c */
+PK__FN bool pk__schema_equal(pk__schema_run *run, const pk_json_value *a, const pk_json_value *b);
+PK__FN bool pk__schema_equal_text(const pk_json_value *a, pk_str text); // a string of these bytes
+/* Two items of the array that are equal: their indexes. */
+PK__FN bool pk__schema_has_equal_items(pk__schema_run *run, const pk_json_value *array, size_t *first, size_t *second);
+/* The member, of several with this key the last; NULL = none. Counts its steps. */
+PK__FN const pk_json_value *pk__schema_get_member(pk__schema_run *run, const pk_json_value *object, pk_str key);
+
+/* schema_say.c */
+/* Adds a fault to the report, if there is one. Gives false, or true if others are wanted as well: go on then. */
+PK__FN bool pk__schema_goes_on(const pk__schema_run *run);
+PK__FN bool pk__schema_say(pk__schema_run *run, const pk__schema_node *node, const char *word,
+                           const pk__schema_place *place, const char *format, ...) PK_PRINTF(5, 6);
+/* A value as it is shown in messages: scalars as they are, cut if they are long. */
+enum { PK__SCHEMA_SHOWN = 48 };
+PK__FN const char *pk__schema_show(const pk_json_value *v, char out[PK__SCHEMA_SHOWN]);
+PK__FN const char *pk__schema_show_at(const pk__schema_place *place, char out[PK__SCHEMA_SHOWN]);
+PK__FN void pk__schema_put_node(pk_buf *out, const pk__schema_node *node, const pk__schema_resource *seen_from);
+
+#endif
+
+
 /* == wire/http_scan.h == */
 /* http_scan.h - how far a token, a value or a line goes: the inner loops of reading heads.
  *
@@ -10917,6 +11635,4757 @@ PK__FN bool pk__url_encode(pk_buf *out, pk_str in, bool keep_slash)
     }
     return out->failed == 0;
 }
+
+/* == wire/decimal.c == */
+/* decimal.c - comparing and dividing numbers of any size. */
+#ifdef PLUGKIT_LINES
+#line 1 "src/wire/decimal.c"
+#endif
+#ifdef PLUGKIT_WITH_SCHEMA
+
+
+#define PK__DECIMAL_FAR INT64_C(1000000000000000)
+
+static int64_t pk__decimal_exponent(const char *p, const char *end)
+{
+    int64_t value = 0;
+    bool negative = p < end && *p == '-';
+    for (p += p < end && (*p == '-' || *p == '+'); p < end; p++) {
+        value = PK__MIN(value * 10 + (*p - '0'), PK__DECIMAL_FAR);
+    }
+    return negative ? -value : value;
+}
+
+PK__FN pk__decimal pk__decimal_from(pk_str text)
+{
+    pk__decimal d = {NULL, 0, 0, false};
+    const char *p = text.ptr, *end = p + text.len;
+    int64_t seen = 0, point = -1, first = 0, last = 0; // digits before here; their numbers
+    d.negative = p < end && *p == '-';
+    for (p += d.negative; p < end && (*p | 0x20) != 'e'; p++) {
+        if (*p == '.') {
+            point = seen;
+            continue;
+        }
+        if (*p != '0') {
+            first = d.digits ? first : seen;
+            d.digits = d.digits ? d.digits : p;
+            last = seen;
+        }
+        seen++;
+    }
+    if (d.digits) {
+        int64_t exponent = p < end ? pk__decimal_exponent(p + 1, end) : 0;
+        d.count = (size_t)(last - first) + 1;
+        d.exponent = (point < 0 ? seen : point) - first + exponent;
+    } else {
+        d.negative = false; // -0 is 0
+    }
+    return d;
+}
+
+/* The next digit; *p goes behind it. */
+static int pk__decimal_next(const char **p)
+{
+    *p += **p == '.';
+    return *(*p)++ - '0';
+}
+
+static int pk__decimal_compare_size(const pk__decimal *a, const pk__decimal *b)
+{
+    if (a->count == 0 || b->count == 0) {
+        return (a->count > 0) - (b->count > 0);
+    }
+    if (a->exponent != b->exponent) {
+        return a->exponent < b->exponent ? -1 : 1;
+    }
+    const char *p = a->digits, *q = b->digits;
+    size_t common = PK__MIN(a->count, b->count);
+    for (size_t i = 0; i < common; i++) {
+        int difference = pk__decimal_next(&p) - pk__decimal_next(&q);
+        if (difference) {
+            return difference;
+        }
+    }
+    return (a->count > common) - (b->count > common); // the last digit is no zero
+}
+
+PK__FN int pk__decimal_compare(const pk__decimal *a, const pk__decimal *b)
+{
+    if (a->negative != b->negative) {
+        return a->negative ? -1 : 1;
+    }
+    int order = pk__decimal_compare_size(a, b);
+    return a->negative ? -order : order;
+}
+
+PK__FN bool pk__decimal_is_integer(const pk__decimal *d)
+{
+    return d->count == 0 || d->exponent >= (int64_t)d->count;
+}
+
+PK__FN size_t pk__decimal_to_size(const pk__decimal *d)
+{
+    size_t value = 0;
+    const char *p = d->digits;
+    for (int64_t i = 0; d->count > 0 && i < d->exponent; i++) {
+        size_t digit = i < (int64_t)d->count ? (size_t)pk__decimal_next(&p) : 0;
+        if (value > (SIZE_MAX - digit) / 10) {
+            return SIZE_MAX;
+        }
+        value = value * 10 + digit;
+    }
+    return value;
+}
+
+PK__FN uint64_t pk__decimal_hash(const pk__decimal *d)
+{
+    const char *p = d->digits;
+    uint64_t hash = d->count ? (uint64_t)d->exponent * 2 + d->negative + 7 : 7;
+    for (size_t i = 0; i < d->count; i++) {
+        hash = (hash ^ (uint64_t)pk__decimal_next(&p)) * UINT64_C(0x100000001B3);
+    }
+    return hash;
+}
+
+PK__FN bool pk__decimal_to_divisor(const pk__decimal *d, pk__divisor *out)
+{
+    const char *p = d->digits;
+    out->factor = 0;
+    out->exponent = d->exponent - (int64_t)d->count;
+    for (size_t i = 0; i < d->count && i < 18; i++) {
+        out->factor = out->factor * 10 + (uint64_t)pk__decimal_next(&p);
+    }
+    return d->count > 0 && d->count <= 18 && !d->negative;
+}
+
+/* digits * 10^p is a multiple of factor * 10^q: not if p < q, for the digits do not end with a zero. Otherwise the
+ * remainder of digits * 10^(p-q) is found digit by digit. More than 60 zeros make no difference: factor, below 2^60,
+ * has no more twos and fives to give. */
+PK__FN bool pk__decimal_is_multiple(const pk__decimal *d, const pk__divisor *of)
+{
+    const char *p = d->digits;
+    int64_t zeros = d->exponent - (int64_t)d->count - of->exponent;
+    uint64_t rest = 0;
+    if (d->count == 0 || zeros < 0) {
+        return d->count == 0;
+    }
+    for (size_t i = 0; i < d->count; i++) {
+        rest = (rest * 10 + (uint64_t)pk__decimal_next(&p)) % of->factor;
+    }
+    for (int64_t i = 0; i < zeros && i < 60 && rest; i++) {
+        rest = rest * 10 % of->factor;
+    }
+    return rest == 0;
+}
+
+#endif
+
+/* == wire/category.c == */
+/* category.c - the table of Unicode 14.0; tests/tools/categories.py writes it. */
+#ifdef PLUGKIT_LINES
+#line 1 "src/wire/category.c"
+#endif
+#ifdef PLUGKIT_WITH_SCHEMA
+
+
+#include <string.h>
+
+
+
+enum { PK__CATEGORY_COUNT = 30, PK__CATEGORY_PAIRS = 30 };
+
+static const unsigned char pk__category_runs[] = {
+    207, 24, 176, 138, 152, 138, 104, 112, 136, 144, 136, 96, 137, 71, 2, 137, 146, 137, 7, 18, 104, 136, 112, 160, 88,
+    160, 15, 18, 104, 144, 112, 144, 207, 25, 176, 136, 155, 168, 136, 160, 168, 32, 120, 144, 208, 168, 160, 168, 144,
+    81, 160, 8, 137, 160, 80, 32, 128, 82, 136, 7, 15, 144, 6, 15, 16, 144, 15, 0, 247, 46, 0, 9, 247, 6, 0, 9, 247, 38,
+    1, 8, 0, 8, 0, 10, 1, 8, 0, 8, 1, 8, 2, 9, 3, 8, 1, 8, 2, 10, 1, 8, 1, 8, 243, 1, 8, 0, 9, 0, 8, 1, 8, 2, 8, 0, 8,
+    1, 9, 32, 0, 10, 35, 0, 16, 8, 0, 16, 8, 0, 16, 8, 247, 6, 0, 9, 247, 8, 0, 9, 0, 16, 8, 0, 8, 2, 8, 247, 48, 0, 14,
+    1, 8, 1, 9, 0, 8, 3, 8, 245, 0, 15, 61, 32, 15, 19, 31, 10, 163, 31, 4, 167, 6, 28, 166, 24, 160, 24, 167, 9, 47,
+    104, 243, 24, 160, 0, 8, 233, 24, 10, 136, 0, 235, 161, 0, 136, 2, 232, 0, 232, 1, 8, 7, 9, 232, 7, 1, 15, 27, 0, 9,
+    2, 10, 247, 14, 0, 12, 0, 8, 144, 0, 8, 1, 9, 7, 43, 15, 40, 247, 26, 168, 44, 57, 247, 46, 1, 8, 247, 2, 0, 9, 247,
+    88, 232, 7, 30, 233, 24, 141, 15, 33, 136, 96, 233, 169, 152, 232, 47, 37, 96, 40, 136, 41, 136, 41, 136, 40, 239,
+    0, 39, 19, 235, 35, 137, 239, 3, 213, 146, 137, 152, 137, 169, 47, 3, 136, 208, 138, 39, 24, 24, 39, 2, 47, 13, 71,
+    2, 139, 33, 40, 39, 91, 136, 32, 46, 208, 168, 45, 25, 41, 168, 43, 33, 71, 2, 34, 169, 32, 143, 6, 232, 208, 32,
+    40, 39, 22, 47, 19, 233, 39, 81, 47, 3, 32, 239, 6, 71, 2, 39, 25, 47, 1, 25, 168, 138, 24, 233, 40, 153, 39, 14,
+    43, 24, 47, 1, 24, 42, 24, 44, 233, 143, 7, 232, 39, 17, 42, 233, 136, 232, 39, 3, 236, 39, 16, 160, 37, 232, 209,
+    237, 47, 0, 39, 33, 24, 47, 16, 208, 47, 24, 48, 39, 46, 40, 48, 40, 32, 50, 47, 0, 51, 40, 49, 32, 46, 39, 2, 41,
+    137, 71, 2, 136, 24, 39, 7, 40, 49, 232, 39, 0, 233, 33, 233, 39, 14, 232, 38, 232, 32, 234, 35, 233, 40, 32, 50,
+    43, 233, 49, 233, 49, 40, 32, 239, 0, 48, 235, 33, 232, 34, 41, 233, 71, 2, 33, 153, 85, 168, 152, 32, 136, 40, 233,
+    41, 48, 232, 37, 235, 33, 233, 39, 14, 232, 38, 232, 33, 232, 33, 232, 33, 233, 40, 232, 50, 41, 235, 41, 233, 42,
+    234, 40, 238, 35, 232, 32, 238, 71, 2, 41, 34, 40, 136, 239, 2, 41, 48, 232, 39, 1, 232, 34, 232, 39, 14, 232, 38,
+    232, 33, 232, 36, 233, 40, 32, 50, 44, 232, 41, 48, 232, 49, 40, 233, 32, 239, 7, 33, 41, 233, 71, 2, 136, 152, 238,
+    32, 45, 232, 40, 49, 232, 39, 0, 233, 33, 233, 39, 14, 232, 38, 232, 33, 232, 36, 233, 40, 32, 48, 40, 48, 43, 233,
+    49, 233, 49, 40, 238, 41, 48, 235, 33, 232, 34, 41, 233, 71, 2, 168, 32, 85, 239, 2, 40, 32, 232, 37, 234, 34, 232,
+    35, 234, 33, 232, 32, 232, 33, 234, 33, 234, 34, 234, 39, 4, 235, 49, 40, 49, 234, 50, 232, 50, 40, 233, 32, 237,
+    48, 239, 6, 71, 2, 82, 173, 152, 168, 236, 40, 50, 40, 39, 0, 232, 34, 232, 39, 15, 232, 39, 8, 233, 40, 32, 42, 51,
+    232, 42, 232, 43, 238, 41, 232, 34, 233, 32, 233, 33, 41, 233, 71, 2, 238, 136, 86, 168, 32, 40, 49, 136, 39, 0,
+    232, 34, 232, 39, 15, 232, 39, 2, 232, 36, 233, 40, 32, 48, 40, 52, 232, 40, 49, 232, 49, 41, 238, 49, 237, 33, 232,
+    33, 41, 233, 71, 2, 232, 33, 239, 5, 41, 49, 39, 1, 232, 34, 232, 39, 33, 41, 32, 50, 43, 232, 50, 232, 50, 40, 32,
+    168, 235, 34, 48, 86, 34, 41, 233, 71, 2, 87, 1, 168, 37, 232, 40, 49, 232, 39, 10, 234, 39, 16, 232, 39, 1, 232,
+    32, 233, 38, 234, 40, 235, 50, 42, 232, 40, 232, 55, 0, 237, 71, 2, 233, 49, 136, 239, 4, 39, 40, 40, 33, 46, 235,
+    152, 37, 24, 47, 0, 136, 71, 2, 137, 239, 29, 33, 232, 32, 232, 36, 232, 39, 16, 232, 32, 232, 39, 2, 40, 33, 47, 1,
+    32, 233, 36, 232, 24, 232, 45, 233, 71, 2, 233, 35, 239, 24, 32, 170, 143, 7, 168, 136, 170, 41, 173, 71, 2, 87, 2,
+    168, 40, 168, 40, 168, 40, 104, 112, 104, 112, 49, 39, 0, 232, 39, 28, 235, 47, 6, 48, 44, 136, 41, 36, 47, 3, 232,
+    47, 28, 232, 175, 0, 40, 173, 232, 169, 140, 171, 137, 239, 29, 39, 35, 49, 43, 48, 45, 48, 41, 49, 41, 32, 71, 2,
+    141, 37, 49, 41, 35, 42, 32, 50, 33, 54, 34, 43, 39, 5, 40, 49, 41, 53, 40, 32, 48, 71, 2, 50, 40, 169, 7, 30, 232,
+    0, 236, 0, 233, 15, 35, 136, 24, 10, 39, 193, 2, 232, 35, 233, 38, 232, 32, 232, 35, 233, 39, 33, 232, 35, 233, 39,
+    25, 232, 35, 233, 38, 232, 32, 232, 35, 233, 39, 7, 232, 39, 49, 232, 35, 233, 39, 59, 233, 42, 143, 1, 87, 12, 234,
+    39, 8, 175, 2, 237, 7, 78, 233, 13, 233, 96, 39, 228, 4, 168, 136, 39, 9, 176, 39, 18, 104, 112, 234, 39, 67, 138,
+    74, 39, 0, 238, 39, 10, 42, 48, 239, 1, 39, 11, 41, 48, 137, 239, 1, 39, 10, 41, 239, 4, 39, 5, 232, 34, 232, 41,
+    239, 4, 39, 44, 41, 48, 46, 55, 0, 40, 49, 47, 3, 138, 24, 138, 152, 32, 40, 233, 71, 2, 237, 87, 2, 237, 141, 96,
+    139, 42, 208, 40, 71, 2, 237, 39, 27, 24, 39, 45, 238, 36, 41, 39, 26, 40, 32, 236, 39, 62, 239, 2, 39, 23, 232, 42,
+    51, 41, 50, 235, 49, 40, 53, 42, 235, 168, 234, 137, 71, 2, 39, 22, 233, 36, 239, 3, 39, 36, 235, 39, 18, 237, 71,
+    2, 80, 234, 175, 26, 39, 15, 41, 49, 40, 233, 137, 39, 45, 48, 40, 48, 46, 232, 40, 48, 40, 49, 47, 0, 53, 47, 2,
+    233, 40, 71, 2, 237, 71, 2, 237, 142, 24, 141, 233, 47, 6, 56, 47, 8, 239, 41, 43, 48, 39, 39, 40, 48, 44, 48, 40,
+    52, 40, 49, 39, 0, 234, 71, 2, 142, 175, 2, 47, 1, 175, 1, 137, 232, 41, 48, 39, 22, 48, 43, 49, 41, 48, 42, 33, 71,
+    2, 39, 36, 40, 48, 41, 50, 40, 48, 42, 49, 239, 0, 139, 39, 28, 55, 0, 47, 0, 49, 41, 234, 140, 71, 2, 234, 34, 71,
+    2, 39, 22, 29, 137, 15, 1, 238, 7, 35, 233, 2, 143, 0, 239, 0, 42, 136, 47, 5, 48, 46, 35, 40, 37, 40, 33, 48, 41,
+    32, 236, 15, 36, 31, 55, 15, 5, 24, 15, 26, 31, 29, 47, 56, 247, 140, 1, 0, 15, 1, 247, 88, 0, 15, 1, 7, 0, 13, 233,
+    5, 233, 15, 0, 7, 0, 15, 0, 7, 0, 13, 233, 5, 233, 15, 0, 232, 0, 232, 0, 232, 0, 232, 0, 15, 0, 7, 0, 15, 6, 233,
+    15, 0, 23, 0, 15, 0, 23, 0, 15, 0, 23, 0, 12, 232, 9, 3, 16, 160, 8, 162, 10, 232, 9, 3, 16, 162, 11, 233, 9, 3,
+    232, 162, 15, 0, 4, 162, 233, 10, 232, 9, 3, 16, 161, 232, 183, 3, 212, 101, 137, 120, 128, 104, 121, 128, 104, 120,
+    143, 0, 184, 192, 212, 176, 143, 1, 120, 128, 139, 89, 138, 144, 104, 112, 143, 3, 144, 136, 88, 143, 2, 176, 212,
+    232, 215, 2, 80, 24, 233, 85, 146, 104, 112, 24, 87, 2, 146, 104, 112, 232, 31, 5, 234, 159, 25, 239, 7, 47, 5, 59,
+    40, 58, 47, 4, 239, 7, 169, 0, 171, 0, 169, 8, 2, 9, 2, 8, 168, 0, 169, 144, 4, 173, 0, 168, 0, 168, 0, 168, 3, 168,
+    8, 3, 8, 35, 8, 169, 9, 1, 148, 0, 11, 168, 144, 169, 8, 168, 87, 8, 79, 27, 0, 8, 75, 80, 169, 235, 148, 172, 145,
+    171, 144, 169, 144, 169, 144, 174, 144, 175, 23, 145, 169, 144, 168, 144, 175, 23, 151, 132, 2, 175, 0, 104, 112,
+    104, 112, 175, 12, 145, 174, 104, 112, 175, 73, 144, 175, 22, 151, 17, 175, 32, 149, 175, 61, 239, 17, 175, 3, 239,
+    13, 87, 52, 175, 70, 87, 14, 175, 175, 1, 144, 175, 1, 144, 175, 46, 151, 0, 175, 103, 144, 175, 240, 1, 104, 112,
+    104, 112, 104, 112, 104, 112, 104, 112, 104, 112, 104, 112, 87, 22, 175, 36, 148, 104, 112, 151, 23, 104, 112, 104,
+    112, 104, 112, 104, 112, 104, 112, 151, 8, 175, 248, 1, 151, 123, 104, 112, 104, 112, 104, 112, 104, 112, 104, 112,
+    104, 112, 104, 112, 104, 112, 104, 112, 104, 112, 104, 112, 151, 55, 104, 112, 104, 112, 151, 24, 104, 112, 151,
+    250, 1, 175, 40, 151, 13, 169, 149, 175, 31, 233, 175, 24, 232, 175, 97, 7, 40, 15, 40, 0, 8, 2, 9, 245, 3, 8, 0, 9,
+    0, 13, 25, 2, 8, 247, 88, 0, 9, 173, 243, 42, 0, 8, 236, 139, 80, 137, 15, 30, 232, 8, 236, 8, 233, 39, 48, 238, 24,
+    136, 239, 6, 40, 39, 15, 239, 1, 38, 232, 38, 232, 38, 232, 38, 232, 38, 232, 38, 232, 38, 232, 38, 232, 47, 24,
+    137, 120, 128, 120, 128, 138, 120, 128, 136, 120, 128, 143, 1, 96, 137, 96, 136, 120, 128, 137, 120, 128, 104, 112,
+    104, 112, 104, 112, 104, 112, 140, 24, 143, 2, 97, 139, 96, 136, 104, 143, 5, 169, 138, 104, 112, 104, 112, 104,
+    112, 104, 112, 96, 239, 26, 175, 18, 232, 175, 81, 239, 4, 175, 206, 1, 239, 18, 175, 4, 235, 176, 138, 168, 24, 32,
+    72, 104, 112, 104, 112, 104, 112, 104, 112, 104, 112, 169, 104, 112, 104, 112, 104, 112, 104, 112, 96, 104, 113,
+    168, 79, 1, 43, 49, 96, 28, 169, 74, 24, 32, 136, 169, 232, 39, 78, 233, 41, 161, 25, 32, 96, 39, 82, 136, 26, 32,
+    236, 39, 35, 232, 39, 86, 232, 169, 83, 175, 2, 39, 24, 175, 28, 239, 4, 39, 8, 175, 23, 232, 87, 2, 175, 22, 87, 0,
+    168, 87, 7, 175, 24, 87, 2, 175, 31, 87, 7, 175, 184, 2, 39, 184, 51, 175, 56, 39, 141, 164, 1, 24, 39, 239, 8, 234,
+    175, 47, 239, 1, 39, 32, 29, 137, 39, 132, 2, 24, 138, 39, 8, 71, 2, 33, 239, 12, 247, 38, 32, 40, 58, 136, 47, 2,
+    136, 24, 247, 20, 25, 41, 39, 62, 79, 2, 41, 141, 239, 0, 167, 15, 31, 1, 161, 247, 4, 0, 10, 247, 54, 24, 15, 0,
+    243, 1, 8, 247, 0, 24, 161, 243, 32, 0, 8, 0, 10, 247, 12, 4, 8, 4, 8, 247, 6, 3, 8, 0, 8, 236, 0, 8, 232, 8, 232,
+    8, 243, 239, 16, 26, 0, 8, 32, 25, 8, 38, 40, 34, 40, 35, 40, 39, 15, 49, 41, 48, 171, 40, 234, 85, 169, 152, 168,
+    237, 39, 44, 139, 239, 0, 49, 39, 42, 55, 8, 41, 239, 0, 137, 71, 2, 237, 47, 10, 37, 138, 32, 136, 33, 40, 71, 2,
+    39, 20, 47, 0, 137, 39, 15, 47, 3, 49, 239, 3, 136, 39, 21, 234, 42, 48, 39, 39, 40, 49, 43, 49, 41, 50, 143, 5,
+    232, 24, 71, 2, 235, 137, 36, 40, 24, 39, 1, 71, 2, 36, 232, 39, 33, 45, 49, 41, 49, 41, 239, 1, 34, 40, 39, 0, 40,
+    48, 233, 71, 2, 233, 139, 39, 8, 24, 37, 170, 32, 48, 40, 48, 39, 42, 40, 32, 42, 33, 41, 36, 41, 32, 40, 32, 239,
+    16, 33, 24, 137, 39, 3, 48, 41, 49, 137, 32, 25, 48, 40, 239, 2, 37, 233, 37, 233, 37, 239, 1, 38, 232, 38, 232, 15,
+    35, 160, 27, 15, 1, 24, 161, 235, 15, 72, 39, 27, 49, 40, 49, 40, 49, 136, 48, 40, 233, 71, 2, 237, 39, 156, 87,
+    239, 4, 39, 15, 235, 39, 41, 235, 223, 248, 15, 231, 248, 49, 39, 230, 2, 233, 39, 98, 239, 30, 14, 239, 4, 12, 236,
+    32, 40, 39, 2, 144, 39, 5, 232, 36, 232, 32, 232, 33, 232, 33, 232, 39, 100, 167, 9, 239, 8, 39, 227, 2, 112, 104,
+    175, 8, 39, 56, 233, 39, 46, 238, 168, 239, 24, 39, 4, 152, 170, 47, 8, 142, 104, 112, 136, 237, 47, 8, 136, 97, 89,
+    104, 112, 104, 112, 104, 112, 104, 112, 104, 112, 104, 112, 104, 112, 104, 112, 137, 104, 112, 139, 90, 138, 232,
+    139, 96, 104, 112, 104, 112, 104, 112, 138, 144, 96, 146, 232, 136, 152, 137, 235, 36, 232, 39, 127, 233, 208, 232,
+    138, 152, 138, 104, 112, 136, 144, 136, 96, 137, 71, 2, 137, 146, 137, 7, 18, 104, 136, 112, 160, 88, 160, 15, 18,
+    104, 144, 112, 144, 104, 112, 136, 104, 112, 137, 39, 2, 24, 39, 37, 25, 39, 23, 234, 37, 233, 37, 233, 37, 233, 34,
+    234, 153, 144, 160, 168, 153, 232, 168, 147, 169, 239, 2, 210, 169, 233, 39, 4, 232, 39, 18, 232, 39, 11, 232, 33,
+    232, 39, 7, 233, 39, 6, 239, 26, 39, 115, 236, 138, 235, 87, 37, 234, 175, 1, 79, 45, 83, 175, 9, 81, 170, 232, 175,
+    5, 234, 168, 239, 39, 175, 37, 40, 239, 122, 39, 21, 234, 39, 41, 239, 7, 40, 87, 19, 235, 39, 24, 83, 239, 1, 39,
+    12, 72, 39, 0, 72, 236, 39, 30, 44, 236, 39, 22, 232, 136, 39, 28, 235, 39, 0, 136, 76, 239, 34, 7, 32, 15, 32, 39,
+    70, 233, 71, 2, 237, 7, 28, 235, 15, 28, 235, 39, 32, 239, 0, 39, 44, 239, 3, 136, 7, 3, 232, 7, 7, 232, 6, 232, 1,
+    232, 15, 3, 232, 15, 7, 232, 14, 232, 9, 239, 59, 39, 175, 2, 239, 1, 39, 14, 239, 2, 39, 0, 239, 16, 29, 232, 31,
+    34, 232, 31, 1, 239, 61, 37, 233, 32, 232, 39, 36, 232, 33, 234, 32, 233, 39, 15, 232, 136, 87, 0, 39, 15, 169, 86,
+    39, 23, 239, 0, 87, 1, 239, 40, 39, 11, 232, 33, 236, 84, 39, 14, 85, 234, 136, 39, 18, 236, 136, 239, 56, 39, 48,
+    235, 81, 33, 87, 8, 233, 87, 38, 32, 42, 232, 41, 236, 43, 35, 232, 34, 232, 39, 21, 233, 42, 235, 40, 87, 1, 238,
+    143, 1, 238, 39, 21, 81, 136, 39, 21, 82, 239, 24, 39, 0, 168, 39, 20, 41, 235, 84, 142, 239, 1, 39, 46, 234, 142,
+    39, 14, 233, 87, 0, 39, 11, 236, 87, 0, 39, 10, 238, 139, 239, 4, 86, 239, 72, 39, 65, 239, 47, 7, 43, 239, 5, 15,
+    43, 238, 85, 39, 28, 43, 239, 0, 71, 2, 239, 158, 2, 87, 23, 232, 39, 34, 232, 41, 96, 233, 33, 239, 70, 39, 21, 87,
+    2, 32, 239, 0, 39, 14, 47, 3, 83, 140, 239, 14, 39, 10, 43, 139, 239, 30, 39, 13, 86, 239, 12, 39, 15, 239, 1, 48,
+    40, 48, 39, 45, 47, 7, 142, 235, 87, 12, 71, 2, 40, 33, 41, 32, 239, 1, 42, 48, 39, 37, 50, 43, 49, 41, 137, 208,
+    139, 40, 239, 2, 208, 233, 39, 17, 238, 71, 2, 237, 42, 39, 28, 44, 48, 47, 0, 232, 71, 2, 139, 32, 49, 32, 239, 0,
+    39, 27, 40, 137, 32, 239, 1, 41, 48, 39, 40, 50, 47, 1, 49, 35, 139, 43, 136, 48, 40, 71, 2, 32, 136, 32, 138, 232,
+    87, 12, 239, 3, 39, 10, 232, 39, 17, 50, 42, 49, 40, 48, 41, 141, 40, 239, 57, 38, 232, 32, 232, 35, 232, 39, 7,
+    232, 39, 2, 136, 237, 39, 39, 40, 50, 47, 0, 236, 71, 2, 237, 41, 49, 232, 39, 0, 233, 33, 233, 39, 14, 232, 38,
+    232, 33, 232, 36, 232, 41, 32, 49, 40, 51, 233, 49, 233, 50, 233, 32, 237, 48, 236, 36, 49, 233, 46, 234, 44, 239,
+    131, 1, 39, 45, 50, 47, 0, 49, 42, 48, 40, 35, 140, 71, 2, 137, 232, 136, 40, 34, 239, 22, 39, 40, 50, 45, 48, 40,
+    51, 41, 48, 41, 33, 136, 32, 239, 0, 71, 2, 239, 158, 1, 39, 39, 50, 43, 233, 51, 41, 48, 41, 143, 15, 35, 41, 239,
+    26, 39, 40, 50, 47, 0, 49, 40, 48, 41, 138, 32, 239, 3, 71, 2, 237, 143, 5, 239, 11, 39, 35, 40, 48, 40, 49, 45, 48,
+    40, 32, 136, 237, 71, 2, 239, 46, 39, 19, 233, 42, 49, 43, 48, 44, 235, 71, 2, 81, 138, 168, 38, 239, 177, 1, 39,
+    36, 50, 47, 1, 48, 41, 136, 239, 92, 7, 24, 15, 24, 71, 2, 87, 1, 239, 4, 39, 0, 233, 32, 233, 39, 0, 232, 33, 232,
+    39, 16, 53, 232, 49, 233, 41, 48, 40, 32, 48, 32, 48, 40, 138, 239, 1, 71, 2, 239, 62, 39, 0, 233, 39, 31, 50, 43,
+    233, 41, 51, 40, 32, 136, 32, 48, 239, 19, 32, 47, 2, 39, 32, 45, 48, 32, 43, 143, 0, 40, 239, 0, 32, 45, 49, 42,
+    39, 38, 47, 5, 48, 41, 138, 32, 140, 239, 5, 39, 65, 239, 255, 1, 39, 1, 232, 39, 29, 48, 46, 232, 45, 48, 40, 32,
+    140, 239, 2, 71, 2, 87, 11, 234, 137, 39, 22, 233, 47, 14, 232, 48, 46, 48, 41, 48, 41, 239, 65, 38, 232, 33, 232,
+    39, 30, 45, 234, 40, 232, 41, 232, 46, 32, 40, 239, 0, 71, 2, 237, 37, 232, 33, 232, 39, 24, 52, 232, 41, 232, 49,
+    40, 48, 40, 32, 238, 71, 2, 239, 174, 2, 39, 11, 41, 49, 137, 239, 175, 1, 32, 239, 7, 87, 13, 175, 0, 155, 175, 9,
+    239, 5, 136, 39, 146, 7, 239, 94, 79, 103, 232, 140, 239, 3, 39, 188, 1, 239, 196, 20, 39, 89, 137, 239, 5, 39, 167,
+    8, 232, 215, 1, 239, 191, 31, 39, 191, 4, 239, 177, 67, 39, 177, 4, 238, 39, 23, 232, 71, 2, 235, 137, 39, 71, 232,
+    71, 2, 237, 39, 22, 233, 44, 136, 239, 2, 39, 40, 46, 140, 171, 27, 136, 168, 239, 2, 71, 2, 232, 86, 232, 39, 13,
+    236, 39, 11, 239, 168, 5, 7, 24, 15, 24, 87, 15, 139, 239, 93, 39, 67, 235, 40, 32, 55, 47, 238, 43, 31, 5, 239, 56,
+    25, 136, 24, 40, 239, 3, 49, 239, 6, 39, 240, 47, 239, 0, 39, 206, 9, 239, 34, 39, 1, 239, 223, 69, 27, 232, 30,
+    232, 25, 232, 39, 155, 2, 239, 37, 34, 239, 9, 35, 239, 0, 39, 132, 3, 239, 252, 17, 39, 99, 236, 39, 5, 234, 39, 1,
+    238, 39, 2, 233, 168, 41, 136, 211, 239, 212, 36, 47, 38, 233, 47, 15, 239, 1, 175, 108, 239, 52, 175, 238, 1, 239,
+    2, 175, 31, 233, 175, 52, 49, 42, 170, 53, 215, 0, 47, 0, 169, 46, 175, 22, 43, 175, 53, 239, 13, 175, 58, 42, 168,
+    239, 146, 1, 87, 12, 239, 4, 175, 79, 239, 1, 87, 17, 239, 127, 7, 18, 15, 18, 7, 18, 14, 232, 15, 10, 7, 18, 15,
+    18, 0, 232, 1, 233, 0, 233, 1, 233, 3, 232, 7, 0, 11, 232, 8, 232, 14, 232, 15, 3, 7, 18, 15, 18, 1, 232, 3, 233, 7,
+    0, 232, 6, 232, 15, 18, 1, 232, 3, 232, 4, 232, 0, 234, 6, 232, 15, 18, 7, 18, 15, 18, 7, 18, 15, 18, 7, 18, 15, 18,
+    7, 18, 15, 18, 7, 18, 15, 18, 7, 18, 15, 20, 233, 7, 17, 144, 15, 17, 144, 13, 7, 17, 144, 15, 17, 144, 13, 7, 17,
+    144, 15, 17, 144, 13, 7, 17, 144, 15, 17, 144, 13, 7, 17, 144, 15, 17, 144, 13, 0, 8, 233, 71, 42, 175, 248, 3, 47,
+    47, 171, 47, 42, 175, 0, 40, 175, 6, 40, 169, 140, 239, 7, 44, 232, 47, 7, 239, 200, 8, 15, 2, 32, 15, 12, 239, 217,
+    1, 46, 232, 47, 9, 233, 46, 232, 41, 232, 44, 239, 205, 1, 39, 37, 234, 46, 30, 233, 71, 2, 235, 32, 168, 239, 184,
+    2, 39, 22, 40, 239, 9, 39, 36, 43, 71, 2, 236, 152, 239, 216, 9, 38, 232, 35, 232, 33, 232, 39, 7, 232, 39, 189, 1,
+    233, 87, 1, 46, 239, 33, 7, 26, 15, 26, 46, 24, 235, 71, 2, 235, 137, 239, 137, 6, 87, 51, 168, 82, 152, 83, 239,
+    68, 87, 37, 168, 87, 7, 239, 186, 1, 35, 232, 39, 19, 232, 33, 232, 32, 233, 32, 232, 39, 2, 232, 35, 232, 32, 232,
+    32, 237, 32, 235, 32, 232, 32, 232, 32, 232, 34, 232, 33, 232, 32, 233, 32, 232, 32, 232, 32, 232, 32, 232, 32, 232,
+    33, 232, 32, 233, 35, 232, 38, 232, 35, 232, 35, 232, 32, 232, 39, 2, 232, 39, 9, 236, 34, 232, 36, 232, 39, 9, 239,
+    44, 145, 239, 134, 2, 175, 36, 235, 175, 92, 239, 4, 175, 7, 233, 175, 7, 232, 175, 7, 232, 175, 29, 239, 2, 87, 5,
+    175, 153, 1, 239, 48, 175, 21, 239, 5, 175, 36, 235, 175, 1, 238, 169, 239, 6, 173, 239, 146, 1, 175, 243, 1, 164,
+    175, 208, 5, 236, 175, 8, 234, 175, 5, 234, 175, 108, 239, 4, 175, 81, 238, 175, 4, 235, 168, 239, 7, 175, 4, 235,
+    175, 48, 239, 0, 175, 2, 237, 175, 32, 239, 0, 175, 22, 233, 169, 239, 70, 175, 204, 2, 239, 4, 175, 6, 233, 172,
+    234, 172, 234, 174, 239, 1, 175, 21, 234, 175, 3, 236, 173, 239, 2, 175, 2, 237, 175, 0, 239, 0, 174, 239, 1, 175,
+    139, 1, 232, 175, 47, 239, 29, 71, 2, 239, 254, 7, 39, 216, 205, 2, 239, 24, 39, 177, 32, 238, 39, 214, 1, 233, 39,
+    250, 44, 239, 6, 39, 169, 58, 239, 151, 24, 39, 150, 4, 239, 218, 11, 39, 195, 38, 239, 174, 217, 43, 208, 239, 22,
+    215, 88, 239, 120, 47, 232, 1, 239, 136, 252, 3, 231, 246, 255, 3, 233, 231, 246, 255, 3, 233,
+};
+
+/* In the order of their numbers: the short name and the long one. */
+static const char pk__category_words[] =
+    "Lu\0Uppercase_Letter\0Ll\0Lowercase_Letter\0Lt\0Titlecase_Letter\0Lm\0Modifier_Letter\0Lo\0Other_Letter\0"
+    "Mn\0Nonspacing_Mark\0Mc\0Spacing_Mark\0Me\0Enclosing_Mark\0Nd\0Decimal_Number\0Nl\0Letter_Number\0"
+    "No\0Other_Number\0Pc\0Connector_Punctuation\0Pd\0Dash_Punctuation\0Ps\0Open_Punctuation\0"
+    "Pe\0Close_Punctuation\0Pi\0Initial_Punctuation\0Pf\0Final_Punctuation\0Po\0Other_Punctuation\0Sm\0Math_Symbol\0"
+    "Sc\0Currency_Symbol\0Sk\0Modifier_Symbol\0So\0Other_Symbol\0Zs\0Space_Separator\0Zl\0Line_Separator\0"
+    "Zp\0Paragraph_Separator\0Cc\0Control\0Cf\0Format\0Cs\0Surrogate\0Co\0Private_Use\0Cn\0Unassigned";
+
+typedef struct pk__category_group {
+    char name[16];
+    uint32_t set;
+} pk__category_group;
+
+/* Several at once, and what else some of them are called. */
+static const pk__category_group pk__category_groups[] = {
+    {"L", 0x1F},           {"Letter", 0x1F},       {"LC", 0x7},            {"Cased_Letter", 0x7},
+    {"M", 0xE0},           {"Mark", 0xE0},         {"Combining_Mark", 0xE0}, {"N", 0x700},
+    {"Number", 0x700},     {"digit", 0x100},       {"P", 0x3F800},         {"Punctuation", 0x3F800},
+    {"punct", 0x3F800},    {"S", 0x3C0000},        {"Symbol", 0x3C0000},   {"Z", 0x1C00000},
+    {"Separator", 0x1C00000}, {"C", 0x3E000000},   {"Other", 0x3E000000},  {"cntrl", 0x2000000},
+    {"Any", 0x3FFFFFFF},   {"Assigned", 0x1FFFFFFF},
+};
+
+PK__FN uint32_t pk__category_named(pk_str name)
+{
+    const char *word = pk__category_words;
+    for (unsigned n = 0; n < 2 * PK__CATEGORY_COUNT; n++, word += strlen(word) + 1) {
+        if (pk_str_is(name, word)) {
+            return UINT32_C(1) << n / 2;
+        }
+    }
+    for (size_t i = 0; i < PK__COUNT(pk__category_groups); i++) {
+        if (pk_str_is(name, pk__category_groups[i].name)) {
+            return pk__category_groups[i].set;
+        }
+    }
+    return 0;
+}
+
+/* The length of the run at *at, which goes behind it. */
+static uint32_t pk__category_length(size_t *at)
+{
+    uint32_t length = (pk__category_runs[(*at)++] & 7u) + 1;
+    if (length == 8) {
+        unsigned shift = 0;
+        unsigned char byte;
+        do {
+            byte = pk__category_runs[(*at)++];
+            length += (byte & 127u) << shift;
+            shift += 7;
+        } while (byte & 128u);
+    }
+    return length;
+}
+
+PK__FN void pk__category_ranges(uint32_t set, void (*add)(void *user, uint32_t first, uint32_t last), void *user)
+{
+    uint32_t code = 0, first = 0;
+    bool is_in = false;
+    for (size_t at = 0; at < sizeof(pk__category_runs);) {
+        unsigned number = pk__category_runs[at] >> 3;
+        uint32_t length = pk__category_length(&at), step = length;
+        if (number == PK__CATEGORY_PAIRS) { // one by one if only one half of it is wanted
+            number = 0;
+            step = (set & 3) == 1 || (set & 3) == 2 ? 1 : length;
+        }
+        for (uint32_t end = code + length; code < end; code += step) {
+            bool wanted = (set >> number & 1) != 0;
+            if (wanted && !is_in) {
+                first = code;
+            } else if (!wanted && is_in) {
+                add(user, first, code - 1);
+            }
+            is_in = wanted;
+            number ^= step == 1 && length > 1; // Lu and Ll
+        }
+    }
+    if (is_in) {
+        add(user, first, code - 1);
+    }
+}
+
+#endif
+
+/* == wire/pattern.c == */
+/* pattern.c - from the text of a regular expression to its program. */
+#ifdef PLUGKIT_LINES
+#line 1 "src/wire/pattern.c"
+#endif
+#ifdef PLUGKIT_WITH_SCHEMA
+
+
+#include <string.h>
+
+
+
+
+
+
+typedef struct pk__pattern_reader {
+    const char *begin, *at, *end;
+    pk_buf code, ranges;
+    uint32_t groups;     // open ones
+    const char *refused; // the first thing that is proper ECMA-262 and not supported; NULL = none
+    const char *where;   // that stands there
+    const char *wrong;   // the mistake; NULL = none
+    bool is_loop;        // the last atom can be repeated
+} pk__pattern_reader;
+
+static bool pk__pattern_wrong(pk__pattern_reader *r, const char *at, const char *what)
+{
+    if (!r->wrong) {
+        r->wrong = what;
+        r->where = at;
+    }
+    return false;
+}
+
+/* Not supported; goes on reading, for there may be a mistake further on. */
+static void pk__pattern_refuse(pk__pattern_reader *r, const char *at, const char *what)
+{
+    if (!r->refused) {
+        r->refused = what;
+        r->where = at;
+    }
+}
+
+static char pk__pattern_peek(const pk__pattern_reader *r)
+{
+    return r->at < r->end ? *r->at : '\0';
+}
+
+static bool pk__pattern_take(pk__pattern_reader *r, const char *text)
+{
+    size_t len = strlen(text);
+    if ((size_t)(r->end - r->at) < len || memcmp(r->at, text, len) != 0) {
+        return false;
+    }
+    r->at += len;
+    return true;
+}
+
+/* ---- emitting */
+
+static uint32_t pk__pattern_count(const pk__pattern_reader *r)
+{
+    return (uint32_t)(r->code.len / sizeof(pk__pattern_code));
+}
+
+static void pk__pattern_emit(pk__pattern_reader *r, pk__pattern_op op, uint32_t count, int32_t arg)
+{
+    pk__pattern_code code;
+    code.op = (uint16_t)op;
+    code.count = (uint16_t)count;
+    code.arg = arg;
+    pk_str bytes = {(const char *)&code, sizeof(code)};
+    (void)pk_buf_add(&r->code, bytes);
+}
+
+static pk__pattern_code *pk__pattern_at(const pk__pattern_reader *r, uint32_t at)
+{
+    return (pk__pattern_code *)(void *)r->code.ptr + at;
+}
+
+/* Puts an operation in front of what begins at `at`. */
+static void pk__pattern_insert(pk__pattern_reader *r, uint32_t at, pk__pattern_op op, int32_t arg)
+{
+    uint32_t behind = pk__pattern_count(r) - at;
+    pk__pattern_emit(r, op, 0, arg);
+    if (r->code.failed) {
+        return;
+    }
+    pk__pattern_code *code = pk__pattern_at(r, at), last = code[behind];
+    memmove(code + 1, code, behind * sizeof(*code));
+    code[0] = last;
+}
+
+/* Appends a copy of `count` operations; what they jump to is among them. */
+static void pk__pattern_copy(pk__pattern_reader *r, uint32_t from, uint32_t count)
+{
+    size_t size = count * sizeof(pk__pattern_code);
+    if (pk_buf_reserve(&r->code, size)) {
+        memcpy(r->code.ptr + r->code.len, pk__pattern_at(r, from), size);
+        r->code.len += size;
+    }
+}
+
+/* ---- classes: ranges that are sorted, and do not touch */
+
+static uint32_t pk__pattern_ranges(const pk__pattern_reader *r)
+{
+    return (uint32_t)(r->ranges.len / sizeof(pk__pattern_range));
+}
+
+static pk__pattern_range *pk__pattern_range_at(const pk__pattern_reader *r, uint32_t at)
+{
+    return (pk__pattern_range *)(void *)r->ranges.ptr + at;
+}
+
+static void pk__pattern_add_range(void *user, uint32_t first, uint32_t last)
+{
+    pk__pattern_reader *r = (pk__pattern_reader *)user;
+    pk__pattern_range range;
+    range.first = first;
+    range.last = last;
+    pk_str bytes = {(const char *)&range, sizeof(range)};
+    (void)pk_buf_add(&r->ranges, bytes);
+}
+
+/* Sorts the ranges from `begin` on, and joins those that meet. */
+static void pk__pattern_sort(pk__pattern_reader *r, uint32_t begin)
+{
+    uint32_t count = pk__pattern_ranges(r) - begin, kept = 0;
+    pk__pattern_range *range = pk__pattern_range_at(r, begin);
+    for (uint32_t i = 1; i < count; i++) { // what \p{..} adds is sorted already: few have a long way
+        pk__pattern_range one = range[i];
+        uint32_t k = i;
+        for (; k > 0 && range[k - 1].first > one.first; k--) {
+            range[k] = range[k - 1];
+        }
+        range[k] = one;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        if (kept > 0 && range[i].first <= range[kept - 1].last + 1) {
+            range[kept - 1].last = PK__MAX(range[kept - 1].last, range[i].last);
+        } else {
+            range[kept++] = range[i];
+        }
+    }
+    r->ranges.len = (begin + kept) * sizeof(*range);
+}
+
+/* Turns the ranges from `begin` on into all others. */
+static void pk__pattern_invert(pk__pattern_reader *r, uint32_t begin)
+{
+    pk__pattern_sort(r, begin);
+    uint32_t count = pk__pattern_ranges(r) - begin, next = 0, kept = 0;
+    pk__pattern_add_range(r, 0, 0); // room for one more
+    if (r->ranges.failed) {
+        return;
+    }
+    pk__pattern_range *range = pk__pattern_range_at(r, begin);
+    for (uint32_t i = 0; i < count; i++) {
+        pk__pattern_range one = range[i];
+        if (one.first > next) {
+            range[kept].first = next;
+            range[kept++].last = one.first - 1;
+        }
+        next = one.last + 1;
+    }
+    if (next <= 0x10FFFF) {
+        range[kept].first = next;
+        range[kept++].last = 0x10FFFF;
+    }
+    r->ranges.len = (begin + kept) * sizeof(*range);
+}
+
+/* Adds the characters of \d, \w or \s. */
+static void pk__pattern_shorthand(pk__pattern_reader *r, char letter)
+{
+    static const pk__pattern_range spaces[] = {{0x09, 0x0D},     {0x20, 0x20},     {0xA0, 0xA0},     {0x1680, 0x1680},
+                                               {0x2000, 0x200A}, {0x2028, 0x2029}, {0x202F, 0x202F}, {0x205F, 0x205F},
+                                               {0x3000, 0x3000}, {0xFEFF, 0xFEFF}};
+    if (letter == 's') {
+        for (size_t i = 0; i < PK__COUNT(spaces); i++) {
+            pk__pattern_add_range(r, spaces[i].first, spaces[i].last);
+        }
+        return;
+    }
+    pk__pattern_add_range(r, '0', '9');
+    if (letter == 'w') {
+        pk__pattern_add_range(r, 'A', 'Z');
+        pk__pattern_add_range(r, '_', '_');
+        pk__pattern_add_range(r, 'a', 'z');
+    }
+}
+
+/* The class of all ranges from `begin` on. */
+static void pk__pattern_emit_class(pk__pattern_reader *r, uint32_t begin, bool inverted)
+{
+    if (inverted) {
+        pk__pattern_invert(r, begin);
+    } else if (!r->ranges.failed) {
+        pk__pattern_sort(r, begin);
+    }
+    pk__pattern_emit(r, PK__PATTERN_CLASS, pk__pattern_ranges(r) - begin, (int32_t)begin);
+}
+
+/* ---- escapes */
+
+static int pk__pattern_hex(char c)
+{
+    char lower = (char)(c | 0x20);
+    return c >= '0' && c <= '9' ? c - '0' : lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+}
+
+/* `count` hex digits at the cursor. False: there are fewer, and the cursor is where it was. */
+static bool pk__pattern_hex_digits(pk__pattern_reader *r, int count, uint32_t *out)
+{
+    const char *p = r->at;
+    *out = 0;
+    for (int i = 0; i < count; i++, p++) {
+        int digit = p < r->end ? pk__pattern_hex(*p) : -1;
+        if (digit < 0) {
+            return false;
+        }
+        *out = *out * 16 + (uint32_t)digit;
+    }
+    r->at = p;
+    return true;
+}
+
+static bool pk__pattern_hex_code(pk__pattern_reader *r, int count, uint32_t *out)
+{
+    return pk__pattern_hex_digits(r, count, out) || pk__pattern_wrong(r, r->at, "hex digits should follow");
+}
+
+/* Behind \u: four digits, two such halves of one character, or {digits}. */
+static bool pk__pattern_unicode(pk__pattern_reader *r, uint32_t *out)
+{
+    if (pk__pattern_take(r, "{")) {
+        int digits = 0;
+        for (*out = 0; r->at < r->end && pk__pattern_hex(*r->at) >= 0 && *out <= 0x10FFFF; r->at++, digits++) {
+            *out = *out * 16 + (uint32_t)pk__pattern_hex(*r->at);
+        }
+        if (digits == 0 || *out > 0x10FFFF || !pk__pattern_take(r, "}")) {
+            return pk__pattern_wrong(r, r->at, "\\u{..} needs a number up to 10FFFF");
+        }
+        return true;
+    }
+    if (!pk__pattern_hex_code(r, 4, out)) {
+        return false;
+    }
+    const char *behind = r->at;
+    uint32_t low;
+    if (*out >= 0xD800 && *out < 0xDC00 && pk__pattern_take(r, "\\u") && pk__pattern_hex_digits(r, 4, &low) &&
+        low >= 0xDC00 && low < 0xE000) {
+        *out = 0x10000 + ((*out - 0xD800) << 10) + (low - 0xDC00);
+        return true;
+    }
+    r->at = behind; // half a character, which no text holds
+    return true;
+}
+
+/* Behind \p or \P: adds the characters of {Letter}, {L} or {gc=L}. */
+static bool pk__pattern_property(pk__pattern_reader *r, bool inverted)
+{
+    const char *begin = r->at;
+    const char *close = r->at < r->end ? (const char *)memchr(r->at, '}', (size_t)(r->end - r->at)) : NULL;
+    if (!close || !pk__pattern_take(r, "{")) {
+        return pk__pattern_wrong(r, begin, "\\p needs the name of a property in braces");
+    }
+    pk_str name = {r->at, (size_t)(close - r->at)}, key, value;
+    r->at = close + 1;
+    if (pk_str_cut(name, '=', &key, &value) && (pk_str_is(key, "gc") || pk_str_is(key, "General_Category"))) {
+        name = value;
+    }
+    uint32_t set = pk__category_named(name), first = pk__pattern_ranges(r);
+    if (pk_str_is(name, "ASCII")) {
+        pk__pattern_add_range(r, 0, 0x7F);
+    } else if (set) {
+        pk__category_ranges(set, pk__pattern_add_range, r);
+    } else {
+        pk__pattern_refuse(r, begin - 2, "of \\p{..} only general categories are known");
+    }
+    if (inverted && !r->ranges.failed) {
+        pk__pattern_invert(r, first);
+    }
+    return true;
+}
+
+/* Behind a backslash. True: either *code is a character, or (UINT32_MAX) ranges were added. */
+static bool pk__pattern_escape(pk__pattern_reader *r, uint32_t *code)
+{
+    static const char letters[] = "fnrtv", meant[] = "\f\n\r\t\v";
+    const char *begin = r->at - 1;
+    char c = pk__pattern_peek(r);
+    r->at++;
+    *code = UINT32_MAX;
+    if (begin + 1 >= r->end || c == '\0') {
+        r->at = begin + 1;
+        return pk__pattern_wrong(r, begin, "a character should follow the backslash");
+    }
+    if (strchr("dDwWsS", c)) {
+        uint32_t first = pk__pattern_ranges(r);
+        pk__pattern_shorthand(r, (char)(c | 0x20));
+        if (c < 'a' && !r->ranges.failed) {
+            pk__pattern_invert(r, first);
+        }
+        return true;
+    }
+    if (strchr(letters, c)) {
+        *code = (uint32_t)meant[strchr(letters, c) - letters];
+        return true;
+    }
+    char lower = (char)(c | 0x20), next = pk__pattern_peek(r);
+    if (c == '0' && !(next >= '0' && next <= '9')) {
+        *code = 0;
+    } else if (c == 'x') {
+        return pk__pattern_hex_code(r, 2, code);
+    } else if (c == 'u') {
+        return pk__pattern_unicode(r, code);
+    } else if (c == 'p' || c == 'P') {
+        return pk__pattern_property(r, c == 'P');
+    } else if (c == 'c' && (next | 0x20) >= 'a' && (next | 0x20) <= 'z') {
+        *code = (uint32_t)next & 31;
+        r->at++;
+    } else if ((c >= '0' && c <= '9') || (lower >= 'a' && lower <= 'z') || (c & 0x80)) {
+        return pk__pattern_wrong(r, begin, "this means nothing behind a backslash");
+    } else {
+        *code = (unsigned char)c;
+    }
+    return true;
+}
+
+/* A character of the text itself. */
+static bool pk__pattern_plain(pk__pattern_reader *r, uint32_t *code)
+{
+    size_t len = pk__utf8_len(r->at, r->end);
+    if (len == 0) {
+        return pk__pattern_wrong(r, r->at, "it is no UTF-8");
+    }
+    *code = pk__utf8_get(r->at, len);
+    r->at += len;
+    return true;
+}
+
+/* ---- [..] */
+
+static bool pk__pattern_class_atom(pk__pattern_reader *r, uint32_t *code)
+{
+    if (!pk__pattern_take(r, "\\")) {
+        return pk__pattern_plain(r, code);
+    }
+    if (pk__pattern_take(r, "b")) {
+        *code = '\b';
+        return true;
+    }
+    return pk__pattern_escape(r, code);
+}
+
+static bool pk__pattern_class(pk__pattern_reader *r)
+{
+    const char *begin = r->at - 1;
+    uint32_t first = pk__pattern_ranges(r), from, to;
+    bool inverted = pk__pattern_take(r, "^");
+    while (pk__pattern_peek(r) != ']' || r->at == r->end) {
+        const char *item = r->at;
+        if (r->at == r->end) {
+            return pk__pattern_wrong(r, begin, "a ] is missing");
+        }
+        if (!pk__pattern_class_atom(r, &from)) {
+            return false;
+        }
+        to = from;
+        if (r->end - r->at >= 2 && r->at[0] == '-' && r->at[1] != ']') {
+            r->at++;
+            if (!pk__pattern_class_atom(r, &to)) {
+                return false;
+            }
+            if (from == UINT32_MAX || to == UINT32_MAX || from > to) {
+                return pk__pattern_wrong(r, item, "a range needs a lower character and a higher one");
+            }
+        }
+        if (from != UINT32_MAX) {
+            pk__pattern_add_range(r, from, to);
+        }
+    }
+    r->at++;
+    pk__pattern_emit_class(r, first, inverted);
+    return true;
+}
+
+/* ---- quantifiers */
+
+/* Digits; large numbers become one that is too large for every program. */
+static bool pk__pattern_number(pk__pattern_reader *r, uint32_t *out)
+{
+    const char *begin = r->at;
+    for (*out = 0; pk__pattern_peek(r) >= '0' && pk__pattern_peek(r) <= '9'; r->at++) {
+        *out = PK__MIN(*out * 10 + (uint32_t)(*r->at - '0'), 1000000u);
+    }
+    return r->at > begin;
+}
+
+/* The quantifier at the cursor; *most UINT32_MAX = no end. False: there is none, or it is wrong. */
+static bool pk__pattern_quantifier(pk__pattern_reader *r, uint32_t *least, uint32_t *most)
+{
+    const char *begin = r->at;
+    *least = 0;
+    *most = UINT32_MAX;
+    if (pk__pattern_take(r, "+")) {
+        *least = 1;
+    } else if (pk__pattern_take(r, "?")) {
+        *most = 1;
+    } else if (pk__pattern_take(r, "{")) {
+        if (!pk__pattern_number(r, least)) {
+            return pk__pattern_wrong(r, begin, "a lone { is written \\{");
+        }
+        *most = *least;
+        if (pk__pattern_take(r, ",") && !pk__pattern_number(r, most)) {
+            *most = UINT32_MAX;
+        }
+        if (!pk__pattern_take(r, "}")) {
+            return pk__pattern_wrong(r, begin, "a repetition is written {2}, {2,} or {2,5}");
+        }
+        if (*most < *least) {
+            return pk__pattern_wrong(r, begin, "the second number of a repetition is lower than the first");
+        }
+    } else if (!pk__pattern_take(r, "*")) {
+        return false;
+    }
+    (void)pk__pattern_take(r, "?"); // lazy
+    return true;
+}
+
+/* Repeats what was emitted from `begin` on: so many copies, the optional ones behind a SPLIT. */
+static void pk__pattern_repeat(pk__pattern_reader *r, uint32_t begin, uint32_t least, uint32_t most)
+{
+    uint32_t size = pk__pattern_count(r) - begin;
+    if (size == 0 || most == 0) {
+        r->code.len = begin * sizeof(pk__pattern_code);
+        return;
+    }
+    if (most == UINT32_MAX && least == 0) { // SPLIT behind; body; JUMP to the SPLIT
+        pk__pattern_insert(r, begin, PK__PATTERN_SPLIT, (int32_t)size + 2);
+        pk__pattern_emit(r, PK__PATTERN_JUMP, 0, -(int32_t)size - 1);
+        return;
+    }
+    for (uint32_t i = 1; i < least && !r->code.failed; i++) {
+        pk__pattern_copy(r, begin, size);
+    }
+    if (most == UINT32_MAX) { // the last copy is a loop: SPLIT goes on, or back
+        pk__pattern_emit(r, PK__PATTERN_SPLIT, 0, -(int32_t)size);
+        return;
+    }
+    /* (a(a(a)?)?)?, flat: each SPLIT leads to the end. */
+    uint32_t extra = most - least;
+    if (least == 0) {
+        uint64_t way = (uint64_t)(size + 1) * extra;
+        pk__pattern_insert(r, begin, PK__PATTERN_SPLIT, (int32_t)PK__MIN(way, (uint64_t)INT32_MAX));
+        begin++;
+        extra--;
+    }
+    for (; extra > 0 && !r->code.failed; extra--) {
+        uint64_t way = (uint64_t)(size + 1) * extra;
+        pk__pattern_emit(r, PK__PATTERN_SPLIT, 0, (int32_t)PK__MIN(way, (uint64_t)INT32_MAX));
+        pk__pattern_copy(r, begin, size);
+    }
+}
+
+/* ---- terms */
+
+static bool pk__pattern_alternatives(pk__pattern_reader *r);
+
+/* Behind "(": what kind of group it is. False: a mistake. *is_aside: it looks around, and matches nothing itself. */
+static bool pk__pattern_group_kind(pk__pattern_reader *r, const char *begin, bool *is_aside)
+{
+    *is_aside = false;
+    if (!pk__pattern_take(r, "?") || pk__pattern_take(r, ":")) {
+        return true;
+    }
+    if (pk__pattern_take(r, "=") || pk__pattern_take(r, "!") || pk__pattern_take(r, "<=") ||
+        pk__pattern_take(r, "<!")) {
+        *is_aside = true;
+        pk__pattern_refuse(r, begin, "looking ahead or behind is not possible in linear time");
+        return true;
+    }
+    if (pk__pattern_take(r, "<")) {
+        const char *name = r->at;
+        for (char c = pk__pattern_peek(r); (c >= '0' && c <= '9' && r->at > name) || c == '_' || c == '$' ||
+                                           ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || (c & 0x80);) {
+            r->at++;
+            c = pk__pattern_peek(r);
+        }
+        if (r->at > name && pk__pattern_take(r, ">")) {
+            return true;
+        }
+        return pk__pattern_wrong(r, begin, "a named group is written (?<name>..)");
+    }
+    return pk__pattern_wrong(r, begin, "there is no such kind of group");
+}
+
+static bool pk__pattern_group(pk__pattern_reader *r)
+{
+    const char *begin = r->at - 1;
+    uint32_t first = pk__pattern_count(r);
+    bool is_aside;
+    if (!pk__pattern_group_kind(r, begin, &is_aside)) {
+        return false;
+    }
+    if (++r->groups > PK__PATTERN_GROUPS_MAX) {
+        r->code.failed = PK_ERR_LIMIT;
+        return false;
+    }
+    if (!pk__pattern_alternatives(r)) {
+        return false;
+    }
+    if (!pk__pattern_take(r, ")")) {
+        return pk__pattern_wrong(r, begin, "a ) is missing");
+    }
+    r->groups--;
+    if (is_aside) {
+        r->code.len = first * sizeof(pk__pattern_code);
+        r->is_loop = false;
+    } else {
+        r->is_loop = true;
+    }
+    return true;
+}
+
+/* Behind a backslash, outside of a class. */
+static bool pk__pattern_term_escape(pk__pattern_reader *r)
+{
+    const char *begin = r->at - 1;
+    char c = pk__pattern_peek(r);
+    if (pk__pattern_take(r, "b") || pk__pattern_take(r, "B")) {
+        pk__pattern_emit(r, c == 'b' ? PK__PATTERN_EDGE : PK__PATTERN_NOT_EDGE, 0, 0);
+        r->is_loop = false;
+        return true;
+    }
+    if ((c >= '1' && c <= '9') || (c == 'k' && r->end - r->at > 1 && r->at[1] == '<')) {
+        const char *close = c == 'k' ? (const char *)memchr(r->at, '>', (size_t)(r->end - r->at)) : r->at;
+        uint32_t number;
+        pk__pattern_refuse(r, begin, "referring back to a group is not possible in linear time");
+        r->at = close ? close + (c == 'k') : r->end;
+        (void)pk__pattern_number(r, &number);
+        return true;
+    }
+    uint32_t code, first = pk__pattern_ranges(r);
+    if (!pk__pattern_escape(r, &code)) {
+        return false;
+    }
+    if (code == UINT32_MAX) {
+        pk__pattern_emit_class(r, first, false);
+    } else {
+        pk__pattern_emit(r, PK__PATTERN_CHAR, 0, (int32_t)code);
+    }
+    return true;
+}
+
+static bool pk__pattern_atom(pk__pattern_reader *r)
+{
+    const char *begin = r->at;
+    uint32_t code;
+    r->is_loop = true;
+    if (pk__pattern_take(r, "(")) {
+        return pk__pattern_group(r);
+    }
+    if (pk__pattern_take(r, "[")) {
+        return pk__pattern_class(r);
+    }
+    if (pk__pattern_take(r, "\\")) {
+        return pk__pattern_term_escape(r);
+    }
+    if (pk__pattern_take(r, ".")) {
+        uint32_t first = pk__pattern_ranges(r);
+        pk__pattern_add_range(r, '\n', '\n');
+        pk__pattern_add_range(r, '\r', '\r');
+        pk__pattern_add_range(r, 0x2028, 0x2029);
+        pk__pattern_emit_class(r, first, true);
+        return true;
+    }
+    if (pk__pattern_take(r, "^") || pk__pattern_take(r, "$")) {
+        pk__pattern_emit(r, *begin == '^' ? PK__PATTERN_BEGIN : PK__PATTERN_END, 0, 0);
+        r->is_loop = false;
+        return true;
+    }
+    if (*begin != '\0' && strchr("*+?", *begin)) {
+        return pk__pattern_wrong(r, begin, "there is nothing to repeat");
+    }
+    if (*begin == '{' || *begin == '}' || *begin == ']') {
+        return pk__pattern_wrong(r, begin, "a lone {, } or ] needs a backslash");
+    }
+    if (!pk__pattern_plain(r, &code)) {
+        return false;
+    }
+    pk__pattern_emit(r, PK__PATTERN_CHAR, 0, (int32_t)code);
+    return true;
+}
+
+static bool pk__pattern_sequence(pk__pattern_reader *r)
+{
+    while (r->at < r->end && *r->at != '|' && *r->at != ')') {
+        uint32_t begin = pk__pattern_count(r), least, most;
+        const char *quantifier;
+        if (!pk__pattern_atom(r)) {
+            return false;
+        }
+        quantifier = r->at;
+        if (pk__pattern_quantifier(r, &least, &most)) {
+            if (!r->is_loop) {
+                return pk__pattern_wrong(r, quantifier, "there is nothing to repeat");
+            }
+            pk__pattern_repeat(r, begin, least, most);
+        }
+        if (r->wrong || r->code.failed || r->ranges.failed) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* a|b|c: SPLIT; a; JUMP end; SPLIT; b; JUMP end; c. Until the end is known, a JUMP tells where the one before is. */
+static bool pk__pattern_alternatives(pk__pattern_reader *r)
+{
+    uint32_t begin = pk__pattern_count(r), last = UINT32_MAX;
+    while (pk__pattern_sequence(r)) {
+        if (!pk__pattern_take(r, "|")) {
+            uint32_t end = pk__pattern_count(r);
+            while (last != UINT32_MAX) {
+                pk__pattern_code *jump = pk__pattern_at(r, last);
+                uint32_t before = jump->arg < 0 ? UINT32_MAX : (uint32_t)jump->arg;
+                jump->arg = (int32_t)(end - last);
+                last = before;
+            }
+            return true;
+        }
+        uint32_t size = pk__pattern_count(r) - begin;
+        pk__pattern_insert(r, begin, PK__PATTERN_SPLIT, (int32_t)size + 2);
+        pk__pattern_emit(r, PK__PATTERN_JUMP, 0, last == UINT32_MAX ? -1 : (int32_t)last);
+        last = pk__pattern_count(r) - 1;
+        begin = last + 1;
+        if (r->code.failed) {
+            return false;
+        }
+    }
+    return false;
+}
+
+/* ---- the whole */
+
+static pk_err pk__pattern_read(pk__pattern_reader *r, pk_str text, const pk_alloc *alloc)
+{
+    memset(r, 0, sizeof(*r));
+    r->begin = r->at = text.len ? text.ptr : "";
+    r->end = r->begin + text.len;
+    pk_buf_init(&r->code, alloc, PK__PATTERN_CODE_MAX * sizeof(pk__pattern_code));
+    pk_buf_init(&r->ranges, alloc, PK__PATTERN_RANGES_MAX * sizeof(pk__pattern_range));
+    if (pk__pattern_alternatives(r) && r->at < r->end) {
+        (void)pk__pattern_wrong(r, r->at, "there is a ) too many");
+    }
+    pk__pattern_emit(r, PK__PATTERN_MATCH, 0, 0);
+    return r->wrong              ? PK_ERR_PARSE
+           : r->code.failed      ? (pk_err)r->code.failed
+           : r->ranges.failed    ? (pk_err)r->ranges.failed
+           : r->refused          ? PK_ERR_UNSUPPORTED
+                                 : PK_OK;
+}
+
+static void pk__pattern_reader_deinit(pk__pattern_reader *r)
+{
+    pk_buf_free(&r->code);
+    pk_buf_free(&r->ranges);
+}
+
+static pk_err pk__pattern_error(const pk__pattern_reader *r, pk_str text, pk_err rc, pk_error *err)
+{
+    char shown[60];
+    (void)pk__error_clean(shown, sizeof(shown), text);
+    if (rc == PK_ERR_NO_MEMORY) {
+        return pk__error_memory(err, "read a regular expression");
+    }
+    if (rc == PK_ERR_LIMIT) {
+        return pk_error_set(err, rc,
+                            "cannot use the regular expression '%s': it is too large: more than %d operations, with "
+                            "all repetitions written out, or than %d groups inside each other", shown,
+                            PK__PATTERN_CODE_MAX, PK__PATTERN_GROUPS_MAX);
+    }
+    return pk_error_set(err, rc, "cannot use the regular expression '%s': at %lu: %s", shown,
+                        (unsigned long)(r->where - r->begin) + 1, rc == PK_ERR_PARSE ? r->wrong : r->refused);
+}
+
+PK_API pk_err pk_pattern_create(pk_pattern **out, pk_str text, const pk_alloc *alloc, pk_error *err)
+{
+    pk__pattern_reader r;
+    *out = NULL;
+    pk_err rc = pk__pattern_read(&r, text, alloc);
+    if (!rc) {
+        size_t size = sizeof(pk_pattern) + r.code.len + r.ranges.len;
+        pk_pattern *p = (pk_pattern *)pk__new(alloc, size);
+        if (p) {
+            char *code = (char *)(p + 1), *ranges = code + r.code.len;
+            memcpy(code, r.code.ptr, r.code.len);
+            if (r.ranges.len) {
+                memcpy(ranges, r.ranges.ptr, r.ranges.len);
+            }
+            p->alloc = alloc;
+            p->size = size;
+            p->code = (const pk__pattern_code *)(void *)code;
+            p->ranges = (const pk__pattern_range *)(void *)ranges;
+            p->count = pk__pattern_count(&r);
+            p->is_anchored = p->code[0].op == PK__PATTERN_BEGIN;
+            *out = p;
+        }
+        rc = p ? PK_OK : PK_ERR_NO_MEMORY;
+    }
+    if (rc) {
+        (void)pk__pattern_error(&r, text, rc, err);
+    }
+    pk__pattern_reader_deinit(&r);
+    return rc;
+}
+
+PK_API void pk_pattern_destroy(pk_pattern *p)
+{
+    if (p) {
+        pk__free(p->alloc, p, p->size);
+    }
+}
+
+PK__FN pk_err pk__pattern_is_regex(pk_str text, const pk_alloc *alloc)
+{
+    pk__pattern_reader r;
+    pk_err rc = pk__pattern_read(&r, text, alloc);
+    pk__pattern_reader_deinit(&r);
+    return rc == PK_ERR_PARSE || rc == PK_ERR_NO_MEMORY ? rc : PK_OK;
+}
+
+#endif
+
+/* == wire/pattern_match.c == */
+/* pattern_match.c - running a pattern's program over a text. */
+#ifdef PLUGKIT_LINES
+#line 1 "src/wire/pattern_match.c"
+#endif
+#ifdef PLUGKIT_WITH_SCHEMA
+#include <string.h>
+
+
+
+
+enum { PK__PATTERN_WORDS = PK__PATTERN_CODE_MAX / 64, PK__PATTERN_NO_CHAR = 0x110000 };
+
+/* Where the matcher stands: between `before` and `next`, either of which may be missing. */
+typedef struct pk__pattern_place {
+    const pk_pattern *pattern;
+    uint32_t before, next;
+    uint64_t work; // operations visited
+} pk__pattern_place;
+
+static bool pk__pattern_is_word(uint32_t c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+}
+
+static bool pk__pattern_in_class(const pk__pattern_range *ranges, uint32_t count, uint32_t c)
+{
+    while (count > 0) {
+        uint32_t half = count / 2;
+        if (c > ranges[half].last) {
+            ranges += half + 1;
+            count -= half + 1;
+        } else if (c < ranges[half].first) {
+            count = half;
+        } else {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Does an operation that matches nothing let pass here? */
+static bool pk__pattern_passes(const pk__pattern_place *at, unsigned op)
+{
+    switch (op) {
+    case PK__PATTERN_BEGIN: return at->before == PK__PATTERN_NO_CHAR;
+    case PK__PATTERN_END: return at->next == PK__PATTERN_NO_CHAR;
+    case PK__PATTERN_EDGE: return pk__pattern_is_word(at->before) != pk__pattern_is_word(at->next);
+    case PK__PATTERN_NOT_EDGE: return pk__pattern_is_word(at->before) == pk__pattern_is_word(at->next);
+    default: return false; // it wants a character
+    }
+}
+
+/* Adds an operation to the set, and all that can be reached from it without a character. True: the end is one. */
+static bool pk__pattern_add(pk__pattern_place *at, uint64_t *set, uint32_t first)
+{
+    uint16_t visit[PK__PATTERN_CODE_MAX];
+    size_t count = 1;
+    visit[0] = (uint16_t)first;
+    if (set[first / 64] >> first % 64 & 1) {
+        return false;
+    }
+    set[first / 64] |= UINT64_C(1) << first % 64;
+    while (count > 0) {
+        uint32_t n = visit[--count], to[2], ways = 0;
+        const pk__pattern_code *code = &at->pattern->code[n];
+        at->work++;
+        if (code->op == PK__PATTERN_MATCH) {
+            return true;
+        }
+        if (code->op == PK__PATTERN_SPLIT || code->op == PK__PATTERN_JUMP) {
+            to[ways++] = (uint32_t)((int32_t)n + code->arg);
+        }
+        if (code->op == PK__PATTERN_SPLIT || pk__pattern_passes(at, code->op)) {
+            to[ways++] = n + 1;
+        }
+        while (ways-- > 0) { // each operation is put on the list once
+            uint32_t t = to[ways];
+            if (!(set[t / 64] >> t % 64 & 1)) {
+                set[t / 64] |= UINT64_C(1) << t % 64;
+                visit[count++] = (uint16_t)t;
+            }
+        }
+    }
+    return false;
+}
+
+static bool pk__pattern_takes(const pk_pattern *p, const pk__pattern_code *code, uint32_t c)
+{
+    return code->op == PK__PATTERN_CHAR
+               ? (uint32_t)code->arg == c
+               : code->op == PK__PATTERN_CLASS && pk__pattern_in_class(p->ranges + code->arg, code->count, c);
+}
+
+/* From the set before a character to the one behind it, where `at` is already. */
+static bool pk__pattern_step(pk__pattern_place *at, const uint64_t *from, uint64_t *to, bool *is_empty)
+{
+    const pk_pattern *p = at->pattern;
+    size_t words = (p->count + 63) / 64;
+    memset(to, 0, words * sizeof(*to));
+    *is_empty = true;
+    at->work += words;
+    for (size_t w = 0; w < words; w++) {
+        uint32_t n = (uint32_t)w * 64;
+        for (uint64_t set = from[w]; set; set >>= 1, n++) {
+            if ((set & 1) && pk__pattern_takes(p, &p->code[n], at->before)) {
+                *is_empty = false;
+                if (pk__pattern_add(at, to, n + 1)) {
+                    return true;
+                }
+            }
+        }
+    }
+    return false;
+}
+
+/* The character at *p, which goes behind it. What is no UTF-8 is a character of its own, byte by byte. */
+static uint32_t pk__pattern_next(const char **p, const char *end)
+{
+    if (*p == end) {
+        return PK__PATTERN_NO_CHAR;
+    }
+    size_t len = pk__utf8_len(*p, end);
+    uint32_t c = len ? pk__utf8_get(*p, len) : 0xFFFD;
+    *p += len ? len : 1;
+    return c;
+}
+
+PK__FN int pk__pattern_run(const pk_pattern *p, pk_str text, uint64_t *steps)
+{
+    uint64_t sets[2][PK__PATTERN_WORDS], *now = sets[0], *later = sets[1];
+    const char *c = text.len ? text.ptr : "", *end = c + text.len;
+    pk__pattern_place at = {p, PK__PATTERN_NO_CHAR, PK__PATTERN_NO_CHAR, 0};
+    at.next = pk__pattern_next(&c, end);
+    memset(now, 0, (p->count + 63) / 64 * sizeof(*now));
+    bool found = pk__pattern_add(&at, now, 0);
+    while (!found && at.next != PK__PATTERN_NO_CHAR) {
+        bool is_empty;
+        at.before = at.next;
+        at.next = pk__pattern_next(&c, end);
+        found = pk__pattern_step(&at, now, later, &is_empty);
+        if (!found && p->is_anchored && is_empty) {
+            break;
+        }
+        found = found || (!p->is_anchored && pk__pattern_add(&at, later, 0));
+        if (at.work > *steps) {
+            *steps = 0;
+            return -1;
+        }
+        uint64_t *other = now;
+        now = later;
+        later = other;
+    }
+    *steps -= PK__MIN(at.work, *steps);
+    return found;
+}
+
+PK_API bool pk_pattern_match(const pk_pattern *p, pk_str text)
+{
+    uint64_t steps = UINT64_MAX;
+    return pk__pattern_run(p, text, &steps) == 1;
+}
+
+#endif
+
+/* == wire/format_uri.c == */
+/* format_uri.c - host names, addresses, URIs and what they resolve to. */
+#ifdef PLUGKIT_LINES
+#line 1 "src/wire/format_uri.c"
+#endif
+#ifdef PLUGKIT_WITH_SCHEMA
+
+
+#include <string.h>
+
+
+
+static bool pk__uri_is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+static bool pk__uri_is_hex(char c)
+{
+    return pk__uri_is_digit(c) || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f');
+}
+
+static bool pk__uri_is_alnum(char c)
+{
+    return pk__uri_is_digit(c) || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
+}
+
+static bool pk__uri_is_one_of(char c, const char *set)
+{
+    return c != '\0' && strchr(set, c) != NULL;
+}
+
+/* ---- hosts */
+
+PK__FN bool pk__format_hostname(const char *p, const char *end, bool is_idn)
+{
+    bool before = false; // a letter or digit stands before
+    size_t label = 0;
+    if (p == end || end - p > 253) {
+        return false;
+    }
+    for (const char *c = p; c < end; c++) {
+        bool good = pk__uri_is_alnum(*c) || ((*c & 0x80) && is_idn);
+        if (*c == '.' ? !before : !good && !(*c == '-' && label > 0)) {
+            return false;
+        }
+        label = *c == '.' ? 0 : label + 1;
+        before = good;
+        if (label > 63) {
+            return false;
+        }
+    }
+    return before;
+}
+
+/* Four numbers up to 255 without leading zeros. */
+PK__FN bool pk__format_ipv4(const char *p, const char *end)
+{
+    for (int part = 0; part < 4; part++) {
+        const char *begin = p;
+        int value = 0;
+        for (; p < end && pk__uri_is_digit(*p) && p - begin < 3; p++) {
+            value = value * 10 + (*p - '0');
+        }
+        if (p == begin || value > 255 || (p - begin > 1 && *begin == '0')) {
+            return false;
+        }
+        if (part < 3 && (p == end || *p++ != '.')) {
+            return false;
+        }
+    }
+    return p == end;
+}
+
+/* Groups of up to four hex digits, eight or with one gap "::" fewer; the last two may be written as IPv4. */
+PK__FN bool pk__format_ipv6(const char *p, const char *end)
+{
+    int groups = 0;
+    bool gap = false;
+    if (end - p >= 2 && p[0] == ':' && p[1] == ':') {
+        gap = true;
+        p += 2;
+    }
+    while (p < end) {
+        const char *begin = p;
+        while (p < end && pk__uri_is_hex(*p) && p - begin < 4) {
+            p++;
+        }
+        if (p < end && *p == '.') {
+            groups += 2;
+            if (!pk__format_ipv4(begin, end)) {
+                return false;
+            }
+            break;
+        }
+        if (p == begin || ++groups > 8) {
+            return false;
+        }
+        if (p == end) {
+            break;
+        }
+        if (*p++ != ':' || p == end) {
+            return false;
+        }
+        if (*p == ':') {
+            if (gap) {
+                return false;
+            }
+            gap = true;
+            p++;
+        }
+    }
+    return gap ? groups < 8 : groups == 8;
+}
+
+/* ---- URIs: the grammar */
+
+PK__FN void pk__uri_split(pk_str text, pk__uri *out)
+{
+    const char *p = text.len ? text.ptr : "", *end = p + text.len, *c = p;
+    memset(out, 0, sizeof(*out));
+    while (c < end && !pk__uri_is_one_of(*c, ":/?#")) {
+        c++;
+    }
+    if (c < end && *c == ':' && c > p) {
+        out->scheme.ptr = p;
+        out->scheme.len = (size_t)(c - p);
+        p = c + 1;
+    }
+    if (end - p >= 2 && p[0] == '/' && p[1] == '/') {
+        for (c = p + 2; c < end && !pk__uri_is_one_of(*c, "/?#");) {
+            c++;
+        }
+        out->authority.ptr = p + 2;
+        out->authority.len = (size_t)(c - p) - 2;
+        p = c;
+    }
+    for (c = p; c < end && *c != '?' && *c != '#';) {
+        c++;
+    }
+    out->path.ptr = p;
+    out->path.len = (size_t)(c - p);
+    if (c < end && *c == '?') {
+        for (p = ++c; c < end && *c != '#';) {
+            c++;
+        }
+        out->query.ptr = p;
+        out->query.len = (size_t)(c - p);
+    }
+    if (c < end) {
+        out->fragment.ptr = c + 1;
+        out->fragment.len = (size_t)(end - c) - 1;
+    }
+}
+
+static bool pk__uri_is_pct(const char *p, const char *end)
+{
+    return end - p >= 3 && *p == '%' && pk__uri_is_hex(p[1]) && pk__uri_is_hex(p[2]);
+}
+
+/* Beyond ASCII: what an IRI may hold; private characters only in queries. */
+static bool pk__uri_is_other(const char *p, const char *end, size_t *len, bool is_query)
+{
+    *len = pk__utf8_len(p, end);
+    uint32_t c = *len ? pk__utf8_get(p, *len) : 0;
+    bool is_private = (c >= 0xE000 && c <= 0xF8FF) || c >= 0xF0000;
+    return c >= 0xA0 && (!is_private || is_query) && (c & 0xFFFE) != 0xFFFE && !(c >= 0xFDD0 && c <= 0xFDEF) &&
+           !(c >= 0xFFF0 && c <= 0xFFFF) && !(c >= 0xE0000 && c <= 0xE0FFF);
+}
+
+/* Unreserved characters, sub-delimiters, %XX and those of `more`. */
+static bool pk__uri_holds(pk_str part, const char *more, bool is_iri)
+{
+    const char *p = part.len ? part.ptr : "", *end = p + part.len;
+    while (p < end) {
+        size_t len = 1;
+        if (*p == '%') {
+            if (!pk__uri_is_pct(p, end)) {
+                return false;
+            }
+            len = 3;
+        } else if (*p & 0x80) {
+            if (!is_iri || !pk__uri_is_other(p, end, &len, more[0] == '?')) {
+                return false;
+            }
+        } else if (!pk__uri_is_alnum(*p) && !pk__uri_is_one_of(*p, "-._~!$&'()*+,;=") && !pk__uri_is_one_of(*p, more)) {
+            return false;
+        }
+        p += len;
+    }
+    return true;
+}
+
+/* "[::1]" or "[v1.x]" */
+static bool pk__uri_literal(const char *p, const char *end)
+{
+    if (p < end && (*p | 0x20) == 'v') {
+        const char *dot = p + 1;
+        while (dot < end && pk__uri_is_hex(*dot)) {
+            dot++;
+        }
+        pk_str rest = {dot + 1, dot < end ? (size_t)(end - dot) - 1 : 0};
+        return dot > p + 1 && rest.len > 0 && *dot == '.' && !memchr(rest.ptr, '%', rest.len) &&
+               pk__uri_holds(rest, ":", false);
+    }
+    return pk__format_ipv6(p, end);
+}
+
+static bool pk__uri_authority(pk_str authority, bool is_iri)
+{
+    const char *p = authority.ptr, *end = p + authority.len, *at = end, *close;
+    while (at > p && at[-1] != '@') {
+        at--;
+    }
+    if (at > p) {
+        pk_str user = {p, (size_t)(at - p) - 1};
+        if (!pk__uri_holds(user, ":", is_iri)) {
+            return false;
+        }
+    }
+    pk_str host = {at, (size_t)(end - at)};
+    if (at < end && *at == '[') {
+        close = (const char *)memchr(at, ']', host.len);
+        if (!close || !pk__uri_literal(at + 1, close)) {
+            return false;
+        }
+        close++;
+    } else {
+        for (close = at; close < end && *close != ':';) {
+            close++;
+        }
+        host.len = (size_t)(close - at);
+        if (!pk__uri_holds(host, "", is_iri)) {
+            return false;
+        }
+    }
+    if (close < end && *close++ != ':') {
+        return false;
+    }
+    while (close < end && pk__uri_is_digit(*close)) {
+        close++;
+    }
+    return close == end;
+}
+
+static bool pk__uri_is(const char *p, const char *end, bool needs_scheme, bool is_iri)
+{
+    pk_str text = {p, (size_t)(end - p)};
+    pk__uri uri;
+    pk__uri_split(text, &uri);
+    for (size_t i = 0; i < uri.scheme.len; i++) {
+        char c = uri.scheme.ptr[i];
+        if (!pk__uri_is_alnum(c) && !pk__uri_is_one_of(c, "+-.")) {
+            return false;
+        }
+    }
+    if (uri.scheme.len ? pk__uri_is_digit(*uri.scheme.ptr) || !pk__uri_is_alnum(*uri.scheme.ptr)
+                       : needs_scheme || (p < end && *p == ':')) {
+        return false;
+    }
+    return (!uri.authority.ptr || pk__uri_authority(uri.authority, is_iri)) &&
+           pk__uri_holds(uri.path, ":@/", is_iri) && pk__uri_holds(uri.query, "?:@/", is_iri) &&
+           pk__uri_holds(uri.fragment, ":@/?", is_iri);
+}
+
+PK__FN bool pk__format_uri(const char *p, const char *end)
+{
+    return pk__uri_is(p, end, true, false);
+}
+
+PK__FN bool pk__format_uri_reference(const char *p, const char *end)
+{
+    return pk__uri_is(p, end, false, false);
+}
+
+PK__FN bool pk__format_iri(const char *p, const char *end)
+{
+    return pk__uri_is(p, end, true, true);
+}
+
+PK__FN bool pk__format_iri_reference(const char *p, const char *end)
+{
+    return pk__uri_is(p, end, false, true);
+}
+
+/* ---- URI templates */
+
+/* Behind "{": operator, names with modifiers, "}". Returns what follows, or NULL. */
+static const char *pk__uri_expression(const char *p, const char *end)
+{
+    p += p < end && pk__uri_is_one_of(*p, "+#./;?&=,!@|");
+    for (;;) {
+        const char *name = p;
+        while (p < end && (pk__uri_is_alnum(*p) || *p == '_' || pk__uri_is_pct(p, end) ||
+                           (*p == '.' && p > name && p[-1] != '.' && p + 1 < end && p[1] != '.'))) {
+            p += *p == '%' ? 3 : 1;
+        }
+        if (p == name || p[-1] == '.') {
+            return NULL;
+        }
+        if (p < end && *p == '*') {
+            p++;
+        } else if (p < end && *p == ':') {
+            const char *digits = ++p;
+            while (p < end && pk__uri_is_digit(*p)) {
+                p++;
+            }
+            if (p == digits || p - digits > 4 || *digits == '0') {
+                return NULL;
+            }
+        }
+        if (p == end || (*p != ',' && *p != '}')) {
+            return NULL;
+        }
+        if (*p++ == '}') {
+            return p;
+        }
+    }
+}
+
+PK__FN bool pk__format_uri_template(const char *p, const char *end)
+{
+    while (p && p < end) {
+        if (*p == '{') {
+            p = pk__uri_expression(p + 1, end);
+        } else if (*p == '%') {
+            p = pk__uri_is_pct(p, end) ? p + 3 : NULL;
+        } else {
+            bool bad = !(*p & 0x80) && (*p <= ' ' || *p == 0x7F || pk__uri_is_one_of(*p, "\"<>\\^`|}"));
+            p = bad ? NULL : p + 1;
+        }
+    }
+    return p != NULL;
+}
+
+/* ---- resolving */
+
+/* Takes "." and ".." out of the path that begins at `from` in the buffer (RFC 3986, 5.2.4). */
+static void pk__uri_remove_dots(pk_buf *out, size_t from)
+{
+    size_t in = from, to = from;
+    char *p = out->ptr;
+    while (in < out->len) {
+        const char *slash = (const char *)memchr(p + in + 1, '/', out->len - in - 1);
+        size_t next = slash ? (size_t)(slash - p) : out->len;
+        pk_str segment = {p + in, next - in}; // "/name", or a first one without slash
+        bool last = next == out->len;
+        if (pk_str_is(segment, "/.") || pk_str_is(segment, "/..")) {
+            if (segment.len == 3) {
+                while (to > from && p[--to] != '/') {
+                }
+            }
+            if (last) {
+                p[to++] = '/';
+            }
+        } else {
+            memmove(p + to, p + in, segment.len);
+            to += segment.len;
+        }
+        in = next;
+    }
+    out->len = to;
+}
+
+static void pk__uri_put(pk_buf *out, const char *before, pk_str part, const char *behind)
+{
+    if (part.ptr) {
+        (void)pk_buf_add(out, pk_str_from(before));
+        (void)pk_buf_add(out, part);
+        (void)pk_buf_add(out, pk_str_from(behind));
+    }
+}
+
+PK__FN bool pk__uri_resolve(pk_mem *mem, pk_str base, pk_str text, pk_str *out, pk_str *fragment)
+{
+    pk__uri b, t;
+    pk_buf buf;
+    pk__uri_split(base, &b);
+    pk__uri_split(text, &t);
+    *fragment = t.fragment.ptr ? t.fragment : PK_STR("");
+    if (!t.scheme.ptr && !t.authority.ptr && t.path.len == 0 && !t.query.ptr) {
+        out->ptr = base.ptr;
+        out->len = b.fragment.ptr ? base.len - b.fragment.len - 1 : base.len;
+        return true;
+    }
+    pk_buf_init(&buf, mem->alloc, 8192);
+    bool own = t.scheme.ptr || t.authority.ptr;
+    pk__uri_put(&buf, "", t.scheme.ptr ? t.scheme : b.scheme, ":");
+    pk__uri_put(&buf, "//", own ? t.authority : b.authority, "");
+    size_t path = buf.len;
+    if (!own && t.path.len == 0) {
+        pk__uri_put(&buf, "", b.path, "");
+    } else {
+        if (!own && t.path.ptr[0] != '/') { // it takes the place of what follows the base's last slash
+            while (b.path.len > 0 && b.path.ptr[b.path.len - 1] != '/') {
+                b.path.len--;
+            }
+            b.path = b.path.len == 0 && b.authority.ptr ? PK_STR("/") : b.path;
+            (void)pk_buf_add(&buf, b.path);
+        }
+        (void)pk_buf_add(&buf, t.path);
+        if (!buf.failed) {
+            pk__uri_remove_dots(&buf, path);
+        }
+    }
+    pk__uri_put(&buf, "?", t.query, "");
+    *out = pk_mem_dup(mem, pk_buf_str(&buf));
+    bool good = !buf.failed && out->ptr;
+    pk_buf_free(&buf);
+    return good;
+}
+
+#endif
+
+/* == wire/format.c == */
+/* format.c - dates, names, identifiers; addresses and URIs are in format_uri.c. */
+#ifdef PLUGKIT_LINES
+#line 1 "src/wire/format.c"
+#endif
+#ifdef PLUGKIT_WITH_SCHEMA
+
+
+#include <string.h>
+
+
+
+
+
+
+static bool pk__format_is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+static bool pk__format_is_letter(char c)
+{
+    return (c | 0x20) >= 'a' && (c | 0x20) <= 'z';
+}
+
+/* ---- time */
+
+/* Just so many digits at *p, which goes behind them. -1: there are fewer. */
+static int pk__format_digits(const char **p, const char *end, int count)
+{
+    int value = 0;
+    for (; count > 0; count--, ++*p) {
+        if (*p == end || !pk__format_is_digit(**p)) {
+            return -1;
+        }
+        value = value * 10 + (**p - '0');
+    }
+    return value;
+}
+
+static bool pk__format_take(const char **p, const char *end, char c)
+{
+    bool is_there = *p < end && **p == c;
+    *p += is_there;
+    return is_there;
+}
+
+static bool pk__format_date_at(const char **p, const char *end)
+{
+    static const char days[] = {31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    int year = pk__format_digits(p, end, 4);
+    int month = year >= 0 && pk__format_take(p, end, '-') ? pk__format_digits(p, end, 2) : -1;
+    int day = month >= 1 && month <= 12 && pk__format_take(p, end, '-') ? pk__format_digits(p, end, 2) : -1;
+    bool leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    return day >= 1 && day <= days[month - 1] && (month != 2 || day <= 28 || leap);
+}
+
+/* The offset from UTC in minutes, or INT32_MAX. */
+static int32_t pk__format_zone(const char **p, const char *end)
+{
+    if (pk__format_take(p, end, 'Z') || pk__format_take(p, end, 'z')) {
+        return 0;
+    }
+    int sign = pk__format_take(p, end, '+') ? 1 : pk__format_take(p, end, '-') ? -1 : 0;
+    int hour = sign ? pk__format_digits(p, end, 2) : -1;
+    int minute = hour >= 0 && hour < 24 && pk__format_take(p, end, ':') ? pk__format_digits(p, end, 2) : -1;
+    return minute >= 0 && minute < 60 ? sign * (hour * 60 + minute) : INT32_MAX;
+}
+
+static bool pk__format_time_at(const char **p, const char *end)
+{
+    int hour = pk__format_digits(p, end, 2);
+    int minute = hour >= 0 && hour < 24 && pk__format_take(p, end, ':') ? pk__format_digits(p, end, 2) : -1;
+    int second = minute >= 0 && minute < 60 && pk__format_take(p, end, ':') ? pk__format_digits(p, end, 2) : -1;
+    if (second < 0 || second > 60) {
+        return false;
+    }
+    if (pk__format_take(p, end, '.') && pk__format_digits(p, end, 1) < 0) {
+        return false;
+    }
+    while (*p < end && pk__format_is_digit(**p)) {
+        ++*p;
+    }
+    int32_t zone = pk__format_zone(p, end);
+    int32_t utc = (hour * 60 + minute - zone + 2 * 1440) % 1440;
+    return zone != INT32_MAX && (second < 60 || utc == 1439); // a leap second is 23:59:60 in Greenwich
+}
+
+static bool pk__format_date(const char *p, const char *end)
+{
+    return pk__format_date_at(&p, end) && p == end;
+}
+
+static bool pk__format_time(const char *p, const char *end)
+{
+    return pk__format_time_at(&p, end) && p == end;
+}
+
+static bool pk__format_date_time(const char *p, const char *end)
+{
+    return pk__format_date_at(&p, end) && (pk__format_take(&p, end, 'T') || pk__format_take(&p, end, 't')) &&
+           pk__format_time(p, end);
+}
+
+/* Numbers with these units, each once, in this order and without a gap. How many there were; -1 = something else. */
+static int pk__format_units(const char **p, const char *end, const char *units)
+{
+    int count = 0;
+    while (*p < end && pk__format_is_digit(**p)) {
+        while (*p < end && pk__format_is_digit(**p)) {
+            ++*p;
+        }
+        const char *unit = *p < end && **p ? strchr(units, **p) : NULL;
+        if (!unit || (count > 0 && unit != units)) {
+            return -1;
+        }
+        units = unit + 1;
+        count++;
+        ++*p;
+    }
+    return count;
+}
+
+static bool pk__format_duration(const char *p, const char *end)
+{
+    if (!pk__format_take(&p, end, 'P')) {
+        return false;
+    }
+    const char *begin = p;
+    if (pk__format_units(&p, end, "W") == 1 && p == end) {
+        return true;
+    }
+    p = begin;
+    int date = pk__format_units(&p, end, "YMD");
+    if (date < 0 || !pk__format_take(&p, end, 'T')) {
+        return date > 0 && p == end;
+    }
+    return pk__format_units(&p, end, "HMS") > 0 && p == end;
+}
+
+/* ---- mail */
+
+static bool pk__format_is_atom(char c)
+{
+    return pk__format_is_letter(c) || pk__format_is_digit(c) || (c && strchr("!#$%&'*+-/=?^_`{|}~", c));
+}
+
+/* What stands before the @. */
+static bool pk__format_local(const char *p, const char *end, bool is_idn)
+{
+    if (p < end && *p == '"') {
+        for (p++; p < end - 1; p++) {
+            bool other = (*p & 0x80) && is_idn;
+            if (*p == '\\' && p < end - 2) {
+                p++;
+            } else if (*p == '"' || *p == '\\' || (!other && (*p < 0x20 || *p > 0x7E))) {
+                return false;
+            }
+        }
+        return p == end - 1 && *p == '"';
+    }
+    for (bool dot = true; p < end; p++) {
+        if ((*p == '.' && dot) || (*p != '.' && !pk__format_is_atom(*p) && !((*p & 0x80) && is_idn))) {
+            return false;
+        }
+        dot = *p == '.';
+        if (dot && p + 1 == end) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool pk__format_mailbox(const char *p, const char *end, bool is_idn)
+{
+    const char *at = end;
+    while (at > p && at[-1] != '@') {
+        at--;
+    }
+    if (at <= p + 1 || at == end || !pk__format_local(p, at - 1, is_idn)) {
+        return false;
+    }
+    if (*at != '[') {
+        return pk__format_hostname(at, end, is_idn);
+    }
+    at++;
+    if (end[-1] != ']' || --end < at) {
+        return false;
+    }
+    pk_str literal = {at, (size_t)(end - at)};
+    return pk_str_starts(literal, PK_STR("IPv6:")) ? pk__format_ipv6(at + 5, end) : pk__format_ipv4(at, end);
+}
+
+static bool pk__format_email(const char *p, const char *end)
+{
+    return pk__format_mailbox(p, end, false);
+}
+
+static bool pk__format_idn_email(const char *p, const char *end)
+{
+    return pk__format_mailbox(p, end, true);
+}
+
+static bool pk__format_ascii_hostname(const char *p, const char *end)
+{
+    return pk__format_hostname(p, end, false);
+}
+
+/* ---- identifiers */
+
+static bool pk__format_uuid(const char *p, const char *end)
+{
+    static const char dashes[] = "\10\15\22\27"; // 8, 13, 18, 23
+    if (end - p != 36) {
+        return false;
+    }
+    for (int i = 0; i < 36; i++) {
+        char lower = (char)(p[i] | 0x20);
+        bool dash = i > 0 && strchr(dashes, i) != NULL;
+        if (dash ? p[i] != '-' : !pk__format_is_digit(p[i]) && !(lower >= 'a' && lower <= 'f')) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool pk__format_pointer(const char *p, const char *end)
+{
+    bool good = p == end || *p == '/';
+    for (; good && p < end; p++) {
+        good = *p != '~' || (end - p > 1 && (p[1] == '0' || p[1] == '1'));
+    }
+    return good;
+}
+
+static bool pk__format_relative_pointer(const char *p, const char *end)
+{
+    const char *begin = p;
+    while (p < end && pk__format_is_digit(*p)) {
+        p++;
+    }
+    if (p == begin || (p - begin > 1 && *begin == '0')) {
+        return false;
+    }
+    return (end - p == 1 && *p == '#') || pk__format_pointer(p, end);
+}
+
+/* ---- the list */
+
+static const char pk__format_words[] =
+    "date-time\0date\0time\0duration\0email\0idn-email\0hostname\0ipv4\0ipv6\0uri\0uri-reference\0iri\0iri-reference\0"
+    "uri-template\0uuid\0json-pointer\0relative-json-pointer\0regex\0";
+
+typedef bool (*pk__format_function)(const char *p, const char *end);
+static const pk__format_function pk__format_checks[] = {
+    pk__format_date_time, pk__format_date, pk__format_time, pk__format_duration, pk__format_email,
+    pk__format_idn_email, pk__format_ascii_hostname, pk__format_ipv4, pk__format_ipv6, pk__format_uri,
+    pk__format_uri_reference, pk__format_iri, pk__format_iri_reference, pk__format_uri_template, pk__format_uuid,
+    pk__format_pointer, pk__format_relative_pointer}; // and a regex
+
+PK__FN unsigned pk__format_named(pk_str name)
+{
+    const char *word = pk__format_words;
+    for (unsigned n = 1; *word; n++, word += strlen(word) + 1) {
+        if (pk_str_is(name, word)) {
+            return n;
+        }
+    }
+    return 0;
+}
+
+PK__FN pk_err pk__format_check(unsigned format, pk_str text, const pk_alloc *alloc)
+{
+    const char *p = text.len ? text.ptr : "";
+    if (format > PK__COUNT(pk__format_checks)) {
+        return pk__pattern_is_regex(text, alloc);
+    }
+    return pk__format_checks[format - 1](p, p + text.len) ? PK_OK : PK_ERR_PARSE;
+}
+
+#endif
+
+/* == wire/schema_equal.c == */
+/* schema_equal.c - are two values the same, and are all items of an array different? 1 and 1.0 are the same number, and
+ * the order of members makes no difference. */
+#ifdef PLUGKIT_LINES
+#line 2 "src/wire/schema_equal.c"
+#endif
+#ifdef PLUGKIT_WITH_SCHEMA
+#include <string.h>
+
+
+
+enum { PK__SCHEMA_FEW = 16 };
+
+PK__FN const pk_json_value *pk__schema_get_member(pk__schema_run *run, const pk_json_value *object, pk_str key)
+{
+    const pk_json_value *found = NULL;
+    if (pk_json_type_of(object) != PK_JSON_OBJECT || !pk__schema_step(run, 1 + pk_json_count(object) / 4)) {
+        return NULL;
+    }
+    for (const pk_json_value *m = pk_json_first(object); m; m = pk_json_next(object, m)) {
+        found = pk_str_eq(pk_json_key(m), key) ? m : found; // of duplicates the last one
+    }
+    return found;
+}
+
+PK__FN bool pk__schema_equal_text(const pk_json_value *a, pk_str text)
+{
+    return pk_json_type_of(a) == PK_JSON_STRING && pk_str_eq(pk_json_str(a), text);
+}
+
+/* ---- equality */
+
+static bool pk__schema_equal_objects(pk__schema_run *run, const pk_json_value *a, const pk_json_value *b)
+{
+    const pk_json_value *same = pk_json_first(b); // most objects have one order
+    for (const pk_json_value *m = pk_json_first(a); m; m = pk_json_next(a, m)) {
+        pk_str key = pk_json_key(m);
+        const pk_json_value *other =
+            same && pk_str_eq(pk_json_key(same), key) ? same : pk__schema_get_member(run, b, key);
+        if (!other || !pk__schema_equal(run, m, other)) {
+            return false;
+        }
+        same = same ? pk_json_next(b, same) : NULL;
+    }
+    return true;
+}
+
+static bool pk__schema_equal_arrays(pk__schema_run *run, const pk_json_value *a, const pk_json_value *b)
+{
+    const pk_json_value *other = pk_json_first(b);
+    for (const pk_json_value *m = pk_json_first(a); m; m = pk_json_next(a, m), other = pk_json_next(b, other)) {
+        if (!pk__schema_equal(run, m, other)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* As deep as the reader lets values be. */
+PK__FN bool pk__schema_equal(pk__schema_run *run, const pk_json_value *a, const pk_json_value *b)
+{
+    pk_json_type type = pk_json_type_of(a);
+    if (type != pk_json_type_of(b) || !pk__schema_step(run, 1)) {
+        return false;
+    }
+    switch (type) {
+    case PK_JSON_BOOL: return pk_json_bool(a, false) == pk_json_bool(b, false);
+    case PK_JSON_NUMBER: {
+        pk__decimal x = pk__decimal_from(pk_json_number_text(a)), y = pk__decimal_from(pk_json_number_text(b));
+        return pk__decimal_compare(&x, &y) == 0;
+    }
+    case PK_JSON_STRING: return pk_str_eq(pk_json_str(a), pk_json_str(b));
+    case PK_JSON_ARRAY: return pk_json_count(a) == pk_json_count(b) && pk__schema_equal_arrays(run, a, b);
+    case PK_JSON_OBJECT: return pk_json_count(a) == pk_json_count(b) && pk__schema_equal_objects(run, a, b);
+    default: return true;
+    }
+}
+
+/* ---- different items: sorted by a hash, equal ones stand side by side */
+
+static uint64_t pk__schema_mix(uint64_t hash)
+{
+    hash = (hash ^ hash >> 32) * UINT64_C(0x9E3779B97F4A7C15);
+    return hash ^ hash >> 29;
+}
+
+static uint64_t pk__schema_hash_text(pk_str text, uint64_t hash)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        hash = (hash ^ (unsigned char)text.ptr[i]) * UINT64_C(0x100000001B3);
+    }
+    return pk__schema_mix(hash + text.len);
+}
+
+static uint64_t pk__schema_hash(pk__schema_run *run, const pk_json_value *v)
+{
+    uint64_t hash = (uint64_t)pk_json_type_of(v) * 31 + pk_json_count(v);
+    if (!pk__schema_step(run, 1)) {
+        return 0;
+    }
+    switch (pk_json_type_of(v)) {
+    case PK_JSON_BOOL: return pk__schema_mix(hash + pk_json_bool(v, false));
+    case PK_JSON_NUMBER: {
+        pk__decimal d = pk__decimal_from(pk_json_number_text(v));
+        return pk__schema_mix(hash ^ pk__decimal_hash(&d));
+    }
+    case PK_JSON_STRING: return pk__schema_hash_text(pk_json_str(v), hash);
+    case PK_JSON_ARRAY:
+        for (const pk_json_value *m = pk_json_first(v); m; m = pk_json_next(v, m)) {
+            hash = pk__schema_mix(hash * 3 + pk__schema_hash(run, m));
+        }
+        return hash;
+    case PK_JSON_OBJECT: // in any order
+        for (const pk_json_value *m = pk_json_first(v); m; m = pk_json_next(v, m)) {
+            hash += pk__schema_mix(pk__schema_hash_text(pk_json_key(m), 5) ^ pk__schema_hash(run, m) * 7);
+        }
+        return hash;
+    default: return pk__schema_mix(hash);
+    }
+}
+
+typedef struct pk__schema_hashed {
+    uint64_t hash;
+    const pk_json_value *value;
+    size_t index;
+} pk__schema_hashed;
+
+static void pk__schema_sink_hashed(pk__schema_hashed *items, size_t at, size_t count)
+{
+    pk__schema_hashed one = items[at];
+    for (size_t child = 2 * at + 1; child < count; child = 2 * at + 1) {
+        child += child + 1 < count && items[child].hash < items[child + 1].hash;
+        if (one.hash >= items[child].hash) {
+            break;
+        }
+        items[at] = items[child];
+        at = child;
+    }
+    items[at] = one;
+}
+
+static void pk__schema_sort_hashed(pk__schema_hashed *items, size_t count)
+{
+    for (size_t i = count / 2; i-- > 0;) {
+        pk__schema_sink_hashed(items, i, count);
+    }
+    for (; count > 1; count--) {
+        pk__schema_hashed last = items[count - 1];
+        items[count - 1] = items[0];
+        items[0] = last;
+        pk__schema_sink_hashed(items, 0, count - 1);
+    }
+}
+
+static bool pk__schema_equal_hashed(pk__schema_run *run, const pk__schema_hashed *items, size_t count, size_t *first,
+                                    size_t *second)
+{
+    for (size_t i = 0; i < count && !run->failed; i++) {
+        for (size_t k = i + 1; k < count && items[k].hash == items[i].hash && !run->failed; k++) {
+            if (pk__schema_equal(run, items[i].value, items[k].value)) {
+                *first = PK__MIN(items[i].index, items[k].index);
+                *second = PK__MAX(items[i].index, items[k].index);
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+PK__FN bool pk__schema_has_equal_items(pk__schema_run *run, const pk_json_value *array, size_t *first, size_t *second)
+{
+    size_t count = pk_json_count(array), i = 0;
+    pk__schema_hashed few[PK__SCHEMA_FEW], *items = few;
+    if (!pk__schema_step(run, count)) {
+        return false;
+    }
+    if (count > PK__SCHEMA_FEW) {
+        items = (pk__schema_hashed *)pk__resize(run->alloc, NULL, 0, count * sizeof(*items));
+        if (!items) {
+            return pk__schema_fail(run, PK_ERR_NO_MEMORY, "");
+        }
+    }
+    for (const pk_json_value *m = pk_json_first(array); m; m = pk_json_next(array, m), i++) {
+        items[i].hash = pk__schema_hash(run, m);
+        items[i].value = m;
+        items[i].index = i;
+    }
+    pk__schema_sort_hashed(items, count);
+    bool found = pk__schema_equal_hashed(run, items, count, first, second);
+    if (items != few) {
+        pk__free(run->alloc, items, count * sizeof(*items));
+    }
+    return found;
+}
+
+#endif
+
+/* == wire/schema_say.c == */
+/* schema_say.c - where a value does not fit, by which rule, and why, in words. */
+#ifdef PLUGKIT_LINES
+#line 1 "src/wire/schema_say.c"
+#endif
+#ifdef PLUGKIT_WITH_SCHEMA
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+
+
+
+enum { PK__SCHEMA_PATH_MAX = 8192, PK__SCHEMA_LEVELS = PLUGKIT_JSON_DEPTH + 8 };
+
+/* ---- values and places as text */
+
+PK__FN const char *pk__schema_show(const pk_json_value *v, char out[PK__SCHEMA_SHOWN])
+{
+    pk_str text = pk_json_number_text(v);
+    switch (pk_json_type_of(v)) {
+    case PK_JSON_NULL: text = PK_STR("null"); break;
+    case PK_JSON_BOOL: text = pk_json_bool(v, false) ? PK_STR("true") : PK_STR("false"); break;
+    case PK_JSON_NUMBER: break;
+    case PK_JSON_STRING: {
+        out[0] = '"';
+        size_t len = pk__error_clean(out + 1, PK__SCHEMA_SHOWN - 2, pk_json_str(v));
+        memcpy(out + 1 + len, "\"", 2);
+        return out;
+    }
+    case PK_JSON_ARRAY: text = pk_json_count(v) ? PK_STR("an array") : PK_STR("an empty array"); break;
+    default: text = pk_json_count(v) ? PK_STR("an object") : PK_STR("an empty object");
+    }
+    (void)pk__error_clean(out, PK__SCHEMA_SHOWN, text);
+    return out;
+}
+
+PK__FN const char *pk__schema_show_at(const pk__schema_place *place, char out[PK__SCHEMA_SHOWN])
+{
+    if (place->value) {
+        return pk__schema_show(place->value, out);
+    }
+    size_t len = pk__error_clean(out + 1, PK__SCHEMA_SHOWN - 2, place->key);
+    out[0] = '"';
+    memcpy(out + 1 + len, "\"", 2);
+    return out;
+}
+
+/* A key as a token of a JSON Pointer. */
+static void pk__schema_put_token(pk_buf *out, pk_str key)
+{
+    for (size_t i = 0; i < key.len; i++) {
+        char c = key.ptr[i];
+        pk_str one = {&key.ptr[i], 1};
+        (void)pk_buf_add(out, c == '~' ? PK_STR("~0") : c == '/' ? PK_STR("~1") : one);
+    }
+}
+
+static void pk__schema_put_index(pk_buf *out, size_t index)
+{
+    char digits[32];
+    (void)snprintf(digits, sizeof(digits), "%lu", (unsigned long)index);
+    (void)pk_buf_add(out, pk_str_from(digits));
+}
+
+static bool pk__schema_is_plain(pk_str key)
+{
+    for (size_t i = 0; i < key.len; i++) {
+        char c = key.ptr[i];
+        bool good = (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c == '_' || c == '-' ||
+                    c == '$' || (c & 0x80);
+        if (!good) {
+            return false;
+        }
+    }
+    return key.len > 0;
+}
+
+/* "servers[2].port"; keys with other characters in them as ["a b"]. */
+static void pk__schema_put_step(pk_buf *out, const pk__schema_place *place, bool is_pointer)
+{
+    char clean[100];
+    if (is_pointer) {
+        (void)pk_buf_add(out, PK_STR("/"));
+        if (place->key.ptr) {
+            pk__schema_put_token(out, place->key);
+        } else {
+            pk__schema_put_index(out, place->index);
+        }
+    } else if (!place->key.ptr) {
+        (void)pk_buf_add(out, PK_STR("["));
+        pk__schema_put_index(out, place->index);
+        (void)pk_buf_add(out, PK_STR("]"));
+    } else if (pk__schema_is_plain(place->key)) {
+        (void)pk_buf_add(out, out->len ? PK_STR(".") : PK_STR(""));
+        (void)pk_buf_add(out, place->key);
+    } else {
+        (void)pk__error_clean(clean, sizeof(clean), place->key);
+        (void)pk_buf_add(out, PK_STR("[\""));
+        (void)pk_buf_add(out, pk_str_from(clean));
+        (void)pk_buf_add(out, PK_STR("\"]"));
+    }
+}
+
+static void pk__schema_put_place(pk_buf *out, const pk__schema_place *place, bool is_pointer)
+{
+    const pk__schema_place *steps[PK__SCHEMA_LEVELS];
+    size_t count = 0;
+    for (; place->outer && count < PK__SCHEMA_LEVELS; place = place->outer) {
+        steps[count++] = place;
+    }
+    while (count > 0) {
+        pk__schema_put_step(out, steps[--count], is_pointer);
+    }
+}
+
+PK__FN void pk__schema_put_node(pk_buf *out, const pk__schema_node *node, const pk__schema_resource *seen_from)
+{
+    const pk__schema_node *steps[PK__SCHEMA_LEVELS];
+    size_t count = 0;
+    const pk__schema_resource *home = node->home;
+    if (home != seen_from) {
+        (void)pk_buf_add(out, home->uri);
+    }
+    (void)pk_buf_add(out, PK_STR("#"));
+    for (; node->parent && node->at != home->at && count < PK__SCHEMA_LEVELS; node = node->parent) {
+        steps[count++] = node;
+    }
+    while (count > 0) {
+        const pk__schema_node *n = steps[--count];
+        if (*n->word) {
+            (void)pk_buf_add(out, PK_STR("/"));
+            (void)pk_buf_add(out, pk_str_from(n->word));
+        }
+        if (n->has_index) {
+            (void)pk_buf_add(out, PK_STR("/"));
+            pk__schema_put_index(out, n->index);
+        } else if (n->key.ptr && *n->word) {
+            (void)pk_buf_add(out, PK_STR("/"));
+            pk__schema_put_token(out, n->key);
+        } else if (n->key.ptr) {
+            (void)pk_buf_add(out, n->key); // the rest of a pointer
+        }
+    }
+}
+
+/* ---- reports */
+
+PK__FN bool pk__schema_goes_on(const pk__schema_run *run)
+{
+    return run->report && run->report->count < run->report->max && !run->failed;
+}
+
+static pk_str pk__schema_keep(pk__schema_run *run, const pk_buf *buf)
+{
+    pk_str kept = pk_mem_dup(run->report->mem, pk_buf_str(buf)); // one that was cut at its limit will do
+    if (!kept.ptr || buf->failed == PK_ERR_NO_MEMORY) {
+        (void)pk__schema_fail(run, PK_ERR_NO_MEMORY, "");
+    }
+    return kept;
+}
+
+/* Of several alternatives the one whose fault is deepest in the value has come the farthest; of those that are at the
+ * same place, one to which the type was right. */
+static void pk__schema_say_nearest(pk__schema_run *run, const char *word, const pk__schema_place *place,
+                                   const char *reason)
+{
+    pk__schema_report *report = run->report;
+    unsigned rank = place->depth * 2 + (strcmp(word, "type") != 0);
+    char path[100] = "";
+    pk_buf buf;
+    if (report->count && rank <= report->rank) {
+        return;
+    }
+    if (place->depth > report->base) {
+        pk_buf_init(&buf, run->alloc, PK__SCHEMA_PATH_MAX);
+        pk__schema_put_place(&buf, place, false);
+        (void)pk__error_clean(path, sizeof(path), pk_buf_str(&buf));
+        pk_buf_free(&buf);
+    }
+    (void)snprintf(report->nearest, PK__SCHEMA_NEAREST, "%s%s%.130s", path, path[0] ? ": " : "", reason);
+    report->count = 1;
+    report->rank = rank;
+}
+
+PK__FN bool pk__schema_say(pk__schema_run *run, const pk__schema_node *node, const char *word,
+                           const pk__schema_place *place, const char *format, ...)
+{
+    pk__schema_report *report = run->report;
+    char reason[256] = "as a key: ";
+    size_t len = place->value ? 0 : strlen(reason);
+    pk_buf buf;
+    va_list args;
+    if (!report || run->failed || (!report->nearest && report->count == report->max)) {
+        return false;
+    }
+    va_start(args, format);
+    (void)vsnprintf(reason + len, sizeof(reason) - len, format, args);
+    va_end(args);
+    if (report->nearest) {
+        pk__schema_say_nearest(run, word, place, reason);
+        return false;
+    }
+    if (!report->faults) {
+        report->faults = (pk_schema_fault *)pk_mem_zero(report->mem, report->max * sizeof(*report->faults));
+        if (!report->faults) {
+            return pk__schema_fail(run, PK_ERR_NO_MEMORY, "");
+        }
+    }
+    pk_schema_fault *fault = &report->faults[report->count++];
+    pk_buf_init(&buf, run->alloc, PK__SCHEMA_PATH_MAX);
+    pk__schema_put_place(&buf, place, false);
+    fault->path = pk__schema_keep(run, &buf);
+    pk_buf_clear(&buf);
+    pk__schema_put_place(&buf, place, true);
+    fault->instance = pk__schema_keep(run, &buf);
+    pk_buf_clear(&buf);
+    pk__schema_put_node(&buf, node, run->home);
+    (void)pk_buf_add(&buf, *word ? PK_STR("/") : PK_STR(""));
+    (void)pk_buf_add(&buf, pk_str_from(word));
+    fault->schema = pk__schema_keep(run, &buf);
+    pk_buf_free(&buf);
+    fault->reason = pk_mem_dup(report->mem, pk_str_from(reason));
+    if (!fault->reason.ptr) {
+        return pk__schema_fail(run, PK_ERR_NO_MEMORY, "");
+    }
+    return pk__schema_goes_on(run);
+}
+
+#endif
+
+/* == wire/schema_words.c == */
+/* schema_words.c - the keywords of JSON Schema: which there are, and what may stand behind them. The schemas that
+ * describe schemas say the same in ten kilobytes. */
+#ifdef PLUGKIT_LINES
+#line 2 "src/wire/schema_words.c"
+#endif
+#ifdef PLUGKIT_WITH_SCHEMA
+#include <string.h>
+
+
+
+
+typedef struct pk__schema_row {
+    uint8_t shape, vocabulary, draft;
+} pk__schema_row;
+
+static const pk__schema_row pk__schema_rows[] = {
+#define PK__SCHEMA_ROW(name, text, shape, vocabulary, draft)                                                   \
+    {PK__SCHEMA_IS_##shape, PK__SCHEMA_IN_##vocabulary, PK__SCHEMA_OF_##draft},
+    PK__SCHEMA_WORDS(PK__SCHEMA_ROW)
+};
+
+#define PK__SCHEMA_TEXT(name, text, shape, vocabulary, draft) text "\0"
+static const char pk__schema_texts[] = PK__SCHEMA_WORDS(PK__SCHEMA_TEXT);
+
+PK__FN pk__schema_word pk__schema_word_of(pk__schema_dialect dialect, pk_str name)
+{
+    const char *text = pk__schema_texts;
+    for (unsigned word = 0; word < PK__SCHEMA_WORD_COUNT; word++) {
+        const pk__schema_row *row = &pk__schema_rows[word];
+        size_t len = strlen(text);
+        if (name.len == len && memcmp(name.ptr, text, len) == 0 && (row->draft & dialect.draft) &&
+            (row->vocabulary & dialect.vocabularies)) {
+            return (pk__schema_word)word;
+        }
+        text += len + 1;
+    }
+    return PK__SCHEMA_WORD_COUNT;
+}
+
+PK__FN const char *pk__schema_word_text(pk__schema_word word)
+{
+    return pk__words_at(pk__schema_texts, word);
+}
+
+PK__FN pk__schema_shape pk__schema_shape_of(pk__schema_word word)
+{
+    return (pk__schema_shape)pk__schema_rows[word].shape;
+}
+
+/* ---- what they are called from outside */
+
+static const char pk__schema_vocabularies[] = "core\0applicator\0unevaluated\0validation\0meta-data\0"
+                                              "format-annotation\0content\0format-assertion\0";
+
+static unsigned pk__schema_vocabulary_named(pk_str name)
+{
+    const char *text = pk__schema_vocabularies;
+    for (unsigned bit = 1; *text; bit <<= 1, text += strlen(text) + 1) {
+        if (pk_str_is(name, text)) {
+            return bit;
+        }
+    }
+    return 0;
+}
+
+/* What follows `prefix`, which begins behind "http:" or "https:". */
+static bool pk__schema_behind(pk_str uri, const char *prefix, pk_str *rest)
+{
+    pk_str scheme;
+    size_t len = strlen(prefix);
+    if (!pk_str_cut(uri, ':', &scheme, rest) || (!pk_str_is(scheme, "http") && !pk_str_is(scheme, "https")) ||
+        rest->len < len || memcmp(rest->ptr, prefix, len) != 0) {
+        return false;
+    }
+    rest->ptr += len;
+    rest->len -= len;
+    return true;
+}
+
+PK__FN unsigned pk__schema_vocabulary(pk_str uri)
+{
+    pk_str name;
+    return pk__schema_behind(uri, "//json-schema.org/draft/2020-12/vocab/", &name) ? pk__schema_vocabulary_named(name)
+                                                                                    : 0;
+}
+
+PK__FN bool pk__schema_is_built_in(pk_str uri, pk__schema_dialect *out)
+{
+    pk_str name;
+    if (!pk__schema_behind(uri, "//json-schema.org/draft", &name)) {
+        return false;
+    }
+    out->draft = PK__SCHEMA_OF_2020;
+    out->vocabularies = PK__SCHEMA_IN_ALL;
+    if (pk_str_is(name, "-07/schema")) {
+        out->draft = PK__SCHEMA_OF_07;
+    } else if (pk_str_starts(name, PK_STR("/2020-12/meta/"))) {
+        name.ptr += 14;
+        name.len -= 14;
+        unsigned bit = pk__schema_vocabulary_named(name);
+        out->vocabularies = bit == PK__SCHEMA_IN_FORMAT_ASSERTION ? PK__SCHEMA_IN_FORMAT : bit;
+    } else if (!pk_str_is(name, "/2020-12/schema")) {
+        return false;
+    }
+    return out->vocabularies != 0;
+}
+
+PK__FN unsigned pk__schema_type_bit(pk_str name)
+{
+    const char *text = "null\0boolean\0number\0string\0array\0object\0integer\0";
+    for (unsigned bit = 1 << PK_JSON_NULL; *text; bit <<= 1, text += strlen(text) + 1) {
+        if (pk_str_is(name, text)) {
+            return bit;
+        }
+    }
+    return 0;
+}
+
+/* ---- what stands behind a keyword */
+
+static bool pk__schema_is_flags(const pk_json_value *v)
+{
+    for (const pk_json_value *m = pk_json_first(v); m; m = pk_json_next(v, m)) {
+        if (pk_json_type_of(m) != PK_JSON_BOOL) {
+            return false;
+        }
+    }
+    return pk_json_type_of(v) == PK_JSON_OBJECT;
+}
+
+static bool pk__schema_is_names(pk__schema_run *run, const pk_json_value *v)
+{
+    size_t first, second;
+    for (const pk_json_value *m = pk_json_first(v); m; m = pk_json_next(v, m)) {
+        if (pk_json_type_of(m) != PK_JSON_STRING) {
+            return false;
+        }
+    }
+    return pk_json_type_of(v) == PK_JSON_ARRAY && !pk__schema_has_equal_items(run, v, &first, &second);
+}
+
+static bool pk__schema_is_type(pk__schema_run *run, const pk_json_value *v)
+{
+    if (pk_json_type_of(v) == PK_JSON_STRING) {
+        return pk__schema_type_bit(pk_json_str(v)) != 0;
+    }
+    for (const pk_json_value *m = pk_json_first(v); m; m = pk_json_next(v, m)) {
+        if (!pk__schema_type_bit(pk_json_str(m))) {
+            return false;
+        }
+    }
+    return pk_json_count(v) > 0 && pk__schema_is_names(run, v);
+}
+
+/* The first may be no digit, dash or dot. */
+static bool pk__schema_is_anchor(pk_str name)
+{
+    bool good = name.len > 0;
+    for (size_t i = 0; good && i < name.len; i++) {
+        char c = name.ptr[i];
+        good = ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c == '_' ||
+               (i > 0 && ((c >= '0' && c <= '9') || c == '-' || c == '.'));
+    }
+    return good;
+}
+
+/* A map, of whose members those that are no schemas must be lists of names. */
+static bool pk__schema_is_names_map(pk__schema_run *run, const pk_json_value *v, bool or_schemas)
+{
+    for (const pk_json_value *m = pk_json_first(v); m; m = pk_json_next(v, m)) {
+        bool is_list = pk_json_type_of(m) == PK_JSON_ARRAY;
+        if (is_list ? !pk__schema_is_names(run, m) : !or_schemas) {
+            return false;
+        }
+    }
+    return pk_json_type_of(v) == PK_JSON_OBJECT;
+}
+
+static bool pk__schema_is_number(const pk_json_value *v, bool positive, bool count)
+{
+    if (pk_json_type_of(v) != PK_JSON_NUMBER) {
+        return false;
+    }
+    pk__decimal d = pk__decimal_from(pk_json_number_text(v));
+    return (!positive || (d.count > 0 && !d.negative)) && (!count || (!d.negative && pk__decimal_is_integer(&d)));
+}
+
+PK__FN const char *pk__schema_misfit(pk__schema_run *run, pk__schema_shape shape, const pk_json_value *v)
+{
+    pk_json_type type = pk_json_type_of(v);
+    pk_str text = pk_json_str(v);
+    bool is_schema = type == PK_JSON_OBJECT || type == PK_JSON_BOOL;
+    bool is_list = type == PK_JSON_ARRAY && pk_json_count(v) > 0;
+    switch (shape) {
+    case PK__SCHEMA_IS_ANY: return NULL;
+    case PK__SCHEMA_IS_STRING: return type == PK_JSON_STRING ? NULL : "a string";
+    case PK__SCHEMA_IS_ID: {
+        const char *hash = text.len ? (const char *)memchr(text.ptr, '#', text.len) : NULL;
+        return type == PK_JSON_STRING && (!hash || hash + 1 == text.ptr + text.len) ? NULL
+                                                                                    : "a URI without fragment";
+    }
+    case PK__SCHEMA_IS_ANCHOR:
+        return pk__schema_is_anchor(text) ? NULL : "a name of letters, digits, '_', '-' and '.'";
+    case PK__SCHEMA_IS_FLAG: return type == PK_JSON_BOOL ? NULL : "true or false";
+    case PK__SCHEMA_IS_FLAGS: return pk__schema_is_flags(v) ? NULL : "an object of true or false";
+    case PK__SCHEMA_IS_NUMBER: return type == PK_JSON_NUMBER ? NULL : "a number";
+    case PK__SCHEMA_IS_POSITIVE: return pk__schema_is_number(v, true, false) ? NULL : "a number above 0";
+    case PK__SCHEMA_IS_COUNT: return pk__schema_is_number(v, false, true) ? NULL : "an integer, 0 or more";
+    case PK__SCHEMA_IS_TYPE:
+        return pk__schema_is_type(run, v) ? NULL : "a type's name, or an array of different ones";
+    case PK__SCHEMA_IS_ARRAY: return type == PK_JSON_ARRAY ? NULL : "an array";
+    case PK__SCHEMA_IS_NAMES: return pk__schema_is_names(run, v) ? NULL : "an array of different strings";
+    case PK__SCHEMA_IS_NAMES_MAP:
+        return pk__schema_is_names_map(run, v, false) ? NULL : "an object of arrays of different strings";
+    case PK__SCHEMA_IS_ONE: return is_schema ? NULL : "a schema: an object, true or false";
+    case PK__SCHEMA_IS_LIST: return is_list ? NULL : "an array of schemas, at least one";
+    case PK__SCHEMA_IS_ONE_OR_LIST: return is_schema || is_list ? NULL : "a schema, or an array of them";
+    case PK__SCHEMA_IS_MAP: return type == PK_JSON_OBJECT ? NULL : "an object of schemas";
+    default:
+        return pk__schema_is_names_map(run, v, true) ? NULL : "an object of schemas or of arrays of different strings";
+    }
+}
+
+/* ---- is this a schema? */
+
+static bool pk__schema_is_schema_at(pk__schema_run *run, const pk__schema_node *node, const pk__schema_place *outer,
+                                    const pk_json_value *v, size_t index)
+{
+    pk__schema_place place = {outer, v, {NULL, 0}, index, outer->depth + 1};
+    if (pk_json_type_of(outer->value) == PK_JSON_OBJECT) {
+        place.key = pk_json_key(v);
+    }
+    return pk__schema_is_schema(run, node, &place);
+}
+
+static PK__SCHEMA_APART bool pk__schema_is_word(pk__schema_run *run, const pk__schema_node *node,
+                                                pk__schema_shape shape, const pk__schema_place *place)
+{
+    char got[PK__SCHEMA_SHOWN];
+    const pk_json_value *v = place->value;
+    const char *why = pk__schema_misfit(run, shape, v);
+    if (why) {
+        (void)pk__schema_say(run, node, "", place, "expected %s, got %s", why, pk__schema_show(v, got));
+    }
+    if (why || run->failed) {
+        return false;
+    }
+    bool is_one = shape == PK__SCHEMA_IS_ONE ||
+                  (shape == PK__SCHEMA_IS_ONE_OR_LIST && pk_json_type_of(v) != PK_JSON_ARRAY);
+    if (shape < PK__SCHEMA_IS_ONE || is_one) {
+        return !is_one || pk__schema_is_schema(run, node, place);
+    }
+    bool good = true;
+    size_t index = 0;
+    for (const pk_json_value *m = pk_json_first(v); m; m = pk_json_next(v, m), index++) {
+        bool is_names = shape == PK__SCHEMA_IS_MIXED && pk_json_type_of(m) == PK_JSON_ARRAY;
+        good = (is_names || pk__schema_is_schema_at(run, node, place, m, index)) && good;
+        if (!good && !pk__schema_goes_on(run)) {
+            return false;
+        }
+    }
+    return good;
+}
+
+PK__FN PK__SCHEMA_APART bool pk__schema_is_schema(pk__schema_run *run, const pk__schema_node *node,
+                                                  const pk__schema_place *place)
+{
+    char got[PK__SCHEMA_SHOWN];
+    const pk_json_value *v = place->value;
+    bool good = true;
+    if (!v || pk__schema_misfit(run, PK__SCHEMA_IS_ONE, v)) {
+        (void)pk__schema_say(run, node, "", place, "expected a schema: an object, true or false, got %s",
+                             pk__schema_show_at(place, got));
+        return false;
+    }
+    if (!pk__schema_deeper(run)) {
+        return false;
+    }
+    for (const pk_json_value *m = pk_json_first(v); m; m = pk_json_next(v, m)) {
+        pk__schema_place member = {place, m, pk_json_key(m), 0, place->depth + 1};
+        pk__schema_word word = pk__schema_word_of(node->described, member.key);
+        if (word == PK__SCHEMA_WORD_COUNT) {
+            continue;
+        }
+        good = pk__schema_step(run, 1) && pk__schema_is_word(run, node, pk__schema_shape_of(word), &member) && good;
+        if (!good && !pk__schema_goes_on(run)) {
+            break;
+        }
+    }
+    run->depth--;
+    return good;
+}
+
+#endif
+
+/* == wire/schema_refs.c == */
+/* schema_refs.c - what is called by which name: $schema, $id, $anchor, $ref, and documents that these lead to. */
+#ifdef PLUGKIT_LINES
+#line 1 "src/wire/schema_refs.c"
+#endif
+#ifdef PLUGKIT_WITH_SCHEMA
+#include <string.h>
+
+
+
+
+
+
+enum { PK__SCHEMA_DOCUMENTS = 100, PK__SCHEMA_META_LEVELS = 8 };
+
+static pk_err pk__schema_no_memory(const pk__schema_compiler *c)
+{
+    return pk__error_memory(c->err, "compile a schema");
+}
+
+/* A name for messages. */
+static const char *pk__schema_clean(pk_str text, char out[100])
+{
+    (void)pk__error_clean(out, 100, text);
+    return out;
+}
+
+static pk_str pk__schema_without_hash(pk_str uri)
+{
+    uri.len -= uri.len > 0 && uri.ptr[uri.len - 1] == '#';
+    return uri;
+}
+
+/* ---- documents that are handed in */
+
+/* What each of them calls itself by $id; what cannot be read calls itself nothing. */
+static pk_err pk__schema_ask_sources(pk__schema_compiler *c)
+{
+    const pk_schema_desc *d = c->desc;
+    pk_str unused;
+    c->source_ids = (pk_str *)pk_mem_zero(&c->scratch, (d->source_count + 1) * sizeof(*c->source_ids));
+    for (size_t i = 0; c->source_ids && i < d->source_count; i++) {
+        const pk_json_value *doc;
+        pk_err rc = pk_json_parse(&c->scratch, d->sources[i].text, &doc, NULL);
+        pk_str id = rc ? PK_STR("") : pk_json_str(pk_json_get(doc, "$id"));
+        if (rc == PK_ERR_NO_MEMORY || (id.len && !pk__uri_resolve(&c->scratch, pk_str_from(d->sources[i].uri), id,
+                                                                   &c->source_ids[i], &unused))) {
+            return pk__schema_no_memory(c);
+        }
+    }
+    return c->source_ids ? PK_OK : pk__schema_no_memory(c);
+}
+
+/* Its text; PK_ERR_NOT_FOUND: there is none of that name. */
+static pk_err pk__schema_source_of(pk__schema_compiler *c, pk_str uri, pk_str *text)
+{
+    const pk_schema_desc *d = c->desc;
+    for (size_t i = 0; i < d->source_count; i++) {
+        if (d->sources[i].uri && pk_str_eq(pk__schema_without_hash(pk_str_from(d->sources[i].uri)), uri)) {
+            *text = d->sources[i].text;
+            return PK_OK;
+        }
+    }
+    pk_err rc = c->source_ids ? PK_OK : pk__schema_ask_sources(c);
+    for (size_t i = 0; !rc && i < d->source_count; i++) {
+        if (c->source_ids[i].len && pk_str_eq(c->source_ids[i], uri)) {
+            *text = d->sources[i].text;
+            return PK_OK;
+        }
+    }
+    if (rc || !d->find) {
+        return rc ? rc : PK_ERR_NOT_FOUND;
+    }
+    text->ptr = NULL;
+    text->len = 0;
+    return d->find(d->user, uri, &c->scratch, text, c->err);
+}
+
+/* ---- $schema */
+
+/* The dialect that a schema of schemas describes: its $vocabulary, and the draft that it is written in itself. */
+static pk_err pk__schema_dialect_of(pk__schema_compiler *c, const pk__schema_node *node, pk_str uri, unsigned level,
+                                    pk__schema_dialect *out)
+{
+    char shown[100];
+    const pk_json_value *doc;
+    pk_str text;
+    uri = pk__schema_without_hash(uri);
+    if (pk__schema_is_built_in(uri, out)) {
+        return PK_OK;
+    }
+    pk_err rc = level < PK__SCHEMA_META_LEVELS ? pk__schema_source_of(c, uri, &text) : PK_ERR_LIMIT;
+    if (rc == PK_ERR_NOT_FOUND) {
+        return pk__schema_wrong(c, node, "$schema", PK_ERR_UNSUPPORTED,
+                                "'%s' is neither draft 2020-12 nor draft-07, and is not among the sources",
+                                pk__schema_clean(uri, shown));
+    }
+    rc = rc ? rc : pk_json_parse(&c->scratch, text, &doc, c->err);
+    if (rc) {
+        return pk__schema_wrong(c, node, "$schema", rc, "cannot read '%s'", pk__schema_clean(uri, shown));
+    }
+    const pk_json_value *own = pk_json_get(doc, "$schema"), *list = pk_json_get(doc, "$vocabulary");
+    out->draft = PK__SCHEMA_OF_2020;
+    out->vocabularies = PK__SCHEMA_IN_ALL;
+    rc = own ? pk__schema_dialect_of(c, node, pk_json_str(own), level + 1, out) : PK_OK;
+    if (rc || !list || out->draft == PK__SCHEMA_OF_07) {
+        return rc;
+    }
+    out->vocabularies = PK__SCHEMA_IN_CORE;
+    for (const pk_json_value *m = pk_json_first(list); m; m = pk_json_next(list, m)) {
+        unsigned bit = pk__schema_vocabulary(pk_json_key(m));
+        if (!bit && pk_json_bool(m, true)) {
+            return pk__schema_wrong(c, node, "$schema", PK_ERR_UNSUPPORTED, "it needs the unknown vocabulary '%s'",
+                                    pk__schema_clean(pk_json_key(m), shown));
+        }
+        out->vocabularies |= bit == PK__SCHEMA_IN_FORMAT_ASSERTION ? bit | PK__SCHEMA_IN_FORMAT : bit;
+    }
+    return PK_OK;
+}
+
+/* ---- resources and anchors */
+
+static pk_err pk__schema_name_resource(pk__schema_compiler *c, const pk__schema_node *node, pk_str uri,
+                                       pk__schema_resource *resource)
+{
+    char shown[100];
+    const pk__schema_resource *other = (const pk__schema_resource *)pk__map_get(&c->resources, uri);
+    if (other && other->at != resource->at) {
+        return pk__schema_wrong(c, node, "$id", PK_ERR_PARSE, "there is another schema of the name '%s'",
+                                pk__schema_clean(uri, shown));
+    }
+    return pk__map_put(&c->resources, uri, resource) ? PK_OK : pk__schema_no_memory(c);
+}
+
+static pk_err pk__schema_add_anchor(pk__schema_compiler *c, const pk__schema_node *node, const char *word, pk_str name,
+                                    bool is_dynamic)
+{
+    pk__schema_resource *home = (pk__schema_resource *)(uintptr_t)node->home; // ours: it is not finished
+    char shown[100];
+    for (pk__schema_anchor *a = home->anchors; a; a = a->next) {
+        if (pk_str_eq(a->name, name) && a->node != node) {
+            return pk__schema_wrong(c, node, word, PK_ERR_PARSE, "there is another anchor of the name '%s'",
+                                    pk__schema_clean(name, shown));
+        }
+    }
+    pk__schema_anchor *a = (pk__schema_anchor *)pk__schema_get(c, sizeof(*a));
+    if (!a) {
+        return PK_ERR_NO_MEMORY;
+    }
+    a->name = name;
+    a->node = node;
+    a->is_dynamic = is_dynamic;
+    a->next = home->anchors;
+    home->anchors = a;
+    return PK_OK;
+}
+
+/* A resource of its own, that `uri` names. */
+static pk_err pk__schema_begin(pk__schema_compiler *c, pk__schema_node *node, pk_str uri)
+{
+    pk__schema_resource *r = (pk__schema_resource *)pk__schema_get(c, sizeof(*r));
+    if (!r) {
+        return PK_ERR_NO_MEMORY;
+    }
+    r->uri = uri;
+    r->at = node->at;
+    r->node = node;
+    r->dialect = node->home->dialect;
+    node->home = r;
+    return pk__schema_name_resource(c, node, uri, r);
+}
+
+static pk_str pk__schema_string_member(const pk__schema_node *node, const char *key)
+{
+    return pk_json_str(pk_json_get(node->at, key));
+}
+
+/* Its $id. A document's root has a resource already, and gets a second name. */
+static pk_err pk__schema_enter_id(pk__schema_compiler *c, pk__schema_node *node, pk_str id)
+{
+    pk_str uri, fragment;
+    if (!pk__uri_resolve(c->mem, node->home->uri, id, &uri, &fragment)) {
+        return pk__schema_no_memory(c);
+    }
+    bool names_it = id.len > 0 && id.ptr[0] != '#';
+    pk_err rc = PK_OK;
+    if (names_it && node->home->at == node->at) {
+        pk__schema_resource *home = (pk__schema_resource *)(uintptr_t)node->home;
+        home->uri = uri;
+        rc = pk__schema_name_resource(c, node, uri, home);
+    } else if (names_it) {
+        rc = pk__schema_begin(c, node, uri);
+    }
+    return rc || fragment.len == 0 ? rc : pk__schema_add_anchor(c, node, "$id", fragment, false); // of draft-07
+}
+
+PK__FN pk_err pk__schema_enter(pk__schema_compiler *c, pk__schema_node *node)
+{
+    bool is_root = node->home->at == node->at;
+    pk_str id = pk__schema_string_member(node, "$id"), schema = pk__schema_string_member(node, "$schema");
+    pk__schema_dialect dialect = node->home->dialect;
+    if (schema.len && (is_root || id.len)) {
+        pk_err rc = pk__schema_dialect_of(c, node, schema, 0, &dialect);
+        if (rc) {
+            return rc;
+        }
+    }
+    if (dialect.draft == PK__SCHEMA_OF_07 && pk_json_get(node->at, "$ref")) {
+        id.len = 0;
+    }
+    pk_err rc = id.len ? pk__schema_enter_id(c, node, id) : PK_OK;
+    if (rc) {
+        return rc;
+    }
+    if (node->home->at == node->at) {
+        ((pk__schema_resource *)(uintptr_t)node->home)->dialect = dialect;
+    }
+    if (node->home->dialect.draft == PK__SCHEMA_OF_07) {
+        return PK_OK;
+    }
+    pk_str anchor = pk__schema_string_member(node, "$anchor");
+    pk_str dynamic = pk__schema_string_member(node, "$dynamicAnchor");
+    rc = anchor.len ? pk__schema_add_anchor(c, node, "$anchor", anchor, false) : PK_OK;
+    return rc || !dynamic.len ? rc : pk__schema_add_anchor(c, node, "$dynamicAnchor", dynamic, true);
+}
+
+PK__FN pk_err pk__schema_document(pk__schema_compiler *c, pk_str uri, pk_str text, const pk__schema_node **out)
+{
+    pk__schema_node where;
+    const pk_json_value *doc;
+    if (++c->documents > PK__SCHEMA_DOCUMENTS) {
+        return pk_error_set(c->err, PK_ERR_LIMIT, "cannot use the schema: it consists of more than %d documents",
+                            PK__SCHEMA_DOCUMENTS);
+    }
+    pk_err rc = pk_json_parse(c->mem, text, &doc, c->err);
+    if (rc) {
+        char shown[100];
+        (void)pk__error_wrap(c->err, "cannot use the schema '%s'", pk__schema_clean(uri, shown));
+        return rc;
+    }
+    pk__schema_resource *home = (pk__schema_resource *)pk__schema_get(c, sizeof(*home));
+    if (!home) {
+        return PK_ERR_NO_MEMORY;
+    }
+    home->uri = pk_mem_dup(c->mem, pk__schema_without_hash(uri));
+    home->at = doc;
+    home->dialect.draft = c->desc->draft_07 ? PK__SCHEMA_OF_07 : PK__SCHEMA_OF_2020;
+    home->dialect.vocabularies = PK__SCHEMA_IN_ALL;
+    if (!home->uri.ptr) {
+        return pk__schema_no_memory(c);
+    }
+    memset(&where, 0, sizeof(where));
+    where.at = doc;
+    where.word = "";
+    where.home = home;
+    c->main = c->main ? c->main : home;
+    rc = pk__schema_name_resource(c, &where, home->uri, home);
+    if (rc) {
+        return rc;
+    }
+    home->node = pk__schema_compile(c, &where, home);
+    *out = home->node;
+    return home->node ? PK_OK : c->err->code;
+}
+
+/* ---- $ref */
+
+static pk__schema_resource *pk__schema_resource_of(const pk__schema_compiler *c, pk_str uri)
+{
+    return (pk__schema_resource *)pk__map_get(&c->resources, uri);
+}
+
+/* The resource of that name: here, or in a document that is brought in. */
+static pk_err pk__schema_find_resource(pk__schema_compiler *c, const pk__schema_due *due, pk_str uri,
+                                       pk__schema_resource **out)
+{
+    const char *word = pk__schema_word_text(due->word);
+    const pk__schema_node *root;
+    char shown[100];
+    pk_str text;
+    *out = pk__schema_resource_of(c, uri);
+    if (*out) {
+        return PK_OK;
+    }
+    c->err->code = PK_OK;
+    pk_err rc = pk__schema_source_of(c, uri, &text);
+    if (rc == PK_ERR_NOT_FOUND && !c->err->code) {
+        return pk__schema_wrong(c, due->node, word, rc, "there is no schema '%s': hand its text in",
+                                pk__schema_clean(uri, shown));
+    }
+    if (rc) {
+        return pk__schema_wrong(c, due->node, word, rc, "cannot get '%s': %s", pk__schema_clean(uri, shown),
+                                c->err->code == rc ? c->err->msg : pk_err_text(rc));
+    }
+    rc = pk__schema_document(c, uri, text, &root);
+    *out = rc ? NULL : pk__schema_resource_of(c, uri);
+    return rc || *out ? rc : pk__schema_no_memory(c);
+}
+
+/* One token of a JSON Pointer, as it is in keys. */
+static pk_str pk__schema_token(pk_str token, char *out)
+{
+    pk_str key = {out, 0};
+    for (size_t i = 0; i < token.len; i++) {
+        char c = token.ptr[i];
+        if (c == '~' && i + 1 < token.len && (token.ptr[i + 1] == '0' || token.ptr[i + 1] == '1')) {
+            c = token.ptr[++i] == '0' ? '~' : '/';
+        }
+        out[key.len++] = c;
+    }
+    return key;
+}
+
+static const pk_json_value *pk__schema_down(pk__schema_compiler *c, const pk_json_value *v, pk_str token)
+{
+    if (pk_json_type_of(v) == PK_JSON_OBJECT) {
+        return pk__schema_get_member(c->run, v, token);
+    }
+    size_t index = 0;
+    for (size_t i = 0; i < token.len; i++) {
+        if (token.ptr[i] < '0' || token.ptr[i] > '9' || index > 100000000) {
+            return NULL;
+        }
+        index = index * 10 + (size_t)(token.ptr[i] - '0');
+    }
+    return token.len ? pk_json_item(v, index) : NULL; // of anything but an array: NULL
+}
+
+/* Follows a pointer from a resource's root. What stands there need not be known as a schema: then it becomes one. */
+static pk__schema_node *pk__schema_follow(pk__schema_compiler *c, const pk__schema_resource *from, pk_str pointer)
+{
+    const pk__schema_node *near = from->node;
+    const pk_json_value *v = from->at;
+    pk_str rest = pointer; // behind the nearest node
+    char *key = (char *)pk_mem_get(&c->scratch, pointer.len + 1);
+    if (!key) {
+        (void)pk__schema_no_memory(c);
+        return NULL;
+    }
+    for (size_t at = 0; v && at < pointer.len;) {
+        size_t end = at + 1;
+        while (end < pointer.len && pointer.ptr[end] != '/') {
+            end++;
+        }
+        pk_str token = {pointer.ptr + at + 1, end - at - 1};
+        v = pk__schema_down(c, v, pk__schema_token(token, key));
+        at = end;
+        const pk__schema_node *node = v ? pk__schema_node_at(c, v) : NULL;
+        if (node) {
+            near = node;
+            rest.ptr = pointer.ptr + at;
+            rest.len = pointer.len - at;
+        }
+    }
+    if (!v || rest.len == 0) {
+        return v ? (pk__schema_node *)(uintptr_t)near : NULL;
+    }
+    pk__schema_node where;
+    memset(&where, 0, sizeof(where));
+    where.at = v;
+    where.parent = near;
+    where.word = "";
+    where.key = pk_mem_dup(c->mem, rest);
+    if (!where.key.ptr) {
+        (void)pk__schema_no_memory(c);
+        return NULL;
+    }
+    return pk__schema_compile(c, &where, near->home);
+}
+
+static const pk__schema_anchor *pk__schema_anchor_of(const pk__schema_resource *r, pk_str name)
+{
+    for (const pk__schema_anchor *a = r->anchors; a; a = a->next) {
+        if (pk_str_eq(a->name, name)) {
+            return a;
+        }
+    }
+    return NULL;
+}
+
+/* A node that stands for a schema of schemas. */
+static pk__schema_node *pk__schema_built_in(pk__schema_compiler *c, const pk__schema_due *due,
+                                            pk__schema_dialect described)
+{
+    pk__schema_node *node = (pk__schema_node *)pk__schema_get(c, sizeof(*node));
+    if (node) {
+        node->home = due->node->home;
+        node->parent = due->node;
+        node->word = pk__schema_word_text(due->word);
+        node->is_built_in = true;
+        node->described = described;
+    }
+    return node;
+}
+
+static pk_err pk__schema_resolve(pk__schema_compiler *c, const pk__schema_due *due, const pk__schema_node **out,
+                                 bool *is_dynamic)
+{
+    const char *word = pk__schema_word_text(due->word);
+    pk__schema_resource *resource;
+    pk__schema_dialect described;
+    pk_str uri, fragment;
+    char shown[100];
+    size_t len;
+    *is_dynamic = false;
+    *out = NULL;
+    if (!pk__uri_resolve(c->mem, due->node->home->uri, due->text, &uri, &fragment)) {
+        return pk__schema_no_memory(c);
+    }
+    char *plain = (char *)pk_mem_get(c->mem, fragment.len + 1);
+    if (!plain) {
+        return pk__schema_no_memory(c);
+    }
+    if (fragment.len && !pk__url_decode(fragment, false, plain, &len)) {
+        return pk__schema_wrong(c, due->node, word, PK_ERR_PARSE, "'%s' is not properly encoded",
+                                pk__schema_clean(due->text, shown));
+    }
+    pk_str name = {plain, fragment.len ? len : 0};
+    if (pk__schema_is_built_in(uri, &described) && !pk__schema_resource_of(c, uri) && name.len == 0) {
+        *out = pk__schema_built_in(c, due, described);
+        return *out ? PK_OK : PK_ERR_NO_MEMORY;
+    }
+    pk_err rc = pk__schema_find_resource(c, due, uri, &resource);
+    if (rc) {
+        return rc;
+    }
+    c->err->code = PK_OK;
+    if (name.len == 0) {
+        *out = resource->node;
+    } else if (name.ptr[0] == '/') {
+        *out = pk__schema_follow(c, resource, name);
+    } else {
+        const pk__schema_anchor *anchor = pk__schema_anchor_of(resource, name);
+        *out = anchor ? anchor->node : NULL;
+        *is_dynamic = anchor && anchor->is_dynamic;
+    }
+    if (*out) {
+        return PK_OK;
+    }
+    return c->err->code ? c->err->code
+                        : pk__schema_wrong(c, due->node, word, PK_ERR_NOT_FOUND, "there is nothing at '%s'",
+                                           pk__schema_clean(due->text, shown));
+}
+
+PK__FN pk_err pk__schema_resolve_all(pk__schema_compiler *c)
+{
+    while (c->due) {
+        const pk__schema_node *target;
+        bool is_dynamic;
+        pk__schema_due *due = c->due;
+        pk__schema_places *places = due->node->places;
+        c->due = due->next;
+        pk_err rc = pk__schema_resolve(c, due, &target, &is_dynamic);
+        if (rc) {
+            return rc;
+        }
+        if (due->word == PK__SCHEMA_REF) {
+            places->ref = target;
+            continue;
+        }
+        places->dynamic_ref = target;
+        if (is_dynamic) { // the name that the fragment is
+            const pk__schema_anchor *a = target->home->anchors;
+            while (a && !(a->node == target && a->is_dynamic)) {
+                a = a->next;
+            }
+            places->dynamic_name = a ? a->name : PK_STR("");
+        }
+    }
+    return PK_OK;
+}
+
+#endif
+
+/* == wire/schema_compile.c == */
+/* schema_compile.c - from the JSON of a schema to nodes. */
+#ifdef PLUGKIT_LINES
+#line 1 "src/wire/schema_compile.c"
+#endif
+#ifdef PLUGKIT_WITH_SCHEMA
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+
+
+
+
+enum { PK__SCHEMA_STEPS = 10000000 };
+
+/* ---- errors, memory */
+
+PK__FN pk_err pk__schema_wrong(pk__schema_compiler *c, const pk__schema_node *node, const char *word, pk_err rc,
+                               const char *format, ...)
+{
+    char why[200];
+    pk_buf where;
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(why, sizeof(why), format, args);
+    va_end(args);
+    pk_buf_init(&where, c->mem->alloc, 4096);
+    pk__schema_put_node(&where, node, c->main);
+    if (*word) {
+        (void)pk_buf_add(&where, PK_STR("/"));
+        (void)pk_buf_add(&where, pk_str_from(word));
+    }
+    pk_str shown = pk_buf_str(&where);
+    if (shown.len > 90) { // what is nearest to the mistake
+        shown.ptr += shown.len - 90;
+        shown.len = 90;
+    }
+    char clean[96];
+    (void)pk__error_clean(clean, sizeof(clean), shown);
+    (void)pk_error_set(c->err, rc, "cannot use the schema: %s: %s", clean, why);
+    pk_buf_free(&where);
+    return rc;
+}
+
+PK__FN void *pk__schema_get(pk__schema_compiler *c, size_t size)
+{
+    void *piece = pk_mem_zero(c->mem, size);
+    if (!piece) {
+        (void)pk__error_memory(c->err, "compile a schema");
+    }
+    return piece;
+}
+
+static pk_str pk__schema_address(const pk_json_value *const *at)
+{
+    pk_str key = {(const char *)at, sizeof(*at)};
+    return key;
+}
+
+PK__FN pk__schema_node *pk__schema_node_at(const pk__schema_compiler *c, const pk_json_value *at)
+{
+    return (pk__schema_node *)pk__map_get(&c->nodes, pk__schema_address(&at));
+}
+
+/* ---- groups */
+
+static pk__schema_numbers *pk__schema_need_numbers(pk__schema_compiler *c, pk__schema_node *node)
+{
+    if (!node->numbers) {
+        node->numbers = (pk__schema_numbers *)pk__schema_get(c, sizeof(*node->numbers));
+    }
+    return node->numbers;
+}
+
+static pk__schema_strings *pk__schema_need_strings(pk__schema_compiler *c, pk__schema_node *node)
+{
+    if (!node->strings && (node->strings = (pk__schema_strings *)pk__schema_get(c, sizeof(*node->strings)))) {
+        node->strings->max = SIZE_MAX;
+    }
+    return node->strings;
+}
+
+static pk__schema_arrays *pk__schema_need_arrays(pk__schema_compiler *c, pk__schema_node *node)
+{
+    if (!node->arrays && (node->arrays = (pk__schema_arrays *)pk__schema_get(c, sizeof(*node->arrays)))) {
+        node->arrays->max = node->arrays->max_contains = SIZE_MAX;
+        node->arrays->min_contains = 1;
+    }
+    return node->arrays;
+}
+
+static pk__schema_objects *pk__schema_need_objects(pk__schema_compiler *c, pk__schema_node *node)
+{
+    if (!node->objects && (node->objects = (pk__schema_objects *)pk__schema_get(c, sizeof(*node->objects)))) {
+        node->objects->max = SIZE_MAX;
+    }
+    return node->objects;
+}
+
+static pk__schema_places *pk__schema_need_places(pk__schema_compiler *c, pk__schema_node *node)
+{
+    if (!node->places) {
+        node->places = (pk__schema_places *)pk__schema_get(c, sizeof(*node->places));
+    }
+    return node->places;
+}
+
+/* ---- keywords that hold schemas */
+
+static const pk__schema_node *pk__schema_child(pk__schema_compiler *c, const pk__schema_node *parent,
+                                               pk__schema_word word, const pk_json_value *at, const size_t *index)
+{
+    pk__schema_node where;
+    memset(&where, 0, sizeof(where));
+    where.at = at;
+    where.parent = parent;
+    where.word = pk__schema_word_text(word);
+    where.key.ptr = NULL;
+    where.has_index = index != NULL;
+    where.index = index ? *index : 0;
+    if (pk__schema_shape_of(word) >= PK__SCHEMA_IS_MAP) {
+        where.key = pk_json_key(at);
+    }
+    return pk__schema_compile(c, &where, parent->home);
+}
+
+static bool pk__schema_one(pk__schema_compiler *c, pk__schema_node *node, pk__schema_word word,
+                           const pk_json_value *v)
+{
+    const pk__schema_node *child = pk__schema_child(c, node, word, v, NULL);
+    pk__schema_arrays *arrays = NULL;
+    pk__schema_objects *objects = NULL;
+    pk__schema_places *places = NULL;
+    if (!child) {
+        return false;
+    }
+    switch (word) {
+    case PK__SCHEMA_NOT:
+    case PK__SCHEMA_IF:
+    case PK__SCHEMA_THEN:
+    case PK__SCHEMA_ELSE: places = pk__schema_need_places(c, node); break;
+    case PK__SCHEMA_CONTENT_SCHEMA: return true; // a remark
+    case PK__SCHEMA_ADDITIONAL_PROPERTIES:
+    case PK__SCHEMA_PROPERTY_NAMES:
+    case PK__SCHEMA_UNEVALUATED_PROPERTIES: objects = pk__schema_need_objects(c, node); break;
+    default: arrays = pk__schema_need_arrays(c, node);
+    }
+    if (!places && !objects && !arrays) {
+        return false;
+    }
+    switch (word) {
+    case PK__SCHEMA_NOT: places->none = child; break;
+    case PK__SCHEMA_IF: places->condition = child; break;
+    case PK__SCHEMA_THEN: places->then = child; break;
+    case PK__SCHEMA_ELSE: places->otherwise = child; break;
+    case PK__SCHEMA_ADDITIONAL_PROPERTIES: objects->additional = child; break;
+    case PK__SCHEMA_PROPERTY_NAMES: objects->names = child; break;
+    case PK__SCHEMA_UNEVALUATED_PROPERTIES: objects->unevaluated = child; break;
+    case PK__SCHEMA_CONTAINS: arrays->contains = child; break;
+    case PK__SCHEMA_UNEVALUATED_ITEMS: arrays->unevaluated = child; break;
+    case PK__SCHEMA_ADDITIONAL_ITEMS: arrays->additional = child; break;
+    default: arrays->items = child;
+    }
+    return true;
+}
+
+static bool pk__schema_list_of(pk__schema_compiler *c, pk__schema_node *node, pk__schema_word word,
+                               const pk_json_value *v)
+{
+    pk__schema_list list;
+    list.count = pk_json_count(v);
+    list.nodes = (const pk__schema_node **)pk__schema_get(c, list.count * sizeof(*list.nodes));
+    if (!list.nodes) {
+        return false;
+    }
+    size_t i = 0;
+    for (const pk_json_value *m = pk_json_first(v); m; m = pk_json_next(v, m), i++) {
+        list.nodes[i] = pk__schema_child(c, node, word, m, &i);
+        if (!list.nodes[i]) {
+            return false;
+        }
+    }
+    bool in_place = word == PK__SCHEMA_ALL_OF || word == PK__SCHEMA_ANY_OF || word == PK__SCHEMA_ONE_OF;
+    pk__schema_places *places = in_place ? pk__schema_need_places(c, node) : NULL;
+    pk__schema_arrays *arrays = in_place ? NULL : pk__schema_need_arrays(c, node);
+    if (!places && !arrays) {
+        return false;
+    }
+    switch (word) {
+    case PK__SCHEMA_ALL_OF: places->all_of = list; break;
+    case PK__SCHEMA_ANY_OF: places->any_of = list; break;
+    case PK__SCHEMA_ONE_OF: places->one_of = list; break;
+    default: arrays->prefix = list;
+    }
+    return true;
+}
+
+static int pk__schema_compare_keys(pk_str a, pk_str b)
+{
+    int order = a.len && b.len ? memcmp(a.ptr, b.ptr, PK__MIN(a.len, b.len)) : 0;
+    return order ? order : (a.len > b.len) - (a.len < b.len);
+}
+
+/* Heap sort: no memory, and no input that takes long. */
+static void pk__schema_sink(pk__schema_member *items, size_t at, size_t count)
+{
+    pk__schema_member one = items[at];
+    for (size_t child = 2 * at + 1; child < count; child = 2 * at + 1) {
+        child += child + 1 < count && pk__schema_compare_keys(items[child].key, items[child + 1].key) < 0;
+        if (pk__schema_compare_keys(one.key, items[child].key) >= 0) {
+            break;
+        }
+        items[at] = items[child];
+        at = child;
+    }
+    items[at] = one;
+}
+
+static void pk__schema_sort_members(pk__schema_members *m)
+{
+    for (size_t i = m->count / 2; i-- > 0;) {
+        pk__schema_sink(m->items, i, m->count);
+    }
+    for (size_t count = m->count; count > 1; count--) {
+        pk__schema_member last = m->items[count - 1];
+        m->items[count - 1] = m->items[0];
+        m->items[0] = last;
+        pk__schema_sink(m->items, 0, count - 1);
+    }
+}
+
+static void pk__schema_drop_pattern(void *user, void *block)
+{
+    (void)user;
+    pk_pattern_destroy((pk_pattern *)block);
+}
+
+static const pk_pattern *pk__schema_pattern(pk__schema_compiler *c, const pk__schema_node *node, pk__schema_word word,
+                                            pk_str text)
+{
+    pk_error why;
+    pk_pattern *p;
+    pk_err rc = pk_pattern_create(&p, text, c->schema->alloc, &why);
+    if (rc) {
+        (void)pk__schema_wrong(c, node, pk__schema_word_text(word), rc, "%s", why.msg);
+        return NULL;
+    }
+    if (!pk_mem_adopt(c->mem, p, pk__schema_drop_pattern, NULL)) {
+        pk_pattern_destroy(p);
+        (void)pk__error_memory(c->err, "compile a schema");
+        return NULL;
+    }
+    return p;
+}
+
+/* Adds the members of a map that are schemas behind those that `out` has. */
+static bool pk__schema_add_members(pk__schema_compiler *c, pk__schema_node *node, pk__schema_word word,
+                                   const pk_json_value *v, pk__schema_members *out)
+{
+    size_t count = out->count + pk_json_count(v);
+    pk__schema_member *items = (pk__schema_member *)pk__schema_get(c, (count + 1) * sizeof(*items));
+    if (!items) {
+        return false;
+    }
+    if (out->count) {
+        memcpy(items, out->items, out->count * sizeof(*items));
+    }
+    out->items = items;
+    for (const pk_json_value *m = pk_json_first(v); m; m = pk_json_next(v, m)) {
+        if (pk_json_type_of(m) == PK_JSON_ARRAY) {
+            continue; // names
+        }
+        pk__schema_member *item = &items[out->count++];
+        item->key = pk_json_key(m);
+        item->word = word;
+        item->node = pk__schema_child(c, node, word, m, NULL);
+        if (!item->node) {
+            return false;
+        }
+        if (word == PK__SCHEMA_PATTERN_PROPERTIES &&
+            !(item->pattern = pk__schema_pattern(c, node, word, item->key))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool pk__schema_properties(pk__schema_compiler *c, pk__schema_node *node, pk__schema_members *m)
+{
+    char shown[60];
+    pk__schema_sort_members(m);
+    for (size_t i = 1; i < m->count; i++) {
+        if (pk_str_eq(m->items[i - 1].key, m->items[i].key)) {
+            (void)pk__error_clean(shown, sizeof(shown), m->items[i].key);
+            (void)pk__schema_wrong(c, node, "properties", PK_ERR_PARSE, "\"%s\" stands there twice", shown);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* dependentRequired, and what is like it in dependencies. */
+static bool pk__schema_add_needs(pk__schema_compiler *c, pk__schema_node *node, pk__schema_word word,
+                                 const pk_json_value *v)
+{
+    pk__schema_objects *o = pk__schema_need_objects(c, node);
+    size_t count = o ? o->need_count + pk_json_count(v) : 0;
+    pk__schema_need *needs = o ? (pk__schema_need *)pk__schema_get(c, (count + 1) * sizeof(*needs)) : NULL;
+    if (!needs) {
+        return false;
+    }
+    if (o->need_count) {
+        memcpy(needs, o->needs, o->need_count * sizeof(*needs));
+    }
+    o->needs = needs;
+    for (const pk_json_value *m = pk_json_first(v); m; m = pk_json_next(v, m)) {
+        if (pk_json_type_of(m) == PK_JSON_ARRAY) {
+            pk__schema_need *need = &needs[o->need_count++];
+            need->key = pk_json_key(m);
+            need->names = m;
+            need->word = word;
+        }
+    }
+    return true;
+}
+
+static bool pk__schema_map_of(pk__schema_compiler *c, pk__schema_node *node, pk__schema_word word,
+                              const pk_json_value *v)
+{
+    pk__schema_members unused = {NULL, 0};
+    if (word == PK__SCHEMA_DEFS || word == PK__SCHEMA_DEFINITIONS) {
+        return pk__schema_add_members(c, node, word, v, &unused);
+    }
+    if (word == PK__SCHEMA_PROPERTIES || word == PK__SCHEMA_PATTERN_PROPERTIES) {
+        pk__schema_objects *o = pk__schema_need_objects(c, node);
+        if (!o) {
+            return false;
+        }
+        return word == PK__SCHEMA_PROPERTIES ? pk__schema_add_members(c, node, word, v, &o->properties) &&
+                                                   pk__schema_properties(c, node, &o->properties)
+                                             : pk__schema_add_members(c, node, word, v, &o->patterns);
+    }
+    pk__schema_places *p = pk__schema_need_places(c, node);
+    return p && pk__schema_add_members(c, node, word, v, &p->if_present) &&
+           (word != PK__SCHEMA_DEPENDENCIES || pk__schema_add_needs(c, node, word, v));
+}
+
+/* ---- keywords that hold values */
+
+static size_t pk__schema_size(const pk_json_value *v)
+{
+    pk__decimal d = pk__decimal_from(pk_json_number_text(v));
+    return pk__decimal_to_size(&d);
+}
+
+static bool pk__schema_count_word(pk__schema_compiler *c, pk__schema_node *node, pk__schema_word word,
+                                  const pk_json_value *v)
+{
+    bool is_string = word == PK__SCHEMA_MIN_LENGTH || word == PK__SCHEMA_MAX_LENGTH;
+    bool is_object = word == PK__SCHEMA_MIN_PROPERTIES || word == PK__SCHEMA_MAX_PROPERTIES;
+    pk__schema_strings *strings = is_string ? pk__schema_need_strings(c, node) : NULL;
+    pk__schema_objects *objects = is_object ? pk__schema_need_objects(c, node) : NULL;
+    pk__schema_arrays *arrays = is_string || is_object ? NULL : pk__schema_need_arrays(c, node);
+    size_t size = pk__schema_size(v);
+    if (!strings && !objects && !arrays) {
+        return false;
+    }
+    switch (word) {
+    case PK__SCHEMA_MIN_LENGTH: strings->min = size; break;
+    case PK__SCHEMA_MAX_LENGTH: strings->max = size; break;
+    case PK__SCHEMA_MIN_PROPERTIES: objects->min = size; break;
+    case PK__SCHEMA_MAX_PROPERTIES: objects->max = size; break;
+    case PK__SCHEMA_MIN_ITEMS: arrays->min = size; break;
+    case PK__SCHEMA_MAX_ITEMS: arrays->max = size; break;
+    case PK__SCHEMA_MIN_CONTAINS: arrays->min_contains = size; break;
+    default: arrays->max_contains = size;
+    }
+    return true;
+}
+
+static bool pk__schema_number_word(pk__schema_compiler *c, pk__schema_node *node, pk__schema_word word,
+                                   const pk_json_value *v)
+{
+    pk__schema_numbers *n = pk__schema_need_numbers(c, node);
+    if (!n) {
+        return false;
+    }
+    pk__schema_bound bound;
+    bound.value = v;
+    bound.number = pk__decimal_from(pk_json_number_text(v));
+    switch (word) {
+    case PK__SCHEMA_MINIMUM: n->minimum = bound; return true;
+    case PK__SCHEMA_MAXIMUM: n->maximum = bound; return true;
+    case PK__SCHEMA_EXCLUSIVE_MINIMUM: n->exclusive_minimum = bound; return true;
+    case PK__SCHEMA_EXCLUSIVE_MAXIMUM: n->exclusive_maximum = bound; return true;
+    default: n->multiple_of = v;
+    }
+    if (!pk__decimal_to_divisor(&bound.number, &n->divisor)) {
+        (void)pk__schema_wrong(c, node, "multipleOf", PK_ERR_UNSUPPORTED, "it has more than 18 digits");
+        return false;
+    }
+    return true;
+}
+
+static bool pk__schema_string_word(pk__schema_compiler *c, pk__schema_node *node, pk__schema_word word,
+                                   const pk_json_value *v)
+{
+    pk__schema_strings *s = pk__schema_need_strings(c, node);
+    if (!s) {
+        return false;
+    }
+    if (word == PK__SCHEMA_FORMAT) {
+        bool checked = c->desc->formats || (node->home->dialect.vocabularies & PK__SCHEMA_IN_FORMAT_ASSERTION);
+        s->format_name = pk_json_str(v);
+        s->format = checked ? pk__format_named(s->format_name) : 0;
+        return true;
+    }
+    s->pattern_text = pk_json_str(v);
+    s->pattern = pk__schema_pattern(c, node, word, s->pattern_text);
+    return s->pattern != NULL;
+}
+
+static unsigned pk__schema_types(const pk_json_value *v)
+{
+    unsigned types = pk__schema_type_bit(pk_json_str(v));
+    for (const pk_json_value *m = pk_json_first(v); m; m = pk_json_next(v, m)) {
+        types |= pk__schema_type_bit(pk_json_str(m));
+    }
+    return types;
+}
+
+/* Notes a reference: it is resolved when the document is through. */
+static bool pk__schema_note_ref(pk__schema_compiler *c, pk__schema_node *node, pk__schema_word word, pk_str text)
+{
+    pk__schema_due *due = (pk__schema_due *)pk_mem_zero(&c->scratch, sizeof(*due));
+    if (!due) {
+        (void)pk__error_memory(c->err, "compile a schema");
+        return false;
+    }
+    due->node = node;
+    due->word = word;
+    due->text = text;
+    due->next = c->due;
+    c->due = due;
+    return pk__schema_need_places(c, node) != NULL;
+}
+
+static bool pk__schema_value_word(pk__schema_compiler *c, pk__schema_node *node, pk__schema_word word,
+                                  const pk_json_value *v)
+{
+    pk__schema_objects *o;
+    pk__schema_arrays *a;
+    switch (word) {
+    case PK__SCHEMA_REF:
+    case PK__SCHEMA_DYNAMIC_REF: return pk__schema_note_ref(c, node, word, pk_json_str(v));
+    case PK__SCHEMA_TYPE: node->types = pk__schema_types(v); return true;
+    case PK__SCHEMA_CONST: node->constant = v; return true;
+    case PK__SCHEMA_ENUM: node->choices = v; return true;
+    case PK__SCHEMA_PATTERN:
+    case PK__SCHEMA_FORMAT: return pk__schema_string_word(c, node, word, v);
+    case PK__SCHEMA_REQUIRED:
+        o = pk__schema_need_objects(c, node);
+        return o && (o->required = v) != NULL;
+    case PK__SCHEMA_DEPENDENT_REQUIRED: return pk__schema_add_needs(c, node, word, v);
+    case PK__SCHEMA_UNIQUE_ITEMS:
+        a = pk__schema_need_arrays(c, node);
+        if (a) {
+            a->unique = pk_json_bool(v, false);
+        }
+        return a != NULL;
+    default: break;
+    }
+    pk__schema_shape shape = pk__schema_shape_of(word);
+    return shape == PK__SCHEMA_IS_COUNT    ? pk__schema_count_word(c, node, word, v)
+           : shape == PK__SCHEMA_IS_NUMBER || shape == PK__SCHEMA_IS_POSITIVE
+               ? pk__schema_number_word(c, node, word, v)
+               : true; // remarks
+}
+
+/* ---- a schema */
+
+static bool pk__schema_keyword(pk__schema_compiler *c, pk__schema_node *node, pk__schema_word word,
+                               const pk_json_value *v)
+{
+    char got[PK__SCHEMA_SHOWN];
+    pk__schema_shape shape = pk__schema_shape_of(word);
+    const char *why = pk__schema_misfit(c->run, shape, v);
+    if (why || c->run->failed) {
+        const char *name = pk__schema_word_text(word);
+        if (word == PK__SCHEMA_ITEMS && pk_json_type_of(v) == PK_JSON_ARRAY) {
+            why = "a schema (in draft 2020-12 an array of them is called prefixItems)";
+        }
+        (void)(why ? pk__schema_wrong(c, node, name, PK_ERR_PARSE, "expected %s, got %s", why, pk__schema_show(v, got))
+                   : pk__schema_wrong(c, node, name, c->run->failed, "it is too large"));
+        return false;
+    }
+    switch (shape) {
+    case PK__SCHEMA_IS_ONE: return pk__schema_one(c, node, word, v);
+    case PK__SCHEMA_IS_LIST: return pk__schema_list_of(c, node, word, v);
+    case PK__SCHEMA_IS_ONE_OR_LIST:
+        return pk_json_type_of(v) == PK_JSON_ARRAY ? pk__schema_list_of(c, node, word, v)
+                                                   : pk__schema_one(c, node, word, v);
+    case PK__SCHEMA_IS_MAP:
+    case PK__SCHEMA_IS_MIXED: return pk__schema_map_of(c, node, word, v);
+    default: return pk__schema_value_word(c, node, word, v);
+    }
+}
+
+static bool pk__schema_keywords(pk__schema_compiler *c, pk__schema_node *node)
+{
+    bool has[PK__SCHEMA_WORD_COUNT] = {false};
+    pk__schema_dialect dialect = node->home->dialect;
+    bool only_ref = dialect.draft == PK__SCHEMA_OF_07 && pk_json_get(node->at, "$ref");
+    for (const pk_json_value *m = pk_json_first(node->at); m; m = pk_json_next(node->at, m)) {
+        pk__schema_word word = pk__schema_word_of(dialect, pk_json_key(m));
+        /* Beside a $ref draft-07 ignores everything; but other $refs may lead to its definitions. */
+        if (word == PK__SCHEMA_WORD_COUNT || (only_ref && word != PK__SCHEMA_REF && word != PK__SCHEMA_DEFINITIONS)) {
+            continue;
+        }
+        if (has[word]) {
+            (void)pk__schema_wrong(c, node, pk__schema_word_text(word), PK_ERR_PARSE, "it stands there twice");
+            return false;
+        }
+        has[word] = true;
+        if (!pk__schema_keyword(c, node, word, m)) {
+            return false;
+        }
+    }
+    if (node->arrays && dialect.draft == PK__SCHEMA_OF_07 && node->arrays->prefix.nodes) {
+        node->arrays->items = node->arrays->additional;
+    }
+    return true;
+}
+
+PK__FN pk__schema_node *pk__schema_compile(pk__schema_compiler *c, const pk__schema_node *where,
+                                           const pk__schema_resource *home)
+{
+    char got[PK__SCHEMA_SHOWN];
+    pk__schema_node *node = pk__schema_node_at(c, where->at);
+    if (node) {
+        return node;
+    }
+    node = (pk__schema_node *)pk__schema_get(c, sizeof(*node));
+    if (!node) {
+        return NULL;
+    }
+    *node = *where;
+    node->home = home;
+    if (!pk__map_put(&c->nodes, pk__schema_address(&node->at), node)) {
+        (void)pk__error_memory(c->err, "compile a schema");
+        return NULL;
+    }
+    if (pk_json_type_of(node->at) == PK_JSON_BOOL) {
+        node->fits_all = pk_json_bool(node->at, false);
+        node->fits_none = !node->fits_all;
+        return node;
+    }
+    const char *why = pk__schema_misfit(c->run, PK__SCHEMA_IS_ONE, node->at);
+    if (why) {
+        (void)pk__schema_wrong(c, node, "", PK_ERR_PARSE, "expected %s, got %s", why, pk__schema_show(node->at, got));
+        return NULL;
+    }
+    return pk__schema_enter(c, node) || !pk__schema_keywords(c, node) ? NULL : node;
+}
+
+/* ---- the whole */
+
+static pk_err pk__schema_build(pk__schema_compiler *c, pk_str text)
+{
+    pk_err rc = pk__schema_document(c, pk_str_from(c->desc->uri), text, &c->schema->root);
+    rc = rc ? rc : pk__schema_resolve_all(c);
+    c->schema->home = rc ? NULL : c->schema->root->home;
+    return rc;
+}
+
+PK_API pk_err pk_schema_create(pk_schema **out, pk_str text, const pk_schema_desc *desc, pk_error *err)
+{
+    static const pk_schema_desc nothing;
+    pk__schema_compiler c;
+    pk__schema_run run;
+    pk_error own;
+    memset(&c, 0, sizeof(c));
+    memset(&run, 0, sizeof(run));
+    *out = NULL;
+    c.desc = desc ? desc : &nothing;
+    c.err = err ? err : &own;
+    c.schema = (pk_schema *)pk__new(c.desc->alloc, sizeof(*c.schema));
+    if (!c.schema) {
+        return pk__error_memory(err, "compile a schema");
+    }
+    c.schema->alloc = c.schema->mem.alloc = c.scratch.alloc = run.alloc = c.desc->alloc;
+    c.schema->max_steps = c.desc->max_steps ? c.desc->max_steps : (uint64_t)PK__SCHEMA_STEPS;
+    run.steps = PK__SCHEMA_STEPS;
+    c.mem = &c.schema->mem;
+    c.run = &run;
+    pk__map_init(&c.nodes, c.desc->alloc);
+    pk__map_init(&c.resources, c.desc->alloc);
+    pk_err rc = pk__schema_build(&c, text);
+    pk__map_deinit(&c.nodes);
+    pk__map_deinit(&c.resources);
+    pk_mem_free(&c.scratch);
+    if (rc) {
+        pk_schema_destroy(c.schema);
+        return rc;
+    }
+    *out = c.schema;
+    return PK_OK;
+}
+
+PK_API void pk_schema_destroy(pk_schema *s)
+{
+    if (s) {
+        pk_mem_free(&s->mem);
+        pk__free(s->alloc, s, sizeof(*s));
+    }
+}
+
+#endif
+
+/* == wire/schema_apply.c == */
+/* schema_apply.c - schemas that apply within: to members, to items, and to the value itself. */
+#ifdef PLUGKIT_LINES
+#line 1 "src/wire/schema_apply.c"
+#endif
+#ifdef PLUGKIT_WITH_SCHEMA
+#include <string.h>
+
+
+
+
+/* ---- what was evaluated */
+
+enum { PK__SCHEMA_BITS = 64 };
+
+static size_t pk__schema_words_for(size_t count)
+{
+    return (count + PK__SCHEMA_BITS - 1) / PK__SCHEMA_BITS;
+}
+
+static uint64_t *pk__schema_bits(const pk__schema_run *run, const pk__schema_seen *seen)
+{
+    return (uint64_t *)(void *)run->bits.ptr + seen->at;
+}
+
+PK__FN bool pk__schema_seen_begin(pk__schema_run *run, const pk__schema_place *place, pk__schema_seen *seen)
+{
+    seen->count = pk_json_count(place->value);
+    seen->at = run->bits.len / sizeof(uint64_t);
+    size_t size = pk__schema_words_for(seen->count) * sizeof(uint64_t);
+    if (!pk_buf_reserve(&run->bits, size)) {
+        return pk__schema_fail(run, (pk_err)run->bits.failed, "it has too many members");
+    }
+    if (size) {
+        memset(run->bits.ptr + run->bits.len, 0, size);
+    }
+    run->bits.len += size;
+    return pk__schema_step(run, size / sizeof(uint64_t));
+}
+
+PK__FN void pk__schema_seen_end(pk__schema_run *run, const pk__schema_seen *seen)
+{
+    run->bits.len = seen->at * sizeof(uint64_t);
+}
+
+static void pk__schema_mark(const pk__schema_run *run, const pk__schema_seen *seen, size_t index)
+{
+    if (seen) {
+        pk__schema_bits(run, seen)[index / PK__SCHEMA_BITS] |= UINT64_C(1) << index % PK__SCHEMA_BITS;
+    }
+}
+
+static bool pk__schema_is_marked(const pk__schema_run *run, const pk__schema_seen *seen, size_t index)
+{
+    return (pk__schema_bits(run, seen)[index / PK__SCHEMA_BITS] >> index % PK__SCHEMA_BITS & 1) != 0;
+}
+
+PK__FN void pk__schema_mark_all(const pk__schema_run *run, const pk__schema_seen *seen)
+{
+    if (seen && seen->count) {
+        memset(pk__schema_bits(run, seen), 0xFF, pk__schema_words_for(seen->count) * sizeof(uint64_t));
+    }
+}
+
+/* Applies a schema that may fail: what it has seen counts only if it does not. */
+static bool pk__schema_try(pk__schema_run *run, const pk__schema_node *node, const pk__schema_place *place,
+                           const pk__schema_seen *seen)
+{
+    pk__schema_seen own;
+    if (!seen) {
+        return pk__schema_fits(run, node, place, NULL);
+    }
+    if (!pk__schema_seen_begin(run, place, &own)) {
+        return false;
+    }
+    bool good = pk__schema_fits(run, node, place, &own);
+    for (size_t i = 0; good && i < pk__schema_words_for(own.count); i++) {
+        pk__schema_bits(run, seen)[i] |= pk__schema_bits(run, &own)[i];
+    }
+    pk__schema_seen_end(run, &own);
+    return good;
+}
+
+/* The same, and nothing is said if it fails. */
+static bool pk__schema_try_silently(pk__schema_run *run, const pk__schema_node *node, const pk__schema_place *place,
+                                    const pk__schema_seen *seen)
+{
+    pk__schema_report *report = run->report;
+    run->report = NULL;
+    bool good = pk__schema_try(run, node, place, seen);
+    run->report = report;
+    return good;
+}
+
+/* ---- in place */
+
+/* Says which of the alternatives is the nearest: the one that fails deepest inside the value. Inside of another such
+ * question they are simply more alternatives. */
+static PK__SCHEMA_APART void pk__schema_say_none(pk__schema_run *run, const pk__schema_node *node,
+                                                 const pk__schema_place *place, const pk__schema_list *list,
+                                                 const char *word)
+{
+    char nearest[PK__SCHEMA_NEAREST];
+    pk__schema_report *report = run->report, own;
+    if (!report || (!report->nearest && !pk__schema_goes_on(run))) {
+        return;
+    }
+    memset(&own, 0, sizeof(own));
+    own.nearest = nearest;
+    own.base = place->depth;
+    run->report = report->nearest ? report : &own;
+    for (size_t i = 0; i < list->count && !run->failed; i++) {
+        (void)pk__schema_try(run, list->nodes[i], place, NULL);
+    }
+    run->report = report;
+    if (!run->failed && own.count) {
+        (void)pk__schema_say(run, node, word, place, list->count > 1 ? "fits none of %lu schemas; the nearest says: %s"
+                                                                     : "does not fit the only one of %lu schemas: %s",
+                             (unsigned long)list->count, nearest);
+    }
+}
+
+static bool pk__schema_fits_any(pk__schema_run *run, const pk__schema_node *node, const pk__schema_place *place,
+                                const pk__schema_seen *seen)
+{
+    const pk__schema_list *list = &node->places->any_of;
+    bool good = false;
+    for (size_t i = 0; i < list->count && (!good || seen) && !run->failed; i++) {
+        good = pk__schema_try_silently(run, list->nodes[i], place, seen) || good;
+    }
+    if (!good) {
+        pk__schema_say_none(run, node, place, list, "anyOf");
+    }
+    return good;
+}
+
+static bool pk__schema_fits_one(pk__schema_run *run, const pk__schema_node *node, const pk__schema_place *place,
+                                const pk__schema_seen *seen)
+{
+    const pk__schema_list *list = &node->places->one_of;
+    size_t first = SIZE_MAX;
+    for (size_t i = 0; i < list->count && !run->failed; i++) {
+        if (!pk__schema_try_silently(run, list->nodes[i], place, seen)) {
+            continue;
+        }
+        if (first != SIZE_MAX) {
+            (void)pk__schema_say(run, node, "oneOf", place,
+                                 "fits more than one of %lu schemas, number %lu and number %lu",
+                                 (unsigned long)list->count, (unsigned long)first, (unsigned long)i);
+            return false;
+        }
+        first = i;
+    }
+    if (first == SIZE_MAX) {
+        pk__schema_say_none(run, node, place, list, "oneOf");
+    }
+    return first != SIZE_MAX;
+}
+
+/* The outermost resource that was entered and has a dynamic anchor of that name. */
+static const pk__schema_node *pk__schema_dynamic(pk__schema_run *run, const pk__schema_places *p)
+{
+    const pk__schema_node *found = p->dynamic_ref;
+    if (p->dynamic_name.len == 0) {
+        return found;
+    }
+    for (const pk__schema_scope *s = run->scope; s && pk__schema_step(run, 1); s = s->outer) {
+        for (const pk__schema_anchor *a = s->resource->anchors; a; a = a->next) {
+            if (a->is_dynamic && pk_str_eq(a->name, p->dynamic_name)) {
+                found = a->node;
+            }
+        }
+    }
+    return found;
+}
+
+static bool pk__schema_fits_if(pk__schema_run *run, const pk__schema_places *p, const pk__schema_place *place,
+                               const pk__schema_seen *seen)
+{
+    if (!p->condition || (!p->then && !p->otherwise && !seen)) {
+        return true;
+    }
+    const pk__schema_node *next = pk__schema_try_silently(run, p->condition, place, seen) ? p->then : p->otherwise;
+    return !next || run->failed || pk__schema_fits(run, next, place, seen);
+}
+
+static bool pk__schema_fits_present(pk__schema_run *run, const pk__schema_places *p, const pk__schema_place *place,
+                                    const pk__schema_seen *seen)
+{
+    bool good = true;
+    for (size_t i = 0; i < p->if_present.count && pk__schema_type_at(place) == PK_JSON_OBJECT; i++) {
+        const pk__schema_member *m = &p->if_present.items[i];
+        if (pk__schema_get_member(run, place->value, m->key) && !pk__schema_fits(run, m->node, place, seen)) {
+            good = false;
+            if (!pk__schema_goes_on(run)) {
+                break;
+            }
+        }
+    }
+    return good;
+}
+
+static PK__SCHEMA_APART bool pk__schema_fits_none(pk__schema_run *run, const pk__schema_node *node,
+                                                  const pk__schema_place *place)
+{
+    char got[PK__SCHEMA_SHOWN];
+    const pk__schema_node *none = node->places->none;
+    if (!none || !pk__schema_try_silently(run, none, place, NULL) || run->failed) {
+        return !run->failed;
+    }
+    (void)pk__schema_say(run, node, "not", place, "fits a schema that it must not fit: %s",
+                         pk__schema_show_at(place, got));
+    return false;
+}
+
+PK__FN bool pk__schema_fits_places(pk__schema_run *run, const pk__schema_node *node, const pk__schema_place *place,
+                                   const pk__schema_seen *seen)
+{
+    const pk__schema_places *p = node->places;
+    bool good = true;
+    if (p->ref) {
+        good = pk__schema_fits(run, p->ref, place, seen);
+    }
+    if (p->dynamic_ref && (good || pk__schema_goes_on(run))) {
+        good = pk__schema_fits(run, pk__schema_dynamic(run, p), place, seen) && good;
+    }
+    for (size_t i = 0; i < p->all_of.count && (good || pk__schema_goes_on(run)); i++) {
+        good = pk__schema_fits(run, p->all_of.nodes[i], place, seen) && good;
+    }
+    if (p->any_of.nodes && (good || pk__schema_goes_on(run))) {
+        good = pk__schema_fits_any(run, node, place, seen) && good;
+    }
+    if (p->one_of.nodes && (good || pk__schema_goes_on(run))) {
+        good = pk__schema_fits_one(run, node, place, seen) && good;
+    }
+    if (good || pk__schema_goes_on(run)) {
+        good = pk__schema_fits_none(run, node, place) && good;
+    }
+    if (good || pk__schema_goes_on(run)) {
+        good = pk__schema_fits_if(run, p, place, seen) && good;
+    }
+    if (good || pk__schema_goes_on(run)) {
+        good = pk__schema_fits_present(run, p, place, seen) && good;
+    }
+    return good;
+}
+
+/* ---- objects */
+
+static const pk__schema_member *pk__schema_property(const pk__schema_members *m, pk_str key)
+{
+    size_t from = 0, to = m->count;
+    while (from < to) {
+        size_t half = (from + to) / 2;
+        pk_str other = m->items[half].key;
+        int order = key.len && other.len ? memcmp(key.ptr, other.ptr, PK__MIN(key.len, other.len)) : 0;
+        order = order ? order : (key.len > other.len) - (key.len < other.len);
+        if (order == 0) {
+            return &m->items[half];
+        }
+        from = order > 0 ? half + 1 : from;
+        to = order > 0 ? to : half;
+    }
+    return NULL;
+}
+
+/* A key that additionalProperties or unevaluatedProperties forbid altogether: say which there are instead. */
+static PK__SCHEMA_APART void pk__schema_say_unknown(pk__schema_run *run, const pk__schema_node *node, const char *word,
+                                                    const pk__schema_place *place)
+{
+    char list[120] = "", one[40];
+    size_t len = 0;
+    const pk__schema_members *m = &node->objects->properties;
+    for (size_t i = 0; run->report && i < m->count; i++) {
+        size_t size = pk__error_clean(one, sizeof(one), m->items[i].key);
+        if (len + size + 8 > sizeof(list)) {
+            memcpy(list + len, ", ...", 6);
+            break;
+        }
+        if (len) {
+            memcpy(list + len, ", ", 2);
+            len += 2;
+        }
+        memcpy(list + len, one, size + 1);
+        len += size;
+    }
+    (void)pk__schema_say(run, node, word, place, "this key is not known%s%s", len ? "; there is " : "", list);
+}
+
+/* The rest of a member's life: nothing but additional- or unevaluatedProperties has to do with it. */
+static bool pk__schema_fits_other(pk__schema_run *run, const pk__schema_node *node, const pk__schema_node *other,
+                                  const char *word, const pk__schema_place *place)
+{
+    if (other->fits_none) {
+        pk__schema_say_unknown(run, node, word, place);
+        return false;
+    }
+    return pk__schema_fits(run, other, place, NULL);
+}
+
+static bool pk__schema_fits_member(pk__schema_run *run, const pk__schema_node *node, const pk__schema_place *place,
+                                   bool *is_known)
+{
+    const pk__schema_objects *o = node->objects;
+    bool good = true;
+    *is_known = false;
+    if (o->names) {
+        pk__schema_place key = {place->outer, NULL, place->key, 0, place->depth};
+        good = pk__schema_fits(run, o->names, &key, NULL);
+    }
+    const pk__schema_member *property = pk__schema_property(&o->properties, place->key);
+    if (property) {
+        *is_known = true;
+        good = (good || pk__schema_goes_on(run)) && pk__schema_fits(run, property->node, place, NULL) && good;
+    }
+    for (size_t i = 0; i < o->patterns.count && (good || pk__schema_goes_on(run)); i++) {
+        const pk__schema_member *m = &o->patterns.items[i];
+        if (!pk__schema_step(run, 1)) {
+            return false;
+        }
+        int found = pk__pattern_run(m->pattern, place->key, &run->steps);
+        if (found < 0) {
+            return pk__schema_step(run, UINT64_MAX);
+        }
+        if (found) {
+            *is_known = true;
+            good = pk__schema_fits(run, m->node, place, NULL) && good;
+        }
+    }
+    if (!*is_known && o->additional && (good || pk__schema_goes_on(run))) {
+        *is_known = true;
+        good = pk__schema_fits_other(run, node, o->additional, "additionalProperties", place) && good;
+    }
+    return good;
+}
+
+static bool pk__schema_fits_members(pk__schema_run *run, const pk__schema_node *node, const pk__schema_place *place,
+                                    const pk__schema_seen *seen)
+{
+    bool good = true, is_known = false;
+    size_t index = 0;
+    const pk_json_value *v = place->value;
+    for (const pk_json_value *m = pk_json_first(v); m; m = pk_json_next(v, m), index++) {
+        pk__schema_place member = {place, m, pk_json_key(m), 0, place->depth + 1};
+        good = pk__schema_step(run, 1) && pk__schema_fits_member(run, node, &member, &is_known) && good;
+        if (is_known) {
+            pk__schema_mark(run, seen, index);
+        }
+        if (!good && !pk__schema_goes_on(run)) {
+            return false;
+        }
+    }
+    return good;
+}
+
+static PK__SCHEMA_APART bool pk__schema_fits_required(pk__schema_run *run, const pk__schema_node *node,
+                                                      const pk__schema_place *place, const pk_json_value *names,
+                                                      const char *word, pk_str because)
+{
+    char shown[60], reason[60];
+    bool good = true;
+    const pk_json_value *n = pk_json_first(names);
+    for (; n && (good || pk__schema_goes_on(run)); n = pk_json_next(names, n)) {
+        if (!pk__schema_get_member(run, place->value, pk_json_str(n))) {
+            (void)pk__error_clean(shown, sizeof(shown), pk_json_str(n));
+            (void)pk__error_clean(reason, sizeof(reason), because);
+            (void)pk__schema_say(run, node, word, place, because.ptr ? "\"%s\" is missing, which \"%s\" needs"
+                                                                     : "\"%s\" is missing", shown, reason);
+            good = false;
+        }
+    }
+    return good;
+}
+
+static PK__SCHEMA_APART bool pk__schema_fits_count(pk__schema_run *run, const pk__schema_node *node,
+                                                   const pk__schema_place *place, size_t min, size_t max)
+{
+    size_t count = pk_json_count(place->value);
+    bool is_array = pk__schema_type_at(place) == PK_JSON_ARRAY, is_short = count < min;
+    if (!is_short && count <= max) {
+        return true;
+    }
+    const char *word = is_array ? (is_short ? "minItems" : "maxItems") : (is_short ? "minProperties" : "maxProperties");
+    (void)pk__schema_say(run, node, word, place, "expected at %s %lu %s, got %lu", is_short ? "least" : "most",
+                         (unsigned long)(is_short ? min : max), is_array ? "items" : "members", (unsigned long)count);
+    return false;
+}
+
+PK__FN bool pk__schema_fits_unevaluated(pk__schema_run *run, const pk__schema_node *node,
+                                        const pk__schema_place *place, const pk__schema_seen *seen)
+{
+    bool is_array = pk__schema_type_at(place) == PK_JSON_ARRAY, good = true;
+    const pk__schema_node *other = is_array ? node->arrays->unevaluated : node->objects->unevaluated;
+    size_t index = 0;
+    const pk_json_value *v = place->value;
+    for (const pk_json_value *m = pk_json_first(v); m; m = pk_json_next(v, m), index++) {
+        pk__schema_place one = {place, m, {NULL, 0}, index, place->depth + 1};
+        if (!pk__schema_step(run, 1) || pk__schema_is_marked(run, seen, index)) {
+            continue;
+        }
+        if (is_array) {
+            good = pk__schema_fits(run, other, &one, NULL) && good;
+        } else {
+            one.key = pk_json_key(m);
+            good = pk__schema_fits_other(run, node, other, "unevaluatedProperties", &one) && good;
+        }
+        if (!good && !pk__schema_goes_on(run)) {
+            return false;
+        }
+    }
+    return good;
+}
+
+PK__FN bool pk__schema_fits_object(pk__schema_run *run, const pk__schema_node *node, const pk__schema_place *place,
+                                   const pk__schema_seen *seen)
+{
+    const pk__schema_objects *o = node->objects;
+    const pk_str nobody = {NULL, 0};
+    bool good = pk__schema_fits_count(run, node, place, o->min, o->max);
+    if (o->required && (good || pk__schema_goes_on(run))) {
+        good = pk__schema_fits_required(run, node, place, o->required, "required", nobody) && good;
+    }
+    for (size_t i = 0; i < o->need_count && (good || pk__schema_goes_on(run)); i++) {
+        const pk__schema_need *n = &o->needs[i];
+        if (pk__schema_get_member(run, place->value, n->key)) {
+            good = pk__schema_fits_required(run, node, place, n->names, pk__schema_word_text(n->word), n->key) && good;
+        }
+    }
+    if ((o->properties.count || o->patterns.count || o->additional || o->names) && (good || pk__schema_goes_on(run))) {
+        good = pk__schema_fits_members(run, node, place, seen) && good;
+    }
+    return good;
+}
+
+/* ---- arrays */
+
+static PK__SCHEMA_APART bool pk__schema_fits_contains(pk__schema_run *run, const pk__schema_node *node,
+                                                      const pk__schema_place *place, const pk__schema_seen *seen)
+{
+    const pk__schema_arrays *a = node->arrays;
+    size_t index = 0, found = 0;
+    const pk_json_value *v = place->value;
+    for (const pk_json_value *m = pk_json_first(v); m; m = pk_json_next(v, m), index++) {
+        pk__schema_place item = {place, m, {NULL, 0}, index, place->depth + 1};
+        if (pk__schema_try_silently(run, a->contains, &item, NULL)) {
+            pk__schema_mark(run, seen, index);
+            found++;
+        }
+        bool is_enough = found >= a->min_contains && a->max_contains == SIZE_MAX && !seen;
+        if (run->failed || found > a->max_contains || is_enough) {
+            break;
+        }
+    }
+    if (run->failed) {
+        return false;
+    }
+    if (found < a->min_contains) {
+        (void)pk__schema_say(run, node, a->min_contains == 1 ? "contains" : "minContains", place,
+                             "expected at least %lu items that fit, found %lu", (unsigned long)a->min_contains,
+                             (unsigned long)found);
+        return false;
+    }
+    if (found > a->max_contains) {
+        (void)pk__schema_say(run, node, "maxContains", place, "expected at most %lu items that fit, found more",
+                             (unsigned long)a->max_contains);
+        return false;
+    }
+    return true;
+}
+
+static PK__SCHEMA_APART bool pk__schema_fits_unique(pk__schema_run *run, const pk__schema_node *node,
+                                                    const pk__schema_place *place)
+{
+    size_t first, second;
+    if (!pk__schema_has_equal_items(run, place->value, &first, &second)) {
+        return !run->failed;
+    }
+    (void)pk__schema_say(run, node, "uniqueItems", place, "items %lu and %lu are the same", (unsigned long)first,
+                         (unsigned long)second);
+    return false;
+}
+
+static bool pk__schema_fits_items(pk__schema_run *run, const pk__schema_node *node, const pk__schema_place *place,
+                                  const pk__schema_seen *seen)
+{
+    const pk__schema_arrays *a = node->arrays;
+    bool good = true;
+    size_t index = 0;
+    const pk_json_value *v = place->value;
+    for (const pk_json_value *m = pk_json_first(v); m; m = pk_json_next(v, m), index++) {
+        const pk__schema_node *schema = index < a->prefix.count ? a->prefix.nodes[index] : a->items;
+        if (!schema) {
+            return good;
+        }
+        pk__schema_place item = {place, m, {NULL, 0}, index, place->depth + 1};
+        good = pk__schema_fits(run, schema, &item, NULL) && good;
+        pk__schema_mark(run, seen, index);
+        if (!good && !pk__schema_goes_on(run)) {
+            return false;
+        }
+    }
+    return good;
+}
+
+PK__FN bool pk__schema_fits_array(pk__schema_run *run, const pk__schema_node *node, const pk__schema_place *place,
+                                  const pk__schema_seen *seen)
+{
+    const pk__schema_arrays *a = node->arrays;
+    bool good = pk__schema_fits_count(run, node, place, a->min, a->max);
+    if ((a->prefix.nodes || a->items) && (good || pk__schema_goes_on(run))) {
+        good = pk__schema_fits_items(run, node, place, seen) && good;
+    }
+    if (a->contains && (good || pk__schema_goes_on(run))) {
+        good = pk__schema_fits_contains(run, node, place, seen) && good;
+    }
+    if (a->unique && (good || pk__schema_goes_on(run))) {
+        good = pk__schema_fits_unique(run, node, place) && good;
+    }
+    return good;
+}
+
+#endif
+
+/* == wire/schema_check.c == */
+/* schema_check.c - does a value fit a schema. */
+#ifdef PLUGKIT_LINES
+#line 1 "src/wire/schema_check.c"
+#endif
+#ifdef PLUGKIT_WITH_SCHEMA
+#include <string.h>
+
+
+
+
+
+/* ---- the run */
+
+PK__FN bool pk__schema_fail(pk__schema_run *run, pk_err rc, const char *why)
+{
+    if (!run->failed) {
+        run->failed = rc;
+        run->why = why;
+    }
+    return false;
+}
+
+PK__FN bool pk__schema_step(pk__schema_run *run, uint64_t count)
+{
+    if (run->failed || count > run->steps) {
+        return pk__schema_fail(run, PK_ERR_LIMIT, "it takes too many steps");
+    }
+    run->steps -= count;
+    return true;
+}
+
+PK__FN bool pk__schema_deeper(pk__schema_run *run)
+{
+    if (run->depth == PLUGKIT_SCHEMA_DEPTH) {
+        return pk__schema_fail(run, PK_ERR_LIMIT,
+                               "too many schemas apply inside each other: does one refer to itself?");
+    }
+    run->depth++;
+    return true;
+}
+
+PK__FN pk_json_type pk__schema_type_at(const pk__schema_place *place)
+{
+    return place->value ? pk_json_type_of(place->value) : PK_JSON_STRING;
+}
+
+PK__FN pk_str pk__schema_text_at(const pk__schema_place *place)
+{
+    return place->value ? pk_json_str(place->value) : place->key;
+}
+
+static bool pk__schema_equals(pk__schema_run *run, const pk__schema_place *place, const pk_json_value *other)
+{
+    return place->value ? pk__schema_equal(run, place->value, other) : pk__schema_equal_text(other, place->key);
+}
+
+/* ---- type, const, enum */
+
+static const char *pk__schema_type_words(unsigned types, char out[64])
+{
+    static const char *const words[] = {"null", "boolean", "number", "string", "array", "object", "integer"};
+    size_t len = 0;
+    out[0] = '\0';
+    for (unsigned i = 0; i < PK__COUNT(words); i++) {
+        if (types >> (i + 1) & 1) {
+            unsigned behind = types >> (i + 1);
+            const char *before = len == 0 ? "" : behind == 1 ? " or " : ", ";
+            size_t size = strlen(before) + strlen(words[i]);
+            if (len + size < 64) {
+                memcpy(out + len, before, strlen(before));
+                memcpy(out + len + strlen(before), words[i], strlen(words[i]) + 1);
+                len += size;
+            }
+        }
+    }
+    return out;
+}
+
+static bool pk__schema_fits_type(const pk__schema_node *node, const pk__schema_place *place)
+{
+    pk_json_type type = pk__schema_type_at(place);
+    if (node->types >> type & 1) {
+        return true;
+    }
+    if (type != PK_JSON_NUMBER || !(node->types & PK__SCHEMA_INTEGER)) {
+        return false;
+    }
+    pk__decimal d = pk__decimal_from(pk_json_number_text(place->value));
+    return pk__decimal_is_integer(&d);
+}
+
+static PK__SCHEMA_APART bool pk__schema_say_type(pk__schema_run *run, const pk__schema_node *node,
+                                                 const pk__schema_place *place)
+{
+    char words[64], got[PK__SCHEMA_SHOWN];
+    (void)pk__schema_say(run, node, "type", place, "expected %s, got %s", pk__schema_type_words(node->types, words),
+                         pk__schema_show_at(place, got));
+    return false;
+}
+
+static PK__SCHEMA_APART bool pk__schema_say_choices(pk__schema_run *run, const pk__schema_node *node,
+                                                    const pk__schema_place *place)
+{
+    char list[120] = "", one[PK__SCHEMA_SHOWN];
+    size_t len = 0;
+    for (const pk_json_value *v = pk_json_first(node->choices); v; v = pk_json_next(node->choices, v)) {
+        const char *shown = pk__schema_show(v, one);
+        size_t size = strlen(shown);
+        if (len + size + 8 > sizeof(list)) {
+            memcpy(list + len, ", ...", 6);
+            break;
+        }
+        if (len) {
+            memcpy(list + len, ", ", 2);
+            len += 2;
+        }
+        memcpy(list + len, shown, size + 1);
+        len += size;
+    }
+    return pk__schema_say(run, node, "enum", place, "expected one of %s, got %s", list, pk__schema_show_at(place, one));
+}
+
+static PK__SCHEMA_APART bool pk__schema_fits_values(pk__schema_run *run, const pk__schema_node *node,
+                                                    const pk__schema_place *place)
+{
+    char wanted[PK__SCHEMA_SHOWN], got[PK__SCHEMA_SHOWN];
+    bool good = true;
+    if (node->constant && !pk__schema_equals(run, place, node->constant)) {
+        good = false;
+        if (!pk__schema_say(run, node, "const", place, "expected %s, got %s", pk__schema_show(node->constant, wanted),
+                            pk__schema_show_at(place, got))) {
+            return false;
+        }
+    }
+    if (node->choices) {
+        const pk_json_value *v = pk_json_first(node->choices);
+        while (v && !run->failed && !pk__schema_equals(run, place, v)) {
+            v = pk_json_next(node->choices, v);
+        }
+        if (!v || run->failed) {
+            (void)pk__schema_say_choices(run, node, place);
+            return false;
+        }
+    }
+    return good;
+}
+
+/* ---- numbers */
+
+/* -1, 1: the number may not be so far down, up; also not equal if it is strict. */
+static PK__SCHEMA_APART bool pk__schema_fits_bound(pk__schema_run *run, const pk__schema_node *node,
+                                                   const pk__schema_place *place, const pk__schema_bound *bound,
+                                                   int side, bool strict)
+{
+    char got[PK__SCHEMA_SHOWN], limit[PK__SCHEMA_SHOWN];
+    if (!bound->value) {
+        return true;
+    }
+    pk__decimal d = pk__decimal_from(pk_json_number_text(place->value));
+    int order = pk__decimal_compare(&d, &bound->number) * side;
+    if (order < 0 || (order == 0 && !strict)) {
+        return true;
+    }
+    const char *word = side < 0 ? (strict ? "exclusiveMinimum" : "minimum") : (strict ? "exclusiveMaximum" : "maximum");
+    const char *says = side < 0 ? (strict ? "more than" : "at least") : (strict ? "less than" : "at most");
+    (void)pk__schema_say(run, node, word, place, "expected %s %s, got %s", says, pk__schema_show(bound->value, limit),
+                         pk__schema_show(place->value, got));
+    return false;
+}
+
+static PK__SCHEMA_APART bool pk__schema_fits_number(pk__schema_run *run, const pk__schema_node *node,
+                                                    const pk__schema_place *place)
+{
+    char got[PK__SCHEMA_SHOWN], wanted[PK__SCHEMA_SHOWN];
+    const pk__schema_numbers *n = node->numbers;
+    pk_str text = pk_json_number_text(place->value);
+    bool good = pk__schema_step(run, 1 + text.len / 64) &&
+                pk__schema_fits_bound(run, node, place, &n->minimum, -1, false) &&
+                pk__schema_fits_bound(run, node, place, &n->exclusive_minimum, -1, true) &&
+                pk__schema_fits_bound(run, node, place, &n->maximum, 1, false) &&
+                pk__schema_fits_bound(run, node, place, &n->exclusive_maximum, 1, true);
+    if (n->multiple_of && (good || pk__schema_goes_on(run))) {
+        pk__decimal d = pk__decimal_from(text);
+        if (!pk__decimal_is_multiple(&d, &n->divisor)) {
+            (void)pk__schema_say(run, node, "multipleOf", place, "expected a multiple of %s, got %s",
+                                 pk__schema_show(n->multiple_of, wanted), pk__schema_show(place->value, got));
+            return false;
+        }
+    }
+    return good;
+}
+
+/* ---- strings */
+
+static size_t pk__schema_characters(pk_str text)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        count += (text.ptr[i] & 0xC0) != 0x80;
+    }
+    return count;
+}
+
+static bool pk__schema_fits_length(pk__schema_run *run, const pk__schema_node *node, const pk__schema_place *place,
+                                   pk_str text)
+{
+    char got[PK__SCHEMA_SHOWN];
+    const pk__schema_strings *s = node->strings;
+    if (s->min == 0 && text.len <= s->max) { // as many characters as bytes at most
+        return true;
+    }
+    size_t count = pk__schema_characters(text);
+    if (count >= s->min && count <= s->max) {
+        return true;
+    }
+    bool is_short = count < s->min;
+    (void)pk__schema_say(run, node, is_short ? "minLength" : "maxLength", place,
+                         "expected at %s %lu characters, got %lu in %s", is_short ? "least" : "most",
+                         (unsigned long)(is_short ? s->min : s->max), (unsigned long)count,
+                         pk__schema_show_at(place, got));
+    return false;
+}
+
+static bool pk__schema_fits_pattern(pk__schema_run *run, const pk_pattern *pattern, pk_str text)
+{
+    if (!pk__schema_step(run, 1)) {
+        return false;
+    }
+    int found = pk__pattern_run(pattern, text, &run->steps);
+    return found < 0 ? pk__schema_fail(run, PK_ERR_LIMIT, "it takes too many steps") : found == 1;
+}
+
+static PK__SCHEMA_APART bool pk__schema_fits_string(pk__schema_run *run, const pk__schema_node *node,
+                                                    const pk__schema_place *place)
+{
+    char got[PK__SCHEMA_SHOWN], shown[100];
+    const pk__schema_strings *s = node->strings;
+    pk_str text = pk__schema_text_at(place);
+    bool good = pk__schema_step(run, 1 + text.len / 64) && pk__schema_fits_length(run, node, place, text);
+    if (s->pattern && (good || pk__schema_goes_on(run)) && !pk__schema_fits_pattern(run, s->pattern, text)) {
+        good = false;
+        (void)pk__error_clean(shown, sizeof(shown), s->pattern_text);
+        (void)pk__schema_say(run, node, "pattern", place, "expected text that matches '%s', got %s", shown,
+                             pk__schema_show_at(place, got));
+    }
+    if (s->format && (good || pk__schema_goes_on(run))) {
+        pk_err rc = pk__format_check(s->format, text, run->alloc);
+        if (rc == PK_ERR_NO_MEMORY) {
+            return pk__schema_fail(run, rc, "");
+        }
+        if (rc) {
+            good = false;
+            (void)pk__schema_say(run, node, "format", place, "expected %" PK_FMT ", got %s", PK_ARG(s->format_name),
+                                 pk__schema_show_at(place, got));
+        }
+    }
+    return good;
+}
+
+/* ---- a schema */
+
+static bool pk__schema_fits_rest(pk__schema_run *run, const pk__schema_node *node, const pk__schema_place *place,
+                                 const pk__schema_seen *seen)
+{
+    pk_json_type type = pk__schema_type_at(place);
+    bool good = pk__schema_fits_values(run, node, place);
+    if (node->places && (good || pk__schema_goes_on(run))) {
+        good = pk__schema_fits_places(run, node, place, seen) && good;
+    }
+    if (!good && !pk__schema_goes_on(run)) {
+        return false;
+    }
+    if (type == PK_JSON_NUMBER && node->numbers) {
+        good = pk__schema_fits_number(run, node, place) && good;
+    } else if (type == PK_JSON_STRING && node->strings) {
+        good = pk__schema_fits_string(run, node, place) && good;
+    } else if (type == PK_JSON_ARRAY && node->arrays) {
+        good = pk__schema_fits_array(run, node, place, seen) && good;
+    } else if (type == PK_JSON_OBJECT && node->objects) {
+        good = pk__schema_fits_object(run, node, place, seen) && good;
+    }
+    return good;
+}
+
+static bool pk__schema_fits_own(pk__schema_run *run, const pk__schema_node *node, const pk__schema_place *place,
+                                const pk__schema_seen *seen)
+{
+    if (node->is_built_in) {
+        return pk__schema_is_schema(run, node, place);
+    }
+    if (node->types && !pk__schema_fits_type(node, place)) {
+        return run->report ? pk__schema_say_type(run, node, place) : false;
+    }
+    pk_json_type type = pk__schema_type_at(place);
+    bool has_more = type == PK_JSON_OBJECT  ? node->objects && node->objects->unevaluated
+                    : type == PK_JSON_ARRAY ? node->arrays && node->arrays->unevaluated
+                                            : false;
+    if (!has_more) {
+        return pk__schema_fits_rest(run, node, place, seen);
+    }
+    pk__schema_seen own;
+    if (!pk__schema_seen_begin(run, place, &own)) {
+        return false;
+    }
+    bool good = pk__schema_fits_rest(run, node, place, &own);
+    if (good || pk__schema_goes_on(run)) {
+        good = pk__schema_fits_unevaluated(run, node, place, &own) && good;
+    }
+    pk__schema_seen_end(run, &own);
+    if (good) {
+        pk__schema_mark_all(run, seen); // nothing is left over
+    }
+    return good;
+}
+
+PK__FN bool pk__schema_fits(pk__schema_run *run, const pk__schema_node *node, const pk__schema_place *place,
+                            const pk__schema_seen *seen)
+{
+    if (!pk__schema_step(run, 1)) {
+        return false;
+    }
+    if (node->fits_all) {
+        return true;
+    }
+    if (node->fits_none) {
+        (void)pk__schema_say(run, node, "", place, "it is not allowed");
+        return false;
+    }
+    if (!pk__schema_deeper(run)) {
+        return false;
+    }
+    const pk__schema_scope *outer = run->scope;
+    pk__schema_scope scope = {outer, node->home};
+    if (!outer || outer->resource != node->home) {
+        run->scope = &scope;
+    }
+    bool good = pk__schema_fits_own(run, node, place, seen) && !run->failed;
+    run->scope = outer;
+    run->depth--;
+    return good;
+}
+
+/* ---- the whole */
+
+static bool pk__schema_run_once(const pk_schema *s, const pk_json_value *value, pk__schema_run *run,
+                                pk__schema_report *report)
+{
+    pk__schema_place place = {NULL, value, {NULL, 0}, 0, 0};
+    pk__schema_scope scope = {NULL, s->home};
+    memset(run, 0, sizeof(*run));
+    run->alloc = s->alloc;
+    run->home = s->home;
+    run->steps = s->max_steps;
+    run->report = report;
+    run->scope = &scope;
+    pk_buf_init(&run->bits, s->alloc, (size_t)1 << 26);
+    bool good = pk__schema_fits(run, s->root, &place, NULL);
+    pk_buf_free(&run->bits);
+    return good;
+}
+
+static pk_err pk__schema_broken(const pk__schema_run *run, pk_error *err)
+{
+    return run->failed == PK_ERR_NO_MEMORY
+               ? pk__error_memory(err, "check a value")
+               : pk_error_set(err, run->failed, "cannot check a value against its schema: %s", run->why);
+}
+
+PK_API pk_err pk_schema_faults(const pk_schema *s, const pk_json_value *value, pk_mem *mem, size_t max,
+                               pk_schema_fault **out, size_t *count, pk_error *err)
+{
+    pk__schema_run run;
+    pk__schema_report report;
+    memset(&report, 0, sizeof(report));
+    *out = NULL;
+    *count = 0;
+    if (!value) {
+        return pk_error_set(err, PK_ERR_MISUSE, "cannot check a value: there is none");
+    }
+    if (pk__schema_run_once(s, value, &run, NULL) || run.failed) {
+        return run.failed ? pk__schema_broken(&run, err) : PK_OK;
+    }
+    report.mem = mem;
+    report.max = max ? max : 1;
+    (void)pk__schema_run_once(s, value, &run, &report);
+    if (run.failed == PK_ERR_NO_MEMORY) {
+        return pk__schema_broken(&run, err);
+    }
+    if (report.count == 0) { // to say why takes more steps than to find out
+        return pk_error_set(err, PK_ERR_SCHEMA, "it does not fit its schema; to say why takes too many steps");
+    }
+    *out = report.faults;
+    *count = report.count;
+    const pk_schema_fault *f = report.faults;
+    return pk_error_set(err, PK_ERR_SCHEMA, "%" PK_FMT "%s%" PK_FMT, PK_ARG(f->path), f->path.len ? ": " : "",
+                        PK_ARG(f->reason));
+}
+
+PK_API pk_err pk_schema_check(const pk_schema *s, const pk_json_value *value, pk_error *err)
+{
+    pk_mem mem = {s->alloc, NULL, NULL, 0};
+    pk_schema_fault *faults;
+    size_t count;
+    pk_err rc = pk_schema_faults(s, value, &mem, 1, &faults, &count, err);
+    pk_mem_free(&mem);
+    return rc;
+}
+
+PK_API pk_err pk_schema_check_text(const pk_schema *s, pk_str text, pk_error *err)
+{
+    pk_mem mem = {s->alloc, NULL, NULL, 0};
+    const pk_json_value *value;
+    pk_err rc = pk_json_parse(&mem, text, &value, err);
+    rc = rc ? rc : pk_schema_check(s, value, err);
+    pk_mem_free(&mem);
+    return rc;
+}
+
+#endif
 
 /* == wire/http_scan.c == */
 /* http_scan.c - a table, words of eight, registers of sixteen. */
@@ -23641,7 +29110,7 @@ PK_API pk_interceptor pk_access_check(const pk_access *access)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 23645 "plugkit_sdk.h"
+#line 29114 "plugkit_sdk.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -23916,6 +29385,77 @@ PK_API pk_interceptor pk_access_check(const pk_access *access)
 #endif
 #define PK__SWAR_ONES UINT64_C(0x0101010101010101)
 #define PK__SWAR_TOPS UINT64_C(0x8080808080808080)
+#ifdef PLUGKIT_WITH_SCHEMA
+#ifdef __GNUC__
+#define PK__SCHEMA_APART __attribute__((noinline))
+#else
+#define PK__SCHEMA_APART
+#endif
+#define PK__SCHEMA_WORDS(W)                                                                                   \
+    W(SCHEMA, "$schema", STRING, CORE, BOTH)                                                                   \
+    W(ID, "$id", ID, CORE, 2020)                                                                               \
+    W(ID_07, "$id", STRING, CORE, 07)                                                                          \
+    W(REF, "$ref", STRING, CORE, BOTH)                                                                         \
+    W(ANCHOR, "$anchor", ANCHOR, CORE, 2020)                                                                   \
+    W(DYNAMIC_REF, "$dynamicRef", STRING, CORE, 2020)                                                          \
+    W(DYNAMIC_ANCHOR, "$dynamicAnchor", ANCHOR, CORE, 2020)                                                    \
+    W(VOCABULARY, "$vocabulary", FLAGS, CORE, 2020)                                                            \
+    W(COMMENT, "$comment", STRING, CORE, BOTH)                                                                 \
+    W(DEFS, "$defs", MAP, CORE, 2020)                                                                          \
+    W(DEFINITIONS, "definitions", MAP, CORE, BOTH)                                                             \
+    W(ALL_OF, "allOf", LIST, APPLICATOR, BOTH)                                                                 \
+    W(ANY_OF, "anyOf", LIST, APPLICATOR, BOTH)                                                                 \
+    W(ONE_OF, "oneOf", LIST, APPLICATOR, BOTH)                                                                 \
+    W(NOT, "not", ONE, APPLICATOR, BOTH)                                                                       \
+    W(IF, "if", ONE, APPLICATOR, BOTH)                                                                         \
+    W(THEN, "then", ONE, APPLICATOR, BOTH)                                                                     \
+    W(ELSE, "else", ONE, APPLICATOR, BOTH)                                                                     \
+    W(DEPENDENT_SCHEMAS, "dependentSchemas", MAP, APPLICATOR, 2020)                                            \
+    W(DEPENDENCIES, "dependencies", MIXED, APPLICATOR, BOTH)                                                   \
+    W(PREFIX_ITEMS, "prefixItems", LIST, APPLICATOR, 2020)                                                     \
+    W(ITEMS, "items", ONE, APPLICATOR, 2020)                                                                   \
+    W(ITEMS_07, "items", ONE_OR_LIST, APPLICATOR, 07)                                                          \
+    W(ADDITIONAL_ITEMS, "additionalItems", ONE, APPLICATOR, 07)                                                \
+    W(CONTAINS, "contains", ONE, APPLICATOR, BOTH)                                                             \
+    W(PROPERTIES, "properties", MAP, APPLICATOR, BOTH)                                                         \
+    W(PATTERN_PROPERTIES, "patternProperties", MAP, APPLICATOR, BOTH)                                          \
+    W(ADDITIONAL_PROPERTIES, "additionalProperties", ONE, APPLICATOR, BOTH)                                    \
+    W(PROPERTY_NAMES, "propertyNames", ONE, APPLICATOR, BOTH)                                                  \
+    W(UNEVALUATED_ITEMS, "unevaluatedItems", ONE, UNEVALUATED, 2020)                                           \
+    W(UNEVALUATED_PROPERTIES, "unevaluatedProperties", ONE, UNEVALUATED, 2020)                                 \
+    W(TYPE, "type", TYPE, VALIDATION, BOTH)                                                                    \
+    W(CONST, "const", ANY, VALIDATION, BOTH)                                                                   \
+    W(ENUM, "enum", ARRAY, VALIDATION, BOTH)                                                                   \
+    W(MULTIPLE_OF, "multipleOf", POSITIVE, VALIDATION, BOTH)                                                   \
+    W(MAXIMUM, "maximum", NUMBER, VALIDATION, BOTH)                                                            \
+    W(EXCLUSIVE_MAXIMUM, "exclusiveMaximum", NUMBER, VALIDATION, BOTH)                                         \
+    W(MINIMUM, "minimum", NUMBER, VALIDATION, BOTH)                                                            \
+    W(EXCLUSIVE_MINIMUM, "exclusiveMinimum", NUMBER, VALIDATION, BOTH)                                         \
+    W(MAX_LENGTH, "maxLength", COUNT, VALIDATION, BOTH)                                                        \
+    W(MIN_LENGTH, "minLength", COUNT, VALIDATION, BOTH)                                                        \
+    W(PATTERN, "pattern", STRING, VALIDATION, BOTH)                                                            \
+    W(MAX_ITEMS, "maxItems", COUNT, VALIDATION, BOTH)                                                          \
+    W(MIN_ITEMS, "minItems", COUNT, VALIDATION, BOTH)                                                          \
+    W(UNIQUE_ITEMS, "uniqueItems", FLAG, VALIDATION, BOTH)                                                     \
+    W(MAX_CONTAINS, "maxContains", COUNT, VALIDATION, 2020)                                                    \
+    W(MIN_CONTAINS, "minContains", COUNT, VALIDATION, 2020)                                                    \
+    W(MAX_PROPERTIES, "maxProperties", COUNT, VALIDATION, BOTH)                                                \
+    W(MIN_PROPERTIES, "minProperties", COUNT, VALIDATION, BOTH)                                                \
+    W(REQUIRED, "required", NAMES, VALIDATION, BOTH)                                                           \
+    W(DEPENDENT_REQUIRED, "dependentRequired", NAMES_MAP, VALIDATION, 2020)                                    \
+    W(FORMAT, "format", STRING, FORMAT, BOTH)                                                                  \
+    W(TITLE, "title", STRING, META, BOTH)                                                                      \
+    W(DESCRIPTION, "description", STRING, META, BOTH)                                                          \
+    W(DEPRECATED, "deprecated", FLAG, META, 2020)                                                              \
+    W(READ_ONLY, "readOnly", FLAG, META, BOTH)                                                                 \
+    W(WRITE_ONLY, "writeOnly", FLAG, META, BOTH)                                                               \
+    W(EXAMPLES, "examples", ARRAY, META, BOTH)                                                                 \
+    W(CONTENT_ENCODING, "contentEncoding", STRING, CONTENT, BOTH)                                              \
+    W(CONTENT_MEDIA_TYPE, "contentMediaType", STRING, CONTENT, BOTH)                                           \
+    W(CONTENT_SCHEMA, "contentSchema", ONE, CONTENT, 2020)
+#define PK__SCHEMA_WORD(name, text, shape, vocabulary, draft) PK__SCHEMA_##name,
+#undef PK__SCHEMA_WORD
+#endif
 #if !defined(PLUGKIT_NO_SIMD) && !defined(__OPTIMIZE_SIZE__) && defined(__GNUC__)
 #if defined(__SSE2__)
 #define PK__HTTP_SCAN_WIDE
@@ -27136,7 +32676,7 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 27140 "plugkit_sdk.h"
+#line 32680 "plugkit_sdk.h"
 #endif
 
 #ifndef PLUGKIT_TEST
@@ -27205,9 +32745,15 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #undef PK__PROCESS_POLL_MS
 #undef PK__SWAR_ONES
 #undef PK__SWAR_TOPS
+#undef PK__SCHEMA_APART
+#undef PK__SCHEMA_WORDS
+#undef PK__SCHEMA_WORD
 #undef PK__HTTP_SCAN_WIDE
 #undef PK__CHUNK_EXTRA_MAX
 #undef PK__CHUNK_HEAD_MAX
+#undef PK__DECIMAL_FAR
+#undef PK__SCHEMA_ROW
+#undef PK__SCHEMA_TEXT
 #undef PK__HTTP_HEAD_IS
 #undef PK__ADDRESS_PATH_MAX
 #undef PK__ADDRESS_TEXT_MAX

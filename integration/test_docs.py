@@ -136,7 +136,7 @@ def test_every_option_of_the_headers_is_listed():
     used = set()
     for path in (ROOT / "src").rglob("*.[ch]"):
         used |= set(re.findall(r"#\s*(?:ifdef|ifndef|if|elif)[^\n]*?\b(PLUGKIT_\w+)", path.read_text(encoding="utf-8")))
-    used -= {"PLUGKIT_TEST"}  # of the unit tests
+    used = {name for name in used if not name.startswith("PLUGKIT_TEST")}  # of the unit tests
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
 
     missing = [name for name in sorted(used) if name not in readme and name.replace("PLUGKIT_NO", "") not in readme]

@@ -189,7 +189,7 @@ def check_script(path):
 EXTRA = ("-std=c99 -fsyntax-only -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wformat-security -Wundef -Wvla "
          "-Wstrict-prototypes -Wold-style-definition -Wpointer-arith -Wwrite-strings -Wnested-externs "
          "-Wredundant-decls").split()
-MODES = [[], ["-DPLUGKIT_STATIC"], ["-DPLUGKIT_TEST"], ["-DPLUGKIT_POSIX"],
+MODES = [[], ["-DPLUGKIT_WITH_ALL"], ["-DPLUGKIT_STATIC"], ["-DPLUGKIT_TEST"], ["-DPLUGKIT_POSIX"],
          ["-DPLUGKIT_NO_PROCESS", "-DPLUGKIT_NO_THREADS", "-DPLUGKIT_NO_FILES", "-DPLUGKIT_NO_NET"]]
 
 

@@ -102,7 +102,9 @@ def measure(folder):
     yield "hello plugin, small build", file_kib(folder, hello, *small_flags(), "-lpthread"), 96, "KiB", True
     yield f"hello plugin, {SMALL} -s", file_kib(folder, hello, SMALL, "-lpthread"), None, "KiB", False
     yield f"empty program, {SMALL} -s", file_kib(folder, NOTHING, SMALL), None, "KiB", False
-    yield "default host, text", text_kib(folder, HOST), 220, "KiB", True
+    host = text_kib(folder, HOST)
+    yield "default host, text", host, 220, "KiB", True
+    yield "PLUGKIT_WITH_SCHEMA adds", text_kib(folder, HOST, "-DPLUGKIT_WITH_SCHEMA") - host, None, "KiB", False
     yield "plugin SDK, text", text_kib(folder, SDK), None, "KiB", False
     yield "everything, text", text_kib(folder, HOST + SDK, "-DPLUGKIT_WITH_ALL"), 600, "KiB", True
     yield "firmware, this machine", flash_kib(folder, CC, "-fno-pie"), 64, "KiB", True

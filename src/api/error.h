@@ -62,7 +62,13 @@ typedef enum pk_kind {
     X(NOT_FOUND,           3008, "CORE",      NOT_FOUND,       ERROR,   0, "there is no such thing")              \
     X(STOPPED,             3009, "CORE",      UNAVAILABLE,     ERROR,   0, "the manager is stopping or stopped")  \
     X(BUSY,                3010, "CORE",      PRECONDITION,    ERROR,   1, "somebody else holds it")              \
-    X(PARSE,               3011, "CORE",      INVALID,         ERROR,   0, "the text cannot be understood")
+    X(PARSE,               3011, "CORE",      INVALID,         ERROR,   0, "the text cannot be understood")       \
+    PK__ERR_SCHEMA(X)
+#ifdef PLUGKIT_WITH_SCHEMA
+#define PK__ERR_SCHEMA(X) X(SCHEMA, 3012, "CORE", INVALID, ERROR, 0, "a value does not fit its schema")
+#else
+#define PK__ERR_SCHEMA(X)
+#endif
 
 typedef enum pk_err {
     PK_OK = 0,

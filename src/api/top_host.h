@@ -43,9 +43,10 @@
  *     == api/memory.h ==      strings, allocator, pk_mem, pk_buf     == api/loop.h ==     event loop, timers
  *     == api/error.h ==       everything that can go wrong           == api/extend.h ==   transports, dialects,
  *     == api/json.h ==        reader and writer                                           interceptors of your own
- *     == api/types.h ==       structs from and to JSON               == api/server.h ==   HTTP server
- *     == api/call.h ==        calls: raw, asynchronous, streams      == api/tls.h ==      TLS for servers and calls
- *     == api/contract.h ==    typed calls                            == api/host.h ==     THE MANAGER
+ *     == api/schema.h ==      JSON Schema, regular expressions       == api/server.h ==   HTTP server
+ *     == api/types.h ==       structs from and to JSON               == api/tls.h ==      TLS for servers and calls
+ *     == api/call.h ==        calls: raw, asynchronous, streams      == api/host.h ==     THE MANAGER
+ *     == api/contract.h ==    typed calls
  *     == api/credentials.h ==  API keys, tokens, passwords
  *
  * CONFIGURATION: define these before the include, the same in every file (PLUGKIT_NO_CORE excepted).
@@ -60,6 +61,7 @@
  *     PLUGKIT_NO_FILES            no files and directories
  *     PLUGKIT_NO_NET              no sockets: bring a transport of your own
  *     PLUGKIT_WITH_ADMIN          with pk_manager_serve: `plugkit top` and others can look at a running host
+ *     PLUGKIT_WITH_SCHEMA         with pk_schema and pk_pattern: JSON Schema, about 55 KiB of code
  *     PLUGKIT_WITH_TLS            with https, by mbedTLS 2.28 or 3.6: -lmbedtls -lmbedx509 -lmbedcrypto
  *     PLUGKIT_WITH_CREDENTIALS    with API keys, bearer tokens and passwords on calls: shown, and checked
  *     PLUGKIT_WITH_ALL            with everything that is opted into, but for TLS, which needs that library
@@ -67,6 +69,7 @@
  *     PLUGKIT_POSIX               only what POSIX.1-2008 has, also on Linux
  *     PLUGKIT_NO_SIMD             plain C also where SSE2 or NEON would read HTTP faster; small builds (-Os) are anyway
  *     PLUGKIT_JSON_DEPTH          levels of nesting that the JSON reader accepts; 256
+ *     PLUGKIT_SCHEMA_DEPTH        schemas that may apply inside each other; 600
  *     PLUGKIT_ASSERT(x)           called with what must be true unless the program is wrong; nothing
  *     PLUGKIT_LINES               error messages and debuggers name the files of src/ instead of this one
  *

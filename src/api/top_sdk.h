@@ -44,8 +44,9 @@
  *     == api/memory.h ==      strings, allocator, pk_mem, pk_buf     == api/loop.h ==     event loop, timers
  *     == api/error.h ==       everything that can go wrong           == api/extend.h ==   interceptors of your own
  *     == api/json.h ==        reader and writer                      == api/server.h ==   routes of your own
- *     == api/types.h ==       structs from and to JSON               == api/tls.h ==      TLS
- *     == api/call.h ==        contexts; calls to the host            == api/sdk.h ==      THE PLUGIN
+ *     == api/schema.h ==      JSON Schema, regular expressions       == api/tls.h ==      TLS
+ *     == api/types.h ==       structs from and to JSON               == api/sdk.h ==      THE PLUGIN
+ *     == api/call.h ==        contexts; calls to the host
  *     == api/contract.h ==    contracts and services                 == api/credentials.h ==  API keys, passwords
  *
  * CONFIGURATION: define these before the include, the same in every file (PLUGKIT_NO_CORE excepted).
@@ -56,6 +57,7 @@
  *                                 core, and this file keeps its copy to itself
  *     PLUGKIT_STATIC              all functions are static: nothing is exported, several files may have their own
  *     PLUGKIT_NO_THREADS          no threads: handlers run one after the other
+ *     PLUGKIT_WITH_SCHEMA         with pk_schema and pk_pattern: JSON Schema, about 55 KiB of code
  *     PLUGKIT_WITH_TLS            with https, by mbedTLS 2.28 or 3.6: -lmbedtls -lmbedx509 -lmbedcrypto
  *     PLUGKIT_WITH_CREDENTIALS    with API keys, bearer tokens and passwords on calls: shown, and checked
  *     PLUGKIT_CLOCK_NS()          see plugkit.h
@@ -64,6 +66,7 @@
  *     PLUGKIT_POSIX               only what POSIX.1-2008 has, also on Linux
  *     PLUGKIT_NO_SIMD             see plugkit.h
  *     PLUGKIT_JSON_DEPTH          levels of nesting that the JSON reader accepts; 256
+ *     PLUGKIT_SCHEMA_DEPTH        schemas that may apply inside each other; 600
  *     PLUGKIT_ASSERT(x)           called with what must be true unless the program is wrong; nothing
  *     PLUGKIT_LINES               error messages and debuggers name the files of src/ instead of this one
  *

@@ -28,6 +28,18 @@ PK__FN size_t pk__utf8_len(const char *p, const char *end)
     return (c == 0xF0 && s[1] < 0x90) || (c == 0xF4 && s[1] > 0x8F) ? 0 : 4; // overlong, above U+10FFFF
 }
 
+PK__FN uint32_t pk__utf8_get(const char *p, size_t len)
+{
+    uint32_t code = (unsigned char)p[0];
+    if (len > 1) {
+        code &= 0x7Fu >> len;
+    }
+    for (size_t i = 1; i < len; i++) {
+        code = code << 6 | ((unsigned char)p[i] & 0x3F);
+    }
+    return code;
+}
+
 PK__FN bool pk__utf8_valid(pk_str text)
 {
     const char *p = text.ptr;

@@ -140,6 +140,10 @@ def build_cases():
              ["-std=" + std, *SYNTAX, "-DPLUGKIT_WITH_ALL"], HOST + SDK + PRIVATE + MAIN)
     case("with everything, but without sockets", compile_text, cc,
          ["-std=c99", *SYNTAX, "-DPLUGKIT_WITH_ALL", "-DPLUGKIT_NO_NET"], HOST + SDK + MAIN)
+    case("schemas without a system", compile_text, cc,
+         ["-std=c99", *SYNTAX, "-DPLUGKIT_STATIC", "-DPLUGKIT_WITH_SCHEMA"] +
+         ["-DPLUGKIT_NO_" + name for name in WITHOUT],
+         HOST + SDK + MAIN)
     case("with the control socket, but without sockets: refused", compile_text, cc,
          ["-std=c99", *SYNTAX, "-DPLUGKIT_WITH_ADMIN", "-DPLUGKIT_NO_NET"], HOST + MAIN, says="needs sockets and files")
     for compiler in compilers:
@@ -192,8 +196,10 @@ def build_cases():
     case("exported symbols begin with pk_: sdk", symbols, cc, ["-std=c11"], SDK, public)
     case("exported symbols begin with pk_: host with everything", symbols, cc, ["-std=c11", "-DPLUGKIT_WITH_ALL"], HOST,
          public)
-    case("what is not opted into is not there", without, cc, ["-std=c11"], HOST,
-         r"pk__admin_|pk_manager_serve|pk__tls_|pk_tls_|pk__secure_|pk_ctx_peer|mbedtls_|psa_")
+    opted = (r"pk__admin_|pk_manager_serve|pk__schema|pk_schema_|pk__pattern_|pk_pattern_|pk__category_|pk__decimal_|"
+             r"pk__format_|pk__uri_|pk__tls_|pk_tls_|pk__secure_(?!table_of)|pk_ctx_peer|mbedtls_|psa_")
+    for mode, source in (("host", HOST), ("sdk", SDK)):
+        case(f"what is not opted into is not there: {mode}", without, cc, ["-std=c11"], source, opted)
     case("PLUGKIT_STATIC exports nothing", symbols, cc, ["-std=c11", "-DPLUGKIT_STATIC"], HOST + SDK + MAIN, "main")
     case("PLUGKIT_NO_CORE exports nothing of the core", symbols, cc, ["-std=c11", "-DPLUGKIT_NO_CORE"],
          SDK, r"pk_sdk_\w+")
