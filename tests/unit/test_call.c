@@ -549,7 +549,8 @@ static pk_verdict probe_after(void *user, pk_exchange *x, uint32_t *delay_ms)
 
 static pk_interceptor make_probe(probe *p, pk_scope scope, int order)
 {
-    pk_interceptor i = {p->name, scope, order, sizeof(int), probe_before, probe_after, p};
+    pk_interceptor i = {.name = p->name, .scope = scope, .order = order, .state_size = sizeof(int),
+                        .before = probe_before, .after = probe_after, .user = p};
     return i;
 }
 

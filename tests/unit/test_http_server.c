@@ -1354,9 +1354,12 @@ static pk_verdict after_a(void *user, pk_exchange *x, uint32_t *delay_ms)
 
 TEST(http_server, runs_interceptors_around_handlers)
 {
-    static const pk_interceptor one = {"one", PK_SCOPE_SERVE, 1, 2, before_a, after_a, (void *)(uintptr_t)"one "};
-    static const pk_interceptor two = {"two", PK_SCOPE_SERVE, 2, 2, before_a, after_a, (void *)(uintptr_t)"two "};
-    static const pk_interceptor not_here = {"call", PK_SCOPE_CALL, 0, 0, before_a, after_a, NULL};
+    static const pk_interceptor one = {.name = "one", .scope = PK_SCOPE_SERVE, .order = 1, .state_size = 2,
+                                       .before = before_a, .after = after_a, .user = (void *)(uintptr_t)"one "};
+    static const pk_interceptor two = {.name = "two", .scope = PK_SCOPE_SERVE, .order = 2, .state_size = 2,
+                                       .before = before_a, .after = after_a, .user = (void *)(uintptr_t)"two "};
+    static const pk_interceptor not_here = {.name = "call", .scope = PK_SCOPE_CALL, .order = 0, .state_size = 0,
+                                            .before = before_a, .after = after_a};
     static const pk_interceptor *const list[] = {&two, &not_here, &one};
     static const struct {
         const char *act, *answer, *trail;
