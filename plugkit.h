@@ -10811,32 +10811,35 @@ PK_API pk_err pk_json_finish(pk_json_writer *w, pk_error *err)
  * A server and whatever stands before it must never see two different paths in the same bytes. So there is exactly one
  * reading: pk__url_split checks the target's form and every byte of it, pk__url_decode_path takes the percent signs
  * away once, and then "//" becomes "/", "." and ".." segments are resolved. What cannot be read in one way only is
- * refused: a broken %XX, a control character (plain or encoded), a path that climbs above its root, bytes that are no
- * UTF-8 once decoded, a fragment, a target that does not begin with "/".
+ * refused: a broken %XX, a control character (plain or encoded), a slash that is encoded (some split at it, some do
+ * not), a backslash (some take it for a slash), a path that climbs above its root, bytes that are no UTF-8 once
+ * decoded, a fragment, a target that does not begin with "/".
  *
- * Routes, open paths and handlers all see the decoded path and nothing else. A "%2F" is a slash by then.
+ * Routes, open paths and handlers all see the decoded path and nothing else.
  *
  * Queries stay as they came and are walked pair by pair:
  *
  *     while (pk__url_query_next(&rest, &name, &value)) { ... pk__url_decode(value, true, buf, &len) ... }        */
 #ifdef PLUGKIT_LINES
-#line 13 "src/wire/url.h"
+#line 14 "src/wire/url.h"
 #endif
 
 
 
 
-typedef enum pk__url_form { PK__URL_ORIGIN, PK__URL_ABSOLUTE, PK__URL_ASTERISK } pk__url_form;
+typedef enum pk__url_form { PK__URL_ORIGIN, PK__URL_ABSOLUTE, PK__URL_ASTERISK, PK__URL_AUTHORITY } pk__url_form;
 
 typedef struct pk__url {
     pk__url_form form;
-    pk_str authority; // of an absolute target; it outranks Host
-    pk_str path;      // still encoded, begins with "/"; "*" of an asterisk target
+    bool is_secure;   // an absolute target of https
+    pk_str authority; // of an absolute target; Host has to say the same
+    pk_str path;      // still encoded, begins with "/"; "*" of an asterisk target, "" of an authority
     pk_str query;     // behind the '?'; "" if there is none
 } pk__url;
 
-/* Takes a request target apart: "/path?query", "http://host/path?query", or "*" (OPTIONS only). The parts are views
- * into target. False: none of these, or a byte that no target may hold. */
+/* Takes a request target apart (RFC 9112, 3.2): "/path?query", "http://host/path?query", "*" (OPTIONS only), or
+ * "host:port" (CONNECT only). The parts are views into target. False: none of these, or a byte that no target may
+ * hold. */
 PK__FN bool pk__url_split(pk_str method, pk_str target, pk__url *out);
 /* Decodes and normalises a path into out, which has room for path.len bytes and may be path.ptr itself.
  * False: it cannot be read in one way only (see above). A slash at the end stays. */
@@ -11491,7 +11494,7 @@ enum {
     PK__HTTP_TOKEN = 1,  // of names and methods (RFC 9110, 5.6.2)
     PK__HTTP_VALUE = 2,  // of field values: no control character but the tab
     PK__HTTP_TARGET = 4, // of request targets: printable ASCII without the space
-    PK__HTTP_HOST = 8    // of hosts and ports
+    PK__HTTP_HOST = 8    // of the names of hosts
 };
 
 PK__FN const char *pk__http_scan_token(const char *p, const char *end);
@@ -11516,8 +11519,8 @@ PK__FN const char *pk__http_scan_line(pk__http_scan *s, const char *p, pk_meta *
 /* http_head.h - the head of an HTTP/1.x message: bytes in, views out (RFC 9110, RFC 9112).
  *
  * Nothing is copied and nothing is allocated: method, target and fields are views into the caller's buffer, the field
- * array is the caller's. Feed the whole buffer each time more bytes have come; finished lines are not read again, so
- * a peer that sends one byte at a time costs no more than one that sends all:
+ * array is the caller's. Feed the whole buffer each time more bytes have come; while it stays where it is, finished
+ * lines are not read again, so a peer that sends one byte at a time costs no more than one that sends all:
  *
  *     pk__http_head_init(&head, PK__HTTP_REQUEST, fields, cap, &limits);
  *     switch (pk__http_head_parse(&head, buf, len)) {
@@ -11528,8 +11531,8 @@ PK__FN const char *pk__http_scan_line(pk__http_scan *s, const char *p, pk_meta *
  *
  * One reading of every message, or none: lengths are digits only (19 at most), and a second or a listed one, one
  * together with Transfer-Encoding, any coding but one "chunked", folded lines, a CR or LF that is not a line end, a
- * space before the colon, an empty name, control characters, a missing or second Host are all refused. After a
- * refusal nothing on the connection can be trusted: it must be closed. */
+ * space before the colon, an empty name, control characters, a missing, second or malformed Host, a Connection that
+ * names one of these are all refused. After a refusal nothing on the connection can be trusted: it must be closed. */
 #ifdef PLUGKIT_LINES
 #line 17 "src/wire/http_head.h"
 #endif
@@ -11571,7 +11574,7 @@ typedef struct pk__http_head {
     /* private: where the parser stands */
     pk__http_kind kind;
     pk__http_limits limit;
-    const char *base;         // the buffer at the last call: views are moved along when it moves
+    const char *base;         // the buffer at the last call: when it moves, reading begins anew
     size_t at, seen;          // start of the first unfinished line; bytes that were looked at
     uint8_t phase;            // see pk__http_head_more
     bool has_start, has_length, has_coding, has_host, says_close, says_keep;
@@ -11593,7 +11596,9 @@ PK__FN inline bool pk__http_head_named(pk_str field, pk_str name)
 /* May it be sent? Field names and methods are tokens; values hold no control characters but tabs. */
 PK__FN bool pk__http_head_is_token(pk_str s);
 PK__FN bool pk__http_head_is_value(pk_str s);
-PK__FN bool pk__http_head_is_host(pk_str s); // the characters of a host and a port; "" is one
+PK__FN bool pk__http_head_is_host(pk_str s); // "name", "name:80", "[::1]:80"; "" is one
+/* Does it say where a message ends or where it goes? It may stand in no trailer, nor be named in Connection. */
+PK__FN bool pk__http_head_is_vital(pk_str name);
 /* Is `token` in this comma-separated list (any case)? */
 PK__FN bool pk__http_head_has_token(pk_str list, pk_str token);
 /* Digits only, at least one, at most 19, below 2^63. */
@@ -11613,9 +11618,10 @@ PK__FN const char *pk__http_head_reason(int status);
  *     MORE: all of `in` was used up    DONE: `in` is what follows the message    ERROR: c.error says why
  *
  * Sizes are 1 to 15 hexadecimal digits and nothing else. Extensions are checked and dropped, and so are trailers: as
- * an attacker can make both long and useless, each may have 4 KiB in one message. A bare CR or LF ends it all. */
+ * an attacker can make both long and useless, each may have 4 KiB in one message. Whoever joins trailers to the head
+ * must not see another message in it: those that frame or route one are refused. A bare CR or LF ends it all. */
 #ifdef PLUGKIT_LINES
-#line 10 "src/wire/http_chunk.h"
+#line 11 "src/wire/http_chunk.h"
 #endif
 
 
@@ -11631,7 +11637,8 @@ typedef struct pk__http_chunk {
     uint32_t extra;     // bytes of extensions so far
     uint32_t trailer;   // bytes of trailers so far
     uint8_t state;
-    uint8_t digits;     // of the current size
+    uint8_t digits;     // of the current size; bytes of the current name
+    char name[18];      // the trailer's, as far as it fits: one more than any that matters
     const char *error;  // static text, after PK__CHUNK_ERROR
 } pk__http_chunk;
 
@@ -11649,6 +11656,7 @@ PK__FN size_t pk__http_chunk_head(char *out, uint64_t size, bool first);
 #ifdef PLUGKIT_LINES
 #line 1 "src/wire/url.c"
 #endif
+
 
 
 
@@ -11674,10 +11682,14 @@ static bool pk__url_is_clean(pk_str s)
     return true;
 }
 
+static size_t pk__url_scheme(pk_str target, pk_str scheme)
+{
+    return pk_str_ieq(pk__url_part(target, 0, PK__MIN(target.len, scheme.len)), scheme) ? scheme.len : 0;
+}
+
 PK__FN bool pk__url_split(pk_str method, pk_str target, pk__url *out)
 {
-    static const pk_str star = PK_STR_INIT("*");
-    static const pk_str http = PK_STR_INIT("http://");
+    static const pk_str star = PK_STR_INIT("*"), http = PK_STR_INIT("http://"), https = PK_STR_INIT("https://");
     memset(out, 0, sizeof(*out));
     if (!pk__url_is_clean(target)) {
         return false;
@@ -11687,15 +11699,19 @@ PK__FN bool pk__url_split(pk_str method, pk_str target, pk__url *out)
         out->path = target;
         return pk_str_is(method, "OPTIONS");
     }
-    size_t at = 0;
-    if (target.len > http.len && pk_str_ieq(pk__url_part(target, 0, http.len), http)) {
-        at = http.len;
+    if (pk_str_is(method, "CONNECT")) {
+        out->form = PK__URL_AUTHORITY;
+        return pk__http_head_is_host(target);
+    }
+    size_t secure = pk__url_scheme(target, https), at = secure + pk__url_scheme(target, http), authority = at;
+    if (at > 0) {
         while (at < target.len && target.ptr[at] != '/' && target.ptr[at] != '?') {
             at++;
         }
         out->form = PK__URL_ABSOLUTE;
-        out->authority = pk__url_part(target, http.len, at);
-        if (out->authority.len == 0 || memchr(out->authority.ptr, '@', out->authority.len)) {
+        out->is_secure = secure > 0;
+        out->authority = pk__url_part(target, authority, at);
+        if (at == authority || !pk__http_head_is_host(out->authority)) {
             return false;
         }
     } else if (target.len == 0 || target.ptr[0] != '/') {
@@ -11792,10 +11808,22 @@ static bool pk__url_walk(char *path, size_t *len)
     return true;
 }
 
+/* "%2F" or "%5C" at i? */
+static bool pk__url_hides_slash(pk_str path, size_t i)
+{
+    char low = i + 2 < path.len && path.ptr[i] == '%' ? path.ptr[i + 2] | 0x20 : 0;
+    return (low == 'f' && path.ptr[i + 1] == '2') || (low == 'c' && path.ptr[i + 1] == '5');
+}
+
 PK__FN bool pk__url_decode_path(pk_str path, char *out, size_t *len)
 {
     if (path.len == 0 || path.ptr[0] != '/') {
         return false;
+    }
+    for (size_t i = 0; i < path.len; i++) {
+        if (path.ptr[i] == '\\' || pk__url_hides_slash(path, i)) {
+            return false;
+        }
     }
     return pk__url_decode(path, false, out, len) && pk__url_is_text(out, *len) && pk__url_walk(out, len);
 }
@@ -16606,29 +16634,24 @@ PK_API pk_err pk_schema_check_text(const pk_schema *s, pk_str text, pk_error *er
 
 
 /* One row for each sixteen bytes. What is above 0x7f may stand in values only (obs-text). */
-static const uint8_t pk__http_scan_table[256] = {
+static const uint8_t pk__http_scan_table[128] = {
     0,  0,  0,  0,  0,  0,  0,  0,  0,  2,  0,  0,  0,  0,  0,  0,
     0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,
     2,  15, 6,  7,  15, 15, 15, 15, 14, 14, 15, 15, 6,  15, 15, 6,  //   ! " # $ % & ' ( ) * + , - . /
-    15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 14, 14, 6,  14, 6,  6,  // 0 1 2 3 4 5 6 7 8 9 : ; < = > ?
+    15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 6,  14, 6,  14, 6,  6,  // 0 1 2 3 4 5 6 7 8 9 : ; < = > ?
     6,  15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, // @ A to O
-    15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 14, 6,  14, 7,  15, // P to Z [ \ ] ^ _
+    15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 6,  6,  6,  7,  15, // P to Z [ \ ] ^ _
     7,  15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, // ` a to o
     15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 6,  7,  6,  15, 0,  // p to z { | } ~
-    2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,
-    2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,
-    2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,
-    2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,
-    2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,
-    2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,
-    2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,
-    2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,
 };
 
 PK__FN const char *pk__http_scan_class(const char *p, const char *end, unsigned classes)
 {
-    while (p < end && (pk__http_scan_table[(unsigned char)*p] & classes) != 0) {
-        p++;
+    for (; p < end; p++) {
+        unsigned char c = (unsigned char)*p;
+        if (((c < 0x80 ? pk__http_scan_table[c] : PK__HTTP_VALUE) & classes) == 0) {
+            break;
+        }
     }
     return p;
 }
@@ -16985,9 +17008,31 @@ PK__FN bool pk__http_head_has_token(pk_str list, pk_str token)
     return false;
 }
 
+PK__FN bool pk__http_head_is_vital(pk_str name)
+{
+    return PK__HTTP_HEAD_IS(name, "content-length") || PK__HTTP_HEAD_IS(name, "transfer-encoding") ||
+           PK__HTTP_HEAD_IS(name, "host");
+}
+
 PK__FN bool pk__http_head_is_host(pk_str s)
 {
-    return pk__http_scan_class(s.ptr, s.ptr + s.len, PK__HTTP_HOST) == s.ptr + s.len;
+    const char *p = s.ptr, *end = p + s.len;
+    if (p < end && *p == '[') {
+        do {
+            p = pk__http_scan_class(p + 1, end, PK__HTTP_HOST);
+        } while (p < end && *p == ':');
+        if (p == end || *p++ != ']') {
+            return false;
+        }
+    } else {
+        p = pk__http_scan_class(p, end, PK__HTTP_HOST);
+    }
+    if (p > s.ptr && p < end && *p == ':') {
+        do {
+            p++;
+        } while (p < end && *p >= '0' && *p <= '9');
+    }
+    return p == end;
 }
 
 PK__FN bool pk__http_head_number(pk_str digits, uint64_t *out)
@@ -17019,22 +17064,20 @@ PK__FN pk_str pk__http_head_find(const pk_meta *fields, size_t count, pk_str nam
     return none;
 }
 
+static const char pk__http_head_reasons[] = // each behind its status; those that are rare are not worth their bytes
+    "100Continue\0" "200OK\0" "201Created\0" "202Accepted\0" "203Non-Authoritative Information\0" "204No Content\0"
+    "206Partial Content\0" "301Moved Permanently\0" "302Found\0" "303See Other\0" "304Not Modified\0"
+    "307Temporary Redirect\0" "308Permanent Redirect\0" "400Bad Request\0" "401Unauthorized\0" "403Forbidden\0"
+    "404Not Found\0" "405Method Not Allowed\0" "408Request Timeout\0" "409Conflict\0" "410Gone\0"
+    "412Precondition Failed\0" "413Content Too Large\0" "414URI Too Long\0" "415Unsupported Media Type\0"
+    "417Expectation Failed\0" "421Misdirected Request\0" "422Unprocessable Content\0" "429Too Many Requests\0"
+    "431Request Header Fields Too Large\0" "499Client Closed Request\0" "500Internal Server Error\0"
+    "501Not Implemented\0" "502Bad Gateway\0" "503Service Unavailable\0" "504Gateway Timeout\0"
+    "505HTTP Version Not Supported\0";
+
 PK__FN const char *pk__http_head_reason(int status)
 {
-    static const char words[] = // each behind its status
-        "100Continue\0" "101Switching Protocols\0" "200OK\0" "201Created\0" "202Accepted\0"
-        "203Non-Authoritative Information\0" "204No Content\0" "205Reset Content\0" "206Partial Content\0"
-        "300Multiple Choices\0" "301Moved Permanently\0" "302Found\0" "303See Other\0" "304Not Modified\0"
-        "307Temporary Redirect\0" "308Permanent Redirect\0" "400Bad Request\0" "401Unauthorized\0"
-        "402Payment Required\0" "403Forbidden\0" "404Not Found\0" "405Method Not Allowed\0" "406Not Acceptable\0"
-        "408Request Timeout\0" "409Conflict\0" "410Gone\0" "411Length Required\0" "412Precondition Failed\0"
-        "413Content Too Large\0" "414URI Too Long\0" "415Unsupported Media Type\0" "416Range Not Satisfiable\0"
-        "417Expectation Failed\0" "421Misdirected Request\0" "422Unprocessable Content\0" "425Too Early\0"
-        "426Upgrade Required\0" "428Precondition Required\0" "429Too Many Requests\0"
-        "431Request Header Fields Too Large\0" "499Client Closed Request\0" "500Internal Server Error\0"
-        "501Not Implemented\0" "502Bad Gateway\0" "503Service Unavailable\0" "504Gateway Timeout\0"
-        "505HTTP Version Not Supported\0" "507Insufficient Storage\0";
-    for (const char *row = words; *row; row = pk__words_at(row, 1)) {
+    for (const char *row = pk__http_head_reasons; *row; row = pk__words_at(row, 1)) {
         if ((row[0] - '0') * 100 + (row[1] - '0') * 10 + (row[2] - '0') == status) {
             return row + 3;
         }
@@ -17048,36 +17091,28 @@ PK__FN const char *pk__http_head_reason(int status)
  * bytes. */
 static const char *pk__http_head_version(pk__http_head *h, const char *p, const char *end)
 {
-    static const char want[] = "HTTP/1.1";
-    if (end - p >= 8 && memcmp(p, want, 8) == 0) {
-        h->minor = 1;
-        return p + 8;
+    static const char want[] = "HTTP/";
+    size_t left = (size_t)(end - p);
+    if (memcmp(p, want, PK__MIN(left, 5)) != 0) {
+        return pk__http_head_refuse(h, 400, "not an HTTP message");
     }
-    for (size_t i = 0; i < 5; i++, p++) {
-        if (p == end) {
-            return NULL;
-        }
-        if (*p != want[i]) {
-            return pk__http_head_refuse(h, 400, "not an HTTP message");
-        }
-    }
-    if (end - p < 3) {
+    if (left < 8) {
         return NULL;
     }
-    if (p[0] < '0' || p[0] > '9' || p[1] != '.' || p[2] < '0' || p[2] > '9') {
+    if (p[5] < '0' || p[5] > '9' || p[6] != '.' || p[7] < '0' || p[7] > '9') {
         return pk__http_head_refuse(h, 400, "malformed HTTP version");
     }
-    if (p[0] != '1') {
-        return pk__http_head_refuse(h, 505, "only HTTP/1.0 and HTTP/1.1 are spoken here");
+    if (p[5] != '1') {
+        return pk__http_head_refuse(h, 505, "HTTP version other than 1.0 and 1.1");
     }
-    h->minor = p[2] == '0' ? 0 : 1; // a later minor version is a superset of 1.1
-    return p + 3;
+    h->minor = p[7] != '0'; // a later minor version is a superset of 1.1
+    return p + 8;
 }
 
 static const char *pk__http_head_no_line_end(pk__http_head *h, const char *p, const char *end)
 {
     if (p < end && *p != '\r') {
-        return pk__http_head_refuse(h, 400, *p == '\n' ? "bare LF" : "control character or space where none may be");
+        return pk__http_head_refuse(h, 400, *p == '\n' ? "bare LF" : "misplaced control character or space");
     }
     return end - p < 2 ? NULL : pk__http_head_refuse(h, 400, "bare CR");
 }
@@ -17178,21 +17213,19 @@ static void pk__http_head_length(pk__http_head *h, pk_str value)
 static void pk__http_head_coding(pk__http_head *h, pk_str value)
 {
     size_t chunked = 0;
-    pk_str one = {"", 0};
-    bool again = h->has_coding, other = false;
-    h->has_coding = true;
-    while (pk__http_head_next(&value, &one)) {
+    pk_str one = {"", 0}, list = value;
+    while (pk__http_head_next(&list, &one)) {
         chunked += PK__HTTP_HEAD_IS(one, "chunked");
-        other |= !PK__HTTP_HEAD_IS(one, "chunked");
     }
     /* "gzip, chunked" is proper HTTP that we do not speak; anything else has no certain end. */
-    if (again) {
+    if (h->has_coding) {
         (void)pk__http_head_refuse(h, 400, "more than one Transfer-Encoding");
-    } else if (chunked != 1 || !PK__HTTP_HEAD_IS(one, "chunked")) {
+    } else if (chunked != 1 || one.ptr + one.len != value.ptr + value.len || !PK__HTTP_HEAD_IS(one, "chunked")) {
         (void)pk__http_head_refuse(h, 400, "malformed Transfer-Encoding");
-    } else if (other) {
-        (void)pk__http_head_refuse(h, 501, "no transfer coding but chunked is spoken here");
+    } else if (one.len != value.len) {
+        (void)pk__http_head_refuse(h, 501, "transfer coding other than chunked");
     }
+    h->has_coding = true;
 }
 
 static void pk__http_head_host(pk__http_head *h, pk_str value)
@@ -17221,6 +17254,10 @@ static void pk__http_head_connection(pk__http_head *h, pk_str value)
         return;
     }
     for (pk_str one; pk__http_head_next(&value, &one);) {
+        /* A proxy takes away what is named here: then the message would end elsewhere for whoever stands behind it. */
+        if (pk__http_head_is_vital(one)) {
+            (void)pk__http_head_refuse(h, 400, "Connection names a vital header");
+        }
         h->says_close |= PK__HTTP_HEAD_IS(one, "close");
         h->says_keep |= PK__HTTP_HEAD_IS(one, "keep-alive");
     }
@@ -17305,29 +17342,6 @@ PK__FN void pk__http_head_init(pk__http_head *head, pk__http_kind kind, pk_meta 
     head->limit = *limit;
 }
 
-static void pk__http_head_move(pk_str *s, const char *from, const char *to)
-{
-    if (s->ptr) {
-        s->ptr = to + (s->ptr - from);
-    }
-}
-
-/* The buffer grew and lies elsewhere now: all views go along. */
-static void pk__http_head_rebase(pk__http_head *h, const char *buf)
-{
-    if (h->base) {
-        pk__http_head_move(&h->method, h->base, buf);
-        pk__http_head_move(&h->target, h->base, buf);
-        pk__http_head_move(&h->reason, h->base, buf);
-        pk__http_head_move(&h->host, h->base, buf);
-        for (size_t i = 0; i < h->field_count; i++) {
-            pk__http_head_move(&h->fields[i].name, h->base, buf);
-            pk__http_head_move(&h->fields[i].value, h->base, buf);
-        }
-    }
-    h->base = buf;
-}
-
 /* The fields, up to the empty line. Gives its end, or NULL; *at stays at the first line that is not whole. */
 static const char *pk__http_head_fields(pk__http_head *h, const char *buf, const char **at, const char *end)
 {
@@ -17384,8 +17398,10 @@ PK__FN pk__http_result pk__http_head_parse(pk__http_head *h, const char *buf, si
     if (len == 0) {
         return PK__HTTP_MORE;
     }
-    if (buf != h->base) {
-        pk__http_head_rebase(h, buf);
+    if (buf != h->base) { // the buffer lies elsewhere now, and all views were into the old one
+        pk__http_limits limit = h->limit;
+        pk__http_head_init(h, h->kind, h->fields, &limit);
+        h->base = buf;
     }
     len = PK__MIN(len, h->limit.head_bytes); // what is behind that is never looked at, however the bytes come
     const char *end = buf + len, *p = NULL;
@@ -17407,8 +17423,10 @@ PK__FN pk__http_result pk__http_head_parse(pk__http_head *h, const char *buf, si
 
 PK__FN void pk__http_head_response(pk__http_head *h, bool to_head_request)
 {
-    if (to_head_request || h->status < 200 || h->status == 204 || h->status == 304) {
+    bool is_bare = h->status < 200 || h->status == 204;
+    if (to_head_request || is_bare || h->status == 304) {
         h->framing = PK__HTTP_NO_BODY;
+        h->keep_alive &= !is_bare || (!h->has_coding && h->length == 0); // or something may follow all the same
     } else if (h->has_coding) {
         h->framing = PK__HTTP_CHUNKED;
     } else if (h->has_length) {
@@ -17514,30 +17532,36 @@ static uint8_t pk__http_chunk_ext(pk__http_chunk *c, char byte)
     return ++c->extra > PK__CHUNK_EXTRA_MAX ? pk__http_chunk_refuse(c, "chunk extensions are too long") : PK__CHUNK_EXT;
 }
 
+static uint8_t pk__http_chunk_name(pk__http_chunk *c, char byte)
+{
+    pk_str one = {&byte, 1}, name = {c->name, c->digits};
+    if (byte == ':' && c->state == PK__CHUNK_NAME && !pk__http_head_is_vital(name)) {
+        return PK__CHUNK_VALUE;
+    }
+    if (!pk__http_head_is_token(one)) {
+        return pk__http_chunk_refuse(c, "malformed or forbidden trailer");
+    }
+    if (c->digits < sizeof(c->name)) {
+        c->name[c->digits++] = byte;
+    }
+    return PK__CHUNK_NAME;
+}
+
 static uint8_t pk__http_chunk_trailer(pk__http_chunk *c, char byte)
 {
-    pk_str one;
-    one.ptr = &byte;
-    one.len = 1;
     if (++c->trailer > PK__CHUNK_EXTRA_MAX) {
         return pk__http_chunk_refuse(c, "trailer is too long");
     }
     switch (c->state) {
     case PK__CHUNK_LINE:
-        if (byte == '\r') {
-            return PK__CHUNK_LAST_LF;
-        }
-        return pk__http_head_is_token(one) ? PK__CHUNK_NAME : pk__http_chunk_refuse(c, "malformed trailer");
-    case PK__CHUNK_NAME:
-        if (byte == ':') {
-            return PK__CHUNK_VALUE;
-        }
-        return pk__http_head_is_token(one) ? PK__CHUNK_NAME : pk__http_chunk_refuse(c, "malformed trailer");
+        c->digits = 0;
+        return byte == '\r' ? PK__CHUNK_LAST_LF : pk__http_chunk_name(c, byte);
+    case PK__CHUNK_NAME: return pk__http_chunk_name(c, byte);
     default:
         if (byte == '\r') {
             return PK__CHUNK_VALUE_LF;
         }
-        return pk__http_chunk_is_text(byte) ? PK__CHUNK_VALUE : pk__http_chunk_refuse(c, "malformed trailer");
+        return pk__http_chunk_is_text(byte) ? PK__CHUNK_VALUE : pk__http_chunk_refuse(c, "malformed or forbidden trailer");
     }
 }
 
@@ -18191,6 +18215,7 @@ typedef struct pk__http_client {
     pk__http_head head;
     pk__http_chunk chunk;
     uint64_t left;
+    uint8_t interim;         // answers of 1xx so far
     bool got_any, paused;
 
     /* The drivers (http_client_run.c). */
@@ -20246,6 +20271,7 @@ PK__FN pk_err pk__http_client_begin(pk__http_client *c, pk__http_exchange *x, pk
     c->begin = 0;
     c->end = 0;
     c->rx = PK__HTTP_RX_HEAD;
+    c->interim = 0;
     c->got_any = false;
     c->paused = false;
     c->connect_by = c->desc.connect_ms > 0 && !c->is_open
@@ -20358,6 +20384,8 @@ PK__FN void pk__http_client_fail(pk__http_client *c, pk_error *err)
 
 
 
+
+enum { PK__HTTP_CLIENT_INTERIM = 32 }; // answers before the answer
 
 #ifndef PLUGKIT_NO_NET
 /* Sees to it that a receive waits no longer than the exchange may. The timeout that is set is rarely the one we need,
@@ -20482,6 +20510,9 @@ static pk_io pk__http_client_take_head(pk__http_client *c, pk_error *err)
     if (h->status < 200) {
         if (h->status == 101) {
             return pk__http_client_bad(err, "it switches protocols, which nobody asked for");
+        }
+        if (++c->interim > PK__HTTP_CLIENT_INTERIM) {
+            return pk__http_client_bad(err, "interim answers do not end");
         }
         pk__http_limits limits = h->limit;
         pk__http_head_init(h, PK__HTTP_RESPONSE, c->room->fields, &limits);
@@ -28380,7 +28411,7 @@ static void pk__serve_read_fields(pk__serve_call *c)
         case 18: pk__serve_keep(&c->timeout, f, PK_STR("Connect-Timeout-Ms")); break;
         case 13:
             if (pk__http_head_named(f->name, PK_STR("PlugKit-Token"))) {
-                c->token = f->value;
+                c->token = c->token.ptr ? PK_STR("") : f->value; // two are none
                 continue;
             }
             break;
@@ -28421,12 +28452,19 @@ static bool pk__serve_decode(pk__serve_call *c, const pk__url *url)
     pk_request *r = &c->request;
     r->query = url->query;
     r->path = url->path;
-    if (url->form == PK__URL_ASTERISK) {
+    if (url->form == PK__URL_ASTERISK || url->form == PK__URL_AUTHORITY) {
         return true;
     }
     char *path = (char *)pk_mem_get(&c->job->mem, url->path.len);
     r->path.ptr = path;
     return path && pk__url_decode_path(url->path, path, &r->path.len);
+}
+
+/* What a target says outranks Host (RFC 9112, 3.2.2). Where the two differ somebody is being misled: who compares one
+ * of them must not be led past by the other. */
+static bool pk__serve_hosts_agree(const pk__http_head *h, const pk__url *url)
+{
+    return url->authority.len == 0 || !h->host.ptr || pk_str_ieq(url->authority, h->host);
 }
 
 PK__FN pk__http_plan pk__serve_on_head(void *user, pk__http_job *job)
@@ -28445,8 +28483,13 @@ PK__FN pk__http_plan pk__serve_on_head(void *user, pk__http_job *job)
     c->job = job;
     c->request.method = job->head.method;
     s->running++;
-    if (!pk__url_split(job->head.method, job->head.target, &url) || !pk__serve_decode(c, &url)) {
+    if (!pk__url_split(job->head.method, job->head.target, &url) || !pk__serve_decode(c, &url) ||
+        !pk__serve_hosts_agree(&job->head, &url)) {
+        job->keep = false;
         return pk__serve_refuse(c, 400, PK_ERR_PARSE, "malformed request target", none);
+    }
+    if (url.is_secure && !PK__SECURE_ON(job->link->secure)) {
+        return pk__serve_refuse(c, 421, PK_ERR_HTTP, "this connection is not secure", none);
     }
     pk__serve_read_fields(c);
     bool known = s->on_token ? s->on_token(s->user, c->token, c->ctx.caller)
@@ -29321,7 +29364,7 @@ PK_API pk_interceptor pk_access_check(const pk_access *access)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 29325 "plugkit.h"
+#line 29368 "plugkit.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -39943,7 +39986,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 }
 
 #ifdef PLUGKIT_LINES
-#line 39947 "plugkit.h"
+#line 39990 "plugkit.h"
 #endif
 
 #ifndef PLUGKIT_TEST

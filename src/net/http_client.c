@@ -318,6 +318,7 @@ PK__FN pk_err pk__http_client_begin(pk__http_client *c, pk__http_exchange *x, pk
     c->begin = 0;
     c->end = 0;
     c->rx = PK__HTTP_RX_HEAD;
+    c->interim = 0;
     c->got_any = false;
     c->paused = false;
     c->connect_by = c->desc.connect_ms > 0 && !c->is_open

@@ -118,6 +118,7 @@ typedef struct pk__http_client {
     pk__http_head head;
     pk__http_chunk chunk;
     uint64_t left;
+    uint8_t interim;         // answers of 1xx so far
     bool got_any, paused;
 
     /* The drivers (http_client_run.c). */

@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+enum { PK__HTTP_CLIENT_INTERIM = 32 }; // answers before the answer
+
 #ifndef PLUGKIT_NO_NET
 /* Sees to it that a receive waits no longer than the exchange may. The timeout that is set is rarely the one we need,
  * and setting it costs a call to the system. But a shorter one does as well: the receive comes back early, and then the
@@ -128,6 +130,9 @@ static pk_io pk__http_client_take_head(pk__http_client *c, pk_error *err)
     if (h->status < 200) {
         if (h->status == 101) {
             return pk__http_client_bad(err, "it switches protocols, which nobody asked for");
+        }
+        if (++c->interim > PK__HTTP_CLIENT_INTERIM) {
+            return pk__http_client_bad(err, "interim answers do not end");
         }
         pk__http_limits limits = h->limit;
         pk__http_head_init(h, PK__HTTP_RESPONSE, c->room->fields, &limits);

@@ -133,7 +133,7 @@ static void pk__serve_read_fields(pk__serve_call *c)
         case 18: pk__serve_keep(&c->timeout, f, PK_STR("Connect-Timeout-Ms")); break;
         case 13:
             if (pk__http_head_named(f->name, PK_STR("PlugKit-Token"))) {
-                c->token = f->value;
+                c->token = c->token.ptr ? PK_STR("") : f->value; // two are none
                 continue;
             }
             break;
@@ -174,12 +174,19 @@ static bool pk__serve_decode(pk__serve_call *c, const pk__url *url)
     pk_request *r = &c->request;
     r->query = url->query;
     r->path = url->path;
-    if (url->form == PK__URL_ASTERISK) {
+    if (url->form == PK__URL_ASTERISK || url->form == PK__URL_AUTHORITY) {
         return true;
     }
     char *path = (char *)pk_mem_get(&c->job->mem, url->path.len);
     r->path.ptr = path;
     return path && pk__url_decode_path(url->path, path, &r->path.len);
+}
+
+/* What a target says outranks Host (RFC 9112, 3.2.2). Where the two differ somebody is being misled: who compares one
+ * of them must not be led past by the other. */
+static bool pk__serve_hosts_agree(const pk__http_head *h, const pk__url *url)
+{
+    return url->authority.len == 0 || !h->host.ptr || pk_str_ieq(url->authority, h->host);
 }
 
 PK__FN pk__http_plan pk__serve_on_head(void *user, pk__http_job *job)
@@ -198,8 +205,13 @@ PK__FN pk__http_plan pk__serve_on_head(void *user, pk__http_job *job)
     c->job = job;
     c->request.method = job->head.method;
     s->running++;
-    if (!pk__url_split(job->head.method, job->head.target, &url) || !pk__serve_decode(c, &url)) {
+    if (!pk__url_split(job->head.method, job->head.target, &url) || !pk__serve_decode(c, &url) ||
+        !pk__serve_hosts_agree(&job->head, &url)) {
+        job->keep = false;
         return pk__serve_refuse(c, 400, PK_ERR_PARSE, "malformed request target", none);
+    }
+    if (url.is_secure && !PK__SECURE_ON(job->link->secure)) {
+        return pk__serve_refuse(c, 421, PK_ERR_HTTP, "this connection is not secure", none);
     }
     pk__serve_read_fields(c);
     bool known = s->on_token ? s->on_token(s->user, c->token, c->ctx.caller)

@@ -89,30 +89,36 @@ static uint8_t pk__http_chunk_ext(pk__http_chunk *c, char byte)
     return ++c->extra > PK__CHUNK_EXTRA_MAX ? pk__http_chunk_refuse(c, "chunk extensions are too long") : PK__CHUNK_EXT;
 }
 
+static uint8_t pk__http_chunk_name(pk__http_chunk *c, char byte)
+{
+    pk_str one = {&byte, 1}, name = {c->name, c->digits};
+    if (byte == ':' && c->state == PK__CHUNK_NAME && !pk__http_head_is_vital(name)) {
+        return PK__CHUNK_VALUE;
+    }
+    if (!pk__http_head_is_token(one)) {
+        return pk__http_chunk_refuse(c, "malformed or forbidden trailer");
+    }
+    if (c->digits < sizeof(c->name)) {
+        c->name[c->digits++] = byte;
+    }
+    return PK__CHUNK_NAME;
+}
+
 static uint8_t pk__http_chunk_trailer(pk__http_chunk *c, char byte)
 {
-    pk_str one;
-    one.ptr = &byte;
-    one.len = 1;
     if (++c->trailer > PK__CHUNK_EXTRA_MAX) {
         return pk__http_chunk_refuse(c, "trailer is too long");
     }
     switch (c->state) {
     case PK__CHUNK_LINE:
-        if (byte == '\r') {
-            return PK__CHUNK_LAST_LF;
-        }
-        return pk__http_head_is_token(one) ? PK__CHUNK_NAME : pk__http_chunk_refuse(c, "malformed trailer");
-    case PK__CHUNK_NAME:
-        if (byte == ':') {
-            return PK__CHUNK_VALUE;
-        }
-        return pk__http_head_is_token(one) ? PK__CHUNK_NAME : pk__http_chunk_refuse(c, "malformed trailer");
+        c->digits = 0;
+        return byte == '\r' ? PK__CHUNK_LAST_LF : pk__http_chunk_name(c, byte);
+    case PK__CHUNK_NAME: return pk__http_chunk_name(c, byte);
     default:
         if (byte == '\r') {
             return PK__CHUNK_VALUE_LF;
         }
-        return pk__http_chunk_is_text(byte) ? PK__CHUNK_VALUE : pk__http_chunk_refuse(c, "malformed trailer");
+        return pk__http_chunk_is_text(byte) ? PK__CHUNK_VALUE : pk__http_chunk_refuse(c, "malformed or forbidden trailer");
     }
 }
 

@@ -7,7 +7,8 @@
  *     MORE: all of `in` was used up    DONE: `in` is what follows the message    ERROR: c.error says why
  *
  * Sizes are 1 to 15 hexadecimal digits and nothing else. Extensions are checked and dropped, and so are trailers: as
- * an attacker can make both long and useless, each may have 4 KiB in one message. A bare CR or LF ends it all. */
+ * an attacker can make both long and useless, each may have 4 KiB in one message. Whoever joins trailers to the head
+ * must not see another message in it: those that frame or route one are refused. A bare CR or LF ends it all. */
 #ifndef PK__HTTP_CHUNK_H
 #define PK__HTTP_CHUNK_H
 #include "../base/defs.h"
@@ -22,7 +23,8 @@ typedef struct pk__http_chunk {
     uint32_t extra;     // bytes of extensions so far
     uint32_t trailer;   // bytes of trailers so far
     uint8_t state;
-    uint8_t digits;     // of the current size
+    uint8_t digits;     // of the current size; bytes of the current name
+    char name[18];      // the trailer's, as far as it fits: one more than any that matters
     const char *error;  // static text, after PK__CHUNK_ERROR
 } pk__http_chunk;
 

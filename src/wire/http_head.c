@@ -97,9 +97,31 @@ PK__FN bool pk__http_head_has_token(pk_str list, pk_str token)
     return false;
 }
 
+PK__FN bool pk__http_head_is_vital(pk_str name)
+{
+    return PK__HTTP_HEAD_IS(name, "content-length") || PK__HTTP_HEAD_IS(name, "transfer-encoding") ||
+           PK__HTTP_HEAD_IS(name, "host");
+}
+
 PK__FN bool pk__http_head_is_host(pk_str s)
 {
-    return pk__http_scan_class(s.ptr, s.ptr + s.len, PK__HTTP_HOST) == s.ptr + s.len;
+    const char *p = s.ptr, *end = p + s.len;
+    if (p < end && *p == '[') {
+        do {
+            p = pk__http_scan_class(p + 1, end, PK__HTTP_HOST);
+        } while (p < end && *p == ':');
+        if (p == end || *p++ != ']') {
+            return false;
+        }
+    } else {
+        p = pk__http_scan_class(p, end, PK__HTTP_HOST);
+    }
+    if (p > s.ptr && p < end && *p == ':') {
+        do {
+            p++;
+        } while (p < end && *p >= '0' && *p <= '9');
+    }
+    return p == end;
 }
 
 PK__FN bool pk__http_head_number(pk_str digits, uint64_t *out)
@@ -131,22 +153,20 @@ PK__FN pk_str pk__http_head_find(const pk_meta *fields, size_t count, pk_str nam
     return none;
 }
 
+static const char pk__http_head_reasons[] = // each behind its status; those that are rare are not worth their bytes
+    "100Continue\0" "200OK\0" "201Created\0" "202Accepted\0" "203Non-Authoritative Information\0" "204No Content\0"
+    "206Partial Content\0" "301Moved Permanently\0" "302Found\0" "303See Other\0" "304Not Modified\0"
+    "307Temporary Redirect\0" "308Permanent Redirect\0" "400Bad Request\0" "401Unauthorized\0" "403Forbidden\0"
+    "404Not Found\0" "405Method Not Allowed\0" "408Request Timeout\0" "409Conflict\0" "410Gone\0"
+    "412Precondition Failed\0" "413Content Too Large\0" "414URI Too Long\0" "415Unsupported Media Type\0"
+    "417Expectation Failed\0" "421Misdirected Request\0" "422Unprocessable Content\0" "429Too Many Requests\0"
+    "431Request Header Fields Too Large\0" "499Client Closed Request\0" "500Internal Server Error\0"
+    "501Not Implemented\0" "502Bad Gateway\0" "503Service Unavailable\0" "504Gateway Timeout\0"
+    "505HTTP Version Not Supported\0";
+
 PK__FN const char *pk__http_head_reason(int status)
 {
-    static const char words[] = // each behind its status
-        "100Continue\0" "101Switching Protocols\0" "200OK\0" "201Created\0" "202Accepted\0"
-        "203Non-Authoritative Information\0" "204No Content\0" "205Reset Content\0" "206Partial Content\0"
-        "300Multiple Choices\0" "301Moved Permanently\0" "302Found\0" "303See Other\0" "304Not Modified\0"
-        "307Temporary Redirect\0" "308Permanent Redirect\0" "400Bad Request\0" "401Unauthorized\0"
-        "402Payment Required\0" "403Forbidden\0" "404Not Found\0" "405Method Not Allowed\0" "406Not Acceptable\0"
-        "408Request Timeout\0" "409Conflict\0" "410Gone\0" "411Length Required\0" "412Precondition Failed\0"
-        "413Content Too Large\0" "414URI Too Long\0" "415Unsupported Media Type\0" "416Range Not Satisfiable\0"
-        "417Expectation Failed\0" "421Misdirected Request\0" "422Unprocessable Content\0" "425Too Early\0"
-        "426Upgrade Required\0" "428Precondition Required\0" "429Too Many Requests\0"
-        "431Request Header Fields Too Large\0" "499Client Closed Request\0" "500Internal Server Error\0"
-        "501Not Implemented\0" "502Bad Gateway\0" "503Service Unavailable\0" "504Gateway Timeout\0"
-        "505HTTP Version Not Supported\0" "507Insufficient Storage\0";
-    for (const char *row = words; *row; row = pk__words_at(row, 1)) {
+    for (const char *row = pk__http_head_reasons; *row; row = pk__words_at(row, 1)) {
         if ((row[0] - '0') * 100 + (row[1] - '0') * 10 + (row[2] - '0') == status) {
             return row + 3;
         }
@@ -160,36 +180,28 @@ PK__FN const char *pk__http_head_reason(int status)
  * bytes. */
 static const char *pk__http_head_version(pk__http_head *h, const char *p, const char *end)
 {
-    static const char want[] = "HTTP/1.1";
-    if (end - p >= 8 && memcmp(p, want, 8) == 0) {
-        h->minor = 1;
-        return p + 8;
+    static const char want[] = "HTTP/";
+    size_t left = (size_t)(end - p);
+    if (memcmp(p, want, PK__MIN(left, 5)) != 0) {
+        return pk__http_head_refuse(h, 400, "not an HTTP message");
     }
-    for (size_t i = 0; i < 5; i++, p++) {
-        if (p == end) {
-            return NULL;
-        }
-        if (*p != want[i]) {
-            return pk__http_head_refuse(h, 400, "not an HTTP message");
-        }
-    }
-    if (end - p < 3) {
+    if (left < 8) {
         return NULL;
     }
-    if (p[0] < '0' || p[0] > '9' || p[1] != '.' || p[2] < '0' || p[2] > '9') {
+    if (p[5] < '0' || p[5] > '9' || p[6] != '.' || p[7] < '0' || p[7] > '9') {
         return pk__http_head_refuse(h, 400, "malformed HTTP version");
     }
-    if (p[0] != '1') {
-        return pk__http_head_refuse(h, 505, "only HTTP/1.0 and HTTP/1.1 are spoken here");
+    if (p[5] != '1') {
+        return pk__http_head_refuse(h, 505, "HTTP version other than 1.0 and 1.1");
     }
-    h->minor = p[2] == '0' ? 0 : 1; // a later minor version is a superset of 1.1
-    return p + 3;
+    h->minor = p[7] != '0'; // a later minor version is a superset of 1.1
+    return p + 8;
 }
 
 static const char *pk__http_head_no_line_end(pk__http_head *h, const char *p, const char *end)
 {
     if (p < end && *p != '\r') {
-        return pk__http_head_refuse(h, 400, *p == '\n' ? "bare LF" : "control character or space where none may be");
+        return pk__http_head_refuse(h, 400, *p == '\n' ? "bare LF" : "misplaced control character or space");
     }
     return end - p < 2 ? NULL : pk__http_head_refuse(h, 400, "bare CR");
 }
@@ -290,21 +302,19 @@ static void pk__http_head_length(pk__http_head *h, pk_str value)
 static void pk__http_head_coding(pk__http_head *h, pk_str value)
 {
     size_t chunked = 0;
-    pk_str one = {"", 0};
-    bool again = h->has_coding, other = false;
-    h->has_coding = true;
-    while (pk__http_head_next(&value, &one)) {
+    pk_str one = {"", 0}, list = value;
+    while (pk__http_head_next(&list, &one)) {
         chunked += PK__HTTP_HEAD_IS(one, "chunked");
-        other |= !PK__HTTP_HEAD_IS(one, "chunked");
     }
     /* "gzip, chunked" is proper HTTP that we do not speak; anything else has no certain end. */
-    if (again) {
+    if (h->has_coding) {
         (void)pk__http_head_refuse(h, 400, "more than one Transfer-Encoding");
-    } else if (chunked != 1 || !PK__HTTP_HEAD_IS(one, "chunked")) {
+    } else if (chunked != 1 || one.ptr + one.len != value.ptr + value.len || !PK__HTTP_HEAD_IS(one, "chunked")) {
         (void)pk__http_head_refuse(h, 400, "malformed Transfer-Encoding");
-    } else if (other) {
-        (void)pk__http_head_refuse(h, 501, "no transfer coding but chunked is spoken here");
+    } else if (one.len != value.len) {
+        (void)pk__http_head_refuse(h, 501, "transfer coding other than chunked");
     }
+    h->has_coding = true;
 }
 
 static void pk__http_head_host(pk__http_head *h, pk_str value)
@@ -333,6 +343,10 @@ static void pk__http_head_connection(pk__http_head *h, pk_str value)
         return;
     }
     for (pk_str one; pk__http_head_next(&value, &one);) {
+        /* A proxy takes away what is named here: then the message would end elsewhere for whoever stands behind it. */
+        if (pk__http_head_is_vital(one)) {
+            (void)pk__http_head_refuse(h, 400, "Connection names a vital header");
+        }
         h->says_close |= PK__HTTP_HEAD_IS(one, "close");
         h->says_keep |= PK__HTTP_HEAD_IS(one, "keep-alive");
     }
@@ -417,29 +431,6 @@ PK__FN void pk__http_head_init(pk__http_head *head, pk__http_kind kind, pk_meta 
     head->limit = *limit;
 }
 
-static void pk__http_head_move(pk_str *s, const char *from, const char *to)
-{
-    if (s->ptr) {
-        s->ptr = to + (s->ptr - from);
-    }
-}
-
-/* The buffer grew and lies elsewhere now: all views go along. */
-static void pk__http_head_rebase(pk__http_head *h, const char *buf)
-{
-    if (h->base) {
-        pk__http_head_move(&h->method, h->base, buf);
-        pk__http_head_move(&h->target, h->base, buf);
-        pk__http_head_move(&h->reason, h->base, buf);
-        pk__http_head_move(&h->host, h->base, buf);
-        for (size_t i = 0; i < h->field_count; i++) {
-            pk__http_head_move(&h->fields[i].name, h->base, buf);
-            pk__http_head_move(&h->fields[i].value, h->base, buf);
-        }
-    }
-    h->base = buf;
-}
-
 /* The fields, up to the empty line. Gives its end, or NULL; *at stays at the first line that is not whole. */
 static const char *pk__http_head_fields(pk__http_head *h, const char *buf, const char **at, const char *end)
 {
@@ -496,8 +487,10 @@ PK__FN pk__http_result pk__http_head_parse(pk__http_head *h, const char *buf, si
     if (len == 0) {
         return PK__HTTP_MORE;
     }
-    if (buf != h->base) {
-        pk__http_head_rebase(h, buf);
+    if (buf != h->base) { // the buffer lies elsewhere now, and all views were into the old one
+        pk__http_limits limit = h->limit;
+        pk__http_head_init(h, h->kind, h->fields, &limit);
+        h->base = buf;
     }
     len = PK__MIN(len, h->limit.head_bytes); // what is behind that is never looked at, however the bytes come
     const char *end = buf + len, *p = NULL;
@@ -519,8 +512,10 @@ PK__FN pk__http_result pk__http_head_parse(pk__http_head *h, const char *buf, si
 
 PK__FN void pk__http_head_response(pk__http_head *h, bool to_head_request)
 {
-    if (to_head_request || h->status < 200 || h->status == 204 || h->status == 304) {
+    bool is_bare = h->status < 200 || h->status == 204;
+    if (to_head_request || is_bare || h->status == 304) {
         h->framing = PK__HTTP_NO_BODY;
+        h->keep_alive &= !is_bare || (!h->has_coding && h->length == 0); // or something may follow all the same
     } else if (h->has_coding) {
         h->framing = PK__HTTP_CHUNKED;
     } else if (h->has_length) {

@@ -1,8 +1,8 @@
 /* http_head.h - the head of an HTTP/1.x message: bytes in, views out (RFC 9110, RFC 9112).
  *
  * Nothing is copied and nothing is allocated: method, target and fields are views into the caller's buffer, the field
- * array is the caller's. Feed the whole buffer each time more bytes have come; finished lines are not read again, so
- * a peer that sends one byte at a time costs no more than one that sends all:
+ * array is the caller's. Feed the whole buffer each time more bytes have come; while it stays where it is, finished
+ * lines are not read again, so a peer that sends one byte at a time costs no more than one that sends all:
  *
  *     pk__http_head_init(&head, PK__HTTP_REQUEST, fields, cap, &limits);
  *     switch (pk__http_head_parse(&head, buf, len)) {
@@ -13,8 +13,8 @@
  *
  * One reading of every message, or none: lengths are digits only (19 at most), and a second or a listed one, one
  * together with Transfer-Encoding, any coding but one "chunked", folded lines, a CR or LF that is not a line end, a
- * space before the colon, an empty name, control characters, a missing or second Host are all refused. After a
- * refusal nothing on the connection can be trusted: it must be closed. */
+ * space before the colon, an empty name, control characters, a missing, second or malformed Host, a Connection that
+ * names one of these are all refused. After a refusal nothing on the connection can be trusted: it must be closed. */
 #ifndef PK__HTTP_HEAD_H
 #define PK__HTTP_HEAD_H
 #include <string.h>
@@ -53,7 +53,7 @@ typedef struct pk__http_head {
     /* private: where the parser stands */
     pk__http_kind kind;
     pk__http_limits limit;
-    const char *base;         // the buffer at the last call: views are moved along when it moves
+    const char *base;         // the buffer at the last call: when it moves, reading begins anew
     size_t at, seen;          // start of the first unfinished line; bytes that were looked at
     uint8_t phase;            // see pk__http_head_more
     bool has_start, has_length, has_coding, has_host, says_close, says_keep;
@@ -75,7 +75,9 @@ PK__FN inline bool pk__http_head_named(pk_str field, pk_str name)
 /* May it be sent? Field names and methods are tokens; values hold no control characters but tabs. */
 PK__FN bool pk__http_head_is_token(pk_str s);
 PK__FN bool pk__http_head_is_value(pk_str s);
-PK__FN bool pk__http_head_is_host(pk_str s); // the characters of a host and a port; "" is one
+PK__FN bool pk__http_head_is_host(pk_str s); // "name", "name:80", "[::1]:80"; "" is one
+/* Does it say where a message ends or where it goes? It may stand in no trailer, nor be named in Connection. */
+PK__FN bool pk__http_head_is_vital(pk_str name);
 /* Is `token` in this comma-separated list (any case)? */
 PK__FN bool pk__http_head_has_token(pk_str list, pk_str token);
 /* Digits only, at least one, at most 19, below 2^63. */

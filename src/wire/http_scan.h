@@ -28,7 +28,7 @@ enum {
     PK__HTTP_TOKEN = 1,  // of names and methods (RFC 9110, 5.6.2)
     PK__HTTP_VALUE = 2,  // of field values: no control character but the tab
     PK__HTTP_TARGET = 4, // of request targets: printable ASCII without the space
-    PK__HTTP_HOST = 8    // of hosts and ports
+    PK__HTTP_HOST = 8    // of the names of hosts
 };
 
 PK__FN const char *pk__http_scan_token(const char *p, const char *end);

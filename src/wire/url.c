@@ -1,5 +1,6 @@
 /* url.c - request targets, paths and queries. */
 #include "url.h"
+#include "http_head.h"
 #include "utf8.h"
 
 #include <string.h>
@@ -24,10 +25,14 @@ static bool pk__url_is_clean(pk_str s)
     return true;
 }
 
+static size_t pk__url_scheme(pk_str target, pk_str scheme)
+{
+    return pk_str_ieq(pk__url_part(target, 0, PK__MIN(target.len, scheme.len)), scheme) ? scheme.len : 0;
+}
+
 PK__FN bool pk__url_split(pk_str method, pk_str target, pk__url *out)
 {
-    static const pk_str star = PK_STR_INIT("*");
-    static const pk_str http = PK_STR_INIT("http://");
+    static const pk_str star = PK_STR_INIT("*"), http = PK_STR_INIT("http://"), https = PK_STR_INIT("https://");
     memset(out, 0, sizeof(*out));
     if (!pk__url_is_clean(target)) {
         return false;
@@ -37,15 +42,19 @@ PK__FN bool pk__url_split(pk_str method, pk_str target, pk__url *out)
         out->path = target;
         return pk_str_is(method, "OPTIONS");
     }
-    size_t at = 0;
-    if (target.len > http.len && pk_str_ieq(pk__url_part(target, 0, http.len), http)) {
-        at = http.len;
+    if (pk_str_is(method, "CONNECT")) {
+        out->form = PK__URL_AUTHORITY;
+        return pk__http_head_is_host(target);
+    }
+    size_t secure = pk__url_scheme(target, https), at = secure + pk__url_scheme(target, http), authority = at;
+    if (at > 0) {
         while (at < target.len && target.ptr[at] != '/' && target.ptr[at] != '?') {
             at++;
         }
         out->form = PK__URL_ABSOLUTE;
-        out->authority = pk__url_part(target, http.len, at);
-        if (out->authority.len == 0 || memchr(out->authority.ptr, '@', out->authority.len)) {
+        out->is_secure = secure > 0;
+        out->authority = pk__url_part(target, authority, at);
+        if (at == authority || !pk__http_head_is_host(out->authority)) {
             return false;
         }
     } else if (target.len == 0 || target.ptr[0] != '/') {
@@ -142,10 +151,22 @@ static bool pk__url_walk(char *path, size_t *len)
     return true;
 }
 
+/* "%2F" or "%5C" at i? */
+static bool pk__url_hides_slash(pk_str path, size_t i)
+{
+    char low = i + 2 < path.len && path.ptr[i] == '%' ? path.ptr[i + 2] | 0x20 : 0;
+    return (low == 'f' && path.ptr[i + 1] == '2') || (low == 'c' && path.ptr[i + 1] == '5');
+}
+
 PK__FN bool pk__url_decode_path(pk_str path, char *out, size_t *len)
 {
     if (path.len == 0 || path.ptr[0] != '/') {
         return false;
+    }
+    for (size_t i = 0; i < path.len; i++) {
+        if (path.ptr[i] == '\\' || pk__url_hides_slash(path, i)) {
+            return false;
+        }
     }
     return pk__url_decode(path, false, out, len) && pk__url_is_text(out, *len) && pk__url_walk(out, len);
 }

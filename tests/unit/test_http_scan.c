@@ -63,7 +63,7 @@ TEST(http_scan, stops_at_the_same_byte_however_it_looks)
 /* What stands where is written down, once: RFC 9110, 5.6.2 and 5.5; RFC 9112, 3; RFC 3986, 3.2.2. */
 TEST(http_scan, knows_its_characters)
 {
-    static const char delimiters[] = "\"(),/:;<=>?@[\\]{}", host_others[] = "-._~!$&'()*+;=%:[]";
+    static const char delimiters[] = "\"(),/:;<=>?@[\\]{}", host_others[] = "-._~!$&'()*+;=%";
     for (int byte = 0; byte < 256; byte++) {
         CASE("byte %02x", byte)
         {

@@ -30,8 +30,13 @@ TEST(url, splits_targets)
         {"GET", "http://", false, PK__URL_ORIGIN, "", "", ""},
         {"GET", "http:///a", false, PK__URL_ORIGIN, "", "", ""},
         {"GET", "http://user@host/", false, PK__URL_ORIGIN, "", "", ""},
-        {"GET", "https://host/", false, PK__URL_ORIGIN, "", "", ""},
-        {"CONNECT", "host:80", false, PK__URL_ORIGIN, "", "", ""},
+        {"GET", "https://host/", true, PK__URL_ABSOLUTE, "host", "/", ""},
+        {"GET", "HTTPS://[::1]:443?q", true, PK__URL_ABSOLUTE, "[::1]:443", "/", "q"},
+        {"GET", "https:/host/", false, PK__URL_ORIGIN, "", "", ""},
+        {"GET", "http://a:b/", false, PK__URL_ORIGIN, "", "", ""},
+        {"GET", "http://[::1/", false, PK__URL_ORIGIN, "", "", ""},
+        {"CONNECT", "host:80", true, PK__URL_AUTHORITY, "", "", ""},
+        {"CONNECT", "/", false, PK__URL_ORIGIN, "", "", ""},
     };
     for (size_t i = 0; i < PK__COUNT(rows); i++) {
         CASE("%s %s", rows[i].method, rows[i].target)
@@ -43,6 +48,7 @@ TEST(url, splits_targets)
             CHECK_INT(pk__url_split(pk_str_from(rows[i].method), text, &url), ==, rows[i].good);
             if (rows[i].good) {
                 CHECK_INT(url.form, ==, rows[i].form);
+                CHECK_INT(url.is_secure, ==, len > 5 && (target[4] | 0x20) == 's');
                 CHECK_PK_STR(url.authority, rows[i].authority);
                 CHECK_PK_STR(url.path, rows[i].path);
                 CHECK_PK_STR(url.query, rows[i].query);
@@ -70,12 +76,14 @@ TEST(url, decodes_paths_once_and_walks_them)
         {"/a/b/../..", "/"},
         {"/a/b/../../", "/"},
         {"/a/%2e%2E/b", "/b"},
-        {"/a%2fb", "/a/b"},
-        {"/a%2f..%2fb", "/b"},
+        {"/a%2fb", NULL}, // two segments for some, one for others
+        {"/a%2f..%2fb", NULL},
+        {"/a%5Cb", NULL},
+        {"/a\\b", NULL},
+        {"/a%2", NULL},
         {"/...", "/..."},
         {"/.a/..b", "/.a/..b"},
         {"/%252e%252e/", "/%2e%2e/"}, // once, and not twice
-        {"/a%5Cb", "/a\\b"},
         {"", NULL},
         {"a", NULL},
         {"/..", NULL},
