@@ -1238,8 +1238,6 @@ typedef struct pk_server_desc {
         uint32_t header_ms, body_ms, idle_ms; // 0 = 10 s for a head, 60 s between two pieces of a body, 5 min
         size_t head_bytes, fields, body_bytes; // 0 = 16 KiB, 100, 8 MiB
         size_t connections;                    // 0 = 1,024; when they run out, the longest idle one makes room
-        /* Of one IPv4 address, one IPv6 /64, or one user of a Unix socket; any more are answered with 503. 0 = all. */
-        size_t connections_per_peer;
     } limit;
     void (*on_work)(void *user, int change); // +1 when a request begins, -1 when its answer is written; loop's thread
     void *user;              // of on_token and on_work
@@ -1248,6 +1246,9 @@ typedef struct pk_server_desc {
 #ifndef PLUGKIT_NO_NET
 PK_API pk_err pk_server_create(pk_server **out, const pk_server_desc *desc, pk_error *err);
 PK_API pk_err pk_server_add(pk_server *server, const pk_route *route, pk_error *err); // copied but for its pointers
+/* From now on one IPv4 address, one IPv6 /64, one user of a Unix socket may open so many connections; 0 = any number,
+ * as at first. Any more are answered with 503 (with TLS, not at all) and closed. The loop's thread. */
+PK_API void pk_server_limit_peers(pk_server *server, size_t connections);
 PK_API const char *pk_server_address(const pk_server *server); // with the port that was taken; as long as the server
 PK_API void pk_server_drain(pk_server *server); // takes no more connections; closes each after its running request
 PK_API bool pk_server_is_idle(const pk_server *server); // no request is running
@@ -5168,8 +5169,9 @@ PK__FN pk_err pk__loop_create(pk_loop **out, const pk_alloc *alloc, const pk__lo
         loop->alloc = *alloc;
     }
     loop->fds[0] = loop->fds[1] = loop->fds[2] = -1;
-    loop->backend = backend ? backend : PK__LOOP_BEST();
-    code = loop->backend->open(loop, err);
+    backend = backend ? backend : PK__LOOP_BEST();
+    loop->backend = backend;
+    code = backend->open(loop, err);
     if (code) {
         pk__free(alloc, loop, sizeof(*loop));
         return code;
@@ -18228,7 +18230,6 @@ typedef struct pk__http_server_desc {
     pk_tls *tls;             // NULL = plain; borrowed
     uint32_t header_ms, body_ms, idle_ms; // no zeros from here on
     size_t head_bytes, fields, body_bytes, connections;
-    size_t per_peer;         // connections of one peer; 0 = no limit
     size_t extra;            // bytes of extra for each job
     size_t spare;            // jobs kept for reuse
     pk__http_plan (*on_head)(void *user, pk__http_job *job);
@@ -18252,6 +18253,9 @@ struct pk__http_server {
     pk__atomic_u32 draining; // read by workers, too: whether they say keep-alive
     unsigned depth;          // of our callbacks on the stack
     pk__node links, idle, spare;
+    /* NULL, or counts one more connection of the other end's owner. False: turned away. */
+    bool (*admit)(pk__http_server *s, int fd, pk__http_peer **out);
+    size_t per_peer;
     pk__node peers[PK__HTTP_SERVER_PEERS]; // by a hash of their id
     size_t link_count, spare_count;
 };
@@ -18259,6 +18263,8 @@ struct pk__http_server {
 PK__FN pk_err pk__http_server_create(pk__http_server **out, const pk__http_server_desc *desc, pk_error *err);
 /* No job may be with another thread any more. From inside a callback: is put off until that has returned. */
 PK__FN void pk__http_server_destroy(pk__http_server *s);
+/* So many connections for each peer, 0 = any number. Those that are there are not counted. */
+PK__FN void pk__http_server_limit_peers(pk__http_server *s, size_t connections);
 PK__FN void pk__http_server_drain(pk__http_server *s); // no more connections; those that are idle are closed
 
 /* Answers a job, once, with job->answer, whose parts must live until on_done. Any thread if the job was detached: there
@@ -21076,40 +21082,6 @@ static void pk__http_link_give_job(pk__http_link *l)
     }
 }
 
-/* ---- peers */
-
-/* Counts one more connection of the other end's owner. False: he has as many as he may have, or there is no memory. */
-static bool pk__http_peer_enter(pk__http_server *s, int fd, pk__http_peer **out)
-{
-    uint64_t id = 0;
-    *out = NULL;
-    if (s->desc.per_peer == 0 || !pk__socket_peer(fd, &id)) {
-        return s->desc.per_peer == 0;
-    }
-    pk__node *list = &s->peers[id * 0x9e3779b97f4a7c15u >> 58], *n = list->next;
-    while (n != list && PK__OF(n, pk__http_peer, node)->id != id) {
-        n = n->next;
-    }
-    pk__http_peer *p = n != list ? PK__OF(n, pk__http_peer, node) : (pk__http_peer *)pk__new(s->desc.alloc, sizeof(*p));
-    if (!p || p->count >= s->desc.per_peer) {
-        return false;
-    }
-    if (p->count++ == 0) {
-        p->id = id;
-        pk__list_push(list, &p->node);
-    }
-    *out = p;
-    return true;
-}
-
-static void pk__http_peer_leave(pk__http_server *s, pk__http_peer *p)
-{
-    if (p && --p->count == 0) {
-        pk__list_remove(&p->node);
-        pk__free(s->desc.alloc, p, sizeof(*p));
-    }
-}
-
 /* ---- links */
 
 static void pk__http_link_due_at(pk__http_link *l, int64_t deadline)
@@ -21124,6 +21096,14 @@ static void pk__http_link_due_at(pk__http_link *l, int64_t deadline)
 PK__FN void pk__http_link_due(pk__http_link *l, uint32_t ms)
 {
     pk__http_link_due_at(l, ms > 0 ? pk__clock_after_ms(pk__clock_ns(), ms) : PK_FOREVER);
+}
+
+static void pk__http_peer_leave(pk__http_server *s, pk__http_peer *p)
+{
+    if (p && --p->count == 0) {
+        pk__list_remove(&p->node);
+        pk__free(s->desc.alloc, p, sizeof(*p));
+    }
 }
 
 static void pk__http_link_close(pk__http_link *l)
@@ -21441,25 +21421,12 @@ static bool pk__http_server_make_room(pk__http_server *s)
     return true;
 }
 
-/* Best effort: it has not asked yet, or has asked in vain. */
-static void pk__http_server_refuse(int fd)
-{
-    static const pk_str busy = PK_STR_INIT("HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\n"
-                                           "Connection: close\r\n\r\n");
-    size_t sent = 0;
-    (void)pk__socket_send(fd, &busy, 1, &sent, NULL);
-}
-
 static void pk__http_server_add(pk__http_server *s, int fd)
 {
     pk__http_link *l = NULL;
     pk__http_peer *peer = NULL;
-    bool is_welcome = !s->is_unix || s->desc.any_uid || pk__fd_check_peer(fd, NULL, NULL) == PK_OK;
-    if (is_welcome && !pk__http_peer_enter(s, fd, &peer)) {
-        if (!PK__SECURE_ON(s->desc.tls)) {
-            pk__http_server_refuse(fd);
-        }
-    } else if (is_welcome && pk__http_server_make_room(s)) {
+    if ((!s->is_unix || s->desc.any_uid || pk__fd_check_peer(fd, NULL, NULL) == PK_OK) &&
+        (!s->admit || s->admit(s, fd, &peer)) && pk__http_server_make_room(s)) {
         l = (pk__http_link *)pk__new(s->desc.alloc, sizeof(*l));
     }
     if (!l) {
@@ -21541,6 +21508,51 @@ static void pk__http_server_on_ready(void *user, bool can_read, bool can_write)
     pk__http_server_leave(s);
 }
 
+/* ---- limits per peer: linked in by who asks for them */
+
+/* In words, as far as that goes: he has not asked yet, or has asked in vain. */
+static bool pk__http_peer_refuse(const pk__http_server *s, int fd)
+{
+    static const pk_str busy = PK_STR_INIT("HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\n"
+                                           "Connection: close\r\n\r\n");
+    size_t sent = 0;
+    if (!PK__SECURE_ON(s->desc.tls)) {
+        (void)pk__socket_send(fd, &busy, 1, &sent, NULL);
+    }
+    return false;
+}
+
+static bool pk__http_peer_enter(pk__http_server *s, int fd, pk__http_peer **out)
+{
+    uint64_t id = 0;
+    if (!pk__socket_peer(fd, &id)) {
+        return false;
+    }
+    pk__node *list = &s->peers[id * 0x9e3779b97f4a7c15u >> 58], *n = list->next;
+    while (n != list && PK__OF(n, pk__http_peer, node)->id != id) {
+        n = n->next;
+    }
+    pk__http_peer *p = n != list ? PK__OF(n, pk__http_peer, node) : (pk__http_peer *)pk__new(s->desc.alloc, sizeof(*p));
+    if (!p || p->count >= s->per_peer) {
+        return pk__http_peer_refuse(s, fd);
+    }
+    if (p->count++ == 0) {
+        p->id = id;
+        pk__list_push(list, &p->node);
+    }
+    *out = p;
+    return true;
+}
+
+PK__FN void pk__http_server_limit_peers(pk__http_server *s, size_t connections)
+{
+    for (size_t i = 0; i < PK__HTTP_SERVER_PEERS && !s->peers[i].next; i++) {
+        pk__list_init(&s->peers[i]);
+    }
+    s->per_peer = connections;
+    s->admit = connections > 0 ? pk__http_peer_enter : NULL;
+}
+
 /* ---- life */
 
 PK__FN pk_err pk__http_server_create(pk__http_server **out, const pk__http_server_desc *desc, pk_error *err)
@@ -21574,9 +21586,6 @@ PK__FN pk_err pk__http_server_create(pk__http_server **out, const pk__http_serve
     pk__list_init(&s->links);
     pk__list_init(&s->idle);
     pk__list_init(&s->spare);
-    for (size_t i = 0; i < PK__HTTP_SERVER_PEERS; i++) {
-        pk__list_init(&s->peers[i]);
-    }
     rc = pk_watch_add(desc->loop, &s->listener, true, false, err);
     s->accepting = rc == PK_OK;
     if (rc) {
@@ -28677,7 +28686,6 @@ static void pk__serve_resolve(pk__http_server_desc *out, const pk_server_desc *i
     out->fields = in->limit.fields > 0 ? in->limit.fields : 100;
     out->body_bytes = in->limit.body_bytes > 0 ? in->limit.body_bytes : 8 * 1024 * 1024;
     out->connections = in->limit.connections > 0 ? in->limit.connections : 1024;
-    out->per_peer = in->limit.connections_per_peer;
     out->extra = sizeof(pk__serve_call);
     out->spare = in->workers > 0 ? (size_t)in->workers + 1 : 2;
     out->on_head = pk__serve_on_head;
@@ -28753,6 +28761,11 @@ PK_API void pk_server_destroy(pk_server *server)
 PK_API pk_err pk_server_add(pk_server *server, const pk_route *route, pk_error *err)
 {
     return pk__routes_add(&server->routes, route, err);
+}
+
+PK_API void pk_server_limit_peers(pk_server *server, size_t connections)
+{
+    pk__http_server_limit_peers(server->engine, connections);
 }
 
 PK_API const char *pk_server_address(const pk_server *server)
@@ -29153,7 +29166,7 @@ PK_API pk_interceptor pk_access_check(const pk_access *access)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 29157 "plugkit_sdk.h"
+#line 29170 "plugkit_sdk.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -32719,7 +32732,7 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 32723 "plugkit_sdk.h"
+#line 32736 "plugkit_sdk.h"
 #endif
 
 #ifndef PLUGKIT_TEST

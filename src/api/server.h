@@ -54,8 +54,6 @@ typedef struct pk_server_desc {
         uint32_t header_ms, body_ms, idle_ms; // 0 = 10 s for a head, 60 s between two pieces of a body, 5 min
         size_t head_bytes, fields, body_bytes; // 0 = 16 KiB, 100, 8 MiB
         size_t connections;                    // 0 = 1,024; when they run out, the longest idle one makes room
-        /* Of one IPv4 address, one IPv6 /64, or one user of a Unix socket; any more are answered with 503. 0 = all. */
-        size_t connections_per_peer;
     } limit;
     void (*on_work)(void *user, int change); // +1 when a request begins, -1 when its answer is written; loop's thread
     void *user;              // of on_token and on_work
@@ -64,6 +62,9 @@ typedef struct pk_server_desc {
 #ifndef PLUGKIT_NO_NET
 PK_API pk_err pk_server_create(pk_server **out, const pk_server_desc *desc, pk_error *err);
 PK_API pk_err pk_server_add(pk_server *server, const pk_route *route, pk_error *err); // copied but for its pointers
+/* From now on one IPv4 address, one IPv6 /64, one user of a Unix socket may open so many connections; 0 = any number,
+ * as at first. Any more are answered with 503 (with TLS, not at all) and closed. The loop's thread. */
+PK_API void pk_server_limit_peers(pk_server *server, size_t connections);
 PK_API const char *pk_server_address(const pk_server *server); // with the port that was taken; as long as the server
 PK_API void pk_server_drain(pk_server *server); // takes no more connections; closes each after its running request
 PK_API bool pk_server_is_idle(const pk_server *server); // no request is running

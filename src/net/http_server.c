@@ -133,40 +133,6 @@ static void pk__http_link_give_job(pk__http_link *l)
     }
 }
 
-/* ---- peers */
-
-/* Counts one more connection of the other end's owner. False: he has as many as he may have, or there is no memory. */
-static bool pk__http_peer_enter(pk__http_server *s, int fd, pk__http_peer **out)
-{
-    uint64_t id = 0;
-    *out = NULL;
-    if (s->desc.per_peer == 0 || !pk__socket_peer(fd, &id)) {
-        return s->desc.per_peer == 0;
-    }
-    pk__node *list = &s->peers[id * 0x9e3779b97f4a7c15u >> 58], *n = list->next;
-    while (n != list && PK__OF(n, pk__http_peer, node)->id != id) {
-        n = n->next;
-    }
-    pk__http_peer *p = n != list ? PK__OF(n, pk__http_peer, node) : (pk__http_peer *)pk__new(s->desc.alloc, sizeof(*p));
-    if (!p || p->count >= s->desc.per_peer) {
-        return false;
-    }
-    if (p->count++ == 0) {
-        p->id = id;
-        pk__list_push(list, &p->node);
-    }
-    *out = p;
-    return true;
-}
-
-static void pk__http_peer_leave(pk__http_server *s, pk__http_peer *p)
-{
-    if (p && --p->count == 0) {
-        pk__list_remove(&p->node);
-        pk__free(s->desc.alloc, p, sizeof(*p));
-    }
-}
-
 /* ---- links */
 
 static void pk__http_link_due_at(pk__http_link *l, int64_t deadline)
@@ -181,6 +147,14 @@ static void pk__http_link_due_at(pk__http_link *l, int64_t deadline)
 PK__FN void pk__http_link_due(pk__http_link *l, uint32_t ms)
 {
     pk__http_link_due_at(l, ms > 0 ? pk__clock_after_ms(pk__clock_ns(), ms) : PK_FOREVER);
+}
+
+static void pk__http_peer_leave(pk__http_server *s, pk__http_peer *p)
+{
+    if (p && --p->count == 0) {
+        pk__list_remove(&p->node);
+        pk__free(s->desc.alloc, p, sizeof(*p));
+    }
 }
 
 static void pk__http_link_close(pk__http_link *l)
@@ -498,25 +472,12 @@ static bool pk__http_server_make_room(pk__http_server *s)
     return true;
 }
 
-/* Best effort: it has not asked yet, or has asked in vain. */
-static void pk__http_server_refuse(int fd)
-{
-    static const pk_str busy = PK_STR_INIT("HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\n"
-                                           "Connection: close\r\n\r\n");
-    size_t sent = 0;
-    (void)pk__socket_send(fd, &busy, 1, &sent, NULL);
-}
-
 static void pk__http_server_add(pk__http_server *s, int fd)
 {
     pk__http_link *l = NULL;
     pk__http_peer *peer = NULL;
-    bool is_welcome = !s->is_unix || s->desc.any_uid || pk__fd_check_peer(fd, NULL, NULL) == PK_OK;
-    if (is_welcome && !pk__http_peer_enter(s, fd, &peer)) {
-        if (!PK__SECURE_ON(s->desc.tls)) {
-            pk__http_server_refuse(fd);
-        }
-    } else if (is_welcome && pk__http_server_make_room(s)) {
+    if ((!s->is_unix || s->desc.any_uid || pk__fd_check_peer(fd, NULL, NULL) == PK_OK) &&
+        (!s->admit || s->admit(s, fd, &peer)) && pk__http_server_make_room(s)) {
         l = (pk__http_link *)pk__new(s->desc.alloc, sizeof(*l));
     }
     if (!l) {
@@ -598,6 +559,51 @@ static void pk__http_server_on_ready(void *user, bool can_read, bool can_write)
     pk__http_server_leave(s);
 }
 
+/* ---- limits per peer: linked in by who asks for them */
+
+/* In words, as far as that goes: he has not asked yet, or has asked in vain. */
+static bool pk__http_peer_refuse(const pk__http_server *s, int fd)
+{
+    static const pk_str busy = PK_STR_INIT("HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\n"
+                                           "Connection: close\r\n\r\n");
+    size_t sent = 0;
+    if (!PK__SECURE_ON(s->desc.tls)) {
+        (void)pk__socket_send(fd, &busy, 1, &sent, NULL);
+    }
+    return false;
+}
+
+static bool pk__http_peer_enter(pk__http_server *s, int fd, pk__http_peer **out)
+{
+    uint64_t id = 0;
+    if (!pk__socket_peer(fd, &id)) {
+        return false;
+    }
+    pk__node *list = &s->peers[id * 0x9e3779b97f4a7c15u >> 58], *n = list->next;
+    while (n != list && PK__OF(n, pk__http_peer, node)->id != id) {
+        n = n->next;
+    }
+    pk__http_peer *p = n != list ? PK__OF(n, pk__http_peer, node) : (pk__http_peer *)pk__new(s->desc.alloc, sizeof(*p));
+    if (!p || p->count >= s->per_peer) {
+        return pk__http_peer_refuse(s, fd);
+    }
+    if (p->count++ == 0) {
+        p->id = id;
+        pk__list_push(list, &p->node);
+    }
+    *out = p;
+    return true;
+}
+
+PK__FN void pk__http_server_limit_peers(pk__http_server *s, size_t connections)
+{
+    for (size_t i = 0; i < PK__HTTP_SERVER_PEERS && !s->peers[i].next; i++) {
+        pk__list_init(&s->peers[i]);
+    }
+    s->per_peer = connections;
+    s->admit = connections > 0 ? pk__http_peer_enter : NULL;
+}
+
 /* ---- life */
 
 PK__FN pk_err pk__http_server_create(pk__http_server **out, const pk__http_server_desc *desc, pk_error *err)
@@ -631,9 +637,6 @@ PK__FN pk_err pk__http_server_create(pk__http_server **out, const pk__http_serve
     pk__list_init(&s->links);
     pk__list_init(&s->idle);
     pk__list_init(&s->spare);
-    for (size_t i = 0; i < PK__HTTP_SERVER_PEERS; i++) {
-        pk__list_init(&s->peers[i]);
-    }
     rc = pk_watch_add(desc->loop, &s->listener, true, false, err);
     s->accepting = rc == PK_OK;
     if (rc) {

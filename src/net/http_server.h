@@ -101,7 +101,6 @@ typedef struct pk__http_server_desc {
     pk_tls *tls;             // NULL = plain; borrowed
     uint32_t header_ms, body_ms, idle_ms; // no zeros from here on
     size_t head_bytes, fields, body_bytes, connections;
-    size_t per_peer;         // connections of one peer; 0 = no limit
     size_t extra;            // bytes of extra for each job
     size_t spare;            // jobs kept for reuse
     pk__http_plan (*on_head)(void *user, pk__http_job *job);
@@ -125,6 +124,9 @@ struct pk__http_server {
     pk__atomic_u32 draining; // read by workers, too: whether they say keep-alive
     unsigned depth;          // of our callbacks on the stack
     pk__node links, idle, spare;
+    /* NULL, or counts one more connection of the other end's owner. False: turned away. */
+    bool (*admit)(pk__http_server *s, int fd, pk__http_peer **out);
+    size_t per_peer;
     pk__node peers[PK__HTTP_SERVER_PEERS]; // by a hash of their id
     size_t link_count, spare_count;
 };
@@ -132,6 +134,8 @@ struct pk__http_server {
 PK__FN pk_err pk__http_server_create(pk__http_server **out, const pk__http_server_desc *desc, pk_error *err);
 /* No job may be with another thread any more. From inside a callback: is put off until that has returned. */
 PK__FN void pk__http_server_destroy(pk__http_server *s);
+/* So many connections for each peer, 0 = any number. Those that are there are not counted. */
+PK__FN void pk__http_server_limit_peers(pk__http_server *s, size_t connections);
 PK__FN void pk__http_server_drain(pk__http_server *s); // no more connections; those that are idle are closed
 
 /* Answers a job, once, with job->answer, whose parts must live until on_done. Any thread if the job was detached: there

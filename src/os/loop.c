@@ -28,8 +28,9 @@ PK__FN pk_err pk__loop_create(pk_loop **out, const pk_alloc *alloc, const pk__lo
         loop->alloc = *alloc;
     }
     loop->fds[0] = loop->fds[1] = loop->fds[2] = -1;
-    loop->backend = backend ? backend : PK__LOOP_BEST();
-    code = loop->backend->open(loop, err);
+    backend = backend ? backend : PK__LOOP_BEST();
+    loop->backend = backend;
+    code = backend->open(loop, err);
     if (code) {
         pk__free(alloc, loop, sizeof(*loop));
         return code;

@@ -157,7 +157,6 @@ static void pk__serve_resolve(pk__http_server_desc *out, const pk_server_desc *i
     out->fields = in->limit.fields > 0 ? in->limit.fields : 100;
     out->body_bytes = in->limit.body_bytes > 0 ? in->limit.body_bytes : 8 * 1024 * 1024;
     out->connections = in->limit.connections > 0 ? in->limit.connections : 1024;
-    out->per_peer = in->limit.connections_per_peer;
     out->extra = sizeof(pk__serve_call);
     out->spare = in->workers > 0 ? (size_t)in->workers + 1 : 2;
     out->on_head = pk__serve_on_head;
@@ -233,6 +232,11 @@ PK_API void pk_server_destroy(pk_server *server)
 PK_API pk_err pk_server_add(pk_server *server, const pk_route *route, pk_error *err)
 {
     return pk__routes_add(&server->routes, route, err);
+}
+
+PK_API void pk_server_limit_peers(pk_server *server, size_t connections)
+{
+    pk__http_server_limit_peers(server->engine, connections);
 }
 
 PK_API const char *pk_server_address(const pk_server *server)

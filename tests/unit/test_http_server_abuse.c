@@ -375,8 +375,8 @@ TEST(http_server_abuse, no_address_gets_more_connections_than_its_share)
     int fds[4];
     pk_server_desc desc = {0};
     desc.listen = "http://127.0.0.1:0";
-    desc.limit.connections_per_peer = 2;
     open_site(&desc);
+    pk_server_limit_peers(server, 2);
     for (int i = 0; i < 3; i++) {
         fds[i] = dial_from("127.0.0.1");
     }
@@ -411,8 +411,8 @@ TEST(http_server_abuse, nor_does_a_user_of_a_unix_socket)
 {
     int fds[3];
     pk_server_desc desc = {0};
-    desc.limit.connections_per_peer = 2;
     open_site(&desc);
+    pk_server_limit_peers(server, 2);
     for (int i = 0; i < 3; i++) {
         fds[i] = dial();
     }
@@ -467,8 +467,8 @@ TEST(http_server_abuse, whoever_has_one_address_of_an_ipv6_network_has_them_all)
     pk__sys.getpeername = no_peer;
     CHECK(!pk__socket_peer(0, &id));
     pk_server_desc desc = {0};
-    desc.limit.connections_per_peer = 2;
     open_site(&desc);
+    pk_server_limit_peers(server, 2);
     int fd = dial(); // gone before it could be asked for: closed
     CHECK_UINT(server->engine->link_count, ==, 0);
     close(fd);
@@ -489,9 +489,9 @@ TEST_TORTURE(http_server_abuse, survives_every_failure)
     desc.alloc = test_alloc();
     desc.loop = loop;
     desc.listen = "unix:x.sock";
-    desc.limit.connections_per_peer = 2;
     if (TRY_OK(pk_server_create(&server, &desc, NULL)) && TRY_OK(pk_server_add(server, &route, NULL))) {
         int fds[3];
+        pk_server_limit_peers(server, 2);
         memset(&name, 0, sizeof(name));
         name.sun_family = AF_UNIX;
         snprintf(name.sun_path, sizeof(name.sun_path), "x.sock");
