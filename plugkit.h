@@ -17942,7 +17942,7 @@ static inline const pk__secure_table *pk__secure_table_of(const pk_tls *tls)
 #if PK__SECURE_BUILT
 /* Sends through it: nothing that looks like a socket is left for sendfile. */
 PK__FN pk__wire pk__secure_wire(pk__secure *s);
-PK__FN void pk__secure_close(pk__secure *s); // says the end, if there is room for that, and frees it
+PK__FN void pk__secure_close(pk__secure *s, bool says_end); // if there is room for that; and frees it
 #else
 static inline pk__wire pk__secure_wire(pk__secure *s)
 {
@@ -17950,9 +17950,9 @@ static inline pk__wire pk__secure_wire(pk__secure *s)
     return none;
 }
 
-static inline void pk__secure_close(pk__secure *s)
+static inline void pk__secure_close(pk__secure *s, bool says_end)
 {
-    (void)s;
+    (void)s, (void)says_end;
 }
 #endif
 
@@ -18577,12 +18577,16 @@ PK__FN void pk__http_job_reset(pk__http_job *job); // for the next request; what
 #define PK__TLS_RNG , pk__tls_random, NULL // as last arguments
 #define PK__TLS_BAD_VERSION MBEDTLS_ERR_SSL_BAD_PROTOCOL_VERSION
 #define PK__TLS_NO_CIPHER MBEDTLS_ERR_SSL_HANDSHAKE_FAILURE
+#define PK__TLS_NO_SUITE (-1) // there is no such code
+#define PK__TLS_ILLEGAL MBEDTLS_ERR_SSL_ILLEGAL_PARAMETER
 #define PK__TLS_BAD_CERT MBEDTLS_ERR_SSL_BAD_CERTIFICATE
 #else
 #define PK__TLS_PRIVATE(member) member
 #define PK__TLS_RNG
 #define PK__TLS_BAD_VERSION MBEDTLS_ERR_SSL_BAD_HS_PROTOCOL_VERSION
 #define PK__TLS_NO_CIPHER MBEDTLS_ERR_SSL_NO_CIPHER_CHOSEN
+#define PK__TLS_NO_SUITE MBEDTLS_ERR_SSL_NO_USABLE_CIPHERSUITE
+#define PK__TLS_ILLEGAL (-2)
 #define PK__TLS_BAD_CERT MBEDTLS_ERR_SSL_BAD_HS_CERTIFICATE
 #endif
 
@@ -18627,13 +18631,15 @@ PK__FN void pk__http_job_reset(pk__http_job *job); // for the next request; what
  * beside it: on a resumed connection it is checked again (its time, its name, on_peer), in TLS 1.3 as in 1.2.
  *
  * THREADS. A pk_tls is used by any number of threads: its lock guards the pointer to the material and the counts, the
- * material's lock the kept sessions. A connection belongs to one thread at a time. */
+ * material's lock the kept sessions. A connection belongs to one thread at a time. In a forked child nothing is locked
+ * and nothing is sent, for the connections are the parent's: everything is only freed. */
 #ifdef PLUGKIT_LINES
-#line 24 "src/net/tls.h"
+#line 25 "src/net/tls.h"
 #endif
 
 
 #ifdef PLUGKIT_WITH_TLS
+
 
 
 
@@ -18683,6 +18689,7 @@ typedef struct pk__tls_material {
 struct pk_tls {
     const pk__secure_table *table; // first: see net/secure.h
     const pk_alloc *alloc;
+    pk__fork_guard guard;
     pk__mutex lock;
     pk__tls_material *material;
 };
@@ -18713,7 +18720,8 @@ typedef struct pk__tls_session {
     size_t committed;         // bytes of the record that is on its way out
     bool may_wait, is_dry;    // of this recv: may it wait; has the socket nothing more
     bool looked, is_foreign;  // at the first byte: it is none of TLS
-    bool is_eof, end_said;
+    bool is_eof, end_said, got_any;
+    unsigned char clear_alert; // 0 = none
     int broken_by;            // what mbedTLS said
     int sys_errno;
 } pk__tls_session;
@@ -18738,7 +18746,9 @@ PK__FN void pk__tls_name(char *out, size_t cap, const mbedtls_x509_name *name); 
 /* tls_verify.c */
 PK__FN int pk__tls_on_certificate(void *session, mbedtls_x509_crt *crt, int depth, uint32_t *flags);
 PK__FN bool pk__tls_is_current(const mbedtls_x509_crt *crt); // by its dates alone
+PK__FN void pk__tls_verify_late(mbedtls_ssl_config *server);
 PK__FN void pk__tls_flags_text(char *out, size_t cap, uint32_t flags);
+PK__FN unsigned char pk__tls_flags_alert(uint32_t flags);
 
 /* tls_resume.c */
 PK__FN int pk__tls_ticket_write(void *session, const mbedtls_ssl_session *what, unsigned char *start,
@@ -19743,9 +19753,11 @@ PK__FN pk__wire pk__secure_wire(pk__secure *s)
     return w;
 }
 
-PK__FN void pk__secure_close(pk__secure *s)
+PK__FN void pk__secure_close(pk__secure *s, bool says_end)
 {
-    (void)s->table->end(s);
+    if (says_end) {
+        (void)s->table->end(s);
+    }
     s->table->close(s);
 }
 #endif
@@ -20044,7 +20056,7 @@ PK__FN pk_err pk__http_client_create(pk__http_client **out, const pk__http_clien
 static void pk__http_client_close(pk__http_client *c)
 {
     if (PK__SECURE_ON(c->secure)) {
-        pk__secure_close(c->secure);
+        pk__secure_close(c->secure, true);
         c->secure = NULL;
     }
     if (c->opened) {
@@ -21327,8 +21339,8 @@ static void pk__http_link_close(pk__http_link *l)
     pk_timer_stop(s->desc.loop, &l->timer);
     pk__list_remove(&l->node);
     pk__list_remove(&l->idle);
-    if (PK__SECURE_ON(l->secure)) {
-        pk__secure_close(l->secure);
+    if (PK__SECURE_ON(l->secure)) { // an answer that was cut short must look like that
+        pk__secure_close(l->secure, l->state != PK__HTTP_LINK_WRITE && l->state != PK__HTTP_LINK_WORK);
     }
     pk__fd_close(l->watch.fd);
     pk__http_peer_leave(s, l->peer);
@@ -21909,10 +21921,11 @@ static pk__http_step pk__http_link_receive(pk__http_link *l, char *at, size_t ro
     l->share--;
     pk_io io = pk__http_link_recv(l, at, room, got, NULL);
     l->can_read = io == PK_IO_DONE && *got == room; // less than there was room for: no need to ask again to hear so
-    return io == PK_IO_DONE                            ? PK__HTTP_STEP_ON
-           : io == PK_IO_WANT_READ                     ? PK__HTTP_STEP_READ
-           : PK__SECURE_BUILT && io == PK_IO_WANT_WRITE ? PK__HTTP_STEP_WRITE
-                                                       : PK__HTTP_STEP_CLOSE;
+    if (PK__SECURE_BUILT && io == PK_IO_WANT_WRITE) {
+        l->can_read = true; // whatever wakes us
+        return PK__HTTP_STEP_WRITE;
+    }
+    return io == PK_IO_DONE ? PK__HTTP_STEP_ON : io == PK_IO_WANT_READ ? PK__HTTP_STEP_READ : PK__HTTP_STEP_CLOSE;
 }
 
 static pk__http_step pk__http_link_receive_job(pk__http_link *l)
@@ -22472,9 +22485,14 @@ PK__FN pk__tls_material *pk__tls_hold(pk_tls *tls)
 
 PK__FN void pk__tls_let_go(pk_tls *tls, pk__tls_material *m)
 {
-    pk__mutex_lock(&tls->lock);
+    bool is_child = pk__fork_guard_is_child(&tls->guard);
+    if (!is_child) {
+        pk__mutex_lock(&tls->lock);
+    }
     bool is_last = --m->users == 0;
-    pk__mutex_unlock(&tls->lock);
+    if (!is_child) {
+        pk__mutex_unlock(&tls->lock);
+    }
     if (is_last) {
         pk__tls_material_free(m);
     }
@@ -22667,6 +22685,7 @@ PK_API pk_err pk_tls_create(pk_tls **out, const pk_tls_desc *desc, pk_error *err
     tls->table = pk__tls_table();
     tls->alloc = desc->alloc;
     pk__mutex_init(&tls->lock);
+    pk__fork_guard_init(&tls->guard);
     *out = tls;
     return PK_OK;
 }
@@ -22690,6 +22709,7 @@ PK_API void pk_tls_destroy(pk_tls *tls)
 {
     if (tls) {
         pk__tls_let_go(tls, tls->material);
+        pk__fork_guard_deinit(&tls->guard);
         pk__mutex_deinit(&tls->lock);
         pk__free(tls->alloc, tls, sizeof(*tls));
     }
@@ -23028,9 +23048,14 @@ PK__FN pk_err pk__tls_identify(pk_mem *mem, const mbedtls_x509_crt *crt, pk_tls_
  *
  * mbedTLS builds the chain and checks signatures, constraints and revocation lists, and then asks here about each
  * certificate, from the authority's down to the peer's own, which has depth 0. What it thinks of the time is thrown
- * away and found out anew, by our clock. Added are peers whose own certificate is trusted, and names of servers. */
+ * away and found out anew, by our clock. Added are peers whose own certificate is trusted, and names of servers.
+ *
+ * In TLS 1.3 a server that refuses a client's certificate in the middle of the handshake has to say so with keys that
+ * mbedTLS does not use yet, and the client could not read why. So there the handshake is brought to its end whatever
+ * the certificate is like, and what was found counts then, before a byte of the client's is read (pk__tls_admit). The
+ * ticket of a client that is going to be refused is an empty one. */
 #ifdef PLUGKIT_LINES
-#line 5 "src/net/tls_verify.c"
+#line 10 "src/net/tls_verify.c"
 #endif
 
 #ifdef PLUGKIT_WITH_TLS
@@ -23119,7 +23144,6 @@ PK__FN void pk__tls_flags_text(char *out, size_t cap, uint32_t flags)
         uint32_t flag;
         const char *text;
     } rows[] = {
-        {MBEDTLS_X509_BADCERT_MISSING, "none was shown"},
         {MBEDTLS_X509_BADCERT_REVOKED, "it has been revoked"},
         {MBEDTLS_X509_BADCRL_NOT_TRUSTED, "the signature of the revocation list is wrong"},
         {MBEDTLS_X509_BADCRL_EXPIRED, "the revocation list is out of date"},
@@ -23165,6 +23189,48 @@ static void pk__tls_say(pk__tls_session *s, const mbedtls_x509_crt *crt, int dep
         (void)snprintf(s->why, sizeof(s->why), "of '%s' above it: %.100s", subject, why);
     }
 }
+
+PK__FN unsigned char pk__tls_flags_alert(uint32_t flags)
+{
+    static const struct {
+        uint32_t flag;
+        unsigned char alert;
+    } rows[] = {
+        {MBEDTLS_X509_BADCERT_MISSING, 116}, // certificate_required
+        {MBEDTLS_X509_BADCERT_REVOKED, MBEDTLS_SSL_ALERT_MSG_CERT_REVOKED},
+        {MBEDTLS_X509_BADCERT_EXPIRED | MBEDTLS_X509_BADCERT_FUTURE, MBEDTLS_SSL_ALERT_MSG_CERT_EXPIRED},
+        {MBEDTLS_X509_BADCERT_NOT_TRUSTED, MBEDTLS_SSL_ALERT_MSG_UNKNOWN_CA},
+        {MBEDTLS_X509_BADCERT_EXT_KEY_USAGE | MBEDTLS_X509_BADCERT_KEY_USAGE | MBEDTLS_X509_BADCERT_NS_CERT_TYPE,
+         MBEDTLS_SSL_ALERT_MSG_UNSUPPORTED_CERT},
+    };
+    for (size_t i = 0; i < PK__COUNT(rows); i++) {
+        if (flags & rows[i].flag) {
+            return rows[i].alert;
+        }
+    }
+    return MBEDTLS_SSL_ALERT_MSG_BAD_CERT;
+}
+
+#if PK__TLS_HAS_13
+static int pk__tls_on_hello(mbedtls_ssl_context *ssl)
+{
+    const mbedtls_ssl_config *conf = mbedtls_ssl_context_get_config(ssl);
+    if (PK__TLS_IS_13(ssl) && conf->PK__TLS_PRIVATE(authmode) == MBEDTLS_SSL_VERIFY_REQUIRED) {
+        mbedtls_ssl_set_hs_authmode(ssl, MBEDTLS_SSL_VERIFY_OPTIONAL);
+    }
+    return 0;
+}
+
+PK__FN void pk__tls_verify_late(mbedtls_ssl_config *server)
+{
+    mbedtls_ssl_conf_cert_cb(server, pk__tls_on_hello);
+}
+#else
+PK__FN void pk__tls_verify_late(mbedtls_ssl_config *server)
+{
+    (void)server;
+}
+#endif
 
 PK__FN int pk__tls_on_certificate(void *session, mbedtls_x509_crt *crt, int depth, uint32_t *flags)
 {
@@ -23277,6 +23343,12 @@ PK__FN int pk__tls_ticket_write(void *session, const mbedtls_ssl_session *what, 
     const size_t fixed = PK__TLS_NONCE + PK__TLS_TICKET_HEAD + PK__TLS_TAG;
     *len = 0;
     *lifetime = PK__TLS_TICKET_S;
+    if (s->why[0] || (s->material->has_trust && certificate.len == 0)) { // somebody who is refused, in a moment
+        *start = 0;
+        *len = 1;
+        *lifetime = 0;
+        return 0;
+    }
     if (room < fixed || certificate.len > room - fixed) {
         return MBEDTLS_ERR_SSL_BUFFER_TOO_SMALL;
     }
@@ -23496,6 +23568,17 @@ static bool pk__tls_look(pk__tls_session *s)
     return !s->is_foreign;
 }
 
+/* mbedTLS sends alerts of TLS 1.3 in the clear as long as it has no keys to send with, though its peer has keys to read
+ * with: they cannot be read as what they are, but they explain why nothing else can. */
+static void pk__tls_look_for_alert(pk__tls_session *s)
+{
+    static const unsigned char fatal[] = {MBEDTLS_SSL_MSG_ALERT, 3, 3, 0, 2, MBEDTLS_SSL_ALERT_LEVEL_FATAL};
+    const unsigned char *record = s->ahead + s->at;
+    if (s->end - s->at == sizeof(fatal) + 1 && memcmp(record, fatal, sizeof(fatal)) == 0) {
+        s->clear_alert = record[sizeof(fatal)];
+    }
+}
+
 static int pk__tls_on_recv(void *session, unsigned char *buf, size_t len)
 {
     pk__tls_session *s = (pk__tls_session *)session;
@@ -23520,6 +23603,9 @@ static int pk__tls_on_recv(void *session, unsigned char *buf, size_t len)
     }
     if (!s->looked && !pk__tls_look(s)) {
         return MBEDTLS_ERR_SSL_INVALID_RECORD;
+    }
+    if (s->state == PK__TLS_SHAKING && got > 0) {
+        pk__tls_look_for_alert(s);
     }
     got = PK__MIN(len, s->end - s->at);
     memcpy(buf, s->ahead + s->at, got);
@@ -23580,7 +23666,7 @@ static pk_err pk__tls_prepare_client(pk__tls_session *s, const pk__secure_desc *
     if (!s->name || !s->key) {
         return pk__error_memory(err, "open a secure connection");
     }
-    (void)snprintf(s->key, key_len + 1, "%" PK_FMT " %" PK_FMT, PK_ARG(d->key), PK_ARG(name));
+    (void)snprintf(s->key, key_len + 1, "%" PK_FMT "\n%" PK_FMT, PK_ARG(d->key), PK_ARG(name));
     return PK_OK;
 }
 
@@ -23595,6 +23681,7 @@ static pk_err pk__tls_prepare(pk__tls_session *s, const pk__secure_desc *d, pk_e
     if (s->is_server) {
         mbedtls_ssl_conf_sni(&s->conf, pk__tls_on_name, s);
         mbedtls_ssl_conf_session_tickets_cb(&s->conf, pk__tls_ticket_write, pk__tls_ticket_parse, s);
+        pk__tls_verify_late(&s->conf);
     }
     if (mbedtls_ssl_setup(&s->ssl, &s->conf) != 0 ||
         (!s->is_server && mbedtls_ssl_set_hostname(&s->ssl, pk__tls_is_host(s->name) ? s->name : NULL) != 0)) {
@@ -23632,12 +23719,20 @@ static pk_err pk__tls_open(pk_tls *tls, const pk__secure_desc *desc, pk__secure 
     return PK_OK;
 }
 
+static bool pk__tls_may_serve(const mbedtls_x509_crt *crt)
+{
+    return mbedtls_x509_crt_check_extended_key_usage(crt, MBEDTLS_OID_SERVER_AUTH,
+                                                     MBEDTLS_OID_SIZE(MBEDTLS_OID_SERVER_AUTH)) == 0;
+}
+
 static pk_err pk__tls_check(pk_tls *tls, bool is_server, pk_error *err)
 {
     pk__tls_material *m = pk__tls_hold(tls);
     pk_err rc = PK_OK;
     if (is_server && m->own_count == 0) {
         rc = pk_error_set(err, PK_ERR_CONFIG, "cannot serve by TLS: there is no certificate (certs)");
+    } else if (is_server && !pk__tls_may_serve(&m->own[0].chain)) {
+        rc = pk_error_set(err, PK_ERR_CONFIG, "cannot serve by TLS: the certificate is not meant for servers");
     } else if (!is_server && !m->has_trust) {
         rc = pk_error_set(err, PK_ERR_CONFIG, "cannot call by TLS: nobody is trusted (trust)");
     }
@@ -23647,18 +23742,38 @@ static pk_err pk__tls_check(pk_tls *tls, bool is_server, pk_error *err)
 
 /* ---- handshake */
 
-/* Done, as far as the protocol goes. Is it somebody we want? */
-static pk_err pk__tls_admit(pk__tls_session *s, pk_error *err)
+static void pk__tls_alert_peer(pk__tls_session *s, unsigned char alert)
+{
+    (void)mbedtls_ssl_send_alert_message(&s->ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL, alert);
+}
+
+/* Clients of TLS 1.3: mbedTLS has put off what it thinks of their certificate until now; see tls_verify.c. */
+static bool pk__tls_is_refused(pk__tls_session *s)
+{
+    uint32_t flags = s->material->has_trust ? mbedtls_ssl_get_verify_result(&s->ssl) : 0;
+    if (flags == 0) {
+        return false;
+    }
+    pk__tls_alert_peer(s, pk__tls_flags_alert(flags));
+    return true;
+}
+
+/* Done, as far as the protocol goes. Is it somebody we want? An error: no, and `why` says the reason. */
+static pk_err pk__tls_admit(pk__tls_session *s, int *code)
 {
     pk__tls_material *m = s->material;
     pk_tls_peer *p = &s->peer;
-    s->is_resumed = s->is_resumed && !s->is_checked;
-    bool is_known = s->is_checked || s->is_resumed;
-    if (!is_known) { // also of a ticket that was read and then not used
-        memset(p, 0, sizeof(*p));
+    pk_error err;
+    *code = MBEDTLS_ERR_X509_CERT_VERIFY_FAILED;
+    if (pk__tls_is_refused(s)) {
+        return PK_ERR_HANDSHAKE;
     }
-    if ((m->has_trust || !s->is_server) && (!is_known || p->certificate.len == 0)) {
-        return pk_error_set(err, PK_ERR_HANDSHAKE, "nobody knows whose certificate it was");
+    s->is_resumed = s->is_resumed && !s->is_checked;
+    if (!s->is_checked && !s->is_resumed) {
+        memset(p, 0, sizeof(*p)); // also of a ticket that was read and not used
+    }
+    if ((m->has_trust || !s->is_server) && p->certificate.len == 0) {
+        return PK_ERR_HANDSHAKE; // cannot be
     }
     if (p->certificate.len == 0) {
         static const pk_str none = PK_STR_INIT("");
@@ -23668,12 +23783,24 @@ static pk_err pk__tls_admit(pk__tls_session *s, pk_error *err)
     p->cipher = mbedtls_ssl_get_ciphersuite(&s->ssl);
     p->is_server = !s->is_server;
     p->is_resumed = s->is_resumed;
-    pk_err rc = m->on_peer ? m->on_peer(m->user, p, err) : PK_OK;
+    memset(&err, 0, sizeof(err));
+    pk_err rc = m->on_peer ? m->on_peer(m->user, p, &err) : PK_OK;
     if (rc) {
-        (void)mbedtls_ssl_send_alert_message(&s->ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL,
-                                             MBEDTLS_SSL_ALERT_MSG_ACCESS_DENIED);
+        *code = 0;
+        (void)snprintf(s->why, sizeof(s->why), "%.*s", PK__TLS_WHY - 1, err.code ? err.msg : pk_err_text(rc));
+        pk__tls_alert_peer(s, MBEDTLS_SSL_ALERT_MSG_ACCESS_DENIED);
     }
     return rc;
+}
+
+/* What mbedTLS keeps to itself. */
+static void pk__tls_shake_alert(pk__tls_session *s, int code)
+{
+    if (code == MBEDTLS_ERR_SSL_NO_CLIENT_CERTIFICATE && !PK__TLS_IS_13(&s->ssl)) {
+        pk__tls_alert_peer(s, MBEDTLS_SSL_ALERT_MSG_HANDSHAKE_FAILURE);
+    } else if (code == MBEDTLS_ERR_ECP_VERIFY_FAILED || code == MBEDTLS_ERR_RSA_VERIFY_FAILED) {
+        pk__tls_alert_peer(s, MBEDTLS_SSL_ALERT_MSG_DECRYPT_ERROR);
+    }
 }
 
 static pk_io pk__tls_shake_failed(pk__tls_session *s, int code, pk_error *err)
@@ -23681,6 +23808,7 @@ static pk_io pk__tls_shake_failed(pk__tls_session *s, int code, pk_error *err)
     pk_error own;
     memset(&own, 0, sizeof(own));
     s->state = PK__TLS_BROKEN;
+    pk__tls_shake_alert(s, code);
     (void)pk__tls_shake_error(s, code, &own);
     if (!s->is_server && s->is_resumed) {
         pk__tls_forget(s);
@@ -23696,11 +23824,9 @@ static pk_io pk__tls_shake_failed(pk__tls_session *s, int code, pk_error *err)
 static pk_io pk__tls_shake(pk__secure *secure, pk_error *err)
 {
     pk__tls_session *s = pk__tls_of(secure);
-    pk_error why;
-    memset(&why, 0, sizeof(why));
+    int code;
     s->is_dry = false;
     s->may_wait = false;
-    int code;
     do {
         code = mbedtls_ssl_handshake(&s->ssl);
     } while (code == MBEDTLS_ERR_SSL_WANT_READ && !pk__tls_wants_read(s, code));
@@ -23710,9 +23836,8 @@ static pk_io pk__tls_shake(pk__secure *secure, pk_error *err)
     case MBEDTLS_ERR_SSL_WANT_WRITE: return PK_IO_WANT_WRITE;
     default: return pk__tls_shake_failed(s, code, err);
     }
-    if (pk__tls_admit(s, &why)) {
-        (void)snprintf(s->why, sizeof(s->why), "%.*s", PK__TLS_WHY - 1, why.msg);
-        return pk__tls_shake_failed(s, 0, err);
+    if (pk__tls_admit(s, &code)) {
+        return pk__tls_shake_failed(s, code, err);
     }
     s->state = PK__TLS_OPEN;
     secure->peer = &s->peer;
@@ -23745,6 +23870,7 @@ static pk_io pk__tls_recv(pk__secure *secure, void *buf, size_t cap, bool wait, 
         int n = mbedtls_ssl_read(&s->ssl, (unsigned char *)buf + *got, cap - *got);
         if (n > 0) {
             *got += (size_t)n;
+            s->got_any = true;
             s->may_wait = false;
         } else if (pk__tls_wants_read(s, n) || n == MBEDTLS_ERR_SSL_WANT_WRITE) {
             if (*got > 0) {
@@ -23756,24 +23882,22 @@ static pk_io pk__tls_recv(pk__secure *secure, void *buf, size_t cap, bool wait, 
             pk__tls_keep(s);
         } else if (n != MBEDTLS_ERR_SSL_WANT_READ) {
             s->state = n == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY ? PK__TLS_ENDED : PK__TLS_BROKEN;
-            s->broken_by = n;
+            s->broken_by = n == 0 ? MBEDTLS_ERR_SSL_CONN_EOF : n;
         }
     }
     return *got > 0 ? PK_IO_DONE : pk__tls_ended(s, err);
 }
 
-static int pk__tls_write(pk__tls_session *s, pk_str part)
+static int pk__tls_write(pk__tls_session *s, const char *bytes, size_t len)
 {
-    size_t len = part.len;
+    int most = mbedtls_ssl_get_max_out_record_payload(&s->ssl);
     if (s->committed > 0) {
-        PK__ASSERT(s->committed <= len);
-        len = PK__MIN(len, s->committed);
-    } else {
-        int most = mbedtls_ssl_get_max_out_record_payload(&s->ssl);
-        len = most > 0 ? PK__MIN(len, (size_t)most) : len;
+        len = s->committed; // mbedTLS has them: it looks at no byte of these
+    } else if (most > 0) {
+        len = PK__MIN(len, (size_t)most);
     }
     s->is_dry = false;
-    int n = mbedtls_ssl_write(&s->ssl, (const unsigned char *)part.ptr, len);
+    int n = mbedtls_ssl_write(&s->ssl, (const unsigned char *)bytes, len);
     s->committed = n == MBEDTLS_ERR_SSL_WANT_WRITE || n == MBEDTLS_ERR_SSL_WANT_READ ? len : 0;
     return n;
 }
@@ -23781,22 +23905,20 @@ static int pk__tls_write(pk__tls_session *s, pk_str part)
 static pk_io pk__tls_send(pk__secure *secure, const pk_str *parts, size_t count, size_t *sent, pk_error *err)
 {
     pk__tls_session *s = pk__tls_of(secure);
+    size_t before = 0; // bytes in the parts before this one
     *sent = 0;
-    for (size_t i = 0; i < count; i++) {
-        pk_str part = parts[i];
-        while (part.len > 0) {
-            int n = s->state == PK__TLS_BROKEN ? s->broken_by : pk__tls_write(s, part);
+    for (size_t i = 0; i < count; before += parts[i++].len) {
+        while (*sent - before < parts[i].len) {
+            size_t at = *sent - before;
+            int n = s->state == PK__TLS_BROKEN ? s->broken_by : pk__tls_write(s, parts[i].ptr + at, parts[i].len - at);
             if (n == MBEDTLS_ERR_SSL_WANT_WRITE || n == MBEDTLS_ERR_SSL_WANT_READ) {
                 return *sent > 0 ? PK_IO_DONE : n == MBEDTLS_ERR_SSL_WANT_WRITE ? PK_IO_WANT_WRITE : PK_IO_WANT_READ;
             }
-            if (n <= 0) {
-                /* The peer may have said why before it hung up: that is still to be read. */
+            if (n <= 0) { // the peer may have said why, before it hung up: that is still to be read
                 (void)pk__tls_bytes_error(s, n, err);
                 return PK_IO_FAILED;
             }
             *sent += (size_t)n;
-            part.ptr += n;
-            part.len -= (size_t)n;
         }
     }
     return PK_IO_DONE;
@@ -23807,17 +23929,17 @@ static pk_io pk__tls_send(pk__secure *secure, const pk_str *parts, size_t count,
 static pk_io pk__tls_end(pk__secure *secure)
 {
     pk__tls_session *s = pk__tls_of(secure);
-    if (s->end_said || (s->state != PK__TLS_OPEN && s->state != PK__TLS_ENDED)) {
+    bool is_over = s->state != PK__TLS_OPEN && s->state != PK__TLS_ENDED;
+    if (s->end_said || is_over || pk__fork_guard_is_child(&s->tls->guard)) {
         return PK_IO_DONE;
     }
-    bool was_held_up = s->committed > 0; // then the first call sends only that
-    int code = mbedtls_ssl_close_notify(&s->ssl);
-    if (code == 0 && was_held_up) {
-        s->committed = 0;
+    int code = 0;
+    if (s->committed > 0) { // a record is on its way out: then this sends the rest of it, and nothing more
         code = mbedtls_ssl_close_notify(&s->ssl);
+        s->committed = code == 0 ? 0 : s->committed;
     }
+    code = code == 0 ? mbedtls_ssl_close_notify(&s->ssl) : code;
     s->end_said = code == 0;
-    s->committed = code == MBEDTLS_ERR_SSL_WANT_WRITE ? 1 : 0;
     return code == MBEDTLS_ERR_SSL_WANT_WRITE ? PK_IO_WANT_WRITE : code == 0 ? PK_IO_DONE : PK_IO_FAILED;
 }
 
@@ -23918,9 +24040,8 @@ static const char *pk__tls_alert(int alert)
     }
 }
 
-static void pk__tls_say_alert(const pk__tls_session *s, char *out, size_t cap)
+static void pk__tls_say_alert(const pk__tls_session *s, int alert, char *out, size_t cap)
 {
-    int alert = s->ssl.PK__TLS_PRIVATE(in_msg)[1];
     const char *text = pk__tls_alert(alert);
     /* TLS 1.2 has no word of its own for a certificate that is missing. */
     bool has_none = alert == MBEDTLS_SSL_ALERT_MSG_HANDSHAKE_FAILURE && !s->is_server && s->material->own_count == 0;
@@ -23941,27 +24062,59 @@ static void pk__tls_say_certificate(const pk__tls_session *s, char *out, size_t 
         (void)snprintf(out, cap, "the peer's certificate is refused: %s", s->why);
         return;
     }
-    pk__tls_flags_text(why, sizeof(why), mbedtls_ssl_get_verify_result(&s->ssl));
+    uint32_t flags = mbedtls_ssl_get_verify_result(&s->ssl);
+    if (flags & MBEDTLS_X509_BADCERT_MISSING) {
+        (void)snprintf(out, cap, "the client shows no certificate");
+        return;
+    }
+    pk__tls_flags_text(why, sizeof(why), flags);
     (void)snprintf(out, cap, "the peer's certificate is refused: %s", why);
+}
+
+/* In TLS 1.3 mbedTLS has but one code for all that goes wrong; behind a good certificate comes its signature. */
+static void pk__tls_say_failure(const pk__tls_session *s, char *out, size_t cap)
+{
+    (void)snprintf(out, cap, "%s",
+                   PK__TLS_IS_13(&s->ssl) && s->is_checked
+                       ? "the peer's signature is wrong: it does not have the key of its certificate"
+                       : "there is no cipher or signature that both accept");
+}
+
+static void pk__tls_say_bad_record(const pk__tls_session *s, char *out, size_t cap)
+{
+    if (s->clear_alert) {
+        pk__tls_say_alert(s, s->clear_alert, out, cap);
+    } else {
+        (void)snprintf(out, cap, "a record cannot be decrypted: it was forged or damaged%s",
+                       !s->got_any && !s->is_server && s->state == PK__TLS_BROKEN && PK__TLS_IS_13(&s->ssl)
+                           ? ", or the peer refuses the handshake"
+                           : "");
+    }
 }
 
 static void pk__tls_say_code(const pk__tls_session *s, int code, char *out, size_t cap)
 {
     switch (code) {
     case MBEDTLS_ERR_SSL_CONN_EOF: (void)snprintf(out, cap, "the connection was closed"); return;
-    case MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE: pk__tls_say_alert(s, out, cap); return;
+    case MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE: pk__tls_say_alert(s, s->ssl.PK__TLS_PRIVATE(in_msg)[1], out, cap); return;
     case MBEDTLS_ERR_X509_CERT_VERIFY_FAILED:
     case PK__TLS_BAD_CERT: pk__tls_say_certificate(s, out, cap); return;
+    case PK__TLS_ILLEGAL:
+        (void)snprintf(out, cap,
+                       "the handshake holds what cannot be: the peer is broken, or somebody has changed it, to make us "
+                       "use an older version");
+        return;
     case MBEDTLS_ERR_SSL_NO_CLIENT_CERTIFICATE: (void)snprintf(out, cap, "the client shows no certificate"); return;
     case PK__TLS_BAD_VERSION:
         (void)snprintf(out, cap, "the peer speaks no version of TLS that is accepted here");
         return;
-    case PK__TLS_NO_CIPHER: (void)snprintf(out, cap, "there is no cipher or signature that both accept"); return;
+    case PK__TLS_NO_SUITE:
+    case PK__TLS_NO_CIPHER: pk__tls_say_failure(s, out, cap); return;
     case MBEDTLS_ERR_ECP_VERIFY_FAILED:
     case MBEDTLS_ERR_RSA_VERIFY_FAILED:
         (void)snprintf(out, cap, "the peer's signature is wrong: it does not have the key of its certificate");
         return;
-    case MBEDTLS_ERR_SSL_INVALID_MAC: (void)snprintf(out, cap, "a record was forged or damaged"); return;
+    case MBEDTLS_ERR_SSL_INVALID_MAC: pk__tls_say_bad_record(s, out, cap); return;
     default: (void)snprintf(out, cap, "the peer breaks the protocol (mbedTLS -0x%04x)", (unsigned)-code); return;
     }
 }
@@ -23978,6 +24131,7 @@ PK__FN pk_err pk__tls_shake_error(const pk__tls_session *s, int code, pk_error *
 {
     char why[PK__TLS_WHY + 40];
     bool is_eof = code == MBEDTLS_ERR_SSL_CONN_EOF;
+    int where = s->is_server ? 0 : (int)PK__MIN(strcspn(s->key, "\n"), (size_t)80); // the address
     pk_err rc = is_eof ? PK_ERR_PLUGIN_CONNECTION : PK_ERR_HANDSHAKE;
     if (pk__tls_is_memory(code)) {
         return pk__error_memory(err, "make a secure connection");
@@ -23990,13 +24144,13 @@ PK__FN pk_err pk__tls_shake_error(const pk__tls_session *s, int code, pk_error *
         pk__tls_say_code(s, code, why, sizeof(why));
     }
     if (is_eof && s->sys_errno != 0) {
-        return pk_error_sys(err, rc, s->sys_errno, "cannot %s '%.100s' securely", s->is_server ? "serve" : "connect to",
-                            s->is_server ? "a client" : s->key);
+        return s->is_server ? pk_error_sys(err, rc, s->sys_errno, "cannot serve a connection")
+                            : pk_error_sys(err, rc, s->sys_errno, "cannot connect to '%.*s' securely", where, s->key);
     }
     if (s->is_server) {
         return pk_error_set(err, rc, "cannot serve a connection: %s", why);
     }
-    return pk_error_set(err, rc, "cannot connect to '%.100s' securely: %s", s->key, why);
+    return pk_error_set(err, rc, "cannot connect to '%.*s' securely: %s", where, s->key, why);
 }
 
 PK__FN pk_err pk__tls_bytes_error(const pk__tls_session *s, int code, pk_error *err)
@@ -29377,7 +29531,7 @@ PK_API pk_interceptor pk_access_check(const pk_access *access)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 29381 "plugkit.h"
+#line 29535 "plugkit.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -29762,12 +29916,16 @@ PK_API pk_interceptor pk_access_check(const pk_access *access)
 #define PK__TLS_RNG , pk__tls_random, NULL // as last arguments
 #define PK__TLS_BAD_VERSION MBEDTLS_ERR_SSL_BAD_PROTOCOL_VERSION
 #define PK__TLS_NO_CIPHER MBEDTLS_ERR_SSL_HANDSHAKE_FAILURE
+#define PK__TLS_NO_SUITE (-1) // there is no such code
+#define PK__TLS_ILLEGAL MBEDTLS_ERR_SSL_ILLEGAL_PARAMETER
 #define PK__TLS_BAD_CERT MBEDTLS_ERR_SSL_BAD_CERTIFICATE
 #else
 #define PK__TLS_PRIVATE(member) member
 #define PK__TLS_RNG
 #define PK__TLS_BAD_VERSION MBEDTLS_ERR_SSL_BAD_HS_PROTOCOL_VERSION
 #define PK__TLS_NO_CIPHER MBEDTLS_ERR_SSL_NO_CIPHER_CHOSEN
+#define PK__TLS_NO_SUITE MBEDTLS_ERR_SSL_NO_USABLE_CIPHERSUITE
+#define PK__TLS_ILLEGAL (-2)
 #define PK__TLS_BAD_CERT MBEDTLS_ERR_SSL_BAD_HS_CERTIFICATE
 #endif
 #if MBEDTLS_VERSION_MAJOR >= 3 && defined(MBEDTLS_SSL_PROTO_TLS1_3)
@@ -39999,7 +40157,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 }
 
 #ifdef PLUGKIT_LINES
-#line 40003 "plugkit.h"
+#line 40161 "plugkit.h"
 #endif
 
 #ifndef PLUGKIT_TEST
@@ -40093,6 +40251,8 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 #undef PK__TLS_RNG
 #undef PK__TLS_BAD_VERSION
 #undef PK__TLS_NO_CIPHER
+#undef PK__TLS_NO_SUITE
+#undef PK__TLS_ILLEGAL
 #undef PK__TLS_BAD_CERT
 #undef PK__TLS_HAS_13
 #undef PK__TLS_CIPHERS_13

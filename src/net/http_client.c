@@ -85,7 +85,7 @@ PK__FN pk_err pk__http_client_create(pk__http_client **out, const pk__http_clien
 static void pk__http_client_close(pk__http_client *c)
 {
     if (PK__SECURE_ON(c->secure)) {
-        pk__secure_close(c->secure);
+        pk__secure_close(c->secure, true);
         c->secure = NULL;
     }
     if (c->opened) {

@@ -167,8 +167,8 @@ static void pk__http_link_close(pk__http_link *l)
     pk_timer_stop(s->desc.loop, &l->timer);
     pk__list_remove(&l->node);
     pk__list_remove(&l->idle);
-    if (PK__SECURE_ON(l->secure)) {
-        pk__secure_close(l->secure);
+    if (PK__SECURE_ON(l->secure)) { // an answer that was cut short must look like that
+        pk__secure_close(l->secure, l->state != PK__HTTP_LINK_WRITE && l->state != PK__HTTP_LINK_WORK);
     }
     pk__fd_close(l->watch.fd);
     pk__http_peer_leave(s, l->peer);

@@ -31,10 +31,11 @@ static pk__http_step pk__http_link_receive(pk__http_link *l, char *at, size_t ro
     l->share--;
     pk_io io = pk__http_link_recv(l, at, room, got, NULL);
     l->can_read = io == PK_IO_DONE && *got == room; // less than there was room for: no need to ask again to hear so
-    return io == PK_IO_DONE                            ? PK__HTTP_STEP_ON
-           : io == PK_IO_WANT_READ                     ? PK__HTTP_STEP_READ
-           : PK__SECURE_BUILT && io == PK_IO_WANT_WRITE ? PK__HTTP_STEP_WRITE
-                                                       : PK__HTTP_STEP_CLOSE;
+    if (PK__SECURE_BUILT && io == PK_IO_WANT_WRITE) {
+        l->can_read = true; // whatever wakes us
+        return PK__HTTP_STEP_WRITE;
+    }
+    return io == PK_IO_DONE ? PK__HTTP_STEP_ON : io == PK_IO_WANT_READ ? PK__HTTP_STEP_READ : PK__HTTP_STEP_CLOSE;
 }
 
 static pk__http_step pk__http_link_receive_job(pk__http_link *l)

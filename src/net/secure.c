@@ -15,9 +15,11 @@ PK__FN pk__wire pk__secure_wire(pk__secure *s)
     return w;
 }
 
-PK__FN void pk__secure_close(pk__secure *s)
+PK__FN void pk__secure_close(pk__secure *s, bool says_end)
 {
-    (void)s->table->end(s);
+    if (says_end) {
+        (void)s->table->end(s);
+    }
     s->table->close(s);
 }
 #endif

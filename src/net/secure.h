@@ -74,7 +74,7 @@ static inline const pk__secure_table *pk__secure_table_of(const pk_tls *tls)
 #if PK__SECURE_BUILT
 /* Sends through it: nothing that looks like a socket is left for sendfile. */
 PK__FN pk__wire pk__secure_wire(pk__secure *s);
-PK__FN void pk__secure_close(pk__secure *s); // says the end, if there is room for that, and frees it
+PK__FN void pk__secure_close(pk__secure *s, bool says_end); // if there is room for that; and frees it
 #else
 static inline pk__wire pk__secure_wire(pk__secure *s)
 {
@@ -82,9 +82,9 @@ static inline pk__wire pk__secure_wire(pk__secure *s)
     return none;
 }
 
-static inline void pk__secure_close(pk__secure *s)
+static inline void pk__secure_close(pk__secure *s, bool says_end)
 {
-    (void)s;
+    (void)s, (void)says_end;
 }
 #endif
 

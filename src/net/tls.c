@@ -48,9 +48,14 @@ PK__FN pk__tls_material *pk__tls_hold(pk_tls *tls)
 
 PK__FN void pk__tls_let_go(pk_tls *tls, pk__tls_material *m)
 {
-    pk__mutex_lock(&tls->lock);
+    bool is_child = pk__fork_guard_is_child(&tls->guard);
+    if (!is_child) {
+        pk__mutex_lock(&tls->lock);
+    }
     bool is_last = --m->users == 0;
-    pk__mutex_unlock(&tls->lock);
+    if (!is_child) {
+        pk__mutex_unlock(&tls->lock);
+    }
     if (is_last) {
         pk__tls_material_free(m);
     }
@@ -243,6 +248,7 @@ PK_API pk_err pk_tls_create(pk_tls **out, const pk_tls_desc *desc, pk_error *err
     tls->table = pk__tls_table();
     tls->alloc = desc->alloc;
     pk__mutex_init(&tls->lock);
+    pk__fork_guard_init(&tls->guard);
     *out = tls;
     return PK_OK;
 }
@@ -266,6 +272,7 @@ PK_API void pk_tls_destroy(pk_tls *tls)
 {
     if (tls) {
         pk__tls_let_go(tls, tls->material);
+        pk__fork_guard_deinit(&tls->guard);
         pk__mutex_deinit(&tls->lock);
         pk__free(tls->alloc, tls, sizeof(*tls));
     }

@@ -21,11 +21,13 @@
  * beside it: on a resumed connection it is checked again (its time, its name, on_peer), in TLS 1.3 as in 1.2.
  *
  * THREADS. A pk_tls is used by any number of threads: its lock guards the pointer to the material and the counts, the
- * material's lock the kept sessions. A connection belongs to one thread at a time. */
+ * material's lock the kept sessions. A connection belongs to one thread at a time. In a forked child nothing is locked
+ * and nothing is sent, for the connections are the parent's: everything is only freed. */
 #ifndef PK__TLS_H
 #define PK__TLS_H
 #ifdef PLUGKIT_WITH_TLS
 #include "../os/clock.h"
+#include "../os/fork.h"
 #include "../os/thread.h"
 #include "secure.h"
 #include "tls_mbed.h"
@@ -74,6 +76,7 @@ typedef struct pk__tls_material {
 struct pk_tls {
     const pk__secure_table *table; // first: see net/secure.h
     const pk_alloc *alloc;
+    pk__fork_guard guard;
     pk__mutex lock;
     pk__tls_material *material;
 };
@@ -104,7 +107,8 @@ typedef struct pk__tls_session {
     size_t committed;         // bytes of the record that is on its way out
     bool may_wait, is_dry;    // of this recv: may it wait; has the socket nothing more
     bool looked, is_foreign;  // at the first byte: it is none of TLS
-    bool is_eof, end_said;
+    bool is_eof, end_said, got_any;
+    unsigned char clear_alert; // 0 = none
     int broken_by;            // what mbedTLS said
     int sys_errno;
 } pk__tls_session;
@@ -129,7 +133,9 @@ PK__FN void pk__tls_name(char *out, size_t cap, const mbedtls_x509_name *name); 
 /* tls_verify.c */
 PK__FN int pk__tls_on_certificate(void *session, mbedtls_x509_crt *crt, int depth, uint32_t *flags);
 PK__FN bool pk__tls_is_current(const mbedtls_x509_crt *crt); // by its dates alone
+PK__FN void pk__tls_verify_late(mbedtls_ssl_config *server);
 PK__FN void pk__tls_flags_text(char *out, size_t cap, uint32_t flags);
+PK__FN unsigned char pk__tls_flags_alert(uint32_t flags);
 
 /* tls_resume.c */
 PK__FN int pk__tls_ticket_write(void *session, const mbedtls_ssl_session *what, unsigned char *start,

@@ -62,9 +62,8 @@ static const char *pk__tls_alert(int alert)
     }
 }
 
-static void pk__tls_say_alert(const pk__tls_session *s, char *out, size_t cap)
+static void pk__tls_say_alert(const pk__tls_session *s, int alert, char *out, size_t cap)
 {
-    int alert = s->ssl.PK__TLS_PRIVATE(in_msg)[1];
     const char *text = pk__tls_alert(alert);
     /* TLS 1.2 has no word of its own for a certificate that is missing. */
     bool has_none = alert == MBEDTLS_SSL_ALERT_MSG_HANDSHAKE_FAILURE && !s->is_server && s->material->own_count == 0;
@@ -85,27 +84,59 @@ static void pk__tls_say_certificate(const pk__tls_session *s, char *out, size_t 
         (void)snprintf(out, cap, "the peer's certificate is refused: %s", s->why);
         return;
     }
-    pk__tls_flags_text(why, sizeof(why), mbedtls_ssl_get_verify_result(&s->ssl));
+    uint32_t flags = mbedtls_ssl_get_verify_result(&s->ssl);
+    if (flags & MBEDTLS_X509_BADCERT_MISSING) {
+        (void)snprintf(out, cap, "the client shows no certificate");
+        return;
+    }
+    pk__tls_flags_text(why, sizeof(why), flags);
     (void)snprintf(out, cap, "the peer's certificate is refused: %s", why);
+}
+
+/* In TLS 1.3 mbedTLS has but one code for all that goes wrong; behind a good certificate comes its signature. */
+static void pk__tls_say_failure(const pk__tls_session *s, char *out, size_t cap)
+{
+    (void)snprintf(out, cap, "%s",
+                   PK__TLS_IS_13(&s->ssl) && s->is_checked
+                       ? "the peer's signature is wrong: it does not have the key of its certificate"
+                       : "there is no cipher or signature that both accept");
+}
+
+static void pk__tls_say_bad_record(const pk__tls_session *s, char *out, size_t cap)
+{
+    if (s->clear_alert) {
+        pk__tls_say_alert(s, s->clear_alert, out, cap);
+    } else {
+        (void)snprintf(out, cap, "a record cannot be decrypted: it was forged or damaged%s",
+                       !s->got_any && !s->is_server && s->state == PK__TLS_BROKEN && PK__TLS_IS_13(&s->ssl)
+                           ? ", or the peer refuses the handshake"
+                           : "");
+    }
 }
 
 static void pk__tls_say_code(const pk__tls_session *s, int code, char *out, size_t cap)
 {
     switch (code) {
     case MBEDTLS_ERR_SSL_CONN_EOF: (void)snprintf(out, cap, "the connection was closed"); return;
-    case MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE: pk__tls_say_alert(s, out, cap); return;
+    case MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE: pk__tls_say_alert(s, s->ssl.PK__TLS_PRIVATE(in_msg)[1], out, cap); return;
     case MBEDTLS_ERR_X509_CERT_VERIFY_FAILED:
     case PK__TLS_BAD_CERT: pk__tls_say_certificate(s, out, cap); return;
+    case PK__TLS_ILLEGAL:
+        (void)snprintf(out, cap,
+                       "the handshake holds what cannot be: the peer is broken, or somebody has changed it, to make us "
+                       "use an older version");
+        return;
     case MBEDTLS_ERR_SSL_NO_CLIENT_CERTIFICATE: (void)snprintf(out, cap, "the client shows no certificate"); return;
     case PK__TLS_BAD_VERSION:
         (void)snprintf(out, cap, "the peer speaks no version of TLS that is accepted here");
         return;
-    case PK__TLS_NO_CIPHER: (void)snprintf(out, cap, "there is no cipher or signature that both accept"); return;
+    case PK__TLS_NO_SUITE:
+    case PK__TLS_NO_CIPHER: pk__tls_say_failure(s, out, cap); return;
     case MBEDTLS_ERR_ECP_VERIFY_FAILED:
     case MBEDTLS_ERR_RSA_VERIFY_FAILED:
         (void)snprintf(out, cap, "the peer's signature is wrong: it does not have the key of its certificate");
         return;
-    case MBEDTLS_ERR_SSL_INVALID_MAC: (void)snprintf(out, cap, "a record was forged or damaged"); return;
+    case MBEDTLS_ERR_SSL_INVALID_MAC: pk__tls_say_bad_record(s, out, cap); return;
     default: (void)snprintf(out, cap, "the peer breaks the protocol (mbedTLS -0x%04x)", (unsigned)-code); return;
     }
 }
@@ -122,6 +153,7 @@ PK__FN pk_err pk__tls_shake_error(const pk__tls_session *s, int code, pk_error *
 {
     char why[PK__TLS_WHY + 40];
     bool is_eof = code == MBEDTLS_ERR_SSL_CONN_EOF;
+    int where = s->is_server ? 0 : (int)PK__MIN(strcspn(s->key, "\n"), (size_t)80); // the address
     pk_err rc = is_eof ? PK_ERR_PLUGIN_CONNECTION : PK_ERR_HANDSHAKE;
     if (pk__tls_is_memory(code)) {
         return pk__error_memory(err, "make a secure connection");
@@ -134,13 +166,13 @@ PK__FN pk_err pk__tls_shake_error(const pk__tls_session *s, int code, pk_error *
         pk__tls_say_code(s, code, why, sizeof(why));
     }
     if (is_eof && s->sys_errno != 0) {
-        return pk_error_sys(err, rc, s->sys_errno, "cannot %s '%.100s' securely", s->is_server ? "serve" : "connect to",
-                            s->is_server ? "a client" : s->key);
+        return s->is_server ? pk_error_sys(err, rc, s->sys_errno, "cannot serve a connection")
+                            : pk_error_sys(err, rc, s->sys_errno, "cannot connect to '%.*s' securely", where, s->key);
     }
     if (s->is_server) {
         return pk_error_set(err, rc, "cannot serve a connection: %s", why);
     }
-    return pk_error_set(err, rc, "cannot connect to '%.100s' securely: %s", s->key, why);
+    return pk_error_set(err, rc, "cannot connect to '%.*s' securely: %s", where, s->key, why);
 }
 
 PK__FN pk_err pk__tls_bytes_error(const pk__tls_session *s, int code, pk_error *err)

@@ -78,6 +78,12 @@ PK__FN int pk__tls_ticket_write(void *session, const mbedtls_ssl_session *what, 
     const size_t fixed = PK__TLS_NONCE + PK__TLS_TICKET_HEAD + PK__TLS_TAG;
     *len = 0;
     *lifetime = PK__TLS_TICKET_S;
+    if (s->why[0] || (s->material->has_trust && certificate.len == 0)) { // somebody who is refused, in a moment
+        *start = 0;
+        *len = 1;
+        *lifetime = 0;
+        return 0;
+    }
     if (room < fixed || certificate.len > room - fixed) {
         return MBEDTLS_ERR_SSL_BUFFER_TOO_SMALL;
     }

@@ -60,6 +60,17 @@ static bool pk__tls_look(pk__tls_session *s)
     return !s->is_foreign;
 }
 
+/* mbedTLS sends alerts of TLS 1.3 in the clear as long as it has no keys to send with, though its peer has keys to read
+ * with: they cannot be read as what they are, but they explain why nothing else can. */
+static void pk__tls_look_for_alert(pk__tls_session *s)
+{
+    static const unsigned char fatal[] = {MBEDTLS_SSL_MSG_ALERT, 3, 3, 0, 2, MBEDTLS_SSL_ALERT_LEVEL_FATAL};
+    const unsigned char *record = s->ahead + s->at;
+    if (s->end - s->at == sizeof(fatal) + 1 && memcmp(record, fatal, sizeof(fatal)) == 0) {
+        s->clear_alert = record[sizeof(fatal)];
+    }
+}
+
 static int pk__tls_on_recv(void *session, unsigned char *buf, size_t len)
 {
     pk__tls_session *s = (pk__tls_session *)session;
@@ -84,6 +95,9 @@ static int pk__tls_on_recv(void *session, unsigned char *buf, size_t len)
     }
     if (!s->looked && !pk__tls_look(s)) {
         return MBEDTLS_ERR_SSL_INVALID_RECORD;
+    }
+    if (s->state == PK__TLS_SHAKING && got > 0) {
+        pk__tls_look_for_alert(s);
     }
     got = PK__MIN(len, s->end - s->at);
     memcpy(buf, s->ahead + s->at, got);
@@ -144,7 +158,7 @@ static pk_err pk__tls_prepare_client(pk__tls_session *s, const pk__secure_desc *
     if (!s->name || !s->key) {
         return pk__error_memory(err, "open a secure connection");
     }
-    (void)snprintf(s->key, key_len + 1, "%" PK_FMT " %" PK_FMT, PK_ARG(d->key), PK_ARG(name));
+    (void)snprintf(s->key, key_len + 1, "%" PK_FMT "\n%" PK_FMT, PK_ARG(d->key), PK_ARG(name));
     return PK_OK;
 }
 
@@ -159,6 +173,7 @@ static pk_err pk__tls_prepare(pk__tls_session *s, const pk__secure_desc *d, pk_e
     if (s->is_server) {
         mbedtls_ssl_conf_sni(&s->conf, pk__tls_on_name, s);
         mbedtls_ssl_conf_session_tickets_cb(&s->conf, pk__tls_ticket_write, pk__tls_ticket_parse, s);
+        pk__tls_verify_late(&s->conf);
     }
     if (mbedtls_ssl_setup(&s->ssl, &s->conf) != 0 ||
         (!s->is_server && mbedtls_ssl_set_hostname(&s->ssl, pk__tls_is_host(s->name) ? s->name : NULL) != 0)) {
@@ -196,12 +211,20 @@ static pk_err pk__tls_open(pk_tls *tls, const pk__secure_desc *desc, pk__secure 
     return PK_OK;
 }
 
+static bool pk__tls_may_serve(const mbedtls_x509_crt *crt)
+{
+    return mbedtls_x509_crt_check_extended_key_usage(crt, MBEDTLS_OID_SERVER_AUTH,
+                                                     MBEDTLS_OID_SIZE(MBEDTLS_OID_SERVER_AUTH)) == 0;
+}
+
 static pk_err pk__tls_check(pk_tls *tls, bool is_server, pk_error *err)
 {
     pk__tls_material *m = pk__tls_hold(tls);
     pk_err rc = PK_OK;
     if (is_server && m->own_count == 0) {
         rc = pk_error_set(err, PK_ERR_CONFIG, "cannot serve by TLS: there is no certificate (certs)");
+    } else if (is_server && !pk__tls_may_serve(&m->own[0].chain)) {
+        rc = pk_error_set(err, PK_ERR_CONFIG, "cannot serve by TLS: the certificate is not meant for servers");
     } else if (!is_server && !m->has_trust) {
         rc = pk_error_set(err, PK_ERR_CONFIG, "cannot call by TLS: nobody is trusted (trust)");
     }
@@ -211,18 +234,38 @@ static pk_err pk__tls_check(pk_tls *tls, bool is_server, pk_error *err)
 
 /* ---- handshake */
 
-/* Done, as far as the protocol goes. Is it somebody we want? */
-static pk_err pk__tls_admit(pk__tls_session *s, pk_error *err)
+static void pk__tls_alert_peer(pk__tls_session *s, unsigned char alert)
+{
+    (void)mbedtls_ssl_send_alert_message(&s->ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL, alert);
+}
+
+/* Clients of TLS 1.3: mbedTLS has put off what it thinks of their certificate until now; see tls_verify.c. */
+static bool pk__tls_is_refused(pk__tls_session *s)
+{
+    uint32_t flags = s->material->has_trust ? mbedtls_ssl_get_verify_result(&s->ssl) : 0;
+    if (flags == 0) {
+        return false;
+    }
+    pk__tls_alert_peer(s, pk__tls_flags_alert(flags));
+    return true;
+}
+
+/* Done, as far as the protocol goes. Is it somebody we want? An error: no, and `why` says the reason. */
+static pk_err pk__tls_admit(pk__tls_session *s, int *code)
 {
     pk__tls_material *m = s->material;
     pk_tls_peer *p = &s->peer;
-    s->is_resumed = s->is_resumed && !s->is_checked;
-    bool is_known = s->is_checked || s->is_resumed;
-    if (!is_known) { // also of a ticket that was read and then not used
-        memset(p, 0, sizeof(*p));
+    pk_error err;
+    *code = MBEDTLS_ERR_X509_CERT_VERIFY_FAILED;
+    if (pk__tls_is_refused(s)) {
+        return PK_ERR_HANDSHAKE;
     }
-    if ((m->has_trust || !s->is_server) && (!is_known || p->certificate.len == 0)) {
-        return pk_error_set(err, PK_ERR_HANDSHAKE, "nobody knows whose certificate it was");
+    s->is_resumed = s->is_resumed && !s->is_checked;
+    if (!s->is_checked && !s->is_resumed) {
+        memset(p, 0, sizeof(*p)); // also of a ticket that was read and not used
+    }
+    if ((m->has_trust || !s->is_server) && p->certificate.len == 0) {
+        return PK_ERR_HANDSHAKE; // cannot be
     }
     if (p->certificate.len == 0) {
         static const pk_str none = PK_STR_INIT("");
@@ -232,12 +275,24 @@ static pk_err pk__tls_admit(pk__tls_session *s, pk_error *err)
     p->cipher = mbedtls_ssl_get_ciphersuite(&s->ssl);
     p->is_server = !s->is_server;
     p->is_resumed = s->is_resumed;
-    pk_err rc = m->on_peer ? m->on_peer(m->user, p, err) : PK_OK;
+    memset(&err, 0, sizeof(err));
+    pk_err rc = m->on_peer ? m->on_peer(m->user, p, &err) : PK_OK;
     if (rc) {
-        (void)mbedtls_ssl_send_alert_message(&s->ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL,
-                                             MBEDTLS_SSL_ALERT_MSG_ACCESS_DENIED);
+        *code = 0;
+        (void)snprintf(s->why, sizeof(s->why), "%.*s", PK__TLS_WHY - 1, err.code ? err.msg : pk_err_text(rc));
+        pk__tls_alert_peer(s, MBEDTLS_SSL_ALERT_MSG_ACCESS_DENIED);
     }
     return rc;
+}
+
+/* What mbedTLS keeps to itself. */
+static void pk__tls_shake_alert(pk__tls_session *s, int code)
+{
+    if (code == MBEDTLS_ERR_SSL_NO_CLIENT_CERTIFICATE && !PK__TLS_IS_13(&s->ssl)) {
+        pk__tls_alert_peer(s, MBEDTLS_SSL_ALERT_MSG_HANDSHAKE_FAILURE);
+    } else if (code == MBEDTLS_ERR_ECP_VERIFY_FAILED || code == MBEDTLS_ERR_RSA_VERIFY_FAILED) {
+        pk__tls_alert_peer(s, MBEDTLS_SSL_ALERT_MSG_DECRYPT_ERROR);
+    }
 }
 
 static pk_io pk__tls_shake_failed(pk__tls_session *s, int code, pk_error *err)
@@ -245,6 +300,7 @@ static pk_io pk__tls_shake_failed(pk__tls_session *s, int code, pk_error *err)
     pk_error own;
     memset(&own, 0, sizeof(own));
     s->state = PK__TLS_BROKEN;
+    pk__tls_shake_alert(s, code);
     (void)pk__tls_shake_error(s, code, &own);
     if (!s->is_server && s->is_resumed) {
         pk__tls_forget(s);
@@ -260,11 +316,9 @@ static pk_io pk__tls_shake_failed(pk__tls_session *s, int code, pk_error *err)
 static pk_io pk__tls_shake(pk__secure *secure, pk_error *err)
 {
     pk__tls_session *s = pk__tls_of(secure);
-    pk_error why;
-    memset(&why, 0, sizeof(why));
+    int code;
     s->is_dry = false;
     s->may_wait = false;
-    int code;
     do {
         code = mbedtls_ssl_handshake(&s->ssl);
     } while (code == MBEDTLS_ERR_SSL_WANT_READ && !pk__tls_wants_read(s, code));
@@ -274,9 +328,8 @@ static pk_io pk__tls_shake(pk__secure *secure, pk_error *err)
     case MBEDTLS_ERR_SSL_WANT_WRITE: return PK_IO_WANT_WRITE;
     default: return pk__tls_shake_failed(s, code, err);
     }
-    if (pk__tls_admit(s, &why)) {
-        (void)snprintf(s->why, sizeof(s->why), "%.*s", PK__TLS_WHY - 1, why.msg);
-        return pk__tls_shake_failed(s, 0, err);
+    if (pk__tls_admit(s, &code)) {
+        return pk__tls_shake_failed(s, code, err);
     }
     s->state = PK__TLS_OPEN;
     secure->peer = &s->peer;
@@ -309,6 +362,7 @@ static pk_io pk__tls_recv(pk__secure *secure, void *buf, size_t cap, bool wait, 
         int n = mbedtls_ssl_read(&s->ssl, (unsigned char *)buf + *got, cap - *got);
         if (n > 0) {
             *got += (size_t)n;
+            s->got_any = true;
             s->may_wait = false;
         } else if (pk__tls_wants_read(s, n) || n == MBEDTLS_ERR_SSL_WANT_WRITE) {
             if (*got > 0) {
@@ -320,24 +374,22 @@ static pk_io pk__tls_recv(pk__secure *secure, void *buf, size_t cap, bool wait, 
             pk__tls_keep(s);
         } else if (n != MBEDTLS_ERR_SSL_WANT_READ) {
             s->state = n == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY ? PK__TLS_ENDED : PK__TLS_BROKEN;
-            s->broken_by = n;
+            s->broken_by = n == 0 ? MBEDTLS_ERR_SSL_CONN_EOF : n;
         }
     }
     return *got > 0 ? PK_IO_DONE : pk__tls_ended(s, err);
 }
 
-static int pk__tls_write(pk__tls_session *s, pk_str part)
+static int pk__tls_write(pk__tls_session *s, const char *bytes, size_t len)
 {
-    size_t len = part.len;
+    int most = mbedtls_ssl_get_max_out_record_payload(&s->ssl);
     if (s->committed > 0) {
-        PK__ASSERT(s->committed <= len);
-        len = PK__MIN(len, s->committed);
-    } else {
-        int most = mbedtls_ssl_get_max_out_record_payload(&s->ssl);
-        len = most > 0 ? PK__MIN(len, (size_t)most) : len;
+        len = s->committed; // mbedTLS has them: it looks at no byte of these
+    } else if (most > 0) {
+        len = PK__MIN(len, (size_t)most);
     }
     s->is_dry = false;
-    int n = mbedtls_ssl_write(&s->ssl, (const unsigned char *)part.ptr, len);
+    int n = mbedtls_ssl_write(&s->ssl, (const unsigned char *)bytes, len);
     s->committed = n == MBEDTLS_ERR_SSL_WANT_WRITE || n == MBEDTLS_ERR_SSL_WANT_READ ? len : 0;
     return n;
 }
@@ -345,22 +397,20 @@ static int pk__tls_write(pk__tls_session *s, pk_str part)
 static pk_io pk__tls_send(pk__secure *secure, const pk_str *parts, size_t count, size_t *sent, pk_error *err)
 {
     pk__tls_session *s = pk__tls_of(secure);
+    size_t before = 0; // bytes in the parts before this one
     *sent = 0;
-    for (size_t i = 0; i < count; i++) {
-        pk_str part = parts[i];
-        while (part.len > 0) {
-            int n = s->state == PK__TLS_BROKEN ? s->broken_by : pk__tls_write(s, part);
+    for (size_t i = 0; i < count; before += parts[i++].len) {
+        while (*sent - before < parts[i].len) {
+            size_t at = *sent - before;
+            int n = s->state == PK__TLS_BROKEN ? s->broken_by : pk__tls_write(s, parts[i].ptr + at, parts[i].len - at);
             if (n == MBEDTLS_ERR_SSL_WANT_WRITE || n == MBEDTLS_ERR_SSL_WANT_READ) {
                 return *sent > 0 ? PK_IO_DONE : n == MBEDTLS_ERR_SSL_WANT_WRITE ? PK_IO_WANT_WRITE : PK_IO_WANT_READ;
             }
-            if (n <= 0) {
-                /* The peer may have said why before it hung up: that is still to be read. */
+            if (n <= 0) { // the peer may have said why, before it hung up: that is still to be read
                 (void)pk__tls_bytes_error(s, n, err);
                 return PK_IO_FAILED;
             }
             *sent += (size_t)n;
-            part.ptr += n;
-            part.len -= (size_t)n;
         }
     }
     return PK_IO_DONE;
@@ -371,17 +421,17 @@ static pk_io pk__tls_send(pk__secure *secure, const pk_str *parts, size_t count,
 static pk_io pk__tls_end(pk__secure *secure)
 {
     pk__tls_session *s = pk__tls_of(secure);
-    if (s->end_said || (s->state != PK__TLS_OPEN && s->state != PK__TLS_ENDED)) {
+    bool is_over = s->state != PK__TLS_OPEN && s->state != PK__TLS_ENDED;
+    if (s->end_said || is_over || pk__fork_guard_is_child(&s->tls->guard)) {
         return PK_IO_DONE;
     }
-    bool was_held_up = s->committed > 0; // then the first call sends only that
-    int code = mbedtls_ssl_close_notify(&s->ssl);
-    if (code == 0 && was_held_up) {
-        s->committed = 0;
+    int code = 0;
+    if (s->committed > 0) { // a record is on its way out: then this sends the rest of it, and nothing more
         code = mbedtls_ssl_close_notify(&s->ssl);
+        s->committed = code == 0 ? 0 : s->committed;
     }
+    code = code == 0 ? mbedtls_ssl_close_notify(&s->ssl) : code;
     s->end_said = code == 0;
-    s->committed = code == MBEDTLS_ERR_SSL_WANT_WRITE ? 1 : 0;
     return code == MBEDTLS_ERR_SSL_WANT_WRITE ? PK_IO_WANT_WRITE : code == 0 ? PK_IO_DONE : PK_IO_FAILED;
 }
 

@@ -2,7 +2,12 @@
  *
  * mbedTLS builds the chain and checks signatures, constraints and revocation lists, and then asks here about each
  * certificate, from the authority's down to the peer's own, which has depth 0. What it thinks of the time is thrown
- * away and found out anew, by our clock. Added are peers whose own certificate is trusted, and names of servers. */
+ * away and found out anew, by our clock. Added are peers whose own certificate is trusted, and names of servers.
+ *
+ * In TLS 1.3 a server that refuses a client's certificate in the middle of the handshake has to say so with keys that
+ * mbedTLS does not use yet, and the client could not read why. So there the handshake is brought to its end whatever
+ * the certificate is like, and what was found counts then, before a byte of the client's is read (pk__tls_admit). The
+ * ticket of a client that is going to be refused is an empty one. */
 #include "tls.h"
 #ifdef PLUGKIT_WITH_TLS
 #include "../base/error.h"
@@ -90,7 +95,6 @@ PK__FN void pk__tls_flags_text(char *out, size_t cap, uint32_t flags)
         uint32_t flag;
         const char *text;
     } rows[] = {
-        {MBEDTLS_X509_BADCERT_MISSING, "none was shown"},
         {MBEDTLS_X509_BADCERT_REVOKED, "it has been revoked"},
         {MBEDTLS_X509_BADCRL_NOT_TRUSTED, "the signature of the revocation list is wrong"},
         {MBEDTLS_X509_BADCRL_EXPIRED, "the revocation list is out of date"},
@@ -136,6 +140,48 @@ static void pk__tls_say(pk__tls_session *s, const mbedtls_x509_crt *crt, int dep
         (void)snprintf(s->why, sizeof(s->why), "of '%s' above it: %.100s", subject, why);
     }
 }
+
+PK__FN unsigned char pk__tls_flags_alert(uint32_t flags)
+{
+    static const struct {
+        uint32_t flag;
+        unsigned char alert;
+    } rows[] = {
+        {MBEDTLS_X509_BADCERT_MISSING, 116}, // certificate_required
+        {MBEDTLS_X509_BADCERT_REVOKED, MBEDTLS_SSL_ALERT_MSG_CERT_REVOKED},
+        {MBEDTLS_X509_BADCERT_EXPIRED | MBEDTLS_X509_BADCERT_FUTURE, MBEDTLS_SSL_ALERT_MSG_CERT_EXPIRED},
+        {MBEDTLS_X509_BADCERT_NOT_TRUSTED, MBEDTLS_SSL_ALERT_MSG_UNKNOWN_CA},
+        {MBEDTLS_X509_BADCERT_EXT_KEY_USAGE | MBEDTLS_X509_BADCERT_KEY_USAGE | MBEDTLS_X509_BADCERT_NS_CERT_TYPE,
+         MBEDTLS_SSL_ALERT_MSG_UNSUPPORTED_CERT},
+    };
+    for (size_t i = 0; i < PK__COUNT(rows); i++) {
+        if (flags & rows[i].flag) {
+            return rows[i].alert;
+        }
+    }
+    return MBEDTLS_SSL_ALERT_MSG_BAD_CERT;
+}
+
+#if PK__TLS_HAS_13
+static int pk__tls_on_hello(mbedtls_ssl_context *ssl)
+{
+    const mbedtls_ssl_config *conf = mbedtls_ssl_context_get_config(ssl);
+    if (PK__TLS_IS_13(ssl) && conf->PK__TLS_PRIVATE(authmode) == MBEDTLS_SSL_VERIFY_REQUIRED) {
+        mbedtls_ssl_set_hs_authmode(ssl, MBEDTLS_SSL_VERIFY_OPTIONAL);
+    }
+    return 0;
+}
+
+PK__FN void pk__tls_verify_late(mbedtls_ssl_config *server)
+{
+    mbedtls_ssl_conf_cert_cb(server, pk__tls_on_hello);
+}
+#else
+PK__FN void pk__tls_verify_late(mbedtls_ssl_config *server)
+{
+    (void)server;
+}
+#endif
 
 PK__FN int pk__tls_on_certificate(void *session, mbedtls_x509_crt *crt, int depth, uint32_t *flags)
 {

@@ -52,6 +52,16 @@ static void cert_new_key(cert *c, cert_kind kind)
     REQUIRE(mbedtls_ecp_gen_key(group, mbedtls_pk_ec(c->key), pk__tls_random, NULL) == 0);
 }
 
+static TEST__UNUSED int cert_sign(mbedtls_pk_context *key, const unsigned char hash[32], unsigned char *sig,
+                                  size_t *len)
+{
+#if MBEDTLS_VERSION_MAJOR >= 3
+    return mbedtls_pk_sign(key, MBEDTLS_MD_SHA256, hash, 32, sig, 600, len, pk__tls_random, NULL);
+#else
+    return mbedtls_pk_sign(key, MBEDTLS_MD_SHA256, hash, 32, sig, len, pk__tls_random, NULL);
+#endif
+}
+
 /* One alternative name: type, length, bytes. */
 static size_t cert_put_name(unsigned char *at, int type, const char *text)
 {
@@ -164,6 +174,102 @@ static void cert_make(cert *c, const cert_plan *p)
     REQUIRE(len > 0);
     c->key_len = (size_t)len;
     memcpy(c->key_der, buf + sizeof(buf) - c->key_len, c->key_len);
+}
+
+/* Puts another one behind it: what is shown is a chain then, in PEM. */
+static TEST__UNUSED void cert_add(cert *c, const cert *next)
+{
+    static const char head[] = "-----BEGIN CERTIFICATE-----\n", tail[] = "-----END CERTIFICATE-----\n";
+    static unsigned char pem[sizeof(c->der)];
+    size_t first = 0, second = 0;
+    REQUIRE(mbedtls_pem_write_buffer(head, tail, c->der, c->len, pem, sizeof(pem), &first) == 0);
+    REQUIRE(mbedtls_pem_write_buffer(head, tail, next->der, next->len, pem + first - 1, sizeof(pem) - first + 1,
+                                     &second) == 0);
+    c->len = first + second - 2;
+    memcpy(c->der, pem, c->len);
+}
+
+/* A DER value: its length may take two or three bytes. Written backwards, before *at. */
+static void cert_wrap(unsigned char **at, unsigned char tag, size_t len)
+{
+    if (len > 255) {
+        *--*at = (unsigned char)len;
+        *--*at = (unsigned char)(len >> 8);
+        *--*at = 0x82;
+    } else {
+        *--*at = (unsigned char)len;
+        if (len > 127) {
+            *--*at = 0x81;
+        }
+    }
+    *--*at = tag;
+}
+
+static void cert_put(unsigned char **at, unsigned char tag, const void *bytes, size_t len)
+{
+    *at -= len;
+    memcpy(*at, bytes, len);
+    cert_wrap(at, tag, len);
+}
+
+static void cert_put_time(unsigned char **at, long from_now)
+{
+    char text[16];
+    struct tm t;
+    time_t when = time(NULL) + from_now;
+    strftime(text, sizeof(text), "%y%m%d%H%M%SZ", gmtime_r(&when, &t));
+    cert_put(at, 0x17, text, 13);
+}
+
+/* A revocation list of this authority with one serial number in it, good until `to` seconds from now; the list of last
+ * week if that is past. Returns its length; it begins at out. */
+static TEST__UNUSED size_t cert_revoke(const cert *ca, unsigned serial, long to, unsigned char *out, size_t cap)
+{
+    static const unsigned char by_sha256[] = {0x30, 10, 0x06, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 2}; // ECDSA
+    static const unsigned char by_rsa[] = {0x30, 13, 0x06, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 11, 5, 0};
+    bool is_rsa = mbedtls_pk_get_type(&ca->key) == MBEDTLS_PK_RSA;
+    const unsigned char *algorithm = is_rsa ? by_rsa : by_sha256;
+    size_t algorithm_len = is_rsa ? sizeof(by_rsa) : sizeof(by_sha256);
+    unsigned char room[1024], *end = room + sizeof(room), *at = end, *piece, number[3], hash[32], sig[600];
+    size_t sig_len = 0;
+    mbedtls_x509_crt crt;
+    number[0] = 1;
+    number[1] = (unsigned char)(serial >> 8);
+    number[2] = (unsigned char)serial;
+    cert_put_time(&at, -60 * 24 * 3600);
+    cert_put(&at, 0x02, number, sizeof(number));
+    cert_wrap(&at, 0x30, (size_t)(end - at));
+    cert_wrap(&at, 0x30, (size_t)(end - at));
+    cert_put_time(&at, to);
+    cert_put_time(&at, -7 * 24 * 3600);
+    mbedtls_x509_crt_init(&crt);
+    REQUIRE(mbedtls_x509_crt_parse_der(&crt, ca->der, ca->len) == 0);
+    at -= crt.subject_raw.len;
+    memcpy(at, crt.subject_raw.p, crt.subject_raw.len);
+    mbedtls_x509_crt_free(&crt);
+    at -= algorithm_len;
+    memcpy(at, algorithm, algorithm_len);
+    cert_put(&at, 0x02, "\1", 1); // version 2
+    cert_wrap(&at, 0x30, (size_t)(end - at));
+    size_t body = (size_t)(end - at);
+    REQUIRE(mbedtls_md(mbedtls_md_info_from_type(MBEDTLS_MD_SHA256), at, body, hash) == 0);
+    REQUIRE(cert_sign((mbedtls_pk_context *)(uintptr_t)&ca->key, hash, sig, &sig_len) == 0);
+    memmove(room, at, body); // and now the whole, from the end again
+    at = end;
+    at -= sig_len;
+    memcpy(at, sig, sig_len);
+    *--at = 0;
+    cert_wrap(&at, 0x03, sig_len + 1);
+    at -= algorithm_len;
+    memcpy(at, algorithm, algorithm_len);
+    piece = at - body;
+    REQUIRE(piece > room + body);
+    memcpy(piece, room, body);
+    at = piece;
+    cert_wrap(&at, 0x30, (size_t)(end - at));
+    REQUIRE((size_t)(end - at) <= cap);
+    memcpy(out, at, (size_t)(end - at));
+    return (size_t)(end - at);
 }
 
 static void cert_free(cert *c)

@@ -33,6 +33,7 @@ typedef enum peer_verb {
 #define READ(count) {PEER_READ, NULL, count}   // reads so many bytes
 #define BODY(count) {PEER_BODY, NULL, count}   // reads a request with so long a body, plain or chunked
 #define SEND(text) {PEER_SEND, text, 0}
+#define SEND_BYTES(literal) {PEER_SEND, literal, sizeof(literal) - 1} // with NULs in them
 #define DRIP(text) {PEER_DRIP, text, 0}        // byte by byte
 #define FILL(text, count) {PEER_FILL, text, count} // so many times
 #define UNTIL_EOF {PEER_EOF, NULL, 0}          // reads until the end
@@ -130,7 +131,7 @@ static TEST__UNUSED void peer_play(peer *p, const peer_step *step)
         }
         break;
     case PEER_BODY: peer_body(p, step->count); break;
-    case PEER_SEND: (void)peer_write(p->fd, step->text, len); break;
+    case PEER_SEND: (void)peer_write(p->fd, step->text, step->count > 0 ? step->count : len); break;
     case PEER_DRIP:
         for (size_t i = 0; i < len; i++) {
             (void)peer_write(p->fd, step->text + i, 1);
