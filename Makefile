@@ -174,17 +174,38 @@ size: $(HEADERS) ## sizes of programs and headers against their budgets
 # The library is compiled once for all of them; http and syscalls bring their own, to look inside.
 BENCH        := $(patsubst bench/%.c,$(BUILD)/bench/%,$(wildcard bench/*.c))
 BENCH_OWN    := $(addprefix $(BUILD)/bench/,http syscalls)
+BENCH_JSON   := $(addprefix $(BUILD)/bench/peers/,documents.o yyjson.o cjson.o jansson.o jsonc.o rapidjson.o)
 BENCH_PEERS  := $(addprefix $(BUILD)/bench/,one_byte nothing plugins/echo plugins/hello plugins_counting/echo \
                     small/hello small/empty small/host.o)
 BENCH_CFLAGS ?= -O2 -g
 BENCH_CC      = $(CC) -std=c11 -D_GNU_SOURCE -Wall -Wextra -I. -MMD -MP -MF $@.d -MT $@
 BENCH_STEP    = mkdir -p $(@D) && echo '  cc   $@'
 BENCH_HOST    = printf '\#define PLUGKIT_IMPLEMENTATION\n\#include "plugkit.h"\n'
-$(filter-out $(BENCH_OWN),$(BENCH)): $(BUILD)/bench/%: bench/%.c $(BUILD)/bench/plugkit.o | $(HEADERS)
+BENCH_PLAIN  := $(filter-out $(BENCH_OWN) $(BUILD)/bench/json,$(BENCH))
+$(BENCH_PLAIN): $(BUILD)/bench/%: bench/%.c $(BUILD)/bench/plugkit.o | $(HEADERS)
 	@$(BENCH_STEP) && $(BENCH_CC) $(BENCH_CFLAGS) -o $@ $< $(BUILD)/bench/plugkit.o $(LDFLAGS) $(LDLIBS) -lm
 $(BENCH_OWN): $(BUILD)/bench/%: bench/%.c | $(HEADERS)
 	@$(BENCH_STEP) && $(BENCH_CC) $(BENCH_CFLAGS) $(if $(filter syscalls,$*),-DPLUGKIT_TEST) -o $@ $< $(LDFLAGS) \
 	    $(LDLIBS) -lm
+# Other JSON libraries, those that pkg-config finds; PKG_CONFIG_PATH adds places where it looks.
+PKG_CONFIG ?= pkg-config
+JSON_HAS    = $(if $(shell $(PKG_CONFIG) --exists $1 2>/dev/null && echo y),-DHAVE_$2 \
+                  $(shell $(PKG_CONFIG) --cflags $1))
+JSON_FLAGS  = $(call JSON_HAS,yyjson,YYJSON) $(call JSON_HAS,libcjson,CJSON) $(call JSON_HAS,jansson,JANSSON) \
+                  $(call JSON_HAS,json-c,JSONC)
+JSON_LIBS   = $(foreach l,yyjson libcjson jansson json-c,$(shell $(PKG_CONFIG) --libs $l 2>/dev/null)) \
+                  $(if $(call JSON_HAS,RapidJSON,),-lstdc++)
+$(BUILD)/bench/json: bench/json.c $(BUILD)/bench/plugkit.o $(BENCH_JSON) | $(HEADERS)
+	@$(BENCH_STEP) && $(BENCH_CC) $(BENCH_CFLAGS) -o $@ $< $(BUILD)/bench/plugkit.o $(BENCH_JSON) $(LDFLAGS) $(LDLIBS) \
+	    $(JSON_LIBS) -lm
+$(BUILD)/bench/peers/found: FORCE # written only if another library is there, or none any more
+	@mkdir -p $(@D) && echo '$(JSON_FLAGS)' | cmp -s - $@ || echo '$(JSON_FLAGS)' > $@
+$(BENCH_JSON): $(BUILD)/bench/peers/found
+$(BUILD)/bench/peers/rapidjson.o: bench/json/rapidjson.cpp # header-only, and in C++
+	@$(BENCH_STEP) && $(CXX) -std=c++11 $(BENCH_CFLAGS) $(call JSON_HAS,RapidJSON,RAPIDJSON) -MMD -MP -MF $@.d -c \
+	    -o $@ $<
+$(BUILD)/bench/peers/%.o: bench/json/%.c | $(HEADERS)
+	@$(BENCH_STEP) && $(BENCH_CC) $(BENCH_CFLAGS) $(JSON_FLAGS) -c -o $@ $<
 $(BUILD)/bench/plugkit.o: plugkit.h
 	@$(BENCH_STEP) && $(BENCH_HOST) | $(BENCH_CC) $(BENCH_CFLAGS) -c -x c -o $@ -
 $(BUILD)/bench/nothing: bench/raw/nothing.c

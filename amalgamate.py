@@ -30,6 +30,7 @@ CORE = """
     base/error.h
     base/memory.h
     base/list.h
+    base/sort.h
     base/map.h
     base/words.h
     base/handle.h
@@ -39,6 +40,7 @@ CORE = """
     base/buf.c
     base/error.c
     base/list.c
+    base/sort.c
     base/map.c
     base/handle.c
     os/atomic.h
@@ -69,21 +71,29 @@ CORE = """
     os/signal.c
     os/process.c
     wire/swar.h
+    wire/wide.h
     wire/utf8.h
     wire/number.h
     wire/base64.h
     wire/duration.h
     wire/semver.h
+    wire/json_scan.h
     wire/json_read.h
     wire/json_write.h
+    wire/json_quote.h
     wire/utf8.c
     wire/number.c
+    wire/number_double.c
     wire/base64.c
     wire/duration.c
     wire/semver.c
+    wire/json_scan.c
     wire/json_read.c
+    wire/json_unique.c
     wire/json_value.c
+    wire/json_quote.c
     wire/json_write.c
+    wire/json_put_value.c
     wire/url.h
     wire/decimal.h
     wire/category.h

@@ -64,6 +64,7 @@
  *     PLUGKIT_NO_SURVIVE          the plugin belongs to the host that starts it: it ends with that, also if it is
  *                                 wanted to survive, and others cannot attach it
  *     PLUGKIT_POSIX               only what POSIX.1-2008 has, also on Linux
+ *     PLUGKIT_SMALL               short code where there is a choice; with -Os it is chosen without this
  *     PLUGKIT_NO_SIMD             see plugkit.h
  *     PLUGKIT_JSON_DEPTH          levels of nesting that the JSON reader accepts; 256
  *     PLUGKIT_SCHEMA_DEPTH        schemas that may apply inside each other; 600
@@ -389,9 +390,16 @@ PK_API pk_err pk_error_sys(pk_error *err, pk_err code, int sys_errno, const char
  *     pk_mem_free(&mem);
  *
  * Strict means: valid UTF-8 only, no lone surrogates, no trailing commas, no leading zeros, nothing behind the value,
- * nesting of 256 at most. The text of numbers is kept, and converted when somebody asks: integers that fit int64 or
- * uint64 are exact, any other number becomes the nearest double. Of duplicate keys the last one counts. The locale
- * plays no part. */
+ * nesting of 256 at most. Integers that fit int64 or uint64 are exact, any other number becomes the nearest double when
+ * it is asked for as one, and never an integer; its text is kept. Of duplicate keys the last one counts, or they are
+ * refused (pk_json_options). The locale plays no part. Errors say what was expected, and give line, column, offset and
+ * what stands around:
+ *
+ *     cannot parse JSON: line 2, column 3, offset 10: expected ',' or '}', got '"' near "{"a": 1\x0a  "b": 2}"
+ *
+ * Nothing is there of a text that is refused. Lines and columns count from 1,
+     columns are characters; offsets count bytes
+ * from 0. */
 
 typedef struct pk_json_value pk_json_value; // immutable, any thread may read it; lives in the pk_mem it was parsed into
 
@@ -405,13 +413,34 @@ typedef enum pk_json_type {
     PK_JSON_OBJECT
 } pk_json_type;
 
+/* What a number is. */
+typedef enum pk_json_number {
+    PK_JSON_NUMBER_NONE,    // none
+    PK_JSON_NUMBER_INTEGER, // fits int64_t or uint64_t
+    PK_JSON_NUMBER_REAL,    // has a point or an exponent: pk_json_double gives the nearest double
+    PK_JSON_NUMBER_BEYOND   // an integer that fits neither, or larger than any double: only its text is exact
+} pk_json_number;
+
 #ifndef PLUGKIT_JSON_DEPTH
 #define PLUGKIT_JSON_DEPTH 256 // levels of nesting that the reader accepts
 #endif
 
 /* Parses one document. The values and their strings live in *mem; `text` is not needed afterwards.
- * Errors: PK_ERR_BAD_JSON with line, column and an excerpt; PK_ERR_LIMIT (nesting); PK_ERR_NO_MEMORY. */
+ * Errors: PK_ERR_BAD_JSON; PK_ERR_LIMIT (nesting); PK_ERR_NO_MEMORY. */
 PK_API pk_err pk_json_parse(pk_mem *mem, pk_str text, const pk_json_value **out, pk_error *err);
+
+/* For documents that decide about security: two readers may understand one with duplicate keys in two ways, and errors
+ * end up in logs. */
+typedef struct pk_json_options {
+    bool unique_keys; // a key that stands twice in an object is an error
+    bool secret;      // errors do not quote the text
+} pk_json_options;
+
+PK_API pk_err pk_json_parse_with(pk_mem *mem, pk_str text, const pk_json_options *options, const pk_json_value **out,
+                                 pk_error *err);
+/* The same without a copy: the values use the text, which is changed, and must stay as long as they do. A text that is
+ * refused is as it was. */
+PK_API pk_err pk_json_parse_in_place(pk_mem *mem, char *text, size_t len, const pk_json_value **out, pk_error *err);
 /* Checks the syntax alone, without memory. */
 PK_API pk_err pk_json_check(pk_str text, pk_error *err);
 
@@ -425,6 +454,7 @@ PK_API double pk_json_double(const pk_json_value *v, double otherwise);   // any
 PK_API pk_str pk_json_str(const pk_json_value *v);                        // of a string; a NUL follows it
 PK_API bool pk_json_is(const pk_json_value *v, const char *text);         // a string with just these bytes
 PK_API pk_str pk_json_number_text(const pk_json_value *v);                // as it was written
+PK_API pk_json_number pk_json_number_kind(const pk_json_value *v);
 PK_API bool pk_json_get_int(const pk_json_value *v, int64_t *out);        // false: not an integer that fits
 PK_API bool pk_json_get_uint(const pk_json_value *v, uint64_t *out);
 PK_API size_t pk_json_count(const pk_json_value *v);                      // items or members; 0 otherwise
@@ -475,6 +505,7 @@ PK_API void pk_json_put_double(pk_json_writer *w, double value); // the shortest
 PK_API void pk_json_put_bool(pk_json_writer *w, bool value);
 PK_API void pk_json_put_null(pk_json_writer *w);
 PK_API void pk_json_put_raw(pk_json_writer *w, pk_json value); // checked; loses its line breaks; "" writes null
+PK_API void pk_json_put_value(pk_json_writer *w, const pk_json_value *v); // all that is in it; NULL writes null
 PK_API pk_err pk_json_finish(pk_json_writer *w, pk_error *err);
 
 /* == api/schema.h == */
@@ -1471,6 +1502,20 @@ PK_API void pk_sdk_log(pk_log_level level, const char *message, const pk_meta *f
 /* The struct that `ptr` is the `member` of. */
 #define PK__OF(ptr, type, member) ((type *)(void *)((char *)(ptr) - offsetof(type, member)))
 
+/* Is small code wanted rather than fast code? Where there are two ways, both give the same results. */
+#if defined(PLUGKIT_SMALL) || defined(__OPTIMIZE_SIZE__)
+#define PK__SMALL 1
+#else
+#define PK__SMALL 0
+#endif
+
+/* Functions that pay only where they are inlined. */
+#if defined(__GNUC__) && !PK__SMALL
+#define PK__HOT static inline __attribute__((always_inline, unused))
+#else
+#define PK__HOT PK__FN
+#endif
+
 /* Programming mistakes only. Define PLUGKIT_ASSERT(x) to see them; runtime conditions return errors. */
 #ifdef PLUGKIT_ASSERT
 #define PK__ASSERT(x) PLUGKIT_ASSERT(x)
@@ -1565,6 +1610,20 @@ PK__FN bool pk__list_is_empty(const pk__node *list);
 PK__FN void pk__list_push(pk__node *list, pk__node *node); // at the end
 PK__FN void pk__list_remove(pk__node *node);
 PK__FN pk__node *pk__list_pop(pk__node *list); // the first, taken out; NULL = empty
+
+
+
+/* == base/sort.h == */
+/* sort.h - an order for pointers: heapsort, so that no input makes it slow, and without memory. */
+#ifdef PLUGKIT_LINES
+#line 1 "src/base/sort.h"
+#endif
+
+
+
+
+/* before(a, b): a comes first. Those that come before neither way end up in any order. */
+PK__FN void pk__sort(const void **items, size_t count, bool (*before)(const void *a, const void *b));
 
 
 
@@ -2418,6 +2477,42 @@ PK__FN pk__node *pk__list_pop(pk__node *list)
     }
     pk__list_remove(node);
     return node;
+}
+
+/* == base/sort.c == */
+/* sort.c - heapsort. */
+#ifdef PLUGKIT_LINES
+#line 1 "src/base/sort.c"
+#endif
+
+
+/* Lets the element at the top of this part of the heap sink to where it belongs. */
+static void pk__sort_sift(const void **heap, size_t top, size_t count, bool (*before)(const void *a, const void *b))
+{
+    for (size_t below; (below = 2 * top + 1) < count; top = below) {
+        if (below + 1 < count && before(heap[below], heap[below + 1])) {
+            below++;
+        }
+        if (!before(heap[top], heap[below])) {
+            return;
+        }
+        const void *swap = heap[top];
+        heap[top] = heap[below];
+        heap[below] = swap;
+    }
+}
+
+PK__FN void pk__sort(const void **items, size_t count, bool (*before)(const void *a, const void *b))
+{
+    for (size_t i = count / 2; i-- > 0;) {
+        pk__sort_sift(items, i, count, before);
+    }
+    while (count-- > 1) {
+        const void *last = items[0];
+        items[0] = items[count];
+        items[count] = last;
+        pk__sort_sift(items, 0, count, before);
+    }
 }
 
 /* == base/map.c == */
@@ -8092,9 +8187,11 @@ PK__FN const char *pk__process_describe(int status, char *out, size_t cap)
  * that passes set. Borrows run upwards, so a byte behind the first hit may be a false hit: only the first one counts,
  * and pk__swar_first tells which byte that is.
  *
- *     while (end - p >= 8 && !pk__swar_json(pk__swar_load(p))) { p += 8; } */
+ *     while (end - p >= 8 && !pk__swar_json(pk__swar_load(p))) { p += 8; }
+ *
+ * What is faster with the machine's own wide registers stands in wide.h, which gives the same results. */
 #ifdef PLUGKIT_LINES
-#line 7 "src/wire/swar.h"
+#line 9 "src/wire/swar.h"
 #endif
 
 
@@ -8111,14 +8208,26 @@ PK__FN uint64_t pk__swar_reverse(uint64_t word)
     return word >> 32 | word << 32;
 }
 
-PK__FN inline uint64_t pk__swar_load(const char *at)
+/* A word as it lies in memory, or back: nothing happens where the first byte is the lowest one. */
+PK__FN inline uint64_t pk__swar_order(uint64_t word)
 {
     const uint16_t one = 1;
-    unsigned char lowest; // 1 where the first byte is the lowest one; compilers know it beforehand
-    uint64_t word;
+    unsigned char lowest; // compilers know it beforehand
     memcpy(&lowest, &one, sizeof(lowest));
-    memcpy(&word, at, sizeof(word));
     return lowest ? word : pk__swar_reverse(word);
+}
+
+PK__FN inline uint64_t pk__swar_load(const char *at)
+{
+    uint64_t word;
+    memcpy(&word, at, sizeof(word));
+    return pk__swar_order(word);
+}
+
+PK__FN inline void pk__swar_store(char *at, uint64_t word)
+{
+    word = pk__swar_order(word);
+    memcpy(at, &word, sizeof(word));
 }
 
 /* Every byte but c. */
@@ -8144,6 +8253,16 @@ PK__FN inline uint64_t pk__swar_number(uint64_t word)
     return ((word & pairs) * UINT64_C(0x000F424000000064) + (word >> 16 & pairs) * UINT64_C(0x0000271000000001)) >> 32;
 }
 
+/* And back: a number below 100,000,000 as eight bytes from 0 to 9, the first digit lowest. */
+PK__FN inline uint64_t pk__swar_digits(uint32_t number)
+{
+    uint64_t fours = number / 10000 | (uint64_t)(number % 10000) << 32;
+    uint64_t hundreds = (fours * 10486 >> 20) & UINT64_C(0x0000007F0000007F);
+    uint64_t pairs = hundreds | (fours - hundreds * 100) << 16;
+    uint64_t tens = (pairs * 103 >> 10) & UINT64_C(0x000F000F000F000F);
+    return tens | (pairs - tens * 10) << 8;
+}
+
 /* What a JSON string cannot simply run over: control characters and the quote (which is 0x20 once bit 1 is turned, so
  * that one comparison finds both), the backslash, and all that is not ASCII. */
 PK__FN inline uint64_t pk__swar_json(uint64_t word)
@@ -8153,12 +8272,165 @@ PK__FN inline uint64_t pk__swar_json(uint64_t word)
     return (low | backslash | word) & PK__SWAR_TOPS;
 }
 
+/* The same where the text is known to be UTF-8: without what is not ASCII. */
+PK__FN inline uint64_t pk__swar_escape(uint64_t word)
+{
+    uint64_t low = (word ^ PK__SWAR_ONES * 0x02) - PK__SWAR_ONES * 0x21;
+    uint64_t backslash = (word ^ PK__SWAR_ONES * '\\') - PK__SWAR_ONES;
+    return (low | backslash) & ~word & PK__SWAR_TOPS;
+}
+
+/* How many zero bytes stand in front; the word is not 0. */
+#if defined(__GNUC__) && !PK__SMALL
+PK__FN inline unsigned pk__swar_zeros(uint64_t word)
+{
+    return (unsigned)__builtin_ctzll(word) / 8;
+}
+#else
+PK__FN unsigned pk__swar_zeros(uint64_t word)
+{
+    unsigned count = 0;
+    for (; (word & 0xFF) == 0; word >>= 8) {
+        count++;
+    }
+    return count;
+}
+#endif
+
 /* The index of the first byte that a mask marks; the mask is not 0. */
 PK__FN inline unsigned pk__swar_first(uint64_t mask)
 {
-    uint64_t lowest = (mask & (0 - mask)) >> 7;
-    return (unsigned)(((lowest - 1) & PK__SWAR_ONES) * PK__SWAR_ONES >> 56);
+    return pk__swar_zeros(mask);
 }
+
+
+
+/* == wire/wide.h == */
+/* wide.h - more bytes at a time than a word has, where every processor of a kind can do that.
+ *
+ * SSE2 belongs to every x86 of 64 bits, NEON to every ARM of 64 bits: which of them is known when this is compiled, and
+ * nothing is asked of the processor. Elsewhere, and with PLUGKIT_NO_SIMD, the same functions are made of swar.h. A mask
+ * marks bytes; its first mark is what counts. PK__WIDE is how many bytes there are in one piece.
+ *
+ *     for (; end - p >= PK__WIDE; p += PK__WIDE) {
+ *         pk__wide piece = pk__wide_load(p);
+ *         uint64_t mask = pk__wide_json(piece);
+ *         if (mask) { p += pk__wide_first(mask); break; }
+ *     }                                                                                                           */
+#ifdef PLUGKIT_LINES
+#line 11 "src/wire/wide.h"
+#endif
+
+
+
+
+
+#if defined(__SSE2__) && !defined(PLUGKIT_NO_SIMD) && !PK__SMALL
+#include <emmintrin.h>
+#define PK__WIDE 16
+typedef __m128i pk__wide;
+
+PK__FN inline pk__wide pk__wide_load(const char *at)
+{
+    return _mm_loadu_si128((const __m128i *)(const void *)at);
+}
+
+PK__FN inline void pk__wide_store(char *at, pk__wide piece)
+{
+    _mm_storeu_si128((__m128i *)(void *)at, piece);
+}
+
+/* As pk__swar_json. Compared as signed bytes, what is not ASCII is below a blank as well. */
+PK__FN inline uint64_t pk__wide_json(pk__wide piece)
+{
+    __m128i quote = _mm_cmpeq_epi8(piece, _mm_set1_epi8('"'));
+    __m128i backslash = _mm_cmpeq_epi8(piece, _mm_set1_epi8('\\'));
+    __m128i low = _mm_cmplt_epi8(piece, _mm_set1_epi8(0x20));
+    return (uint32_t)_mm_movemask_epi8(_mm_or_si128(_mm_or_si128(quote, backslash), low));
+}
+
+/* As pk__swar_escape. */
+PK__FN inline uint64_t pk__wide_escape(pk__wide piece)
+{
+    __m128i quote = _mm_cmpeq_epi8(piece, _mm_set1_epi8('"'));
+    __m128i backslash = _mm_cmpeq_epi8(piece, _mm_set1_epi8('\\'));
+    __m128i low = _mm_cmpeq_epi8(_mm_min_epu8(piece, _mm_set1_epi8(0x1F)), piece);
+    return (uint32_t)_mm_movemask_epi8(_mm_or_si128(_mm_or_si128(quote, backslash), low));
+}
+
+PK__FN inline unsigned pk__wide_first(uint64_t mask)
+{
+    return (unsigned)__builtin_ctz((unsigned)mask);
+}
+
+#elif defined(__ARM_NEON) && defined(__aarch64__) && !defined(PLUGKIT_NO_SIMD) && !PK__SMALL
+#include <arm_neon.h>
+#define PK__WIDE 16
+typedef uint8x16_t pk__wide;
+
+PK__FN inline pk__wide pk__wide_load(const char *at)
+{
+    return vld1q_u8((const uint8_t *)at);
+}
+
+PK__FN inline void pk__wide_store(char *at, pk__wide piece)
+{
+    vst1q_u8((uint8_t *)at, piece);
+}
+
+/* Four bits for each byte: there is no instruction that gathers one. */
+PK__FN inline uint64_t pk__wide_marks(uint8x16_t hits)
+{
+    return vget_lane_u64(vreinterpret_u64_u8(vshrn_n_u16(vreinterpretq_u16_u8(hits), 4)), 0);
+}
+
+PK__FN inline uint64_t pk__wide_json(pk__wide piece)
+{
+    uint8x16_t special = vorrq_u8(vceqq_u8(piece, vdupq_n_u8('"')), vceqq_u8(piece, vdupq_n_u8('\\')));
+    uint8x16_t low = vcltq_s8(vreinterpretq_s8_u8(piece), vdupq_n_s8(0x20));
+    return pk__wide_marks(vorrq_u8(special, low));
+}
+
+PK__FN inline uint64_t pk__wide_escape(pk__wide piece)
+{
+    uint8x16_t special = vorrq_u8(vceqq_u8(piece, vdupq_n_u8('"')), vceqq_u8(piece, vdupq_n_u8('\\')));
+    return pk__wide_marks(vorrq_u8(special, vcltq_u8(piece, vdupq_n_u8(0x20))));
+}
+
+PK__FN inline unsigned pk__wide_first(uint64_t mask)
+{
+    return (unsigned)__builtin_ctzll(mask) / 4;
+}
+
+#else
+#define PK__WIDE 8
+typedef uint64_t pk__wide;
+
+PK__FN inline pk__wide pk__wide_load(const char *at)
+{
+    return pk__swar_load(at);
+}
+
+PK__FN inline void pk__wide_store(char *at, pk__wide piece)
+{
+    pk__swar_store(at, piece);
+}
+
+PK__FN inline uint64_t pk__wide_json(pk__wide piece)
+{
+    return pk__swar_json(piece);
+}
+
+PK__FN inline uint64_t pk__wide_escape(pk__wide piece)
+{
+    return pk__swar_escape(piece);
+}
+
+PK__FN inline unsigned pk__wide_first(uint64_t mask)
+{
+    return pk__swar_first(mask);
+}
+#endif
 
 
 
@@ -8177,6 +8449,8 @@ PK__FN inline unsigned pk__swar_first(uint64_t mask)
 PK__FN size_t pk__utf8_len(const char *p, const char *end);
 /* The code point of the character at p, which has `len` bytes by pk__utf8_len. */
 PK__FN uint32_t pk__utf8_get(const char *p, size_t len);
+/* Goes over characters that are not ASCII, as long as they are UTF-8; gives where it stops. */
+PK__FN const char *pk__utf8_run(const char *p, const char *end);
 PK__FN bool pk__utf8_valid(pk_str text);
 /* Writes a code point, which must be a valid one; returns how many bytes (1 to 4). */
 PK__FN size_t pk__utf8_put(char *out, uint32_t code);
@@ -8193,9 +8467,11 @@ PK__FN size_t pk__utf8_put(char *out, uint32_t code);
  * and of those the closest, by Schubfach (Raffaello Giulietti, "The Schubfach way to render doubles").
  *
  * Both need 5^q for q from -343 to 324. A full table has 10 KiB; here are 25 powers of 192 bits and 28 small ones, and
- * one multiplication makes all others of them, exact to the last of 128 bits: a test computes each of them anew. */
+ * one multiplication makes all others of them, exact to the last of 128 bits: a test computes each of them anew.
+ *
+ * Integers are in number.c, doubles in number_double.c: who has no doubles links none of their arithmetic. */
 #ifdef PLUGKIT_LINES
-#line 10 "src/wire/number.h"
+#line 12 "src/wire/number.h"
 #endif
 
 
@@ -8203,10 +8479,24 @@ PK__FN size_t pk__utf8_put(char *out, uint32_t code);
 
 typedef enum pk__number_kind { PK__NUMBER_BAD, PK__NUMBER_INTEGER, PK__NUMBER_REAL } pk__number_kind;
 
-enum { PK__NUMBER_CAP = 32 }; // bytes that the longest number needs, with room to spare
+enum { PK__NUMBER_CAP = 40 }; // bytes that the longest number needs, with room to spare
 
 /* Moves *at behind the number that starts there, by JSON's grammar. BAD: *at is where it went wrong. */
 PK__FN pk__number_kind pk__number_scan(const char **at, const char *end);
+
+/* What a number is once it was read: 64 bits, or text that they cannot hold. */
+typedef enum pk__number_form {
+    PK__NUMBER_NONE,   // no number; *at is where it went wrong
+    PK__NUMBER_UINT,   // an integer from 0 on
+    PK__NUMBER_INT,    // an integer below 0
+    PK__NUMBER_DOUBLE, // any other number, as the bits of the nearest double
+    PK__NUMBER_TEXT    // -0, an integer beyond 64 bits, or larger than any double: only its text says what it is
+} pk__number_form;
+
+/* Reads the number that starts at *at in one go, and moves *at behind it. */
+PK__FN pk__number_form pk__number_take(const char **at, const char *end, uint64_t *bits);
+/* The same for those who want an integer: NONE also stands for what is none, or begins like none; *at stays then. */
+PK__FN pk__number_form pk__number_take_integer(const char **at, const char *end, uint64_t *bits);
 
 /* These take text that pk__number_scan accepted. False: no integer, or one that does not fit. "-0" is the integer 0. */
 PK__FN bool pk__number_to_int(pk_str text, int64_t *out);
@@ -8215,11 +8505,30 @@ PK__FN bool pk__number_to_uint(pk_str text, uint64_t *out);
 PK__FN bool pk__number_to_whole(pk_str text, int64_t *out);
 /* The nearest double, ties to even. False: larger than any double. Tiny numbers become 0 with their sign. */
 PK__FN bool pk__number_to_double(pk_str text, double *out);
+/* The double nearest to an integer, whatever the rounding mode is. */
+PK__FN double pk__number_round(uint64_t size, bool negative);
 
-/* These write to out, which has room for PK__NUMBER_CAP bytes, and return the end; no NUL. */
+/* These write to out, which has room for PK__NUMBER_CAP bytes, and return the end; no NUL. What is behind the end may
+ * be overwritten, as far as there is room. */
 PK__FN char *pk__number_put_int(char *out, int64_t value);
 PK__FN char *pk__number_put_uint(char *out, uint64_t value);
 PK__FN char *pk__number_put_double(char *out, double value); // which is finite: 0.1, 100, 1e16, 5e-324, -0
+
+/* ---- between the two files */
+
+/* The first 19 significant digits of a number. */
+typedef struct pk__number_decimal {
+    uint64_t digits;
+    int64_t exponent;    // the number is digits * 10^exponent,
+    bool more, negative; // or, with `more`, less than one digit larger
+} pk__number_decimal;
+
+PK__FN pk__number_decimal pk__number_read(pk_str text);
+PK__FN int64_t pk__number_read_exponent(const char *p, const char *end); // behind the 'e'; stops counting far away
+PK__HOT bool pk__number_at_digit(const char *p, const char *end)
+{
+    return p < end && (unsigned char)(*p - '0') < 10;
+}
 
 
 
@@ -8306,21 +8615,18 @@ PK__FN bool pk__semver_is_range(pk_str range);
 
 
 
-/* == wire/json_read.h == */
-/* json_read.h - the strict JSON reader behind pk_json_parse, pk_json_check and the struct tables.
+/* == wire/json_scan.h == */
+/* json_scan.h - the tokens of JSON, and what went wrong: the ground under the reader and the struct tables.
  *
  * One cursor, a plain `const char *`, goes through the text once; every function takes it and returns where it stands
  * afterwards, or NULL after a mistake. The reader knows then where and why, and pk__json_error makes a sentence of it.
- * Nothing recurses: pk__json_value goes through a value of any depth with one bit a level, so that ten megabytes of
- * brackets cost a comparison and no stack.
- *
- * Parsing copies the text once and works in the copy: strings are unescaped in place (they only get shorter) and end
- * with a NUL where their quote was, numbers stay as they are and are converted when somebody asks. So a document is two
- * pieces of memory, the copy and an array of 16-byte nodes in the order of the text, keys in front of their values.
- * A container knows how many nodes it spans: stepping over it takes one addition. */
+ * No byte at or behind `end` is ever read, so that any piece of memory can be read as it lies.
+ */
 #ifdef PLUGKIT_LINES
-#line 11 "src/wire/json_read.h"
+#line 6 "src/wire/json_scan.h"
 #endif
+
+
 
 
 
@@ -8330,55 +8636,93 @@ typedef struct pk__json_reader {
     const char *begin, *end;
     uint32_t depth;       // levels that the caller has opened already
     bool escaped;         // the last string has escapes
+    bool secret;          // errors must not quote the text
     pk_err failed;        // PK_OK, PK_ERR_BAD_JSON, PK_ERR_LIMIT (depth), PK_ERR_NO_MEMORY
     const char *wrong;    // after a mistake: where,
-    const char *expected; // and what should have been there (static)
+    const char *expected; // and what should have been there (static); NULL: another key, this one is there already
 } pk__json_reader;
 
-/* A value, or the key of a member. Node 0 of a document is empty and the root is node 1, so that there is always a
- * node before a value: it is a key if and only if the value is a member. */
-struct pk_json_value {
-    uint64_t tag; // the type in the low three bits; above: bytes of a string, key or number; items; or true
-    union {
-        const char *text; // of a string, key (a NUL follows both) or number
-        size_t span;      // of an array or object: nodes to what follows it
-    } of;
-};
-
-enum { PK__JSON_KEY = 7, PK__JSON_TYPE_BITS = 3, PK__JSON_TYPE_MASK = 7 };
-
-/* Where pk__json_value puts what it reads. */
-typedef struct pk__json_tree {
-    pk_mem *mem;
-    pk_json_value *nodes;
-    size_t count, cap;
-    size_t open; // the innermost open container; its span is the next one outwards until it closes
-} pk__json_tree;
-
 PK__FN void pk__json_begin(pk__json_reader *r, pk_str text);
+
+/* ---- mistakes */
+
 /* Fails at `at`; returns NULL. */
 PK__FN const char *pk__json_wrong(pk__json_reader *r, const char *at, const char *expected);
-/* Makes the error of a failed reader: "cannot <what>: line 3, column 14: expected ..., got ... near ...". The text is
- * passed again, for the reader may have unescaped its own copy. */
+PK__FN const char *pk__json_out_of(pk__json_reader *r, const char *at, pk_err what); // PK_ERR_LIMIT, PK_ERR_NO_MEMORY
+/* Makes the error of a failed reader: "cannot <what>: line 3, column 14, offset 40: expected .., got .. near ..". The
+ * text is passed again, for the reader may have unescaped its own copy. */
 PK__FN pk_err pk__json_error(const pk__json_reader *r, pk_str text, const char *what, pk_error *err);
+/* Where the byte at `offset` stands, as in "line 3, column 14, offset 40": columns are characters, and count from 1
+ * as lines do; the offset counts bytes from 0. */
+enum { PK__JSON_PLACE_CAP = 80 };
+PK__FN const char *pk__json_place(char out[PK__JSON_PLACE_CAP], pk_str text, size_t offset);
+
+/* ---- tokens */
 
 PK__FN const char *pk__json_skip_space(const char *p, const char *end);
 /* Most tokens follow each other at once. */
-PK__FN inline const char *pk__json_space(const char *p, const char *end)
+PK__HOT const char *pk__json_space(const char *p, const char *end)
 {
     return p < end && (unsigned char)*p <= ' ' ? pk__json_skip_space(p, end) : p;
 }
+
 /* What stands at p: NUL at the end, for no token begins with one. */
-PK__FN inline char pk__json_peek(const pk__json_reader *r, const char *p)
+PK__HOT char pk__json_peek(const char *p, const char *end)
 {
-    return p < r->end ? *p : '\0';
+    return p < end ? *p : '\0';
 }
-/* Goes over the string whose opening quote is at p. What is between the quotes is valid UTF-8 with valid escapes. */
-PK__FN const char *pk__json_string(pk__json_reader *r, const char *p);
+
+/* Over a string, from inside of it to its closing quote: what is between the quotes is valid UTF-8 with valid escapes.
+ * Sets r->escaped if there are escapes, or leaves it. */
+PK__FN const char *pk__json_string_rest(pk__json_reader *r, const char *p);
+/* The same in text that is ours: escapes are taken out where they stand. *out_end is the new end of the string. */
+PK__FN const char *pk__json_string_open(pk__json_reader *r, char *p, char **out_end);
 /* Takes the escapes out of what stood between the quotes, in place; returns the new length. */
 PK__FN size_t pk__json_unescape(char *text, size_t len);
-/* Goes over the value at p and all that is in it. With a tree the text is the tree's copy, and nodes are made. */
-PK__FN const char *pk__json_value(pk__json_reader *r, const char *p, pk__json_tree *tree);
+
+/* Nearly all strings are short and plain: where the first byte is that says otherwise, or a quote. */
+PK__HOT const char *pk__json_plain(const char *p, const char *end)
+{
+    while (end - p >= PK__WIDE && !PK__SMALL) {
+        uint64_t mask = pk__wide_json(pk__wide_load(p));
+        if (mask) {
+            return p + pk__wide_first(mask);
+        }
+        p += PK__WIDE;
+    }
+    return p;
+}
+
+/* From behind the opening quote of a string to its closing one. Clears r->escaped. */
+PK__HOT const char *pk__json_body(pk__json_reader *r, const char *p, const char *end)
+{
+    r->escaped = false;
+    p = pk__json_plain(p, end);
+    return p < end && *p == '"' ? p : pk__json_string_rest(r, p);
+}
+
+/* The same in text that is ours; gives what the string means. NULL: a mistake. */
+PK__HOT const char *pk__json_body_open(pk__json_reader *r, char *first, const char *end, pk_str *out)
+{
+    const char *p = pk__json_plain(first, end);
+    char *out_end = (char *)(uintptr_t)p;
+    if (p == end) { // no quote, then: not even room for a NUL
+        return pk__json_wrong(r, p, "'\"'");
+    }
+    if (*p != '"') {
+        p = pk__json_string_open(r, out_end, &out_end);
+    }
+    out->ptr = first;
+    out->len = (size_t)(out_end - first);
+    return p;
+}
+
+/* Goes over the string whose opening quote is at p. */
+PK__FN const char *pk__json_string(pk__json_reader *r, const char *p);
+/* Goes over true, false or null. */
+PK__FN const char *pk__json_literal(pk__json_reader *r, const char *p);
+/* Goes over a key and its colon; *key is what stood between the quotes, r->escaped tells whether it has escapes. */
+PK__FN const char *pk__json_key(pk__json_reader *r, const char *p, pk_str *key);
 /* Checks that only white space follows. */
 PK__FN const char *pk__json_end(pk__json_reader *r, const char *p);
 
@@ -8392,8 +8736,98 @@ PK__FN const char *pk__json_end(pk__json_reader *r, const char *p);
  * After an item pk__json_more goes over a comma (*more is true) or the closing bracket. */
 PK__FN const char *pk__json_open(pk__json_reader *r, const char *p, bool *more);
 PK__FN const char *pk__json_more(pk__json_reader *r, const char *p, char bracket, bool *more);
-/* Goes over a key and its colon; *key is what stood between the quotes, r->escaped tells whether it has escapes. */
-PK__FN const char *pk__json_key(pk__json_reader *r, const char *p, pk_str *key);
+
+
+
+/* == wire/json_read.h == */
+/* json_read.h - the strict JSON reader behind pk_json_parse and pk_json_check.
+ *
+ * Nothing recurses: one loop goes through a value of any depth with one bit a level, so that ten megabytes of brackets
+ * cost a comparison and no stack. It is compiled twice, with a tree and without; once in small builds.
+ *
+ * Parsing copies the text once and works in the copy: strings are unescaped in place (they only get shorter) and end
+ * with a NUL where their quote was. So a document is two pieces of memory, the copy and an array of 16-byte nodes in
+ * the order of the text, keys in front of their values. A container knows how many nodes it spans: stepping over it
+ * takes one addition. Numbers are converted at once, and their text stays where it is: a node knows how far away,
+ * which costs nothing, for 59 bits are left beside the type. The array may move as it grows, and then the distances
+ * are set anew. In small builds a number is its text, and converted when somebody asks: who never does links no
+ * arithmetic. */
+#ifdef PLUGKIT_LINES
+#line 12 "src/wire/json_read.h"
+#endif
+
+
+
+
+
+/* A value, or the key of a member. Node 0 of a document is empty and the root is node 1, so that there is always a
+ * node before a value: it is a key if and only if the value is a member. */
+struct pk_json_value {
+    /* The type in the low three bits. Above it: bytes of a string or key; items; true. Of a number two bits of its
+     * form, less 1, and how many bytes before the node its text begins. */
+    uint64_t tag;
+    union {
+        const char *text; // of a string or key (a NUL follows both), or a PK__NUMBER_TEXT
+        uint64_t bits;    // of any other number
+        size_t span;      // of an array or object: nodes to what follows it
+    } of;
+};
+
+enum { PK__JSON_KEY = 7, PK__JSON_TYPE_BITS = 3, PK__JSON_TYPE_MASK = 7, PK__JSON_FORM_BITS = 2 };
+
+PK__HOT pk__number_form pk__json_form(const pk_json_value *v)
+{
+    return (pk__number_form)((v->tag >> PK__JSON_TYPE_BITS & 3) + 1);
+}
+
+PK__HOT size_t pk__json_len(const pk_json_value *v)
+{
+    return (size_t)(v->tag >> PK__JSON_TYPE_BITS);
+}
+
+/* Makes a number of a node. Where the upper byte of addresses is a mark of its own (tagged memory), a distance between
+ * pieces of memory is none: such a number keeps its text instead of its bits. */
+#if PK__SMALL
+PK__FN void pk__json_set_number(pk_json_value *v, pk__number_form form, uint64_t bits, const char *text)
+{
+    (void)form, (void)bits;
+    v->tag = PK_JSON_NUMBER | (PK__NUMBER_TEXT - 1) << PK__JSON_TYPE_BITS;
+    v->of.text = text;
+}
+#else
+PK__HOT void pk__json_set_number(pk_json_value *v, pk__number_form form, uint64_t bits, const char *text)
+{
+    uint64_t here = (uint64_t)(uintptr_t)v, there = (uint64_t)(uintptr_t)text;
+    v->of.bits = bits;
+    if (form == PK__NUMBER_TEXT || (here ^ there) >> 56) {
+        form = PK__NUMBER_TEXT;
+        v->of.text = text;
+    }
+    uint64_t low = PK_JSON_NUMBER | (uint64_t)(form - 1) << PK__JSON_TYPE_BITS;
+    v->tag = low | (here - there) << (PK__JSON_TYPE_BITS + PK__JSON_FORM_BITS);
+}
+#endif
+
+/* Where the text of a number begins. */
+PK__FN const char *pk__json_number_at(const pk_json_value *v);
+/* Copies nodes; what is in them still finds its text. */
+PK__FN void pk__json_copy(pk_json_value *to, const pk_json_value *from, size_t count);
+
+/* Where pk__json_build puts what it reads. */
+typedef struct pk__json_tree {
+    pk_mem *mem;
+    pk_json_value *nodes;
+    size_t count, cap;
+    bool keep; // leave the text as it is; pk__json_settle changes it (small builds always do it this way)
+} pk__json_tree;
+
+/* Goes over the value at p and all that is in it. */
+PK__FN const char *pk__json_skip(pk__json_reader *r, const char *p);
+/* The same, and makes nodes of it. */
+PK__FN const char *pk__json_build(pk__json_reader *r, const char *p, pk__json_tree *tree);
+/* The key of the second of two members of that name, anywhere in the tree; NULL if there is none. *failed: there was no
+ * memory to find out. */
+PK__FN const pk_json_value *pk__json_twice(const pk__json_tree *tree, bool *failed);
 
 
 
@@ -8425,8 +8859,181 @@ typedef enum pk__json_fault {
     PK__JSON_OPEN        // finished within a container
 } pk__json_fault;
 
+PK__FN bool pk__json_before_value(pk_json_writer *w); // puts comma and new line; false: no value may stand here
 PK__FN pk_err pk__json_fault_code(const pk_json_writer *w);
 PK__FN const char *pk__json_fault_text(const pk_json_writer *w); // "a string is not UTF-8"
+
+
+
+/* == wire/json_quote.h == */
+/* json_quote.h - the JSON writer's way into its buffer, and strings with their quotes.
+ *
+ * What is written has a known length mostly, and goes into the buffer with more room behind it than it needs, so that
+ * whole words can be stored where a few bytes are meant. Where the limit of the buffer does not allow that, and in
+ * small builds, the careful functions take no more room than they fill. */
+#ifdef PLUGKIT_LINES
+#line 5 "src/wire/json_quote.h"
+#endif
+
+
+
+
+
+
+
+
+
+
+PK__FN bool pk__json_fail(pk_json_writer *w, pk__json_fault fault)
+{
+    if (!w->failed) {
+        w->failed = (int)fault;
+    }
+    return false;
+}
+
+/* Where the next `count` bytes go, or NULL: after the first failure nothing is written any more. */
+PK__HOT char *pk__json_room(pk_json_writer *w, size_t count)
+{
+    pk_buf *buf = w->buf;
+    if (w->failed) {
+        return NULL;
+    }
+    if (count > buf->cap - buf->len && !pk_buf_reserve(buf, count)) {
+        (void)pk__json_fail(w, PK__JSON_BUFFER);
+        return NULL;
+    }
+    return buf->ptr + buf->len;
+}
+
+PK__HOT void pk__json_char(pk_json_writer *w, char c)
+{
+    char *out = pk__json_room(w, 1);
+    if (out) {
+        *out = c;
+        w->buf->len++;
+    }
+}
+
+/* A string with its quotes, and `behind` it one byte more if that is not NUL. What is no UTF-8 is a mistake. */
+PK__FN void pk__json_quoted_careful(pk_json_writer *w, pk_str s, char behind);
+#if PK__SMALL
+PK__FN void pk__json_quoted(pk_json_writer *w, pk_str s, char behind)
+{
+    pk__json_quoted_careful(w, s, behind);
+}
+#else
+enum { PK__JSON_SLACK = 2 * PK__NUMBER_CAP }; // more than anything here writes beyond its end
+
+/* Room for `count` bytes and the slack, or NULL: then somebody careful has to say whether it fits. */
+PK__HOT char *pk__json_slack(pk_json_writer *w, size_t count)
+{
+    pk_buf *buf = w->buf;
+    size_t need = count + PK__JSON_SLACK;
+    if (w->failed || need < count) {
+        return NULL;
+    }
+    if (need > buf->cap - buf->len) {
+        if (need > buf->max - buf->len) {
+            return NULL;
+        }
+        if (!pk_buf_reserve(buf, need)) {
+            buf->failed = 0; // this is no failure yet
+            return NULL;
+        }
+    }
+    return buf->ptr + buf->len;
+}
+
+PK__HOT uint32_t pk__json_load4(const char *at)
+{
+    uint32_t word;
+    memcpy(&word, at, sizeof(word));
+    return word;
+}
+
+/* Copies up to 15 bytes, a few too many among them; false: one of them cannot stay as it is. */
+PK__HOT bool pk__json_copy_short(char *out, const char *p, size_t len, bool is_utf8)
+{
+    uint64_t first, last;
+    if (len >= 8) {
+        first = pk__swar_load(p);
+        last = pk__swar_load(p + len - 8);
+        pk__swar_store(out, first);
+        pk__swar_store(out + len - 8, last);
+    } else if (len >= 4) {
+        uint32_t low = pk__json_load4(p), high = pk__json_load4(p + len - 4);
+        memcpy(out, &low, sizeof(low));
+        memcpy(out + len - 4, &high, sizeof(high));
+        first = last = low | (uint64_t)high << 32; // in whatever order: only whether, not where
+    } else if (len > 0) {
+        out[0] = p[0];
+        out[len / 2] = p[len / 2];
+        out[len - 1] = p[len - 1];
+        first = last = ((PK__SWAR_ONES * 'a') & ~UINT64_C(0xFFFFFF)) | (unsigned char)p[0] |
+                       (uint64_t)(unsigned char)p[len / 2] << 8 | (uint64_t)(unsigned char)p[len - 1] << 16;
+    } else {
+        return true;
+    }
+    return is_utf8 ? (pk__swar_escape(first) | pk__swar_escape(last)) == 0
+                   : (pk__swar_json(first) | pk__swar_json(last)) == 0;
+}
+
+/* Copies what needs no look, with a few bytes too many; gives how many there were, up to `len`. */
+PK__HOT size_t pk__json_copy_plain(char *out, const char *p, size_t len, bool is_utf8)
+{
+    size_t done = 0;
+    if (len < 16) {
+        return pk__json_copy_short(out, p, len, is_utf8) ? len : 0;
+    }
+    for (; len - done >= PK__WIDE; done += PK__WIDE) {
+        pk__wide piece = pk__wide_load(p + done);
+        uint64_t mask = is_utf8 ? pk__wide_escape(piece) : pk__wide_json(piece);
+        pk__wide_store(out + done, piece);
+        if (mask) {
+            return done + pk__wide_first(mask);
+        }
+    }
+    if (done < len) { // the last piece, again in part
+        pk__wide piece = pk__wide_load(p + len - PK__WIDE);
+        uint64_t mask = is_utf8 ? pk__wide_escape(piece) : pk__wide_json(piece);
+        pk__wide_store(out + len - PK__WIDE, piece);
+        return mask ? len - PK__WIDE + pk__wide_first(mask) : len;
+    }
+    return len;
+}
+
+/* The rest of a string that could not just be copied, from p on; room as below. NULL: it did not fit after all, or is
+ * no UTF-8. */
+PK__FN char *pk__json_quoted_rest(pk_json_writer *w, char *out, const char *p, const char *end, bool is_utf8);
+
+/* A string with its quotes at `out`, where there is room for it and the slack. What is known to be UTF-8 is not looked
+ * at for that. */
+PK__HOT char *pk__json_quoted_at(pk_json_writer *w, char *out, pk_str s, bool is_utf8)
+{
+    *out++ = '"';
+    size_t done = pk__json_copy_plain(out, s.ptr, s.len, is_utf8);
+    out += done;
+    if (done < s.len && !(out = pk__json_quoted_rest(w, out, s.ptr + done, s.ptr + s.len, is_utf8))) {
+        return NULL;
+    }
+    *out++ = '"';
+    return out;
+}
+
+PK__HOT void pk__json_quoted(pk_json_writer *w, pk_str s, char behind)
+{
+    size_t start = w->buf->len;
+    char *out = pk__json_slack(w, s.len);
+    if (out && (out = pk__json_quoted_at(w, out, s, false)) != NULL) {
+        *out = behind;
+        w->buf->len = (size_t)(out - w->buf->ptr) + (behind != '\0');
+    } else {
+        w->buf->len = start;
+        pk__json_quoted_careful(w, s, behind);
+    }
+}
+#endif
 
 
 
@@ -8476,20 +9083,60 @@ PK__FN uint32_t pk__utf8_get(const char *p, size_t len)
     return code;
 }
 
+/* Most texts stay with one length: up to two characters in one look, as far as that is enough. */
+static const char *pk__utf8_usual(const char *p, const char *end)
+{
+    while (end - p >= 8 && (unsigned char)*p >= 0x80) {
+        uint64_t word = pk__swar_load(p);
+        if ((word & UINT64_C(0x0000C0C0F0C0C0F0)) == UINT64_C(0x00008080E08080E0)) {
+            /* E0 is followed by A0 at least, ED by 9F at most: the other half would be overlong, or a surrogate. */
+            uint64_t first = word & 0x200F, second = word >> 24 & 0x200F;
+            if (first == 0 || first == 0x200D || second == 0 || second == 0x200D) {
+                break;
+            }
+            p += 6;
+        } else if ((word & 0xC0E0) == 0x80C0 && (word & 0x1E) != 0) {
+            p += 2;
+        } else if ((word & 0xC0C0F0) == 0x8080E0 && (word & 0x200F) != 0 && (word & 0x200F) != 0x200D) {
+            p += 3;
+        } else {
+            break;
+        }
+    }
+    return p;
+}
+
+PK__FN const char *pk__utf8_run(const char *p, const char *end)
+{
+    p = PK__SMALL ? p : pk__utf8_usual(p, end);
+    while (p < end && (unsigned char)*p >= 0x80) {
+        size_t len = pk__utf8_len(p, end);
+        if (len == 0) {
+            break;
+        }
+        p += len;
+    }
+    return p;
+}
+
 PK__FN bool pk__utf8_valid(pk_str text)
 {
     const char *p = text.ptr;
     const char *end = text.len > 0 ? p + text.len : p;
     while (p < end) {
-        if (end - p >= 8 && (pk__swar_load(p) & PK__SWAR_TOPS) == 0) {
+        if (end - p >= 8 && !PK__SMALL && (pk__swar_load(p) & PK__SWAR_TOPS) == 0) {
             p += 8;
             continue;
         }
-        size_t len = pk__utf8_len(p, end);
-        if (len == 0) {
+        if ((unsigned char)*p < 0x80) {
+            p++;
+            continue;
+        }
+        const char *next = pk__utf8_run(p, end);
+        if (next == p) {
             return false;
         }
-        p += len;
+        p = next;
     }
     return true;
 }
@@ -8519,7 +9166,7 @@ PK__FN size_t pk__utf8_put(char *out, uint32_t code)
 }
 
 /* == wire/number.c == */
-/* number.c - exact conversions of numbers, see number.h. */
+/* number.c - the grammar of numbers, integers, and decimal digits; see number.h. */
 #ifdef PLUGKIT_LINES
 #line 1 "src/wire/number.c"
 #endif
@@ -8529,15 +9176,7 @@ PK__FN size_t pk__utf8_put(char *out, uint32_t code)
 
 
 
-
-typedef char pk__number_needs_binary64[DBL_MANT_DIG == 53 && DBL_MAX_EXP == 1024 && sizeof(double) == 8 ? 1 : -1];
-
 /* ---- the grammar */
-
-static bool pk__number_at_digit(const char *p, const char *end)
-{
-    return p < end && (unsigned char)(*p - '0') < 10;
-}
 
 static const char *pk__number_skip_digits(const char *p, const char *end)
 {
@@ -8622,6 +9261,7 @@ PK__FN bool pk__number_to_int(pk_str text, int64_t *out)
     return pk__number_to_uint(digits, &size) && pk__number_sign(size, negative, out);
 }
 
+#if PK__SMALL
 PK__FN char *pk__number_put_uint(char *out, uint64_t value)
 {
     char digits[20];
@@ -8634,6 +9274,47 @@ PK__FN char *pk__number_put_uint(char *out, uint64_t value)
     memcpy(out, first, count);
     return out + count;
 }
+#else
+/* Eight digits, all of them. */
+PK__HOT char *pk__number_put_eight(char *out, uint32_t value)
+{
+    pk__swar_store(out, pk__swar_digits(value) + PK__SWAR_ONES * '0');
+    return out + 8;
+}
+
+/* Up to eight, without zeros in front. */
+PK__HOT char *pk__number_put_short(char *out, uint32_t value)
+{
+    uint64_t word = pk__swar_digits(value);
+    unsigned zeros = word ? pk__swar_zeros(word) : 7;
+    pk__swar_store(out, (word + PK__SWAR_ONES * '0') >> zeros * 8);
+    return out + 8 - zeros;
+}
+
+PK__FN char *pk__number_put_uint(char *out, uint64_t value)
+{
+    const uint64_t eight = 100000000;
+    if (value < 10) {
+        *out = (char)('0' + value);
+        return out + 1;
+    }
+    if (value < eight) {
+        return pk__number_put_short(out, (uint32_t)value);
+    }
+    uint64_t high = value / eight;
+    uint32_t low = (uint32_t)(value - high * eight);
+    if (high < 10) {
+        *out++ = (char)('0' + high);
+    } else if (high < eight) {
+        out = pk__number_put_short(out, (uint32_t)high);
+    } else {
+        uint64_t top = high / eight;
+        out = pk__number_put_short(out, (uint32_t)top);
+        out = pk__number_put_eight(out, (uint32_t)(high - top * eight));
+    }
+    return pk__number_put_eight(out, low);
+}
+#endif
 
 PK__FN char *pk__number_put_int(char *out, int64_t value)
 {
@@ -8644,13 +9325,134 @@ PK__FN char *pk__number_put_int(char *out, int64_t value)
     return pk__number_put_uint(out, (uint64_t)value);
 }
 
+/* ---- reading in one go */
+
+/* The digits at *at, as a number that has overflown if there are more than 19 of them. */
+PK__HOT uint64_t pk__number_digits(const char **at, const char *end)
+{
+    const char *p = *at;
+    uint64_t value = 0;
+    for (unsigned digit; p < end && (digit = (unsigned char)(*p - '0')) < 10; p++) {
+        value = value * 10 + digit;
+    }
+    *at = p;
+    return value;
+}
+
+/* What an integer of so many digits is. */
+PK__HOT pk__number_form pk__number_integer(uint64_t size, size_t count, bool negative, uint64_t *bits)
+{
+    if (count > 19 || (negative && (size == 0 || size > (uint64_t)1 << 63))) {
+        return PK__NUMBER_TEXT;
+    }
+    *bits = negative ? 0 - size : size;
+    return negative ? PK__NUMBER_INT : PK__NUMBER_UINT;
+}
+
+/* Text that one look did not settle: has it 20 digits, and fits all the same? */
+static pk__number_form pk__number_long(pk_str text, uint64_t *bits)
+{
+    return text.ptr[0] != '-' && pk__number_to_uint(text, bits) ? PK__NUMBER_UINT : PK__NUMBER_TEXT;
+}
+
+PK__FN pk__number_form pk__number_take_integer(const char **at, const char *end, uint64_t *bits)
+{
+    const char *first = *at, *p = first;
+    bool negative = p < end && *p == '-';
+    const char *digits = p += negative;
+    uint64_t size = pk__number_digits(&p, end);
+    size_t count = (size_t)(p - digits);
+    if (count == 0 || (count > 1 && *digits == '0') || (p < end && (*p == '.' || *p == 'e' || *p == 'E'))) {
+        return PK__NUMBER_NONE;
+    }
+    *at = p;
+    pk__number_form form = pk__number_integer(size, count, negative, bits);
+    pk_str text = {first, (size_t)(p - first)};
+    return form == PK__NUMBER_TEXT ? pk__number_long(text, bits) : form;
+}
+
+/* ---- decimal numbers */
+
+PK__FN int64_t pk__number_read_exponent(const char *p, const char *end)
+{
+    int64_t exponent = 0;
+    bool negative = p < end && *p == '-';
+    for (p += p < end && !pk__number_at_digit(p, end); p < end && exponent < INT64_MAX / 32; p++) {
+        exponent = exponent * 10 + (*p - '0');
+    }
+    return negative ? -exponent : exponent;
+}
+
+PK__FN pk__number_decimal pk__number_read(pk_str text)
+{
+    const uint64_t full = UINT64_C(1000000000000000000); // at least this: 19 digits
+    const char *end = text.ptr + text.len;
+    pk__number_decimal d = {0, 0, false, false};
+    int behind_point = 0;
+    d.negative = text.ptr[0] == '-';
+    for (const char *p = text.ptr + d.negative; p < end; p++) {
+        while (end - p >= 8 && !PK__SMALL && d.digits < full / 100000000 && pk__swar_is_number(pk__swar_load(p))) {
+            d.digits = d.digits * 100000000 + pk__swar_number(pk__swar_load(p));
+            d.exponent -= 8 * behind_point;
+            p += 8;
+        }
+        if (p == end) {
+            break;
+        }
+        unsigned digit = (unsigned char)(*p - '0');
+        if (digit < 10 && d.digits < full) {
+            d.digits = d.digits * 10 + digit;
+            d.exponent -= behind_point;
+        } else if (digit < 10) {
+            d.more |= digit != 0;
+            d.exponent += 1 - behind_point;
+        } else if (*p == '.') {
+            behind_point = 1;
+        } else {
+            d.exponent += pk__number_read_exponent(p + 1, end);
+            break;
+        }
+    }
+    return d;
+}
+
+PK__FN bool pk__number_to_whole(pk_str text, int64_t *out)
+{
+    pk__number_decimal d = pk__number_read(text);
+    for (; d.exponent < 0 && d.digits > 0; d.exponent++) {
+        d.digits /= 10;
+    }
+    for (; d.exponent > 0 && d.digits > 0; d.exponent--) {
+        if (d.digits > INT64_MAX / 10) {
+            return false;
+        }
+        d.digits *= 10;
+    }
+    return pk__number_sign(d.digits, d.negative, out);
+}
+
+/* == wire/number_double.c == */
+/* number_double.c - doubles from text and back, see number.h. */
+#ifdef PLUGKIT_LINES
+#line 1 "src/wire/number_double.c"
+#endif
+
+
+
+
+
+
+
+typedef char pk__number_needs_binary64[DBL_MANT_DIG == 53 && DBL_MAX_EXP == 1024 && sizeof(double) == 8 ? 1 : -1];
+
 /* ---- powers of five, 128 bits each */
 
 typedef struct pk__number_wide {
     uint64_t hi, lo;
 } pk__number_wide;
 
-static pk__number_wide pk__number_mul(uint64_t a, uint64_t b)
+/* In four parts, for compilers that have no wider integers. */
+PK__FN pk__number_wide pk__number_mul_parts(uint64_t a, uint64_t b)
 {
     uint64_t a0 = (uint32_t)a, a1 = a >> 32, b0 = (uint32_t)b, b1 = b >> 32;
     uint64_t low = a0 * b0;
@@ -8662,6 +9464,29 @@ static pk__number_wide pk__number_mul(uint64_t a, uint64_t b)
     return product;
 }
 
+#if defined(__SIZEOF_INT128__) && !defined(PLUGKIT_NO_SIMD)
+__extension__ typedef unsigned __int128 pk__number_twice;
+
+PK__HOT pk__number_wide pk__number_mul(uint64_t a, uint64_t b)
+{
+    pk__number_twice both = (pk__number_twice)a * b;
+    pk__number_wide product = {(uint64_t)(both >> 64), (uint64_t)both};
+    return product;
+}
+#else
+PK__HOT pk__number_wide pk__number_mul(uint64_t a, uint64_t b)
+{
+    return pk__number_mul_parts(a, b);
+}
+#endif
+
+/* Of what is not 0. */
+#if defined(__GNUC__) && !PK__SMALL
+static unsigned pk__number_leading_zeros(uint64_t x)
+{
+    return (unsigned)__builtin_clzll(x);
+}
+#else
 static unsigned pk__number_leading_zeros(uint64_t x)
 {
     unsigned count = 0;
@@ -8673,6 +9498,7 @@ static unsigned pk__number_leading_zeros(uint64_t x)
     }
     return count;
 }
+#endif
 
 enum { PK__NUMBER_STEP = 28, PK__NUMBER_LEAST = -13 * PK__NUMBER_STEP };
 
@@ -8720,8 +9546,9 @@ static const uint64_t pk__number_small[PK__NUMBER_STEP] = {
  * e = floor(log2(5^q)). Exact for 0 <= q <= 55. */
 static pk__number_wide pk__number_power(int q)
 {
-    const uint64_t *base = pk__number_powers[(q - PK__NUMBER_LEAST) / PK__NUMBER_STEP];
-    uint64_t factor = pk__number_small[(q - PK__NUMBER_LEAST) % PK__NUMBER_STEP];
+    unsigned at = (unsigned)(q - PK__NUMBER_LEAST);
+    const uint64_t *base = pk__number_powers[at / PK__NUMBER_STEP];
+    uint64_t factor = pk__number_small[at % PK__NUMBER_STEP];
     pk__number_wide a = pk__number_mul(base[0], factor);
     pk__number_wide b = pk__number_mul(base[1], factor);
     pk__number_wide c = pk__number_mul(base[2], factor);
@@ -8746,73 +9573,6 @@ static int pk__number_log2_of_10(int e)
 static int pk__number_log10_of_2(int e, bool three_quarters)
 {
     return (e * 1262611 - (three_quarters ? 524031 : 0)) >> 22;
-}
-
-/* ---- decimal numbers */
-
-typedef struct pk__number_decimal {
-    uint64_t digits;     // the first 19 significant digits
-    int64_t exponent;    // the number is digits * 10^exponent,
-    bool more, negative; // or, with `more`, less than one digit larger
-} pk__number_decimal;
-
-/* The exponent behind the 'e' at p; far beyond the range of doubles it stops counting. */
-static int64_t pk__number_read_exponent(const char *p, const char *end)
-{
-    int64_t exponent = 0;
-    bool negative = p < end && *p == '-';
-    for (p += p < end && !pk__number_at_digit(p, end); p < end && exponent < INT64_MAX / 32; p++) {
-        exponent = exponent * 10 + (*p - '0');
-    }
-    return negative ? -exponent : exponent;
-}
-
-static pk__number_decimal pk__number_read(pk_str text)
-{
-    const uint64_t full = UINT64_C(1000000000000000000); // at least this: 19 digits
-    const char *end = text.ptr + text.len;
-    pk__number_decimal d = {0, 0, false, false};
-    int behind_point = 0;
-    d.negative = text.ptr[0] == '-';
-    for (const char *p = text.ptr + d.negative; p < end; p++) {
-        while (end - p >= 8 && d.digits < full / 100000000 && pk__swar_is_number(pk__swar_load(p))) {
-            d.digits = d.digits * 100000000 + pk__swar_number(pk__swar_load(p));
-            d.exponent -= 8 * behind_point;
-            p += 8;
-        }
-        if (p == end) {
-            break;
-        }
-        unsigned digit = (unsigned char)(*p - '0');
-        if (digit < 10 && d.digits < full) {
-            d.digits = d.digits * 10 + digit;
-            d.exponent -= behind_point;
-        } else if (digit < 10) {
-            d.more |= digit != 0;
-            d.exponent += 1 - behind_point;
-        } else if (*p == '.') {
-            behind_point = 1;
-        } else {
-            d.exponent += pk__number_read_exponent(p + 1, end);
-            break;
-        }
-    }
-    return d;
-}
-
-PK__FN bool pk__number_to_whole(pk_str text, int64_t *out)
-{
-    pk__number_decimal d = pk__number_read(text);
-    for (; d.exponent < 0 && d.digits > 0; d.exponent++) {
-        d.digits /= 10;
-    }
-    for (; d.exponent > 0 && d.digits > 0; d.exponent--) {
-        if (d.digits > INT64_MAX / 10) {
-            return false;
-        }
-        d.digits *= 10;
-    }
-    return pk__number_sign(d.digits, d.negative, out);
 }
 
 /* ---- text to double */
@@ -8979,18 +9739,201 @@ PK__FN bool pk__number_to_double(pk_str text, double *out)
     return true;
 }
 
+/* The usual case: a normal double that 64 bits of the power settle. The true product is less than two units of its
+ * upper half larger; unless that reaches the middle between two doubles, it decides nothing. */
+PK__HOT bool pk__number_nearest(uint64_t digits, int q, uint64_t *bits)
+{
+    unsigned zeros = pk__number_leading_zeros(digits);
+    uint64_t hi = pk__number_mul(digits << zeros, pk__number_power(q).hi).hi;
+    unsigned cut = 10 + (unsigned)(hi >> 63);
+    int e = pk__number_log2_of_10(q) + 53 - (int)zeros + (int)cut;
+    uint64_t half = UINT64_C(1) << (cut - 1), rest = hi & (2 * half - 1);
+    if (e < -1022 || e > 1022 || rest - (half - 2) <= 2) {
+        return false;
+    }
+    *bits = ((uint64_t)(e + 1022) << 52) + (hi >> cut) + (rest >= half);
+    return true;
+}
+
+PK__FN double pk__number_round(uint64_t size, bool negative)
+{
+    double value;
+    uint64_t bits = 0;
+    if (size <= (uint64_t)1 << 53) {
+        value = (double)size; // exact
+        return negative ? -value : value;
+    }
+    pk__number_guess guess = pk__number_guess_double(size, 0);
+    bits = (guess.below + guess.up) | (uint64_t)negative << 63;
+    memcpy(&value, &bits, sizeof(value));
+    return value;
+}
+
+#if PK__SMALL
+PK__FN pk__number_form pk__number_take(const char **at, const char *end, uint64_t *bits)
+{
+    const char *first = *at;
+    double value;
+    pk__number_form form = pk__number_take_integer(at, end, bits);
+    if (form != PK__NUMBER_NONE) {
+        return form;
+    }
+    if (pk__number_scan(at, end) == PK__NUMBER_BAD) {
+        return PK__NUMBER_NONE;
+    }
+    pk_str text = {first, (size_t)(*at - first)};
+    form = pk__number_take_integer(&first, *at, bits); // the zero in front of other digits
+    if (form != PK__NUMBER_NONE) {
+        return form;
+    }
+    if (!pk__number_to_double(text, &value)) {
+        return PK__NUMBER_TEXT;
+    }
+    memcpy(bits, &value, sizeof(*bits));
+    return PK__NUMBER_DOUBLE;
+}
+#else
+/* A number that is no integer: its point or exponent is at *at, and `size` is what its digits so far are worth. */
+static pk__number_form pk__number_take_real(const char **at, const char *end, const char *first, uint64_t size,
+                                            uint64_t *bits)
+{
+    const char *p = *at, *digits = first + (*first == '-');
+    size_t count = (size_t)(p - digits);
+    int64_t exponent = 0;
+    bool negative = *first == '-';
+    if (*p == '.') {
+        const char *fraction = ++p;
+        while (end - p >= 8 && pk__swar_is_number(pk__swar_load(p))) {
+            size = size * 100000000 + pk__swar_number(pk__swar_load(p));
+            p += 8;
+        }
+        for (unsigned digit; p < end && (digit = (unsigned char)(*p - '0')) < 10; p++) {
+            size = size * 10 + digit;
+        }
+        if (p == fraction) {
+            *at = p;
+            return PK__NUMBER_NONE;
+        }
+        exponent = fraction - p;
+        count += (size_t)(p - fraction);
+    }
+    if (p < end && (*p == 'e' || *p == 'E')) {
+        const char *e = ++p;
+        p += p < end && (*p == '+' || *p == '-');
+        if (!pk__number_at_digit(p, end)) {
+            *at = p;
+            return PK__NUMBER_NONE;
+        }
+        while (pk__number_at_digit(p, end)) {
+            p++;
+        }
+        exponent += pk__number_read_exponent(e, p);
+    }
+    *at = p;
+    if (count <= 19 && size == 0) {
+        *bits = (uint64_t)negative << 63;
+        return PK__NUMBER_DOUBLE;
+    }
+    if (count <= 19 && exponent >= -343 && exponent <= 308 && pk__number_nearest(size, (int)exponent, bits)) {
+        *bits |= (uint64_t)negative << 63;
+        return PK__NUMBER_DOUBLE;
+    }
+    double value;
+    pk_str text = {first, (size_t)(p - first)};
+    if (!pk__number_to_double(text, &value)) {
+        return PK__NUMBER_TEXT;
+    }
+    memcpy(bits, &value, sizeof(*bits));
+    return PK__NUMBER_DOUBLE;
+}
+
+PK__FN pk__number_form pk__number_take(const char **at, const char *end, uint64_t *bits)
+{
+    const char *first = *at, *p = first;
+    bool negative = p < end && *p == '-';
+    const char *digits = p += negative;
+    uint64_t size = pk__number_digits(&p, end);
+    size_t count = (size_t)(p - digits);
+    if (count == 0) {
+        *at = p;
+        return PK__NUMBER_NONE;
+    }
+    if (count > 1 && *digits == '0') { // which stands alone
+        p = digits + 1;
+        size = 0;
+        count = 1;
+    } else if (p < end && (*p == '.' || *p == 'e' || *p == 'E')) {
+        *at = p;
+        return pk__number_take_real(at, end, first, size, bits);
+    }
+    *at = p;
+    pk__number_form form = pk__number_integer(size, count, negative, bits);
+    pk_str text = {first, (size_t)(p - first)};
+    return form == PK__NUMBER_TEXT ? pk__number_long(text, bits) : form;
+}
+#endif
+
 /* ---- double to text */
 
-/* (power * x) / 2^128, with the last bit set if anything was cut off. The power is rounded up, so that a remainder of
+/* 192 bits of a product. What is in the lowest 64 counts only when something is added. */
+typedef struct pk__number_product {
+    uint64_t hi, mid, lo;
+} pk__number_product;
+
+/* The product / 2^128, with the last bit set if anything was cut off. The power is rounded up, so that a remainder of
  * one is none. */
-static uint64_t pk__number_round_to_odd(pk__number_wide power, uint64_t x)
+PK__HOT uint64_t pk__number_round_to_odd(pk__number_product p)
 {
-    pk__number_wide low = pk__number_mul(power.lo, x);
-    pk__number_wide high = pk__number_mul(power.hi, x);
-    high.lo += low.hi;
-    high.hi += high.lo < low.hi;
-    return high.hi | (high.lo > 1);
+    return p.hi | (p.mid > 1);
 }
+
+/* power * x, and then `step` times the power more or less, for a step that is a power of two. */
+PK__HOT pk__number_product pk__number_scale(pk__number_wide power, uint64_t x)
+{
+    pk__number_wide low = pk__number_mul(power.lo, x), high = pk__number_mul(power.hi, x);
+    pk__number_product p = {high.hi, high.lo + low.hi, low.lo};
+    p.hi += p.mid < low.hi;
+    return p;
+}
+
+/* power * (x + 2^bits), and power * (x - 2^bits), from power * x: no product is needed for that. */
+#if PK__SMALL
+static pk__number_product pk__number_above(pk__number_product p, pk__number_wide power, uint64_t x, int bits)
+{
+    (void)p;
+    return pk__number_scale(power, x + (UINT64_C(1) << bits));
+}
+
+static pk__number_product pk__number_below(pk__number_product p, pk__number_wide power, uint64_t x, int bits)
+{
+    (void)p;
+    return pk__number_scale(power, x - (UINT64_C(1) << bits));
+}
+#else
+PK__HOT pk__number_product pk__number_above(pk__number_product p, pk__number_wide power, uint64_t x, int bits)
+{
+    uint64_t lo = power.lo << bits, mid = power.hi << bits | power.lo >> (64 - bits), hi = power.hi >> (64 - bits);
+    pk__number_product sum = {p.hi + hi, p.mid + mid, p.lo + lo};
+    uint64_t carry = sum.lo < lo;
+    (void)x;
+    sum.hi += sum.mid < mid;
+    sum.mid += carry;
+    sum.hi += sum.mid < carry;
+    return sum;
+}
+
+PK__HOT pk__number_product pk__number_below(pk__number_product p, pk__number_wide power, uint64_t x, int bits)
+{
+    uint64_t lo = power.lo << bits, mid = power.hi << bits | power.lo >> (64 - bits), hi = power.hi >> (64 - bits);
+    pk__number_product rest = {p.hi - hi, p.mid - mid, p.lo - lo};
+    uint64_t borrow = p.lo < lo;
+    (void)x;
+    rest.hi -= p.mid < mid;
+    rest.hi -= rest.mid < borrow;
+    rest.mid -= borrow;
+    return rest;
+}
+#endif
 
 /* The shortest decimal that reads back as mantissa * 2^e, of those the closest: digits * 10^exponent. */
 static pk__number_decimal pk__number_shortest(uint64_t mantissa, int e, bool nearer_below)
@@ -8998,15 +9941,17 @@ static pk__number_decimal pk__number_shortest(uint64_t mantissa, int e, bool nea
     /* In units of 10^k, times 4: the number and the ends of what still rounds to it. An end itself counts if the
      * mantissa is even. */
     int k = pk__number_log10_of_2(e, nearer_below);
-    int shift = e + pk__number_log2_of_10(-k) + 1;
+    int shift = e + pk__number_log2_of_10(-k) + 1; // from 1 to 4
     pk__number_wide power = pk__number_power(-k);
     if (k > 0 || k < -55) {
         power.hi += ++power.lo == 0; // inexact: the next one up
     }
     uint64_t odd = mantissa & 1;
-    uint64_t middle = pk__number_round_to_odd(power, mantissa * 4 << shift);
-    uint64_t least = pk__number_round_to_odd(power, (mantissa * 4 - 2 + nearer_below) << shift) + odd;
-    uint64_t most = pk__number_round_to_odd(power, (mantissa * 4 + 2) << shift) - odd;
+    uint64_t x = mantissa * 4 << shift;
+    pk__number_product exact = pk__number_scale(power, x);
+    uint64_t middle = pk__number_round_to_odd(exact);
+    uint64_t least = pk__number_round_to_odd(pk__number_below(exact, power, x, shift + 1 - nearer_below)) + odd;
+    uint64_t most = pk__number_round_to_odd(pk__number_above(exact, power, x, shift + 1)) - odd;
 
     pk__number_decimal d = {middle / 4, k, false, false};
     uint64_t tens = d.digits / 10 * 10; // one digit less, if exactly one neighbour is inside
@@ -9028,14 +9973,14 @@ static pk__number_decimal pk__number_shortest(uint64_t mantissa, int e, bool nea
 }
 
 /* Plain between 1e-6 and 1e16, so that what looks like an integer is the exact value. `point` digits stand before the
- * point. */
+ * point; 24 bytes can be read at `digits`. */
 static char *pk__number_put_decimal(char *out, const char *digits, int count, int point)
 {
     if (point > 16 || point < -5) {
         *out++ = digits[0];
         if (count > 1) {
             *out++ = '.';
-            memcpy(out, digits + 1, (size_t)count - 1);
+            memcpy(out, digits + 1, 16);
             out += count - 1;
         }
         *out++ = 'e';
@@ -9044,16 +9989,17 @@ static char *pk__number_put_decimal(char *out, const char *digits, int count, in
     if (point <= 0) {
         memcpy(out, "0.00000", 7);
         out += 2 - point;
-        memcpy(out, digits, (size_t)count);
+        memcpy(out, digits, 17);
         return out + count;
     }
-    for (int i = 0; i < point || i < count; i++) {
-        if (i == point) {
-            *out++ = '.';
-        }
-        *out++ = i < count ? digits[i] : '0';
+    memcpy(out, digits, 16);
+    if (count <= point) {
+        memset(out + count, '0', 16);
+        return out + point;
     }
-    return out;
+    out[point] = '.';
+    memcpy(out + point + 1, digits + point, 16);
+    return out + count + 1;
 }
 
 PK__FN char *pk__number_put_double(char *out, double value)
@@ -9072,13 +10018,14 @@ PK__FN char *pk__number_put_double(char *out, double value)
     pk__number_decimal d = biased == 0 ? pk__number_shortest(fraction, -1074, false)
                                        : pk__number_shortest(fraction | UINT64_C(1) << 52, biased - 1075,
                                                              fraction == 0 && biased > 1);
-    while (d.digits % 10 == 0) {
-        d.digits /= 10;
-        d.exponent++;
+    char digits[2 * PK__NUMBER_CAP];
+    char *end = pk__number_put_uint(digits, d.digits);
+    int all = (int)(end - digits);
+    while (end[-1] == '0') {
+        end--;
     }
-    char digits[PK__NUMBER_CAP];
-    int count = (int)(pk__number_put_uint(digits, d.digits) - digits);
-    return pk__number_put_decimal(out, digits, count, count + (int)d.exponent);
+    memset(end, '0', 17);
+    return pk__number_put_decimal(out, digits, (int)(end - digits), all + (int)d.exponent);
 }
 
 /* == wire/base64.c == */
@@ -9534,13 +10481,11 @@ PK__FN bool pk__semver_is_range(pk_str range)
     return pk__semver_read_range(range, &r);
 }
 
-/* == wire/json_read.c == */
-/* json_read.c - reading JSON by RFC 8259 and nothing else. */
+/* == wire/json_scan.c == */
+/* json_scan.c - tokens by RFC 8259 and nothing else; sentences about what is none. */
 #ifdef PLUGKIT_LINES
-#line 1 "src/wire/json_read.c"
+#line 1 "src/wire/json_scan.c"
 #endif
-
-
 
 
 
@@ -9564,26 +10509,44 @@ PK__FN const char *pk__json_wrong(pk__json_reader *r, const char *at, const char
     return NULL;
 }
 
-static const char *pk__json_out_of(pk__json_reader *r, const char *at, pk_err what)
+PK__FN const char *pk__json_out_of(pk__json_reader *r, const char *at, pk_err what)
 {
     (void)pk__json_wrong(r, at, "");
     r->failed = what;
     return NULL;
 }
 
-/* ---- tokens */
+/* ---- space and literals */
 
 PK__FN const char *pk__json_skip_space(const char *p, const char *end)
 {
     while (p < end && (*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t')) {
         p++;
-        if (end - p >= 8) { // indentation
+        if (end - p >= 8 && !PK__SMALL) { // indentation
             uint64_t others = pk__swar_not(pk__swar_load(p), ' ');
             p += others ? pk__swar_first(others) : 8;
         }
     }
     return p;
 }
+
+PK__FN const char *pk__json_literal(pk__json_reader *r, const char *p)
+{
+    static const char words[] = "null\0true\0false";
+    size_t left = (size_t)(r->end - p);
+    for (size_t at = 0; at <= 10; at += 5) {
+        size_t len = at < 10 ? 4 : 5;
+        if (left >= len && memcmp(p, words + at, len) == 0) {
+            return p + len;
+        }
+    }
+    return pk__json_wrong(r, p, "a value");
+}
+
+/* ---- strings */
+
+static const char pk__json_escape_words[] = "one of \"\\/bfnrtu behind the backslash";
+static const char pk__json_control_words[] = "an escape instead of a control character";
 
 /* The value of four hex digits at p, or -1. */
 static int pk__json_hex4(const char *p, const char *end)
@@ -9604,16 +10567,10 @@ static int pk__json_hex4(const char *p, const char *end)
     return value;
 }
 
-/* Goes over the escape whose backslash is at p. */
-static const char *pk__json_escape(pk__json_reader *r, const char *p)
+/* Goes over an escape with hex digits, whose backslash is at p. */
+static const char *pk__json_escape_hex(pk__json_reader *r, const char *p)
 {
     const char *end = r->end;
-    if (end - p < 2 || !memchr("\"\\/bfnrtu", p[1], 9)) {
-        return pk__json_wrong(r, p + 1, "one of \"\\/bfnrtu behind the backslash");
-    }
-    if (p[1] != 'u') {
-        return p + 2;
-    }
     int code = pk__json_hex4(p + 2, end);
     if (code < 0) {
         return pk__json_wrong(r, p + 2, "four hex digits");
@@ -9628,43 +10585,153 @@ static const char *pk__json_escape(pk__json_reader *r, const char *p)
     return p + 12;
 }
 
-PK__FN const char *pk__json_string(pk__json_reader *r, const char *p)
+PK__FN const char *pk__json_string_rest(pk__json_reader *r, const char *p)
 {
+    static const char escapes[] = "\"\\/bfnrtu";
     const char *end = r->end;
-    r->escaped = false;
-    for (p++;;) {
-        if (end - p >= 8) {
-            uint64_t mask = pk__swar_json(pk__swar_load(p));
-            if (mask == 0) {
-                p += 8;
-                continue;
-            }
-            p += pk__swar_first(mask);
-        }
+    for (;;) {
+        p = pk__json_plain(p, end);
         if (p >= end) {
             return pk__json_wrong(r, p, "'\"'");
         }
         unsigned char c = (unsigned char)*p;
         if (c == '"') {
-            return p + 1;
+            return p;
         }
-        if (c == '\\') {
+        if (c >= 0x80) {
+            const char *next = pk__utf8_run(p, end);
+            if (next == p) {
+                return pk__json_wrong(r, p, "UTF-8");
+            }
+            p = next;
+        } else if (c == '\\') {
             r->escaped = true;
-            if (!(p = pk__json_escape(r, p))) {
+            if (end - p < 2 || !memchr(escapes, p[1], sizeof(escapes) - 1)) {
+                return pk__json_wrong(r, p + 1, pk__json_escape_words);
+            }
+            if (p[1] != 'u') {
+                p += 2;
+            } else if (!(p = pk__json_escape_hex(r, p))) {
                 return NULL;
             }
         } else if (c < 0x20) {
-            return pk__json_wrong(r, p, "an escape instead of a control character");
+            return pk__json_wrong(r, p, pk__json_control_words);
         } else {
-            do {
-                size_t len = pk__utf8_len(p, end);
-                if (len == 0) {
-                    return pk__json_wrong(r, p, "UTF-8");
-                }
-                p += len;
-            } while (p < end && (unsigned char)*p >= 0x80);
+            p++;
         }
     }
+}
+
+#if PK__SMALL
+PK__FN const char *pk__json_string_open(pk__json_reader *r, char *p, char **out_end)
+{
+    const char *end;
+    r->escaped = false;
+    if ((end = pk__json_string_rest(r, p)) != NULL) {
+        *out_end = r->escaped ? p + pk__json_unescape(p, (size_t)(end - p)) : p + (end - p);
+    }
+    return end;
+}
+#else
+/* What stands behind a backslash for what; 1: hex digits follow. */
+static const unsigned char pk__json_escapes[128] = {
+    ['"'] = '"',  ['\\'] = '\\', ['/'] = '/',  ['b'] = '\b', ['f'] = '\f',
+    ['n'] = '\n', ['r'] = '\r',  ['t'] = '\t', ['u'] = 1,
+};
+
+/* Moves fewer bytes than a piece has to a place that may overlap, in front of them. */
+PK__HOT void pk__json_move(char *out, const char *p, size_t count)
+{
+    if (count >= 8) {
+        uint64_t first = pk__swar_load(p), last = pk__swar_load(p + count - 8);
+        pk__swar_store(out, first);
+        pk__swar_store(out + count - 8, last);
+    } else {
+        for (size_t i = 0; i < count; i++) {
+            out[i] = p[i];
+        }
+    }
+}
+
+/* The escape at p, of which there are two bytes, goes to *out; gives what follows it. */
+PK__HOT const char *pk__json_open_escape(pk__json_reader *r, const char *p, char **out)
+{
+    unsigned char means = (unsigned char)p[1] < 128 ? pk__json_escapes[(unsigned char)p[1]] : 0;
+    if (means > 1) {
+        *(*out)++ = (char)means;
+        return p + 2;
+    }
+    if (means == 0) {
+        return pk__json_wrong(r, p + 1, pk__json_escape_words);
+    }
+    const char *next = pk__json_escape_hex(r, p);
+    if (next) {
+        uint32_t code = (uint32_t)pk__json_hex4(p + 2, next);
+        if (next - p > 6) {
+            code = 0x10000 + ((code - 0xD800) << 10) + ((uint32_t)pk__json_hex4(p + 8, next) - 0xDC00);
+        }
+        *out += pk__utf8_put(*out, code);
+    }
+    return next;
+}
+
+PK__FN const char *pk__json_string_open(pk__json_reader *r, char *start, char **out_end)
+{
+    const char *p = start, *end = r->end;
+    char *out = start;
+    for (;;) {
+        if (end - p >= PK__WIDE) {
+            pk__wide piece = pk__wide_load(p);
+            uint64_t mask = pk__wide_json(piece);
+            unsigned count = mask ? pk__wide_first(mask) : PK__WIDE;
+            if (out != p && mask) {
+                pk__json_move(out, p, count);
+            } else if (out != p) {
+                pk__wide_store(out, piece);
+            }
+            out += count;
+            p += count;
+            if (!mask) {
+                continue;
+            }
+        } else if (p >= end) {
+            return pk__json_wrong(r, p, "'\"'");
+        }
+        unsigned char c = (unsigned char)*p;
+        if (c == '"') {
+            *out_end = out;
+            return p;
+        }
+        if (c >= 0x80) {
+            const char *next = pk__utf8_run(p, end);
+            if (next == p) {
+                return pk__json_wrong(r, p, "UTF-8");
+            }
+            if (out != p) {
+                memmove(out, p, (size_t)(next - p));
+            }
+            out += next - p;
+            p = next;
+        } else if (c == '\\') {
+            if (end - p < 2) {
+                return pk__json_wrong(r, p + 1, pk__json_escape_words);
+            }
+            if (!(p = pk__json_open_escape(r, p, &out))) {
+                return NULL;
+            }
+        } else if (c < 0x20) {
+            return pk__json_wrong(r, p, pk__json_control_words);
+        } else {
+            *out++ = *p++;
+        }
+    }
+}
+#endif
+
+PK__FN const char *pk__json_string(pk__json_reader *r, const char *p)
+{
+    p = pk__json_body(r, p + 1, r->end);
+    return p ? p + 1 : NULL;
 }
 
 PK__FN size_t pk__json_unescape(char *text, size_t len)
@@ -9698,209 +10765,23 @@ PK__FN size_t pk__json_unescape(char *text, size_t len)
     return (size_t)(out - text);
 }
 
-/* ---- the tree */
-
-static bool pk__json_grow(pk__json_tree *t)
-{
-    size_t size;
-    pk_json_value *nodes = NULL;
-    if (pk__size_mul(t->cap, 2 * sizeof(*nodes), &size)) {
-        nodes = (pk_json_value *)pk_mem_get(t->mem, size);
-    }
-    if (nodes) {
-        memcpy(nodes, t->nodes, t->count * sizeof(*nodes));
-        t->nodes = nodes;
-        t->cap *= 2;
-    }
-    return nodes != NULL;
-}
-
-/* A new node, or NULL: out of memory. */
-static inline pk_json_value *pk__json_add(pk__json_tree *t, uint64_t type, uint64_t len)
-{
-    if (t->count == t->cap && !pk__json_grow(t)) {
-        return NULL;
-    }
-    pk_json_value *node = &t->nodes[t->count++];
-    node->tag = type | len << PK__JSON_TYPE_BITS;
-    return node;
-}
-
-static bool pk__json_add_text(pk__json_tree *t, uint64_t type, const char *text, size_t len)
-{
-    pk_json_value *node = pk__json_add(t, type, len);
-    if (node) {
-        node->of.text = text;
-    }
-    return node != NULL;
-}
-
-/* A string or key between the quotes at first[-1] and end[-1]. */
-static bool pk__json_add_string(pk__json_reader *r, pk__json_tree *t, uint64_t type, const char *first, const char *end)
-{
-    char *text = (char *)first; // the tree's own copy
-    size_t len = (size_t)(end - 1 - first);
-    if (r->escaped) {
-        len = pk__json_unescape(text, len);
-    }
-    text[len] = '\0';
-    return pk__json_add_text(t, type, text, len);
-}
-
-static bool pk__json_add_open(pk__json_tree *t, char bracket)
-{
-    size_t outer = t->open;
-    t->open = t->count;
-    pk_json_value *node = pk__json_add(t, bracket == '{' ? PK_JSON_OBJECT : PK_JSON_ARRAY, 0);
-    if (node) {
-        node->of.span = outer;
-    }
-    return node != NULL;
-}
-
-static void pk__json_count_item(pk__json_tree *t)
-{
-    t->nodes[t->open].tag += 1 << PK__JSON_TYPE_BITS;
-}
-
-static void pk__json_add_close(pk__json_tree *t)
-{
-    pk_json_value *node = &t->nodes[t->open];
-    size_t outer = node->of.span;
-    node->of.span = t->count - t->open;
-    if (node->of.span > 1) {
-        pk__json_count_item(t); // the last one; commas counted the others
-    }
-    t->open = outer;
-}
-
-/* ---- values */
-
-static const char *pk__json_literal(pk__json_reader *r, const char *p, pk__json_tree *tree)
-{
-    static const struct {
-        char text[6];
-        uint8_t len, type, value;
-    } literals[] = {{"null", 4, PK_JSON_NULL, 0}, {"true", 4, PK_JSON_BOOL, 1}, {"false", 5, PK_JSON_BOOL, 0}};
-    for (size_t i = 0; i < PK__COUNT(literals); i++) {
-        size_t len = literals[i].len;
-        if ((size_t)(r->end - p) >= len && memcmp(p, literals[i].text, len) == 0) {
-            if (tree && !pk__json_add(tree, literals[i].type, literals[i].value)) {
-                return pk__json_out_of(r, p, PK_ERR_NO_MEMORY);
-            }
-            return p + len;
-        }
-    }
-    return pk__json_wrong(r, p, "a value");
-}
-
-/* A value that is no container. */
-static const char *pk__json_scalar(pk__json_reader *r, const char *p, pk__json_tree *tree)
-{
-    const char *first = p;
-    char c = pk__json_peek(r, p);
-    bool good = true;
-    if (c == '"') {
-        if (!(p = pk__json_string(r, p))) {
-            return NULL;
-        }
-        good = !tree || pk__json_add_string(r, tree, PK_JSON_STRING, first + 1, p);
-    } else if (c == '-' || (c >= '0' && c <= '9')) {
-        if (pk__number_scan(&p, r->end) == PK__NUMBER_BAD) {
-            return pk__json_wrong(r, p, "a digit");
-        }
-        good = !tree || pk__json_add_text(tree, PK_JSON_NUMBER, first, (size_t)(p - first));
-    } else {
-        return pk__json_literal(r, p, tree);
-    }
-    return good ? p : pk__json_out_of(r, first, PK_ERR_NO_MEMORY);
-}
-
 PK__FN const char *pk__json_key(pk__json_reader *r, const char *p, pk_str *key)
 {
-    p = pk__json_space(p, r->end);
-    if (pk__json_peek(r, p) != '"') {
+    const char *end = r->end;
+    p = pk__json_space(p, end);
+    if (pk__json_peek(p, end) != '"') {
         return pk__json_wrong(r, p, "a key in quotes");
     }
-    key->ptr = p + 1;
-    if (!(p = pk__json_string(r, p))) {
+    key->ptr = ++p;
+    if (!(p = pk__json_body(r, p, end))) {
         return NULL;
     }
-    key->len = (size_t)(p - 1 - key->ptr);
-    p = pk__json_space(p, r->end);
-    return pk__json_peek(r, p) == ':' ? p + 1 : pk__json_wrong(r, p, "':'");
+    key->len = (size_t)(p - key->ptr);
+    p = pk__json_space(p + 1, end);
+    return pk__json_peek(p, end) == ':' ? p + 1 : pk__json_wrong(r, p, "':'");
 }
 
-static const char *pk__json_add_key(pk__json_reader *r, const char *p, pk__json_tree *tree)
-{
-    pk_str key;
-    p = pk__json_key(r, p, &key);
-    if (p && tree && !pk__json_add_string(r, tree, PK__JSON_KEY, key.ptr, key.ptr + key.len + 1)) {
-        return pk__json_out_of(r, p, PK_ERR_NO_MEMORY);
-    }
-    return p;
-}
-
-PK__FN const char *pk__json_value(pk__json_reader *r, const char *p, pk__json_tree *tree)
-{
-    uint64_t objects[PLUGKIT_JSON_DEPTH / 64 + 1] = {0}; // one bit a level: it is an object, not an array
-    unsigned depth = 0;
-    bool in_object = false;
-    for (;;) {
-        p = pk__json_space(p, r->end);
-        char c = pk__json_peek(r, p);
-        if (c == '{' || c == '[') {
-            if (depth + r->depth >= PLUGKIT_JSON_DEPTH) {
-                return pk__json_out_of(r, p, PK_ERR_LIMIT);
-            }
-            if (tree && !pk__json_add_open(tree, c)) {
-                return pk__json_out_of(r, p, PK_ERR_NO_MEMORY);
-            }
-            in_object = c == '{';
-            objects[depth / 64] &= ~(UINT64_C(1) << depth % 64);
-            objects[depth / 64] |= (uint64_t)in_object << depth % 64;
-            depth++;
-            p = pk__json_space(p + 1, r->end);
-            if (pk__json_peek(r, p) != c + 2) { // in ASCII each bracket closes two further on
-                if (in_object && !(p = pk__json_add_key(r, p, tree))) {
-                    return NULL;
-                }
-                continue;
-            }
-        } else if (!(p = pk__json_scalar(r, p, tree))) {
-            return NULL;
-        }
-
-        /* Behind a value: containers close until a comma asks for one more. */
-        for (;;) {
-            if (depth == 0) {
-                return p;
-            }
-            p = pk__json_space(p, r->end);
-            c = pk__json_peek(r, p);
-            if (c == ',') {
-                if (tree) {
-                    pk__json_count_item(tree);
-                }
-                if (!in_object) {
-                    p++;
-                } else if (!(p = pk__json_add_key(r, p + 1, tree))) {
-                    return NULL;
-                }
-                break;
-            }
-            if (c != (in_object ? '}' : ']')) {
-                return pk__json_wrong(r, p, in_object ? "',' or '}'" : "',' or ']'");
-            }
-            if (tree) {
-                pk__json_add_close(tree);
-            }
-            p++;
-            depth--;
-            in_object = depth > 0 && (objects[(depth - 1) / 64] >> (depth - 1) % 64 & 1);
-        }
-    }
-}
+/* ---- containers */
 
 PK__FN const char *pk__json_end(pk__json_reader *r, const char *p)
 {
@@ -9915,7 +10796,7 @@ PK__FN const char *pk__json_open(pk__json_reader *r, const char *p, bool *more)
         return pk__json_out_of(r, p, PK_ERR_LIMIT);
     }
     p = pk__json_space(p + 1, r->end);
-    *more = pk__json_peek(r, p) != bracket + 2;
+    *more = pk__json_peek(p, r->end) != bracket + 2; // in ASCII each bracket closes two further on
     r->depth += *more;
     return *more ? p : p + 1;
 }
@@ -9923,7 +10804,7 @@ PK__FN const char *pk__json_open(pk__json_reader *r, const char *p, bool *more)
 PK__FN const char *pk__json_more(pk__json_reader *r, const char *p, char bracket, bool *more)
 {
     p = pk__json_space(p, r->end);
-    char c = pk__json_peek(r, p);
+    char c = pk__json_peek(p, r->end);
     *more = c == ',';
     if (c != ',' && c != bracket) {
         return pk__json_wrong(r, p, bracket == '}' ? "',' or '}'" : "',' or ']'");
@@ -9933,6 +10814,17 @@ PK__FN const char *pk__json_more(pk__json_reader *r, const char *p, char bracket
 }
 
 /* ---- what went wrong */
+
+PK__FN const char *pk__json_place(char out[PK__JSON_PLACE_CAP], pk_str text, size_t offset)
+{
+    size_t line = 1, column = 1;
+    for (size_t i = 0; i < offset; i++) {
+        line += text.ptr[i] == '\n';
+        column = text.ptr[i] == '\n' ? 1 : column + ((unsigned char)(text.ptr[i] & 0xC0) != 0x80);
+    }
+    (void)snprintf(out, PK__JSON_PLACE_CAP, "line %zu, column %zu, offset %zu", line, column, offset);
+    return out;
+}
 
 /* What stands at p, in words. */
 static void pk__json_got(char *out, size_t cap, const char *p, const char *end)
@@ -9949,72 +10841,495 @@ static void pk__json_got(char *out, size_t cap, const char *p, const char *end)
     }
 }
 
-PK__FN pk_err pk__json_error(const pk__json_reader *r, pk_str text, const char *what, pk_error *err)
+/* The text around p, as far as whole characters go. */
+static void pk__json_near(char *out, size_t cap, pk_str text, const char *p)
 {
-    if (r->failed == PK_ERR_NO_MEMORY) {
-        return pk__error_memory(err, what);
-    }
-    size_t at = (size_t)(r->wrong - r->begin);
-    const char *begin = text.len > 0 ? text.ptr : "", *p = begin + at, *end = begin + text.len;
-    size_t line = 1, column = 1; // in characters
-    for (const char *c = begin; c < p; c++) {
-        line += *c == '\n';
-        column = *c == '\n' ? 1 : column + ((unsigned char)(*c & 0xC0) != 0x80);
-    }
-    if (r->failed == PK_ERR_LIMIT) {
-        return pk_error_set(err, PK_ERR_LIMIT, "cannot %s: line %zu, column %zu: nested deeper than %d levels", what,
-                            line, column, PLUGKIT_JSON_DEPTH);
-    }
-    char got[24], near[64];
+    const char *begin = text.len > 0 ? text.ptr : "", *end = begin + text.len;
     const char *from = p - begin > 16 ? p - 16 : begin, *to = end - p > 16 ? p + 16 : end;
-    while (from < p && (unsigned char)(*from & 0xC0) == 0x80) { // not within a character
+    while (from < p && (unsigned char)(*from & 0xC0) == 0x80) {
         from++;
     }
     while (to > p && to < end && (unsigned char)(*to & 0xC0) == 0x80) {
         to--;
     }
     pk_str part = {from, (size_t)(to - from)};
-    pk__json_got(got, sizeof(got), p, end);
-    (void)pk__error_clean(near, sizeof(near), part);
-    return pk_error_set(err, PK_ERR_BAD_JSON, "cannot %s: line %zu, column %zu: expected %s, got %s%s%s%s", what, line,
-                        column, r->expected, got, part.len ? " near \"" : "", near, part.len ? "\"" : "");
+    (void)pk__error_clean(out, cap, part);
 }
 
-/* ---- public */
+PK__FN pk_err pk__json_error(const pk__json_reader *r, pk_str text, const char *what, pk_error *err)
+{
+    char got[24], near[64], detail[112] = "", place[PK__JSON_PLACE_CAP];
+    const char *expected = r->expected ? r->expected : "another key: this one stands there twice";
+    if (r->failed == PK_ERR_NO_MEMORY) {
+        return pk__error_memory(err, what);
+    }
+    size_t at = (size_t)(r->wrong - r->begin);
+    const char *begin = text.len > 0 ? text.ptr : "", *p = begin + at;
+    (void)pk__json_place(place, text, at);
+    if (r->failed == PK_ERR_LIMIT) {
+        return pk_error_set(err, PK_ERR_LIMIT, "cannot %s: %s: nested deeper than %d levels", what, place,
+                            PLUGKIT_JSON_DEPTH);
+    }
+    if (!r->secret) {
+        pk__json_got(got, sizeof(got), p, begin + text.len);
+        pk__json_near(near, sizeof(near), text, p);
+        (void)snprintf(detail, sizeof(detail), ", got %s%s%s%s", got, text.len ? " near \"" : "", near,
+                       text.len ? "\"" : "");
+    }
+    return pk_error_set(err, PK_ERR_BAD_JSON, "cannot %s: %s: expected %s%s", what, place, expected, detail);
+}
+
+/* == wire/json_read.c == */
+/* json_read.c - values: checked, skipped, or put into a tree. */
+#ifdef PLUGKIT_LINES
+#line 1 "src/wire/json_read.c"
+#endif
+
+
+
+
+
+
+
+/* ---- nodes */
+
+PK__FN const char *pk__json_number_at(const pk_json_value *v)
+{
+    int64_t distance = (int64_t)v->tag >> (PK__JSON_TYPE_BITS + PK__JSON_FORM_BITS); // arithmetic, as everywhere
+    return pk__json_form(v) == PK__NUMBER_TEXT ? v->of.text : (const char *)v - distance;
+}
+
+PK__FN void pk__json_copy(pk_json_value *to, const pk_json_value *from, size_t count)
+{
+    memcpy(to, from, count * sizeof(*to));
+    for (size_t i = 0; i < count && !PK__SMALL; i++) {
+        if ((from[i].tag & PK__JSON_TYPE_MASK) == PK_JSON_NUMBER) {
+            pk__json_set_number(&to[i], pk__json_form(&from[i]), from[i].of.bits, pk__json_number_at(&from[i]));
+        }
+    }
+}
+
+/* Twice as many nodes, the first of them copied; NULL: there is no memory. By value, so that a tree can stay in
+ * registers. */
+static pk_json_value *pk__json_grown(pk_mem *mem, const pk_json_value *nodes, size_t count, size_t cap)
+{
+    size_t size;
+    pk_json_value *more = NULL;
+    if (pk__size_mul(cap, 2 * sizeof(*more), &size)) {
+        more = (pk_json_value *)pk_mem_get(mem, size);
+    }
+    if (more) {
+        pk__json_copy(more, nodes, count);
+    }
+    return more;
+}
+
+/* Room for two more nodes: a key and its value. */
+PK__HOT bool pk__json_room_for(pk__json_tree *t)
+{
+    if (t->cap - t->count >= 2) {
+        return true;
+    }
+    pk_json_value *nodes = pk__json_grown(t->mem, t->nodes, t->count, t->cap);
+    if (nodes) {
+        t->nodes = nodes;
+        t->cap *= 2;
+    }
+    return nodes != NULL;
+}
+
+/* A string or key, from behind its opening quote, and its node if there is a tree. Gives its closing quote. */
+PK__HOT const char *pk__json_add_string(pk__json_reader *r, pk__json_tree *t, uint64_t type, const char *p,
+                                        const char *end)
+{
+    pk_str text = {p, 0};
+    if (!t) {
+        return pk__json_body(r, p, end);
+    }
+    if (t->keep || PK__SMALL) {
+        p = pk__json_body(r, p, end);
+        text.len = p ? (size_t)(p - text.ptr) : 0;
+    } else {
+        char *first = (char *)(uintptr_t)p; // of the tree's own copy
+        p = pk__json_body_open(r, first, end, &text);
+        first[text.len] = '\0';
+    }
+    pk_json_value *node = &t->nodes[t->count++];
+    node->tag = type | (uint64_t)text.len << PK__JSON_TYPE_BITS;
+    node->of.text = text.ptr;
+    return p;
+}
+
+/* ---- one loop for all
+
+ * A level's bit says that it is an object. In a tree the items of the innermost container are counted here, and those
+ * of the others in their nodes; until it closes, the span of a container is the node of the next one outwards. */
+typedef struct pk__json_levels {
+    uint64_t objects[PLUGKIT_JSON_DEPTH / 64 + 1];
+    unsigned depth;
+    bool in_object;
+    size_t open;
+    uint64_t items;
+} pk__json_levels;
+
+/* Goes down, to behind the bracket c. */
+PK__HOT bool pk__json_descend(pk__json_reader *r, pk__json_levels *l, pk__json_tree *tree, char c)
+{
+    uint64_t bit = UINT64_C(1) << l->depth % 64, *word = &l->objects[l->depth / 64];
+    if (l->depth + r->depth >= PLUGKIT_JSON_DEPTH) {
+        return false;
+    }
+    if (tree) {
+        pk_json_value *node = &tree->nodes[tree->count];
+        if (l->depth > 0) {
+            tree->nodes[l->open].tag += l->items << PK__JSON_TYPE_BITS;
+        }
+        node->tag = c == '{' ? PK_JSON_OBJECT : PK_JSON_ARRAY;
+        node->of.span = l->open;
+        l->open = tree->count++;
+        l->items = 0;
+    }
+    l->in_object = c == '{';
+    *word = l->in_object ? *word | bit : *word & ~bit;
+    l->depth++;
+    return true;
+}
+
+/* Goes up, from the closing bracket; `last`: there was an item behind the last comma. */
+PK__HOT void pk__json_ascend(pk__json_levels *l, pk__json_tree *tree, bool last)
+{
+    if (tree) {
+        pk_json_value *node = &tree->nodes[l->open];
+        size_t outer = node->of.span;
+        node->tag += (l->items + last) << PK__JSON_TYPE_BITS;
+        node->of.span = tree->count - l->open;
+        l->open = outer;
+        l->items = 0;
+    }
+    l->depth--;
+    l->in_object = l->depth > 0 && (l->objects[(l->depth - 1) / 64] >> (l->depth - 1) % 64 & 1);
+}
+
+PK__HOT const char *pk__json_literal_at(pk__json_reader *r, const char *p, const char *end, char c)
+{
+    if (end - p >= 5 && !PK__SMALL) {
+        if (c == 'n' && memcmp(p, "null", 4) == 0) {
+            return p + 4;
+        }
+        if (c == 't' && memcmp(p, "true", 4) == 0) {
+            return p + 4;
+        }
+        if (c == 'f' && memcmp(p + 1, "alse", 4) == 0) {
+            return p + 5;
+        }
+    }
+    (void)end, (void)c;
+    return pk__json_literal(r, p);
+}
+
+/* A value that is no container. */
+PK__HOT const char *pk__json_scalar(pk__json_reader *r, const char *p, const char *end, pk__json_tree *tree)
+{
+    const char *first = p;
+    char c = pk__json_peek(p, end);
+    if (c == '"') {
+        p = pk__json_add_string(r, tree, PK_JSON_STRING, p + 1, end);
+        return p ? p + 1 : NULL;
+    }
+    if (c == '-' || (unsigned char)(c - '0') < 10) {
+        uint64_t bits = 0;
+        pk__number_form form = PK__NUMBER_TEXT;
+        if (tree && !PK__SMALL) {
+            form = pk__number_take(&p, end, &bits);
+        } else if (pk__number_scan(&p, end) == PK__NUMBER_BAD) {
+            form = PK__NUMBER_NONE;
+        }
+        if (form == PK__NUMBER_NONE) {
+            return pk__json_wrong(r, p, "a digit");
+        }
+        if (tree) {
+            pk__json_set_number(&tree->nodes[tree->count++], form, bits, first);
+        }
+        return p;
+    }
+    p = pk__json_literal_at(r, p, end, c);
+    if (p && tree) {
+        uint64_t type = c == 'n' ? PK_JSON_NULL : PK_JSON_BOOL;
+        tree->nodes[tree->count++].tag = type | (uint64_t)(c == 't') << PK__JSON_TYPE_BITS;
+    }
+    return p;
+}
+
+/* A member's key and colon. */
+PK__HOT const char *pk__json_member(pk__json_reader *r, const char *p, const char *end, pk__json_tree *tree)
+{
+    p = pk__json_space(p, end);
+    if (pk__json_peek(p, end) != '"') {
+        return pk__json_wrong(r, p, "a key in quotes");
+    }
+    if (!(p = pk__json_add_string(r, tree, PK__JSON_KEY, p + 1, end))) {
+        return NULL;
+    }
+    p = pk__json_space(p + 1, end);
+    return pk__json_peek(p, end) == ':' ? p + 1 : pk__json_wrong(r, p, "':'");
+}
+
+PK__HOT const char *pk__json_walk(pk__json_reader *r, const char *p, pk__json_tree *tree)
+{
+    pk__json_levels l = {{0}, 0, false, 0, 0};
+    const char *end = r->end;
+    for (;;) {
+        if (tree && !pk__json_room_for(tree)) {
+            return pk__json_out_of(r, p, PK_ERR_NO_MEMORY);
+        }
+        if (l.in_object && !(p = pk__json_member(r, p, end, tree))) {
+            return NULL;
+        }
+        p = pk__json_space(p, end);
+        char c = pk__json_peek(p, end);
+        if (c == '{' || c == '[') {
+            if (!pk__json_descend(r, &l, tree, c)) {
+                return pk__json_out_of(r, p, PK_ERR_LIMIT);
+            }
+            p = pk__json_space(p + 1, end);
+            if (pk__json_peek(p, end) != c + 2) { // in ASCII each bracket closes two further on
+                continue;
+            }
+            pk__json_ascend(&l, tree, false);
+            p++;
+        } else if (!(p = pk__json_scalar(r, p, end, tree))) {
+            return NULL;
+        }
+
+        /* Behind a value: containers close until a comma asks for one more. */
+        for (;;) {
+            if (l.depth == 0) {
+                return p;
+            }
+            p = pk__json_space(p, end);
+            c = pk__json_peek(p, end);
+            if (c == ',') {
+                l.items++;
+                p++;
+                break;
+            }
+            if (c != (l.in_object ? '}' : ']')) {
+                return pk__json_wrong(r, p, l.in_object ? "',' or '}'" : "',' or ']'");
+            }
+            pk__json_ascend(&l, tree, true);
+            p++;
+        }
+    }
+}
+
+#if PK__SMALL
+static const char *pk__json_both(pk__json_reader *r, const char *p, pk__json_tree *tree)
+{
+    return pk__json_walk(r, p, tree);
+}
+
+PK__FN const char *pk__json_skip(pk__json_reader *r, const char *p)
+{
+    return pk__json_both(r, p, NULL);
+}
+
+PK__FN const char *pk__json_build(pk__json_reader *r, const char *p, pk__json_tree *tree)
+{
+    return pk__json_both(r, p, tree);
+}
+#else
+PK__FN const char *pk__json_skip(pk__json_reader *r, const char *p)
+{
+    return pk__json_walk(r, p, NULL);
+}
+
+PK__FN const char *pk__json_build(pk__json_reader *r, const char *p, pk__json_tree *tree)
+{
+    pk__json_tree local = *tree; // which no store through a pointer can change: it stays in registers
+    p = pk__json_walk(r, p, &local);
+    *tree = local;
+    return p;
+}
+#endif
+
+/* ---- documents */
+
+/* What a tree with `keep` has left to do: strings get their bytes and their NULs. */
+static void pk__json_settle(const pk__json_tree *t)
+{
+    for (size_t i = 1; i < t->count; i++) {
+        pk_json_value *node = &t->nodes[i];
+        uint64_t type = node->tag & PK__JSON_TYPE_MASK;
+        if (type == PK_JSON_STRING || type == PK__JSON_KEY) {
+            char *text = (char *)(uintptr_t)node->of.text;
+            size_t len = pk__json_unescape(text, pk__json_len(node));
+            text[len] = '\0';
+            node->tag = type | (uint64_t)len << PK__JSON_TYPE_BITS;
+        }
+    }
+}
+
+/* `text` is where strings will live, `original` what errors quote. */
+static pk_err pk__json_document(pk__json_tree *t, pk_str text, pk_str original, const pk_json_options *options,
+                                pk_error *err)
+{
+    static const char what[] = "parse JSON";
+    pk__json_reader r;
+    size_t size;
+    bool failed = false;
+    t->cap = text.len / 8 + 16; // dense text has more nodes: the array doubles then
+    t->nodes = pk__size_mul(t->cap, sizeof(*t->nodes), &size) ? (pk_json_value *)pk_mem_get(t->mem, size) : NULL;
+    if (!t->nodes) {
+        return pk__error_memory(err, what);
+    }
+    pk__json_begin(&r, text);
+    r.secret = options && options->secret;
+    t->nodes[0].tag = PK_JSON_NONE;
+    t->count = 1;
+    const char *p = pk__json_build(&r, r.begin, t);
+    if (!p || !pk__json_end(&r, p)) {
+        return pk__json_error(&r, original, what, err);
+    }
+    if (t->keep || PK__SMALL) {
+        pk__json_settle(t);
+    }
+    pk__mem_trim(t->mem, t->nodes, t->cap * sizeof(*t->nodes), t->count * sizeof(*t->nodes));
+    if (options && options->unique_keys) {
+        const pk_json_value *twice = pk__json_twice(t, &failed);
+        if (failed) {
+            return pk__error_memory(err, what);
+        }
+        if (twice) {
+            (void)pk__json_wrong(&r, twice->of.text - 1, NULL);
+            return pk__json_error(&r, original, what, err);
+        }
+    }
+    return PK_OK;
+}
+
+PK_API pk_err pk_json_parse_with(pk_mem *mem, pk_str text, const pk_json_options *options, const pk_json_value **out,
+                                 pk_error *err)
+{
+    pk__json_tree t = {mem, NULL, 0, 0, false};
+    pk_str copy = pk_mem_dup(mem, text);
+    *out = NULL;
+    pk_err rc = copy.ptr ? pk__json_document(&t, copy, text, options, err) : pk__error_memory(err, "parse JSON");
+    if (!rc) {
+        *out = &t.nodes[1];
+    }
+    return rc;
+}
+
+PK_API pk_err pk_json_parse(pk_mem *mem, pk_str text, const pk_json_value **out, pk_error *err)
+{
+    return pk_json_parse_with(mem, text, NULL, out, err);
+}
+
+PK_API pk_err pk_json_parse_in_place(pk_mem *mem, char *text, size_t len, const pk_json_value **out, pk_error *err)
+{
+    pk_str all = {text, len};
+    pk__json_tree t = {mem, NULL, 0, 0, true};
+    pk__json_reader r;
+    *out = NULL;
+    pk__json_begin(&r, all);
+    const char *p = pk__json_space(r.begin, r.end);
+    if (p < r.end && *p != '{' && *p != '[' && *p != '"') { // a lone number needs an end
+        return pk_json_parse(mem, all, out, err);
+    }
+    pk_err rc = pk__json_document(&t, all, all, NULL, err);
+    if (!rc) {
+        *out = &t.nodes[1];
+    }
+    return rc;
+}
 
 PK_API pk_err pk_json_check(pk_str text, pk_error *err)
 {
     pk__json_reader r;
     pk__json_begin(&r, text);
-    const char *p = pk__json_value(&r, r.begin, NULL);
-    if (p && pk__json_end(&r, p)) {
-        return PK_OK;
-    }
-    return pk__json_error(&r, text, "parse JSON", err);
+    const char *p = pk__json_skip(&r, r.begin);
+    return p && pk__json_end(&r, p) ? PK_OK : pk__json_error(&r, text, "parse JSON", err);
 }
 
-PK_API pk_err pk_json_parse(pk_mem *mem, pk_str text, const pk_json_value **out, pk_error *err)
+/* == wire/json_unique.c == */
+/* json_unique.c - finds keys that stand twice in an object.
+ *
+ * Two readers of such a document may see different things: the one that checks it sees the first, the one that uses it
+ * the last. Where that matters, it is refused. Up to so many keys are compared with each other, more are sorted: no
+ * document makes this slow. */
+#ifdef PLUGKIT_LINES
+#line 5 "src/wire/json_unique.c"
+#endif
+
+
+
+
+
+
+enum { PK__JSON_FEW = 12 };
+
+/* Keys by their bytes, equal ones by their place. */
+static bool pk__json_key_before(const void *a, const void *b)
 {
-    pk__json_reader r;
-    pk__json_tree t = {mem, NULL, 0, text.len / 8 + 16, 0}; // dense text has more nodes: the array doubles then
-    size_t size;
-    *out = NULL;
-    pk_str copy = pk_mem_dup(mem, text);
-    if (copy.ptr && pk__size_mul(t.cap, sizeof(*t.nodes), &size)) {
-        t.nodes = (pk_json_value *)pk_mem_get(mem, size);
+    const pk_json_value *x = (const pk_json_value *)a, *y = (const pk_json_value *)b;
+    size_t x_len = pk__json_len(x), y_len = pk__json_len(y);
+    int order = memcmp(x->of.text, y->of.text, PK__MIN(x_len, y_len));
+    return order != 0 ? order < 0 : x_len != y_len ? x_len < y_len : x < y;
+}
+
+static bool pk__json_key_same(const pk_json_value *a, const pk_json_value *b)
+{
+    return pk__json_len(a) == pk__json_len(b) && memcmp(a->of.text, b->of.text, pk__json_len(a)) == 0;
+}
+
+/* Of an object with `count` members; `keys` has room for them. */
+static const pk_json_value *pk__json_twice_in(const pk_json_value *object, const void **keys, size_t count)
+{
+    size_t i = 0;
+    for (const pk_json_value *v = pk_json_first(object); v; v = pk_json_next(object, v)) {
+        keys[i++] = v - 1;
     }
-    if (!t.nodes) {
-        return pk__error_memory(err, "parse JSON");
+    if (count > PK__JSON_FEW) {
+        pk__sort(keys, count, pk__json_key_before);
+        for (i = 1; i < count; i++) {
+            if (pk__json_key_same((const pk_json_value *)keys[i - 1], (const pk_json_value *)keys[i])) {
+                return (const pk_json_value *)keys[i];
+            }
+        }
+        return NULL;
     }
-    pk__json_begin(&r, copy);
-    (void)pk__json_add(&t, PK_JSON_NONE, 0);
-    const char *p = pk__json_value(&r, r.begin, &t);
-    if (!p || !pk__json_end(&r, p)) {
-        return pk__json_error(&r, text, "parse JSON", err);
+    for (i = 1; i < count; i++) {
+        for (size_t k = 0; k < i; k++) {
+            if (pk__json_key_same((const pk_json_value *)keys[k], (const pk_json_value *)keys[i])) {
+                return (const pk_json_value *)keys[i];
+            }
+        }
     }
-    pk__mem_trim(mem, t.nodes, t.cap * sizeof(*t.nodes), t.count * sizeof(*t.nodes));
-    *out = &t.nodes[1];
-    return PK_OK;
+    return NULL;
+}
+
+PK__FN const pk_json_value *pk__json_twice(const pk__json_tree *tree, bool *failed)
+{
+    const void *few[PK__JSON_FEW], **keys = few;
+    const pk_json_value *found = NULL;
+    size_t most = 0;
+    for (size_t i = 1; i < tree->count; i++) {
+        most = PK__MAX(most, pk_json_type_of(&tree->nodes[i]) == PK_JSON_OBJECT ? pk__json_len(&tree->nodes[i]) : 0);
+    }
+    if (most > PK__JSON_FEW) { // no overflow: there are as many nodes, and more
+        keys = (const void **)pk__resize(tree->mem->alloc, NULL, 0, most * sizeof(*keys));
+    }
+    *failed = keys == NULL;
+    for (size_t i = 1; i < tree->count && keys && !found; i++) {
+        const pk_json_value *v = &tree->nodes[i];
+        if (pk_json_type_of(v) == PK_JSON_OBJECT) {
+            found = pk__json_twice_in(v, keys, pk__json_len(v));
+        }
+    }
+    if (keys != few) {
+        pk__free(tree->mem->alloc, (void *)(uintptr_t)keys, most * sizeof(*keys));
+    }
+    return found;
 }
 
 /* == wire/json_value.c == */
@@ -10030,11 +11345,6 @@ PK_API pk_err pk_json_parse(pk_mem *mem, pk_str text, const pk_json_value **out,
 PK_API pk_json_type pk_json_type_of(const pk_json_value *v)
 {
     return v ? (pk_json_type)(v->tag & PK__JSON_TYPE_MASK) : PK_JSON_NONE;
-}
-
-static size_t pk__json_len(const pk_json_value *v)
-{
-    return (size_t)(v->tag >> PK__JSON_TYPE_BITS);
 }
 
 static pk_str pk__json_text(const pk_json_value *v, uint64_t type)
@@ -10064,17 +11374,56 @@ PK_API bool pk_json_is(const pk_json_value *v, const char *text)
 
 PK_API pk_str pk_json_number_text(const pk_json_value *v)
 {
-    return pk__json_text(v, PK_JSON_NUMBER);
+    pk_str text = {"", 0};
+    if (pk_json_type_of(v) == PK_JSON_NUMBER) {
+        text.ptr = pk__json_number_at(v);
+        text.len = strspn(text.ptr, "+-.0123456789Ee"); // what follows a number is none of these
+    }
+    return text;
+}
+
+PK_API pk_json_number pk_json_number_kind(const pk_json_value *v)
+{
+    double real;
+    uint64_t bits;
+    if (pk_json_type_of(v) != PK_JSON_NUMBER) {
+        return PK_JSON_NUMBER_NONE;
+    }
+    if (pk__json_form(v) != PK__NUMBER_TEXT) {
+        return pk__json_form(v) == PK__NUMBER_DOUBLE ? PK_JSON_NUMBER_REAL : PK_JSON_NUMBER_INTEGER;
+    }
+    pk_str text = pk_json_number_text(v);
+    const char *p = text.ptr, *end = p + text.len;
+    if (pk__number_scan(&p, end) == PK__NUMBER_INTEGER) {
+        bool fits = pk__number_to_uint(text, &bits) || pk__number_to_int(text, (int64_t *)&bits);
+        return fits ? PK_JSON_NUMBER_INTEGER : PK_JSON_NUMBER_BEYOND;
+    }
+    return pk__number_to_double(text, &real) ? PK_JSON_NUMBER_REAL : PK_JSON_NUMBER_BEYOND;
 }
 
 PK_API bool pk_json_get_int(const pk_json_value *v, int64_t *out)
 {
-    return pk_json_type_of(v) == PK_JSON_NUMBER && pk__number_to_int(pk_json_number_text(v), out);
+    pk__number_form form = pk_json_type_of(v) == PK_JSON_NUMBER ? pk__json_form(v) : PK__NUMBER_NONE;
+    if (form == PK__NUMBER_TEXT) {
+        return pk__number_to_int(pk_json_number_text(v), out);
+    }
+    if (form == PK__NUMBER_INT || (form == PK__NUMBER_UINT && v->of.bits <= INT64_MAX)) {
+        memcpy(out, &v->of.bits, sizeof(*out));
+        return true;
+    }
+    return false;
 }
 
 PK_API bool pk_json_get_uint(const pk_json_value *v, uint64_t *out)
 {
-    return pk_json_type_of(v) == PK_JSON_NUMBER && pk__number_to_uint(pk_json_number_text(v), out);
+    pk__number_form form = pk_json_type_of(v) == PK_JSON_NUMBER ? pk__json_form(v) : PK__NUMBER_NONE;
+    if (form == PK__NUMBER_TEXT) {
+        return pk__number_to_uint(pk_json_number_text(v), out);
+    }
+    if (form == PK__NUMBER_UINT) {
+        *out = v->of.bits;
+    }
+    return form == PK__NUMBER_UINT;
 }
 
 PK_API int64_t pk_json_int(const pk_json_value *v, int64_t otherwise)
@@ -10091,8 +11440,12 @@ PK_API uint64_t pk_json_uint(const pk_json_value *v, uint64_t otherwise)
 
 PK_API double pk_json_double(const pk_json_value *v, double otherwise)
 {
-    if (pk_json_type_of(v) == PK_JSON_NUMBER) {
-        (void)pk__number_to_double(pk_json_number_text(v), &otherwise);
+    switch (pk_json_type_of(v) == PK_JSON_NUMBER ? pk__json_form(v) : PK__NUMBER_NONE) {
+    case PK__NUMBER_UINT: return pk__number_round(v->of.bits, false);
+    case PK__NUMBER_INT: return pk__number_round(0 - v->of.bits, true);
+    case PK__NUMBER_DOUBLE: memcpy(&otherwise, &v->of.bits, sizeof(otherwise)); break;
+    case PK__NUMBER_TEXT: (void)pk__number_to_double(pk_json_number_text(v), &otherwise); break;
+    case PK__NUMBER_NONE: break;
     }
     return otherwise;
 }
@@ -10185,7 +11538,7 @@ static bool pk__json_token_is(pk_str token, pk_str key)
     return k == key.len;
 }
 
-static const pk_json_value *pk__json_down(const pk_json_value *v, pk_str token)
+static const pk_json_value *pk__json_pointer_down(const pk_json_value *v, pk_str token)
 {
     const pk_json_value *found = NULL;
     if (pk_json_type_of(v) == PK_JSON_ARRAY) {
@@ -10212,18 +11565,131 @@ PK_API const pk_json_value *pk_json_at(const pk_json_value *v, const char *point
             return NULL;
         }
         pk_str token = {pointer, strcspn(pointer, "/")};
-        v = pk__json_down(v, token);
+        v = pk__json_pointer_down(v, token);
         pointer += token.len;
     }
     return v;
 }
+
+/* == wire/json_quote.c == */
+/* json_quote.c - strings, and what in them cannot be copied. */
+#ifdef PLUGKIT_LINES
+#line 1 "src/wire/json_quote.c"
+#endif
+
+
+
+
+
+/* Writes the escape of a quote, backslash or control character; returns the end. */
+static char *pk__json_put_escape(char *out, unsigned char c)
+{
+    static const char from[] = "\"\\\b\f\n\r\t", to[] = "\"\\bfnrt", hex[] = "0123456789abcdef";
+    const char *simple = (const char *)memchr(from, c, sizeof(from) - 1);
+    *out++ = '\\';
+    if (simple) {
+        *out++ = to[simple - from];
+        return out;
+    }
+    memcpy(out, "u00", 3);
+    out[3] = hex[c >> 4];
+    out[4] = hex[c & 15];
+    return out + 5;
+}
+
+/* Where the bytes stop that a string takes as they are: at a quote, backslash, control character, or broken UTF-8. */
+static const char *pk__json_takes(const char *p, const char *end)
+{
+    while (p < end) {
+        p = pk__json_plain(p, end);
+        unsigned char c = p < end ? (unsigned char)*p : '"';
+        const char *next = c == '"' || c == '\\' || c < 0x20 ? p : c < 0x80 ? p + 1 : pk__utf8_run(p, end);
+        if (next == p) {
+            return p;
+        }
+        p = next;
+    }
+    return p;
+}
+
+PK__FN void pk__json_quoted_careful(pk_json_writer *w, pk_str s, char behind)
+{
+    const char *p = s.len > 0 ? s.ptr : "";
+    const char *end = p + s.len;
+    char *out = pk__json_room(w, s.len + 2), escape[8];
+    if (!out) {
+        return;
+    }
+    *out++ = '"';
+    for (;;) {
+        const char *stop = pk__json_takes(p, end);
+        memcpy(out, p, (size_t)(stop - p));
+        out += stop - p;
+        w->buf->len = (size_t)(out - w->buf->ptr);
+        if (stop == end) {
+            break;
+        }
+        if ((unsigned char)*stop >= 0x80) {
+            (void)pk__json_fail(w, PK__JSON_NOT_UTF8);
+            return;
+        }
+        size_t escaped = (size_t)(pk__json_put_escape(escape, (unsigned char)*stop) - escape);
+        p = stop + 1;
+        out = pk__json_room(w, escaped + (size_t)(end - p) + 1);
+        if (!out) {
+            return;
+        }
+        memcpy(out, escape, escaped);
+        out += escaped;
+    }
+    *out = '"';
+    w->buf->len++;
+    if (behind) {
+        pk__json_char(w, behind);
+    }
+}
+
+#if !PK__SMALL
+PK__FN char *pk__json_quoted_rest(pk_json_writer *w, char *out, const char *p, const char *end, bool is_utf8)
+{
+    while (p < end) {
+        unsigned char c = (unsigned char)*p;
+        if (c >= 0x80) {
+            const char *next = pk__utf8_run(p, end);
+            if (next == p) {
+                (void)pk__json_fail(w, PK__JSON_NOT_UTF8);
+                return NULL;
+            }
+            memcpy(out, p, (size_t)(next - p));
+            out += next - p;
+            p = next;
+        } else if (c == '"' || c == '\\' || c < 0x20) {
+            w->buf->len = (size_t)(out - w->buf->ptr);
+            p++;
+            out = pk__json_slack(w, (size_t)(end - p) + 6);
+            if (!out) {
+                return NULL;
+            }
+            out = pk__json_put_escape(out, c);
+        }
+        size_t done = pk__json_copy_plain(out, p, (size_t)(end - p), is_utf8);
+        out += done;
+        p += done;
+        if (done == 0 && p < end && end - p < 16 && (unsigned char)*p < 0x80) { // somewhere in the last few
+            while (p < end && *p != '"' && *p != '\\' && (unsigned char)(*p - 0x20) < 0x60) {
+                *out++ = *p++;
+            }
+        }
+    }
+    return out;
+}
+#endif
 
 /* == wire/json_write.c == */
 /* json_write.c - the streaming JSON writer. */
 #ifdef PLUGKIT_LINES
 #line 1 "src/wire/json_write.c"
 #endif
-
 
 
 
@@ -10267,43 +11733,12 @@ PK_API void pk_json_write(pk_json_writer *w, pk_buf *buf)
 
 /* ---- bytes */
 
-static bool pk__json_fail(pk_json_writer *w, pk__json_fault fault)
-{
-    if (!w->failed) {
-        w->failed = (int)fault;
-    }
-    return false;
-}
-
-/* Where the next `count` bytes go, or NULL: after the first failure nothing is written any more. */
-static inline char *pk__json_room(pk_json_writer *w, size_t count)
-{
-    pk_buf *buf = w->buf;
-    if (w->failed) {
-        return NULL;
-    }
-    if (count > buf->cap - buf->len && !pk_buf_reserve(buf, count)) {
-        (void)pk__json_fail(w, PK__JSON_BUFFER);
-        return NULL;
-    }
-    return buf->ptr + buf->len;
-}
-
 static void pk__json_bytes(pk_json_writer *w, const char *bytes, size_t count)
 {
     char *out = count > 0 ? pk__json_room(w, count) : NULL;
     if (out) {
         memcpy(out, bytes, count);
         w->buf->len += count;
-    }
-}
-
-static void pk__json_char(pk_json_writer *w, char c)
-{
-    char *out = pk__json_room(w, 1);
-    if (out) {
-        *out = c;
-        w->buf->len++;
     }
 }
 
@@ -10318,76 +11753,6 @@ static void pk__json_new_line(pk_json_writer *w)
     }
 }
 
-/* Where the bytes stop that a string takes as they are: at a quote, backslash, control character, or broken UTF-8. */
-static const char *pk__json_plain(const char *p, const char *end)
-{
-    while (p < end) {
-        if (end - p >= 8) {
-            uint64_t mask = pk__swar_json(pk__swar_load(p));
-            if (mask == 0) {
-                p += 8;
-                continue;
-            }
-            p += pk__swar_first(mask);
-        }
-        unsigned char c = (unsigned char)*p;
-        size_t len = c == '"' || c == '\\' || c < 0x20 ? 0 : c < 0x80 ? 1 : pk__utf8_len(p, end);
-        if (len == 0) {
-            return p;
-        }
-        p += len;
-    }
-    return p;
-}
-
-/* Writes the escape of a quote, backslash or control character; returns the end. */
-static char *pk__json_put_escape(char *out, unsigned char c)
-{
-    static const char from[] = "\"\\\b\f\n\r\t", to[] = "\"\\bfnrt", hex[] = "0123456789abcdef";
-    const char *simple = (const char *)memchr(from, c, sizeof(from) - 1);
-    *out++ = '\\';
-    if (simple) {
-        *out++ = to[simple - from];
-        return out;
-    }
-    memcpy(out, "u00", 3);
-    out[3] = hex[c >> 4];
-    out[4] = hex[c & 15];
-    return out + 5;
-}
-
-static void pk__json_quoted(pk_json_writer *w, pk_str s)
-{
-    const char *p = s.len > 0 ? s.ptr : "";
-    const char *end = p + s.len;
-    char *out = pk__json_room(w, s.len + 2);
-    if (!out) {
-        return;
-    }
-    *out++ = '"';
-    for (;;) {
-        const char *stop = pk__json_plain(p, end);
-        memcpy(out, p, (size_t)(stop - p));
-        out += stop - p;
-        w->buf->len = (size_t)(out - w->buf->ptr);
-        if (stop == end) {
-            break;
-        }
-        if ((unsigned char)*stop >= 0x80) {
-            (void)pk__json_fail(w, PK__JSON_NOT_UTF8);
-            return;
-        }
-        p = stop + 1;
-        out = pk__json_room(w, (size_t)(end - p) + 7); // the longest escape, the rest, the quote
-        if (!out) {
-            return;
-        }
-        out = pk__json_put_escape(out, (unsigned char)*stop);
-    }
-    *out = '"';
-    w->buf->len++;
-}
-
 /* ---- structure */
 
 static bool pk__json_in_array(const pk_json_writer *w)
@@ -10395,8 +11760,8 @@ static bool pk__json_in_array(const pk_json_writer *w)
     return w->depth > 0 && (w->arrays[w->depth / 64] >> w->depth % 64 & 1);
 }
 
-/* What goes between the last value and the next one. False: no value may stand here. */
-static bool pk__json_before_value(pk_json_writer *w)
+/* The comma and the new line between the last value and the next one. False: no value may stand here. */
+PK__FN bool pk__json_before_value(pk_json_writer *w)
 {
     if (w->failed) {
         return false;
@@ -10476,8 +11841,10 @@ PK_API void pk_json_put_key_str(pk_json_writer *w, pk_str key)
         pk__json_char(w, ',');
     }
     pk__json_new_line(w);
-    pk__json_quoted(w, key);
-    pk__json_bytes(w, ": ", w->indent > 0 ? 2 : 1);
+    pk__json_quoted(w, key, ':');
+    if (w->indent > 0) {
+        pk__json_char(w, ' ');
+    }
     w->have_key = true;
     w->need_comma = true;
 }
@@ -10499,7 +11866,7 @@ static void pk__json_word(pk_json_writer *w, const char *word, size_t len)
 PK_API void pk_json_put_str(pk_json_writer *w, pk_str value)
 {
     if (pk__json_before_value(w)) {
-        pk__json_quoted(w, value);
+        pk__json_quoted(w, value, '\0');
     }
 }
 
@@ -10564,7 +11931,7 @@ PK_API void pk_json_put_raw(pk_json_writer *w, pk_json value)
     }
     pk__json_begin(&r, value);
     r.depth = w->depth;
-    const char *p = pk__json_value(&r, r.begin, NULL);
+    const char *p = pk__json_skip(&r, r.begin);
     if (!p || !pk__json_end(&r, p)) {
         (void)pk__json_fail(w, r.failed == PK_ERR_LIMIT ? PK__JSON_TOO_DEEP : PK__JSON_BAD_RAW);
         return;
@@ -10594,6 +11961,183 @@ PK_API pk_err pk_json_finish(pk_json_writer *w, pk_error *err)
         return PK_OK;
     }
     return pk_error_set(err, pk__json_fault_code(w), "cannot write JSON: %s", pk__json_fault_text(w));
+}
+
+/* == wire/json_put_value.c == */
+/* json_put_value.c - writes what was parsed.
+ *
+ * The nodes stand in the order of the text, so one loop goes over them, and a list of the open containers tells where
+ * they end. Numbers keep what they are: those that 64 bits cannot hold are copied as they were written.
+ *
+ * There are two loops. One goes straight into the buffer, without blanks; where that has no room to spare, and in small
+ * builds and for indented text, the other asks the writer for each piece. */
+#ifdef PLUGKIT_LINES
+#line 7 "src/wire/json_put_value.c"
+#endif
+
+
+
+
+
+/* What closes where: the containers that are open. */
+typedef struct pk__json_opened {
+    const pk_json_value *list[PLUGKIT_JSON_DEPTH];
+    unsigned depth;
+} pk__json_opened;
+
+static bool pk__json_closes(const pk__json_opened *o, const pk_json_value *node)
+{
+    return o->depth > 0 && node == o->list[o->depth - 1] + o->list[o->depth - 1]->of.span;
+}
+
+static void pk__json_put_number(pk_json_writer *w, const pk_json_value *v)
+{
+    int64_t i = 0;
+    uint64_t u = 0;
+    pk_str text = pk_json_number_text(v);
+    if (pk_json_get_uint(v, &u) && text.ptr[0] != '-') { // -0 is another number than 0
+        pk_json_put_uint(w, u);
+    } else if (pk_json_get_int(v, &i) && i < 0) {
+        pk_json_put_int(w, i);
+    } else if (pk_json_number_kind(v) == PK_JSON_NUMBER_REAL) {
+        pk_json_put_double(w, pk_json_double(v, 0));
+    } else {
+        pk_json_put_raw(w, text);
+    }
+}
+
+static void pk__json_put_nodes(pk_json_writer *w, const pk_json_value *v)
+{
+    pk__json_opened o;
+    o.depth = 0;
+    const pk_json_value *node = v;
+    do {
+        switch (node->tag & PK__JSON_TYPE_MASK) {
+        case PK__JSON_KEY: pk_json_put_key_str(w, pk_json_key(node + 1)); node++; continue;
+        case PK_JSON_STRING: pk_json_put_str(w, pk_json_str(node)); break;
+        case PK_JSON_NUMBER: pk__json_put_number(w, node); break;
+        case PK_JSON_BOOL: pk_json_put_bool(w, pk_json_bool(node, false)); break;
+        case PK_JSON_ARRAY:
+        case PK_JSON_OBJECT:
+            (pk_json_type_of(node) == PK_JSON_OBJECT ? pk_json_put_object : pk_json_put_array)(w);
+            if (w->failed) {
+                return; // too deep, perhaps
+            }
+            o.list[o.depth++] = node;
+            break;
+        default: pk_json_put_null(w); break;
+        }
+        for (node++; pk__json_closes(&o, node); o.depth--) {
+            pk_json_put_end(w);
+        }
+    } while (o.depth > 0);
+}
+
+#if PK__SMALL
+static bool pk__json_put_fast(pk_json_writer *w, const pk_json_value *v)
+{
+    (void)w, (void)v;
+    return false;
+}
+#else
+/* A string, key, number or word; gives the end. NULL: there is no room to spare. */
+PK__HOT char *pk__json_put_leaf(pk_json_writer *w, char *out, const pk_json_value *node)
+{
+    double real;
+    pk_str text;
+    switch (node->tag & PK__JSON_TYPE_MASK) {
+    case PK_JSON_STRING:
+    case PK__JSON_KEY:
+        text.ptr = node->of.text;
+        text.len = pk__json_len(node);
+        return pk__json_quoted_at(w, out, text, true);
+    case PK_JSON_NUMBER:
+        if (pk__json_form(node) == PK__NUMBER_UINT) {
+            return pk__number_put_uint(out, node->of.bits);
+        }
+        if (pk__json_form(node) == PK__NUMBER_INT) {
+            return pk__number_put_int(out, (int64_t)node->of.bits);
+        }
+        memcpy(&real, &node->of.bits, sizeof(real));
+        return pk__json_form(node) == PK__NUMBER_DOUBLE ? pk__number_put_double(out, real) : NULL;
+    case PK_JSON_BOOL:
+        memcpy(out, pk__json_len(node) ? "true" : "fals", 4);
+        out[4] = 'e';
+        return out + 5 - pk__json_len(node);
+    default:
+        memcpy(out, "null", 4);
+        return out + 4;
+    }
+}
+
+/* All nodes of v, straight into the buffer, which has room for no less than they need; false: it has not, or there is
+ * something that only the writer can put. */
+static bool pk__json_put_fast(pk_json_writer *w, const pk_json_value *v)
+{
+    pk__json_opened o;
+    const pk_json_value *node = v;
+    pk_buf *buf = w->buf;
+    bool container = pk_json_type_of(v) == PK_JSON_ARRAY || pk_json_type_of(v) == PK_JSON_OBJECT;
+    char *out = container ? pk__json_slack(w, v->of.span * 8) : NULL; // a guess, so that the buffer grows once
+    out = out ? out : pk__json_slack(w, 0);
+    o.depth = 0;
+    do {
+        uint64_t type = node->tag & PK__JSON_TYPE_MASK;
+        size_t need = type == PK_JSON_STRING || type == PK__JSON_KEY ? pk__json_len(node) + o.depth : o.depth;
+        if (!out) {
+            return false;
+        }
+        buf->len = (size_t)(out - buf->ptr);
+        if (buf->cap - buf->len < need + PK__JSON_SLACK && !(out = pk__json_slack(w, need))) {
+            return false;
+        }
+        container = type == PK_JSON_ARRAY || type == PK_JSON_OBJECT;
+        if (container && o.depth + w->depth >= PLUGKIT_JSON_DEPTH) {
+            return false;
+        }
+        if (container && node->of.span > 1) {
+            *out++ = type == PK_JSON_OBJECT ? '{' : '[';
+            o.list[o.depth++] = node++;
+            continue;
+        }
+        if (container) {
+            memcpy(out, type == PK_JSON_OBJECT ? "{}" : "[]", 2);
+            out += 2;
+        } else if (!(out = pk__json_put_leaf(w, out, node))) {
+            return false;
+        } else if (type == PK__JSON_KEY) {
+            *out++ = ':';
+            node++;
+            continue;
+        }
+        for (node++; pk__json_closes(&o, node); o.depth--) {
+            *out++ = pk_json_type_of(o.list[o.depth - 1]) == PK_JSON_OBJECT ? '}' : ']';
+        }
+        *out++ = ',';
+    } while (o.depth > 0);
+    buf->len = (size_t)(out - 1 - buf->ptr);
+    return true;
+}
+#endif
+
+PK_API void pk_json_put_value(pk_json_writer *w, const pk_json_value *v)
+{
+    if (!v) {
+        pk_json_put_null(w);
+        return;
+    }
+    if (!PK__SMALL && w->indent == 0) {
+        pk_json_writer was = *w;
+        size_t start = w->buf->len;
+        if (!pk__json_before_value(w) || pk__json_put_fast(w, v)) {
+            return;
+        }
+        *w = was; // all of it again, with care
+        w->buf->len = start;
+    }
+    if (!w->failed) {
+        pk__json_put_nodes(w, v);
+    }
 }
 
 /* == wire/url.h == */
@@ -24124,6 +25668,7 @@ PK__FN void pk__types_enum_set(const pk_type *type, void *at, int value)
 
 
 
+
 struct pk__types_in {
     pk__json_reader json; // over the copy
     const char *at;       // the cursor
@@ -24147,7 +25692,7 @@ static bool pk__types_mismatch(pk__types_in *in, const pk__types_path *path, con
     pk__json_begin(&r, in->text);
     r.depth = in->json.depth;
     const char *p = r.begin + (value - in->json.begin);
-    const char *end = pk__json_value(&r, p, NULL);
+    const char *end = pk__json_skip(&r, p);
     if (!end) {
         (void)pk__json_wrong(&in->json, in->json.begin + (r.wrong - r.begin), r.expected);
         in->json.failed = r.failed;
@@ -24181,7 +25726,7 @@ static bool pk__types_read_text(pk__types_in *in, pk_str *out)
 
 static bool pk__types_read_string(pk__types_in *in, const pk__types_path *path, const char *expected, pk_str *out)
 {
-    if (pk__json_peek(&in->json, in->at) != '"') {
+    if (pk__json_peek(in->at, in->json.end) != '"') {
         return pk__types_mismatch(in, path, in->at, expected);
     }
     return pk__types_read_text(in, out);
@@ -24211,7 +25756,7 @@ PK__TYPES_READ(enum)
 {
     const char *first = in->at;
     pk_str text = {NULL, 0};
-    if (pk__json_peek(&in->json, first) == '"' && !pk__types_read_text(in, &text)) {
+    if (pk__json_peek(first, in->json.end) == '"' && !pk__types_read_text(in, &text)) {
         return false;
     }
     char expected[96] = "";
@@ -24295,7 +25840,7 @@ PK__TYPES_READ(ns)
     pk_str text;
     bool good;
     (void)type;
-    if (pk__json_peek(&in->json, first) == '"') {
+    if (pk__json_peek(first, in->json.end) == '"') {
         if (!pk__types_read_text(in, &text)) {
             return false;
         }
@@ -24322,7 +25867,7 @@ PK__TYPES_READ(bool)
 /* Goes over a value that nobody looks into. */
 static bool pk__types_skip(pk__types_in *in)
 {
-    const char *p = pk__json_value(&in->json, in->at, NULL);
+    const char *p = pk__json_skip(&in->json, in->at);
     in->at = p ? p : in->at;
     return p != NULL;
 }
@@ -24356,7 +25901,7 @@ PK__TYPES_READ(blob)
 
 static bool pk__types_open(pk__types_in *in, const pk__types_path *path, char bracket, bool *more)
 {
-    if (pk__json_peek(&in->json, in->at) != bracket) {
+    if (pk__json_peek(in->at, in->json.end) != bracket) {
         return pk__types_mismatch(in, path, in->at, bracket == '{' ? "object" : "array");
     }
     const char *p = pk__json_open(&in->json, in->at, more);
@@ -24451,61 +25996,33 @@ PK__TYPES_READ_SHAPE(list)
 enum { PK__TYPES_FEW = 16 }; // up to so many keys are compared with each other, more are sorted
 
 /* By their bytes; equal ones by their place. */
-static bool pk__types_key_before(const pk_str *a, const pk_str *b)
+static bool pk__types_key_before(const void *a, const void *b)
 {
-    size_t least = PK__MIN(a->len, b->len);
-    int order = least > 0 ? memcmp(a->ptr, b->ptr, least) : 0;
-    return order != 0 ? order < 0 : a->len != b->len ? a->len < b->len : a < b;
-}
-
-/* Lets the element at the top of this part of the heap sink to where it belongs. */
-static void pk__types_sift(const pk_str **heap, size_t top, size_t count)
-{
-    for (size_t below; (below = 2 * top + 1) < count; top = below) {
-        if (below + 1 < count && pk__types_key_before(heap[below], heap[below + 1])) {
-            below++;
-        }
-        if (!pk__types_key_before(heap[top], heap[below])) {
-            return;
-        }
-        const pk_str *swap = heap[top];
-        heap[top] = heap[below];
-        heap[below] = swap;
-    }
-}
-
-/* Heapsort: no input makes it slow. */
-static void pk__types_sort(const pk_str **keys, size_t count)
-{
-    for (size_t i = count / 2; i-- > 0;) {
-        pk__types_sift(keys, i, count);
-    }
-    while (count-- > 1) {
-        const pk_str *largest = keys[0];
-        keys[0] = keys[count];
-        keys[count] = largest;
-        pk__types_sift(keys, 0, count);
-    }
+    const pk_str *x = (const pk_str *)a, *y = (const pk_str *)b;
+    size_t least = PK__MIN(x->len, y->len);
+    int order = least > 0 ? memcmp(x->ptr, y->ptr, least) : 0;
+    return order != 0 ? order < 0 : x->len != y->len ? x->len < y->len : x < y;
 }
 
 /* Takes all but the last of equal keys out of a large map. */
 static bool pk__types_unique(pk__types_in *in, pk__types_map *map, size_t item_size)
 {
     size_t kept = 0, size = map->count * sizeof(pk_str *); // no overflow: there are as many keys
-    const pk_str **sorted = (const pk_str **)pk_mem_get(in->mem, size);
+    const void **sorted = (const void **)pk_mem_get(in->mem, size);
     if (!sorted) {
         return pk__types_no_memory(in);
     }
     for (size_t i = 0; i < map->count; i++) {
         sorted[i] = &map->keys[i];
     }
-    pk__types_sort(sorted, map->count);
+    pk__sort(sorted, map->count, pk__types_key_before);
     for (size_t i = 0; i + 1 < map->count; i++) {
-        if (pk_str_eq(*sorted[i], *sorted[i + 1])) {
-            map->keys[sorted[i] - map->keys].ptr = NULL;
+        const pk_str *key = (const pk_str *)sorted[i];
+        if (pk_str_eq(*key, *(const pk_str *)sorted[i + 1])) {
+            map->keys[key - map->keys].ptr = NULL;
         }
     }
-    pk__mem_trim(in->mem, sorted, size, 0);
+    pk__mem_trim(in->mem, (void *)(uintptr_t)sorted, size, 0);
     for (size_t i = 0; i < map->count; i++) {
         if (map->keys[i].ptr) {
             map->keys[kept] = map->keys[i];
@@ -29320,7 +30837,7 @@ PK_API pk_interceptor pk_access_check(const pk_access *access)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 29324 "plugkit_sdk.h"
+#line 30841 "plugkit_sdk.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -29337,6 +30854,16 @@ PK_API pk_interceptor pk_access_check(const pk_access *access)
 #define PK__MIN(a, b) ((a) < (b) ? (a) : (b))
 #define PK__MAX(a, b) ((a) > (b) ? (a) : (b))
 #define PK__OF(ptr, type, member) ((type *)(void *)((char *)(ptr) - offsetof(type, member)))
+#if defined(PLUGKIT_SMALL) || defined(__OPTIMIZE_SIZE__)
+#define PK__SMALL 1
+#else
+#define PK__SMALL 0
+#endif
+#if defined(__GNUC__) && !PK__SMALL
+#define PK__HOT static inline __attribute__((always_inline, unused))
+#else
+#define PK__HOT PK__FN
+#endif
 #ifdef PLUGKIT_ASSERT
 #define PK__ASSERT(x) PLUGKIT_ASSERT(x)
 #else
@@ -29595,6 +31122,22 @@ PK_API pk_interceptor pk_access_check(const pk_access *access)
 #endif
 #define PK__SWAR_ONES UINT64_C(0x0101010101010101)
 #define PK__SWAR_TOPS UINT64_C(0x8080808080808080)
+#if defined(__GNUC__) && !PK__SMALL
+#else
+#endif
+#if defined(__SSE2__) && !defined(PLUGKIT_NO_SIMD) && !PK__SMALL
+#define PK__WIDE 16
+#elif defined(__ARM_NEON) && defined(__aarch64__) && !defined(PLUGKIT_NO_SIMD) && !PK__SMALL
+#define PK__WIDE 16
+#else
+#define PK__WIDE 8
+#endif
+#if PK__SMALL
+#else
+#endif
+#if PK__SMALL
+#else
+#endif
 #ifdef PLUGKIT_WITH_SCHEMA
 #ifdef __GNUC__
 #define PK__SCHEMA_APART __attribute__((noinline))
@@ -30604,7 +32147,7 @@ static bool pk__settings_is_bare(pk_json entry)
         if (!p || pk_str_is(key, "data")) {
             return true;
         }
-        p = pk__json_value(&r, p, NULL);
+        p = pk__json_skip(&r, p);
         p = p ? pk__json_more(&r, p, '}', &more) : NULL;
     }
     return count == 1;
@@ -32890,7 +34433,7 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 32894 "plugkit_sdk.h"
+#line 34437 "plugkit_sdk.h"
 #endif
 
 #ifndef PLUGKIT_TEST
@@ -32900,6 +34443,8 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #undef PK__MIN
 #undef PK__MAX
 #undef PK__OF
+#undef PK__SMALL
+#undef PK__HOT
 #undef PK__ASSERT
 #undef PK__ERROR_ROW
 #undef PK__ERROR_NAME
@@ -32959,6 +34504,7 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #undef PK__PROCESS_POLL_MS
 #undef PK__SWAR_ONES
 #undef PK__SWAR_TOPS
+#undef PK__WIDE
 #undef PK__SCHEMA_APART
 #undef PK__SCHEMA_WORDS
 #undef PK__SCHEMA_WORD

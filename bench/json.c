@@ -1,299 +1,332 @@
-/* json.c - reading and writing JSON: the messages of a call in nanoseconds, documents in MB/s.
+/* json.c - reading and writing JSON, against the libraries that are on this machine (bench/json/peers.h).
  *
- * The documents have the shapes that JSON libraries are compared on, and are made here, the same ones each time:
- * tweets (objects with long texts in several scripts), map (almost only coordinates), catalogue (small nested objects).
- * Their baseline is memcpy of the text, which is why they are called json_memcpy: another library as baseline would be
- * another comparison. */
+ * The 200-byte message of a call goes from text into a struct and back: json.rpc, in nanoseconds. Documents of half a
+ * megabyte (bench/json/documents.h) are parsed and freed, and written and freed again: MB/s of text. yyjson is the
+ * baseline of json.*; each other library has rows of its own, json_LIBRARY.*, in throughput. Before anything is
+ * measured, what each library wrote is read again and compared. */
 #include "bench.h"
 
 #include "plugkit.h"
 
 #include "echo.h"
+#include "json/documents.h"
+#include "json/peers.h"
 
-enum { DOCUMENT_BYTES = 512 * 1024 };
+enum { PEERS = 5, ROOM = 1 << 21 };
 
+static const peer *const peers[PEERS] = {&peer_yyjson, &peer_rapidjson, &peer_cjson, &peer_jansson, &peer_jsonc};
+static const char *const names[PEERS] = {"json", "json_rapid", "json_cjson", "json_jansson", "json_jsonc"};
 static pk_error error;
 
-/* ---- the 200-byte message */
+/* What each must reach against yyjson and RapidJSON, parse and write: times, of throughput. */
+typedef struct shape {
+    const char *name;
+    void (*make)(pk_buf *out);
+    double least[PEERS][2];
+} shape;
+static const shape shapes[] = {
+    {"rpc", NULL, {{1, 1}, {5.0, 3.7}, {1, 1}, {1, 1}, {1, 1}}},
+    {"tweets", document_tweets, {{0.7, 0.7}, {2.9, 3.0}, {1, 1}, {1, 1}, {1, 1}}},
+    {"map", document_map, {{0.7, 0.7}, {1.01, 1.9}, {1, 1}, {1, 1}, {1, 0}}}, // json-c copies the numbers' text
+    {"catalogue", document_catalogue, {{0.7, 0.7}, {1.9, 1.9}, {1, 1}, {1, 1}, {1, 1}}},
+};
 
-typedef struct rpc {
-    pk_buf text;
-    echo_response message;
-    char copy[4096];
-} rpc;
+/* One contestant: what it works on and with. */
+typedef struct work {
+    const peer *peer;
+    pk_str text;
+    void *document;
+    peer_message message;
+} work;
 
-static void rpc_copy(void *user, size_t times)
+/* ---- ours */
+
+static void *ours_parse(const char *text, size_t len)
 {
-    rpc *r = (rpc *)user;
-    for (size_t i = 0; i < times; i++) {
-        memcpy(r->copy, r->text.ptr, r->text.len);
-        bench_use(r->copy);
-    }
-}
-
-static void rpc_parse(void *user, size_t times)
-{
-    rpc *r = (rpc *)user;
-    for (size_t i = 0; i < times; i++) {
-        pk_mem_reset(&r->message.mem);
-        if (pk_json_decode(&r->message.mem, &pk_type_echo_response, pk_buf_str(&r->text), &r->message, &error)) {
-            bench_die("%s", error.msg);
-        }
-        bench_use(&r->message);
-    }
-}
-
-static void rpc_write(void *user, size_t times)
-{
-    rpc *r = (rpc *)user;
-    for (size_t i = 0; i < times; i++) {
-        pk_buf_clear(&r->text);
-        if (pk_json_encode(&r->text, &pk_type_echo_response, &r->message, &error)) {
-            bench_die("%s", error.msg);
-        }
-        bench_use(r->text.ptr);
-    }
-}
-
-static void bench_rpc(void)
-{
-    static rpc r;
-    echo_request request = {0};
-    pk_buf_init(&r.text, NULL, sizeof(r.copy));
-    if (pk_json_decode(&request.mem, &pk_type_echo_request, pk_str_from(echo_request_json), &request, &error) ||
-        echo_answer(&request, &r.message) ||
-        pk_json_encode(&r.text, &pk_type_echo_response, &r.message, &error) || r.text.len != ECHO_RESPONSE_BYTES) {
-        bench_die("the message has %zu bytes. %s", r.text.len, error.msg);
-    }
-    static bench_contestant c[] = {{.name = "memcpy", .run = rpc_copy, .user = &r, .laps = 100, .batch = 2000},
-                                   {.name = "decode", .run = rpc_parse, .user = &r, .laps = 100, .batch = 2000},
-                                   {.name = "encode", .run = rpc_write, .user = &r, .laps = 100, .batch = 2000}};
-    rpc_parse(&r, 1); // the message now lives in its own memory, and can be written
-    bench_compare_computing(c, 3);
-    bench_report(&(bench_result){"json.rpc.parse", "p50", c[1].p50, "ns", c[0].name, c[0].p50});
-    bench_report(&(bench_result){"json.rpc.write", "p50", c[2].p50, "ns", c[0].name, c[0].p50});
-    pk_mem_free(&request.mem);
-    pk_mem_free(&r.message.mem);
-    pk_buf_free(&r.text);
-}
-
-/* ---- documents */
-
-static uint32_t dice(uint32_t *seed, uint32_t sides)
-{
-    *seed = *seed * 1664525u + 1013904223u;
-    return (uint32_t)(((uint64_t)*seed * sides) >> 32);
-}
-
-static void put_int(pk_json_writer *w, const char *key, int64_t value)
-{
-    pk_json_put_key(w, key);
-    pk_json_put_int(w, value);
-}
-
-static void put_text(pk_json_writer *w, const char *key, const char *value)
-{
-    pk_json_put_key(w, key);
-    pk_json_put_text(w, value);
-}
-
-static void put_tweet(pk_json_writer *w, uint32_t *seed)
-{
-    static const char *const texts[] = {
-        "Three hours on the train and the only thing that moved was the queue for coffee. \"Soon\", they said.\n",
-        "\xe6\x98\x8e\xe6\x97\xa5\xe3\x81\xae\xe4\xbc\x9a\xe8\xad\xb0\xe3\x81\xaf\xe5\x8d\x88\xe5\xbe\x8c\xe4\xb8\x89"
-        "\xe6\x99\x82\xe3\x81\x8b\xe3\x82\x89\xe3\x81\xa7\xe3\x81\x99\xe3\x80\x82\xe8\xb3\x87\xe6\x96\x99\xe3\x82\x92",
-        "Gr\xc3\xbc\xc3\x9f" "e aus K\xc3\xb6ln! Sch\xc3\xb6nes Wetter, sch\xc3\xb6ne Stra\xc3\x9f" "en: a/b\\c",
-        "release notes: faster start, smaller memory, and the log no longer eats your newlines",
-    };
-    pk_json_put_object(w);
-    put_int(w, "id", 505874900000000000 + dice(seed, 1000000000));
-    put_text(w, "created_at", "Sun Aug 31 00:29:15 +0000 2014");
-    put_text(w, "text", texts[dice(seed, 4)]);
-    pk_json_put_key(w, "user");
-    pk_json_put_object(w);
-    put_int(w, "id", dice(seed, 2000000000));
-    put_text(w, "screen_name", "ada_of_the_hills");
-    put_text(w, "description", texts[dice(seed, 4)]);
-    put_int(w, "followers_count", dice(seed, 90000));
-    pk_json_put_key(w, "verified");
-    pk_json_put_bool(w, dice(seed, 2));
-    pk_json_put_end(w);
-    pk_json_put_key(w, "geo");
-    pk_json_put_null(w);
-    put_int(w, "retweet_count", dice(seed, 500));
-    put_text(w, "lang", "en");
-    pk_json_put_end(w);
-}
-
-static void put_outline(pk_json_writer *w, uint32_t *seed)
-{
-    pk_json_put_array(w);
-    for (int i = 0; i < 32; i++) {
-        pk_json_put_array(w);
-        pk_json_put_double(w, -180 + dice(seed, 360000000) / 1e6);
-        pk_json_put_double(w, -90 + dice(seed, 180000000) / 1e6);
-        pk_json_put_end(w);
-    }
-    pk_json_put_end(w);
-}
-
-static void put_event(pk_json_writer *w, uint32_t *seed)
-{
-    pk_json_put_object(w);
-    put_int(w, "id", 138586341 + dice(seed, 100000));
-    put_text(w, "name", "Symphony no. 5");
-    pk_json_put_key(w, "prices");
-    pk_json_put_array(w);
-    for (uint32_t i = 0, n = 1 + dice(seed, 4); i < n; i++) {
-        pk_json_put_object(w);
-        put_int(w, "amount", 10250 + 500 * (int64_t)dice(seed, 40));
-        put_int(w, "seatCategoryId", 338937235 + dice(seed, 100));
-        pk_json_put_end(w);
-    }
-    pk_json_put_end(w);
-    pk_json_put_key(w, "areas");
-    pk_json_put_object(w);
-    put_int(w, "205705993", dice(seed, 9));
-    pk_json_put_key(w, "blocks");
-    pk_json_put_array(w);
-    pk_json_put_end(w);
-    pk_json_put_end(w);
-    pk_json_put_end(w);
-}
-
-typedef struct document {
-    pk_buf text, written;
-    pk_mem mem;
+    static pk_mem mem;
     const pk_json_value *root;
-    char *copy;
-} document;
+    pk_mem_free(&mem);
+    return pk_json_parse(&mem, (pk_str){text, len}, &root, &error) ? NULL : (void *)(uintptr_t)root;
+}
 
-static void document_make(document *d, void (*put)(pk_json_writer *w, uint32_t *seed))
+static size_t ours_write(void *document, char *out, size_t cap)
 {
+    pk_buf buf;
     pk_json_writer w;
-    uint32_t seed = 12345;
-    memset(d, 0, sizeof(*d));
-    pk_buf_init(&d->text, NULL, 2 * DOCUMENT_BYTES);
-    pk_buf_init(&d->written, NULL, 2 * DOCUMENT_BYTES);
-    pk_json_write(&w, &d->text);
-    pk_json_put_array(&w);
-    while (d->text.len < DOCUMENT_BYTES) {
-        put(&w, &seed);
+    pk_buf_init(&buf, NULL, ROOM);
+    pk_json_write(&w, &buf);
+    pk_json_put_value(&w, (const pk_json_value *)document);
+    size_t len = pk_json_finish(&w, &error) ? 0 : buf.len;
+    if (cap) {
+        memcpy(out, buf.ptr, len < cap ? len : cap);
     }
-    pk_json_put_end(&w);
-    d->copy = (char *)malloc(2 * DOCUMENT_BYTES);
-    if (pk_json_finish(&w, &error) || !d->copy) {
+    pk_buf_free(&buf);
+    return len;
+}
+
+static void ours_free(void *document)
+{
+    (void)document; // by the next parse
+}
+
+static void *counted(void *user, void *ptr, size_t old_size, size_t new_size)
+{
+    *(size_t *)user += new_size - old_size;
+    if (new_size == 0) {
+        free(ptr);
+        return NULL;
+    }
+    return realloc(ptr, new_size);
+}
+
+static size_t ours_memory(const char *text, size_t len)
+{
+    size_t taken = 0, at_end;
+    pk_alloc alloc = {counted, &taken};
+    pk_mem mem = {&alloc, NULL, NULL, 0};
+    const pk_json_value *root;
+    if (pk_json_parse(&mem, (pk_str){text, len}, &root, &error)) {
         bench_die("%s", error.msg);
     }
+    at_end = taken;
+    pk_mem_free(&mem);
+    return at_end;
 }
 
-static void document_free(document *d)
+static echo_response ours_message;
+static pk_buf ours_text;
+
+static bool ours_read(const char *text, size_t len, peer_message *out)
 {
-    pk_buf_free(&d->text);
-    pk_buf_free(&d->written);
-    pk_mem_free(&d->mem);
-    free(d->copy);
+    echo_response *m = &ours_message;
+    pk_mem_reset(&m->mem);
+    if (pk_json_decode(&m->mem, &pk_type_echo_response, (pk_str){text, len}, m, &error)) {
+        return false;
+    }
+    out->id = m->id;
+    out->ok = m->ok;
+    out->score = m->score;
+    for (out->size_count = 0; out->size_count < m->sizes.count && out->size_count < 8; out->size_count++) {
+        out->sizes[out->size_count] = m->sizes.items[out->size_count];
+    }
+    out->text_len = m->text.len;
+    if (m->text.len < sizeof(out->text)) {
+        memcpy(out->text, m->text.ptr, m->text.len);
+    }
+    return true;
 }
 
-static void document_copy(void *user, size_t times)
+static size_t ours_print(const peer_message *in, char *out, size_t cap)
 {
-    document *d = (document *)user;
+    echo_response m = {.id = in->id, .ok = in->ok, .score = in->score};
+    m.sizes.items = (int32_t *)(uintptr_t)in->sizes;
+    m.sizes.count = in->size_count;
+    m.text = (pk_str){in->text, in->text_len};
+    pk_buf_clear(&ours_text);
+    if (pk_json_encode(&ours_text, &pk_type_echo_response, &m, &error)) {
+        return 0;
+    }
+    if (cap) {
+        memcpy(out, ours_text.ptr, ours_text.len < cap ? ours_text.len : cap);
+    }
+    return ours_text.len;
+}
+
+static const peer ours = {"PlugKit", ours_read, ours_print, ours_parse, ours_write, ours_free, ours_memory};
+
+/* ---- contestants */
+
+static void run_read(void *user, size_t times)
+{
+    work *w = (work *)user;
     for (size_t i = 0; i < times; i++) {
-        memcpy(d->copy, d->text.ptr, d->text.len);
-        bench_use(d->copy);
+        if (!w->peer->read(w->text.ptr, w->text.len, &w->message)) {
+            bench_die("%s does not read the message. %s", w->peer->name, error.msg);
+        }
+        bench_use(&w->message);
     }
 }
 
-static void document_parse(void *user, size_t times)
+static void run_print(void *user, size_t times)
 {
-    document *d = (document *)user;
+    work *w = (work *)user;
     for (size_t i = 0; i < times; i++) {
-        pk_mem_reset(&d->mem);
-        if (pk_json_parse(&d->mem, pk_buf_str(&d->text), &d->root, &error)) {
-            bench_die("%s", error.msg);
+        if (w->peer->print(&w->message, NULL, 0) == 0) {
+            bench_die("%s does not write the message", w->peer->name);
         }
     }
 }
 
-static void write_value(pk_json_writer *w, const pk_json_value *v)
+static void run_parse(void *user, size_t times)
 {
-    int64_t integer;
-    switch (pk_json_type_of(v)) {
-    case PK_JSON_OBJECT:
-    case PK_JSON_ARRAY: {
-        bool is_object = pk_json_type_of(v) == PK_JSON_OBJECT;
-        (is_object ? pk_json_put_object : pk_json_put_array)(w);
-        for (const pk_json_value *i = pk_json_first(v); i; i = pk_json_next(v, i)) {
-            if (is_object) {
-                pk_json_put_key_str(w, pk_json_key(i));
-            }
-            write_value(w, i);
+    work *w = (work *)user;
+    for (size_t i = 0; i < times; i++) {
+        void *document = w->peer->parse(w->text.ptr, w->text.len);
+        if (!document) {
+            bench_die("%s does not parse the document. %s", w->peer->name, error.msg);
         }
-        pk_json_put_end(w);
-        break;
+        bench_use(document);
+        w->peer->free(document);
     }
-    case PK_JSON_STRING:
-        pk_json_put_str(w, pk_json_str(v));
-        break;
-    case PK_JSON_NUMBER:
-        if (pk_json_get_int(v, &integer)) {
-            pk_json_put_int(w, integer);
+}
+
+static void run_write(void *user, size_t times)
+{
+    work *w = (work *)user;
+    for (size_t i = 0; i < times; i++) {
+        if (w->peer->write(w->document, NULL, 0) == 0) {
+            bench_die("%s does not write the document", w->peer->name);
+        }
+    }
+}
+
+/* Does what a library wrote mean the same as the text? Ours and its own are both written by ours, and compared. */
+static void check_written(const char *shape_name, const peer *p, pk_str text, pk_str written)
+{
+    pk_mem mem = {0};
+    const pk_json_value *was, *is;
+    pk_buf a, b;
+    pk_buf_init(&a, NULL, ROOM);
+    pk_buf_init(&b, NULL, ROOM);
+    if (pk_json_parse(&mem, text, &was, &error) || pk_json_parse(&mem, written, &is, &error)) {
+        bench_die("%s, %s: %s", shape_name, p->name, error.msg);
+    }
+    pk_json_writer w;
+    pk_json_write(&w, &a);
+    pk_json_put_value(&w, was);
+    pk_json_write(&w, &b);
+    pk_json_put_value(&w, is);
+    bool same = pk_str_eq(pk_buf_str(&a), pk_buf_str(&b));
+    if (!same && p != &peer_rapidjson && p != &peer_cjson) { // whose doubles may differ
+        bench_die("%s: what %s read and wrote is not the same", shape_name, p->name);
+    }
+    pk_buf_free(&a);
+    pk_buf_free(&b);
+    pk_mem_free(&mem);
+}
+
+static void prepare(work *w, const shape *s, const peer *p, pk_str text, char *room)
+{
+    memset(w, 0, sizeof(*w));
+    w->peer = p;
+    w->text = text;
+    pk_str written = {room, 0};
+    if (s->make) {
+        w->document = p->parse(text.ptr, text.len);
+        written.len = w->document ? p->write(w->document, room, ROOM) : 0;
+    } else if (p->read(text.ptr, text.len, &w->message)) {
+        written.len = p->print(&w->message, room, ROOM);
+    }
+    if (written.len == 0) {
+        bench_die("%s does not take the %s", p->name, s->name);
+    }
+    check_written(s->name, p, text, written);
+}
+
+/* One shape, one direction: all that are there take turns. */
+static void compete(const shape *s, int direction, work *works, double bytes)
+{
+    static bench_contestant c[PEERS + 1];
+    static const char *const verbs[] = {"parse", "write"};
+    void (*const run[2][2])(void *user, size_t times) = {{run_read, run_print}, {run_parse, run_write}};
+    size_t count = 0;
+    for (int i = 0; i <= PEERS; i++) {
+        if (works[i].peer->parse) {
+            c[count++] = (bench_contestant){.name = works[i].peer->name, .run = run[s->make != NULL][direction],
+                                            .user = &works[i], .laps = s->make ? 7 : 50, .batch = s->make ? 1 : 1000};
+        }
+    }
+    bench_compare_computing(c, count);
+    for (int i = 0, at = 1; i < PEERS; i++) {
+        char name[64];
+        double least = s->least[i][direction], mine = c[0].p50, theirs = c[at].p50;
+        snprintf(name, sizeof(name), "%s.%s.%s", names[i], s->name, verbs[direction]);
+        if (!peers[i]->parse) {
+            bench_skip(name, "the library is not there");
+            continue;
+        }
+        if (i == 0 && !s->make) {
+            bench_report_ratio(&(bench_result){name, "p50", mine, "ns", peers[i]->name, theirs}, least);
         } else {
-            pk_json_put_double(w, pk_json_double(v, 0));
+            bench_result r = {name, "p50", bytes / mine * 1e3, "MB/s", peers[i]->name, bytes / theirs * 1e3};
+            if (least > 0) {
+                bench_report_least_ratio(&r, least);
+            } else {
+                bench_report(&r);
+            }
         }
-        break;
-    case PK_JSON_BOOL:
-        pk_json_put_bool(w, pk_json_bool(v, false));
-        break;
-    default:
-        pk_json_put_null(w);
+        at++;
     }
 }
 
-static void document_write(void *user, size_t times)
+/* The answer of a call, as JSON. */
+static void make_message(pk_buf *out)
 {
-    document *d = (document *)user;
-    for (size_t i = 0; i < times; i++) {
-        pk_json_writer w;
-        pk_buf_clear(&d->written);
-        pk_json_write(&w, &d->written);
-        write_value(&w, d->root);
-        if (pk_json_finish(&w, &error)) {
-            bench_die("%s", error.msg);
-        }
+    echo_request request = {0};
+    echo_response response = {0};
+    if (pk_json_decode(&request.mem, &pk_type_echo_request, pk_str_from(echo_request_json), &request, &error) ||
+        echo_answer(&request, &response) || pk_json_encode(out, &pk_type_echo_response, &response, &error) ||
+        out->len != ECHO_RESPONSE_BYTES) {
+        bench_die("the message has %zu bytes. %s", out->len, error.msg);
     }
+    pk_mem_free(&request.mem);
+    pk_mem_free(&response.mem);
 }
 
-static void bench_document(const char *shape, void (*put)(pk_json_writer *w, uint32_t *seed))
+static void compare_memory(const shape *s, pk_str text)
 {
-    document d;
     char name[64];
-    document_make(&d, put);
-    document_parse(&d, 1);
-    document_write(&d, 1);
-    if (d.written.len != d.text.len || memcmp(d.written.ptr, d.text.ptr, d.text.len) != 0) {
-        bench_die("%s: what was read and written again is not the same", shape);
+    double theirs = peer_yyjson.memory ? (double)peer_yyjson.memory(text.ptr, text.len) / 1024 : 0;
+    bench_result r = {name, "taken", (double)ours.memory(text.ptr, text.len) / 1024, "KiB", "yyjson", theirs};
+    snprintf(name, sizeof(name), "json.%s.memory", s->name);
+    if (theirs > 0) {
+        bench_report_ratio(&r, 1.1);
+    } else {
+        bench_report(&(bench_result){name, r.metric, r.value, r.unit, NULL, 0});
     }
-    static bench_contestant c[3];
-    c[0] = (bench_contestant){.name = "memcpy", .run = document_copy, .user = &d, .laps = 10, .batch = 5};
-    c[1] = (bench_contestant){.name = "parse", .run = document_parse, .user = &d, .laps = 10, .batch = 1};
-    c[2] = (bench_contestant){.name = "write", .run = document_write, .user = &d, .laps = 10, .batch = 1};
-    bench_compare_computing(c, 3);
-    double mb = (double)d.text.len / 1e6;
-    for (int i = 1; i < 3; i++) {
-        snprintf(name, sizeof(name), "json_memcpy.%s.%s", shape, c[i].name);
-        bench_report(&(bench_result){name, "p50", mb / (c[i].p50 / 1e9), "MB/s", c[0].name, mb / (c[0].p50 / 1e9)});
+}
+
+static void bench_shape(const shape *s)
+{
+    static work works[PEERS + 1];
+    static char room[ROOM];
+    pk_buf made;
+    pk_buf_init(&made, NULL, ROOM);
+    (s->make ? s->make : make_message)(&made);
+    pk_str text = pk_buf_str(&made);
+    prepare(&works[0], s, &ours, text, room);
+    for (int i = 0; i < PEERS; i++) {
+        works[i + 1].peer = peers[i];
+        if (peers[i]->parse) {
+            prepare(&works[i + 1], s, peers[i], text, room);
+        }
     }
-    document_free(&d);
+    compete(s, 0, works, (double)text.len);
+    if (s->make) { // ours lives until the next one is parsed
+        works[0].document = ours.parse(text.ptr, text.len);
+        double written = (double)ours.write(works[0].document, NULL, 0);
+        compete(s, 1, works, written);
+        compare_memory(s, text);
+    } else {
+        compete(s, 1, works, (double)text.len);
+    }
+    for (int i = 1; i <= PEERS; i++) {
+        if (works[i].document) {
+            works[i].peer->free(works[i].document);
+            works[i].document = NULL;
+        }
+    }
+    pk_buf_free(&made);
 }
 
 int main(int argc, char **argv)
 {
     bench_begin(argc, argv);
-    bench_rpc();
-    bench_document("tweets", put_tweet);
-    bench_document("map", put_outline);
-    bench_document("catalogue", put_event);
+    pk_buf_init(&ours_text, NULL, 4096);
+    for (size_t i = 0; i < sizeof(shapes) / sizeof(*shapes); i++) {
+        bench_shape(&shapes[i]);
+    }
+    pk_buf_free(&ours_text);
+    pk_mem_free(&ours_message.mem);
     return 0;
 }

@@ -8,9 +8,16 @@
  *     pk_mem_free(&mem);
  *
  * Strict means: valid UTF-8 only, no lone surrogates, no trailing commas, no leading zeros, nothing behind the value,
- * nesting of 256 at most. The text of numbers is kept, and converted when somebody asks: integers that fit int64 or
- * uint64 are exact, any other number becomes the nearest double. Of duplicate keys the last one counts. The locale
- * plays no part. */
+ * nesting of 256 at most. Integers that fit int64 or uint64 are exact, any other number becomes the nearest double when
+ * it is asked for as one, and never an integer; its text is kept. Of duplicate keys the last one counts, or they are
+ * refused (pk_json_options). The locale plays no part. Errors say what was expected, and give line, column, offset and
+ * what stands around:
+ *
+ *     cannot parse JSON: line 2, column 3, offset 10: expected ',' or '}', got '"' near "{"a": 1\x0a  "b": 2}"
+ *
+ * Nothing is there of a text that is refused. Lines and columns count from 1,
+     columns are characters; offsets count bytes
+ * from 0. */
 
 typedef struct pk_json_value pk_json_value; // immutable, any thread may read it; lives in the pk_mem it was parsed into
 
@@ -24,13 +31,34 @@ typedef enum pk_json_type {
     PK_JSON_OBJECT
 } pk_json_type;
 
+/* What a number is. */
+typedef enum pk_json_number {
+    PK_JSON_NUMBER_NONE,    // none
+    PK_JSON_NUMBER_INTEGER, // fits int64_t or uint64_t
+    PK_JSON_NUMBER_REAL,    // has a point or an exponent: pk_json_double gives the nearest double
+    PK_JSON_NUMBER_BEYOND   // an integer that fits neither, or larger than any double: only its text is exact
+} pk_json_number;
+
 #ifndef PLUGKIT_JSON_DEPTH
 #define PLUGKIT_JSON_DEPTH 256 // levels of nesting that the reader accepts
 #endif
 
 /* Parses one document. The values and their strings live in *mem; `text` is not needed afterwards.
- * Errors: PK_ERR_BAD_JSON with line, column and an excerpt; PK_ERR_LIMIT (nesting); PK_ERR_NO_MEMORY. */
+ * Errors: PK_ERR_BAD_JSON; PK_ERR_LIMIT (nesting); PK_ERR_NO_MEMORY. */
 PK_API pk_err pk_json_parse(pk_mem *mem, pk_str text, const pk_json_value **out, pk_error *err);
+
+/* For documents that decide about security: two readers may understand one with duplicate keys in two ways, and errors
+ * end up in logs. */
+typedef struct pk_json_options {
+    bool unique_keys; // a key that stands twice in an object is an error
+    bool secret;      // errors do not quote the text
+} pk_json_options;
+
+PK_API pk_err pk_json_parse_with(pk_mem *mem, pk_str text, const pk_json_options *options, const pk_json_value **out,
+                                 pk_error *err);
+/* The same without a copy: the values use the text, which is changed, and must stay as long as they do. A text that is
+ * refused is as it was. */
+PK_API pk_err pk_json_parse_in_place(pk_mem *mem, char *text, size_t len, const pk_json_value **out, pk_error *err);
 /* Checks the syntax alone, without memory. */
 PK_API pk_err pk_json_check(pk_str text, pk_error *err);
 
@@ -44,6 +72,7 @@ PK_API double pk_json_double(const pk_json_value *v, double otherwise);   // any
 PK_API pk_str pk_json_str(const pk_json_value *v);                        // of a string; a NUL follows it
 PK_API bool pk_json_is(const pk_json_value *v, const char *text);         // a string with just these bytes
 PK_API pk_str pk_json_number_text(const pk_json_value *v);                // as it was written
+PK_API pk_json_number pk_json_number_kind(const pk_json_value *v);
 PK_API bool pk_json_get_int(const pk_json_value *v, int64_t *out);        // false: not an integer that fits
 PK_API bool pk_json_get_uint(const pk_json_value *v, uint64_t *out);
 PK_API size_t pk_json_count(const pk_json_value *v);                      // items or members; 0 otherwise
@@ -94,4 +123,5 @@ PK_API void pk_json_put_double(pk_json_writer *w, double value); // the shortest
 PK_API void pk_json_put_bool(pk_json_writer *w, bool value);
 PK_API void pk_json_put_null(pk_json_writer *w);
 PK_API void pk_json_put_raw(pk_json_writer *w, pk_json value); // checked; loses its line breaks; "" writes null
+PK_API void pk_json_put_value(pk_json_writer *w, const pk_json_value *v); // all that is in it; NULL writes null
 PK_API pk_err pk_json_finish(pk_json_writer *w, pk_error *err);

@@ -67,7 +67,8 @@
  *     PLUGKIT_WITH_ALL            with everything that is opted into, but for TLS, which needs that library
  *     PLUGKIT_CLOCK_NS()          with all four: nanoseconds since any moment, never less than before
  *     PLUGKIT_POSIX               only what POSIX.1-2008 has, also on Linux
- *     PLUGKIT_NO_SIMD             plain C also where SSE2 or NEON would read HTTP faster; small builds (-Os) are anyway
+ *     PLUGKIT_SMALL               short code where there is a choice; with -Os it is chosen without this
+ *     PLUGKIT_NO_SIMD             plain C also where SSE2 or NEON would be faster; small builds (-Os) are anyway
  *     PLUGKIT_JSON_DEPTH          levels of nesting that the JSON reader accepts; 256
  *     PLUGKIT_SCHEMA_DEPTH        schemas that may apply inside each other; 600
  *     PLUGKIT_ASSERT(x)           called with what must be true unless the program is wrong; nothing

@@ -64,6 +64,7 @@
  *     PLUGKIT_NO_SURVIVE          the plugin belongs to the host that starts it: it ends with that, also if it is
  *                                 wanted to survive, and others cannot attach it
  *     PLUGKIT_POSIX               only what POSIX.1-2008 has, also on Linux
+ *     PLUGKIT_SMALL               short code where there is a choice; with -Os it is chosen without this
  *     PLUGKIT_NO_SIMD             see plugkit.h
  *     PLUGKIT_JSON_DEPTH          levels of nesting that the JSON reader accepts; 256
  *     PLUGKIT_SCHEMA_DEPTH        schemas that may apply inside each other; 600

@@ -17,6 +17,20 @@
 /* The struct that `ptr` is the `member` of. */
 #define PK__OF(ptr, type, member) ((type *)(void *)((char *)(ptr) - offsetof(type, member)))
 
+/* Is small code wanted rather than fast code? Where there are two ways, both give the same results. */
+#if defined(PLUGKIT_SMALL) || defined(__OPTIMIZE_SIZE__)
+#define PK__SMALL 1
+#else
+#define PK__SMALL 0
+#endif
+
+/* Functions that pay only where they are inlined. */
+#if defined(__GNUC__) && !PK__SMALL
+#define PK__HOT static inline __attribute__((always_inline, unused))
+#else
+#define PK__HOT PK__FN
+#endif
+
 /* Programming mistakes only. Define PLUGKIT_ASSERT(x) to see them; runtime conditions return errors. */
 #ifdef PLUGKIT_ASSERT
 #define PK__ASSERT(x) PLUGKIT_ASSERT(x)

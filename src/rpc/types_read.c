@@ -4,6 +4,7 @@
 
 #include "../base/error.h"
 #include "../base/memory.h"
+#include "../base/sort.h"
 #include "../wire/base64.h"
 #include "../wire/duration.h"
 #include "../wire/json_read.h"
@@ -33,7 +34,7 @@ static bool pk__types_mismatch(pk__types_in *in, const pk__types_path *path, con
     pk__json_begin(&r, in->text);
     r.depth = in->json.depth;
     const char *p = r.begin + (value - in->json.begin);
-    const char *end = pk__json_value(&r, p, NULL);
+    const char *end = pk__json_skip(&r, p);
     if (!end) {
         (void)pk__json_wrong(&in->json, in->json.begin + (r.wrong - r.begin), r.expected);
         in->json.failed = r.failed;
@@ -67,7 +68,7 @@ static bool pk__types_read_text(pk__types_in *in, pk_str *out)
 
 static bool pk__types_read_string(pk__types_in *in, const pk__types_path *path, const char *expected, pk_str *out)
 {
-    if (pk__json_peek(&in->json, in->at) != '"') {
+    if (pk__json_peek(in->at, in->json.end) != '"') {
         return pk__types_mismatch(in, path, in->at, expected);
     }
     return pk__types_read_text(in, out);
@@ -97,7 +98,7 @@ PK__TYPES_READ(enum)
 {
     const char *first = in->at;
     pk_str text = {NULL, 0};
-    if (pk__json_peek(&in->json, first) == '"' && !pk__types_read_text(in, &text)) {
+    if (pk__json_peek(first, in->json.end) == '"' && !pk__types_read_text(in, &text)) {
         return false;
     }
     char expected[96] = "";
@@ -181,7 +182,7 @@ PK__TYPES_READ(ns)
     pk_str text;
     bool good;
     (void)type;
-    if (pk__json_peek(&in->json, first) == '"') {
+    if (pk__json_peek(first, in->json.end) == '"') {
         if (!pk__types_read_text(in, &text)) {
             return false;
         }
@@ -208,7 +209,7 @@ PK__TYPES_READ(bool)
 /* Goes over a value that nobody looks into. */
 static bool pk__types_skip(pk__types_in *in)
 {
-    const char *p = pk__json_value(&in->json, in->at, NULL);
+    const char *p = pk__json_skip(&in->json, in->at);
     in->at = p ? p : in->at;
     return p != NULL;
 }
@@ -242,7 +243,7 @@ PK__TYPES_READ(blob)
 
 static bool pk__types_open(pk__types_in *in, const pk__types_path *path, char bracket, bool *more)
 {
-    if (pk__json_peek(&in->json, in->at) != bracket) {
+    if (pk__json_peek(in->at, in->json.end) != bracket) {
         return pk__types_mismatch(in, path, in->at, bracket == '{' ? "object" : "array");
     }
     const char *p = pk__json_open(&in->json, in->at, more);
@@ -337,61 +338,33 @@ PK__TYPES_READ_SHAPE(list)
 enum { PK__TYPES_FEW = 16 }; // up to so many keys are compared with each other, more are sorted
 
 /* By their bytes; equal ones by their place. */
-static bool pk__types_key_before(const pk_str *a, const pk_str *b)
+static bool pk__types_key_before(const void *a, const void *b)
 {
-    size_t least = PK__MIN(a->len, b->len);
-    int order = least > 0 ? memcmp(a->ptr, b->ptr, least) : 0;
-    return order != 0 ? order < 0 : a->len != b->len ? a->len < b->len : a < b;
-}
-
-/* Lets the element at the top of this part of the heap sink to where it belongs. */
-static void pk__types_sift(const pk_str **heap, size_t top, size_t count)
-{
-    for (size_t below; (below = 2 * top + 1) < count; top = below) {
-        if (below + 1 < count && pk__types_key_before(heap[below], heap[below + 1])) {
-            below++;
-        }
-        if (!pk__types_key_before(heap[top], heap[below])) {
-            return;
-        }
-        const pk_str *swap = heap[top];
-        heap[top] = heap[below];
-        heap[below] = swap;
-    }
-}
-
-/* Heapsort: no input makes it slow. */
-static void pk__types_sort(const pk_str **keys, size_t count)
-{
-    for (size_t i = count / 2; i-- > 0;) {
-        pk__types_sift(keys, i, count);
-    }
-    while (count-- > 1) {
-        const pk_str *largest = keys[0];
-        keys[0] = keys[count];
-        keys[count] = largest;
-        pk__types_sift(keys, 0, count);
-    }
+    const pk_str *x = (const pk_str *)a, *y = (const pk_str *)b;
+    size_t least = PK__MIN(x->len, y->len);
+    int order = least > 0 ? memcmp(x->ptr, y->ptr, least) : 0;
+    return order != 0 ? order < 0 : x->len != y->len ? x->len < y->len : x < y;
 }
 
 /* Takes all but the last of equal keys out of a large map. */
 static bool pk__types_unique(pk__types_in *in, pk__types_map *map, size_t item_size)
 {
     size_t kept = 0, size = map->count * sizeof(pk_str *); // no overflow: there are as many keys
-    const pk_str **sorted = (const pk_str **)pk_mem_get(in->mem, size);
+    const void **sorted = (const void **)pk_mem_get(in->mem, size);
     if (!sorted) {
         return pk__types_no_memory(in);
     }
     for (size_t i = 0; i < map->count; i++) {
         sorted[i] = &map->keys[i];
     }
-    pk__types_sort(sorted, map->count);
+    pk__sort(sorted, map->count, pk__types_key_before);
     for (size_t i = 0; i + 1 < map->count; i++) {
-        if (pk_str_eq(*sorted[i], *sorted[i + 1])) {
-            map->keys[sorted[i] - map->keys].ptr = NULL;
+        const pk_str *key = (const pk_str *)sorted[i];
+        if (pk_str_eq(*key, *(const pk_str *)sorted[i + 1])) {
+            map->keys[key - map->keys].ptr = NULL;
         }
     }
-    pk__mem_trim(in->mem, sorted, size, 0);
+    pk__mem_trim(in->mem, (void *)(uintptr_t)sorted, size, 0);
     for (size_t i = 0; i < map->count; i++) {
         if (map->keys[i].ptr) {
             map->keys[kept] = map->keys[i];

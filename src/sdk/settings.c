@@ -77,7 +77,7 @@ static bool pk__settings_is_bare(pk_json entry)
         if (!p || pk_str_is(key, "data")) {
             return true;
         }
-        p = pk__json_value(&r, p, NULL);
+        p = pk__json_skip(&r, p);
         p = p ? pk__json_more(&r, p, '}', &more) : NULL;
     }
     return count == 1;

@@ -1,478 +1,367 @@
-/* json_read.c - reading JSON by RFC 8259 and nothing else. */
+/* json_read.c - values: checked, skipped, or put into a tree. */
 #include "json_read.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "../base/error.h"
 #include "../base/memory.h"
-#include "swar.h"
-#include "utf8.h"
 
-PK__FN void pk__json_begin(pk__json_reader *r, pk_str text)
+/* ---- nodes */
+
+PK__FN const char *pk__json_number_at(const pk_json_value *v)
 {
-    memset(r, 0, sizeof(*r));
-    r->begin = text.len > 0 ? text.ptr : "";
-    r->end = r->begin + text.len;
+    int64_t distance = (int64_t)v->tag >> (PK__JSON_TYPE_BITS + PK__JSON_FORM_BITS); // arithmetic, as everywhere
+    return pk__json_form(v) == PK__NUMBER_TEXT ? v->of.text : (const char *)v - distance;
 }
 
-PK__FN const char *pk__json_wrong(pk__json_reader *r, const char *at, const char *expected)
+PK__FN void pk__json_copy(pk_json_value *to, const pk_json_value *from, size_t count)
 {
-    r->failed = PK_ERR_BAD_JSON;
-    r->wrong = at;
-    r->expected = expected;
-    return NULL;
-}
-
-static const char *pk__json_out_of(pk__json_reader *r, const char *at, pk_err what)
-{
-    (void)pk__json_wrong(r, at, "");
-    r->failed = what;
-    return NULL;
-}
-
-/* ---- tokens */
-
-PK__FN const char *pk__json_skip_space(const char *p, const char *end)
-{
-    while (p < end && (*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t')) {
-        p++;
-        if (end - p >= 8) { // indentation
-            uint64_t others = pk__swar_not(pk__swar_load(p), ' ');
-            p += others ? pk__swar_first(others) : 8;
-        }
-    }
-    return p;
-}
-
-/* The value of four hex digits at p, or -1. */
-static int pk__json_hex4(const char *p, const char *end)
-{
-    int value = 0;
-    if (end - p < 4) {
-        return -1;
-    }
-    for (int i = 0; i < 4; i++) {
-        char c = p[i];
-        char lower = (char)(c | 0x20);
-        int digit = c >= '0' && c <= '9' ? c - '0' : lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-        if (digit < 0) {
-            return -1;
-        }
-        value = value * 16 + digit;
-    }
-    return value;
-}
-
-/* Goes over the escape whose backslash is at p. */
-static const char *pk__json_escape(pk__json_reader *r, const char *p)
-{
-    const char *end = r->end;
-    if (end - p < 2 || !memchr("\"\\/bfnrtu", p[1], 9)) {
-        return pk__json_wrong(r, p + 1, "one of \"\\/bfnrtu behind the backslash");
-    }
-    if (p[1] != 'u') {
-        return p + 2;
-    }
-    int code = pk__json_hex4(p + 2, end);
-    if (code < 0) {
-        return pk__json_wrong(r, p + 2, "four hex digits");
-    }
-    if (code < 0xD800 || code > 0xDFFF) {
-        return p + 6;
-    }
-    int low = code < 0xDC00 && end - p >= 12 && p[6] == '\\' && p[7] == 'u' ? pk__json_hex4(p + 8, end) : -1;
-    if (low < 0xDC00 || low > 0xDFFF) {
-        return pk__json_wrong(r, p, "both halves of a surrogate pair");
-    }
-    return p + 12;
-}
-
-PK__FN const char *pk__json_string(pk__json_reader *r, const char *p)
-{
-    const char *end = r->end;
-    r->escaped = false;
-    for (p++;;) {
-        if (end - p >= 8) {
-            uint64_t mask = pk__swar_json(pk__swar_load(p));
-            if (mask == 0) {
-                p += 8;
-                continue;
-            }
-            p += pk__swar_first(mask);
-        }
-        if (p >= end) {
-            return pk__json_wrong(r, p, "'\"'");
-        }
-        unsigned char c = (unsigned char)*p;
-        if (c == '"') {
-            return p + 1;
-        }
-        if (c == '\\') {
-            r->escaped = true;
-            if (!(p = pk__json_escape(r, p))) {
-                return NULL;
-            }
-        } else if (c < 0x20) {
-            return pk__json_wrong(r, p, "an escape instead of a control character");
-        } else {
-            do {
-                size_t len = pk__utf8_len(p, end);
-                if (len == 0) {
-                    return pk__json_wrong(r, p, "UTF-8");
-                }
-                p += len;
-            } while (p < end && (unsigned char)*p >= 0x80);
+    memcpy(to, from, count * sizeof(*to));
+    for (size_t i = 0; i < count && !PK__SMALL; i++) {
+        if ((from[i].tag & PK__JSON_TYPE_MASK) == PK_JSON_NUMBER) {
+            pk__json_set_number(&to[i], pk__json_form(&from[i]), from[i].of.bits, pk__json_number_at(&from[i]));
         }
     }
 }
 
-PK__FN size_t pk__json_unescape(char *text, size_t len)
-{
-    static const char from[] = "bfnrt", to[] = "\b\f\n\r\t";
-    const char *p = text, *end = text + len;
-    char *out = text;
-    while (p < end) {
-        const char *stop = (const char *)memchr(p, '\\', (size_t)(end - p));
-        size_t run = (size_t)((stop ? stop : end) - p);
-        memmove(out, p, run);
-        out += run;
-        p += run;
-        if (!stop) {
-            break;
-        }
-        const char *simple = (const char *)memchr(from, p[1], sizeof(from) - 1);
-        if (p[1] != 'u') {
-            *out++ = simple ? to[simple - from] : p[1];
-            p += 2;
-            continue;
-        }
-        uint32_t code = (uint32_t)pk__json_hex4(p + 2, end);
-        p += 6;
-        if (code >= 0xD800 && code < 0xDC00) {
-            code = 0x10000 + ((code - 0xD800) << 10) + ((uint32_t)pk__json_hex4(p + 2, end) - 0xDC00);
-            p += 6;
-        }
-        out += pk__utf8_put(out, code);
-    }
-    return (size_t)(out - text);
-}
-
-/* ---- the tree */
-
-static bool pk__json_grow(pk__json_tree *t)
+/* Twice as many nodes, the first of them copied; NULL: there is no memory. By value, so that a tree can stay in
+ * registers. */
+static pk_json_value *pk__json_grown(pk_mem *mem, const pk_json_value *nodes, size_t count, size_t cap)
 {
     size_t size;
-    pk_json_value *nodes = NULL;
-    if (pk__size_mul(t->cap, 2 * sizeof(*nodes), &size)) {
-        nodes = (pk_json_value *)pk_mem_get(t->mem, size);
+    pk_json_value *more = NULL;
+    if (pk__size_mul(cap, 2 * sizeof(*more), &size)) {
+        more = (pk_json_value *)pk_mem_get(mem, size);
     }
+    if (more) {
+        pk__json_copy(more, nodes, count);
+    }
+    return more;
+}
+
+/* Room for two more nodes: a key and its value. */
+PK__HOT bool pk__json_room_for(pk__json_tree *t)
+{
+    if (t->cap - t->count >= 2) {
+        return true;
+    }
+    pk_json_value *nodes = pk__json_grown(t->mem, t->nodes, t->count, t->cap);
     if (nodes) {
-        memcpy(nodes, t->nodes, t->count * sizeof(*nodes));
         t->nodes = nodes;
         t->cap *= 2;
     }
     return nodes != NULL;
 }
 
-/* A new node, or NULL: out of memory. */
-static inline pk_json_value *pk__json_add(pk__json_tree *t, uint64_t type, uint64_t len)
+/* A string or key, from behind its opening quote, and its node if there is a tree. Gives its closing quote. */
+PK__HOT const char *pk__json_add_string(pk__json_reader *r, pk__json_tree *t, uint64_t type, const char *p,
+                                        const char *end)
 {
-    if (t->count == t->cap && !pk__json_grow(t)) {
-        return NULL;
+    pk_str text = {p, 0};
+    if (!t) {
+        return pk__json_body(r, p, end);
+    }
+    if (t->keep || PK__SMALL) {
+        p = pk__json_body(r, p, end);
+        text.len = p ? (size_t)(p - text.ptr) : 0;
+    } else {
+        char *first = (char *)(uintptr_t)p; // of the tree's own copy
+        p = pk__json_body_open(r, first, end, &text);
+        first[text.len] = '\0';
     }
     pk_json_value *node = &t->nodes[t->count++];
-    node->tag = type | len << PK__JSON_TYPE_BITS;
-    return node;
+    node->tag = type | (uint64_t)text.len << PK__JSON_TYPE_BITS;
+    node->of.text = text.ptr;
+    return p;
 }
 
-static bool pk__json_add_text(pk__json_tree *t, uint64_t type, const char *text, size_t len)
+/* ---- one loop for all
+
+ * A level's bit says that it is an object. In a tree the items of the innermost container are counted here, and those
+ * of the others in their nodes; until it closes, the span of a container is the node of the next one outwards. */
+typedef struct pk__json_levels {
+    uint64_t objects[PLUGKIT_JSON_DEPTH / 64 + 1];
+    unsigned depth;
+    bool in_object;
+    size_t open;
+    uint64_t items;
+} pk__json_levels;
+
+/* Goes down, to behind the bracket c. */
+PK__HOT bool pk__json_descend(pk__json_reader *r, pk__json_levels *l, pk__json_tree *tree, char c)
 {
-    pk_json_value *node = pk__json_add(t, type, len);
-    if (node) {
-        node->of.text = text;
+    uint64_t bit = UINT64_C(1) << l->depth % 64, *word = &l->objects[l->depth / 64];
+    if (l->depth + r->depth >= PLUGKIT_JSON_DEPTH) {
+        return false;
     }
-    return node != NULL;
-}
-
-/* A string or key between the quotes at first[-1] and end[-1]. */
-static bool pk__json_add_string(pk__json_reader *r, pk__json_tree *t, uint64_t type, const char *first, const char *end)
-{
-    char *text = (char *)first; // the tree's own copy
-    size_t len = (size_t)(end - 1 - first);
-    if (r->escaped) {
-        len = pk__json_unescape(text, len);
+    if (tree) {
+        pk_json_value *node = &tree->nodes[tree->count];
+        if (l->depth > 0) {
+            tree->nodes[l->open].tag += l->items << PK__JSON_TYPE_BITS;
+        }
+        node->tag = c == '{' ? PK_JSON_OBJECT : PK_JSON_ARRAY;
+        node->of.span = l->open;
+        l->open = tree->count++;
+        l->items = 0;
     }
-    text[len] = '\0';
-    return pk__json_add_text(t, type, text, len);
+    l->in_object = c == '{';
+    *word = l->in_object ? *word | bit : *word & ~bit;
+    l->depth++;
+    return true;
 }
 
-static bool pk__json_add_open(pk__json_tree *t, char bracket)
+/* Goes up, from the closing bracket; `last`: there was an item behind the last comma. */
+PK__HOT void pk__json_ascend(pk__json_levels *l, pk__json_tree *tree, bool last)
 {
-    size_t outer = t->open;
-    t->open = t->count;
-    pk_json_value *node = pk__json_add(t, bracket == '{' ? PK_JSON_OBJECT : PK_JSON_ARRAY, 0);
-    if (node) {
-        node->of.span = outer;
+    if (tree) {
+        pk_json_value *node = &tree->nodes[l->open];
+        size_t outer = node->of.span;
+        node->tag += (l->items + last) << PK__JSON_TYPE_BITS;
+        node->of.span = tree->count - l->open;
+        l->open = outer;
+        l->items = 0;
     }
-    return node != NULL;
+    l->depth--;
+    l->in_object = l->depth > 0 && (l->objects[(l->depth - 1) / 64] >> (l->depth - 1) % 64 & 1);
 }
 
-static void pk__json_count_item(pk__json_tree *t)
+PK__HOT const char *pk__json_literal_at(pk__json_reader *r, const char *p, const char *end, char c)
 {
-    t->nodes[t->open].tag += 1 << PK__JSON_TYPE_BITS;
-}
-
-static void pk__json_add_close(pk__json_tree *t)
-{
-    pk_json_value *node = &t->nodes[t->open];
-    size_t outer = node->of.span;
-    node->of.span = t->count - t->open;
-    if (node->of.span > 1) {
-        pk__json_count_item(t); // the last one; commas counted the others
-    }
-    t->open = outer;
-}
-
-/* ---- values */
-
-static const char *pk__json_literal(pk__json_reader *r, const char *p, pk__json_tree *tree)
-{
-    static const struct {
-        char text[6];
-        uint8_t len, type, value;
-    } literals[] = {{"null", 4, PK_JSON_NULL, 0}, {"true", 4, PK_JSON_BOOL, 1}, {"false", 5, PK_JSON_BOOL, 0}};
-    for (size_t i = 0; i < PK__COUNT(literals); i++) {
-        size_t len = literals[i].len;
-        if ((size_t)(r->end - p) >= len && memcmp(p, literals[i].text, len) == 0) {
-            if (tree && !pk__json_add(tree, literals[i].type, literals[i].value)) {
-                return pk__json_out_of(r, p, PK_ERR_NO_MEMORY);
-            }
-            return p + len;
+    if (end - p >= 5 && !PK__SMALL) {
+        if (c == 'n' && memcmp(p, "null", 4) == 0) {
+            return p + 4;
+        }
+        if (c == 't' && memcmp(p, "true", 4) == 0) {
+            return p + 4;
+        }
+        if (c == 'f' && memcmp(p + 1, "alse", 4) == 0) {
+            return p + 5;
         }
     }
-    return pk__json_wrong(r, p, "a value");
+    (void)end, (void)c;
+    return pk__json_literal(r, p);
 }
 
 /* A value that is no container. */
-static const char *pk__json_scalar(pk__json_reader *r, const char *p, pk__json_tree *tree)
+PK__HOT const char *pk__json_scalar(pk__json_reader *r, const char *p, const char *end, pk__json_tree *tree)
 {
     const char *first = p;
-    char c = pk__json_peek(r, p);
-    bool good = true;
+    char c = pk__json_peek(p, end);
     if (c == '"') {
-        if (!(p = pk__json_string(r, p))) {
-            return NULL;
+        p = pk__json_add_string(r, tree, PK_JSON_STRING, p + 1, end);
+        return p ? p + 1 : NULL;
+    }
+    if (c == '-' || (unsigned char)(c - '0') < 10) {
+        uint64_t bits = 0;
+        pk__number_form form = PK__NUMBER_TEXT;
+        if (tree && !PK__SMALL) {
+            form = pk__number_take(&p, end, &bits);
+        } else if (pk__number_scan(&p, end) == PK__NUMBER_BAD) {
+            form = PK__NUMBER_NONE;
         }
-        good = !tree || pk__json_add_string(r, tree, PK_JSON_STRING, first + 1, p);
-    } else if (c == '-' || (c >= '0' && c <= '9')) {
-        if (pk__number_scan(&p, r->end) == PK__NUMBER_BAD) {
+        if (form == PK__NUMBER_NONE) {
             return pk__json_wrong(r, p, "a digit");
         }
-        good = !tree || pk__json_add_text(tree, PK_JSON_NUMBER, first, (size_t)(p - first));
-    } else {
-        return pk__json_literal(r, p, tree);
+        if (tree) {
+            pk__json_set_number(&tree->nodes[tree->count++], form, bits, first);
+        }
+        return p;
     }
-    return good ? p : pk__json_out_of(r, first, PK_ERR_NO_MEMORY);
-}
-
-PK__FN const char *pk__json_key(pk__json_reader *r, const char *p, pk_str *key)
-{
-    p = pk__json_space(p, r->end);
-    if (pk__json_peek(r, p) != '"') {
-        return pk__json_wrong(r, p, "a key in quotes");
-    }
-    key->ptr = p + 1;
-    if (!(p = pk__json_string(r, p))) {
-        return NULL;
-    }
-    key->len = (size_t)(p - 1 - key->ptr);
-    p = pk__json_space(p, r->end);
-    return pk__json_peek(r, p) == ':' ? p + 1 : pk__json_wrong(r, p, "':'");
-}
-
-static const char *pk__json_add_key(pk__json_reader *r, const char *p, pk__json_tree *tree)
-{
-    pk_str key;
-    p = pk__json_key(r, p, &key);
-    if (p && tree && !pk__json_add_string(r, tree, PK__JSON_KEY, key.ptr, key.ptr + key.len + 1)) {
-        return pk__json_out_of(r, p, PK_ERR_NO_MEMORY);
+    p = pk__json_literal_at(r, p, end, c);
+    if (p && tree) {
+        uint64_t type = c == 'n' ? PK_JSON_NULL : PK_JSON_BOOL;
+        tree->nodes[tree->count++].tag = type | (uint64_t)(c == 't') << PK__JSON_TYPE_BITS;
     }
     return p;
 }
 
-PK__FN const char *pk__json_value(pk__json_reader *r, const char *p, pk__json_tree *tree)
+/* A member's key and colon. */
+PK__HOT const char *pk__json_member(pk__json_reader *r, const char *p, const char *end, pk__json_tree *tree)
 {
-    uint64_t objects[PLUGKIT_JSON_DEPTH / 64 + 1] = {0}; // one bit a level: it is an object, not an array
-    unsigned depth = 0;
-    bool in_object = false;
+    p = pk__json_space(p, end);
+    if (pk__json_peek(p, end) != '"') {
+        return pk__json_wrong(r, p, "a key in quotes");
+    }
+    if (!(p = pk__json_add_string(r, tree, PK__JSON_KEY, p + 1, end))) {
+        return NULL;
+    }
+    p = pk__json_space(p + 1, end);
+    return pk__json_peek(p, end) == ':' ? p + 1 : pk__json_wrong(r, p, "':'");
+}
+
+PK__HOT const char *pk__json_walk(pk__json_reader *r, const char *p, pk__json_tree *tree)
+{
+    pk__json_levels l = {{0}, 0, false, 0, 0};
+    const char *end = r->end;
     for (;;) {
-        p = pk__json_space(p, r->end);
-        char c = pk__json_peek(r, p);
+        if (tree && !pk__json_room_for(tree)) {
+            return pk__json_out_of(r, p, PK_ERR_NO_MEMORY);
+        }
+        if (l.in_object && !(p = pk__json_member(r, p, end, tree))) {
+            return NULL;
+        }
+        p = pk__json_space(p, end);
+        char c = pk__json_peek(p, end);
         if (c == '{' || c == '[') {
-            if (depth + r->depth >= PLUGKIT_JSON_DEPTH) {
+            if (!pk__json_descend(r, &l, tree, c)) {
                 return pk__json_out_of(r, p, PK_ERR_LIMIT);
             }
-            if (tree && !pk__json_add_open(tree, c)) {
-                return pk__json_out_of(r, p, PK_ERR_NO_MEMORY);
-            }
-            in_object = c == '{';
-            objects[depth / 64] &= ~(UINT64_C(1) << depth % 64);
-            objects[depth / 64] |= (uint64_t)in_object << depth % 64;
-            depth++;
-            p = pk__json_space(p + 1, r->end);
-            if (pk__json_peek(r, p) != c + 2) { // in ASCII each bracket closes two further on
-                if (in_object && !(p = pk__json_add_key(r, p, tree))) {
-                    return NULL;
-                }
+            p = pk__json_space(p + 1, end);
+            if (pk__json_peek(p, end) != c + 2) { // in ASCII each bracket closes two further on
                 continue;
             }
-        } else if (!(p = pk__json_scalar(r, p, tree))) {
+            pk__json_ascend(&l, tree, false);
+            p++;
+        } else if (!(p = pk__json_scalar(r, p, end, tree))) {
             return NULL;
         }
 
         /* Behind a value: containers close until a comma asks for one more. */
         for (;;) {
-            if (depth == 0) {
+            if (l.depth == 0) {
                 return p;
             }
-            p = pk__json_space(p, r->end);
-            c = pk__json_peek(r, p);
+            p = pk__json_space(p, end);
+            c = pk__json_peek(p, end);
             if (c == ',') {
-                if (tree) {
-                    pk__json_count_item(tree);
-                }
-                if (!in_object) {
-                    p++;
-                } else if (!(p = pk__json_add_key(r, p + 1, tree))) {
-                    return NULL;
-                }
+                l.items++;
+                p++;
                 break;
             }
-            if (c != (in_object ? '}' : ']')) {
-                return pk__json_wrong(r, p, in_object ? "',' or '}'" : "',' or ']'");
+            if (c != (l.in_object ? '}' : ']')) {
+                return pk__json_wrong(r, p, l.in_object ? "',' or '}'" : "',' or ']'");
             }
-            if (tree) {
-                pk__json_add_close(tree);
-            }
+            pk__json_ascend(&l, tree, true);
             p++;
-            depth--;
-            in_object = depth > 0 && (objects[(depth - 1) / 64] >> (depth - 1) % 64 & 1);
         }
     }
 }
 
-PK__FN const char *pk__json_end(pk__json_reader *r, const char *p)
+#if PK__SMALL
+static const char *pk__json_both(pk__json_reader *r, const char *p, pk__json_tree *tree)
 {
-    p = pk__json_space(p, r->end);
-    return p == r->end ? p : pk__json_wrong(r, p, "nothing more");
+    return pk__json_walk(r, p, tree);
 }
 
-PK__FN const char *pk__json_open(pk__json_reader *r, const char *p, bool *more)
+PK__FN const char *pk__json_skip(pk__json_reader *r, const char *p)
 {
-    char bracket = *p;
-    if (r->depth >= PLUGKIT_JSON_DEPTH) {
-        return pk__json_out_of(r, p, PK_ERR_LIMIT);
+    return pk__json_both(r, p, NULL);
+}
+
+PK__FN const char *pk__json_build(pk__json_reader *r, const char *p, pk__json_tree *tree)
+{
+    return pk__json_both(r, p, tree);
+}
+#else
+PK__FN const char *pk__json_skip(pk__json_reader *r, const char *p)
+{
+    return pk__json_walk(r, p, NULL);
+}
+
+PK__FN const char *pk__json_build(pk__json_reader *r, const char *p, pk__json_tree *tree)
+{
+    pk__json_tree local = *tree; // which no store through a pointer can change: it stays in registers
+    p = pk__json_walk(r, p, &local);
+    *tree = local;
+    return p;
+}
+#endif
+
+/* ---- documents */
+
+/* What a tree with `keep` has left to do: strings get their bytes and their NULs. */
+static void pk__json_settle(const pk__json_tree *t)
+{
+    for (size_t i = 1; i < t->count; i++) {
+        pk_json_value *node = &t->nodes[i];
+        uint64_t type = node->tag & PK__JSON_TYPE_MASK;
+        if (type == PK_JSON_STRING || type == PK__JSON_KEY) {
+            char *text = (char *)(uintptr_t)node->of.text;
+            size_t len = pk__json_unescape(text, pk__json_len(node));
+            text[len] = '\0';
+            node->tag = type | (uint64_t)len << PK__JSON_TYPE_BITS;
+        }
     }
-    p = pk__json_space(p + 1, r->end);
-    *more = pk__json_peek(r, p) != bracket + 2;
-    r->depth += *more;
-    return *more ? p : p + 1;
 }
 
-PK__FN const char *pk__json_more(pk__json_reader *r, const char *p, char bracket, bool *more)
+/* `text` is where strings will live, `original` what errors quote. */
+static pk_err pk__json_document(pk__json_tree *t, pk_str text, pk_str original, const pk_json_options *options,
+                                pk_error *err)
 {
-    p = pk__json_space(p, r->end);
-    char c = pk__json_peek(r, p);
-    *more = c == ',';
-    if (c != ',' && c != bracket) {
-        return pk__json_wrong(r, p, bracket == '}' ? "',' or '}'" : "',' or ']'");
-    }
-    r->depth -= !*more;
-    return p + 1;
-}
-
-/* ---- what went wrong */
-
-/* What stands at p, in words. */
-static void pk__json_got(char *out, size_t cap, const char *p, const char *end)
-{
-    unsigned char c = p < end ? (unsigned char)*p : 0;
-    if (p >= end) {
-        (void)snprintf(out, cap, "the end");
-    } else if (end - p >= 3 && memcmp(p, "\xEF\xBB\xBF", 3) == 0) {
-        (void)snprintf(out, cap, "a byte order mark"); // some editors put one in front
-    } else if (c > 0x20 && c < 0x7F) {
-        (void)snprintf(out, cap, "'%c'", c);
-    } else {
-        (void)snprintf(out, cap, "byte 0x%02X", c);
-    }
-}
-
-PK__FN pk_err pk__json_error(const pk__json_reader *r, pk_str text, const char *what, pk_error *err)
-{
-    if (r->failed == PK_ERR_NO_MEMORY) {
+    static const char what[] = "parse JSON";
+    pk__json_reader r;
+    size_t size;
+    bool failed = false;
+    t->cap = text.len / 8 + 16; // dense text has more nodes: the array doubles then
+    t->nodes = pk__size_mul(t->cap, sizeof(*t->nodes), &size) ? (pk_json_value *)pk_mem_get(t->mem, size) : NULL;
+    if (!t->nodes) {
         return pk__error_memory(err, what);
     }
-    size_t at = (size_t)(r->wrong - r->begin);
-    const char *begin = text.len > 0 ? text.ptr : "", *p = begin + at, *end = begin + text.len;
-    size_t line = 1, column = 1; // in characters
-    for (const char *c = begin; c < p; c++) {
-        line += *c == '\n';
-        column = *c == '\n' ? 1 : column + ((unsigned char)(*c & 0xC0) != 0x80);
+    pk__json_begin(&r, text);
+    r.secret = options && options->secret;
+    t->nodes[0].tag = PK_JSON_NONE;
+    t->count = 1;
+    const char *p = pk__json_build(&r, r.begin, t);
+    if (!p || !pk__json_end(&r, p)) {
+        return pk__json_error(&r, original, what, err);
     }
-    if (r->failed == PK_ERR_LIMIT) {
-        return pk_error_set(err, PK_ERR_LIMIT, "cannot %s: line %zu, column %zu: nested deeper than %d levels", what,
-                            line, column, PLUGKIT_JSON_DEPTH);
+    if (t->keep || PK__SMALL) {
+        pk__json_settle(t);
     }
-    char got[24], near[64];
-    const char *from = p - begin > 16 ? p - 16 : begin, *to = end - p > 16 ? p + 16 : end;
-    while (from < p && (unsigned char)(*from & 0xC0) == 0x80) { // not within a character
-        from++;
+    pk__mem_trim(t->mem, t->nodes, t->cap * sizeof(*t->nodes), t->count * sizeof(*t->nodes));
+    if (options && options->unique_keys) {
+        const pk_json_value *twice = pk__json_twice(t, &failed);
+        if (failed) {
+            return pk__error_memory(err, what);
+        }
+        if (twice) {
+            (void)pk__json_wrong(&r, twice->of.text - 1, NULL);
+            return pk__json_error(&r, original, what, err);
+        }
     }
-    while (to > p && to < end && (unsigned char)(*to & 0xC0) == 0x80) {
-        to--;
-    }
-    pk_str part = {from, (size_t)(to - from)};
-    pk__json_got(got, sizeof(got), p, end);
-    (void)pk__error_clean(near, sizeof(near), part);
-    return pk_error_set(err, PK_ERR_BAD_JSON, "cannot %s: line %zu, column %zu: expected %s, got %s%s%s%s", what, line,
-                        column, r->expected, got, part.len ? " near \"" : "", near, part.len ? "\"" : "");
+    return PK_OK;
 }
 
-/* ---- public */
+PK_API pk_err pk_json_parse_with(pk_mem *mem, pk_str text, const pk_json_options *options, const pk_json_value **out,
+                                 pk_error *err)
+{
+    pk__json_tree t = {mem, NULL, 0, 0, false};
+    pk_str copy = pk_mem_dup(mem, text);
+    *out = NULL;
+    pk_err rc = copy.ptr ? pk__json_document(&t, copy, text, options, err) : pk__error_memory(err, "parse JSON");
+    if (!rc) {
+        *out = &t.nodes[1];
+    }
+    return rc;
+}
+
+PK_API pk_err pk_json_parse(pk_mem *mem, pk_str text, const pk_json_value **out, pk_error *err)
+{
+    return pk_json_parse_with(mem, text, NULL, out, err);
+}
+
+PK_API pk_err pk_json_parse_in_place(pk_mem *mem, char *text, size_t len, const pk_json_value **out, pk_error *err)
+{
+    pk_str all = {text, len};
+    pk__json_tree t = {mem, NULL, 0, 0, true};
+    pk__json_reader r;
+    *out = NULL;
+    pk__json_begin(&r, all);
+    const char *p = pk__json_space(r.begin, r.end);
+    if (p < r.end && *p != '{' && *p != '[' && *p != '"') { // a lone number needs an end
+        return pk_json_parse(mem, all, out, err);
+    }
+    pk_err rc = pk__json_document(&t, all, all, NULL, err);
+    if (!rc) {
+        *out = &t.nodes[1];
+    }
+    return rc;
+}
 
 PK_API pk_err pk_json_check(pk_str text, pk_error *err)
 {
     pk__json_reader r;
     pk__json_begin(&r, text);
-    const char *p = pk__json_value(&r, r.begin, NULL);
-    if (p && pk__json_end(&r, p)) {
-        return PK_OK;
-    }
-    return pk__json_error(&r, text, "parse JSON", err);
-}
-
-PK_API pk_err pk_json_parse(pk_mem *mem, pk_str text, const pk_json_value **out, pk_error *err)
-{
-    pk__json_reader r;
-    pk__json_tree t = {mem, NULL, 0, text.len / 8 + 16, 0}; // dense text has more nodes: the array doubles then
-    size_t size;
-    *out = NULL;
-    pk_str copy = pk_mem_dup(mem, text);
-    if (copy.ptr && pk__size_mul(t.cap, sizeof(*t.nodes), &size)) {
-        t.nodes = (pk_json_value *)pk_mem_get(mem, size);
-    }
-    if (!t.nodes) {
-        return pk__error_memory(err, "parse JSON");
-    }
-    pk__json_begin(&r, copy);
-    (void)pk__json_add(&t, PK_JSON_NONE, 0);
-    const char *p = pk__json_value(&r, r.begin, &t);
-    if (!p || !pk__json_end(&r, p)) {
-        return pk__json_error(&r, text, "parse JSON", err);
-    }
-    pk__mem_trim(mem, t.nodes, t.cap * sizeof(*t.nodes), t.count * sizeof(*t.nodes));
-    *out = &t.nodes[1];
-    return PK_OK;
+    const char *p = pk__json_skip(&r, r.begin);
+    return p && pk__json_end(&r, p) ? PK_OK : pk__json_error(&r, text, "parse JSON", err);
 }

@@ -1,86 +1,87 @@
-/* json_read.h - the strict JSON reader behind pk_json_parse, pk_json_check and the struct tables.
+/* json_read.h - the strict JSON reader behind pk_json_parse and pk_json_check.
  *
- * One cursor, a plain `const char *`, goes through the text once; every function takes it and returns where it stands
- * afterwards, or NULL after a mistake. The reader knows then where and why, and pk__json_error makes a sentence of it.
- * Nothing recurses: pk__json_value goes through a value of any depth with one bit a level, so that ten megabytes of
- * brackets cost a comparison and no stack.
+ * Nothing recurses: one loop goes through a value of any depth with one bit a level, so that ten megabytes of brackets
+ * cost a comparison and no stack. It is compiled twice, with a tree and without; once in small builds.
  *
  * Parsing copies the text once and works in the copy: strings are unescaped in place (they only get shorter) and end
- * with a NUL where their quote was, numbers stay as they are and are converted when somebody asks. So a document is two
- * pieces of memory, the copy and an array of 16-byte nodes in the order of the text, keys in front of their values.
- * A container knows how many nodes it spans: stepping over it takes one addition. */
+ * with a NUL where their quote was. So a document is two pieces of memory, the copy and an array of 16-byte nodes in
+ * the order of the text, keys in front of their values. A container knows how many nodes it spans: stepping over it
+ * takes one addition. Numbers are converted at once, and their text stays where it is: a node knows how far away,
+ * which costs nothing, for 59 bits are left beside the type. The array may move as it grows, and then the distances
+ * are set anew. In small builds a number is its text, and converted when somebody asks: who never does links no
+ * arithmetic. */
 #ifndef PK__JSON_READ_H
 #define PK__JSON_READ_H
 #include "../base/defs.h"
-#include "number.h"
-
-typedef struct pk__json_reader {
-    const char *begin, *end;
-    uint32_t depth;       // levels that the caller has opened already
-    bool escaped;         // the last string has escapes
-    pk_err failed;        // PK_OK, PK_ERR_BAD_JSON, PK_ERR_LIMIT (depth), PK_ERR_NO_MEMORY
-    const char *wrong;    // after a mistake: where,
-    const char *expected; // and what should have been there (static)
-} pk__json_reader;
+#include "json_scan.h"
 
 /* A value, or the key of a member. Node 0 of a document is empty and the root is node 1, so that there is always a
  * node before a value: it is a key if and only if the value is a member. */
 struct pk_json_value {
-    uint64_t tag; // the type in the low three bits; above: bytes of a string, key or number; items; or true
+    /* The type in the low three bits. Above it: bytes of a string or key; items; true. Of a number two bits of its
+     * form, less 1, and how many bytes before the node its text begins. */
+    uint64_t tag;
     union {
-        const char *text; // of a string, key (a NUL follows both) or number
+        const char *text; // of a string or key (a NUL follows both), or a PK__NUMBER_TEXT
+        uint64_t bits;    // of any other number
         size_t span;      // of an array or object: nodes to what follows it
     } of;
 };
 
-enum { PK__JSON_KEY = 7, PK__JSON_TYPE_BITS = 3, PK__JSON_TYPE_MASK = 7 };
+enum { PK__JSON_KEY = 7, PK__JSON_TYPE_BITS = 3, PK__JSON_TYPE_MASK = 7, PK__JSON_FORM_BITS = 2 };
 
-/* Where pk__json_value puts what it reads. */
+PK__HOT pk__number_form pk__json_form(const pk_json_value *v)
+{
+    return (pk__number_form)((v->tag >> PK__JSON_TYPE_BITS & 3) + 1);
+}
+
+PK__HOT size_t pk__json_len(const pk_json_value *v)
+{
+    return (size_t)(v->tag >> PK__JSON_TYPE_BITS);
+}
+
+/* Makes a number of a node. Where the upper byte of addresses is a mark of its own (tagged memory), a distance between
+ * pieces of memory is none: such a number keeps its text instead of its bits. */
+#if PK__SMALL
+PK__FN void pk__json_set_number(pk_json_value *v, pk__number_form form, uint64_t bits, const char *text)
+{
+    (void)form, (void)bits;
+    v->tag = PK_JSON_NUMBER | (PK__NUMBER_TEXT - 1) << PK__JSON_TYPE_BITS;
+    v->of.text = text;
+}
+#else
+PK__HOT void pk__json_set_number(pk_json_value *v, pk__number_form form, uint64_t bits, const char *text)
+{
+    uint64_t here = (uint64_t)(uintptr_t)v, there = (uint64_t)(uintptr_t)text;
+    v->of.bits = bits;
+    if (form == PK__NUMBER_TEXT || (here ^ there) >> 56) {
+        form = PK__NUMBER_TEXT;
+        v->of.text = text;
+    }
+    uint64_t low = PK_JSON_NUMBER | (uint64_t)(form - 1) << PK__JSON_TYPE_BITS;
+    v->tag = low | (here - there) << (PK__JSON_TYPE_BITS + PK__JSON_FORM_BITS);
+}
+#endif
+
+/* Where the text of a number begins. */
+PK__FN const char *pk__json_number_at(const pk_json_value *v);
+/* Copies nodes; what is in them still finds its text. */
+PK__FN void pk__json_copy(pk_json_value *to, const pk_json_value *from, size_t count);
+
+/* Where pk__json_build puts what it reads. */
 typedef struct pk__json_tree {
     pk_mem *mem;
     pk_json_value *nodes;
     size_t count, cap;
-    size_t open; // the innermost open container; its span is the next one outwards until it closes
+    bool keep; // leave the text as it is; pk__json_settle changes it (small builds always do it this way)
 } pk__json_tree;
 
-PK__FN void pk__json_begin(pk__json_reader *r, pk_str text);
-/* Fails at `at`; returns NULL. */
-PK__FN const char *pk__json_wrong(pk__json_reader *r, const char *at, const char *expected);
-/* Makes the error of a failed reader: "cannot <what>: line 3, column 14: expected ..., got ... near ...". The text is
- * passed again, for the reader may have unescaped its own copy. */
-PK__FN pk_err pk__json_error(const pk__json_reader *r, pk_str text, const char *what, pk_error *err);
-
-PK__FN const char *pk__json_skip_space(const char *p, const char *end);
-/* Most tokens follow each other at once. */
-PK__FN inline const char *pk__json_space(const char *p, const char *end)
-{
-    return p < end && (unsigned char)*p <= ' ' ? pk__json_skip_space(p, end) : p;
-}
-/* What stands at p: NUL at the end, for no token begins with one. */
-PK__FN inline char pk__json_peek(const pk__json_reader *r, const char *p)
-{
-    return p < r->end ? *p : '\0';
-}
-/* Goes over the string whose opening quote is at p. What is between the quotes is valid UTF-8 with valid escapes. */
-PK__FN const char *pk__json_string(pk__json_reader *r, const char *p);
-/* Takes the escapes out of what stood between the quotes, in place; returns the new length. */
-PK__FN size_t pk__json_unescape(char *text, size_t len);
-/* Goes over the value at p and all that is in it. With a tree the text is the tree's copy, and nodes are made. */
-PK__FN const char *pk__json_value(pk__json_reader *r, const char *p, pk__json_tree *tree);
-/* Checks that only white space follows. */
-PK__FN const char *pk__json_end(pk__json_reader *r, const char *p);
-
-/* Containers, for callers that know what is in them:
- *
- *     for (p = pk__json_open(r, p, &more); p && more; p = pk__json_more(r, p, '}', &more)) {
- *         p = pk__json_key(r, p, &key);  then the value
- *     }
- *
- * Opening starts at the bracket, and is at the first item afterwards; without items (*more is false) behind the end.
- * After an item pk__json_more goes over a comma (*more is true) or the closing bracket. */
-PK__FN const char *pk__json_open(pk__json_reader *r, const char *p, bool *more);
-PK__FN const char *pk__json_more(pk__json_reader *r, const char *p, char bracket, bool *more);
-/* Goes over a key and its colon; *key is what stood between the quotes, r->escaped tells whether it has escapes. */
-PK__FN const char *pk__json_key(pk__json_reader *r, const char *p, pk_str *key);
+/* Goes over the value at p and all that is in it. */
+PK__FN const char *pk__json_skip(pk__json_reader *r, const char *p);
+/* The same, and makes nodes of it. */
+PK__FN const char *pk__json_build(pk__json_reader *r, const char *p, pk__json_tree *tree);
+/* The key of the second of two members of that name, anywhere in the tree; NULL if there is none. *failed: there was no
+ * memory to find out. */
+PK__FN const pk_json_value *pk__json_twice(const pk__json_tree *tree, bool *failed);
 
 #endif

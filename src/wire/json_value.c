@@ -9,11 +9,6 @@ PK_API pk_json_type pk_json_type_of(const pk_json_value *v)
     return v ? (pk_json_type)(v->tag & PK__JSON_TYPE_MASK) : PK_JSON_NONE;
 }
 
-static size_t pk__json_len(const pk_json_value *v)
-{
-    return (size_t)(v->tag >> PK__JSON_TYPE_BITS);
-}
-
 static pk_str pk__json_text(const pk_json_value *v, uint64_t type)
 {
     pk_str text = {"", 0};
@@ -41,17 +36,56 @@ PK_API bool pk_json_is(const pk_json_value *v, const char *text)
 
 PK_API pk_str pk_json_number_text(const pk_json_value *v)
 {
-    return pk__json_text(v, PK_JSON_NUMBER);
+    pk_str text = {"", 0};
+    if (pk_json_type_of(v) == PK_JSON_NUMBER) {
+        text.ptr = pk__json_number_at(v);
+        text.len = strspn(text.ptr, "+-.0123456789Ee"); // what follows a number is none of these
+    }
+    return text;
+}
+
+PK_API pk_json_number pk_json_number_kind(const pk_json_value *v)
+{
+    double real;
+    uint64_t bits;
+    if (pk_json_type_of(v) != PK_JSON_NUMBER) {
+        return PK_JSON_NUMBER_NONE;
+    }
+    if (pk__json_form(v) != PK__NUMBER_TEXT) {
+        return pk__json_form(v) == PK__NUMBER_DOUBLE ? PK_JSON_NUMBER_REAL : PK_JSON_NUMBER_INTEGER;
+    }
+    pk_str text = pk_json_number_text(v);
+    const char *p = text.ptr, *end = p + text.len;
+    if (pk__number_scan(&p, end) == PK__NUMBER_INTEGER) {
+        bool fits = pk__number_to_uint(text, &bits) || pk__number_to_int(text, (int64_t *)&bits);
+        return fits ? PK_JSON_NUMBER_INTEGER : PK_JSON_NUMBER_BEYOND;
+    }
+    return pk__number_to_double(text, &real) ? PK_JSON_NUMBER_REAL : PK_JSON_NUMBER_BEYOND;
 }
 
 PK_API bool pk_json_get_int(const pk_json_value *v, int64_t *out)
 {
-    return pk_json_type_of(v) == PK_JSON_NUMBER && pk__number_to_int(pk_json_number_text(v), out);
+    pk__number_form form = pk_json_type_of(v) == PK_JSON_NUMBER ? pk__json_form(v) : PK__NUMBER_NONE;
+    if (form == PK__NUMBER_TEXT) {
+        return pk__number_to_int(pk_json_number_text(v), out);
+    }
+    if (form == PK__NUMBER_INT || (form == PK__NUMBER_UINT && v->of.bits <= INT64_MAX)) {
+        memcpy(out, &v->of.bits, sizeof(*out));
+        return true;
+    }
+    return false;
 }
 
 PK_API bool pk_json_get_uint(const pk_json_value *v, uint64_t *out)
 {
-    return pk_json_type_of(v) == PK_JSON_NUMBER && pk__number_to_uint(pk_json_number_text(v), out);
+    pk__number_form form = pk_json_type_of(v) == PK_JSON_NUMBER ? pk__json_form(v) : PK__NUMBER_NONE;
+    if (form == PK__NUMBER_TEXT) {
+        return pk__number_to_uint(pk_json_number_text(v), out);
+    }
+    if (form == PK__NUMBER_UINT) {
+        *out = v->of.bits;
+    }
+    return form == PK__NUMBER_UINT;
 }
 
 PK_API int64_t pk_json_int(const pk_json_value *v, int64_t otherwise)
@@ -68,8 +102,12 @@ PK_API uint64_t pk_json_uint(const pk_json_value *v, uint64_t otherwise)
 
 PK_API double pk_json_double(const pk_json_value *v, double otherwise)
 {
-    if (pk_json_type_of(v) == PK_JSON_NUMBER) {
-        (void)pk__number_to_double(pk_json_number_text(v), &otherwise);
+    switch (pk_json_type_of(v) == PK_JSON_NUMBER ? pk__json_form(v) : PK__NUMBER_NONE) {
+    case PK__NUMBER_UINT: return pk__number_round(v->of.bits, false);
+    case PK__NUMBER_INT: return pk__number_round(0 - v->of.bits, true);
+    case PK__NUMBER_DOUBLE: memcpy(&otherwise, &v->of.bits, sizeof(otherwise)); break;
+    case PK__NUMBER_TEXT: (void)pk__number_to_double(pk_json_number_text(v), &otherwise); break;
+    case PK__NUMBER_NONE: break;
     }
     return otherwise;
 }
@@ -162,7 +200,7 @@ static bool pk__json_token_is(pk_str token, pk_str key)
     return k == key.len;
 }
 
-static const pk_json_value *pk__json_down(const pk_json_value *v, pk_str token)
+static const pk_json_value *pk__json_pointer_down(const pk_json_value *v, pk_str token)
 {
     const pk_json_value *found = NULL;
     if (pk_json_type_of(v) == PK_JSON_ARRAY) {
@@ -189,7 +227,7 @@ PK_API const pk_json_value *pk_json_at(const pk_json_value *v, const char *point
             return NULL;
         }
         pk_str token = {pointer, strcspn(pointer, "/")};
-        v = pk__json_down(v, token);
+        v = pk__json_pointer_down(v, token);
         pointer += token.len;
     }
     return v;

@@ -5,10 +5,9 @@
 
 #include "../base/error.h"
 #include "base64.h"
+#include "json_quote.h"
 #include "json_read.h"
 #include "number.h"
-#include "swar.h"
-#include "utf8.h"
 
 PK__FN pk_err pk__json_fault_code(const pk_json_writer *w)
 {
@@ -43,43 +42,12 @@ PK_API void pk_json_write(pk_json_writer *w, pk_buf *buf)
 
 /* ---- bytes */
 
-static bool pk__json_fail(pk_json_writer *w, pk__json_fault fault)
-{
-    if (!w->failed) {
-        w->failed = (int)fault;
-    }
-    return false;
-}
-
-/* Where the next `count` bytes go, or NULL: after the first failure nothing is written any more. */
-static inline char *pk__json_room(pk_json_writer *w, size_t count)
-{
-    pk_buf *buf = w->buf;
-    if (w->failed) {
-        return NULL;
-    }
-    if (count > buf->cap - buf->len && !pk_buf_reserve(buf, count)) {
-        (void)pk__json_fail(w, PK__JSON_BUFFER);
-        return NULL;
-    }
-    return buf->ptr + buf->len;
-}
-
 static void pk__json_bytes(pk_json_writer *w, const char *bytes, size_t count)
 {
     char *out = count > 0 ? pk__json_room(w, count) : NULL;
     if (out) {
         memcpy(out, bytes, count);
         w->buf->len += count;
-    }
-}
-
-static void pk__json_char(pk_json_writer *w, char c)
-{
-    char *out = pk__json_room(w, 1);
-    if (out) {
-        *out = c;
-        w->buf->len++;
     }
 }
 
@@ -94,76 +62,6 @@ static void pk__json_new_line(pk_json_writer *w)
     }
 }
 
-/* Where the bytes stop that a string takes as they are: at a quote, backslash, control character, or broken UTF-8. */
-static const char *pk__json_plain(const char *p, const char *end)
-{
-    while (p < end) {
-        if (end - p >= 8) {
-            uint64_t mask = pk__swar_json(pk__swar_load(p));
-            if (mask == 0) {
-                p += 8;
-                continue;
-            }
-            p += pk__swar_first(mask);
-        }
-        unsigned char c = (unsigned char)*p;
-        size_t len = c == '"' || c == '\\' || c < 0x20 ? 0 : c < 0x80 ? 1 : pk__utf8_len(p, end);
-        if (len == 0) {
-            return p;
-        }
-        p += len;
-    }
-    return p;
-}
-
-/* Writes the escape of a quote, backslash or control character; returns the end. */
-static char *pk__json_put_escape(char *out, unsigned char c)
-{
-    static const char from[] = "\"\\\b\f\n\r\t", to[] = "\"\\bfnrt", hex[] = "0123456789abcdef";
-    const char *simple = (const char *)memchr(from, c, sizeof(from) - 1);
-    *out++ = '\\';
-    if (simple) {
-        *out++ = to[simple - from];
-        return out;
-    }
-    memcpy(out, "u00", 3);
-    out[3] = hex[c >> 4];
-    out[4] = hex[c & 15];
-    return out + 5;
-}
-
-static void pk__json_quoted(pk_json_writer *w, pk_str s)
-{
-    const char *p = s.len > 0 ? s.ptr : "";
-    const char *end = p + s.len;
-    char *out = pk__json_room(w, s.len + 2);
-    if (!out) {
-        return;
-    }
-    *out++ = '"';
-    for (;;) {
-        const char *stop = pk__json_plain(p, end);
-        memcpy(out, p, (size_t)(stop - p));
-        out += stop - p;
-        w->buf->len = (size_t)(out - w->buf->ptr);
-        if (stop == end) {
-            break;
-        }
-        if ((unsigned char)*stop >= 0x80) {
-            (void)pk__json_fail(w, PK__JSON_NOT_UTF8);
-            return;
-        }
-        p = stop + 1;
-        out = pk__json_room(w, (size_t)(end - p) + 7); // the longest escape, the rest, the quote
-        if (!out) {
-            return;
-        }
-        out = pk__json_put_escape(out, (unsigned char)*stop);
-    }
-    *out = '"';
-    w->buf->len++;
-}
-
 /* ---- structure */
 
 static bool pk__json_in_array(const pk_json_writer *w)
@@ -171,8 +69,8 @@ static bool pk__json_in_array(const pk_json_writer *w)
     return w->depth > 0 && (w->arrays[w->depth / 64] >> w->depth % 64 & 1);
 }
 
-/* What goes between the last value and the next one. False: no value may stand here. */
-static bool pk__json_before_value(pk_json_writer *w)
+/* The comma and the new line between the last value and the next one. False: no value may stand here. */
+PK__FN bool pk__json_before_value(pk_json_writer *w)
 {
     if (w->failed) {
         return false;
@@ -252,8 +150,10 @@ PK_API void pk_json_put_key_str(pk_json_writer *w, pk_str key)
         pk__json_char(w, ',');
     }
     pk__json_new_line(w);
-    pk__json_quoted(w, key);
-    pk__json_bytes(w, ": ", w->indent > 0 ? 2 : 1);
+    pk__json_quoted(w, key, ':');
+    if (w->indent > 0) {
+        pk__json_char(w, ' ');
+    }
     w->have_key = true;
     w->need_comma = true;
 }
@@ -275,7 +175,7 @@ static void pk__json_word(pk_json_writer *w, const char *word, size_t len)
 PK_API void pk_json_put_str(pk_json_writer *w, pk_str value)
 {
     if (pk__json_before_value(w)) {
-        pk__json_quoted(w, value);
+        pk__json_quoted(w, value, '\0');
     }
 }
 
@@ -340,7 +240,7 @@ PK_API void pk_json_put_raw(pk_json_writer *w, pk_json value)
     }
     pk__json_begin(&r, value);
     r.depth = w->depth;
-    const char *p = pk__json_value(&r, r.begin, NULL);
+    const char *p = pk__json_skip(&r, r.begin);
     if (!p || !pk__json_end(&r, p)) {
         (void)pk__json_fail(w, r.failed == PK_ERR_LIMIT ? PK__JSON_TOO_DEEP : PK__JSON_BAD_RAW);
         return;

@@ -22,6 +22,7 @@ typedef enum pk__json_fault {
     PK__JSON_OPEN        // finished within a container
 } pk__json_fault;
 
+PK__FN bool pk__json_before_value(pk_json_writer *w); // puts comma and new line; false: no value may stand here
 PK__FN pk_err pk__json_fault_code(const pk_json_writer *w);
 PK__FN const char *pk__json_fault_text(const pk_json_writer *w); // "a string is not UTF-8"
 

@@ -1,19 +1,11 @@
-/* number.c - exact conversions of numbers, see number.h. */
+/* number.c - the grammar of numbers, integers, and decimal digits; see number.h. */
 #include "number.h"
 
-#include <float.h>
 #include <string.h>
 
 #include "swar.h"
 
-typedef char pk__number_needs_binary64[DBL_MANT_DIG == 53 && DBL_MAX_EXP == 1024 && sizeof(double) == 8 ? 1 : -1];
-
 /* ---- the grammar */
-
-static bool pk__number_at_digit(const char *p, const char *end)
-{
-    return p < end && (unsigned char)(*p - '0') < 10;
-}
 
 static const char *pk__number_skip_digits(const char *p, const char *end)
 {
@@ -98,6 +90,7 @@ PK__FN bool pk__number_to_int(pk_str text, int64_t *out)
     return pk__number_to_uint(digits, &size) && pk__number_sign(size, negative, out);
 }
 
+#if PK__SMALL
 PK__FN char *pk__number_put_uint(char *out, uint64_t value)
 {
     char digits[20];
@@ -110,6 +103,47 @@ PK__FN char *pk__number_put_uint(char *out, uint64_t value)
     memcpy(out, first, count);
     return out + count;
 }
+#else
+/* Eight digits, all of them. */
+PK__HOT char *pk__number_put_eight(char *out, uint32_t value)
+{
+    pk__swar_store(out, pk__swar_digits(value) + PK__SWAR_ONES * '0');
+    return out + 8;
+}
+
+/* Up to eight, without zeros in front. */
+PK__HOT char *pk__number_put_short(char *out, uint32_t value)
+{
+    uint64_t word = pk__swar_digits(value);
+    unsigned zeros = word ? pk__swar_zeros(word) : 7;
+    pk__swar_store(out, (word + PK__SWAR_ONES * '0') >> zeros * 8);
+    return out + 8 - zeros;
+}
+
+PK__FN char *pk__number_put_uint(char *out, uint64_t value)
+{
+    const uint64_t eight = 100000000;
+    if (value < 10) {
+        *out = (char)('0' + value);
+        return out + 1;
+    }
+    if (value < eight) {
+        return pk__number_put_short(out, (uint32_t)value);
+    }
+    uint64_t high = value / eight;
+    uint32_t low = (uint32_t)(value - high * eight);
+    if (high < 10) {
+        *out++ = (char)('0' + high);
+    } else if (high < eight) {
+        out = pk__number_put_short(out, (uint32_t)high);
+    } else {
+        uint64_t top = high / eight;
+        out = pk__number_put_short(out, (uint32_t)top);
+        out = pk__number_put_eight(out, (uint32_t)(high - top * eight));
+    }
+    return pk__number_put_eight(out, low);
+}
+#endif
 
 PK__FN char *pk__number_put_int(char *out, int64_t value)
 {
@@ -120,120 +154,55 @@ PK__FN char *pk__number_put_int(char *out, int64_t value)
     return pk__number_put_uint(out, (uint64_t)value);
 }
 
-/* ---- powers of five, 128 bits each */
+/* ---- reading in one go */
 
-typedef struct pk__number_wide {
-    uint64_t hi, lo;
-} pk__number_wide;
-
-static pk__number_wide pk__number_mul(uint64_t a, uint64_t b)
+/* The digits at *at, as a number that has overflown if there are more than 19 of them. */
+PK__HOT uint64_t pk__number_digits(const char **at, const char *end)
 {
-    uint64_t a0 = (uint32_t)a, a1 = a >> 32, b0 = (uint32_t)b, b1 = b >> 32;
-    uint64_t low = a0 * b0;
-    uint64_t mid = a1 * b0 + (low >> 32);
-    uint64_t mid2 = a0 * b1 + (uint32_t)mid;
-    pk__number_wide product;
-    product.hi = a1 * b1 + (mid >> 32) + (mid2 >> 32);
-    product.lo = mid2 << 32 | (uint32_t)low;
-    return product;
-}
-
-static unsigned pk__number_leading_zeros(uint64_t x)
-{
-    unsigned count = 0;
-    for (unsigned step = 32; step > 0; step /= 2) {
-        if (x >> (64 - step) == 0) {
-            count += step;
-            x <<= step;
-        }
+    const char *p = *at;
+    uint64_t value = 0;
+    for (unsigned digit; p < end && (digit = (unsigned char)(*p - '0')) < 10; p++) {
+        value = value * 10 + digit;
     }
-    return count;
+    *at = p;
+    return value;
 }
 
-enum { PK__NUMBER_STEP = 28, PK__NUMBER_LEAST = -13 * PK__NUMBER_STEP };
-
-/* 5^LEAST, 5^(LEAST + STEP), ... 5^308: the first 192 bits of each, cut off. */
-static const uint64_t pk__number_powers[][3] = {
-    {0xe1afa13afbd14d6d, 0x82189c09a3a1ec21, 0x7a43516213c7e04c},
-    {0xe3e27a444d8d98b7, 0xfd1b1b2308169b25, 0x363b1f2c568dc3e2},
-    {0xe61acf033d1a45df, 0x6fb92487298e33bd, 0xadd7728c20b99bd1},
-    {0xe858ad248f5c22c9, 0xd1b3400f8f9cff68, 0xf910f9f648232f14},
-    {0xea9c227723ee8bcb, 0x465e15a979c1cadc, 0x0a0ce827eac11f2d},
-    {0xece53cec4a314ebd, 0xa4f8bf5635246428, 0x4609ac5c7899ca36},
-    {0xef340a98172aace4, 0x86fb897116c87c34, 0x9c39c1da4c49278d},
-    {0xf18899b1bc3f8ca1, 0xdc44e6c3cb279ac1, 0xf80f36174730ca34},
-    {0xf3e2f893dec3f126, 0x5a89dba3c3efccfa, 0xd8ecb58659be9c90},
-    {0xf64335bcf065d37d, 0x4d4617b5ff4a16d5, 0xaa09501d5954a559},
-    {0xf8a95fcf88747d94, 0x75a44c6397ce912a, 0x33cca6c06b07b74d},
-    {0xfb158592be068d2e, 0xeed6e2f0f0d56712, 0xac2e4f162cfad40a},
-    {0xfd87b5f28300ca0d, 0x8bca9d6e188853fc, 0x76dcb60081ce0fa5},
-    {0x8000000000000000, 0x0000000000000000, 0x0000000000000000},
-    {0x813f3978f8940984, 0x4000000000000000, 0x0000000000000000},
-    {0x82818f1281ed449f, 0xbff8f10e7a8921a4, 0x2000000000000000},
-    {0x83c7088e1aab65db, 0x792667c6da79e0fa, 0x0861d3ee22d1cc53},
-    {0x850fadc09923329e, 0x03e2cf6bc604ddb0, 0x74a7ef0198791097},
-    {0x865b86925b9bc5c2, 0x0b8a2392ba45a9b2, 0x5c6658d409fb8bf7},
-    {0x87aa9aff79042286, 0x90fb44d2f05d0842, 0xfb118fc9c217a1d2},
-    {0x88fcf317f22241e2, 0x441fece3bdf81f03, 0x12f274928400100d},
-    {0x8a5296ffe33cc92f, 0x82bd6b70d99aaa6f, 0xbc10c5c5cda97c8d},
-    {0x8bab8eefb6409c1a, 0x1ad089b6c2f7548e, 0x25c7b885ba466e37},
-    {0x8d07e33455637eb2, 0xdb0b487b6423e1e8, 0x7ec63730f500b406},
-    {0x8e679c2f5e44ff8f, 0x570f09eaa7ea7648, 0x5961db50c6d2b886},
-};
-
-/* 5^0 ... 5^27, moved up to the top bit. */
-static const uint64_t pk__number_small[PK__NUMBER_STEP] = {
-    0x8000000000000000, 0xa000000000000000, 0xc800000000000000, 0xfa00000000000000,
-    0x9c40000000000000, 0xc350000000000000, 0xf424000000000000, 0x9896800000000000,
-    0xbebc200000000000, 0xee6b280000000000, 0x9502f90000000000, 0xba43b74000000000,
-    0xe8d4a51000000000, 0x9184e72a00000000, 0xb5e620f480000000, 0xe35fa931a0000000,
-    0x8e1bc9bf04000000, 0xb1a2bc2ec5000000, 0xde0b6b3a76400000, 0x8ac7230489e80000,
-    0xad78ebc5ac620000, 0xd8d726b7177a8000, 0x878678326eac9000, 0xa968163f0a57b400,
-    0xd3c21bcecceda100, 0x84595161401484a0, 0xa56fa5b99019a5c8, 0xcecb8f27f4200f3a,
-};
-
-/* The first 128 bits of 5^q, cut off, for q from -343 to 324: 5^q = (these bits + less than 1) * 2^(e - 127) with
- * e = floor(log2(5^q)). Exact for 0 <= q <= 55. */
-static pk__number_wide pk__number_power(int q)
+/* What an integer of so many digits is. */
+PK__HOT pk__number_form pk__number_integer(uint64_t size, size_t count, bool negative, uint64_t *bits)
 {
-    const uint64_t *base = pk__number_powers[(q - PK__NUMBER_LEAST) / PK__NUMBER_STEP];
-    uint64_t factor = pk__number_small[(q - PK__NUMBER_LEAST) % PK__NUMBER_STEP];
-    pk__number_wide a = pk__number_mul(base[0], factor);
-    pk__number_wide b = pk__number_mul(base[1], factor);
-    pk__number_wide c = pk__number_mul(base[2], factor);
-    b.lo += c.hi;
-    b.hi += b.lo < c.hi;
-    a.lo += b.hi;
-    a.hi += a.lo < b.hi;
-    if (a.hi >> 63 == 0) {
-        a.hi = a.hi << 1 | a.lo >> 63;
-        a.lo = a.lo << 1 | b.lo >> 63;
+    if (count > 19 || (negative && (size == 0 || size > (uint64_t)1 << 63))) {
+        return PK__NUMBER_TEXT;
     }
-    return a;
+    *bits = negative ? 0 - size : size;
+    return negative ? PK__NUMBER_INT : PK__NUMBER_UINT;
 }
 
-/* floor(log2(10^e)), floor(log10(2^e)) and floor(log10(2^e * 3/4)), exact for all exponents of doubles. Negative
- * numbers are shifted arithmetically by every compiler there is; tests would notice one that does not. */
-static int pk__number_log2_of_10(int e)
+/* Text that one look did not settle: has it 20 digits, and fits all the same? */
+static pk__number_form pk__number_long(pk_str text, uint64_t *bits)
 {
-    return (e * 1741647) >> 19;
+    return text.ptr[0] != '-' && pk__number_to_uint(text, bits) ? PK__NUMBER_UINT : PK__NUMBER_TEXT;
 }
 
-static int pk__number_log10_of_2(int e, bool three_quarters)
+PK__FN pk__number_form pk__number_take_integer(const char **at, const char *end, uint64_t *bits)
 {
-    return (e * 1262611 - (three_quarters ? 524031 : 0)) >> 22;
+    const char *first = *at, *p = first;
+    bool negative = p < end && *p == '-';
+    const char *digits = p += negative;
+    uint64_t size = pk__number_digits(&p, end);
+    size_t count = (size_t)(p - digits);
+    if (count == 0 || (count > 1 && *digits == '0') || (p < end && (*p == '.' || *p == 'e' || *p == 'E'))) {
+        return PK__NUMBER_NONE;
+    }
+    *at = p;
+    pk__number_form form = pk__number_integer(size, count, negative, bits);
+    pk_str text = {first, (size_t)(p - first)};
+    return form == PK__NUMBER_TEXT ? pk__number_long(text, bits) : form;
 }
 
 /* ---- decimal numbers */
 
-typedef struct pk__number_decimal {
-    uint64_t digits;     // the first 19 significant digits
-    int64_t exponent;    // the number is digits * 10^exponent,
-    bool more, negative; // or, with `more`, less than one digit larger
-} pk__number_decimal;
-
-/* The exponent behind the 'e' at p; far beyond the range of doubles it stops counting. */
-static int64_t pk__number_read_exponent(const char *p, const char *end)
+PK__FN int64_t pk__number_read_exponent(const char *p, const char *end)
 {
     int64_t exponent = 0;
     bool negative = p < end && *p == '-';
@@ -243,7 +212,7 @@ static int64_t pk__number_read_exponent(const char *p, const char *end)
     return negative ? -exponent : exponent;
 }
 
-static pk__number_decimal pk__number_read(pk_str text)
+PK__FN pk__number_decimal pk__number_read(pk_str text)
 {
     const uint64_t full = UINT64_C(1000000000000000000); // at least this: 19 digits
     const char *end = text.ptr + text.len;
@@ -251,7 +220,7 @@ static pk__number_decimal pk__number_read(pk_str text)
     int behind_point = 0;
     d.negative = text.ptr[0] == '-';
     for (const char *p = text.ptr + d.negative; p < end; p++) {
-        while (end - p >= 8 && d.digits < full / 100000000 && pk__swar_is_number(pk__swar_load(p))) {
+        while (end - p >= 8 && !PK__SMALL && d.digits < full / 100000000 && pk__swar_is_number(pk__swar_load(p))) {
             d.digits = d.digits * 100000000 + pk__swar_number(pk__swar_load(p));
             d.exponent -= 8 * behind_point;
             p += 8;
@@ -289,270 +258,4 @@ PK__FN bool pk__number_to_whole(pk_str text, int64_t *out)
         d.digits *= 10;
     }
     return pk__number_sign(d.digits, d.negative, out);
-}
-
-/* ---- text to double */
-
-/* A double by its bits, without sign; infinity is what comes behind the largest. */
-typedef struct pk__number_guess {
-    uint64_t below; // the double at or below the number
-    bool up;        // the next one is nearer
-    bool unsure;    // `up` could not be decided with 128 bits
-} pk__number_guess;
-
-static const uint64_t pk__number_infinity = UINT64_C(0x7FF) << 52;
-
-/* digits * 10^q, for digits > 0 and q from -343 to 308. */
-static pk__number_guess pk__number_guess_double(uint64_t digits, int q)
-{
-    pk__number_guess guess = {0, false, false};
-    unsigned zeros = pk__number_leading_zeros(digits);
-    pk__number_wide power = pk__number_power(q);
-    pk__number_wide product = pk__number_mul(digits << zeros, power.hi);
-    pk__number_wide low = pk__number_mul(digits << zeros, power.lo);
-    uint64_t hi = product.hi, lo = product.lo + low.hi;
-    hi += lo < low.hi;
-
-    /* The number is (hi:lo + less than 2) * 2^x, and exactly hi:lo:low.lo for small powers. Its first bit is worth
-     * 2^e, so all bits below the 53rd one behind it are cut off, or more of a subnormal number. */
-    unsigned top = (unsigned)(hi >> 63);
-    int e = pk__number_log2_of_10(q) + 63 - (int)zeros + (int)top;
-    int cut = 10 + (int)top + (e < -1022 ? -1022 - e : 0); // bits of hi; all of lo goes anyway
-    if (e > 1023) {
-        guess.below = pk__number_infinity;
-        return guess;
-    }
-    if (cut > 64) { // below half of the least number; or so near to it that "less than 2" could reach it
-        guess.unsure = cut == 65 && hi == UINT64_MAX;
-        return guess;
-    }
-    uint64_t half = UINT64_C(1) << (cut - 1);
-    uint64_t rest = hi & (half - 1 + half);
-    guess.below = cut < 64 ? hi >> cut : 0;
-    guess.below += e < -1022 ? 0 : (uint64_t)(e + 1022) << 52; // the first bit itself counts one up in the exponent
-    guess.up = rest >= half;
-    if (q >= 0 && q <= 55) {
-        bool tie = rest == half && (lo | low.lo) == 0;
-        guess.up = tie ? guess.below & 1 : guess.up;
-    } else {
-        guess.unsure = (rest == half && lo == 0) || (rest == half - 1 && lo == UINT64_MAX);
-    }
-    return guess;
-}
-
-/* Big integers for what 128 bits cannot decide. The longest has 2,712 bits: 54 of a double times 5^1143. */
-enum { PK__NUMBER_LIMBS = 96, PK__NUMBER_DIGITS = 800 };
-
-typedef struct pk__number_big {
-    size_t count;
-    uint32_t limbs[PK__NUMBER_LIMBS]; // lowest first
-} pk__number_big;
-
-static void pk__number_big_mul(pk__number_big *n, uint32_t factor, uint32_t add)
-{
-    uint64_t carry = add;
-    for (size_t i = 0; i < n->count; i++) {
-        carry += (uint64_t)n->limbs[i] * factor;
-        n->limbs[i] = (uint32_t)carry;
-        carry >>= 32;
-    }
-    if (carry && n->count < PK__NUMBER_LIMBS) {
-        n->limbs[n->count++] = (uint32_t)carry;
-    }
-}
-
-static void pk__number_big_scale(pk__number_big *n, int fives, int twos)
-{
-    for (; fives >= 13; fives -= 13) {
-        pk__number_big_mul(n, 1220703125, 0);
-    }
-    for (; fives > 0; fives--) {
-        pk__number_big_mul(n, 5, 0);
-    }
-    for (; twos >= 31; twos -= 31) {
-        pk__number_big_mul(n, UINT32_C(1) << 31, 0);
-    }
-    pk__number_big_mul(n, UINT32_C(1) << (twos > 0 ? twos : 0), 0);
-}
-
-static int pk__number_big_compare(const pk__number_big *a, const pk__number_big *b)
-{
-    if (a->count != b->count) {
-        return a->count < b->count ? -1 : 1;
-    }
-    for (size_t i = a->count; i-- > 0;) {
-        if (a->limbs[i] != b->limbs[i]) {
-            return a->limbs[i] < b->limbs[i] ? -1 : 1;
-        }
-    }
-    return 0;
-}
-
-/* Is the number in `text` nearer to the double behind `below`? Both are compared with the middle between the two, which
- * has 767 significant digits at most: of a longer number the first 800 and whether more follow are enough. */
-static bool pk__number_is_above_middle(pk_str text, uint64_t below)
-{
-    pk__number_big number = {0, {0}}, middle = {0, {0}};
-    int count = 0;
-    int64_t exponent = 0;
-    bool more = false, behind_point = false;
-    const char *end = text.ptr + text.len;
-    for (const char *p = text.ptr + (text.ptr[0] == '-'); p < end; p++) {
-        if (*p == '.') {
-            behind_point = true;
-        } else if (!pk__number_at_digit(p, end)) {
-            exponent += pk__number_read_exponent(p + 1, end);
-            break;
-        } else if (count < PK__NUMBER_DIGITS) {
-            pk__number_big_mul(&number, 10, (uint32_t)(*p - '0'));
-            count += number.count > 0;
-            exponent -= behind_point;
-        } else {
-            more |= *p != '0';
-            exponent += !behind_point;
-        }
-    }
-
-    int biased = (int)(below >> 52);
-    uint64_t mantissa = (below & (UINT64_MAX >> 12)) | (uint64_t)(biased > 0) << 52;
-    int twos = (biased > 0 ? biased : 1) - 1075 - 1; // of the middle, (2 mantissa + 1) * 2^twos
-    mantissa = 2 * mantissa + 1;
-    pk__number_big_mul(&middle, 0, (uint32_t)(mantissa >> 32));
-    pk__number_big_scale(&middle, 0, 32);
-    middle.count = middle.count ? middle.count : 1;
-    middle.limbs[0] |= (uint32_t)mantissa;
-
-    int q = (int)exponent; // of a number within the range of doubles
-    pk__number_big_scale(&number, q, q - twos);
-    pk__number_big_scale(&middle, -q, twos - q);
-    int order = pk__number_big_compare(&number, &middle);
-    return order > 0 || (order == 0 && (more || (below & 1)));
-}
-
-PK__FN bool pk__number_to_double(pk_str text, double *out)
-{
-    pk__number_decimal d = pk__number_read(text);
-    uint64_t bits = 0;
-    if (d.digits > 0 && d.exponent > 308) {
-        return false;
-    }
-    if (d.digits > 0 && d.exponent >= -343) {
-        pk__number_guess guess = pk__number_guess_double(d.digits, (int)d.exponent);
-        if (d.more) { // somewhere between digits and digits + 1
-            pk__number_guess next = pk__number_guess_double(d.digits + 1, (int)d.exponent);
-            guess.unsure |= next.unsure || next.below + next.up != guess.below + guess.up;
-        }
-        if (guess.unsure) {
-            guess.up = pk__number_is_above_middle(text, guess.below);
-        }
-        bits = guess.below + guess.up;
-    }
-    if (bits >= pk__number_infinity) {
-        return false;
-    }
-    bits |= (uint64_t)d.negative << 63;
-    memcpy(out, &bits, sizeof(bits));
-    return true;
-}
-
-/* ---- double to text */
-
-/* (power * x) / 2^128, with the last bit set if anything was cut off. The power is rounded up, so that a remainder of
- * one is none. */
-static uint64_t pk__number_round_to_odd(pk__number_wide power, uint64_t x)
-{
-    pk__number_wide low = pk__number_mul(power.lo, x);
-    pk__number_wide high = pk__number_mul(power.hi, x);
-    high.lo += low.hi;
-    high.hi += high.lo < low.hi;
-    return high.hi | (high.lo > 1);
-}
-
-/* The shortest decimal that reads back as mantissa * 2^e, of those the closest: digits * 10^exponent. */
-static pk__number_decimal pk__number_shortest(uint64_t mantissa, int e, bool nearer_below)
-{
-    /* In units of 10^k, times 4: the number and the ends of what still rounds to it. An end itself counts if the
-     * mantissa is even. */
-    int k = pk__number_log10_of_2(e, nearer_below);
-    int shift = e + pk__number_log2_of_10(-k) + 1;
-    pk__number_wide power = pk__number_power(-k);
-    if (k > 0 || k < -55) {
-        power.hi += ++power.lo == 0; // inexact: the next one up
-    }
-    uint64_t odd = mantissa & 1;
-    uint64_t middle = pk__number_round_to_odd(power, mantissa * 4 << shift);
-    uint64_t least = pk__number_round_to_odd(power, (mantissa * 4 - 2 + nearer_below) << shift) + odd;
-    uint64_t most = pk__number_round_to_odd(power, (mantissa * 4 + 2) << shift) - odd;
-
-    pk__number_decimal d = {middle / 4, k, false, false};
-    uint64_t tens = d.digits / 10 * 10; // one digit less, if exactly one neighbour is inside
-    bool under = least <= tens * 4;
-    bool over = (tens + 10) * 4 <= most;
-    if (d.digits >= 10 && under != over) {
-        d.digits = tens + (over ? 10 : 0);
-        return d;
-    }
-    under = least <= d.digits * 4;
-    over = (d.digits + 1) * 4 <= most;
-    if (under != over) {
-        d.digits += over;
-    } else {
-        uint64_t half = d.digits * 4 + 2;
-        d.digits += middle > half || (middle == half && (d.digits & 1));
-    }
-    return d;
-}
-
-/* Plain between 1e-6 and 1e16, so that what looks like an integer is the exact value. `point` digits stand before the
- * point. */
-static char *pk__number_put_decimal(char *out, const char *digits, int count, int point)
-{
-    if (point > 16 || point < -5) {
-        *out++ = digits[0];
-        if (count > 1) {
-            *out++ = '.';
-            memcpy(out, digits + 1, (size_t)count - 1);
-            out += count - 1;
-        }
-        *out++ = 'e';
-        return pk__number_put_int(out, point - 1);
-    }
-    if (point <= 0) {
-        memcpy(out, "0.00000", 7);
-        out += 2 - point;
-        memcpy(out, digits, (size_t)count);
-        return out + count;
-    }
-    for (int i = 0; i < point || i < count; i++) {
-        if (i == point) {
-            *out++ = '.';
-        }
-        *out++ = i < count ? digits[i] : '0';
-    }
-    return out;
-}
-
-PK__FN char *pk__number_put_double(char *out, double value)
-{
-    uint64_t bits;
-    memcpy(&bits, &value, sizeof(bits));
-    uint64_t fraction = bits & (UINT64_MAX >> 12);
-    int biased = (int)(bits >> 52 & 0x7FF);
-    if (bits >> 63) {
-        *out++ = '-';
-    }
-    if (biased == 0 && fraction == 0) {
-        *out++ = '0';
-        return out;
-    }
-    pk__number_decimal d = biased == 0 ? pk__number_shortest(fraction, -1074, false)
-                                       : pk__number_shortest(fraction | UINT64_C(1) << 52, biased - 1075,
-                                                             fraction == 0 && biased > 1);
-    while (d.digits % 10 == 0) {
-        d.digits /= 10;
-        d.exponent++;
-    }
-    char digits[PK__NUMBER_CAP];
-    int count = (int)(pk__number_put_uint(digits, d.digits) - digits);
-    return pk__number_put_decimal(out, digits, count, count + (int)d.exponent);
 }

@@ -40,20 +40,60 @@ PK__FN uint32_t pk__utf8_get(const char *p, size_t len)
     return code;
 }
 
+/* Most texts stay with one length: up to two characters in one look, as far as that is enough. */
+static const char *pk__utf8_usual(const char *p, const char *end)
+{
+    while (end - p >= 8 && (unsigned char)*p >= 0x80) {
+        uint64_t word = pk__swar_load(p);
+        if ((word & UINT64_C(0x0000C0C0F0C0C0F0)) == UINT64_C(0x00008080E08080E0)) {
+            /* E0 is followed by A0 at least, ED by 9F at most: the other half would be overlong, or a surrogate. */
+            uint64_t first = word & 0x200F, second = word >> 24 & 0x200F;
+            if (first == 0 || first == 0x200D || second == 0 || second == 0x200D) {
+                break;
+            }
+            p += 6;
+        } else if ((word & 0xC0E0) == 0x80C0 && (word & 0x1E) != 0) {
+            p += 2;
+        } else if ((word & 0xC0C0F0) == 0x8080E0 && (word & 0x200F) != 0 && (word & 0x200F) != 0x200D) {
+            p += 3;
+        } else {
+            break;
+        }
+    }
+    return p;
+}
+
+PK__FN const char *pk__utf8_run(const char *p, const char *end)
+{
+    p = PK__SMALL ? p : pk__utf8_usual(p, end);
+    while (p < end && (unsigned char)*p >= 0x80) {
+        size_t len = pk__utf8_len(p, end);
+        if (len == 0) {
+            break;
+        }
+        p += len;
+    }
+    return p;
+}
+
 PK__FN bool pk__utf8_valid(pk_str text)
 {
     const char *p = text.ptr;
     const char *end = text.len > 0 ? p + text.len : p;
     while (p < end) {
-        if (end - p >= 8 && (pk__swar_load(p) & PK__SWAR_TOPS) == 0) {
+        if (end - p >= 8 && !PK__SMALL && (pk__swar_load(p) & PK__SWAR_TOPS) == 0) {
             p += 8;
             continue;
         }
-        size_t len = pk__utf8_len(p, end);
-        if (len == 0) {
+        if ((unsigned char)*p < 0x80) {
+            p++;
+            continue;
+        }
+        const char *next = pk__utf8_run(p, end);
+        if (next == p) {
             return false;
         }
-        p += len;
+        p = next;
     }
     return true;
 }

@@ -169,32 +169,36 @@ TEST(json_read, says_where_and_what_is_wrong)
         row in;
         const char *message;
     } rows[] = {
-        {ROW("[1,2"), "line 1, column 5: expected ',' or ']', got the end near \"[1,2\""},
+        {ROW("[1,2"), "line 1, column 5, offset 4: expected ',' or ']', got the end near \"[1,2\""},
         {ROW("{\"a\": 1\n  \"b\": 2}"),
-         "line 2, column 3: expected ',' or '}', got '\"' near \"{\"a\": 1\\x0a  \"b\": 2}\""},
-        {ROW(""), "line 1, column 1: expected a value, got the end"},
-        {ROW("[1,]"), "line 1, column 4: expected a value, got ']' near \"[1,]\""},
-        {ROW("{a:1}"), "line 1, column 2: expected a key in quotes, got 'a' near \"{a:1}\""},
-        {ROW("{\"a\" 1}"), "line 1, column 6: expected ':', got '1' near \"{\"a\" 1}\""},
-        {ROW("01"), "line 1, column 2: expected nothing more, got '1' near \"01\""},
-        {ROW("[-]"), "line 1, column 3: expected a digit, got ']' near \"[-]\""},
+         "line 2, column 3, offset 10: expected ',' or '}', got '\"' near \"{\"a\": 1\\x0a  \"b\": 2}\""},
+        {ROW(""), "line 1, column 1, offset 0: expected a value, got the end"},
+        {ROW("[1,]"), "line 1, column 4, offset 3: expected a value, got ']' near \"[1,]\""},
+        {ROW("{a:1}"), "line 1, column 2, offset 1: expected a key in quotes, got 'a' near \"{a:1}\""},
+        {ROW("{\"a\" 1}"), "line 1, column 6, offset 5: expected ':', got '1' near \"{\"a\" 1}\""},
+        {ROW("01"), "line 1, column 2, offset 1: expected nothing more, got '1' near \"01\""},
+        {ROW("[-]"), "line 1, column 3, offset 2: expected a digit, got ']' near \"[-]\""},
         {ROW("[\"\\x\"]"),
-         "line 1, column 4: expected one of \"\\/bfnrtu behind the backslash, got 'x' near \"[\"\\x\"]\""},
-        {ROW("\"\\u12g4\""), "line 1, column 4: expected four hex digits, got '1' near \"\"\\u12g4\"\""},
+         "line 1, column 4, offset 3: expected one of \"\\/bfnrtu behind the backslash, got 'x' near \"[\"\\x\"]\""},
+        {ROW("\"\\u12g4\""), "line 1, column 4, offset 3: expected four hex digits, got '1' near \"\"\\u12g4\"\""},
         {ROW("\"\\ud800\""),
-         "line 1, column 2: expected both halves of a surrogate pair, got '\\' near \"\"\\ud800\"\""},
-        {ROW("\"a\tb\""), "line 1, column 3: expected an escape instead of a control character, got byte 0x09 near "
+         "line 1, column 2, offset 1: expected both halves of a surrogate pair, got '\\' near \"\"\\ud800\"\""},
+        {ROW("\"a\tb\""), "line 1, column 3, offset 2: expected an escape instead of a control character, got byte 0x"
+                          "09 near "
                           "\"\"a\\x09b\"\""},
-        {ROW("\"\xC3\xA9\xFF\""), "line 1, column 3: expected UTF-8, got byte 0xFF near \"\"\xC3\xA9\\xff\"\""},
-        {ROW("\"abc"), "line 1, column 5: expected '\"', got the end near \"\"abc\""},
-        {ROW("\xEF\xBB\xBF{}"), "line 1, column 1: expected a value, got a byte order mark near \"\xEF\xBB\xBF{}\""},
-        {ROW("[\0]"), "line 1, column 2: expected a value, got byte 0x00 near \"[\\x00]\""},
+        {ROW("\"\xC3\xA9\xFF\""), "line 1, column 3, offset 3: expected UTF-8, got byte 0xFF near \"\"\xC3\xA9\\xff\""
+                                  "\""},
+        {ROW("\"abc"), "line 1, column 5, offset 4: expected '\"', got the end near \"\"abc\""},
+        {ROW("\xEF\xBB\xBF{}"), "line 1, column 1, offset 0: expected a value, got a byte order mark near \"\xEF\xBB"
+                                "\xBF{}\""},
+        {ROW("[\0]"), "line 1, column 2, offset 1: expected a value, got byte 0x00 near \"[\\x00]\""},
         {ROW("[\"abcdefghijklmnopqrstuvwxyz\", x, \"ABCDEFGHIJKLMNOPQRSTUVWXYZ\"]"),
-         "line 1, column 32: expected a value, got 'x' near \"nopqrstuvwxyz\", x, \"ABCDEFGHIJKL\""},
+         "line 1, column 32, offset 31: expected a value, got 'x' near \"nopqrstuvwxyz\", x, \"ABCDEFGHIJKL\""},
         {ROW("\"\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9 \n"), // cut between characters
-         "line 1, column 12: expected an escape instead of a control character, got byte 0x0A near "
+         "line 1, column 12, offset 20: expected an escape instead of a control character, got byte 0x0A near "
          "\"\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9 \\x0a\""},
-        {ROW("\n\n \xC3\xA9"), "line 3, column 2: expected a value, got byte 0xC3 near \"\\x0a\\x0a \xC3\xA9\""},
+        {ROW("\n\n \xC3\xA9"), "line 3, column 2, offset 3: expected a value, got byte 0xC3 near \"\\x0a\\x0a \xC3"
+                               "\xA9\""},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         CASE("%s", rows[i].in.text)
@@ -510,6 +514,243 @@ TEST(json_read, every_code_point_survives_an_escape)
     }
 }
 
+/* ---- numbers */
+
+TEST(json_read, numbers_say_what_they_are_and_keep_their_text)
+{
+    static const struct {
+        const char *text;
+        pk_json_number kind;
+        bool is_int, is_uint, is_double;
+        int64_t i;
+        uint64_t u;
+        double d;
+    } rows[] = {
+        {"0", PK_JSON_NUMBER_INTEGER, true, true, true, 0, 0, 0},
+        {"-0", PK_JSON_NUMBER_INTEGER, true, true, true, 0, 0, -0.0},
+        {"-1", PK_JSON_NUMBER_INTEGER, true, false, true, -1, 0, -1},
+        {"9007199254740993", PK_JSON_NUMBER_INTEGER, true, true, true, 9007199254740993, 9007199254740993,
+         9007199254740992.0},
+        {"9223372036854775807", PK_JSON_NUMBER_INTEGER, true, true, true, INT64_MAX, INT64_MAX, 9223372036854775808.0},
+        {"9223372036854775808", PK_JSON_NUMBER_INTEGER, false, true, true, 0, (uint64_t)INT64_MAX + 1,
+         9223372036854775808.0},
+        {"-9223372036854775808", PK_JSON_NUMBER_INTEGER, true, false, true, INT64_MIN, 0, -9223372036854775808.0},
+        {"-9223372036854775809", PK_JSON_NUMBER_BEYOND, false, false, true, 0, 0, -9223372036854775808.0},
+        {"9999999999999999999", PK_JSON_NUMBER_INTEGER, false, true, true, 0, UINT64_C(9999999999999999999), 1e19},
+        {"10000000000000000000", PK_JSON_NUMBER_INTEGER, false, true, true, 0, UINT64_C(10000000000000000000), 1e19},
+        {"18446744073709551615", PK_JSON_NUMBER_INTEGER, false, true, true, 0, UINT64_MAX, 18446744073709551616.0},
+        {"18446744073709551616", PK_JSON_NUMBER_BEYOND, false, false, true, 0, 0, 18446744073709551616.0},
+        {"123456789012345678901234567890", PK_JSON_NUMBER_BEYOND, false, false, true, 0, 0,
+         123456789012345678901234567890.0},
+        {"1.0", PK_JSON_NUMBER_REAL, false, false, true, 0, 0, 1},
+        {"1e3", PK_JSON_NUMBER_REAL, false, false, true, 0, 0, 1000},
+        {"-0.0", PK_JSON_NUMBER_REAL, false, false, true, 0, 0, -0.0},
+        {"0e0", PK_JSON_NUMBER_REAL, false, false, true, 0, 0, 0},
+        {"1e-999", PK_JSON_NUMBER_REAL, false, false, true, 0, 0, 0},
+        {"5e-324", PK_JSON_NUMBER_REAL, false, false, true, 0, 0, 5e-324},
+        {"0.30000000000000004", PK_JSON_NUMBER_REAL, false, false, true, 0, 0, 0.30000000000000004},
+        {"123456789.1234567890123456789"
+         "0", PK_JSON_NUMBER_REAL, false, false, true, 0, 0, 123456789.12345678901234567890},
+        {"1e999", PK_JSON_NUMBER_BEYOND, false, false, false, 0, 0, 0},
+        {"-1e309", PK_JSON_NUMBER_BEYOND, false, false, false, 0, 0, 0},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        for (size_t inside = 0; inside < 3; inside++) {
+            static const char *const around[] = {"%s", "[%s]", "{\"k\":[7,%s ]}"};
+            char text[80];
+            int64_t got_i = 77;
+            uint64_t got_u = 77;
+            snprintf(text, sizeof(text), around[inside], rows[i].text);
+            CASE("%s", text)
+            {
+                pk_mem mem = {test_alloc(), NULL, NULL, 0};
+                const pk_json_value *doc;
+                REQUIRE_OK(pk_json_parse(&mem, pk_str_from(text), &doc, NULL));
+                const pk_json_value *v = inside == 0 ? doc : pk_json_at(doc, inside == 1 ? "/0" : "/k/1");
+                CHECK_INT(pk_json_number_kind(v), ==, rows[i].kind);
+                CHECK_PK_STR(pk_json_number_text(v), rows[i].text);
+                CHECK_INT(pk_json_get_int(v, &got_i), ==, rows[i].is_int);
+                CHECK_INT(got_i, ==, rows[i].is_int ? rows[i].i : 77);
+                CHECK_INT(pk_json_get_uint(v, &got_u), ==, rows[i].is_uint);
+                CHECK_UINT(got_u, ==, rows[i].is_uint ? rows[i].u : 77);
+                double d = pk_json_double(v, 77), expected = rows[i].is_double ? rows[i].d : 77;
+                CHECK_MEM(&d, &expected, sizeof(d));
+                pk_mem_free(&mem);
+            }
+        }
+    }
+    CHECK_INT(pk_json_number_kind(NULL), ==, PK_JSON_NUMBER_NONE);
+}
+
+/* ---- keys that stand twice */
+
+static pk_err parse_unique(const char *text, bool secret, pk_error *err)
+{
+    pk_mem mem = {test_alloc(), NULL, NULL, 0};
+    const pk_json_value *doc;
+    pk_json_options options = {.unique_keys = true, .secret = secret};
+    pk_err rc = pk_json_parse_with(&mem, pk_str_from(text), &options, &doc, err);
+    CHECK_INT(doc != NULL, ==, rc == PK_OK);
+    pk_mem_free(&mem);
+    return rc;
+}
+
+TEST(json_read, keys_that_stand_twice_are_refused_when_asked)
+{
+    static const struct {
+        const char *text;
+        size_t offset; // of the second one; 0 = there is none
+    } rows[] = {
+        {"{}", 0},
+        {"[1,1]", 0},
+        {"{\"a\":1,\"b\":1}", 0},
+        {"{\"a\":{\"a\":{\"a\":1}}}", 0},
+        {"[{\"a\":1},{\"a\":1}]", 0},
+        {"{\"a\":1,\"A\":1,\"aa\":1,\"\":1,\"a\\u0000\":1}", 0},
+        {"{\"a\":1,\"a\":1}", 7},
+        {"{\"\":1,\"\":1}", 6},
+        {"{\"a\":1,\"\\u0061\":2}", 7}, // the same key in another dress
+        {"[0,{\"x\":[{\"k\":1,\"l\":{},\"k\":null}]}]", 23},
+        {"{\"a\":1,\"b\":{\"c\":1},\"b\":2}", 19},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        CASE("%s", rows[i].text)
+        {
+            pk_error err = {0};
+            char place[64];
+            snprintf(place, sizeof(place), "line 1, column %zu, offset %zu: ", rows[i].offset + 1, rows[i].offset);
+            CHECK_ERR(parse_unique(rows[i].text, false, &err), rows[i].offset ? PK_ERR_BAD_JSON : PK_OK);
+            if (rows[i].offset) {
+                CHECK_CONTAINS(err.msg, place);
+                CHECK_CONTAINS(err.msg, "expected another key: this one stands there twice, got '\"' near ");
+            }
+        }
+    }
+}
+
+/* More keys are sorted: every pair of equal ones is found. */
+TEST(json_read, equal_keys_are_found_among_many)
+{
+    for (int count = 2; count < 40; count++) {
+        for (int twin = -1; twin < count; twin++) {
+            char text[1024] = "{";
+            size_t len = 1;
+            for (int i = 0; i <= count; i++) { // the last one may be a twin
+                int key = i < count ? i * 7 % 41 : twin < 0 ? 99 : twin * 7 % 41;
+                len += (size_t)snprintf(text + len, sizeof(text) - len, "%s\"%d\":0", i ? "," : "", key);
+            }
+            snprintf(text + len, sizeof(text) - len, "}");
+            CASE("%d keys, the last one is that of %d", count, twin)
+            {
+                CHECK_ERR(parse_unique(text, false, NULL), twin < 0 ? PK_OK : PK_ERR_BAD_JSON);
+            }
+        }
+    }
+}
+
+TEST_TORTURE(json_read, looking_for_equal_keys_survives_lack_of_memory)
+{
+    char text[512] = "{";
+    size_t len = 1;
+    for (int i = 0; i < 40; i++) {
+        len += (size_t)snprintf(text + len, sizeof(text) - len, "%s\"%d\":0", i ? "," : "", i);
+    }
+    snprintf(text + len, sizeof(text) - len, "}");
+    pk_error err = {0};
+    if (!TRY_OK(parse_unique(text, false, &err))) {
+        CHECK_INT(err.code, ==, PK_ERR_NO_MEMORY);
+    }
+}
+
+TEST(json_read, secret_texts_are_not_quoted)
+{
+    static const struct {
+        const char *text, *message;
+    } rows[] = {
+        {"{\"token\":\"hush\"", "line 1, column 16, offset 15: expected ',' or '}'"},
+        {"{\"token\":hush}", "line 1, column 10, offset 9: expected a value"},
+        {"{\"hush\":1,\"hush\":1}",
+         "line 1, column 11, offset 10: expected another key: this one stands there twice"},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        CASE("%s", rows[i].text)
+        {
+            pk_error err = {0};
+            char message[256];
+            snprintf(message, sizeof(message), "cannot parse JSON: %s", rows[i].message);
+            CHECK_ERR(parse_unique(rows[i].text, true, &err), PK_ERR_BAD_JSON);
+            CHECK_STR(err.msg, message);
+        }
+    }
+}
+
+/* ---- in place */
+
+static pk_err parse_in_place(pk_mem *mem, char *text, size_t len, const pk_json_value **doc)
+{
+    mem->alloc = test_alloc();
+    return pk_json_parse_in_place(mem, text, len, doc, NULL);
+}
+
+TEST(json_read, in_place_it_reads_the_same)
+{
+    for (size_t i = 0; i < sizeof(accepted) / sizeof(accepted[0]); i++) {
+        CASE("%s", accepted[i].text)
+        {
+            pk_mem mem = {test_alloc(), NULL, NULL, 0}, other = {0};
+            char *text = (char *)test_guarded(accepted[i].text, accepted[i].len);
+            const pk_json_value *a, *b;
+            pk_buf written[2];
+            CHECK_OK(pk_json_parse(&mem, (pk_str){accepted[i].text, accepted[i].len}, &a, NULL));
+            REQUIRE_OK(parse_in_place(&other, text, accepted[i].len, &b));
+            for (int k = 0; k < 2; k++) {
+                pk_json_writer w;
+                pk_buf_init(&written[k], test_alloc(), 1000);
+                pk_json_write(&w, &written[k]);
+                pk_json_put_value(&w, k ? b : a);
+                CHECK_OK(pk_json_finish(&w, NULL));
+            }
+            CHECK(pk_str_eq(pk_buf_str(&written[0]), pk_buf_str(&written[1])));
+            pk_buf_free(&written[0]);
+            pk_buf_free(&written[1]);
+            pk_mem_free(&mem);
+            pk_mem_free(&other);
+            test_guarded_free(text, accepted[i].len);
+        }
+    }
+}
+
+TEST(json_read, in_place_the_strings_are_those_of_the_text)
+{
+    pk_mem mem = {0};
+    const pk_json_value *doc;
+    char text[] = "{\"k\\u00e9y\":[\"a\\nb\",12.5]}";
+    REQUIRE_OK(parse_in_place(&mem, text, sizeof(text) - 1, &doc));
+    pk_str s = pk_json_str(pk_json_at(doc, "/k\xC3\xA9y/0"));
+    CHECK_PK_STR(s, "a\nb");
+    CHECK(s.ptr > text && s.ptr < text + sizeof(text));
+    CHECK_PK_STR(pk_json_number_text(pk_json_at(doc, "/k\xC3\xA9y/1")), "12.5");
+    pk_mem_free(&mem);
+}
+
+/* What is refused is as it was before. */
+TEST(json_read, in_place_a_bad_text_is_left_alone)
+{
+    for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+        CASE("%s", refused[i].text)
+        {
+            pk_mem mem = {0};
+            const pk_json_value *doc;
+            char *text = (char *)test_guarded(refused[i].text, refused[i].len);
+            CHECK_ERR(parse_in_place(&mem, text, refused[i].len, &doc), PK_ERR_BAD_JSON);
+            CHECK(doc == NULL);
+            CHECK_MEM(text, refused[i].text, refused[i].len);
+            pk_mem_free(&mem);
+            test_guarded_free(text, refused[i].len);
+        }
+    }
+}
+
 /* ---- memory */
 
 /* Texts with many more nodes than the first estimate, so that the array grows, some more than once. */
@@ -527,7 +768,11 @@ TEST_TORTURE(json_read, values_move_when_the_array_grows)
     if (TRY_OK(pk_json_parse(&mem, (pk_str){text, len}, &doc, &err))) {
         CHECK_UINT(pk_json_count(doc), ==, 600);
         for (int i = 0; i < 300; i++) {
-            CHECK_INT(pk_json_int(pk_json_first(pk_json_item(doc, (size_t)i * 2)), -1), ==, i);
+            char number[16];
+            const pk_json_value *v = pk_json_first(pk_json_item(doc, (size_t)i * 2));
+            CHECK_INT(pk_json_int(v, -1), ==, i);
+            snprintf(number, sizeof(number), "%d", i);
+            CHECK_PK_STR(pk_json_number_text(v), number);
             CHECK_INT(pk_json_int(pk_json_get(pk_json_item(doc, (size_t)i * 2 + 1), ""), -1), ==, i);
         }
     } else {

@@ -6,6 +6,7 @@
 #include <float.h>
 #include <locale.h>
 #include <math.h>
+#include <spawn.h>
 
 static uint64_t next_random(void)
 {
@@ -572,6 +573,185 @@ TEST(number, random_texts_become_what_strtod_makes_of_them)
     }
 }
 
+/* ---- in one go */
+
+/* What pk__number_take makes of a text is what grammar and conversions make of it, one after the other. */
+static void check_take(const char *text, size_t len)
+{
+    const char *p = text, *q = text, *end = text + len;
+    uint64_t bits = 77, u = 0;
+    int64_t i = 0;
+    double d = 0;
+    pk__number_kind kind = pk__number_scan(&p, end);
+    pk__number_form form = pk__number_take(&q, end, &bits);
+    pk_str all = {text, (size_t)(p - text)};
+    bool negative = len > 0 && text[0] == '-';
+    CHECK(p == q);
+    if (kind == PK__NUMBER_BAD) {
+        CHECK_INT(form, ==, PK__NUMBER_NONE);
+    } else if (kind == PK__NUMBER_REAL) {
+        bool fits = pk__number_to_double(all, &d);
+        CHECK_INT(form, ==, fits ? PK__NUMBER_DOUBLE : PK__NUMBER_TEXT);
+        CHECK(!fits || bits == bits_of(d));
+    } else if (negative) {
+        bool fits = pk__number_to_int(all, &i) && i < 0;
+        CHECK_INT(form, ==, fits ? PK__NUMBER_INT : PK__NUMBER_TEXT);
+        CHECK(!fits || bits == (uint64_t)i);
+    } else {
+        bool fits = pk__number_to_uint(all, &u);
+        CHECK_INT(form, ==, fits ? PK__NUMBER_UINT : PK__NUMBER_TEXT);
+        CHECK(!fits || bits == u);
+    }
+    q = text;
+    bits = 77;
+    pk__number_form integer = pk__number_take_integer(&q, end, &bits);
+    bool is_one = kind == PK__NUMBER_INTEGER && (p == end || (unsigned char)(*p - '0') > 9); // not 01
+    CHECK_INT(integer, ==, is_one ? form : PK__NUMBER_NONE);
+    CHECK(q == (is_one ? p : text));
+}
+
+TEST(number, reading_in_one_go_gives_the_same)
+{
+    static const char *const rows[] = {
+        "", "-", "0", "-0", "00", "-01", "01.5", "1", "-1", "12,", "1.5", "1.", "1.e", ".5", "1e", "1e+", "1e5",
+            "1E-5]", "1e5.5",
+        "0.0", "-0.0", "0e9", "-0e-999999999999", "1e999", "-1e999", "1e-999", "9223372036854775807",
+            "9223372036854775808",
+        "-9223372036854775808", "-9223372036854775809", "9999999999999999999", "10000000000000000000",
+        "18446744073709551615", "18446744073709551616", "99999999999999999999", "123456789012345678901234567890",
+        "0.1234567890123456789", "0.12345678901234567890123", "00.1", "12345678.12345678", "1234567890123456789.5",
+        "0.000000000000000000000000000001", "9007199254740993.0", "9007199254740993.00000000000000000000000001",
+        "2.2250738585072011e-308", "2.2250738585072014e-308", "4.9e-324", "2.4e-324", "1.7976931348623157e308",
+        "1.7976931348623159e308", "179769313486231580793e289", "-x", "+1", "1x", "1-", "1.5.5",
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        for (size_t len = 0; len <= strlen(rows[i]); len++) {
+            CASE("%.*s", (int)len, rows[i])
+            {
+                char *text = (char *)test_guarded(rows[i], len);
+                check_take(text, len);
+                test_guarded_free(text, len);
+            }
+        }
+    }
+    static const char alphabet[] = "0123456789000111999.-e+E,";
+    for (int i = 0; i < 60000 && !test_now.failed; i++) {
+        char text[32];
+        size_t len = next_random() % sizeof(text);
+        for (size_t k = 0; k < len; k++) {
+            text[k] = alphabet[next_random() % (k < 2 ? 18 : sizeof(alphabet) - 1)];
+        }
+        CASE("%.*s", (int)len, text)
+        {
+            check_take(text, len);
+        }
+    }
+}
+
+TEST(number, integers_round_to_the_nearest_double)
+{
+    for (int i = 0; i < 100000 && !test_now.failed; i++) {
+        uint64_t size = next_random() >> next_random() % 64;
+        CHECK(bits_of(pk__number_round(size, false)) == bits_of((double)size));
+        CHECK(bits_of(pk__number_round(size, true)) == bits_of(-(double)size));
+    }
+}
+
+TEST(number, products_are_the_same_without_wide_integers)
+{
+    for (int i = 0; i < 100000; i++) {
+        uint64_t a = next_random() >> next_random() % 64, b = next_random() >> next_random() % 64;
+        pk__number_wide one = pk__number_mul(a, b), other = pk__number_mul_parts(a, b);
+        CHECK(one.hi == other.hi && one.lo == other.lo);
+    }
+}
+
+/* ---- both ways, as many as one likes */
+
+static void check_round_trip(uint64_t bits)
+{
+    char text[PK__NUMBER_CAP];
+    const char *p = text;
+    uint64_t back = 0;
+    double value = 0;
+    if ((bits >> 52 & 0x7FF) == 0x7FF) {
+        return;
+    }
+    size_t len = (size_t)(pk__number_put_double(text, double_of(bits)) - text);
+    bool good = pk__number_to_double((pk_str){text, len}, &value) && bits_of(value) == bits;
+    pk__number_form form = pk__number_take(&p, text + len, &back);
+    if (form == PK__NUMBER_UINT || form == PK__NUMBER_INT) {
+        back = bits_of(form == PK__NUMBER_UINT ? pk__number_round(back, false) : pk__number_round(0 - back, true));
+    } else if (form == PK__NUMBER_TEXT) {
+        back = bits; // -0: to_double was asked
+    }
+    if (!good || back != bits || p != text + len) {
+        test__failed(__FILE__, __LINE__, "%a does not come back from %.*s", double_of(bits), (int)len, text);
+    }
+}
+
+/* And no shorter text does: that of one digit less is another number. strtod and printf judge. */
+static void check_no_shorter(uint64_t bits)
+{
+    char text[PK__NUMBER_CAP + 1], other[48], digits[40];
+    if ((bits >> 52 & 0x7FF) == 0x7FF || bits << 1 == 0) {
+        return;
+    }
+    double value = double_of(bits);
+    size_t len = (size_t)(pk__number_put_double(text, value) - text);
+    text[len] = '\0';
+    size_t count = digits_of(text, digits);
+    bool good = bits_of(strtod(text, NULL)) == bits;
+    if (count > 1) {
+        snprintf(other, sizeof(other), "%.*e", (int)count - 2, value);
+        good = good && bits_of(strtod(other, NULL)) != bits;
+    }
+    if (!good) {
+        test__failed(__FILE__, __LINE__, "%a: %s, and %s", value, text, count > 1 ? other : "-");
+    }
+}
+
+/* TEST_DOUBLES=100000000 TEST_TIMEOUT_MS=3600000 build/unit/test_number number:every_double_comes_back */
+TEST(number, every_double_comes_back)
+{
+    const char *text = getenv("TEST_DOUBLES");
+    uint64_t count = text ? strtoull(text, NULL, 10) : 30000;
+    for (uint64_t i = 0; i < count && !test_now.failed; i++) {
+        uint64_t bits = next_random();
+        check_round_trip(bits);
+        check_no_shorter(bits);
+    }
+    for (int e = 0; e < 2047 && !test_now.failed; e++) { // the ends of every binade
+        for (int d = -2; d <= 2; d++) {
+            check_round_trip(((uint64_t)e << 52) + (uint64_t)(int64_t)d);
+        }
+    }
+}
+
+/* Every power of two and of ten with its neighbours, both signs, as all that an integer can be. */
+TEST(number, every_edge_of_integers_comes_back)
+{
+    uint64_t ten = 1;
+    for (int i = 0; i < 64 + 20; i++) {
+        uint64_t edge = i < 64 ? UINT64_C(1) << i : ten;
+        ten *= i < 64 ? 1 : 10;
+        for (uint64_t d = 0; d <= 6; d++) {
+            uint64_t u = edge + d - 3, bits = 77;
+            char text[PK__NUMBER_CAP];
+            const char *p = text;
+            char *end = pk__number_put_uint(text, u);
+            CHECK_INT(pk__number_take(&p, end, &bits), ==, PK__NUMBER_UINT);
+            CHECK_UINT(bits, ==, u);
+            CHECK(p == end);
+            p = text;
+            end = pk__number_put_int(text, (int64_t)u);
+            CHECK_INT(pk__number_take(&p, end, &bits), ==, (int64_t)u < 0 ? PK__NUMBER_INT : PK__NUMBER_UINT);
+            CHECK_UINT(bits, ==, u);
+            CHECK(p == end);
+        }
+    }
+}
+
 /* ---- what must play no part */
 
 static void check_some(const char *why)
@@ -614,14 +794,39 @@ TEST(number, the_rounding_mode_plays_no_part)
 #endif
 }
 
-TEST(number, the_locale_plays_no_part)
+/* A locale with a decimal comma: one that is installed, or one that is made here. */
+static bool take_comma_locale(void)
 {
     static const char *const names[] = {"de_DE.UTF-8", "fr_FR.UTF-8", "ru_RU.UTF-8", "da_DK.UTF-8", "de_DE"};
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (setlocale(LC_ALL, names[i]) && localeconv()->decimal_point[0] == ',') {
-            check_some(names[i]);
-            return;
+    for (int made = 0; made < 2; made++) {
+        for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+            if (setlocale(LC_ALL, names[i]) && localeconv()->decimal_point[0] == ',') {
+                return true;
+            }
+        }
+        char *const command[] = {(char *)"localedef", (char *)"-i", (char *)"de_DE", (char *)"-f", (char *)"UTF-8",
+                                 (char *)"./de_DE.UTF-8", NULL};
+        extern char **environ;
+        pid_t pid;
+        int status;
+        if (made || posix_spawnp(&pid, command[0], NULL, NULL, command, environ) != 0 ||
+            waitpid(pid, &status, 0) != pid || setenv("LOCPATH", ".", 1) != 0) {
+            break;
         }
     }
-    SKIP("no locale with a decimal comma is installed; make lint sees to it that no function knows of locales");
+    return false;
+}
+
+TEST(number, the_locale_plays_no_part)
+{
+    if (!take_comma_locale()) {
+        SKIP("no locale with a decimal comma is installed, and localedef makes none");
+    }
+    char text[PK__NUMBER_CAP];
+    CHECK_INT(snprintf(text, sizeof(text), "%.1f", 1.5), ==, 3);
+    CHECK_MEM(text, "1,5", 3); // it is at work
+    check_some("comma");
+    for (int i = 0; i < 100000 && !test_now.failed; i++) {
+        check_round_trip(next_random());
+    }
 }

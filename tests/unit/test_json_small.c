@@ -1,0 +1,8 @@
+/* test_json_small.c - all tests of JSON again, on the short code that small builds take: the results are the same. */
+#define PLUGKIT_SMALL
+#include "test_json_read.c"
+#include "test_json_write.c"
+#include "test_number.c"
+#include "test_swar.c"
+#include "test_types.c"
+#include "test_utf8.c"
