@@ -134,6 +134,7 @@ CORE = """
     net/http_server.h
     net/tls_mbed.h
     net/tls.h
+    net/authority.h
     net/address.c
     net/socket.c
     net/lookup.c
@@ -154,6 +155,7 @@ CORE = """
     net/tls_resume.c
     net/tls_session.c
     net/tls_error.c
+    net/authority.c
     rpc/types.h
     rpc/types.c
     rpc/types_read.c
@@ -220,12 +222,14 @@ HOST = """
     host/life/hearing.h
     host/life/surviving.h
     host/life/reaching.h
+    host/life/securing.h
     host/life/output.c
     host/life/states.c
     host/life/rules.c
     host/life/events.c
     host/life/capabilities.c
     host/life/surviving.c
+    host/life/securing.c
     host/life/telling.c
     host/life/hearing.c
     host/life/launching.c
@@ -254,6 +258,7 @@ SDK = """
     sdk/door.h
     sdk/stdout.h
     sdk/lifeline.h
+    sdk/secure.h
     sdk/survive.h
     sdk/host_client.h
     sdk/endpoints.h
@@ -265,6 +270,7 @@ SDK = """
     sdk/door.c
     sdk/stdout.c
     sdk/lifeline.c
+    sdk/secure.c
     sdk/survive.c
     sdk/host_client.c
     sdk/endpoints.c

@@ -1541,6 +1541,16 @@ typedef struct pk_plugin_config {
     pk_json data;
 } pk_plugin_config;
 
+/* Mutual TLS with the plugins that the manager starts. Both sides get certificates from an authority that the manager
+ * makes for itself, keeps in memory, and forgets: one for each instance, valid for 24 hours at most, and replaced in
+ * time. A plugin lets in nobody but this host, and this host believes nobody but that instance. It needs
+ * PLUGKIT_WITH_TLS on both sides, and plugins of plugkit_sdk.h. */
+typedef enum pk_mtls {
+    PK_MTLS_OFF,
+    PK_MTLS_REQUIRED, // a plugin whose capabilities do not say that it can is not started: PK_ERR_HANDSHAKE
+    PK_MTLS_POSSIBLE  // it is used without
+} pk_mtls;
+
 typedef struct pk_manager_desc {
     pk_alloc alloc;                // zero = libc
     pk_loop *loop;                 // NULL = its own, on its own thread; yours = you step it
@@ -1555,6 +1565,7 @@ typedef struct pk_manager_desc {
     bool eager;                    // start every plugin at once; otherwise the first call starts it
     pk_tls *tls;                   // whom to believe at https addresses of plugins that run elsewhere, and what to
                                    // show them; borrowed. An endpoint may have one of its own
+    pk_mtls mtls;                  // TLS with the plugins that are started here
     bool tcp;                      // plugins listen on 127.0.0.1 instead of Unix sockets
     struct {
         uint32_t start_ms, call_ms, stop_ms; // 0 = 10 s to start, 30 s a call, 5 s to stop
@@ -20314,6 +20325,66 @@ PK__FN pk_err pk__tls_source_error(const char *what, const char *which, int code
 #endif
 
 
+/* == net/authority.h == */
+/* authority.h - certificates for one host and the plugins that it starts: who is meant by "mutual TLS by itself".
+ *
+ * An authority is made with its manager, and is in memory only: its key is never written anywhere, and ends with the
+ * process. It signs certificates, each for one name and for at most 24 hours (an hour of that lies in the past: a clock
+ * may be set back). The names are URIs:
+ *
+ *     plugkit://8f3a05c1d2e4b6a7/host        the host, at both ends of a connection
+ *     plugkit://8f3a05c1d2e4b6a7/shout-1     the instance shout-1
+ *
+ * of which the first part is the authority's own, at random. A certificate is good for both ends, as plugins call their
+ * host, too; who may be where is said by the names.
+ *
+ * All keys are of the curve P-256. Making one takes about as long as signing; so the next one is made ahead, when there
+ * is time for it (_prepare), and a start does not wait for that. */
+#ifdef PLUGKIT_LINES
+#line 14 "src/net/authority.h"
+#endif
+
+
+#ifdef PLUGKIT_WITH_TLS
+
+
+enum {
+    PK__AUTHORITY_HOURS = 24,
+    PK__AUTHORITY_PAST_HOURS = 1,
+    PK__AUTHORITY_DER = 1024, // bytes of a certificate: about 500
+    PK__AUTHORITY_KEY = 256,  //   of a key: 121
+    PK__AUTHORITY_URI = 128
+};
+
+typedef struct pk__authority {
+    mbedtls_pk_context key, spare;
+    bool is_made, has_spare;
+    char base[32];      // "plugkit://8f3a05c1d2e4b6a7"
+    unsigned char certificate[PK__AUTHORITY_DER];
+    size_t certificate_len;
+} pk__authority;
+
+typedef struct pk__authority_issued {
+    unsigned char certificate[PK__AUTHORITY_DER], key[PK__AUTHORITY_KEY]; // DER
+    size_t certificate_len, key_len;
+    char uri[PK__AUTHORITY_URI], host[PK__AUTHORITY_URI]; // host: room for whoever tells of it
+} pk__authority_issued;
+
+/* Caller's memory, zeroed; not moved. Errors: PK_ERR_OS (no random numbers), PK_ERR_NO_MEMORY. */
+PK__FN pk_err pk__authority_make(pk__authority *a, pk_error *err);
+PK__FN void pk__authority_deinit(pk__authority *a); // zeroed: does nothing
+PK__FN void pk__authority_name(const pk__authority *a, const char *who, char out[PK__AUTHORITY_URI]);
+/* A certificate for `who`, with a key of its own, from now on. To be wiped. */
+PK__FN pk_err pk__authority_issue(pk__authority *a, const char *who, pk__authority_issued *out, pk_error *err);
+PK__FN void pk__authority_wipe(void *bytes, size_t len); // not to be optimised away
+PK__FN void pk__authority_prepare(pk__authority *a); // makes the next key, if there is none
+PK__FN void pk__authority_date(char out[16], int64_t seconds); // as certificates write it
+/* How long a certificate that is issued now is used before the next one takes its place. */
+PK__FN uint32_t pk__authority_renew_ms(void);
+
+#endif
+
+
 /* == net/address.c == */
 /* address.c - the forms of addresses. */
 #ifdef PLUGKIT_LINES
@@ -25207,11 +25278,10 @@ static pk_err pk__tls_prepare_client(pk__tls_session *s, const pk__secure_desc *
     size_t key_len = name.len + 1 + d->key.len;
     s->name = pk__strndup(alloc, name);
     s->key = (char *)pk__resize(alloc, NULL, 0, key_len + 1);
-    if (!s->name || !s->key) {
-        return pk__error_memory(err, "open a secure connection");
+    if (s->key) { // also without the name: it is freed as a text
+        (void)snprintf(s->key, key_len + 1, "%" PK_FMT "\n%" PK_FMT, PK_ARG(d->key), PK_ARG(name));
     }
-    (void)snprintf(s->key, key_len + 1, "%" PK_FMT "\n%" PK_FMT, PK_ARG(d->key), PK_ARG(name));
-    return PK_OK;
+    return s->name && s->key ? PK_OK : pk__error_memory(err, "open a secure connection");
 }
 
 static pk_err pk__tls_prepare(pk__tls_session *s, const pk__secure_desc *d, pk_error *err)
@@ -25711,6 +25781,252 @@ PK__FN pk_err pk__tls_bytes_error(const pk__tls_session *s, int code, pk_error *
     }
     pk__tls_say_code(s, code, why, sizeof(why));
     return pk_error_set(err, PK_ERR_HANDSHAKE, "cannot go on: %s", why);
+}
+#endif
+
+/* == net/authority.c == */
+/* authority.c - certificates for one host and its plugins. */
+#ifdef PLUGKIT_LINES
+#line 1 "src/net/authority.c"
+#endif
+
+#ifdef PLUGKIT_WITH_TLS
+
+
+
+#include <mbedtls/ecp.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { PK__AUTHORITY_YEARS = 20, PK__AUTHORITY_SERIAL = 16 };
+
+static pk_err pk__authority_failed(int code, const char *what, pk_error *err)
+{
+    if (code == MBEDTLS_ERR_PK_ALLOC_FAILED || code == MBEDTLS_ERR_X509_ALLOC_FAILED ||
+        code == MBEDTLS_ERR_MPI_ALLOC_FAILED || code == MBEDTLS_ERR_ECP_ALLOC_FAILED ||
+        code == MBEDTLS_ERR_ASN1_ALLOC_FAILED) {
+        return pk_error_set(err, PK_ERR_NO_MEMORY, "cannot make %s: out of memory", what);
+    }
+    return pk_error_set(err, PK_ERR_OS, "cannot make %s: mbedTLS says -0x%04x", what, (unsigned)-code);
+}
+
+PK__FN void pk__authority_wipe(void *bytes, size_t len)
+{
+    mbedtls_platform_zeroize(bytes, len);
+}
+
+static int pk__authority_new_key(mbedtls_pk_context *key)
+{
+    mbedtls_pk_init(key);
+    int code = mbedtls_pk_setup(key, mbedtls_pk_info_from_type(MBEDTLS_PK_ECKEY));
+    return code ? code : mbedtls_ecp_gen_key(MBEDTLS_ECP_DP_SECP256R1, mbedtls_pk_ec(*key), pk__tls_random, NULL);
+}
+
+PK__FN void pk__authority_prepare(pk__authority *a)
+{
+    if (a->is_made && !a->has_spare) {
+        a->has_spare = pk__authority_new_key(&a->spare) == 0;
+        if (!a->has_spare) { // then the next start has to
+            mbedtls_pk_free(&a->spare);
+        }
+    }
+}
+
+static int pk__authority_key(pk__authority *a, mbedtls_pk_context *out)
+{
+    if (!a->has_spare) {
+        return pk__authority_new_key(out);
+    }
+    *out = a->spare; // it owns what it points to
+    a->has_spare = false;
+    mbedtls_pk_init(&a->spare);
+    return 0;
+}
+
+/* ---- what a certificate says */
+
+/* "20260301120000", of seconds since 1970: as Howard Hinnant counts days. */
+PK__FN void pk__authority_date(char out[16], int64_t seconds)
+{
+    int64_t days = seconds / 86400 + 719468, of_day = seconds % 86400;
+    int64_t era = days / 146097, of_era = days % 146097;
+    int64_t year = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
+    int64_t of_year = of_era - (365 * year + year / 4 - year / 100), month = (5 * of_year + 2) / 153;
+    unsigned day = (unsigned)(of_year - (153 * month + 2) / 5 + 1);
+    month = month < 10 ? month + 3 : month - 9;
+    year += era * 400 + (month <= 2);
+    (void)snprintf(out, 16, "%04u%02u%02u%02u%02u%02u", (unsigned)year % 10000, (unsigned)month % 100, day % 100,
+                   (unsigned)(of_day / 3600) % 100, (unsigned)(of_day / 60 % 60), (unsigned)(of_day % 60));
+}
+
+#if MBEDTLS_VERSION_NUMBER >= 0x03040000
+static int pk__authority_set_serial(mbedtls_x509write_cert *crt, unsigned char serial[PK__AUTHORITY_SERIAL])
+{
+    return mbedtls_x509write_crt_set_serial_raw(crt, serial, PK__AUTHORITY_SERIAL);
+}
+#else
+static int pk__authority_set_serial(mbedtls_x509write_cert *crt, const unsigned char serial[PK__AUTHORITY_SERIAL])
+{
+    mbedtls_mpi number;
+    mbedtls_mpi_init(&number);
+    int code = mbedtls_mpi_read_binary(&number, serial, PK__AUTHORITY_SERIAL);
+    code = code ? code : mbedtls_x509write_crt_set_serial(crt, &number);
+    mbedtls_mpi_free(&number);
+    return code;
+}
+#endif
+
+static int pk__authority_serial(mbedtls_x509write_cert *crt)
+{
+    unsigned char serial[PK__AUTHORITY_SERIAL];
+    int code = pk__tls_random(NULL, serial, sizeof(serial));
+    serial[0] = (unsigned char)((serial[0] & 0x7f) | 0x40); // positive, and no zero in front
+    return code ? code : pk__authority_set_serial(crt, serial);
+}
+
+/* SEQUENCE { [6] the URI } */
+static int pk__authority_put_uri(mbedtls_x509write_cert *crt, const char *uri)
+{
+    unsigned char der[PK__AUTHORITY_URI + 4];
+    size_t len = strlen(uri); // below 126
+    der[0] = 0x30;
+    der[1] = (unsigned char)(len + 2);
+    der[2] = 0x86;
+    der[3] = (unsigned char)len;
+    memcpy(der + 4, uri, len);
+    return mbedtls_x509write_crt_set_extension(crt, MBEDTLS_OID_SUBJECT_ALT_NAME,
+                                               MBEDTLS_OID_SIZE(MBEDTLS_OID_SUBJECT_ALT_NAME), 0, der, len + 4);
+}
+
+/* SEQUENCE { serverAuth, clientAuth } */
+static int pk__authority_put_use(mbedtls_x509write_cert *crt)
+{
+    static const unsigned char der[] = {0x30, 0x14, 0x06, 0x08, 0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03,
+                                        0x01, 0x06, 0x08, 0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x02};
+    return mbedtls_x509write_crt_set_extension(crt, MBEDTLS_OID_EXTENDED_KEY_USAGE,
+                                               MBEDTLS_OID_SIZE(MBEDTLS_OID_EXTENDED_KEY_USAGE), 0, der, sizeof(der));
+}
+
+typedef struct pk__authority_plan {
+    const char *subject, *issuer, *uri; // uri NULL = the authority's own
+    mbedtls_pk_context *key;            // of the subject
+    int64_t hours;
+} pk__authority_plan;
+
+static int pk__authority_fill(mbedtls_x509write_cert *crt, const pk__authority *a, const pk__authority_plan *plan)
+{
+    char from[16], to[16];
+    bool is_own = !plan->uri;
+    int64_t now = pk__clock_unix_ms() / 1000;
+    pk__authority_date(from, now - PK__AUTHORITY_PAST_HOURS * 3600);
+    pk__authority_date(to, now + plan->hours * 3600);
+    mbedtls_x509write_crt_set_version(crt, MBEDTLS_X509_CRT_VERSION_3);
+    mbedtls_x509write_crt_set_md_alg(crt, MBEDTLS_MD_SHA256);
+    mbedtls_x509write_crt_set_subject_key(crt, plan->key);
+    mbedtls_x509write_crt_set_issuer_key(crt, (mbedtls_pk_context *)(uintptr_t)&a->key);
+    int code = mbedtls_x509write_crt_set_subject_name(crt, plan->subject);
+    code = code ? code : mbedtls_x509write_crt_set_issuer_name(crt, plan->issuer);
+    code = code ? code : mbedtls_x509write_crt_set_validity(crt, from, to);
+    code = code ? code : pk__authority_serial(crt);
+    code = code ? code : mbedtls_x509write_crt_set_basic_constraints(crt, is_own, is_own ? 0 : -1);
+    code = code ? code : mbedtls_x509write_crt_set_key_usage(crt, is_own ? MBEDTLS_X509_KU_KEY_CERT_SIGN
+                                                                         : MBEDTLS_X509_KU_DIGITAL_SIGNATURE);
+    code = code || is_own ? code : pk__authority_put_use(crt);
+    return code || is_own ? code : pk__authority_put_uri(crt, plan->uri);
+}
+
+/* Returns the length, or an error; it is written at the end of the room, and moved to its beginning. */
+static int pk__authority_sign(const pk__authority *a, const pk__authority_plan *plan,
+                              unsigned char out[PK__AUTHORITY_DER])
+{
+    mbedtls_x509write_cert crt;
+    mbedtls_x509write_crt_init(&crt);
+    int code = pk__authority_fill(&crt, a, plan);
+    code = code ? code : mbedtls_x509write_crt_der(&crt, out, PK__AUTHORITY_DER, pk__tls_random, NULL);
+    if (code > 0) {
+        memmove(out, out + PK__AUTHORITY_DER - code, (size_t)code);
+    }
+    mbedtls_x509write_crt_free(&crt);
+    return code;
+}
+
+/* ---- made, used, forgotten */
+
+static void pk__authority_self(const pk__authority *a, char out[64])
+{
+    (void)snprintf(out, 64, "CN=plugkit %s", a->base + sizeof("plugkit://") - 1);
+}
+
+PK__FN pk_err pk__authority_make(pk__authority *a, pk_error *err)
+{
+    char self[64];
+    uint64_t id = 0;
+    pk_err rc = pk__random_bytes(&id, sizeof(id), err);
+    if (rc) {
+        return rc;
+    }
+    (void)snprintf(a->base, sizeof(a->base), "plugkit://%08lx%08lx", (unsigned long)(id >> 32 & 0xffffffffu),
+                   (unsigned long)(id & 0xffffffffu));
+    mbedtls_pk_init(&a->spare);
+    a->is_made = true;
+    mbedtls_pk_init(&a->key);
+    int code = pk__authority_new_key(&a->key);
+    if (code == 0) {
+        pk__authority_self(a, self);
+        pk__authority_plan plan = {self, self, NULL, &a->key, (int64_t)PK__AUTHORITY_YEARS * 365 * 24};
+        code = pk__authority_sign(a, &plan, a->certificate);
+    }
+    if (code <= 0) {
+        pk__authority_deinit(a);
+        return pk__authority_failed(code, "an authority", err);
+    }
+    a->certificate_len = (size_t)code;
+    return PK_OK;
+}
+
+PK__FN void pk__authority_deinit(pk__authority *a)
+{
+    if (a->is_made) {
+        mbedtls_pk_free(&a->key); // wipes it
+        mbedtls_pk_free(&a->spare);
+        memset(a, 0, sizeof(*a));
+    }
+}
+
+PK__FN void pk__authority_name(const pk__authority *a, const char *who, char out[PK__AUTHORITY_URI])
+{
+    (void)snprintf(out, PK__AUTHORITY_URI - 2, "%s/%.90s", a->base, who);
+}
+
+PK__FN pk_err pk__authority_issue(pk__authority *a, const char *who, pk__authority_issued *out, pk_error *err)
+{
+    mbedtls_pk_context key;
+    char self[64], subject[80];
+    memset(out, 0, sizeof(*out));
+    pk__authority_name(a, who, out->uri);
+    pk__authority_self(a, self);
+    (void)snprintf(subject, sizeof(subject), "CN=%.60s", who);
+    int code = pk__authority_key(a, &key);
+    if (code == 0) {
+        pk__authority_plan plan = {subject, self, out->uri, &key, PK__AUTHORITY_HOURS - PK__AUTHORITY_PAST_HOURS};
+        code = pk__authority_sign(a, &plan, out->certificate);
+        out->certificate_len = code > 0 ? (size_t)code : 0;
+    }
+    if (code > 0) {
+        code = mbedtls_pk_write_key_der(&key, out->key, sizeof(out->key));
+        out->key_len = code > 0 ? (size_t)code : 0;
+    }
+    if (code > 0) {
+        memmove(out->key, out->key + sizeof(out->key) - out->key_len, out->key_len);
+        pk__authority_wipe(out->key + out->key_len, sizeof(out->key) - out->key_len);
+    }
+    mbedtls_pk_free(&key);
+    return code > 0 ? PK_OK : pk__authority_failed(code, "a certificate", err);
+}
+
+PK__FN uint32_t pk__authority_renew_ms(void)
+{
+    return (PK__AUTHORITY_HOURS - PK__AUTHORITY_PAST_HOURS) / 2 * 3600u * 1000u;
 }
 #endif
 
@@ -28761,7 +29077,8 @@ PK__FN pk_dialect pk__http_channel_dialect(const char *name, const pk__http_chan
  *      "listen":"http+unix:///run/plugkit-0/x/shout-1.sock","idleTimeout":3600000000000,
  *      "host":{"address":"http+unix:///run/plugkit-0/x/host.sock",
  *              "services":[{"contract":"audit","type":"log","version":"1.0.0","path":"/services/audit/log"}]},
- *      "survive":{"ms":300000,"control":"/run/plugkit-0/keep-x/shout-1.control","proof":"<64 hex digits>"}}
+ *      "survive":{"ms":300000,"control":"/run/plugkit-0/keep-x/shout-1.control","proof":"<64 hex digits>"},
+ *      "tls":{"authority":"<base64 of DER>","certificate":"..","key":"..","host":"plugkit://8f3a05c1d2e4b6a7/host"}}
  *
  * and the plugin answers {"listening":"http+unix:///..."}, then {"ready":true}; or {"error":"..","code":"CONFIG_1703"}
  * and exits with 1. Later it may say how it is, {"health":{"status":"degraded","reason":"..","unavailable":["db"]}},
@@ -28774,6 +29091,9 @@ PK__FN pk_dialect pk__http_channel_dialect(const char *name, const pk__http_chan
  * in the same line the plugin ends instead. One that was adopted says {"ending":true} before it ends in good order, for
  * nobody has its exit status.
  *
+ * With "tls" a plugin serves nothing but TLS, shows that certificate, and lets in nobody but the host; {"tls":{..}}
+ * comes again, alone or in the line that adopts it, when the next one is to take its place.
+ *
  * Lines are built and read by struct tables: keys come out in the order above, without blanks, so that a shell can
  * take them apart; unknown keys are ignored, so that both sides can learn new words on their own.
  *
@@ -28781,7 +29101,7 @@ PK__FN pk_dialect pk__http_channel_dialect(const char *name, const pk__http_chan
  * limit ends the conversation: whoever sends such a thing does not follow the protocol, and there is no way to tell
  * where the next line begins that would not let data pose as one. */
 #ifdef PLUGKIT_LINES
-#line 27 "src/rpc/control.h"
+#line 31 "src/rpc/control.h"
 #endif
 
 
@@ -28814,6 +29134,22 @@ PK_STRUCT(pk__control_host, PK__CONTROL_HOST)
     F(T, REQ, pk_str, proof, "proof")
 PK_STRUCT(pk__control_survive, PK__CONTROL_SURVIVE)
 
+/* Who the plugin is, and whom it may believe, if its host wants TLS: in the first line, and again whenever there is a
+ * next certificate. A build without TLS does not know the key. */
+#ifdef PLUGKIT_WITH_TLS
+#define PK__CONTROL_TLS(F, T)                                                                                 \
+    F(T, REQ, pk_b64, authority, "authority") /* the only one whose certificates are good; DER */             \
+    F(T, REQ, pk_b64, certificate, "certificate")                                                             \
+    F(T, REQ, pk_b64, key, "key")                                                                             \
+    F(T, REQ, pk_str, host, "host") /* the URI that the host's certificate has */
+PK_STRUCT(pk__control_tls, PK__CONTROL_TLS)
+#define PK__CONTROL_HAS_TLS true
+#define PK__CONTROL_TLS_KEY(F, T) F(T, OPT, pk__control_tls, tls, "tls")
+#else
+#define PK__CONTROL_HAS_TLS false
+#define PK__CONTROL_TLS_KEY(F, T)
+#endif
+
 /* The host's first line. */
 #define PK__CONTROL_START(F, T)                                                                               \
     F(T, LIST, pk__control_config, config, "config")                                                          \
@@ -28822,7 +29158,8 @@ PK_STRUCT(pk__control_survive, PK__CONTROL_SURVIVE)
     F(T, OPT, pk_str, listen, "listen")                                                                       \
     F(T, OPT, pk_ns, idle, "idleTimeout")                                                                     \
     F(T, OPT, pk__control_host, host, "host")                                                                 \
-    F(T, OPT, pk__control_survive, survive, "survive")
+    F(T, OPT, pk__control_survive, survive, "survive")                                                        \
+    PK__CONTROL_TLS_KEY(F, T)
 PK_STRUCT(pk__control_start, PK__CONTROL_START)
 
 /* How a plugin is: in a line that it writes when that changes, and the body of what it answers to GET /healthz. */
@@ -28844,6 +29181,7 @@ PK_STRUCT(pk__control_health, PK__CONTROL_HEALTH)
     F(T, OPT, bool, shutdown, "shutdown")                                                                     \
     F(T, OPT, bool, ending, "ending")                                                                         \
     F(T, OPT, pk__control_health, health, "health")                                                           \
+    PK__CONTROL_TLS_KEY(F, T)                                                                                 \
     F(T, OPT, uint64_t, id, "id") /* of a call in lines mode: not for us */
 PK_STRUCT(pk__control_message, PK__CONTROL_MESSAGE)
 
@@ -28936,6 +29274,7 @@ typedef struct pk__service_about {
     const char *id, *version, *description, *author, *license;
     const char *lifeline; // "group": it ends with its host, and its process group with it
     bool survives;        // if its host wants that
+    bool mtls;            // likewise, serve it over mutual TLS
 } pk__service_about;
 PK__FN pk_err pk__service_capabilities(pk_buf *out, const pk__service_about *about, pk_error *err);
 
@@ -29136,6 +29475,7 @@ PK__FN bool pk__control_lines_is_empty(const pk__control_lines *l)
 #ifdef PLUGKIT_LINES
 #line 1 "src/rpc/service.c"
 #endif
+
 
 
 
@@ -29390,6 +29730,10 @@ PK__FN pk_err pk__service_capabilities(pk_buf *out, const pk__service_about *a, 
     pk__service_put_text(&w, "lifeline", a->lifeline);
     if (a->survives) {
         pk_json_put_key(&w, "survives");
+        pk_json_put_bool(&w, true);
+    }
+    if (PK__CONTROL_HAS_TLS && a->mtls) {
+        pk_json_put_key(&w, "mtls");
         pk_json_put_bool(&w, true);
     }
     pk__service_put_contracts(&w, a);
@@ -31048,7 +31392,7 @@ PK_API pk_interceptor pk_access_check(const pk_access *access)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 31052 "plugkit.h"
+#line 31396 "plugkit.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -31513,6 +31857,18 @@ PK_API pk_interceptor pk_access_check(const pk_access *access)
     F(T, REQ, uint32_t, ms, "ms")                                                                             \
     F(T, REQ, pk_str, control, "control")                                                                     \
     F(T, REQ, pk_str, proof, "proof")
+#ifdef PLUGKIT_WITH_TLS
+#define PK__CONTROL_TLS(F, T)                                                                                 \
+    F(T, REQ, pk_b64, authority, "authority") /* the only one whose certificates are good; DER */             \
+    F(T, REQ, pk_b64, certificate, "certificate")                                                             \
+    F(T, REQ, pk_b64, key, "key")                                                                             \
+    F(T, REQ, pk_str, host, "host") /* the URI that the host's certificate has */
+#define PK__CONTROL_HAS_TLS true
+#define PK__CONTROL_TLS_KEY(F, T) F(T, OPT, pk__control_tls, tls, "tls")
+#else
+#define PK__CONTROL_HAS_TLS false
+#define PK__CONTROL_TLS_KEY(F, T)
+#endif
 #define PK__CONTROL_START(F, T)                                                                               \
     F(T, LIST, pk__control_config, config, "config")                                                          \
     F(T, REQ, pk_str, instance, "instance")                                                                   \
@@ -31520,7 +31876,8 @@ PK_API pk_interceptor pk_access_check(const pk_access *access)
     F(T, OPT, pk_str, listen, "listen")                                                                       \
     F(T, OPT, pk_ns, idle, "idleTimeout")                                                                     \
     F(T, OPT, pk__control_host, host, "host")                                                                 \
-    F(T, OPT, pk__control_survive, survive, "survive")
+    F(T, OPT, pk__control_survive, survive, "survive")                                                        \
+    PK__CONTROL_TLS_KEY(F, T)
 #define PK__CONTROL_HEALTH(F, T)                                                                              \
     F(T, REQ, pk_str, status, "status") /* "healthy", "degraded", "unhealthy" */                              \
     F(T, OPT, pk_str, reason, "reason")                                                                       \
@@ -31536,6 +31893,7 @@ PK_API pk_interceptor pk_access_check(const pk_access *access)
     F(T, OPT, bool, shutdown, "shutdown")                                                                     \
     F(T, OPT, bool, ending, "ending")                                                                         \
     F(T, OPT, pk__control_health, health, "health")                                                           \
+    PK__CONTROL_TLS_KEY(F, T)                                                                                 \
     F(T, OPT, uint64_t, id, "id") /* of a call in lines mode: not for us */
 #define PK__SERVICE_NAME_MAX 64  // bytes of a contract's or a plugin's name
 #define PK__SERVICE_TYPE_MAX 128 // bytes of a type
@@ -34457,19 +34815,13 @@ PK__FN pk_err pk__attach_check(const pk__attach_entry *e, const char *what, pk_e
 PK__FN pk_err pk__attach_found(pk_sink *sink, const char *id, const pk__attach_entry *e, pk_error *err)
 {
     pk_found found;
-    pk_mem mem;
     memset(&found, 0, sizeof(found));
-    memset(&mem, 0, sizeof(mem));
-    mem.alloc = sink->registry->alloc;
     found.id = id;
-    found.endpoint.address = pk_mem_dup(&mem, e->address).ptr;
-    found.endpoint.dialect = pk_mem_dup(&mem, e->dialect.len ? e->dialect : PK_STR("plugkit/1")).ptr;
+    found.endpoint.address = e->address.ptr; // with a NUL behind it, as all that was decoded
+    found.endpoint.dialect = e->dialect.len ? e->dialect.ptr : NULL;
     found.endpoint.token = e->token;
     found.manifest = e->capabilities;
-    pk_err rc = found.endpoint.address && found.endpoint.dialect ? pk_sink_found(sink, &found, err)
-                                                                 : pk__error_memory(err, "attach a plugin");
-    pk_mem_free(&mem);
-    return rc;
+    return pk_sink_found(sink, &found, err);
 }
 
 /* Its file cannot be used: people are told, once, and it is looked at again all the same. */
@@ -35307,6 +35659,7 @@ PK__FN pk_err pk__capabilities_parse(pk__plugin *p, pk_str text, pk__capabilitie
  *     keeper.c      one plugin: start, up, crash, backoff, stop
  *     launching.c   one incarnation, from its start to its exit; implements pk_launch_*
  *     surviving.c   those that outlive their host: records, adopting
+ *     securing.c    mutual TLS: certificates for those that are started here
  *     reaching.c    those that somebody else runs: host names, addresses, asking what they offer
  *     telling.c     what it is started with: environment, arguments, configuration
  *     hearing.c     what it prints and says: logs, its address, control lines
@@ -35317,7 +35670,7 @@ PK__FN pk_err pk__capabilities_parse(pk__plugin *p, pk_str text, pk__capabilitie
  * A move is made under the registry's lock by the tables of states.h; the event is told after it has settled, with no
  * lock held. */
 #ifdef PLUGKIT_LINES
-#line 19 "src/host/life/life.h"
+#line 20 "src/host/life/life.h"
 #endif
 
 
@@ -35333,6 +35686,8 @@ PK__FN pk_err pk__capabilities_parse(pk__plugin *p, pk_str text, pk__capabilitie
 enum { PK__LIFE_PROBES = 4, PK__LIFE_CRASHES = 1000, PK__LIFE_TAIL = 400, PK__LIFE_PROBE_MAX = 1024 * 1024,
        PK__LIFE_ADOPT_MS = 1000 };
 
+typedef struct pk__securing pk__securing;
+
 typedef struct pk__life {
     pk__registry *registry;
     const pk_alloc *alloc;
@@ -35346,6 +35701,9 @@ typedef struct pk__life {
     pk__keep *keep;                     // NULL = nothing survives
     const pk_launcher *adopter;         // of what the last host left
     const pk__control_host *host;       // what plugins are told of the host's services; NULL = nothing
+#ifdef PLUGKIT_WITH_TLS
+    struct pk__securing *securing;      // NULL = plugins that are started here are called without TLS
+#endif
     pk_caller care;                     // carries health and shutdown requests, past the pipeline
     unsigned probes;                    // under way
     bool is_pinned;                     // the loop's thread lives as long as the manager
@@ -35407,6 +35765,11 @@ struct pk_launch {
     uint32_t via;             // which of them is tried
     bool is_refused;          // what it says that it offers cannot be used
 #endif
+#ifdef PLUGKIT_WITH_TLS
+    bool is_secured;          // it is called over mutual TLS
+    struct pk__authority_issued *issued; // its certificate, until it has been told
+    pk_timer renew;           // when the next one is due
+#endif
     pk_timer health;          // the next question, or the next try to reach it
     uint32_t retry_ms, misses;
     bool is_asking;           // a health request is under way
@@ -35462,6 +35825,7 @@ PK__FN void pk__keeper_explain(const pk__keeper *k, const char *verb, pk_error *
 PK__FN void pk__keeper_stop(pk__keeper *k);   // drain, ask, tell, kill
 PK__FN void pk__keeper_disable(pk__keeper *k); // stops it, if it runs; then nothing starts it
 PK__FN void pk__keeper_unload(pk__keeper *k);  // tells so, once
+PK__FN pk_err pk__keeper_learn(pk__keeper *k, pk_str text, pk_error *err); // what it offers: its capabilities
 PK__FN void pk__keeper_up(pk__keeper *k);     // the instance can be called
 PK__FN void pk__keeper_is_down(pk__keeper *k); // a wish to stop is granted: tells who waits for that
 PK__FN void pk__keeper_exited(pk__keeper *k); // the launch is over: a probe or an instance
@@ -35679,6 +36043,109 @@ static inline pk_err pk__reaching_care(pk__life *life, const pk__router *router,
 }
 
 static inline void pk__reaching_end(pk_launch *l)
+{
+    (void)l;
+}
+#endif
+
+
+/* == host/life/securing.h == */
+/* securing.h - mutual TLS with the plugins that are started here: certificates for both sides, and new ones in time.
+ *
+ * The manager's authority (net/authority.h) makes one certificate for the host and one for each instance. An instance
+ * gets its own, and the key, on its control socket, in the line that starts or adopts it: nothing of it is in argv, in
+ * the environment or in a file, and what is written here is wiped when it is sent. The host calls it by a pk_tls that
+ * believes this authority alone, and wants the instance's URI in the certificate; the plugin wants the host's.
+ *
+ * Half of a certificate's life later the next one is issued: a plugin is told by another line, and takes it for new
+ * connections; those that are open go on. The host's own is exchanged in the same way.
+ *
+ * Without PLUGKIT_WITH_TLS all of this is nothing. */
+#ifdef PLUGKIT_LINES
+#line 11 "src/host/life/securing.h"
+#endif
+
+
+
+
+#ifdef PLUGKIT_WITH_TLS
+PK__FN pk_err pk__securing_open(pk__life *life, pk_error *err); // does nothing unless it is wanted
+/* Out of life, for its end: the offers' server has it longer. Then, NULL does nothing: */
+PK__FN pk__securing *pk__securing_take(pk__life *life);
+PK__FN void pk__securing_close(pk__securing *s);
+PK__FN pk_tls *pk__securing_tls(const pk__life *life);           // of all plugins, both ends; NULL = not wanted of all
+PK__FN pk_err pk__securing_prepare(pk_launch *l, pk_error *err); // decides, and makes the certificate
+PK__FN bool pk__securing_is_on(const pk_launch *l);
+PK__FN void pk__securing_tell(const pk_launch *l, pk__control_start *start);
+PK__FN pk_err pk__securing_adopt(const pk_launch *l, pk_buf *out, pk_error *err); // the line
+PK__FN void pk__securing_told(pk_launch *l, pk_buf *sent);       // wipes it all
+PK__FN pk_err pk__securing_check(const pk_launch *l, pk_str address, pk_error *err); // is that where TLS is spoken?
+PK__FN void pk__securing_up(pk_launch *l);
+PK__FN void pk__securing_end(pk_launch *l);
+#else
+static inline pk_err pk__securing_open(pk__life *life, pk_error *err)
+{
+    (void)life, (void)err;
+    return PK_OK;
+}
+
+static inline pk__securing *pk__securing_take(pk__life *life)
+{
+    (void)life;
+    return NULL;
+}
+
+static inline void pk__securing_close(pk__securing *s)
+{
+    (void)s;
+}
+
+static inline pk_tls *pk__securing_tls(const pk__life *life)
+{
+    (void)life;
+    return NULL;
+}
+
+static inline pk_err pk__securing_prepare(pk_launch *l, pk_error *err)
+{
+    (void)l, (void)err;
+    return PK_OK;
+}
+
+static inline bool pk__securing_is_on(const pk_launch *l)
+{
+    (void)l;
+    return false;
+}
+
+static inline void pk__securing_tell(const pk_launch *l, pk__control_start *start)
+{
+    (void)l, (void)start;
+}
+
+static inline pk_err pk__securing_adopt(const pk_launch *l, pk_buf *out, pk_error *err)
+{
+    (void)l, (void)out, (void)err;
+    return PK_OK;
+}
+
+static inline void pk__securing_told(pk_launch *l, pk_buf *sent)
+{
+    (void)l, (void)sent;
+}
+
+static inline pk_err pk__securing_check(const pk_launch *l, pk_str address, pk_error *err)
+{
+    (void)l, (void)address, (void)err;
+    return PK_OK;
+}
+
+static inline void pk__securing_up(pk_launch *l)
+{
+    (void)l;
+}
+
+static inline void pk__securing_end(pk_launch *l)
 {
     (void)l;
 }
@@ -36849,11 +37316,293 @@ PK__FN void pk__surviving_clean_up(const pk_launch *l)
 }
 #endif
 
+/* == host/life/securing.c == */
+/* securing.c - mutual TLS with the plugins that are started here. */
+#ifdef PLUGKIT_LINES
+#line 1 "src/host/life/securing.c"
+#endif
+
+#ifdef PLUGKIT_WITH_TLS
+
+#include <string.h>
+
+
+
+
+
+
+
+enum { PK__SECURING_RETRY_MS = 60 * 1000, PK__SECURING_AHEAD_MS = 20 };
+
+struct pk__securing {
+    const pk_alloc *alloc;
+    pk__authority authority;
+    pk_tls *tls;
+    pk_timer renew, ahead; // of the host's own; makes the next key
+};
+
+/* ---- the host's own */
+
+static pk_err pk__securing_own(pk__life *life, pk_error *err)
+{
+    pk__securing *s = life->securing;
+    pk__authority_issued issued;
+    pk_tls_source trust;
+    pk_tls_cert cert;
+    pk_tls_desc desc;
+    memset(&trust, 0, sizeof(trust));
+    memset(&cert, 0, sizeof(cert));
+    memset(&desc, 0, sizeof(desc));
+    pk_err rc = pk__authority_issue(&s->authority, "host", &issued, err);
+    if (!rc) {
+        trust.bytes.ptr = (const char *)s->authority.certificate;
+        trust.bytes.len = s->authority.certificate_len;
+        cert.chain.bytes.ptr = (const char *)issued.certificate;
+        cert.chain.bytes.len = issued.certificate_len;
+        cert.key.bytes.ptr = (const char *)issued.key;
+        cert.key.bytes.len = issued.key_len;
+        desc.alloc = life->alloc;
+        desc.certs = &cert;
+        desc.cert_count = 1;
+        desc.trust = &trust;
+        desc.trust_count = 1;
+        rc = s->tls ? pk_tls_reload(s->tls, &desc, err) : pk_tls_create(&s->tls, &desc, err);
+    }
+    pk__authority_wipe(&issued, sizeof(issued));
+    return rc;
+}
+
+static void pk__securing_on_renew_own(void *user)
+{
+    pk__life *life = (pk__life *)user;
+    pk_error why;
+    pk_err rc = pk__securing_own(life, &why);
+    if (rc) {
+        pk__life_log(life, PK_LOG_WARN, "manager.tls", "", why.msg); // there is time to try again
+    }
+    uint32_t delay_ms = rc ? PK__SECURING_RETRY_MS : pk__authority_renew_ms();
+    (void)pk_timer_start(life->loop, &life->securing->renew, delay_ms, NULL); // its place is free
+}
+
+static void pk__securing_on_ahead(void *user)
+{
+    pk__authority_prepare(&((pk__life *)user)->securing->authority);
+}
+
+PK__FN pk_err pk__securing_open(pk__life *life, pk_error *err)
+{
+    if (life->desc->mtls == PK_MTLS_OFF) {
+        return PK_OK;
+    }
+    pk__securing *s = (pk__securing *)pk__new(life->alloc, sizeof(*s));
+    if (!s) {
+        return pk__error_memory(err, "prepare TLS");
+    }
+    s->alloc = life->alloc;
+    life->securing = s;
+    s->renew.on_time = pk__securing_on_renew_own;
+    s->renew.user = life;
+    s->ahead.on_time = pk__securing_on_ahead;
+    s->ahead.user = life;
+    pk_err rc = pk__authority_make(&s->authority, err);
+    rc = rc ? rc : pk__securing_own(life, err);
+    rc = rc ? rc : pk_timer_start(life->loop, &s->renew, pk__authority_renew_ms(), err);
+    pk__authority_prepare(&s->authority);
+    if (rc) {
+        (void)pk__error_wrap(err, "cannot create a manager");
+    }
+    return rc;
+}
+
+PK__FN pk__securing *pk__securing_take(pk__life *life)
+{
+    pk__securing *s = life->securing;
+    if (s) {
+        pk_timer_stop(life->loop, &s->renew);
+        pk_timer_stop(life->loop, &s->ahead);
+        life->securing = NULL;
+    }
+    return s;
+}
+
+PK__FN void pk__securing_close(pk__securing *s)
+{
+    if (s) {
+        pk_tls_destroy(s->tls);
+        pk__authority_deinit(&s->authority);
+        pk__free(s->alloc, s, sizeof(*s));
+    }
+}
+
+PK__FN pk_tls *pk__securing_tls(const pk__life *life)
+{
+    return life->securing && life->desc->mtls == PK_MTLS_REQUIRED ? life->securing->tls : NULL;
+}
+
+/* ---- an instance's */
+
+/* Its capabilities say so; those of other kinds of plugins do not. */
+static bool pk__securing_can(const pk__plugin *p, const pk_alloc *alloc)
+{
+    const pk_json_value *doc = NULL;
+    pk_mem mem;
+    memset(&mem, 0, sizeof(mem));
+    mem.alloc = alloc;
+    bool can = p->speaks_plugkit && pk_json_parse(&mem, p->capabilities, &doc, NULL) == PK_OK &&
+               pk_json_bool(pk_json_get(doc, "mtls"), false);
+    pk_mem_free(&mem);
+    return can;
+}
+
+PK__FN pk_err pk__securing_prepare(pk_launch *l, pk_error *err)
+{
+    pk__securing *s = l->life->securing;
+    if (!s || !l->instance) {
+        return PK_OK; // a probe is told nothing, and serves nobody
+    }
+    if (!pk__securing_can(l->plugin, l->life->alloc)) {
+        return l->life->desc->mtls == PK_MTLS_POSSIBLE
+                   ? PK_OK
+                   : pk_error_set(err, PK_ERR_HANDSHAKE, "cannot start '%s': mutual TLS is required, and its "
+                                  "capabilities do not say \"mtls\":true", l->plugin->id);
+    }
+    l->issued = (pk__authority_issued *)pk__new(l->life->alloc, sizeof(*l->issued));
+    if (!l->issued) {
+        return pk__error_memory(err, "start a plugin");
+    }
+    pk_err rc = pk__authority_issue(&s->authority, l->instance->name, l->issued, err);
+    l->tls = s->tls;
+    l->tls_name = rc ? NULL : pk__strdup(l->life->alloc, l->issued->uri);
+    l->is_secured = l->tls_name != NULL;
+    return rc || l->tls_name ? rc : pk__error_memory(err, "start a plugin");
+}
+
+PK__FN bool pk__securing_is_on(const pk_launch *l)
+{
+    return l->is_secured;
+}
+
+static void pk__securing_fill(const pk_launch *l, const pk__authority_issued *issued, pk__control_tls *out, char *host)
+{
+    const pk__authority *a = &l->life->securing->authority;
+    pk__authority_name(a, "host", host);
+    out->authority.ptr = (const char *)a->certificate;
+    out->authority.len = a->certificate_len;
+    out->certificate.ptr = (const char *)issued->certificate;
+    out->certificate.len = issued->certificate_len;
+    out->key.ptr = (const char *)issued->key;
+    out->key.len = issued->key_len;
+    out->host = pk_str_from(host);
+}
+
+PK__FN void pk__securing_tell(const pk_launch *l, pk__control_start *start)
+{
+    if (l->issued) {
+        start->has_tls = true;
+        pk__securing_fill(l, l->issued, &start->tls, l->issued->host);
+    }
+}
+
+PK__FN pk_err pk__securing_adopt(const pk_launch *l, pk_buf *out, pk_error *err)
+{
+    pk__control_message m;
+    memset(&m, 0, sizeof(m));
+    m.has_adopt = m.adopt = true;
+    m.has_token = true;
+    m.token = pk_str_from(l->instance->token);
+    m.has_tls = true;
+    pk__securing_fill(l, l->issued, &m.tls, l->issued->host);
+    return pk__control_write(out, &m, err);
+}
+
+PK__FN void pk__securing_told(pk_launch *l, pk_buf *sent)
+{
+    if (l->issued) {
+        pk__authority_wipe(sent->ptr, sent->len);
+        pk__authority_wipe(l->issued, sizeof(*l->issued));
+        pk__free(l->life->alloc, l->issued, sizeof(*l->issued));
+        l->issued = NULL;
+    }
+}
+
+PK__FN pk_err pk__securing_check(const pk_launch *l, pk_str address, pk_error *err)
+{
+    pk__address a;
+    if (!l->is_secured || (pk__address_parse(&a, address, NULL) == PK_OK && a.is_secure)) {
+        return PK_OK;
+    }
+    return pk_error_set(err, PK_ERR_HANDSHAKE, "cannot start '%s': it was told to serve TLS, and listens without",
+                        l->plugin->id);
+}
+
+/* ---- the next one */
+
+static pk_err pk__securing_renew(pk_launch *l, pk_error *err)
+{
+    pk__authority_issued issued;
+    pk__control_message m;
+    pk_buf line;
+    memset(&m, 0, sizeof(m));
+    pk_buf_init(&line, l->life->alloc, PK__CONTROL_LINE_MAX);
+    pk_err rc = pk__authority_issue(&l->life->securing->authority, l->instance->name, &issued, err);
+    if (!rc) {
+        m.has_tls = true;
+        pk__securing_fill(l, &issued, &m.tls, issued.host);
+        rc = pk__control_write(&line, &m, err);
+    }
+    if (!rc && !(l->launcher && l->launcher->send && l->state)) {
+        rc = pk_error_set(err, PK_ERR_UNSUPPORTED, "it has no control socket");
+    }
+    rc = rc ? rc : l->launcher->send(l->state, pk_buf_str(&line), err);
+    pk__authority_wipe(line.ptr, line.len);
+    pk__authority_wipe(&issued, sizeof(issued));
+    pk_buf_free(&line);
+    return rc;
+}
+
+static void pk__securing_on_renew(void *user)
+{
+    pk_launch *l = (pk_launch *)user;
+    pk_error why;
+    pk_err rc = pk__securing_renew(l, &why);
+    if (rc) {
+        pk__life_log(l->life, PK_LOG_WARN, "plugin.tls", l->plugin->id, why.msg);
+    }
+    uint32_t delay_ms = rc ? PK__SECURING_RETRY_MS : pk__authority_renew_ms();
+    (void)pk_timer_start(l->life->loop, &l->renew, delay_ms, NULL); // its place is free
+}
+
+PK__FN void pk__securing_up(pk_launch *l)
+{
+    pk_error why;
+    if (!l->is_secured) {
+        return;
+    }
+    l->renew.on_time = pk__securing_on_renew;
+    l->renew.user = l;
+    if (pk_timer_start(l->life->loop, &l->renew, pk__authority_renew_ms(), &why)) {
+        pk__life_log(l->life, PK_LOG_WARN, "plugin.tls", l->plugin->id, why.msg);
+    }
+    (void)pk_timer_start(l->life->loop, &l->life->securing->ahead, PK__SECURING_AHEAD_MS, NULL); // else the next waits
+}
+
+PK__FN void pk__securing_end(pk_launch *l)
+{
+    pk_timer_stop(l->life->loop, &l->renew);
+    if (l->issued) {
+        pk__authority_wipe(l->issued, sizeof(*l->issued));
+        pk__free(l->life->alloc, l->issued, sizeof(*l->issued));
+        l->issued = NULL;
+    }
+}
+#endif
+
 /* == host/life/telling.c == */
 /* telling.c - what a process is started with. */
 #ifdef PLUGKIT_LINES
 #line 1 "src/host/life/telling.c"
 #endif
+
 
 
 #ifndef PLUGKIT_NO_PROCESS
@@ -36981,7 +37730,8 @@ static pk_err pk__telling_framework_config(pk_launch *l, pk_buf *out, pk_error *
 /* Where it is to listen. Said here, before anything runs: plugins without our SDK may not find such good words. */
 static pk_err pk__telling_listen(pk_launch *l, pk_str *out, pk_error *err)
 {
-    *out = PK_STR("http://127.0.0.1:0");
+    const char *http = pk__securing_is_on(l) ? "https" : "http";
+    *out = pk__securing_is_on(l) ? PK_STR("https://127.0.0.1:0") : PK_STR("http://127.0.0.1:0");
     if (l->life->desc->tcp) {
         return PK_OK;
     }
@@ -36991,7 +37741,7 @@ static pk_err pk__telling_listen(pk_launch *l, pk_str *out, pk_error *err)
         path = pk_mem_printf(&l->mem, "%s/%.8s-%lx-%lu.sock", l->life->runtime_dir, l->plugin->id,
                              (unsigned long)(l->plugin->handle & 0xffffffffu), (unsigned long)l->keeper->serial);
     }
-    *out = pk_mem_printf(&l->mem, "http+unix://%s", path.ptr ? path.ptr : "");
+    *out = pk_mem_printf(&l->mem, "%s+unix://%s", http, path.ptr ? path.ptr : "");
     if (!path.ptr || !out->ptr) {
         return pk__error_memory(err, "write the plugin's configuration");
     }
@@ -37040,6 +37790,7 @@ static pk_err pk__telling_hello(pk_launch *l, pk_buf *out, pk_error *err)
             return pk__error_memory(err, "write the plugin's configuration");
         }
     }
+    pk__securing_tell(l, &start);
     if (l->life->host) {
         start.has_host = true;
         start.host = *l->life->host;
@@ -37115,7 +37866,8 @@ static pk_err pk__telling_adopt(pk_launch *l, pk_buf *hello, pk_error *err)
     argv[0] = l->info.path = l->kept->control;
     argv[1] = l->kept->record.proof.ptr;
     l->info.argv = argv;
-    pk_err rc = pk__control_write_adopt(hello, pk_str_from(l->instance->token), false, err);
+    pk_err rc = pk__securing_is_on(l) ? pk__securing_adopt(l, hello, err)
+                                      : pk__control_write_adopt(hello, pk_str_from(l->instance->token), false, err);
     l->info.config = pk_buf_str(hello);
     return rc;
 }
@@ -37442,6 +38194,7 @@ PK__FN void pk__hearing_deinit(pk_launch *l)
 
 
 
+
 PK__FN void pk__launching_fail(pk_launch *l, const pk_error *why)
 {
     if (l->failure.code == PK_OK) {
@@ -37484,14 +38237,14 @@ PK_API void pk_launch_listening(pk_launch *l, const pk_endpoint *endpoint)
         l->address = pk__strdup(l->life->alloc, endpoint->address);
         l->dialect = pk__strdup(l->life->alloc, endpoint->dialect ? endpoint->dialect : "plugkit/1");
         l->token = pk__strndup(l->life->alloc, endpoint->token);
-        if (PK__SECURE_BUILT && endpoint->tls_name) {
+        if (PK__SECURE_BUILT && endpoint->tls_name && !l->tls_name) {
             l->tls_name = pk__strdup(l->life->alloc, endpoint->tls_name);
             if (!l->tls_name) { // without its name nobody is to be believed
                 pk__strfree(l->life->alloc, l->address);
                 l->address = NULL;
             }
         }
-        l->tls = endpoint->tls;
+        l->tls = l->tls ? l->tls : endpoint->tls; // that of the host, if it has decided
         l->has_endpoint = true;
     }
     pk_loop_post(l->life->loop, &l->task);
@@ -37680,6 +38433,9 @@ PK__FN pk_err pk__launching_connect(pk_launch *l, const char *dialect, pk_str ad
     if (!shown) {
         return pk__error_memory(err, "take the plugin's address");
     }
+    if (pk__securing_check(l, address, err)) {
+        return err->code;
+    }
     endpoint.address = shown;
     endpoint.dialect = dialect;
     endpoint.token = pk_str_from(token);
@@ -37764,6 +38520,7 @@ static pk_err pk__launching_run(pk_launch *l, pk_error *err)
     }
     pk_buf_init(&hello, l->life->alloc, 1024 * 1024);
     pk_err rc = l->instance && !l->kept ? pk__telling_check(l, err) : PK_OK;
+    rc = rc ? rc : pk__securing_prepare(l, err);
     rc = rc ? rc : pk__telling_prepare(l, &hello, err);
     rc = rc ? rc : pk__surviving_record(l, err);
     /* Reports may come before start has returned; what they ask for waits until there is something to stop. */
@@ -37779,6 +38536,7 @@ static pk_err pk__launching_run(pk_launch *l, pk_error *err)
     if (rc) {
         pk__surviving_clean_up(l);
     }
+    pk__securing_told(l, &hello);
     pk_buf_free(&hello);
     return rc;
 }
@@ -37835,6 +38593,7 @@ PK__FN void pk__launching_destroy(pk_launch *l)
     pk__instance *i = l->instance;
     pk__health_end(l);
     pk__reaching_end(l);
+    pk__securing_end(l);
     pk_timer_stop(life->loop, &l->timer);
     pk_loop_unpost(life->loop, &l->task);
     if (i) {
@@ -37875,7 +38634,6 @@ PK__FN void pk__launching_destroy(pk_launch *l)
 #ifndef PLUGKIT_NO_NET
 
 #include <string.h>
-
 
 
 
@@ -37980,9 +38738,6 @@ static void pk__reaching_hang_up(pk_launch *l)
  * asked again when it is reached again. */
 static pk_err pk__reaching_learn(pk_launch *l, pk_str text, pk_error *err)
 {
-    pk__registry *r = l->life->registry;
-    pk__plugin *p = l->plugin;
-    pk__capabilities known;
     const pk_json_value *doc = NULL;
     pk_mem mem;
     memset(&mem, 0, sizeof(mem));
@@ -37990,22 +38745,7 @@ static pk_err pk__reaching_learn(pk_launch *l, pk_str text, pk_error *err)
     bool says = pk_json_parse(&mem, text, &doc, NULL) == PK_OK &&
                 (pk_json_get(doc, "types") || pk_json_get(doc, "capabilities"));
     pk_mem_free(&mem);
-    if (!says) {
-        return PK_OK;
-    }
-    pk_err rc = pk__capabilities_parse(p, text, &known, err);
-    if (!rc) {
-        pk__registry_lock(r);
-        rc = pk__registry_offer(r, p, known.services, known.count, err);
-        if (!rc) {
-            p->version = known.version;
-            p->capabilities = known.text;
-            p->probed = true;
-            p->is_unknown = false;
-        }
-        pk__registry_unlock(r);
-    }
-    return rc;
+    return says ? pk__keeper_learn(l->keeper, text, err) : PK_OK;
 }
 
 PK__FN void pk__reaching_on_reply(pk_launch *l, const pk_reply *reply, const pk_error *err)
@@ -38061,6 +38801,7 @@ PK__FN void pk__reaching_begin(pk_launch *l)
 #ifdef PLUGKIT_LINES
 #line 1 "src/host/life/keeper.c"
 #endif
+
 
 
 
@@ -38231,6 +38972,7 @@ PK__FN void pk__keeper_up(pk__keeper *k)
     (void)pk__keeper_move(k, PK__PLUGIN_ON_UP, NULL);
     if (k->launch == l && l->step == PK__LAUNCH_UP) { // an event callback may have stopped it
         pk__health_begin(l);
+        pk__securing_up(l);
     }
 }
 
@@ -38368,12 +39110,35 @@ static void pk__keeper_finish(pk__keeper *k)
     pk__life_settle(k->life);
 }
 
+PK__FN pk_err pk__keeper_learn(pk__keeper *k, pk_str text, pk_error *err)
+{
+    pk__registry *r = k->life->registry;
+    pk__plugin *p = k->plugin;
+    pk__capabilities known;
+    pk_err rc = pk__capabilities_parse(p, text, &known, err);
+    if (rc) {
+        return rc;
+    }
+    pk__registry_lock(r);
+    rc = pk__registry_offer(r, p, known.services, known.count, err);
+    if (!rc) {
+        p->version = known.version;
+        p->capabilities = known.text;
+        p->config_types = known.config_types;
+        p->speaks_plugkit = known.speaks_plugkit || !p->path;
+        p->can_survive = known.can_survive;
+        p->answers_health = known.answers_health;
+        p->ends_its_group = known.ends_its_group;
+        p->probed = true;
+        p->is_unknown = false;
+    }
+    pk__registry_unlock(r);
+    return rc;
+}
+
 static void pk__keeper_probed(pk__keeper *k)
 {
     pk_launch *l = k->launch;
-    pk__registry *r = k->life->registry;
-    pk__plugin *p = k->plugin;
-    pk__capabilities found;
     pk_error why;
     pk_err rc = PK_OK;
     bool unknown = l->wait_status == PK__STATUS_UNKNOWN && l->printed.len > 0; // then what it printed has to tell
@@ -38381,27 +39146,12 @@ static void pk__keeper_probed(pk__keeper *k)
         pk__keeper_why(k, l, &why);
         rc = why.code;
     } else {
-        rc = pk__capabilities_parse(p, pk_buf_str(&l->printed), &found, &why);
-    }
-    if (!rc) {
-        pk__registry_lock(r);
-        rc = pk__registry_offer(r, p, found.services, found.count, &why);
-        if (!rc) {
-            p->version = found.version;
-            p->capabilities = found.text;
-            p->config_types = found.config_types;
-            p->speaks_plugkit = found.speaks_plugkit;
-            p->can_survive = found.can_survive;
-            p->answers_health = found.answers_health;
-            p->ends_its_group = found.ends_its_group;
-            p->probed = true;
-        }
-        pk__registry_unlock(r);
+        rc = pk__keeper_learn(k, pk_buf_str(&l->printed), &why);
     }
     pk__launching_destroy(l);
     k->life->probes--;
     (void)pk__keeper_move(k, rc ? PK__PLUGIN_ON_REJECT : PK__PLUGIN_ON_PROBE_OK, rc ? &why : NULL);
-    pk_loop_post(k->life->loop, &r->work); // the next one may be probed, and this one may be wanted
+    pk_loop_post(k->life->loop, &k->life->registry->work); // the next one may be probed, and this one may be wanted
     pk__life_settle(k->life);
 }
 
@@ -39137,19 +39887,12 @@ static void pk__life_admit(pk__life *life, pk__keeper *k)
         }
         return;
     }
-    pk__capabilities known;
-    memset(&known, 0, sizeof(known));
-    pk_err rc = p->capabilities.len ? pk__capabilities_parse(p, p->capabilities, &known, &why) : PK_OK;
-    if (!rc) {
+    pk_err rc = PK_OK;
+    if (p->capabilities.len) {
+        rc = pk__keeper_learn(k, p->capabilities, &why);
+    } else {
         pk__registry_lock(life->registry);
-        rc = pk__registry_offer(life->registry, p, known.services, known.count, &why);
-        p->version = known.version;
-        p->config_types = known.config_types;
-        p->speaks_plugkit = known.speaks_plugkit || !p->path;
-        p->can_survive = known.can_survive;
-        p->answers_health = known.answers_health;
-        p->ends_its_group = known.ends_its_group;
-        p->probed = p->capabilities.len > 0;
+        p->speaks_plugkit = true;
         p->is_unknown = pk__reaching_asks(life, p);
         pk__registry_unlock(life->registry);
     }
@@ -39318,7 +40061,8 @@ PK__FN pk_err pk__life_init(pk__life *life, pk__registry *registry, pk_error *er
     for (size_t i = 0; i < life->desc->rule_count; i++) {
         life->has_needs = life->has_needs || (life->desc->rules[i].needs && life->desc->rules[i].needs[0]);
     }
-    return pk__reaching_care(life, &router, err);
+    pk_err rc = pk__reaching_care(life, &router, err);
+    return rc ? rc : pk__securing_open(life, err);
 }
 
 PK__FN void pk__life_stop(pk__life *life)
@@ -40184,6 +40928,11 @@ PK__FN pk_err pk__desc_check(const pk_manager_desc *d, pk_error *err)
         return pk_error_set(err, PK_ERR_UNSUPPORTED, "cannot attach plugins: this build knows no files");
     }
 #endif
+#ifndef PLUGKIT_WITH_TLS
+    if (d->mtls) {
+        return pk_error_set(err, PK_ERR_UNSUPPORTED, "cannot create a manager: mutual TLS needs PLUGKIT_WITH_TLS");
+    }
+#endif
     if (d->deadline.stop_ms == 1) {
         return pk_error_set(err, PK_ERR_MISUSE,
                             "cannot create a manager: deadline.stop_ms is too short to stop anything");
@@ -40457,6 +41206,7 @@ PK__FN void pk__config_warn(pk_manager *m)
 
 
 
+
 #ifndef PLUGKIT_NO_NET
 
 typedef struct pk__offer {
@@ -40520,6 +41270,7 @@ PK__FN pk_err pk__offers_open(pk__offers *o, pk_manager *m, pk_error *err)
 {
     pk_server_desc desc;
     size_t methods = 0;
+    memset(&desc, 0, sizeof(desc));
     if (m->desc.offer_count == 0) {
         return PK_OK;
     }
@@ -40533,11 +41284,11 @@ PK__FN pk_err pk__offers_open(pk__offers *o, pk_manager *m, pk_error *err)
     o->items = (pk__offer *)pk_mem_zero(&m->mem, (methods + 1) * sizeof(*o->items));
     o->host.services.items =
         (pk__control_service *)pk_mem_zero(&m->mem, m->desc.offer_count * sizeof(*o->host.services.items));
-    o->host.address = pk_mem_printf(&m->mem, "http+unix://%s/host.sock", m->runtime_dir);
+    desc.tls = pk__securing_tls(&m->life);
+    o->host.address = pk_mem_printf(&m->mem, "http%s+unix://%s/host.sock", desc.tls ? "s" : "", m->runtime_dir);
     if (!o->items || !o->host.services.items || !o->host.address.ptr) {
         return pk__error_memory(err, "offer services to plugins");
     }
-    memset(&desc, 0, sizeof(desc));
     desc.alloc = &m->alloc;
     desc.loop = m->loop;
     desc.listen = o->host.address.ptr;
@@ -41197,6 +41948,7 @@ PK_API pk_err pk_plugin_enable(pk_manager *m, pk_plugin p, pk_error *err)
 
 
 
+
 /* ---- waiting */
 
 PK__FN void pk__manager_enter(pk_manager *m)
@@ -41587,9 +42339,11 @@ static void pk__manager_free(pk_manager *m)
         if (!child) {
             pk__manager_wait_empty(m);
         }
+        pk__securing *securing = pk__securing_take(&m->life);
         pk__life_deinit(&m->life);
         pk__caller_deinit(&m->caller);
         pk__offers_close(&m->offers);
+        pk__securing_close(securing);
         pk__plugins_drop_internal(m);
         pk__registry_deinit(&m->registry);
     }
@@ -41700,7 +42454,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 }
 
 #ifdef PLUGKIT_LINES
-#line 41704 "plugkit.h"
+#line 42458 "plugkit.h"
 #endif
 
 #ifndef PLUGKIT_TEST
@@ -41820,6 +42574,9 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 #undef PK__CONTROL_SERVICE
 #undef PK__CONTROL_HOST
 #undef PK__CONTROL_SURVIVE
+#undef PK__CONTROL_TLS
+#undef PK__CONTROL_HAS_TLS
+#undef PK__CONTROL_TLS_KEY
 #undef PK__CONTROL_START
 #undef PK__CONTROL_HEALTH
 #undef PK__CONTROL_MESSAGE

@@ -20103,6 +20103,66 @@ PK__FN pk_err pk__tls_source_error(const char *what, const char *which, int code
 #endif
 
 
+/* == net/authority.h == */
+/* authority.h - certificates for one host and the plugins that it starts: who is meant by "mutual TLS by itself".
+ *
+ * An authority is made with its manager, and is in memory only: its key is never written anywhere, and ends with the
+ * process. It signs certificates, each for one name and for at most 24 hours (an hour of that lies in the past: a clock
+ * may be set back). The names are URIs:
+ *
+ *     plugkit://8f3a05c1d2e4b6a7/host        the host, at both ends of a connection
+ *     plugkit://8f3a05c1d2e4b6a7/shout-1     the instance shout-1
+ *
+ * of which the first part is the authority's own, at random. A certificate is good for both ends, as plugins call their
+ * host, too; who may be where is said by the names.
+ *
+ * All keys are of the curve P-256. Making one takes about as long as signing; so the next one is made ahead, when there
+ * is time for it (_prepare), and a start does not wait for that. */
+#ifdef PLUGKIT_LINES
+#line 14 "src/net/authority.h"
+#endif
+
+
+#ifdef PLUGKIT_WITH_TLS
+
+
+enum {
+    PK__AUTHORITY_HOURS = 24,
+    PK__AUTHORITY_PAST_HOURS = 1,
+    PK__AUTHORITY_DER = 1024, // bytes of a certificate: about 500
+    PK__AUTHORITY_KEY = 256,  //   of a key: 121
+    PK__AUTHORITY_URI = 128
+};
+
+typedef struct pk__authority {
+    mbedtls_pk_context key, spare;
+    bool is_made, has_spare;
+    char base[32];      // "plugkit://8f3a05c1d2e4b6a7"
+    unsigned char certificate[PK__AUTHORITY_DER];
+    size_t certificate_len;
+} pk__authority;
+
+typedef struct pk__authority_issued {
+    unsigned char certificate[PK__AUTHORITY_DER], key[PK__AUTHORITY_KEY]; // DER
+    size_t certificate_len, key_len;
+    char uri[PK__AUTHORITY_URI], host[PK__AUTHORITY_URI]; // host: room for whoever tells of it
+} pk__authority_issued;
+
+/* Caller's memory, zeroed; not moved. Errors: PK_ERR_OS (no random numbers), PK_ERR_NO_MEMORY. */
+PK__FN pk_err pk__authority_make(pk__authority *a, pk_error *err);
+PK__FN void pk__authority_deinit(pk__authority *a); // zeroed: does nothing
+PK__FN void pk__authority_name(const pk__authority *a, const char *who, char out[PK__AUTHORITY_URI]);
+/* A certificate for `who`, with a key of its own, from now on. To be wiped. */
+PK__FN pk_err pk__authority_issue(pk__authority *a, const char *who, pk__authority_issued *out, pk_error *err);
+PK__FN void pk__authority_wipe(void *bytes, size_t len); // not to be optimised away
+PK__FN void pk__authority_prepare(pk__authority *a); // makes the next key, if there is none
+PK__FN void pk__authority_date(char out[16], int64_t seconds); // as certificates write it
+/* How long a certificate that is issued now is used before the next one takes its place. */
+PK__FN uint32_t pk__authority_renew_ms(void);
+
+#endif
+
+
 /* == net/address.c == */
 /* address.c - the forms of addresses. */
 #ifdef PLUGKIT_LINES
@@ -24996,11 +25056,10 @@ static pk_err pk__tls_prepare_client(pk__tls_session *s, const pk__secure_desc *
     size_t key_len = name.len + 1 + d->key.len;
     s->name = pk__strndup(alloc, name);
     s->key = (char *)pk__resize(alloc, NULL, 0, key_len + 1);
-    if (!s->name || !s->key) {
-        return pk__error_memory(err, "open a secure connection");
+    if (s->key) { // also without the name: it is freed as a text
+        (void)snprintf(s->key, key_len + 1, "%" PK_FMT "\n%" PK_FMT, PK_ARG(d->key), PK_ARG(name));
     }
-    (void)snprintf(s->key, key_len + 1, "%" PK_FMT "\n%" PK_FMT, PK_ARG(d->key), PK_ARG(name));
-    return PK_OK;
+    return s->name && s->key ? PK_OK : pk__error_memory(err, "open a secure connection");
 }
 
 static pk_err pk__tls_prepare(pk__tls_session *s, const pk__secure_desc *d, pk_error *err)
@@ -25500,6 +25559,252 @@ PK__FN pk_err pk__tls_bytes_error(const pk__tls_session *s, int code, pk_error *
     }
     pk__tls_say_code(s, code, why, sizeof(why));
     return pk_error_set(err, PK_ERR_HANDSHAKE, "cannot go on: %s", why);
+}
+#endif
+
+/* == net/authority.c == */
+/* authority.c - certificates for one host and its plugins. */
+#ifdef PLUGKIT_LINES
+#line 1 "src/net/authority.c"
+#endif
+
+#ifdef PLUGKIT_WITH_TLS
+
+
+
+#include <mbedtls/ecp.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { PK__AUTHORITY_YEARS = 20, PK__AUTHORITY_SERIAL = 16 };
+
+static pk_err pk__authority_failed(int code, const char *what, pk_error *err)
+{
+    if (code == MBEDTLS_ERR_PK_ALLOC_FAILED || code == MBEDTLS_ERR_X509_ALLOC_FAILED ||
+        code == MBEDTLS_ERR_MPI_ALLOC_FAILED || code == MBEDTLS_ERR_ECP_ALLOC_FAILED ||
+        code == MBEDTLS_ERR_ASN1_ALLOC_FAILED) {
+        return pk_error_set(err, PK_ERR_NO_MEMORY, "cannot make %s: out of memory", what);
+    }
+    return pk_error_set(err, PK_ERR_OS, "cannot make %s: mbedTLS says -0x%04x", what, (unsigned)-code);
+}
+
+PK__FN void pk__authority_wipe(void *bytes, size_t len)
+{
+    mbedtls_platform_zeroize(bytes, len);
+}
+
+static int pk__authority_new_key(mbedtls_pk_context *key)
+{
+    mbedtls_pk_init(key);
+    int code = mbedtls_pk_setup(key, mbedtls_pk_info_from_type(MBEDTLS_PK_ECKEY));
+    return code ? code : mbedtls_ecp_gen_key(MBEDTLS_ECP_DP_SECP256R1, mbedtls_pk_ec(*key), pk__tls_random, NULL);
+}
+
+PK__FN void pk__authority_prepare(pk__authority *a)
+{
+    if (a->is_made && !a->has_spare) {
+        a->has_spare = pk__authority_new_key(&a->spare) == 0;
+        if (!a->has_spare) { // then the next start has to
+            mbedtls_pk_free(&a->spare);
+        }
+    }
+}
+
+static int pk__authority_key(pk__authority *a, mbedtls_pk_context *out)
+{
+    if (!a->has_spare) {
+        return pk__authority_new_key(out);
+    }
+    *out = a->spare; // it owns what it points to
+    a->has_spare = false;
+    mbedtls_pk_init(&a->spare);
+    return 0;
+}
+
+/* ---- what a certificate says */
+
+/* "20260301120000", of seconds since 1970: as Howard Hinnant counts days. */
+PK__FN void pk__authority_date(char out[16], int64_t seconds)
+{
+    int64_t days = seconds / 86400 + 719468, of_day = seconds % 86400;
+    int64_t era = days / 146097, of_era = days % 146097;
+    int64_t year = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
+    int64_t of_year = of_era - (365 * year + year / 4 - year / 100), month = (5 * of_year + 2) / 153;
+    unsigned day = (unsigned)(of_year - (153 * month + 2) / 5 + 1);
+    month = month < 10 ? month + 3 : month - 9;
+    year += era * 400 + (month <= 2);
+    (void)snprintf(out, 16, "%04u%02u%02u%02u%02u%02u", (unsigned)year % 10000, (unsigned)month % 100, day % 100,
+                   (unsigned)(of_day / 3600) % 100, (unsigned)(of_day / 60 % 60), (unsigned)(of_day % 60));
+}
+
+#if MBEDTLS_VERSION_NUMBER >= 0x03040000
+static int pk__authority_set_serial(mbedtls_x509write_cert *crt, unsigned char serial[PK__AUTHORITY_SERIAL])
+{
+    return mbedtls_x509write_crt_set_serial_raw(crt, serial, PK__AUTHORITY_SERIAL);
+}
+#else
+static int pk__authority_set_serial(mbedtls_x509write_cert *crt, const unsigned char serial[PK__AUTHORITY_SERIAL])
+{
+    mbedtls_mpi number;
+    mbedtls_mpi_init(&number);
+    int code = mbedtls_mpi_read_binary(&number, serial, PK__AUTHORITY_SERIAL);
+    code = code ? code : mbedtls_x509write_crt_set_serial(crt, &number);
+    mbedtls_mpi_free(&number);
+    return code;
+}
+#endif
+
+static int pk__authority_serial(mbedtls_x509write_cert *crt)
+{
+    unsigned char serial[PK__AUTHORITY_SERIAL];
+    int code = pk__tls_random(NULL, serial, sizeof(serial));
+    serial[0] = (unsigned char)((serial[0] & 0x7f) | 0x40); // positive, and no zero in front
+    return code ? code : pk__authority_set_serial(crt, serial);
+}
+
+/* SEQUENCE { [6] the URI } */
+static int pk__authority_put_uri(mbedtls_x509write_cert *crt, const char *uri)
+{
+    unsigned char der[PK__AUTHORITY_URI + 4];
+    size_t len = strlen(uri); // below 126
+    der[0] = 0x30;
+    der[1] = (unsigned char)(len + 2);
+    der[2] = 0x86;
+    der[3] = (unsigned char)len;
+    memcpy(der + 4, uri, len);
+    return mbedtls_x509write_crt_set_extension(crt, MBEDTLS_OID_SUBJECT_ALT_NAME,
+                                               MBEDTLS_OID_SIZE(MBEDTLS_OID_SUBJECT_ALT_NAME), 0, der, len + 4);
+}
+
+/* SEQUENCE { serverAuth, clientAuth } */
+static int pk__authority_put_use(mbedtls_x509write_cert *crt)
+{
+    static const unsigned char der[] = {0x30, 0x14, 0x06, 0x08, 0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03,
+                                        0x01, 0x06, 0x08, 0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x02};
+    return mbedtls_x509write_crt_set_extension(crt, MBEDTLS_OID_EXTENDED_KEY_USAGE,
+                                               MBEDTLS_OID_SIZE(MBEDTLS_OID_EXTENDED_KEY_USAGE), 0, der, sizeof(der));
+}
+
+typedef struct pk__authority_plan {
+    const char *subject, *issuer, *uri; // uri NULL = the authority's own
+    mbedtls_pk_context *key;            // of the subject
+    int64_t hours;
+} pk__authority_plan;
+
+static int pk__authority_fill(mbedtls_x509write_cert *crt, const pk__authority *a, const pk__authority_plan *plan)
+{
+    char from[16], to[16];
+    bool is_own = !plan->uri;
+    int64_t now = pk__clock_unix_ms() / 1000;
+    pk__authority_date(from, now - PK__AUTHORITY_PAST_HOURS * 3600);
+    pk__authority_date(to, now + plan->hours * 3600);
+    mbedtls_x509write_crt_set_version(crt, MBEDTLS_X509_CRT_VERSION_3);
+    mbedtls_x509write_crt_set_md_alg(crt, MBEDTLS_MD_SHA256);
+    mbedtls_x509write_crt_set_subject_key(crt, plan->key);
+    mbedtls_x509write_crt_set_issuer_key(crt, (mbedtls_pk_context *)(uintptr_t)&a->key);
+    int code = mbedtls_x509write_crt_set_subject_name(crt, plan->subject);
+    code = code ? code : mbedtls_x509write_crt_set_issuer_name(crt, plan->issuer);
+    code = code ? code : mbedtls_x509write_crt_set_validity(crt, from, to);
+    code = code ? code : pk__authority_serial(crt);
+    code = code ? code : mbedtls_x509write_crt_set_basic_constraints(crt, is_own, is_own ? 0 : -1);
+    code = code ? code : mbedtls_x509write_crt_set_key_usage(crt, is_own ? MBEDTLS_X509_KU_KEY_CERT_SIGN
+                                                                         : MBEDTLS_X509_KU_DIGITAL_SIGNATURE);
+    code = code || is_own ? code : pk__authority_put_use(crt);
+    return code || is_own ? code : pk__authority_put_uri(crt, plan->uri);
+}
+
+/* Returns the length, or an error; it is written at the end of the room, and moved to its beginning. */
+static int pk__authority_sign(const pk__authority *a, const pk__authority_plan *plan,
+                              unsigned char out[PK__AUTHORITY_DER])
+{
+    mbedtls_x509write_cert crt;
+    mbedtls_x509write_crt_init(&crt);
+    int code = pk__authority_fill(&crt, a, plan);
+    code = code ? code : mbedtls_x509write_crt_der(&crt, out, PK__AUTHORITY_DER, pk__tls_random, NULL);
+    if (code > 0) {
+        memmove(out, out + PK__AUTHORITY_DER - code, (size_t)code);
+    }
+    mbedtls_x509write_crt_free(&crt);
+    return code;
+}
+
+/* ---- made, used, forgotten */
+
+static void pk__authority_self(const pk__authority *a, char out[64])
+{
+    (void)snprintf(out, 64, "CN=plugkit %s", a->base + sizeof("plugkit://") - 1);
+}
+
+PK__FN pk_err pk__authority_make(pk__authority *a, pk_error *err)
+{
+    char self[64];
+    uint64_t id = 0;
+    pk_err rc = pk__random_bytes(&id, sizeof(id), err);
+    if (rc) {
+        return rc;
+    }
+    (void)snprintf(a->base, sizeof(a->base), "plugkit://%08lx%08lx", (unsigned long)(id >> 32 & 0xffffffffu),
+                   (unsigned long)(id & 0xffffffffu));
+    mbedtls_pk_init(&a->spare);
+    a->is_made = true;
+    mbedtls_pk_init(&a->key);
+    int code = pk__authority_new_key(&a->key);
+    if (code == 0) {
+        pk__authority_self(a, self);
+        pk__authority_plan plan = {self, self, NULL, &a->key, (int64_t)PK__AUTHORITY_YEARS * 365 * 24};
+        code = pk__authority_sign(a, &plan, a->certificate);
+    }
+    if (code <= 0) {
+        pk__authority_deinit(a);
+        return pk__authority_failed(code, "an authority", err);
+    }
+    a->certificate_len = (size_t)code;
+    return PK_OK;
+}
+
+PK__FN void pk__authority_deinit(pk__authority *a)
+{
+    if (a->is_made) {
+        mbedtls_pk_free(&a->key); // wipes it
+        mbedtls_pk_free(&a->spare);
+        memset(a, 0, sizeof(*a));
+    }
+}
+
+PK__FN void pk__authority_name(const pk__authority *a, const char *who, char out[PK__AUTHORITY_URI])
+{
+    (void)snprintf(out, PK__AUTHORITY_URI - 2, "%s/%.90s", a->base, who);
+}
+
+PK__FN pk_err pk__authority_issue(pk__authority *a, const char *who, pk__authority_issued *out, pk_error *err)
+{
+    mbedtls_pk_context key;
+    char self[64], subject[80];
+    memset(out, 0, sizeof(*out));
+    pk__authority_name(a, who, out->uri);
+    pk__authority_self(a, self);
+    (void)snprintf(subject, sizeof(subject), "CN=%.60s", who);
+    int code = pk__authority_key(a, &key);
+    if (code == 0) {
+        pk__authority_plan plan = {subject, self, out->uri, &key, PK__AUTHORITY_HOURS - PK__AUTHORITY_PAST_HOURS};
+        code = pk__authority_sign(a, &plan, out->certificate);
+        out->certificate_len = code > 0 ? (size_t)code : 0;
+    }
+    if (code > 0) {
+        code = mbedtls_pk_write_key_der(&key, out->key, sizeof(out->key));
+        out->key_len = code > 0 ? (size_t)code : 0;
+    }
+    if (code > 0) {
+        memmove(out->key, out->key + sizeof(out->key) - out->key_len, out->key_len);
+        pk__authority_wipe(out->key + out->key_len, sizeof(out->key) - out->key_len);
+    }
+    mbedtls_pk_free(&key);
+    return code > 0 ? PK_OK : pk__authority_failed(code, "a certificate", err);
+}
+
+PK__FN uint32_t pk__authority_renew_ms(void)
+{
+    return (PK__AUTHORITY_HOURS - PK__AUTHORITY_PAST_HOURS) / 2 * 3600u * 1000u;
 }
 #endif
 
@@ -28550,7 +28855,8 @@ PK__FN pk_dialect pk__http_channel_dialect(const char *name, const pk__http_chan
  *      "listen":"http+unix:///run/plugkit-0/x/shout-1.sock","idleTimeout":3600000000000,
  *      "host":{"address":"http+unix:///run/plugkit-0/x/host.sock",
  *              "services":[{"contract":"audit","type":"log","version":"1.0.0","path":"/services/audit/log"}]},
- *      "survive":{"ms":300000,"control":"/run/plugkit-0/keep-x/shout-1.control","proof":"<64 hex digits>"}}
+ *      "survive":{"ms":300000,"control":"/run/plugkit-0/keep-x/shout-1.control","proof":"<64 hex digits>"},
+ *      "tls":{"authority":"<base64 of DER>","certificate":"..","key":"..","host":"plugkit://8f3a05c1d2e4b6a7/host"}}
  *
  * and the plugin answers {"listening":"http+unix:///..."}, then {"ready":true}; or {"error":"..","code":"CONFIG_1703"}
  * and exits with 1. Later it may say how it is, {"health":{"status":"degraded","reason":"..","unavailable":["db"]}},
@@ -28563,6 +28869,9 @@ PK__FN pk_dialect pk__http_channel_dialect(const char *name, const pk__http_chan
  * in the same line the plugin ends instead. One that was adopted says {"ending":true} before it ends in good order, for
  * nobody has its exit status.
  *
+ * With "tls" a plugin serves nothing but TLS, shows that certificate, and lets in nobody but the host; {"tls":{..}}
+ * comes again, alone or in the line that adopts it, when the next one is to take its place.
+ *
  * Lines are built and read by struct tables: keys come out in the order above, without blanks, so that a shell can
  * take them apart; unknown keys are ignored, so that both sides can learn new words on their own.
  *
@@ -28570,7 +28879,7 @@ PK__FN pk_dialect pk__http_channel_dialect(const char *name, const pk__http_chan
  * limit ends the conversation: whoever sends such a thing does not follow the protocol, and there is no way to tell
  * where the next line begins that would not let data pose as one. */
 #ifdef PLUGKIT_LINES
-#line 27 "src/rpc/control.h"
+#line 31 "src/rpc/control.h"
 #endif
 
 
@@ -28603,6 +28912,22 @@ PK_STRUCT(pk__control_host, PK__CONTROL_HOST)
     F(T, REQ, pk_str, proof, "proof")
 PK_STRUCT(pk__control_survive, PK__CONTROL_SURVIVE)
 
+/* Who the plugin is, and whom it may believe, if its host wants TLS: in the first line, and again whenever there is a
+ * next certificate. A build without TLS does not know the key. */
+#ifdef PLUGKIT_WITH_TLS
+#define PK__CONTROL_TLS(F, T)                                                                                 \
+    F(T, REQ, pk_b64, authority, "authority") /* the only one whose certificates are good; DER */             \
+    F(T, REQ, pk_b64, certificate, "certificate")                                                             \
+    F(T, REQ, pk_b64, key, "key")                                                                             \
+    F(T, REQ, pk_str, host, "host") /* the URI that the host's certificate has */
+PK_STRUCT(pk__control_tls, PK__CONTROL_TLS)
+#define PK__CONTROL_HAS_TLS true
+#define PK__CONTROL_TLS_KEY(F, T) F(T, OPT, pk__control_tls, tls, "tls")
+#else
+#define PK__CONTROL_HAS_TLS false
+#define PK__CONTROL_TLS_KEY(F, T)
+#endif
+
 /* The host's first line. */
 #define PK__CONTROL_START(F, T)                                                                               \
     F(T, LIST, pk__control_config, config, "config")                                                          \
@@ -28611,7 +28936,8 @@ PK_STRUCT(pk__control_survive, PK__CONTROL_SURVIVE)
     F(T, OPT, pk_str, listen, "listen")                                                                       \
     F(T, OPT, pk_ns, idle, "idleTimeout")                                                                     \
     F(T, OPT, pk__control_host, host, "host")                                                                 \
-    F(T, OPT, pk__control_survive, survive, "survive")
+    F(T, OPT, pk__control_survive, survive, "survive")                                                        \
+    PK__CONTROL_TLS_KEY(F, T)
 PK_STRUCT(pk__control_start, PK__CONTROL_START)
 
 /* How a plugin is: in a line that it writes when that changes, and the body of what it answers to GET /healthz. */
@@ -28633,6 +28959,7 @@ PK_STRUCT(pk__control_health, PK__CONTROL_HEALTH)
     F(T, OPT, bool, shutdown, "shutdown")                                                                     \
     F(T, OPT, bool, ending, "ending")                                                                         \
     F(T, OPT, pk__control_health, health, "health")                                                           \
+    PK__CONTROL_TLS_KEY(F, T)                                                                                 \
     F(T, OPT, uint64_t, id, "id") /* of a call in lines mode: not for us */
 PK_STRUCT(pk__control_message, PK__CONTROL_MESSAGE)
 
@@ -28725,6 +29052,7 @@ typedef struct pk__service_about {
     const char *id, *version, *description, *author, *license;
     const char *lifeline; // "group": it ends with its host, and its process group with it
     bool survives;        // if its host wants that
+    bool mtls;            // likewise, serve it over mutual TLS
 } pk__service_about;
 PK__FN pk_err pk__service_capabilities(pk_buf *out, const pk__service_about *about, pk_error *err);
 
@@ -28925,6 +29253,7 @@ PK__FN bool pk__control_lines_is_empty(const pk__control_lines *l)
 #ifdef PLUGKIT_LINES
 #line 1 "src/rpc/service.c"
 #endif
+
 
 
 
@@ -29179,6 +29508,10 @@ PK__FN pk_err pk__service_capabilities(pk_buf *out, const pk__service_about *a, 
     pk__service_put_text(&w, "lifeline", a->lifeline);
     if (a->survives) {
         pk_json_put_key(&w, "survives");
+        pk_json_put_bool(&w, true);
+    }
+    if (PK__CONTROL_HAS_TLS && a->mtls) {
+        pk_json_put_key(&w, "mtls");
         pk_json_put_bool(&w, true);
     }
     pk__service_put_contracts(&w, a);
@@ -30837,7 +31170,7 @@ PK_API pk_interceptor pk_access_check(const pk_access *access)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 30841 "plugkit_sdk.h"
+#line 31174 "plugkit_sdk.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -31302,6 +31635,18 @@ PK_API pk_interceptor pk_access_check(const pk_access *access)
     F(T, REQ, uint32_t, ms, "ms")                                                                             \
     F(T, REQ, pk_str, control, "control")                                                                     \
     F(T, REQ, pk_str, proof, "proof")
+#ifdef PLUGKIT_WITH_TLS
+#define PK__CONTROL_TLS(F, T)                                                                                 \
+    F(T, REQ, pk_b64, authority, "authority") /* the only one whose certificates are good; DER */             \
+    F(T, REQ, pk_b64, certificate, "certificate")                                                             \
+    F(T, REQ, pk_b64, key, "key")                                                                             \
+    F(T, REQ, pk_str, host, "host") /* the URI that the host's certificate has */
+#define PK__CONTROL_HAS_TLS true
+#define PK__CONTROL_TLS_KEY(F, T) F(T, OPT, pk__control_tls, tls, "tls")
+#else
+#define PK__CONTROL_HAS_TLS false
+#define PK__CONTROL_TLS_KEY(F, T)
+#endif
 #define PK__CONTROL_START(F, T)                                                                               \
     F(T, LIST, pk__control_config, config, "config")                                                          \
     F(T, REQ, pk_str, instance, "instance")                                                                   \
@@ -31309,7 +31654,8 @@ PK_API pk_interceptor pk_access_check(const pk_access *access)
     F(T, OPT, pk_str, listen, "listen")                                                                       \
     F(T, OPT, pk_ns, idle, "idleTimeout")                                                                     \
     F(T, OPT, pk__control_host, host, "host")                                                                 \
-    F(T, OPT, pk__control_survive, survive, "survive")
+    F(T, OPT, pk__control_survive, survive, "survive")                                                        \
+    PK__CONTROL_TLS_KEY(F, T)
 #define PK__CONTROL_HEALTH(F, T)                                                                              \
     F(T, REQ, pk_str, status, "status") /* "healthy", "degraded", "unhealthy" */                              \
     F(T, OPT, pk_str, reason, "reason")                                                                       \
@@ -31325,6 +31671,7 @@ PK_API pk_interceptor pk_access_check(const pk_access *access)
     F(T, OPT, bool, shutdown, "shutdown")                                                                     \
     F(T, OPT, bool, ending, "ending")                                                                         \
     F(T, OPT, pk__control_health, health, "health")                                                           \
+    PK__CONTROL_TLS_KEY(F, T)                                                                                 \
     F(T, OPT, uint64_t, id, "id") /* of a call in lines mode: not for us */
 #define PK__SERVICE_NAME_MAX 64  // bytes of a contract's or a plugin's name
 #define PK__SERVICE_TYPE_MAX 128 // bytes of a type
@@ -31435,6 +31782,11 @@ typedef struct pk__settings {
     pk_str listen;     // "" = the framework's place
     bool tcp;          // FRAMEWORK: on 127.0.0.1 instead of a Unix socket
     bool is_secure;    // it serves TLS: its address says https
+#ifdef PLUGKIT_WITH_TLS
+    pk_tls *secure;    // CONTROL: what the host is served and called with; NULL = nothing of that kind
+    bool has_tls;      // what that is made of
+    pk__control_tls tls;
+#endif
     pk_ns idle;        // 0 = not told
     pk__control_config *config; // data is JSON text
     size_t config_count;
@@ -31442,6 +31794,19 @@ typedef struct pk__settings {
     uint32_t survive_ms;   // how long to go on without a host; 0 = not at all
     pk_str control, proof; // and where to listen for another one, and how it knows us
 } pk__settings;
+
+#ifdef PLUGKIT_WITH_TLS
+static inline pk_tls *pk__settings_secure(const pk__settings *s)
+{
+    return s->secure;
+}
+#else
+static inline pk_tls *pk__settings_secure(const pk__settings *s)
+{
+    (void)s;
+    return NULL;
+}
+#endif
 
 /* Errors of both: PK_ERR_CONFIG, PK_ERR_PROTOCOL, PK_ERR_BAD_NAME, PK_ERR_BAD_ENDPOINT, PK_ERR_NO_MEMORY. */
 PK__FN pk_err pk__settings_read_config(pk__settings *s, pk_str json, pk_error *err); // --config
@@ -31575,9 +31940,10 @@ PK__FN void pk__stdout_restore(pk__stdout *s); // zeroed: does nothing
  * not be told. Only if nobody comes the host counts as dead.
  *
  * Before the loop runs, the socket is used waiting: the first line is read with a deadline, and our two lines or
- * the error are written. Then it is watched: {"shutdown":true} is passed on, what is not understood is ignored. */
+ * the error are written. Then it is watched: {"shutdown":true} and {"tls":{..}} are passed on, what is not understood
+ * is ignored. */
 #ifdef PLUGKIT_LINES
-#line 20 "src/sdk/lifeline.h"
+#line 21 "src/sdk/lifeline.h"
 #endif
 
 
@@ -31600,6 +31966,9 @@ typedef struct pk__lifeline {
     pk__atomic_u32 parent; // 0 = not known, or none of ours
     void (*on_end)(void *user, pk__lifeline_end why); // the loop's thread; may come more than once
     void *user;
+#ifdef PLUGKIT_WITH_TLS
+    pk_err (*on_tls)(void *user, pk__control_tls *told, pk_error *err); // the next certificate; the loop's thread
+#endif
     uint32_t survive_ms;            // 0 = it ends with its host. Set before it is watched and guarded
     bool is_alone, is_adopted;      // without a host; by another one than that which started it
     pk__thread guard;
@@ -31626,7 +31995,40 @@ PK__FN void pk__lifeline_part(pk__lifeline *l); // to a host that adopted us: th
 PK__FN bool pk__lifeline_has_group(const pk__lifeline *l);
 PK__FN bool pk__lifeline_is_orphan(const pk__lifeline *l); // there was a host, and it is gone
 PK__FN void pk__lifeline_end_group(void); // kills the group that this process leads, itself included; else returns
+PK__FN pk_err pk__lifeline_hear_tls(pk__lifeline *l, pk__control_message *said, pk_error *err); // if it says that
 PK__FN void pk__lifeline_deinit(pk__lifeline *l); // closes the socket. Zeroed: does nothing
+
+#endif
+
+
+/* == sdk/secure.h == */
+/* secure.h - mutual TLS with the host, if that wants it: one pk_tls, made of what it tells on the control socket.
+ *
+ * It serves, and calls the host: at both ends whoever is there must have a certificate of that host's authority, and in
+ * it the host's own name. So an instance of another plugin, which has a certificate of the same authority, is refused
+ * like everybody else. When the host tells of the next certificate, new connections have that, and open ones go on.
+ *
+ * What the host has told is wiped as soon as it is in use. */
+#ifdef PLUGKIT_LINES
+#line 7 "src/sdk/secure.h"
+#endif
+
+
+#ifdef PLUGKIT_WITH_TLS
+
+
+
+typedef struct pk__sdk_secure {
+    const pk_alloc *alloc;
+    pk_tls *tls; // NULL = the host does not want it
+    pk_mem mem;  // of the host's names, one for each host that we had
+    const char *host;
+} pk__sdk_secure;
+
+/* Takes what was told, and wipes it: the first time, and each time. Errors: as pk_tls_create; PK_ERR_PROTOCOL. */
+PK__FN pk_err pk__sdk_secure_take(pk__sdk_secure *s, const pk_alloc *alloc, pk__control_tls *told, pk_error *err);
+PK__FN void pk__sdk_secure_deinit(pk__sdk_secure *s); // when nobody serves or calls any more. Zeroed: does nothing
+PK__FN void pk__sdk_secure_wipe(void *bytes, size_t len);
 
 #endif
 
@@ -31821,6 +32223,7 @@ PK__FN void pk__endpoints_deinit(pk__endpoints *e); // after the server
 
 
 
+
 typedef enum pk__sdk_state { PK__SDK_STARTING, PK__SDK_RUNNING, PK__SDK_DRAINING, PK__SDK_STOPPED } pk__sdk_state;
 
 struct pk_sdk {
@@ -31831,6 +32234,9 @@ struct pk_sdk {
     bool started;          // on_start has succeeded: on_close is due
     pk__args args;
     pk__settings settings;
+#ifdef PLUGKIT_WITH_TLS
+    pk__sdk_secure secure;
+#endif
     pk_loop *loop;
     bool owns_loop;
     pk__door door;
@@ -32209,6 +32615,19 @@ PK__FN pk_err pk__settings_read_config(pk__settings *s, pk_str json, pk_error *e
     return rc;
 }
 
+#ifdef PLUGKIT_WITH_TLS
+static void pk__settings_take_tls(pk__settings *s, const pk__control_start *start)
+{
+    s->has_tls = start->has_tls;
+    s->tls = start->tls;
+}
+#else
+static void pk__settings_take_tls(pk__settings *s, const pk__control_start *start)
+{
+    (void)s, (void)start;
+}
+#endif
+
 PK__FN pk_err pk__settings_read_line(pk__settings *s, pk_str line, pk_error *err)
 {
     pk__control_start start;
@@ -32242,6 +32661,7 @@ PK__FN pk_err pk__settings_read_line(pk__settings *s, pk_str line, pk_error *err
     s->survive_ms = start.survive.ms;
     s->control = start.survive.control;
     s->proof = start.survive.proof;
+    pk__settings_take_tls(s, &start);
     s->instance = pk_mem_dup(&s->mem, start.instance);
     s->token = pk_mem_dup(&s->mem, start.token);
     s->listen = start.listen;
@@ -32771,6 +33191,19 @@ static void pk__lifeline_on_alone(void *user)
     pk__lifeline_end_of((pk__lifeline *)user, PK__LIFELINE_DEAD);
 }
 
+#ifdef PLUGKIT_WITH_TLS
+PK__FN pk_err pk__lifeline_hear_tls(pk__lifeline *l, pk__control_message *said, pk_error *err)
+{
+    return said->has_tls && l->on_tls ? l->on_tls(l->user, &said->tls, err) : PK_OK;
+}
+#else
+PK__FN pk_err pk__lifeline_hear_tls(pk__lifeline *l, pk__control_message *said, pk_error *err)
+{
+    (void)l, (void)said, (void)err;
+    return PK_OK;
+}
+#endif
+
 /* False = the conversation is over. Lines that say nothing to us are those of a later version. */
 static bool pk__lifeline_take(pk__lifeline *l)
 {
@@ -32787,7 +33220,10 @@ static bool pk__lifeline_take(pk__lifeline *l)
         if (!line.ptr) {
             break;
         }
-        asked = asked || (pk__control_read(&mem, line, &m, NULL) == PK_OK && m.has_shutdown && m.shutdown);
+        if (pk__control_read(&mem, line, &m, NULL) == PK_OK) {
+            asked = asked || (m.has_shutdown && m.shutdown);
+            (void)pk__lifeline_hear_tls(l, &m, NULL);
+        }
         pk_mem_free(&mem);
     }
     if (asked) {
@@ -32984,6 +33420,84 @@ PK__FN void pk__lifeline_deinit(pk__lifeline *l)
 }
 #endif
 
+/* == sdk/secure.c == */
+/* secure.c - mutual TLS with the host. */
+#ifdef PLUGKIT_LINES
+#line 1 "src/sdk/secure.c"
+#endif
+
+#ifdef PLUGKIT_WITH_TLS
+
+#include <string.h>
+
+
+
+
+PK__FN void pk__sdk_secure_wipe(void *bytes, size_t len)
+{
+    mbedtls_platform_zeroize(bytes, len);
+}
+
+/* Of all that the authority has signed only one is the host. */
+static pk_err pk__sdk_secure_on_peer(void *host, const pk_tls_peer *peer, pk_error *err)
+{
+    for (size_t i = 0; i < peer->uri_count; i++) {
+        if (pk_str_is(peer->uris[i], (const char *)host)) {
+            return PK_OK;
+        }
+    }
+    return pk_error_set(err, PK_ERR_DENIED, "it is that of '%" PK_FMT "', and only the host is let in",
+                        PK_ARG(peer->uri_count ? peer->uris[0] : peer->name));
+}
+
+static pk_err pk__sdk_secure_use(pk__sdk_secure *s, const pk__control_tls *told, pk_error *err)
+{
+    pk_tls_source trust;
+    pk_tls_cert cert;
+    pk_tls_desc desc;
+    memset(&trust, 0, sizeof(trust));
+    memset(&cert, 0, sizeof(cert));
+    memset(&desc, 0, sizeof(desc));
+    const char *host = s->host && pk_str_is(told->host, s->host) ? s->host : pk_mem_dup(&s->mem, told->host).ptr;
+    if (!host) {
+        return pk__error_memory(err, "take the host's certificate");
+    }
+    trust.bytes = told->authority;
+    cert.chain.bytes = told->certificate;
+    cert.key.bytes = told->key;
+    desc.alloc = s->alloc;
+    desc.certs = &cert;
+    desc.cert_count = 1;
+    desc.trust = &trust;
+    desc.trust_count = 1;
+    desc.peer_name = host;
+    desc.on_peer = pk__sdk_secure_on_peer;
+    desc.user = (void *)(uintptr_t)host; // it is only read, and lives as long as we
+    pk_err rc = s->tls ? pk_tls_reload(s->tls, &desc, err) : pk_tls_create(&s->tls, &desc, err);
+    if (!rc) {
+        s->host = host;
+    }
+    return rc;
+}
+
+PK__FN pk_err pk__sdk_secure_take(pk__sdk_secure *s, const pk_alloc *alloc, pk__control_tls *told, pk_error *err)
+{
+    s->alloc = alloc;
+    s->mem.alloc = alloc;
+    pk_err rc = told->host.len ? pk__sdk_secure_use(s, told, err)
+                               : pk_error_set(err, PK_ERR_PROTOCOL, "cannot take the host's certificate: whose is it?");
+    pk__sdk_secure_wipe((void *)(uintptr_t)told->key.ptr, told->key.len); // ours: it was decoded for us
+    return rc;
+}
+
+PK__FN void pk__sdk_secure_deinit(pk__sdk_secure *s)
+{
+    pk_tls_destroy(s->tls);
+    pk_mem_free(&s->mem);
+    s->tls = NULL;
+}
+#endif
+
 /* == sdk/survive.c == */
 /* survive.c - where a plugin that survives its host is found by the next one. */
 #ifdef PLUGKIT_LINES
@@ -33001,7 +33515,7 @@ PK__FN void pk__lifeline_deinit(pk__lifeline *l)
 
 
 
-enum { PK__SURVIVE_LINE_MAX = 1024, PK__SURVIVE_MS = 1000 };
+enum { PK__SURVIVE_LINE_MAX = 4096, PK__SURVIVE_MS = 1000 };
 
 /* ---- who has come, and not said enough yet */
 
@@ -33102,6 +33616,9 @@ static void pk__survive_hear(pk__survive_guest *g, pk_str line)
     (void)pk__control_read(&mem, line, &said, NULL); // what cannot be read says nothing
     pk_err rc = pk__survive_judge(s, &said, &why);
     bool shutdown = said.has_shutdown && said.shutdown;
+    if (!rc && !shutdown) {
+        rc = pk__lifeline_hear_tls(l, &said, &why);
+    }
     pk_mem_free(&mem);
     if (g->watch.fd == 0) {
         return; // judging has ended us
@@ -33395,6 +33912,7 @@ PK__FN pk_err pk__host_client_init(pk__host_client *c, const pk__settings *setti
         endpoint.address = settings->host.address.ptr;
         endpoint.dialect = PK__CONTROL_PROTOCOL;
         endpoint.token = settings->token;
+        endpoint.tls = pk__settings_secure(settings);
         rc = c->dialect.open(c->dialect.user, loop, &endpoint, &c->channel, &c->error);
     }
     return rc;
@@ -33971,7 +34489,7 @@ static pk_err pk__sdk_capabilities(const pk_sdk *p, pk_buf *out, pk_error *err)
     const pk__service_about about = {desc->services,    desc->service_count, desc->config_types,
                                      desc->id,          desc->version,       desc->description,
                                      desc->author,      desc->license,       lifeline,
-                                     PK__SURVIVE_CAN};
+                                     PK__SURVIVE_CAN,   PK__CONTROL_HAS_TLS};
     pk_buf_init(out, desc->alloc, PK__SDK_OUTPUT_MAX);
     return pk__service_capabilities(out, &about, err);
 }
@@ -34032,6 +34550,44 @@ static pk_err pk__sdk_print_usage(const char *program, const pk_sdk_desc *desc, 
     return pk_error_set(err, PK_ERR_CANCELED, "the usage was printed: there is nothing else to do");
 }
 
+#ifdef PLUGKIT_WITH_TLS
+/* The next certificate. The host's wish must not turn a plain server into another one. */
+static pk_err pk__sdk_on_tls(void *user, pk__control_tls *told, pk_error *err)
+{
+    pk_sdk *p = (pk_sdk *)user;
+    return p->secure.tls ? pk__sdk_secure_take(&p->secure, p->alloc, told, err)
+                         : pk_error_set(err, PK_ERR_HANDSHAKE, "it serves without TLS");
+}
+
+static pk_err pk__sdk_take_tls(pk_sdk *p, pk_str line, pk_error *err)
+{
+    p->lifeline.on_tls = pk__sdk_on_tls;
+    if (!p->settings.has_tls) {
+        return PK_OK;
+    }
+    pk_err rc = pk__sdk_secure_take(&p->secure, p->alloc, &p->settings.tls, err);
+    pk__sdk_secure_wipe((void *)(uintptr_t)line.ptr, line.len); // it lies in a buffer of ours
+    p->settings.secure = p->secure.tls;
+    return rc;
+}
+
+static void pk__sdk_drop_tls(pk_sdk *p)
+{
+    pk__sdk_secure_deinit(&p->secure);
+}
+#else
+static pk_err pk__sdk_take_tls(pk_sdk *p, pk_str line, pk_error *err)
+{
+    (void)p, (void)line, (void)err;
+    return PK_OK;
+}
+
+static void pk__sdk_drop_tls(pk_sdk *p)
+{
+    (void)p;
+}
+#endif
+
 /* Where what we were told comes from. */
 static pk_err pk__sdk_read_settings(pk_sdk *p, const char *program, pk_error *err)
 {
@@ -34045,7 +34601,8 @@ static pk_err pk__sdk_read_settings(pk_sdk *p, const char *program, pk_error *er
     if (p->args.control_fd >= 0) {
         pk_str line;
         rc = pk__lifeline_first(&p->lifeline, PK__SDK_FIRST_LINE_MS, &line, err);
-        return rc ? rc : pk__settings_read_line(s, line, err);
+        rc = rc ? rc : pk__settings_read_line(s, line, err);
+        return rc ? rc : pk__sdk_take_tls(p, line, err);
     }
     if (p->args.config) {
         rc = pk__settings_read_config(s, pk_str_from(p->args.config), err);
@@ -34068,7 +34625,7 @@ static pk_err pk__sdk_open_server(pk_sdk *p, pk_error *err)
     desc.has_listen_fd = true;
     desc.listen_fd = pk__door_take_fd(&p->door);
     desc.token = p->settings.token;
-    desc.tls = p->desc.tls;
+    desc.tls = pk__settings_secure(&p->settings) ? pk__settings_secure(&p->settings) : p->desc.tls;
     desc.interceptors = p->desc.interceptors;
     desc.interceptor_count = p->desc.interceptor_count;
     desc.workers = p->desc.workers;
@@ -34167,7 +34724,7 @@ static pk_err pk__sdk_start(pk_sdk *p, const char *program, pk_error *err)
     }
     rc = pk__settings_apply(&p->settings, &p->desc, err);
     if (!rc) {
-        p->settings.is_secure = p->desc.tls != NULL;
+        p->settings.is_secure = pk__settings_secure(&p->settings) || p->desc.tls;
         rc = pk__door_open(&p->door, p->alloc, &p->settings, p->args.listen_fd, err);
         pk__atomic_store_ptr(&p->lifeline.litter, p->door.path);
     }
@@ -34270,6 +34827,7 @@ static bool pk__sdk_free(pk_sdk *p)
     if (p->deinit_host) {
         p->deinit_host(&p->host);
     }
+    pk__sdk_drop_tls(p);
     pk__mutex_deinit(&p->host_lock);
     if (p->started && p->desc.on_close && !forked) {
         p->desc.on_close(p->desc.user);
@@ -34433,7 +34991,7 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 34437 "plugkit_sdk.h"
+#line 34995 "plugkit_sdk.h"
 #endif
 
 #ifndef PLUGKIT_TEST
@@ -34553,6 +35111,9 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #undef PK__CONTROL_SERVICE
 #undef PK__CONTROL_HOST
 #undef PK__CONTROL_SURVIVE
+#undef PK__CONTROL_TLS
+#undef PK__CONTROL_HAS_TLS
+#undef PK__CONTROL_TLS_KEY
 #undef PK__CONTROL_START
 #undef PK__CONTROL_HEALTH
 #undef PK__CONTROL_MESSAGE

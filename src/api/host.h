@@ -167,6 +167,16 @@ typedef struct pk_plugin_config {
     pk_json data;
 } pk_plugin_config;
 
+/* Mutual TLS with the plugins that the manager starts. Both sides get certificates from an authority that the manager
+ * makes for itself, keeps in memory, and forgets: one for each instance, valid for 24 hours at most, and replaced in
+ * time. A plugin lets in nobody but this host, and this host believes nobody but that instance. It needs
+ * PLUGKIT_WITH_TLS on both sides, and plugins of plugkit_sdk.h. */
+typedef enum pk_mtls {
+    PK_MTLS_OFF,
+    PK_MTLS_REQUIRED, // a plugin whose capabilities do not say that it can is not started: PK_ERR_HANDSHAKE
+    PK_MTLS_POSSIBLE  // it is used without
+} pk_mtls;
+
 typedef struct pk_manager_desc {
     pk_alloc alloc;                // zero = libc
     pk_loop *loop;                 // NULL = its own, on its own thread; yours = you step it
@@ -181,6 +191,7 @@ typedef struct pk_manager_desc {
     bool eager;                    // start every plugin at once; otherwise the first call starts it
     pk_tls *tls;                   // whom to believe at https addresses of plugins that run elsewhere, and what to
                                    // show them; borrowed. An endpoint may have one of its own
+    pk_mtls mtls;                  // TLS with the plugins that are started here
     bool tcp;                      // plugins listen on 127.0.0.1 instead of Unix sockets
     struct {
         uint32_t start_ms, call_ms, stop_ms; // 0 = 10 s to start, 30 s a call, 5 s to stop

@@ -155,11 +155,10 @@ static pk_err pk__tls_prepare_client(pk__tls_session *s, const pk__secure_desc *
     size_t key_len = name.len + 1 + d->key.len;
     s->name = pk__strndup(alloc, name);
     s->key = (char *)pk__resize(alloc, NULL, 0, key_len + 1);
-    if (!s->name || !s->key) {
-        return pk__error_memory(err, "open a secure connection");
+    if (s->key) { // also without the name: it is freed as a text
+        (void)snprintf(s->key, key_len + 1, "%" PK_FMT "\n%" PK_FMT, PK_ARG(d->key), PK_ARG(name));
     }
-    (void)snprintf(s->key, key_len + 1, "%" PK_FMT "\n%" PK_FMT, PK_ARG(d->key), PK_ARG(name));
-    return PK_OK;
+    return s->name && s->key ? PK_OK : pk__error_memory(err, "open a secure connection");
 }
 
 static pk_err pk__tls_prepare(pk__tls_session *s, const pk__secure_desc *d, pk_error *err)

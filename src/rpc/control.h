@@ -6,7 +6,8 @@
  *      "listen":"http+unix:///run/plugkit-0/x/shout-1.sock","idleTimeout":3600000000000,
  *      "host":{"address":"http+unix:///run/plugkit-0/x/host.sock",
  *              "services":[{"contract":"audit","type":"log","version":"1.0.0","path":"/services/audit/log"}]},
- *      "survive":{"ms":300000,"control":"/run/plugkit-0/keep-x/shout-1.control","proof":"<64 hex digits>"}}
+ *      "survive":{"ms":300000,"control":"/run/plugkit-0/keep-x/shout-1.control","proof":"<64 hex digits>"},
+ *      "tls":{"authority":"<base64 of DER>","certificate":"..","key":"..","host":"plugkit://8f3a05c1d2e4b6a7/host"}}
  *
  * and the plugin answers {"listening":"http+unix:///..."}, then {"ready":true}; or {"error":"..","code":"CONFIG_1703"}
  * and exits with 1. Later it may say how it is, {"health":{"status":"degraded","reason":"..","unavailable":["db"]}},
@@ -18,6 +19,9 @@
  * knows the plugin, and the answers of a start; the connection is the control socket from then on. With "shutdown":true
  * in the same line the plugin ends instead. One that was adopted says {"ending":true} before it ends in good order, for
  * nobody has its exit status.
+ *
+ * With "tls" a plugin serves nothing but TLS, shows that certificate, and lets in nobody but the host; {"tls":{..}}
+ * comes again, alone or in the line that adopts it, when the next one is to take its place.
  *
  * Lines are built and read by struct tables: keys come out in the order above, without blanks, so that a shell can
  * take them apart; unknown keys are ignored, so that both sides can learn new words on their own.
@@ -56,6 +60,22 @@ PK_STRUCT(pk__control_host, PK__CONTROL_HOST)
     F(T, REQ, pk_str, proof, "proof")
 PK_STRUCT(pk__control_survive, PK__CONTROL_SURVIVE)
 
+/* Who the plugin is, and whom it may believe, if its host wants TLS: in the first line, and again whenever there is a
+ * next certificate. A build without TLS does not know the key. */
+#ifdef PLUGKIT_WITH_TLS
+#define PK__CONTROL_TLS(F, T)                                                                                 \
+    F(T, REQ, pk_b64, authority, "authority") /* the only one whose certificates are good; DER */             \
+    F(T, REQ, pk_b64, certificate, "certificate")                                                             \
+    F(T, REQ, pk_b64, key, "key")                                                                             \
+    F(T, REQ, pk_str, host, "host") /* the URI that the host's certificate has */
+PK_STRUCT(pk__control_tls, PK__CONTROL_TLS)
+#define PK__CONTROL_HAS_TLS true
+#define PK__CONTROL_TLS_KEY(F, T) F(T, OPT, pk__control_tls, tls, "tls")
+#else
+#define PK__CONTROL_HAS_TLS false
+#define PK__CONTROL_TLS_KEY(F, T)
+#endif
+
 /* The host's first line. */
 #define PK__CONTROL_START(F, T)                                                                               \
     F(T, LIST, pk__control_config, config, "config")                                                          \
@@ -64,7 +84,8 @@ PK_STRUCT(pk__control_survive, PK__CONTROL_SURVIVE)
     F(T, OPT, pk_str, listen, "listen")                                                                       \
     F(T, OPT, pk_ns, idle, "idleTimeout")                                                                     \
     F(T, OPT, pk__control_host, host, "host")                                                                 \
-    F(T, OPT, pk__control_survive, survive, "survive")
+    F(T, OPT, pk__control_survive, survive, "survive")                                                        \
+    PK__CONTROL_TLS_KEY(F, T)
 PK_STRUCT(pk__control_start, PK__CONTROL_START)
 
 /* How a plugin is: in a line that it writes when that changes, and the body of what it answers to GET /healthz. */
@@ -86,6 +107,7 @@ PK_STRUCT(pk__control_health, PK__CONTROL_HEALTH)
     F(T, OPT, bool, shutdown, "shutdown")                                                                     \
     F(T, OPT, bool, ending, "ending")                                                                         \
     F(T, OPT, pk__control_health, health, "health")                                                           \
+    PK__CONTROL_TLS_KEY(F, T)                                                                                 \
     F(T, OPT, uint64_t, id, "id") /* of a call in lines mode: not for us */
 PK_STRUCT(pk__control_message, PK__CONTROL_MESSAGE)
 

@@ -6,6 +6,7 @@
 #include "../base/error.h"
 #include "../wire/semver.h"
 #include "call.h"
+#include "control.h"
 
 enum { PK__SERVICE_ENCODED_MAX = 512 * 1024 * 1024, PK__SERVICE_SEED = 512 };
 
@@ -253,6 +254,10 @@ PK__FN pk_err pk__service_capabilities(pk_buf *out, const pk__service_about *a, 
     pk__service_put_text(&w, "lifeline", a->lifeline);
     if (a->survives) {
         pk_json_put_key(&w, "survives");
+        pk_json_put_bool(&w, true);
+    }
+    if (PK__CONTROL_HAS_TLS && a->mtls) {
+        pk_json_put_key(&w, "mtls");
         pk_json_put_bool(&w, true);
     }
     pk__service_put_contracts(&w, a);

@@ -49,6 +49,7 @@ typedef struct pk__service_about {
     const char *id, *version, *description, *author, *license;
     const char *lifeline; // "group": it ends with its host, and its process group with it
     bool survives;        // if its host wants that
+    bool mtls;            // likewise, serve it over mutual TLS
 } pk__service_about;
 PK__FN pk_err pk__service_capabilities(pk_buf *out, const pk__service_about *about, pk_error *err);
 

@@ -132,6 +132,7 @@ PK__FN pk_err pk__host_client_init(pk__host_client *c, const pk__settings *setti
         endpoint.address = settings->host.address.ptr;
         endpoint.dialect = PK__CONTROL_PROTOCOL;
         endpoint.token = settings->token;
+        endpoint.tls = pk__settings_secure(settings);
         rc = c->dialect.open(c->dialect.user, loop, &endpoint, &c->channel, &c->error);
     }
     return rc;

@@ -185,6 +185,19 @@ static void pk__lifeline_on_alone(void *user)
     pk__lifeline_end_of((pk__lifeline *)user, PK__LIFELINE_DEAD);
 }
 
+#ifdef PLUGKIT_WITH_TLS
+PK__FN pk_err pk__lifeline_hear_tls(pk__lifeline *l, pk__control_message *said, pk_error *err)
+{
+    return said->has_tls && l->on_tls ? l->on_tls(l->user, &said->tls, err) : PK_OK;
+}
+#else
+PK__FN pk_err pk__lifeline_hear_tls(pk__lifeline *l, pk__control_message *said, pk_error *err)
+{
+    (void)l, (void)said, (void)err;
+    return PK_OK;
+}
+#endif
+
 /* False = the conversation is over. Lines that say nothing to us are those of a later version. */
 static bool pk__lifeline_take(pk__lifeline *l)
 {
@@ -201,7 +214,10 @@ static bool pk__lifeline_take(pk__lifeline *l)
         if (!line.ptr) {
             break;
         }
-        asked = asked || (pk__control_read(&mem, line, &m, NULL) == PK_OK && m.has_shutdown && m.shutdown);
+        if (pk__control_read(&mem, line, &m, NULL) == PK_OK) {
+            asked = asked || (m.has_shutdown && m.shutdown);
+            (void)pk__lifeline_hear_tls(l, &m, NULL);
+        }
         pk_mem_free(&mem);
     }
     if (asked) {

@@ -17,7 +17,8 @@
  * not be told. Only if nobody comes the host counts as dead.
  *
  * Before the loop runs, the socket is used waiting: the first line is read with a deadline, and our two lines or
- * the error are written. Then it is watched: {"shutdown":true} is passed on, what is not understood is ignored. */
+ * the error are written. Then it is watched: {"shutdown":true} and {"tls":{..}} are passed on, what is not understood
+ * is ignored. */
 #ifndef PK__LIFELINE_H
 #define PK__LIFELINE_H
 #ifndef PLUGKIT_NO_NET
@@ -39,6 +40,9 @@ typedef struct pk__lifeline {
     pk__atomic_u32 parent; // 0 = not known, or none of ours
     void (*on_end)(void *user, pk__lifeline_end why); // the loop's thread; may come more than once
     void *user;
+#ifdef PLUGKIT_WITH_TLS
+    pk_err (*on_tls)(void *user, pk__control_tls *told, pk_error *err); // the next certificate; the loop's thread
+#endif
     uint32_t survive_ms;            // 0 = it ends with its host. Set before it is watched and guarded
     bool is_alone, is_adopted;      // without a host; by another one than that which started it
     pk__thread guard;
@@ -65,6 +69,7 @@ PK__FN void pk__lifeline_part(pk__lifeline *l); // to a host that adopted us: th
 PK__FN bool pk__lifeline_has_group(const pk__lifeline *l);
 PK__FN bool pk__lifeline_is_orphan(const pk__lifeline *l); // there was a host, and it is gone
 PK__FN void pk__lifeline_end_group(void); // kills the group that this process leads, itself included; else returns
+PK__FN pk_err pk__lifeline_hear_tls(pk__lifeline *l, pk__control_message *said, pk_error *err); // if it says that
 PK__FN void pk__lifeline_deinit(pk__lifeline *l); // closes the socket. Zeroed: does nothing
 
 #endif

@@ -194,7 +194,7 @@ static pk_err pk__sdk_capabilities(const pk_sdk *p, pk_buf *out, pk_error *err)
     const pk__service_about about = {desc->services,    desc->service_count, desc->config_types,
                                      desc->id,          desc->version,       desc->description,
                                      desc->author,      desc->license,       lifeline,
-                                     PK__SURVIVE_CAN};
+                                     PK__SURVIVE_CAN,   PK__CONTROL_HAS_TLS};
     pk_buf_init(out, desc->alloc, PK__SDK_OUTPUT_MAX);
     return pk__service_capabilities(out, &about, err);
 }
@@ -255,6 +255,44 @@ static pk_err pk__sdk_print_usage(const char *program, const pk_sdk_desc *desc, 
     return pk_error_set(err, PK_ERR_CANCELED, "the usage was printed: there is nothing else to do");
 }
 
+#ifdef PLUGKIT_WITH_TLS
+/* The next certificate. The host's wish must not turn a plain server into another one. */
+static pk_err pk__sdk_on_tls(void *user, pk__control_tls *told, pk_error *err)
+{
+    pk_sdk *p = (pk_sdk *)user;
+    return p->secure.tls ? pk__sdk_secure_take(&p->secure, p->alloc, told, err)
+                         : pk_error_set(err, PK_ERR_HANDSHAKE, "it serves without TLS");
+}
+
+static pk_err pk__sdk_take_tls(pk_sdk *p, pk_str line, pk_error *err)
+{
+    p->lifeline.on_tls = pk__sdk_on_tls;
+    if (!p->settings.has_tls) {
+        return PK_OK;
+    }
+    pk_err rc = pk__sdk_secure_take(&p->secure, p->alloc, &p->settings.tls, err);
+    pk__sdk_secure_wipe((void *)(uintptr_t)line.ptr, line.len); // it lies in a buffer of ours
+    p->settings.secure = p->secure.tls;
+    return rc;
+}
+
+static void pk__sdk_drop_tls(pk_sdk *p)
+{
+    pk__sdk_secure_deinit(&p->secure);
+}
+#else
+static pk_err pk__sdk_take_tls(pk_sdk *p, pk_str line, pk_error *err)
+{
+    (void)p, (void)line, (void)err;
+    return PK_OK;
+}
+
+static void pk__sdk_drop_tls(pk_sdk *p)
+{
+    (void)p;
+}
+#endif
+
 /* Where what we were told comes from. */
 static pk_err pk__sdk_read_settings(pk_sdk *p, const char *program, pk_error *err)
 {
@@ -268,7 +306,8 @@ static pk_err pk__sdk_read_settings(pk_sdk *p, const char *program, pk_error *er
     if (p->args.control_fd >= 0) {
         pk_str line;
         rc = pk__lifeline_first(&p->lifeline, PK__SDK_FIRST_LINE_MS, &line, err);
-        return rc ? rc : pk__settings_read_line(s, line, err);
+        rc = rc ? rc : pk__settings_read_line(s, line, err);
+        return rc ? rc : pk__sdk_take_tls(p, line, err);
     }
     if (p->args.config) {
         rc = pk__settings_read_config(s, pk_str_from(p->args.config), err);
@@ -291,7 +330,7 @@ static pk_err pk__sdk_open_server(pk_sdk *p, pk_error *err)
     desc.has_listen_fd = true;
     desc.listen_fd = pk__door_take_fd(&p->door);
     desc.token = p->settings.token;
-    desc.tls = p->desc.tls;
+    desc.tls = pk__settings_secure(&p->settings) ? pk__settings_secure(&p->settings) : p->desc.tls;
     desc.interceptors = p->desc.interceptors;
     desc.interceptor_count = p->desc.interceptor_count;
     desc.workers = p->desc.workers;
@@ -390,7 +429,7 @@ static pk_err pk__sdk_start(pk_sdk *p, const char *program, pk_error *err)
     }
     rc = pk__settings_apply(&p->settings, &p->desc, err);
     if (!rc) {
-        p->settings.is_secure = p->desc.tls != NULL;
+        p->settings.is_secure = pk__settings_secure(&p->settings) || p->desc.tls;
         rc = pk__door_open(&p->door, p->alloc, &p->settings, p->args.listen_fd, err);
         pk__atomic_store_ptr(&p->lifeline.litter, p->door.path);
     }
@@ -493,6 +532,7 @@ static bool pk__sdk_free(pk_sdk *p)
     if (p->deinit_host) {
         p->deinit_host(&p->host);
     }
+    pk__sdk_drop_tls(p);
     pk__mutex_deinit(&p->host_lock);
     if (p->started && p->desc.on_close && !forked) {
         p->desc.on_close(p->desc.user);

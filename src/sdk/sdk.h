@@ -25,6 +25,7 @@
 #include "endpoints.h"
 #include "host_client.h"
 #include "lifeline.h"
+#include "secure.h"
 #include "stdout.h"
 #include "survive.h"
 #include "work.h"
@@ -39,6 +40,9 @@ struct pk_sdk {
     bool started;          // on_start has succeeded: on_close is due
     pk__args args;
     pk__settings settings;
+#ifdef PLUGKIT_WITH_TLS
+    pk__sdk_secure secure;
+#endif
     pk_loop *loop;
     bool owns_loop;
     pk__door door;

@@ -139,6 +139,19 @@ PK__FN pk_err pk__settings_read_config(pk__settings *s, pk_str json, pk_error *e
     return rc;
 }
 
+#ifdef PLUGKIT_WITH_TLS
+static void pk__settings_take_tls(pk__settings *s, const pk__control_start *start)
+{
+    s->has_tls = start->has_tls;
+    s->tls = start->tls;
+}
+#else
+static void pk__settings_take_tls(pk__settings *s, const pk__control_start *start)
+{
+    (void)s, (void)start;
+}
+#endif
+
 PK__FN pk_err pk__settings_read_line(pk__settings *s, pk_str line, pk_error *err)
 {
     pk__control_start start;
@@ -172,6 +185,7 @@ PK__FN pk_err pk__settings_read_line(pk__settings *s, pk_str line, pk_error *err
     s->survive_ms = start.survive.ms;
     s->control = start.survive.control;
     s->proof = start.survive.proof;
+    pk__settings_take_tls(s, &start);
     s->instance = pk_mem_dup(&s->mem, start.instance);
     s->token = pk_mem_dup(&s->mem, start.token);
     s->listen = start.listen;

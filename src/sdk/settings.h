@@ -34,6 +34,11 @@ typedef struct pk__settings {
     pk_str listen;     // "" = the framework's place
     bool tcp;          // FRAMEWORK: on 127.0.0.1 instead of a Unix socket
     bool is_secure;    // it serves TLS: its address says https
+#ifdef PLUGKIT_WITH_TLS
+    pk_tls *secure;    // CONTROL: what the host is served and called with; NULL = nothing of that kind
+    bool has_tls;      // what that is made of
+    pk__control_tls tls;
+#endif
     pk_ns idle;        // 0 = not told
     pk__control_config *config; // data is JSON text
     size_t config_count;
@@ -41,6 +46,19 @@ typedef struct pk__settings {
     uint32_t survive_ms;   // how long to go on without a host; 0 = not at all
     pk_str control, proof; // and where to listen for another one, and how it knows us
 } pk__settings;
+
+#ifdef PLUGKIT_WITH_TLS
+static inline pk_tls *pk__settings_secure(const pk__settings *s)
+{
+    return s->secure;
+}
+#else
+static inline pk_tls *pk__settings_secure(const pk__settings *s)
+{
+    (void)s;
+    return NULL;
+}
+#endif
 
 /* Errors of both: PK_ERR_CONFIG, PK_ERR_PROTOCOL, PK_ERR_BAD_NAME, PK_ERR_BAD_ENDPOINT, PK_ERR_NO_MEMORY. */
 PK__FN pk_err pk__settings_read_config(pk__settings *s, pk_str json, pk_error *err); // --config

@@ -11,7 +11,7 @@
 #include "../os/loop.h"
 #include "../os/random.h"
 
-enum { PK__SURVIVE_LINE_MAX = 1024, PK__SURVIVE_MS = 1000 };
+enum { PK__SURVIVE_LINE_MAX = 4096, PK__SURVIVE_MS = 1000 };
 
 /* ---- who has come, and not said enough yet */
 
@@ -112,6 +112,9 @@ static void pk__survive_hear(pk__survive_guest *g, pk_str line)
     (void)pk__control_read(&mem, line, &said, NULL); // what cannot be read says nothing
     pk_err rc = pk__survive_judge(s, &said, &why);
     bool shutdown = said.has_shutdown && said.shutdown;
+    if (!rc && !shutdown) {
+        rc = pk__lifeline_hear_tls(l, &said, &why);
+    }
     pk_mem_free(&mem);
     if (g->watch.fd == 0) {
         return; // judging has ended us

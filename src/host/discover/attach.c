@@ -52,19 +52,13 @@ PK__FN pk_err pk__attach_check(const pk__attach_entry *e, const char *what, pk_e
 PK__FN pk_err pk__attach_found(pk_sink *sink, const char *id, const pk__attach_entry *e, pk_error *err)
 {
     pk_found found;
-    pk_mem mem;
     memset(&found, 0, sizeof(found));
-    memset(&mem, 0, sizeof(mem));
-    mem.alloc = sink->registry->alloc;
     found.id = id;
-    found.endpoint.address = pk_mem_dup(&mem, e->address).ptr;
-    found.endpoint.dialect = pk_mem_dup(&mem, e->dialect.len ? e->dialect : PK_STR("plugkit/1")).ptr;
+    found.endpoint.address = e->address.ptr; // with a NUL behind it, as all that was decoded
+    found.endpoint.dialect = e->dialect.len ? e->dialect.ptr : NULL;
     found.endpoint.token = e->token;
     found.manifest = e->capabilities;
-    pk_err rc = found.endpoint.address && found.endpoint.dialect ? pk_sink_found(sink, &found, err)
-                                                                 : pk__error_memory(err, "attach a plugin");
-    pk_mem_free(&mem);
-    return rc;
+    return pk_sink_found(sink, &found, err);
 }
 
 /* Its file cannot be used: people are told, once, and it is looked at again all the same. */

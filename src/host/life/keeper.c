@@ -10,6 +10,7 @@
 #include "../../os/random.h"
 #include "capabilities.h"
 #include "reaching.h"
+#include "securing.h"
 #include "surviving.h"
 #include "telling.h"
 
@@ -169,6 +170,7 @@ PK__FN void pk__keeper_up(pk__keeper *k)
     (void)pk__keeper_move(k, PK__PLUGIN_ON_UP, NULL);
     if (k->launch == l && l->step == PK__LAUNCH_UP) { // an event callback may have stopped it
         pk__health_begin(l);
+        pk__securing_up(l);
     }
 }
 
@@ -306,12 +308,35 @@ static void pk__keeper_finish(pk__keeper *k)
     pk__life_settle(k->life);
 }
 
+PK__FN pk_err pk__keeper_learn(pk__keeper *k, pk_str text, pk_error *err)
+{
+    pk__registry *r = k->life->registry;
+    pk__plugin *p = k->plugin;
+    pk__capabilities known;
+    pk_err rc = pk__capabilities_parse(p, text, &known, err);
+    if (rc) {
+        return rc;
+    }
+    pk__registry_lock(r);
+    rc = pk__registry_offer(r, p, known.services, known.count, err);
+    if (!rc) {
+        p->version = known.version;
+        p->capabilities = known.text;
+        p->config_types = known.config_types;
+        p->speaks_plugkit = known.speaks_plugkit || !p->path;
+        p->can_survive = known.can_survive;
+        p->answers_health = known.answers_health;
+        p->ends_its_group = known.ends_its_group;
+        p->probed = true;
+        p->is_unknown = false;
+    }
+    pk__registry_unlock(r);
+    return rc;
+}
+
 static void pk__keeper_probed(pk__keeper *k)
 {
     pk_launch *l = k->launch;
-    pk__registry *r = k->life->registry;
-    pk__plugin *p = k->plugin;
-    pk__capabilities found;
     pk_error why;
     pk_err rc = PK_OK;
     bool unknown = l->wait_status == PK__STATUS_UNKNOWN && l->printed.len > 0; // then what it printed has to tell
@@ -319,27 +344,12 @@ static void pk__keeper_probed(pk__keeper *k)
         pk__keeper_why(k, l, &why);
         rc = why.code;
     } else {
-        rc = pk__capabilities_parse(p, pk_buf_str(&l->printed), &found, &why);
-    }
-    if (!rc) {
-        pk__registry_lock(r);
-        rc = pk__registry_offer(r, p, found.services, found.count, &why);
-        if (!rc) {
-            p->version = found.version;
-            p->capabilities = found.text;
-            p->config_types = found.config_types;
-            p->speaks_plugkit = found.speaks_plugkit;
-            p->can_survive = found.can_survive;
-            p->answers_health = found.answers_health;
-            p->ends_its_group = found.ends_its_group;
-            p->probed = true;
-        }
-        pk__registry_unlock(r);
+        rc = pk__keeper_learn(k, pk_buf_str(&l->printed), &why);
     }
     pk__launching_destroy(l);
     k->life->probes--;
     (void)pk__keeper_move(k, rc ? PK__PLUGIN_ON_REJECT : PK__PLUGIN_ON_PROBE_OK, rc ? &why : NULL);
-    pk_loop_post(k->life->loop, &r->work); // the next one may be probed, and this one may be wanted
+    pk_loop_post(k->life->loop, &k->life->registry->work); // the next one may be probed, and this one may be wanted
     pk__life_settle(k->life);
 }
 

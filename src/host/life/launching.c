@@ -10,6 +10,7 @@
 #include "../../os/random.h"
 #include "hearing.h"
 #include "reaching.h"
+#include "securing.h"
 #include "surviving.h"
 #include "telling.h"
 
@@ -55,14 +56,14 @@ PK_API void pk_launch_listening(pk_launch *l, const pk_endpoint *endpoint)
         l->address = pk__strdup(l->life->alloc, endpoint->address);
         l->dialect = pk__strdup(l->life->alloc, endpoint->dialect ? endpoint->dialect : "plugkit/1");
         l->token = pk__strndup(l->life->alloc, endpoint->token);
-        if (PK__SECURE_BUILT && endpoint->tls_name) {
+        if (PK__SECURE_BUILT && endpoint->tls_name && !l->tls_name) {
             l->tls_name = pk__strdup(l->life->alloc, endpoint->tls_name);
             if (!l->tls_name) { // without its name nobody is to be believed
                 pk__strfree(l->life->alloc, l->address);
                 l->address = NULL;
             }
         }
-        l->tls = endpoint->tls;
+        l->tls = l->tls ? l->tls : endpoint->tls; // that of the host, if it has decided
         l->has_endpoint = true;
     }
     pk_loop_post(l->life->loop, &l->task);
@@ -251,6 +252,9 @@ PK__FN pk_err pk__launching_connect(pk_launch *l, const char *dialect, pk_str ad
     if (!shown) {
         return pk__error_memory(err, "take the plugin's address");
     }
+    if (pk__securing_check(l, address, err)) {
+        return err->code;
+    }
     endpoint.address = shown;
     endpoint.dialect = dialect;
     endpoint.token = pk_str_from(token);
@@ -335,6 +339,7 @@ static pk_err pk__launching_run(pk_launch *l, pk_error *err)
     }
     pk_buf_init(&hello, l->life->alloc, 1024 * 1024);
     pk_err rc = l->instance && !l->kept ? pk__telling_check(l, err) : PK_OK;
+    rc = rc ? rc : pk__securing_prepare(l, err);
     rc = rc ? rc : pk__telling_prepare(l, &hello, err);
     rc = rc ? rc : pk__surviving_record(l, err);
     /* Reports may come before start has returned; what they ask for waits until there is something to stop. */
@@ -350,6 +355,7 @@ static pk_err pk__launching_run(pk_launch *l, pk_error *err)
     if (rc) {
         pk__surviving_clean_up(l);
     }
+    pk__securing_told(l, &hello);
     pk_buf_free(&hello);
     return rc;
 }
@@ -406,6 +412,7 @@ PK__FN void pk__launching_destroy(pk_launch *l)
     pk__instance *i = l->instance;
     pk__health_end(l);
     pk__reaching_end(l);
+    pk__securing_end(l);
     pk_timer_stop(life->loop, &l->timer);
     pk_loop_unpost(life->loop, &l->task);
     if (i) {

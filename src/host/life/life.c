@@ -8,8 +8,8 @@
 #include "../../base/memory.h"
 #include "../../os/fork.h"
 #include "../../os/loop.h"
-#include "capabilities.h"
 #include "reaching.h"
+#include "securing.h"
 #include "surviving.h"
 
 PK__FN const pk_dialect *pk__life_dialect(const pk__life *life, const char *name)
@@ -124,19 +124,12 @@ static void pk__life_admit(pk__life *life, pk__keeper *k)
         }
         return;
     }
-    pk__capabilities known;
-    memset(&known, 0, sizeof(known));
-    pk_err rc = p->capabilities.len ? pk__capabilities_parse(p, p->capabilities, &known, &why) : PK_OK;
-    if (!rc) {
+    pk_err rc = PK_OK;
+    if (p->capabilities.len) {
+        rc = pk__keeper_learn(k, p->capabilities, &why);
+    } else {
         pk__registry_lock(life->registry);
-        rc = pk__registry_offer(life->registry, p, known.services, known.count, &why);
-        p->version = known.version;
-        p->config_types = known.config_types;
-        p->speaks_plugkit = known.speaks_plugkit || !p->path;
-        p->can_survive = known.can_survive;
-        p->answers_health = known.answers_health;
-        p->ends_its_group = known.ends_its_group;
-        p->probed = p->capabilities.len > 0;
+        p->speaks_plugkit = true;
         p->is_unknown = pk__reaching_asks(life, p);
         pk__registry_unlock(life->registry);
     }
@@ -305,7 +298,8 @@ PK__FN pk_err pk__life_init(pk__life *life, pk__registry *registry, pk_error *er
     for (size_t i = 0; i < life->desc->rule_count; i++) {
         life->has_needs = life->has_needs || (life->desc->rules[i].needs && life->desc->rules[i].needs[0]);
     }
-    return pk__reaching_care(life, &router, err);
+    pk_err rc = pk__reaching_care(life, &router, err);
+    return rc ? rc : pk__securing_open(life, err);
 }
 
 PK__FN void pk__life_stop(pk__life *life)

@@ -8,6 +8,7 @@
  *     keeper.c      one plugin: start, up, crash, backoff, stop
  *     launching.c   one incarnation, from its start to its exit; implements pk_launch_*
  *     surviving.c   those that outlive their host: records, adopting
+ *     securing.c    mutual TLS: certificates for those that are started here
  *     reaching.c    those that somebody else runs: host names, addresses, asking what they offer
  *     telling.c     what it is started with: environment, arguments, configuration
  *     hearing.c     what it prints and says: logs, its address, control lines
@@ -31,6 +32,8 @@
 enum { PK__LIFE_PROBES = 4, PK__LIFE_CRASHES = 1000, PK__LIFE_TAIL = 400, PK__LIFE_PROBE_MAX = 1024 * 1024,
        PK__LIFE_ADOPT_MS = 1000 };
 
+typedef struct pk__securing pk__securing;
+
 typedef struct pk__life {
     pk__registry *registry;
     const pk_alloc *alloc;
@@ -44,6 +47,9 @@ typedef struct pk__life {
     pk__keep *keep;                     // NULL = nothing survives
     const pk_launcher *adopter;         // of what the last host left
     const pk__control_host *host;       // what plugins are told of the host's services; NULL = nothing
+#ifdef PLUGKIT_WITH_TLS
+    struct pk__securing *securing;      // NULL = plugins that are started here are called without TLS
+#endif
     pk_caller care;                     // carries health and shutdown requests, past the pipeline
     unsigned probes;                    // under way
     bool is_pinned;                     // the loop's thread lives as long as the manager
@@ -105,6 +111,11 @@ struct pk_launch {
     uint32_t via;             // which of them is tried
     bool is_refused;          // what it says that it offers cannot be used
 #endif
+#ifdef PLUGKIT_WITH_TLS
+    bool is_secured;          // it is called over mutual TLS
+    struct pk__authority_issued *issued; // its certificate, until it has been told
+    pk_timer renew;           // when the next one is due
+#endif
     pk_timer health;          // the next question, or the next try to reach it
     uint32_t retry_ms, misses;
     bool is_asking;           // a health request is under way
@@ -160,6 +171,7 @@ PK__FN void pk__keeper_explain(const pk__keeper *k, const char *verb, pk_error *
 PK__FN void pk__keeper_stop(pk__keeper *k);   // drain, ask, tell, kill
 PK__FN void pk__keeper_disable(pk__keeper *k); // stops it, if it runs; then nothing starts it
 PK__FN void pk__keeper_unload(pk__keeper *k);  // tells so, once
+PK__FN pk_err pk__keeper_learn(pk__keeper *k, pk_str text, pk_error *err); // what it offers: its capabilities
 PK__FN void pk__keeper_up(pk__keeper *k);     // the instance can be called
 PK__FN void pk__keeper_is_down(pk__keeper *k); // a wish to stop is granted: tells who waits for that
 PK__FN void pk__keeper_exited(pk__keeper *k); // the launch is over: a probe or an instance

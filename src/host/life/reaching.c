@@ -9,7 +9,6 @@
 #include "../../net/address.h"
 #include "../../os/clock.h"
 #include "../../os/loop.h"
-#include "capabilities.h"
 
 PK__FN bool pk__reaching_asks(const pk__life *life, const pk__plugin *p)
 {
@@ -108,9 +107,6 @@ static void pk__reaching_hang_up(pk_launch *l)
  * asked again when it is reached again. */
 static pk_err pk__reaching_learn(pk_launch *l, pk_str text, pk_error *err)
 {
-    pk__registry *r = l->life->registry;
-    pk__plugin *p = l->plugin;
-    pk__capabilities known;
     const pk_json_value *doc = NULL;
     pk_mem mem;
     memset(&mem, 0, sizeof(mem));
@@ -118,22 +114,7 @@ static pk_err pk__reaching_learn(pk_launch *l, pk_str text, pk_error *err)
     bool says = pk_json_parse(&mem, text, &doc, NULL) == PK_OK &&
                 (pk_json_get(doc, "types") || pk_json_get(doc, "capabilities"));
     pk_mem_free(&mem);
-    if (!says) {
-        return PK_OK;
-    }
-    pk_err rc = pk__capabilities_parse(p, text, &known, err);
-    if (!rc) {
-        pk__registry_lock(r);
-        rc = pk__registry_offer(r, p, known.services, known.count, err);
-        if (!rc) {
-            p->version = known.version;
-            p->capabilities = known.text;
-            p->probed = true;
-            p->is_unknown = false;
-        }
-        pk__registry_unlock(r);
-    }
-    return rc;
+    return says ? pk__keeper_learn(l->keeper, text, err) : PK_OK;
 }
 
 PK__FN void pk__reaching_on_reply(pk_launch *l, const pk_reply *reply, const pk_error *err)

@@ -1,5 +1,6 @@
 /* telling.c - what a process is started with. */
 #include "telling.h"
+#include "securing.h"
 #include "surviving.h"
 #ifndef PLUGKIT_NO_PROCESS
 
@@ -126,7 +127,8 @@ static pk_err pk__telling_framework_config(pk_launch *l, pk_buf *out, pk_error *
 /* Where it is to listen. Said here, before anything runs: plugins without our SDK may not find such good words. */
 static pk_err pk__telling_listen(pk_launch *l, pk_str *out, pk_error *err)
 {
-    *out = PK_STR("http://127.0.0.1:0");
+    const char *http = pk__securing_is_on(l) ? "https" : "http";
+    *out = pk__securing_is_on(l) ? PK_STR("https://127.0.0.1:0") : PK_STR("http://127.0.0.1:0");
     if (l->life->desc->tcp) {
         return PK_OK;
     }
@@ -136,7 +138,7 @@ static pk_err pk__telling_listen(pk_launch *l, pk_str *out, pk_error *err)
         path = pk_mem_printf(&l->mem, "%s/%.8s-%lx-%lu.sock", l->life->runtime_dir, l->plugin->id,
                              (unsigned long)(l->plugin->handle & 0xffffffffu), (unsigned long)l->keeper->serial);
     }
-    *out = pk_mem_printf(&l->mem, "http+unix://%s", path.ptr ? path.ptr : "");
+    *out = pk_mem_printf(&l->mem, "%s+unix://%s", http, path.ptr ? path.ptr : "");
     if (!path.ptr || !out->ptr) {
         return pk__error_memory(err, "write the plugin's configuration");
     }
@@ -185,6 +187,7 @@ static pk_err pk__telling_hello(pk_launch *l, pk_buf *out, pk_error *err)
             return pk__error_memory(err, "write the plugin's configuration");
         }
     }
+    pk__securing_tell(l, &start);
     if (l->life->host) {
         start.has_host = true;
         start.host = *l->life->host;
@@ -260,7 +263,8 @@ static pk_err pk__telling_adopt(pk_launch *l, pk_buf *hello, pk_error *err)
     argv[0] = l->info.path = l->kept->control;
     argv[1] = l->kept->record.proof.ptr;
     l->info.argv = argv;
-    pk_err rc = pk__control_write_adopt(hello, pk_str_from(l->instance->token), false, err);
+    pk_err rc = pk__securing_is_on(l) ? pk__securing_adopt(l, hello, err)
+                                      : pk__control_write_adopt(hello, pk_str_from(l->instance->token), false, err);
     l->info.config = pk_buf_str(hello);
     return rc;
 }

@@ -41,6 +41,11 @@ PK__FN pk_err pk__desc_check(const pk_manager_desc *d, pk_error *err)
         return pk_error_set(err, PK_ERR_UNSUPPORTED, "cannot attach plugins: this build knows no files");
     }
 #endif
+#ifndef PLUGKIT_WITH_TLS
+    if (d->mtls) {
+        return pk_error_set(err, PK_ERR_UNSUPPORTED, "cannot create a manager: mutual TLS needs PLUGKIT_WITH_TLS");
+    }
+#endif
     if (d->deadline.stop_ms == 1) {
         return pk_error_set(err, PK_ERR_MISUSE,
                             "cannot create a manager: deadline.stop_ms is too short to stop anything");

@@ -12,6 +12,7 @@
 #include "../call/select.h"
 #include "../launch/adopt_launcher.h"
 #include "../launch/process_launcher.h"
+#include "../life/securing.h"
 #include "../speak/internal.h"
 
 /* ---- waiting */
@@ -404,9 +405,11 @@ static void pk__manager_free(pk_manager *m)
         if (!child) {
             pk__manager_wait_empty(m);
         }
+        pk__securing *securing = pk__securing_take(&m->life);
         pk__life_deinit(&m->life);
         pk__caller_deinit(&m->caller);
         pk__offers_close(&m->offers);
+        pk__securing_close(securing);
         pk__plugins_drop_internal(m);
         pk__registry_deinit(&m->registry);
     }

@@ -9,6 +9,7 @@
 #include "../../base/memory.h"
 #include "../../os/random.h"
 #include "../../rpc/service.h"
+#include "../life/securing.h"
 #include "manager.h"
 
 #ifndef PLUGKIT_NO_NET
@@ -74,6 +75,7 @@ PK__FN pk_err pk__offers_open(pk__offers *o, pk_manager *m, pk_error *err)
 {
     pk_server_desc desc;
     size_t methods = 0;
+    memset(&desc, 0, sizeof(desc));
     if (m->desc.offer_count == 0) {
         return PK_OK;
     }
@@ -87,11 +89,11 @@ PK__FN pk_err pk__offers_open(pk__offers *o, pk_manager *m, pk_error *err)
     o->items = (pk__offer *)pk_mem_zero(&m->mem, (methods + 1) * sizeof(*o->items));
     o->host.services.items =
         (pk__control_service *)pk_mem_zero(&m->mem, m->desc.offer_count * sizeof(*o->host.services.items));
-    o->host.address = pk_mem_printf(&m->mem, "http+unix://%s/host.sock", m->runtime_dir);
+    desc.tls = pk__securing_tls(&m->life);
+    o->host.address = pk_mem_printf(&m->mem, "http%s+unix://%s/host.sock", desc.tls ? "s" : "", m->runtime_dir);
     if (!o->items || !o->host.services.items || !o->host.address.ptr) {
         return pk__error_memory(err, "offer services to plugins");
     }
-    memset(&desc, 0, sizeof(desc));
     desc.alloc = &m->alloc;
     desc.loop = m->loop;
     desc.listen = o->host.address.ptr;
