@@ -7,7 +7,7 @@
 #include "defs.h"
 
 /* No error: the start of each call. Its texts are made empty, not cleared to their ends. */
-PK__FN inline void pk__error_none(pk_error *err)
+PK__HOT void pk__error_none(pk_error *err)
 {
     memset(err, 0, offsetof(pk_error, app_code));
     err->app_code[0] = '\0';

@@ -14,7 +14,7 @@ PK__FN char *pk__strdup(const pk_alloc *alloc, const char *text);        // free
 PK__FN char *pk__strndup(const pk_alloc *alloc, pk_str s);               // likewise; must not hold a NUL
 PK__FN void pk__strfree(const pk_alloc *alloc, char *text);
 /* Where the next `count` bytes of a buffer go, at least one; NULL = it has failed. Inline: it is asked for often. */
-PK__FN inline char *pk__buf_room(pk_buf *buf, size_t count)
+PK__HOT char *pk__buf_room(pk_buf *buf, size_t count)
 {
     bool fits = count <= buf->cap - buf->len && !buf->failed;
     return fits || pk_buf_reserve(buf, count) ? buf->ptr + buf->len : NULL;

@@ -15,6 +15,11 @@ static pk__serve_call *pk__serve_call_of(pk__http_job *job)
     return (pk__serve_call *)job->extra;
 }
 
+static pk_str pk__serve_field(const pk__http_job *job, pk_str name)
+{
+    return pk__http_head_find(job->head.fields, job->head.field_count, name);
+}
+
 /* ---- answers */
 
 static void pk__serve_add_field(pk__serve_call *c, const char *name, pk_str value)
@@ -105,46 +110,20 @@ static bool pk__serve_is_open(const pk_server *s, pk_str path)
     return false;
 }
 
-static const char pk__serve_absent[] = "";
-
-PK__FN inline void pk__serve_keep(pk_str *to, const pk_meta *field, pk_str name)
+/* Nobody behind this point needs the token, so nobody can print it. */
+static pk_str pk__serve_take_token(pk__http_head *h)
 {
-    if (to->ptr == pk__serve_absent && pk__http_head_named(field->name, name)) {
-        *to = field->value; // the first one counts
-    }
-}
-
-/* What we want of the fields, in one pass. The token is taken out: nobody behind this point needs it, so nobody can
- * print it. */
-static void pk__serve_read_fields(pk__serve_call *c)
-{
-    pk__http_head *h = &c->job->head;
+    pk_str token = {"", 0};
     size_t kept = 0;
-    c->ctx.caller.ptr = pk__serve_absent;
-    c->ctx.traceparent.ptr = pk__serve_absent;
-    c->request.body.content_type.ptr = pk__serve_absent;
-    c->timeout.ptr = pk__serve_absent;
     for (size_t i = 0; i < h->field_count; i++) {
-        const pk_meta *f = &h->fields[i];
-        switch (f->name.len) {
-        case 11: pk__serve_keep(&c->ctx.traceparent, f, PK_STR("traceparent")); break;
-        case 12: pk__serve_keep(&c->request.body.content_type, f, PK_STR("Content-Type")); break;
-        case 14: pk__serve_keep(&c->ctx.caller, f, PK_STR("PlugKit-Caller")); break;
-        case 18: pk__serve_keep(&c->timeout, f, PK_STR("Connect-Timeout-Ms")); break;
-        case 13:
-            if (pk__http_head_named(f->name, PK_STR("PlugKit-Token"))) {
-                c->token = c->token.ptr ? PK_STR("") : f->value; // two are none
-                continue;
-            }
-            break;
-        default: break;
+        if (pk__http_head_named(h->fields[i].name, PK_STR("PlugKit-Token"))) {
+            token = h->fields[i].value;
+        } else {
+            h->fields[kept++] = h->fields[i];
         }
-        if (kept < i) {
-            h->fields[kept] = *f;
-        }
-        kept++;
     }
     h->field_count = kept;
+    return token;
 }
 
 static pk__http_plan pk__serve_no_route(pk__serve_call *c)
@@ -213,10 +192,9 @@ PK__FN pk__http_plan pk__serve_on_head(void *user, pk__http_job *job)
     if (url.is_secure && !PK__SECURE_ON(job->link->secure)) {
         return pk__serve_refuse(c, 421, PK_ERR_HTTP, "this connection is not secure", none);
     }
-    pk__serve_read_fields(c);
-    bool known = s->on_token ? s->on_token(s->user, c->token, c->ctx.caller)
-                             : s->token.len == 0 || pk__token_equal(c->token, s->token);
-    memset(&c->token, 0, sizeof(c->token));
+    pk_str token = pk__serve_take_token(&job->head);
+    bool known = s->on_token ? s->on_token(s->user, token, pk__serve_field(job, PK_STR("PlugKit-Caller")))
+                             : s->token.len == 0 || pk__token_equal(token, s->token);
     if (!known && !pk__serve_is_open(s, c->request.path)) {
         return pk__serve_refuse(c, 401, PK_ERR_DENIED, "cannot serve the request: the token is missing or wrong", none);
     }
@@ -350,7 +328,7 @@ static void pk__serve_set_context(pk__serve_call *c)
 {
     pk__http_job *job = c->job;
     uint64_t ms = 0;
-    if (pk__http_head_number(c->timeout, &ms) && ms > 0 && ms <= UINT32_MAX) {
+    if (pk__http_head_number(pk__serve_field(job, PK_STR("Connect-Timeout-Ms")), &ms) && ms > 0 && ms <= UINT32_MAX) {
         c->ctx.timeout_ms = (uint32_t)ms;
         job->deadline = pk__clock_after_ms(pk__clock_ns(), ms);
     }
@@ -366,6 +344,8 @@ static void pk__serve_set_context(pk__serve_call *c)
     c->ctx.meta = job->head.fields;
     c->impl.in = job->head.fields;
     c->ctx.meta_count = job->head.field_count;
+    c->ctx.caller = pk__serve_field(job, PK_STR("PlugKit-Caller"));
+    c->ctx.traceparent = pk__serve_field(job, PK_STR("traceparent"));
 }
 
 static bool pk__serve_set_exchange(pk__serve_call *c)
@@ -400,6 +380,7 @@ PK__FN void pk__serve_on_job(void *user, pk__http_job *job)
     r->field_count = job->head.field_count;
     r->ctx = &c->ctx;
     r->body.bytes = job->body;
+    r->body.content_type = pk__serve_field(job, PK_STR("Content-Type"));
     if (c->route.flags & PK_UPLOAD) {
         r->body.read = pk__serve_read;
         r->body.user = job;

@@ -60,7 +60,6 @@ typedef struct pk__serve_call {
     pk_response response;
     pk_ctx ctx;
     pk__ctx_impl impl;
-    pk_str token, timeout; // of the head, as they came
     char *states;        // of interceptors
     size_t at;           // how many `before` have run
     pk_verdict verdict;

@@ -67,7 +67,7 @@ PK__FN void pk__http_head_response(pk__http_head *head, bool to_head_request);
 PK__FN pk_str pk__http_head_find(const pk_meta *fields, size_t count, pk_str name);
 
 /* Is a field called that? Inline: of a name that is known when compiling little more is left than comparing words. */
-PK__FN inline bool pk__http_head_named(pk_str field, pk_str name)
+PK__HOT bool pk__http_head_named(pk_str field, pk_str name)
 {
     return field.len == name.len && (memcmp(field.ptr, name.ptr, name.len) == 0 || pk_str_ieq(field, name));
 }

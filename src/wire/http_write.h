@@ -15,7 +15,7 @@
 
 #include "../base/memory.h"
 
-PK__FN inline char *pk__http_write_put(char *at, pk_str s)
+PK__HOT char *pk__http_write_put(char *at, pk_str s)
 {
     if (s.len > 0) {
         memcpy(at, s.ptr, s.len);
@@ -24,7 +24,7 @@ PK__FN inline char *pk__http_write_put(char *at, pk_str s)
 }
 
 /* Inline: of a name that is known when compiling nothing is left but a move or two. */
-PK__FN inline void pk__http_write_field(pk_buf *buf, pk_str name, pk_str value)
+PK__HOT void pk__http_write_field(pk_buf *buf, pk_str name, pk_str value)
 {
     size_t len = name.len + value.len + 4;
     char *at = pk__buf_room(buf, len);
