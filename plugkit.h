@@ -22598,17 +22598,12 @@ static pk_err pk__http_pool_write_lines(pk__http_pool *pool, const pk__http_pool
     (void)pk__address_host(&pool->address, host, sizeof(host));
     pk_buf_init(&pool->lines, pool->alloc, PK__HTTP_POOL_LINES);
     pk__http_write_field(&pool->lines, PK_STR("Host"), pk_str_from(host));
-    for (size_t i = 0; i < desc->own_count; i++) {
-        if (!pk__http_head_is_value(desc->own[i].value)) {
-            return pk_error_set(err, PK_ERR_MISUSE, "cannot send header '%" PK_FMT "': the value holds control "
-                                "characters", PK_ARG(desc->own[i].name));
-        }
-    }
     pk__http_write_fields(&pool->lines, desc->own, desc->own_count);
-    if (pool->lines.failed == PK_ERR_LIMIT) {
-        return pk_error_set(err, PK_ERR_LIMIT, "cannot open a connection pool: a token or a name is too long");
+    pk_err rc = (pk_err)pool->lines.failed;
+    for (size_t i = 0; i < desc->own_count; i++) {
+        rc = pk__http_head_is_value(desc->own[i].value) ? rc : PK_ERR_MISUSE;
     }
-    return pool->lines.failed ? pk__error_memory(err, "open a connection pool") : PK_OK;
+    return rc ? pk_error_set(err, rc, "cannot send a token or a name: %s", pk_err_text(rc)) : PK_OK;
 }
 
 static void pk__http_pool_free(pk__http_pool *pool)
@@ -28772,7 +28767,6 @@ typedef struct pk__http_channel {
     bool framework;
     pk_loop *loop;
     pk__http_pool pool;
-    bool names_caller; // in every request
     pk__node started; // attempts that the loop drives
 } pk__http_channel;
 
@@ -28805,14 +28799,13 @@ static pk_err pk__http_channel_new(const pk__http_channel_env *env, bool framewo
     }
     pk__http_pool_desc desc;
     pk_meta own[2];
-    pk_str caller = pk_str_from(env->caller);
     memset(&desc, 0, sizeof(desc));
     desc.own = own;
     if (framework) {
         pk__http_channel_field(own, &desc.own_count, PK_STR("Accept"), PK_STR("application/json"));
     } else {
         pk__http_channel_field(own, &desc.own_count, PK_STR("PlugKit-Token"), endpoint->token);
-        pk__http_channel_field(own, &desc.own_count, PK_STR("PlugKit-Caller"), caller);
+        pk__http_channel_field(own, &desc.own_count, PK_STR("PlugKit-Caller"), pk_str_from(env->caller));
     }
     desc.alloc = env->alloc;
     desc.address = endpoint->address;
@@ -28830,7 +28823,6 @@ static pk_err pk__http_channel_new(const pk__http_channel_env *env, bool framewo
     }
     ch->env = env;
     ch->framework = framework;
-    ch->names_caller = caller.len > 0;
     ch->loop = loop;
     pk__list_init(&ch->started);
     *channel = ch;
@@ -28895,7 +28887,7 @@ static void pk__http_attempt_fields(pk__http_attempt *h)
         return;
     }
     pk__http_channel_field(h->own, count, PK_STR("PlugKit-Type"), a->type);
-    if (!h->channel->names_caller) { // a plugin's own name belongs to its token
+    if (!h->channel->env->caller[0]) { // a plugin's own name belongs to its token
         pk__http_channel_field(h->own, count, PK_STR("PlugKit-Caller"), a->ctx->caller);
     }
     pk__http_channel_field(h->own, count, PK_STR("traceparent"), a->ctx->traceparent);
@@ -31372,7 +31364,7 @@ PK_API pk_interceptor pk_access_check(const pk_access *access)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 31376 "plugkit.h"
+#line 31368 "plugkit.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -42434,7 +42426,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 }
 
 #ifdef PLUGKIT_LINES
-#line 42438 "plugkit.h"
+#line 42430 "plugkit.h"
 #endif
 
 #ifndef PLUGKIT_TEST

@@ -72,17 +72,12 @@ static pk_err pk__http_pool_write_lines(pk__http_pool *pool, const pk__http_pool
     (void)pk__address_host(&pool->address, host, sizeof(host));
     pk_buf_init(&pool->lines, pool->alloc, PK__HTTP_POOL_LINES);
     pk__http_write_field(&pool->lines, PK_STR("Host"), pk_str_from(host));
-    for (size_t i = 0; i < desc->own_count; i++) {
-        if (!pk__http_head_is_value(desc->own[i].value)) {
-            return pk_error_set(err, PK_ERR_MISUSE, "cannot send header '%" PK_FMT "': the value holds control "
-                                "characters", PK_ARG(desc->own[i].name));
-        }
-    }
     pk__http_write_fields(&pool->lines, desc->own, desc->own_count);
-    if (pool->lines.failed == PK_ERR_LIMIT) {
-        return pk_error_set(err, PK_ERR_LIMIT, "cannot open a connection pool: a token or a name is too long");
+    pk_err rc = (pk_err)pool->lines.failed;
+    for (size_t i = 0; i < desc->own_count; i++) {
+        rc = pk__http_head_is_value(desc->own[i].value) ? rc : PK_ERR_MISUSE;
     }
-    return pool->lines.failed ? pk__error_memory(err, "open a connection pool") : PK_OK;
+    return rc ? pk_error_set(err, rc, "cannot send a token or a name: %s", pk_err_text(rc)) : PK_OK;
 }
 
 static void pk__http_pool_free(pk__http_pool *pool)

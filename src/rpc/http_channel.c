@@ -13,7 +13,6 @@ typedef struct pk__http_channel {
     bool framework;
     pk_loop *loop;
     pk__http_pool pool;
-    bool names_caller; // in every request
     pk__node started; // attempts that the loop drives
 } pk__http_channel;
 
@@ -46,14 +45,13 @@ static pk_err pk__http_channel_new(const pk__http_channel_env *env, bool framewo
     }
     pk__http_pool_desc desc;
     pk_meta own[2];
-    pk_str caller = pk_str_from(env->caller);
     memset(&desc, 0, sizeof(desc));
     desc.own = own;
     if (framework) {
         pk__http_channel_field(own, &desc.own_count, PK_STR("Accept"), PK_STR("application/json"));
     } else {
         pk__http_channel_field(own, &desc.own_count, PK_STR("PlugKit-Token"), endpoint->token);
-        pk__http_channel_field(own, &desc.own_count, PK_STR("PlugKit-Caller"), caller);
+        pk__http_channel_field(own, &desc.own_count, PK_STR("PlugKit-Caller"), pk_str_from(env->caller));
     }
     desc.alloc = env->alloc;
     desc.address = endpoint->address;
@@ -71,7 +69,6 @@ static pk_err pk__http_channel_new(const pk__http_channel_env *env, bool framewo
     }
     ch->env = env;
     ch->framework = framework;
-    ch->names_caller = caller.len > 0;
     ch->loop = loop;
     pk__list_init(&ch->started);
     *channel = ch;
@@ -136,7 +133,7 @@ static void pk__http_attempt_fields(pk__http_attempt *h)
         return;
     }
     pk__http_channel_field(h->own, count, PK_STR("PlugKit-Type"), a->type);
-    if (!h->channel->names_caller) { // a plugin's own name belongs to its token
+    if (!h->channel->env->caller[0]) { // a plugin's own name belongs to its token
         pk__http_channel_field(h->own, count, PK_STR("PlugKit-Caller"), a->ctx->caller);
     }
     pk__http_channel_field(h->own, count, PK_STR("traceparent"), a->ctx->traceparent);
