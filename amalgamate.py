@@ -198,7 +198,9 @@ HOST = """
     host/speak/lines.c
     host/launch/guardian.h
     host/launch/guardian.c
+    host/launch/pipes.h
     host/launch/process_launcher.h
+    host/launch/pipes.c
     host/launch/process_launcher.c
     host/launch/keep.h
     host/launch/adopt_launcher.h

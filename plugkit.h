@@ -1622,6 +1622,10 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m);
  * not. Once; before or after pk_manager_start.
  * Errors: PK_ERR_MISUSE (twice), BAD_ENDPOINT (the path is too long), PK_ERR_OS, PK_ERR_STOPPED, PK_ERR_NO_MEMORY. */
 PK_API pk_err pk_manager_serve(pk_manager *m, pk_error *err);
+/* A plugin and an error as values of JSON, as that door and `plugkit list --json` show them: {"id","path","status",..}
+ * and {"code","name","kind","message",..}; null for PK_OK and for NULL. */
+PK_API void pk_json_put_plugin(pk_json_writer *w, const pk_plugin_info *info);
+PK_API void pk_json_put_error(pk_json_writer *w, const pk_error *err);
 #endif
 /* With PLUGKIT_NO_NET: lets the manager call remote plugins by HTTP over a transport of yours. Without the call none of
  * it is linked. In other builds it is done already. Before pk_manager_start. */
@@ -31364,7 +31368,7 @@ PK_API pk_interceptor pk_access_check(const pk_access *access)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 31368 "plugkit.h"
+#line 31372 "plugkit.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -33040,29 +33044,83 @@ PK__FN void pk__guardian_deinit(pk__guardian *g)
 }
 #endif
 
-/* == host/launch/process_launcher.h == */
-/* process_launcher.h - the launcher that starts plugins as child processes.
+/* == host/launch/pipes.h == */
+/* pipes.h - what a plugin prints and says, and what it is told: the three channels of a launch, by pk_stream.
  *
- * A child gets 0 = /dev/null, 1 and 2 = pipes that are read for as long as anybody holds their other ends, and, if it
- * talks plugkit/1, 3 = a Unix stream socket: control lines, and the lifeline (its end when the host dies). Output is
- * handed over as it comes, one bounded read a turn, so that a plugin that never stops printing neither stalls nor
- * starves the others.
+ * stdout and stderr are read for as long as anybody holds their other ends, one bounded read a turn, so that a plugin
+ * that never stops printing neither stalls nor starves the others. What is written to the control socket goes out as
+ * the plugin reads it, up to PK__PIPES_PENDING bytes behind; descriptors may travel with the first of them.
  *
- * A child that does not end with its host by itself gets a guardian (guardian.h), and, if the thread lasts that starts
- * it, is killed by the system (Linux). One that does is only woken then, should it have been stopped.
- *
- * The exit is reported once: after process and guardian have been reaped and both pipes have ended, or 100 ms after the
- * process, because a grandchild may hold a pipe open for ever. What is written to the control socket goes out as the
- * plugin reads it, up to PK__PROCESS_LAUNCHER_PENDING bytes behind. */
+ *     pk__pipes_init(&p, alloc, launch, loop); p.take = mine; p.user = me;
+ *     pk__pipe_open(&p.each[PK_STREAM_OUT], &theirs, err); ...      theirs becomes the plugin's
+ *     pk__pipe_watch(&p.each[PK_STREAM_OUT], err); ...              from here on `take` runs when there is something
+ *     pk__pipes_send(&p, bytes, err);
+ *     pk__pipes_drain(&p); pk__pipes_close(&p);                     when the plugin has ended
+ *     pk__pipes_deinit(&p); */
 #ifdef PLUGKIT_LINES
-#line 13 "src/host/launch/process_launcher.h"
+#line 12 "src/host/launch/pipes.h"
 #endif
 
 
 
 #ifndef PLUGKIT_NO_PROCESS
 
-#define PK__PROCESS_LAUNCHER_PENDING ((size_t)16 * 1024 * 1024)
+#define PK__PIPES_PENDING ((size_t)16 * 1024 * 1024)
+
+enum { PK__PIPES_READ = 16 * 1024 }; // bytes at a time, on the stack of whoever steps the loop
+
+typedef struct pk__pipe {
+    struct pk__pipes *all;
+    pk_stream stream;
+    pk_watch watch; // watch.fd -1 = there is none, or it has ended
+} pk__pipe;
+
+typedef struct pk__pipes {
+    pk_launch *launch; // that hears it
+    pk_loop *loop;
+    pk__pipe each[3];
+    pk_buf pending;    // for the control socket
+    int travel[2];     // sent with the next bytes, and closed here; 0 = none
+    void (*take)(void *user, pk__pipe *p); // there is something to read: pk__pipe_read, and what it means
+    void *user;
+} pk__pipes;
+
+PK__FN void pk__pipes_init(pk__pipes *p, const pk_alloc *alloc, pk_launch *launch, pk_loop *loop);
+PK__FN void pk__pipes_deinit(pk__pipes *p);
+/* Makes one: *theirs is the other end, which waits, as programs expect of their descriptors; ours never does. */
+PK__FN pk_err pk__pipe_open(pk__pipe *p, int *theirs, pk_error *err);
+PK__FN pk_err pk__pipe_watch(pk__pipe *p, pk_error *err);
+PK__FN void pk__pipe_close(pk__pipe *p); // again: does nothing
+/* One bounded read, handed to the launch. False = it has ended, and is closed, or there is nothing just now. */
+PK__FN bool pk__pipe_read(pk__pipe *p);
+/* What the pipes hold was written before the end: a crash has its last words. Bounded: a grandchild may write on. */
+PK__FN void pk__pipes_drain(pk__pipes *p);
+PK__FN void pk__pipes_close(pk__pipes *p); // all of them, and what was to travel
+/* To the control socket. Errors: PK_ERR_PLUGIN_CONNECTION (it is closed), PK_ERR_LIMIT (it is not read), NO_MEMORY. */
+PK__FN pk_err pk__pipes_send(pk__pipes *p, pk_str bytes, pk_error *err);
+
+#endif
+
+
+/* == host/launch/process_launcher.h == */
+/* process_launcher.h - the launcher that starts plugins as child processes.
+ *
+ * A child gets 0 = /dev/null, 1 and 2 = pipes, and, if it talks plugkit/1, 3 = a Unix stream socket: control lines, and
+ * the lifeline (its end when the host dies). pipes.h tells of them.
+ *
+ * A child that does not end with its host by itself gets a guardian (guardian.h), and, if the thread lasts that starts
+ * it, is killed by the system (Linux). One that does is only woken then, should it have been stopped.
+ *
+ * The exit is reported once: after process and guardian have been reaped and both pipes have ended, or 100 ms after the
+ * process, because a grandchild may hold a pipe open for ever. */
+#ifdef PLUGKIT_LINES
+#line 10 "src/host/launch/process_launcher.h"
+#endif
+
+
+
+
+#ifndef PLUGKIT_NO_PROCESS
 
 typedef struct pk__launching_processes {
     const pk_alloc *alloc;
@@ -33076,6 +33134,179 @@ PK__FN void pk__process_launcher_deinit(pk__launching_processes *p); // nothing 
 
 #endif
 
+
+/* == host/launch/pipes.c == */
+/* pipes.c - the three channels of a launch. */
+#ifdef PLUGKIT_LINES
+#line 1 "src/host/launch/pipes.c"
+#endif
+
+#ifndef PLUGKIT_NO_PROCESS
+
+#include <string.h>
+
+
+
+
+
+enum { PK__PIPES_LAST = 64 }; // reads at the end: 1 MiB, as much as a pipe holds
+
+static void pk__pipes_flush(pk__pipes *p);
+
+static void pk__pipe_on_ready(void *user, bool can_read, bool can_write)
+{
+    pk__pipe *p = (pk__pipe *)user;
+    if (can_write && p->stream == PK_STREAM_CONTROL && p->all->pending.len) {
+        pk__pipes_flush(p->all);
+    }
+    if (can_read && p->watch.fd >= 0) {
+        p->all->take(p->all->user, p); // the last thing: the launch may be over now
+    }
+}
+
+PK__FN void pk__pipes_init(pk__pipes *p, const pk_alloc *alloc, pk_launch *launch, pk_loop *loop)
+{
+    memset(p, 0, sizeof(*p));
+    p->launch = launch;
+    p->loop = loop;
+    pk_buf_init(&p->pending, alloc, PK__PIPES_PENDING);
+    for (size_t i = 0; i < PK__COUNT(p->each); i++) {
+        p->each[i].all = p;
+        p->each[i].stream = (pk_stream)i;
+        p->each[i].watch.fd = -1;
+        p->each[i].watch.on_ready = pk__pipe_on_ready;
+        p->each[i].watch.user = &p->each[i];
+    }
+}
+
+PK__FN void pk__pipes_deinit(pk__pipes *p)
+{
+    pk__pipes_close(p);
+    pk_buf_free(&p->pending);
+}
+
+PK__FN pk_err pk__pipe_open(pk__pipe *p, int *theirs, pk_error *err)
+{
+    int ends[2];
+    bool control = p->stream == PK_STREAM_CONTROL;
+    pk_err rc = control ? pk__fd_socketpair(ends, err) : pk__fd_pipe(ends, err);
+    if (rc) {
+        return rc;
+    }
+    rc = control ? pk__fd_set_nonblock(ends[1], false, err) : pk__fd_set_nonblock(ends[0], true, err);
+    if (rc) {
+        pk__fd_close(ends[0]);
+        pk__fd_close(ends[1]);
+        return rc;
+    }
+    p->watch.fd = ends[0];
+    *theirs = ends[1];
+    return PK_OK;
+}
+
+PK__FN pk_err pk__pipe_watch(pk__pipe *p, pk_error *err)
+{
+    return p->watch.fd >= 0 ? pk_watch_add(p->all->loop, &p->watch, true, false, err) : PK_OK;
+}
+
+PK__FN void pk__pipe_close(pk__pipe *p)
+{
+    if (p->watch.fd >= 0) {
+        pk_watch_remove(p->all->loop, &p->watch);
+        pk__fd_close(p->watch.fd);
+        p->watch.fd = -1;
+    }
+}
+
+PK__FN bool pk__pipe_read(pk__pipe *p)
+{
+    char buf[PK__PIPES_READ];
+    ssize_t n = pk__fd_read(p->watch.fd, buf, sizeof(buf));
+    if (n > 0) {
+        pk_str bytes = {buf, (size_t)n};
+        pk_launch_output(p->all->launch, p->stream, bytes);
+        return true;
+    }
+    if (n == 0 || (errno != EAGAIN && errno != EWOULDBLOCK)) {
+        pk__pipe_close(p);
+    }
+    return false;
+}
+
+PK__FN void pk__pipes_drain(pk__pipes *p)
+{
+    for (size_t i = 0; i < PK__COUNT(p->each); i++) {
+        for (int n = 0; n < PK__PIPES_LAST && p->each[i].watch.fd >= 0; n++) {
+            if (!pk__pipe_read(&p->each[i])) {
+                break;
+            }
+        }
+    }
+}
+
+static void pk__pipes_have_travelled(pk__pipes *p)
+{
+    for (size_t i = 0; i < PK__COUNT(p->travel); i++) {
+        if (p->travel[i] > 0) {
+            pk__fd_close(p->travel[i]);
+            p->travel[i] = 0;
+        }
+    }
+}
+
+PK__FN void pk__pipes_close(pk__pipes *p)
+{
+    for (size_t i = 0; i < PK__COUNT(p->each); i++) {
+        pk__pipe_close(&p->each[i]);
+    }
+    pk__pipes_have_travelled(p);
+}
+
+/* ---- the control socket */
+
+static void pk__pipes_flush(pk__pipes *p)
+{
+    pk__pipe *control = &p->each[PK_STREAM_CONTROL];
+    pk_buf *b = &p->pending;
+    while (b->len && control->watch.fd >= 0) {
+        int fd = control->watch.fd;
+        ssize_t n = p->travel[1] > 0 ? PK__SYS(send_fds)(fd, b->ptr, b->len, p->travel, PK__COUNT(p->travel))
+                                     : PK__SYS(send)(fd, b->ptr, b->len, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n > 0) {
+            pk__pipes_have_travelled(p);
+            pk_buf_drop(b, (size_t)n);
+        } else if (n < 0 && errno == EINTR) {
+            continue;
+        } else {
+            if (errno != EAGAIN && errno != EWOULDBLOCK) {
+                pk_buf_clear(b); // it closed its end: nobody reads this any more
+            }
+            break;
+        }
+    }
+    if (control->watch.fd >= 0) {
+        (void)pk_watch_set(p->loop, &control->watch, true, b->len > 0, NULL);
+    }
+    if (b->len == 0) {
+        pk_buf_free(b);
+    }
+}
+
+PK__FN pk_err pk__pipes_send(pk__pipes *p, pk_str bytes, pk_error *err)
+{
+    if (p->each[PK_STREAM_CONTROL].watch.fd < 0) {
+        return pk_error_set(err, PK_ERR_PLUGIN_CONNECTION, "cannot write to the plugin: its control socket is closed");
+    }
+    if (!pk_buf_add(&p->pending, bytes)) {
+        pk_err rc = (pk_err)p->pending.failed;
+        p->pending.failed = 0;
+        return pk_error_set(err, rc, "cannot write to the plugin: %s",
+                            rc == PK_ERR_LIMIT ? "it does not read its control socket" : "out of memory");
+    }
+    pk__pipes_flush(p);
+    return PK_OK;
+}
+#endif
 
 /* == host/launch/process_launcher.c == */
 /* process_launcher.c - plugins as child processes. */
@@ -33093,17 +33324,9 @@ PK__FN void pk__process_launcher_deinit(pk__launching_processes *p); // nothing 
 
 
 enum {
-    PK__PROCESS_LAUNCHER_READ = 16 * 1024, // bytes at a time, on the stack of whoever steps the loop
-    PK__PROCESS_LAUNCHER_LAST = 64,        // reads at the end: 1 MiB, as much as a pipe holds
     PK__PROCESS_LAUNCHER_GRACE_MS = 100,
-    PK__PROCESS_LAUNCHER_PROBE_MS = 250    // a probe that is done by then needs no guardian
+    PK__PROCESS_LAUNCHER_PROBE_MS = 250 // a probe that is done by then needs no guardian
 };
-
-typedef struct pk__launcher_pipe {
-    struct pk__launcher_child *child;
-    pk_stream stream;
-    pk_watch watch; // watch.fd -1 = closed
-} pk__launcher_pipe;
 
 typedef struct pk__launcher_child {
     const pk_alloc *alloc;
@@ -33112,21 +33335,11 @@ typedef struct pk__launcher_child {
     pk__process process;
     pk__guardian guardian;
     const char *death;         // what becomes of it without the guardian
-    pk__launcher_pipe pipes[3]; // by pk_stream
-    pk_buf pending;            // for the control socket
+    pk__pipes pipes;
     pk_timer grace;
     bool exited, reported;
     int status;
 } pk__launcher_child;
-
-static void pk__launcher_pipe_close(pk__launcher_pipe *p)
-{
-    if (p->watch.fd >= 0) {
-        pk_watch_remove(p->child->loop, &p->watch);
-        pk__fd_close(p->watch.fd);
-        p->watch.fd = -1;
-    }
-}
 
 static void pk__launcher_child_report(pk__launcher_child *c)
 {
@@ -33135,31 +33348,13 @@ static void pk__launcher_child_report(pk__launcher_child *c)
     }
     c->reported = true;
     pk_timer_stop(c->loop, &c->grace);
-    for (size_t i = 0; i < PK__COUNT(c->pipes); i++) {
-        pk__launcher_pipe_close(&c->pipes[i]);
-    }
+    pk__pipes_close(&c->pipes);
     pk_launch_exited(c->launch, c->status, NULL);
-}
-
-/* One bounded read. False = the pipe has ended, or there is nothing just now. */
-static bool pk__launcher_pipe_read(pk__launcher_pipe *p)
-{
-    char buf[PK__PROCESS_LAUNCHER_READ];
-    ssize_t n = pk__fd_read(p->watch.fd, buf, sizeof(buf));
-    if (n > 0) {
-        pk_str bytes = {buf, (size_t)n};
-        pk_launch_output(p->child->launch, p->stream, bytes);
-        return true;
-    }
-    if (n == 0 || (errno != EAGAIN && errno != EWOULDBLOCK)) {
-        pk__launcher_pipe_close(p);
-    }
-    return false;
 }
 
 static bool pk__launcher_child_is_drained(const pk__launcher_child *c)
 {
-    return c->pipes[PK_STREAM_OUT].watch.fd < 0 && c->pipes[PK_STREAM_ERR].watch.fd < 0;
+    return c->pipes.each[PK_STREAM_OUT].watch.fd < 0 && c->pipes.each[PK_STREAM_ERR].watch.fd < 0;
 }
 
 static bool pk__launcher_child_is_over(const pk__launcher_child *c)
@@ -33167,42 +33362,22 @@ static bool pk__launcher_child_is_over(const pk__launcher_child *c)
     return pk__launcher_child_is_drained(c) && !pk__guardian_is_there(&c->guardian);
 }
 
-static void pk__launcher_child_flush(pk__launcher_child *c);
-
-static void pk__launcher_pipe_on_ready(void *user, bool can_read, bool can_write)
+static void pk__launcher_child_take(void *user, pk__pipe *p)
 {
-    pk__launcher_pipe *p = (pk__launcher_pipe *)user;
-    pk__launcher_child *c = p->child;
-    if (can_write && p->stream == PK_STREAM_CONTROL && c->pending.len) {
-        pk__launcher_child_flush(c);
-    }
-    if (can_read && p->watch.fd >= 0) {
-        (void)pk__launcher_pipe_read(p);
-        if (p->watch.fd < 0) {
-            pk__process_hint(&c->process); // an end is often the beginning of an exit
-        }
+    pk__launcher_child *c = (pk__launcher_child *)user;
+    (void)pk__pipe_read(p);
+    if (p->watch.fd < 0) {
+        pk__process_hint(&c->process); // an end is often the beginning of an exit
     }
     if (pk__launcher_child_is_over(c)) {
         pk__launcher_child_report(c);
     }
 }
 
-/* What the pipes hold was written before the end: a crash has its last words. Bounded: a grandchild may write on. */
-static void pk__launcher_child_drain(pk__launcher_child *c)
-{
-    for (size_t i = 0; i < PK__COUNT(c->pipes); i++) {
-        for (int n = 0; n < PK__PROCESS_LAUNCHER_LAST && c->pipes[i].watch.fd >= 0; n++) {
-            if (!pk__launcher_pipe_read(&c->pipes[i])) {
-                break;
-            }
-        }
-    }
-}
-
 static void pk__launcher_child_on_grace(void *user)
 {
     pk__launcher_child *c = (pk__launcher_child *)user;
-    pk__launcher_child_drain(c);
+    pk__pipes_drain(&c->pipes);
     pk__launcher_child_report(c); // a grandchild that left the group holds a pipe
 }
 
@@ -33212,7 +33387,7 @@ static void pk__launcher_child_on_exit(void *user, int status)
     c->exited = true;
     c->status = status;
     pk__guardian_end(&c->guardian);
-    pk__launcher_child_drain(c);
+    pk__pipes_drain(&c->pipes);
     if (pk__launcher_child_is_over(c) ||
         pk_timer_start(c->loop, &c->grace, PK__PROCESS_LAUNCHER_GRACE_MS, NULL) != PK_OK) {
         pk__launcher_child_report(c);
@@ -33235,34 +33410,10 @@ static void pk__launcher_child_free(void *state)
 {
     pk__launcher_child *c = (pk__launcher_child *)state;
     pk_timer_stop(c->loop, &c->grace);
-    for (size_t i = 0; i < PK__COUNT(c->pipes); i++) {
-        pk__launcher_pipe_close(&c->pipes[i]);
-    }
+    pk__pipes_deinit(&c->pipes);
     pk__process_deinit(&c->process);
     pk__guardian_deinit(&c->guardian);
-    pk_buf_free(&c->pending);
     pk__free(c->alloc, c, sizeof(*c));
-}
-
-/* Makes one of the three channels: our end goes into the pipe, the child's to *theirs. */
-static pk_err pk__launcher_pipe_open(pk__launcher_pipe *p, int *theirs, pk_error *err)
-{
-    int ends[2];
-    bool control = p->stream == PK_STREAM_CONTROL;
-    pk_err rc = control ? pk__fd_socketpair(ends, err) : pk__fd_pipe(ends, err);
-    if (rc) {
-        return rc;
-    }
-    /* The child's end waits, as programs expect of their descriptors; ours never does. */
-    rc = control ? pk__fd_set_nonblock(ends[1], false, err) : pk__fd_set_nonblock(ends[0], true, err);
-    if (rc) {
-        pk__fd_close(ends[0]);
-        pk__fd_close(ends[1]);
-        return rc;
-    }
-    p->watch.fd = ends[0];
-    *theirs = ends[1];
-    return PK_OK;
 }
 
 static pk_err pk__launcher_child_spawn(pk__launcher_child *c, const pk_launch_info *info, pk_error *err)
@@ -33275,7 +33426,7 @@ static pk_err pk__launcher_child_spawn(pk__launcher_child *c, const pk_launch_in
     pk_err rc = PK_OK;
     for (; made < count; made++) {
         fds[made].child = numbers[made];
-        rc = pk__launcher_pipe_open(&c->pipes[made], &fds[made].parent, err);
+        rc = pk__pipe_open(&c->pipes.each[made], &fds[made].parent, err);
         if (rc) {
             break;
         }
@@ -33330,19 +33481,12 @@ static pk_err pk__launcher_start(void *user, pk_launch *l, const pk_launch_info 
     c->process.pidfd = -1;
     c->grace.on_time = pk__launcher_child_on_grace;
     c->grace.user = c;
-    pk_buf_init(&c->pending, alloc, PK__PROCESS_LAUNCHER_PENDING);
-    for (size_t i = 0; i < PK__COUNT(c->pipes); i++) {
-        c->pipes[i].child = c;
-        c->pipes[i].stream = (pk_stream)i;
-        c->pipes[i].watch.fd = -1;
-        c->pipes[i].watch.on_ready = pk__launcher_pipe_on_ready;
-        c->pipes[i].watch.user = &c->pipes[i];
-    }
+    pk__pipes_init(&c->pipes, alloc, l, c->loop);
+    c->pipes.take = pk__launcher_child_take;
+    c->pipes.user = c;
     pk_err rc = pk__launcher_child_spawn(c, info, err);
-    for (size_t i = 0; !rc && i < PK__COUNT(c->pipes); i++) {
-        if (c->pipes[i].watch.fd >= 0) {
-            rc = pk_watch_add(c->loop, &c->pipes[i].watch, true, false, err);
-        }
+    for (size_t i = 0; !rc && i < PK__COUNT(c->pipes.each); i++) {
+        rc = pk__pipe_watch(&c->pipes.each[i], err);
     }
     rc = rc ? rc : pk__process_watch(&c->process, c->loop, pk__launcher_child_on_exit, c, err);
     if (rc) {
@@ -33355,46 +33499,9 @@ static pk_err pk__launcher_start(void *user, pk_launch *l, const pk_launch_info 
     return PK_OK;
 }
 
-/* ---- the control socket */
-
-static void pk__launcher_child_flush(pk__launcher_child *c)
-{
-    pk__launcher_pipe *p = &c->pipes[PK_STREAM_CONTROL];
-    while (c->pending.len && p->watch.fd >= 0) {
-        ssize_t n = PK__SYS(send)(p->watch.fd, c->pending.ptr, c->pending.len, MSG_NOSIGNAL);
-        if (n > 0) {
-            pk_buf_drop(&c->pending, (size_t)n);
-        } else if (n < 0 && errno == EINTR) {
-            continue;
-        } else {
-            if (errno != EAGAIN && errno != EWOULDBLOCK) {
-                pk_buf_clear(&c->pending); // it closed its end: nobody reads this any more
-            }
-            break;
-        }
-    }
-    if (p->watch.fd >= 0) {
-        (void)pk_watch_set(c->loop, &p->watch, true, c->pending.len > 0, NULL);
-    }
-    if (c->pending.len == 0) {
-        pk_buf_free(&c->pending);
-    }
-}
-
 static pk_err pk__launcher_send(void *state, pk_str bytes, pk_error *err)
 {
-    pk__launcher_child *c = (pk__launcher_child *)state;
-    if (c->pipes[PK_STREAM_CONTROL].watch.fd < 0) {
-        return pk_error_set(err, PK_ERR_PLUGIN_CONNECTION, "cannot write to the plugin: its control socket is closed");
-    }
-    if (!pk_buf_add(&c->pending, bytes)) {
-        pk_err rc = (pk_err)c->pending.failed;
-        c->pending.failed = 0;
-        return pk_error_set(err, rc, "cannot write to the plugin: %s",
-                            rc == PK_ERR_LIMIT ? "it does not read its control socket" : "out of memory");
-    }
-    pk__launcher_child_flush(c);
-    return PK_OK;
+    return pk__pipes_send(&((pk__launcher_child *)state)->pipes, bytes, err);
 }
 
 static void pk__launcher_stop(void *state, int how)
@@ -33533,6 +33640,7 @@ static inline void pk__keep_close(pk__keep *k, bool is_forked)
 #ifdef PLUGKIT_LINES
 #line 17 "src/host/launch/adopt_launcher.h"
 #endif
+
 
 
 
@@ -33860,118 +33968,57 @@ PK__FN pk_err pk__keep_write(const pk__keep *k, const char *stem, const pk__keep
 
 
 
-enum { PK__ADOPT_READ = 16 * 1024, PK__ADOPT_PENDING = 1024 * 1024, PK__ADOPT_LAST = 64 };
-
-typedef struct pk__adopted_output {
-    struct pk__adopted *owner;
-    pk_stream stream;
-    pk_watch watch; // watch.fd -1 = there is none
-} pk__adopted_output;
-
 typedef struct pk__adopted {
     const pk_alloc *alloc;
     pk_launch *launch;
     pk_loop *loop;
-    pk_watch control; // control.fd -1 = closed
+    pk__pipes pipes;
     pk_watch process; // process.fd is the pidfd; -1 = there is none
-    pk__adopted_output outputs[2]; // stdout, stderr
-    int theirs[2];    // the plugin's ends, until they are sent; 0 = none
     pid_t pid;        // of who listens; 0 = not known
     pk__control_lines first; // what has come, until it is ours
     const char *proof;       // by which it is known; the launch's
     bool is_ours;
     bool is_proven;   // process.fd is who said it
     bool reported;
-    pk_buf pending;
 } pk__adopted;
 
-static void pk__adopted_close(pk__adopted *a, pk_watch *w)
+static void pk__adopted_leave_process(pk__adopted *a)
 {
-    if (w->fd >= 0) {
-        pk_watch_remove(a->loop, w);
-        pk__fd_close(w->fd);
-        w->fd = -1;
+    if (a->process.fd >= 0) {
+        pk_watch_remove(a->loop, &a->process);
+        pk__fd_close(a->process.fd);
+        a->process.fd = -1;
     }
 }
 
-/* ---- what it prints */
-
-static bool pk__adopted_hear(pk__adopted_output *o)
-{
-    char buf[PK__ADOPT_READ];
-    ssize_t n = pk__fd_read(o->watch.fd, buf, sizeof(buf));
-    if (n > 0) {
-        pk_str bytes = {buf, (size_t)n};
-        pk_launch_output(o->owner->launch, o->stream, bytes);
-    } else if (n == 0 || (errno != EAGAIN && errno != EWOULDBLOCK)) {
-        pk__adopted_close(o->owner, &o->watch);
-    }
-    return n > 0;
-}
-
-static void pk__adopted_on_output(void *user, bool can_read, bool can_write)
-{
-    (void)can_read, (void)can_write;
-    (void)pk__adopted_hear((pk__adopted_output *)user);
-}
-
-static void pk__adopted_close_theirs(pk__adopted *a)
-{
-    for (int i = 0; i < 2; i++) {
-        if (a->theirs[i] > 0) {
-            pk__fd_close(a->theirs[i]);
-            a->theirs[i] = 0;
-        }
-    }
-}
-
-/* Without them it prints to nobody, and works all the same. */
+/* Two pipes for what it prints, which go with the first line. Without them it prints to nobody, and works all the
+ * same. */
 static void pk__adopted_open_outputs(pk__adopted *a)
 {
-    for (int i = 0; i < 2; i++) {
-        int ends[2];
-        if (pk__fd_pipe(ends, NULL)) {
-            break;
-        }
-        a->outputs[i].watch.fd = ends[0];
-        a->theirs[i] = ends[1];
-        (void)pk__fd_set_nonblock(ends[0], true, NULL);
-    }
+    (void)(pk__pipe_open(&a->pipes.each[PK_STREAM_OUT], &a->pipes.travel[0], NULL) ||
+           pk__pipe_open(&a->pipes.each[PK_STREAM_ERR], &a->pipes.travel[1], NULL));
 }
 
 /* It is ours: what it prints is heard from now on. */
 static void pk__adopted_watch_outputs(pk__adopted *a)
 {
-    for (int i = 0; i < 2; i++) {
-        pk__adopted_output *o = &a->outputs[i];
-        if (o->watch.fd >= 0 && pk_watch_add(a->loop, &o->watch, true, false, NULL)) {
-            pk__adopted_close(a, &o->watch);
+    for (size_t i = PK_STREAM_OUT; i <= PK_STREAM_ERR; i++) {
+        if (pk__pipe_watch(&a->pipes.each[i], NULL)) {
+            pk__pipe_close(&a->pipes.each[i]);
         }
     }
-}
-
-/* The last words, which are there already. A grandchild may hold the pipes: nobody waits for their ends. */
-static void pk__adopted_end_outputs(pk__adopted *a)
-{
-    for (int i = 0; i < 2; i++) {
-        pk__adopted_output *o = &a->outputs[i];
-        for (int n = 0; a->is_ours && n < PK__ADOPT_LAST && o->watch.fd >= 0; n++) {
-            if (!pk__adopted_hear(o)) {
-                break;
-            }
-        }
-        pk__adopted_close(a, &o->watch);
-    }
-    pk__adopted_close_theirs(a);
 }
 
 static void pk__adopted_report(pk__adopted *a, const char *why)
 {
     if (!a->reported) {
         a->reported = true;
-        pk__adopted_end_outputs(a);
-        pk__adopted_close(a, &a->control);
-        pk__adopted_close(a, &a->process);
+        pk__pipe_close(&a->pipes.each[PK_STREAM_CONTROL]);
+        if (a->is_ours) { // the last words are there already; a grandchild may hold the pipes, and nobody waits for it
+            pk__pipes_drain(&a->pipes);
+        }
+        pk__pipes_close(&a->pipes);
+        pk__adopted_leave_process(a);
         pk_launch_exited(a->launch, PK__STATUS_UNKNOWN, why);
     }
 }
@@ -34006,7 +34053,7 @@ static void pk__adopted_judge(pk__adopted *a, pid_t sender)
         a->is_proven = pk_watch_add(a->loop, &a->process, true, false, NULL) == PK_OK;
     }
     if (!a->is_proven) {
-        pk__adopted_close(a, &a->process);
+        pk__adopted_leave_process(a);
     }
     pk_launch_pid(a->launch, a->is_proven ? a->pid : 0);
 }
@@ -34015,7 +34062,7 @@ static void pk__adopted_judge(pk__adopted *a, pid_t sender)
 
 static void pk__adopted_on_end(pk__adopted *a)
 {
-    pk__adopted_close(a, &a->control);
+    pk__pipe_close(&a->pipes.each[PK_STREAM_CONTROL]);
     if (!a->is_proven) { // otherwise the process tells when it has ended, and until then it may have much to do
         pk__adopted_report(a, a->is_ours ? NULL : "it has closed the connection");
     }
@@ -34062,12 +34109,12 @@ static bool pk__adopted_begin(pk__adopted *a, pk_str *bytes, pid_t sender)
 
 static void pk__adopted_read(pk__adopted *a)
 {
-    char buf[PK__ADOPT_READ];
+    char buf[PK__PIPES_READ];
     pk_str bytes = {buf, 0};
     pid_t sender = 0;
     ssize_t n;
     do {
-        n = PK__SYS(recv_sender)(a->control.fd, buf, sizeof(buf), &sender);
+        n = PK__SYS(recv_sender)(a->pipes.each[PK_STREAM_CONTROL].watch.fd, buf, sizeof(buf), &sender);
     } while (n < 0 && errno == EINTR);
     if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
         return;
@@ -34084,56 +34131,18 @@ static void pk__adopted_read(pk__adopted *a)
     pk__control_lines_deinit(&a->first);
 }
 
-static void pk__adopted_flush(pk__adopted *a)
+static void pk__adopted_take(void *user, pk__pipe *p)
 {
-    while (a->pending.len && a->control.fd >= 0) {
-        ssize_t n = a->theirs[1] > 0
-                        ? PK__SYS(send_fds)(a->control.fd, a->pending.ptr, a->pending.len, a->theirs, 2)
-                        : PK__SYS(send)(a->control.fd, a->pending.ptr, a->pending.len, MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (n > 0) {
-            pk__adopted_close_theirs(a);
-            pk_buf_drop(&a->pending, (size_t)n);
-        } else if (n < 0 && errno == EINTR) {
-            continue;
-        } else {
-            if (errno != EAGAIN && errno != EWOULDBLOCK) {
-                pk_buf_clear(&a->pending); // nobody reads it any more
-            }
-            break;
-        }
-    }
-    if (a->control.fd >= 0) {
-        (void)pk_watch_set(a->loop, &a->control, true, a->pending.len > 0, NULL);
-    }
-    if (a->pending.len == 0) {
-        pk_buf_free(&a->pending);
-    }
-}
-
-static void pk__adopted_on_ready(void *user, bool can_read, bool can_write)
-{
-    pk__adopted *a = (pk__adopted *)user;
-    if (can_write && a->pending.len) {
-        pk__adopted_flush(a);
-    }
-    if (can_read && a->control.fd >= 0) {
-        pk__adopted_read(a);
+    if (p->stream == PK_STREAM_CONTROL) {
+        pk__adopted_read((pk__adopted *)user);
+    } else {
+        (void)pk__pipe_read(p);
     }
 }
 
 static pk_err pk__adopted_send(void *state, pk_str bytes, pk_error *err)
 {
-    pk__adopted *a = (pk__adopted *)state;
-    if (a->control.fd < 0) {
-        return pk_error_set(err, PK_ERR_PLUGIN_CONNECTION, "cannot write to the plugin: its control socket is closed");
-    }
-    if (!pk_buf_add(&a->pending, bytes)) {
-        pk_err rc = (pk_err)a->pending.failed;
-        a->pending.failed = 0;
-        return pk_error_set(err, rc, "cannot write to the plugin: %s", pk_err_text(rc));
-    }
-    pk__adopted_flush(a);
-    return PK_OK;
+    return pk__pipes_send(&((pk__adopted *)state)->pipes, bytes, err);
 }
 
 /* ---- start and stop */
@@ -34141,14 +34150,9 @@ static pk_err pk__adopted_send(void *state, pk_str bytes, pk_error *err)
 static void pk__adopted_free(void *state)
 {
     pk__adopted *a = (pk__adopted *)state;
-    for (int i = 0; i < 2; i++) {
-        pk__adopted_close(a, &a->outputs[i].watch);
-    }
-    pk__adopted_close_theirs(a);
-    pk__adopted_close(a, &a->control);
-    pk__adopted_close(a, &a->process);
+    pk__pipes_deinit(&a->pipes);
+    pk__adopted_leave_process(a);
     pk__control_lines_deinit(&a->first);
-    pk_buf_free(&a->pending);
     pk__free(a->alloc, a, sizeof(*a));
 }
 
@@ -34186,25 +34190,19 @@ static pk_err pk__adopt_start(void *user, pk_launch *l, const pk_launch_info *in
     a->loop = info->loop;
     a->proof = info->argv[1];
     pk__control_lines_init(&a->first, alloc, PK__CONTROL_LINE_MAX);
-    a->control.on_ready = pk__adopted_on_ready;
-    a->control.user = a;
-    a->control.fd = a->process.fd = -1;
-    for (int i = 0; i < 2; i++) {
-        a->outputs[i].owner = a;
-        a->outputs[i].stream = i == 0 ? PK_STREAM_OUT : PK_STREAM_ERR;
-        a->outputs[i].watch.fd = -1;
-        a->outputs[i].watch.on_ready = pk__adopted_on_output;
-        a->outputs[i].watch.user = &a->outputs[i];
-    }
-    pk_buf_init(&a->pending, alloc, PK__ADOPT_PENDING);
-    pk_err rc = pk__adopt_connect(info->path, &a->control.fd, &a->pid, err);
+    pk__pipes_init(&a->pipes, alloc, l, a->loop);
+    a->pipes.take = pk__adopted_take;
+    a->pipes.user = a;
+    a->process.fd = -1;
+    pk__pipe *control = &a->pipes.each[PK_STREAM_CONTROL];
+    pk_err rc = pk__adopt_connect(info->path, &control->watch.fd, &a->pid, err);
     if (rc) {
-        a->control.fd = -1;
+        control->watch.fd = -1;
     } else {
-        if (PK__SYS(show_sender)(a->control.fd) == 0 && a->pid > 0) {
+        if (PK__SYS(show_sender)(control->watch.fd) == 0 && a->pid > 0) {
             a->process.fd = pk__fd_lift(PK__SYS(pidfd_open)(a->pid));
         }
-        rc = pk_watch_add(a->loop, &a->control, true, false, err);
+        rc = pk__pipe_watch(control, err);
         pk__adopted_open_outputs(a);
     }
     if (rc) {
@@ -40148,7 +40146,7 @@ PK__FN void pk__admin_on_event(void *admin, const pk_event *event);
 
 
 /* == host/admin/show.c == */
-/* show.c - plugins and events as JSON, in the words of `plugkit list --json` and `plugkit run --json`. */
+/* show.c - plugins, errors and events as JSON, for the control socket and the command. */
 #ifdef PLUGKIT_LINES
 #line 1 "src/host/admin/show.c"
 #endif
@@ -40192,19 +40190,32 @@ static void pk__admin_put_pid(pk_json_writer *w, int64_t pid)
     }
 }
 
-static void pk__admin_put_error(pk_json_writer *w, const pk_error *e)
+PK_API void pk_json_put_error(pk_json_writer *w, const pk_error *err)
 {
-    pk_json_put_key(w, "reason");
-    if (!e || e->code == PK_OK) {
+    if (!err || err->code == PK_OK) {
         pk_json_put_null(w);
         return;
     }
     pk_json_put_object(w);
-    pk__admin_put_str(w, "code", pk_str_from(pk_err_id(e->code)));
-    pk__admin_put_str(w, "name", pk_str_from(pk_err_name(e->code)));
-    pk__admin_put_str(w, "kind", pk_str_from(pk_kind_name(pk_err_kind(e->code))));
-    pk__admin_put_str(w, "message", pk_str_from(e->msg));
+    pk__admin_put_str(w, "code", pk_str_from(pk_err_id(err->code)));
+    pk__admin_put_str(w, "name", pk_str_from(pk_err_name(err->code)));
+    pk__admin_put_str(w, "kind", pk_str_from(pk_kind_name(pk_err_kind(err->code))));
+    pk_json_put_key(w, "message");
+    pk_json_put_text(w, err->msg);
+    if (err->status) {
+        pk_json_put_key(w, "status");
+        pk_json_put_int(w, err->status);
+    }
+    if (err->app_code[0]) {
+        pk__admin_put_str(w, "pluginCode", pk_str_from(err->app_code));
+    }
     pk_json_put_end(w);
+}
+
+static void pk__admin_put_reason(pk_json_writer *w, const pk_error *err)
+{
+    pk_json_put_key(w, "reason");
+    pk_json_put_error(w, err);
 }
 
 static void pk__admin_put_services(pk_json_writer *w, const pk_plugin_info *p)
@@ -40241,7 +40252,7 @@ PK__FN void pk__admin_put_plugin(pk_json_writer *w, const pk_plugin_info *p, boo
     pk__admin_put_str(w, "id", p->id);
     pk__admin_put_str(w, "path", p->path);
     pk__admin_put_str(w, "status", p->status);
-    pk__admin_put_error(w, &p->why);
+    pk__admin_put_reason(w, &p->why);
     pk__admin_put_str(w, "version", p->version);
     pk__admin_put_services(w, p);
     pk__admin_put_str(w, "dialect", p->dialect);
@@ -40266,6 +40277,11 @@ PK__FN void pk__admin_put_plugin(pk_json_writer *w, const pk_plugin_info *p, boo
     pk_json_put_end(w);
 }
 
+PK_API void pk_json_put_plugin(pk_json_writer *w, const pk_plugin_info *info)
+{
+    pk__admin_put_plugin(w, info, true);
+}
+
 static void pk__admin_begin_line(pk_json_writer *w, const char *kind)
 {
     char now[PK__CLOCK_TEXT];
@@ -40285,7 +40301,7 @@ PK__FN void pk__admin_put_event(pk_json_writer *w, const pk_event *e, const pk_p
         pk__admin_put_pid(w, p->pid);
         pk__admin_put_ms(w, "startMs", p->start_time, p->starts > 0);
     }
-    pk__admin_put_error(w, e->why);
+    pk__admin_put_reason(w, e->why);
     pk_json_put_end(w);
 }
 
@@ -42426,7 +42442,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 }
 
 #ifdef PLUGKIT_LINES
-#line 42430 "plugkit.h"
+#line 42446 "plugkit.h"
 #endif
 
 #ifndef PLUGKIT_TEST
@@ -42562,7 +42578,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 #undef PK__INSTANCE_STATE
 #undef PK__LINES_ANSWER
 #undef PK__GUARDIAN_GRACE
-#undef PK__PROCESS_LAUNCHER_PENDING
+#undef PK__PIPES_PENDING
 #undef PK__KEEP
 #undef PK__KEEP_RECORD
 #undef PK__DIRECTORY_DEPTH

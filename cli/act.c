@@ -70,7 +70,7 @@ static void act_print_json(const act_result *all, size_t count)
         pk_json_put_key(&j.w, "status");
         pk_json_put_text(&j.w, all[i].status.len ? all[i].status.ptr : NULL);
         pk_json_put_key(&j.w, "error");
-        info_put_error(&j.w, &all[i].err);
+        pk_json_put_error(&j.w, &all[i].err);
         pk_json_put_end(&j.w);
     }
     pk_json_put_end(&j.w);

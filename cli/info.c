@@ -1,4 +1,4 @@
-/* info.c - plugins in JSON and in words. */
+/* info.c - what lines of JSON begin and end with, and plugins in words. */
 #include "info.h"
 
 #include <string.h>
@@ -26,32 +26,6 @@ term_style info_style(const pk_plugin_info *p)
     return info_is_good(p) ? TERM_PLAIN : pk_str_is(p->status, "degraded") ? TERM_WARN : TERM_BAD;
 }
 
-void info_put_error(pk_json_writer *w, const pk_error *err)
-{
-    if (!err || err->code == PK_OK) {
-        pk_json_put_null(w);
-        return;
-    }
-    pk_json_put_object(w);
-    pk_json_put_key(w, "code");
-    pk_json_put_text(w, pk_err_id(err->code));
-    pk_json_put_key(w, "name");
-    pk_json_put_text(w, pk_err_name(err->code));
-    pk_json_put_key(w, "kind");
-    pk_json_put_text(w, pk_kind_name(pk_err_kind(err->code)));
-    pk_json_put_key(w, "message");
-    pk_json_put_text(w, err->msg);
-    if (err->status) {
-        pk_json_put_key(w, "status");
-        pk_json_put_int(w, err->status);
-    }
-    if (err->app_code[0]) {
-        pk_json_put_key(w, "pluginCode");
-        pk_json_put_text(w, err->app_code);
-    }
-    pk_json_put_end(w);
-}
-
 void info_put_ms(pk_json_writer *w, const char *key, int64_t ns)
 {
     pk_json_put_key(w, key);
@@ -71,73 +45,6 @@ void info_put_kind(pk_json_writer *w, const char *kind)
     pk_json_put_text(w, text);
     pk_json_put_key(w, "kind");
     pk_json_put_text(w, kind);
-}
-
-static void info_put_str(pk_json_writer *w, const char *key, pk_str value)
-{
-    pk_json_put_key(w, key);
-    if (value.len) {
-        pk_json_put_str(w, value);
-    } else {
-        pk_json_put_null(w);
-    }
-}
-
-static void info_put_uint(pk_json_writer *w, const char *key, uint64_t value)
-{
-    pk_json_put_key(w, key);
-    pk_json_put_uint(w, value);
-}
-
-static void info_put_services(pk_json_writer *w, const pk_plugin_info *p)
-{
-    pk_json_put_key(w, "services");
-    pk_json_put_array(w);
-    for (size_t i = 0; i < p->service_count; i++) {
-        pk_json_put_object(w);
-        info_put_str(w, "contract", p->services[i].contract);
-        info_put_str(w, "type", p->services[i].type);
-        info_put_str(w, "version", p->services[i].version);
-        pk_json_put_end(w);
-    }
-    pk_json_put_end(w);
-}
-
-void info_put(pk_json_writer *w, const pk_plugin_info *p)
-{
-    pk_json_put_object(w);
-    info_put_str(w, "id", p->id);
-    info_put_str(w, "path", p->path);
-    info_put_str(w, "status", p->status);
-    pk_json_put_key(w, "reason");
-    info_put_error(w, &p->why);
-    info_put_str(w, "version", p->version);
-    info_put_services(w, p);
-    info_put_str(w, "dialect", p->dialect);
-    info_put_str(w, "address", p->address);
-    pk_json_put_key(w, "pid");
-    if (p->pid) {
-        pk_json_put_int(w, p->pid);
-    } else {
-        pk_json_put_null(w);
-    }
-    info_put_str(w, "hostDeath", p->host_death);
-    info_put_uint(w, "starts", p->starts);
-    pk_json_put_key(w, "startMs");
-    if (p->starts) {
-        pk_json_put_double(w, (double)(p->start_time / 1000) / 1000.0);
-    } else {
-        pk_json_put_null(w);
-    }
-    info_put_uint(w, "calls", p->calls);
-    info_put_uint(w, "failures", p->failures);
-    info_put_uint(w, "inFlight", p->in_flight);
-    info_put_uint(w, "bytesIn", p->bytes_in);
-    info_put_uint(w, "bytesOut", p->bytes_out);
-    info_put_uint(w, "outputDropped", p->output_dropped);
-    pk_json_put_key(w, "capabilities");
-    pk_json_put_raw(w, p->capabilities);
-    pk_json_put_end(w);
 }
 
 pk_str info_host_death(pk_mem *mem, const pk_plugin_info *p)
@@ -221,7 +128,7 @@ void info_print_error(const pk_error *err, const char *kind)
         info_put_kind(&j.w, kind);
     }
     pk_json_put_key(&j.w, "error");
-    info_put_error(&j.w, err);
+    pk_json_put_error(&j.w, err);
     pk_json_put_end(&j.w);
     (void)info_json_write(&j, !kind && term_is_rich());
 }

@@ -1,4 +1,4 @@
-/* info.h - what is known of a plugin, as JSON and as words. */
+/* info.h - what is known of a plugin, as words, and the lines of JSON that the commands print. */
 #ifndef CLI_INFO_H
 #define CLI_INFO_H
 #include "../plugkit.h"
@@ -10,9 +10,6 @@ bool info_is_good(const pk_plugin_info *p);
 bool info_is_skipped(const pk_plugin_info *p);
 term_style info_style(const pk_plugin_info *p); // of its status
 
-/* {"id":..,"path":..,"status":..,"reason":null or {..},"version":..,"services":[..], ...}: see `plugkit help list`. */
-void info_put(pk_json_writer *w, const pk_plugin_info *p);
-void info_put_error(pk_json_writer *w, const pk_error *err); // {"code","name","kind","message",..}; null for none
 void info_put_ms(pk_json_writer *w, const char *key, int64_t ns);
 void info_put_kind(pk_json_writer *w, const char *kind); // "time":..,"kind":..: how lines of `run` begin
 

@@ -51,7 +51,7 @@ static bool inspect_print_json(const inspection *in)
     info_json_begin(&j);
     pk_json_put_object(&j.w);
     pk_json_put_key(&j.w, "plugin");
-    info_put(&j.w, in->plugin);
+    pk_json_put_plugin(&j.w, in->plugin);
     pk_json_put_key(&j.w, "methods");
     inspect_put_methods(&j.w, in);
     pk_json_put_key(&j.w, "configTypes");

@@ -17,7 +17,7 @@ static bool list_print_json(const session *s)
     pk_json_put_array(&j.w);
     for (size_t i = 0; i < s->count; i++) {
         if (!info_is_skipped(&s->plugins[i])) {
-            info_put(&j.w, &s->plugins[i]);
+            pk_json_put_plugin(&j.w, &s->plugins[i]);
         }
     }
     pk_json_put_end(&j.w);

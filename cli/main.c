@@ -30,8 +30,9 @@ const command commands[] = {
      "    {\"directory\":\"plugins\",\"plugins\":[PLUGIN,..],\"skipped\":[{\"id\",\"path\",\"reason\"},..]}\n"
      "\n"
      "where PLUGIN has id, path, status, reason (null, or code, name, kind, message), version,\n"
-     "services (contract, type, version), dialect, address, pid, hostDeath, starts, startMs, calls,\n"
-     "failures, inFlight, bytesIn, bytesOut and capabilities. What is not known is null.\n"
+     "services (contract, type, version), dialect, address, pid, hostDeath, health (null, or status,\n"
+     "reason, unavailable), starts, crashes, startMs, upMs (for how long it has been ready), calls,\n"
+     "failures, inFlight, bytesIn, bytesOut, outputDropped and capabilities. What is not known is null.\n"
      "\n"
      "    plugkit list build/plugins\n"
      "    plugkit list build/plugins | cut -f1\n",

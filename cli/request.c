@@ -226,7 +226,7 @@ void request_put(pk_json_writer *w, const request *r)
     }
     info_put_ms(w, "durationMs", r->took_ns);
     pk_json_put_key(w, "error");
-    info_put_error(w, &r->err);
+    pk_json_put_error(w, &r->err);
 }
 
 static void request_print_json(const request *r)

@@ -61,7 +61,7 @@ static void run_json_event(run_printer *p, const pk_event *event, const pk_plugi
         info_put_ms(&j.w, "startMs", info->start_time);
     }
     pk_json_put_key(&j.w, "reason");
-    info_put_error(&j.w, event->why);
+    pk_json_put_error(&j.w, event->why);
     run_json_end(p, &j);
 }
 

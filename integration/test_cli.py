@@ -92,8 +92,10 @@ ERROR = {"type": "object", "additionalProperties": False, "required": ["code", "
 PLUGIN = record(
     id=TEXT, path=maybe(TEXT), status=TEXT, reason=maybe(ERROR), version=maybe(TEXT),
     services=rows(record(contract=TEXT, type=TEXT, version=maybe(TEXT))), dialect=maybe(TEXT), address=maybe(TEXT),
-    pid=maybe(INT), hostDeath=maybe(TEXT), starts=INT, startMs=maybe(NUMBER), calls=INT, failures=INT, inFlight=INT,
-    bytesIn=INT, bytesOut=INT, outputDropped=INT, capabilities=maybe({"type": "object"}))
+    pid=maybe(INT), hostDeath=maybe(TEXT),
+    health=maybe(record(status=TEXT, reason=maybe(TEXT), unavailable=maybe(TEXT))), starts=INT, crashes=INT,
+    startMs=maybe(NUMBER), upMs=maybe(NUMBER), calls=INT, failures=INT, inFlight=INT, bytesIn=INT, bytesOut=INT,
+    outputDropped=INT, capabilities=maybe({"type": "object"}))
 HEALTH = maybe(record(status={"enum": ["ok", "degraded", "bad", "unknown"]}, reason=maybe(TEXT), durationMs=NUMBER))
 FINDING = record(level={"enum": ["note", "warning", "error"]}, subject=TEXT, what=TEXT, cure=maybe(TEXT))
 SCHEMAS = {

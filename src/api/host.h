@@ -248,6 +248,10 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m);
  * not. Once; before or after pk_manager_start.
  * Errors: PK_ERR_MISUSE (twice), BAD_ENDPOINT (the path is too long), PK_ERR_OS, PK_ERR_STOPPED, PK_ERR_NO_MEMORY. */
 PK_API pk_err pk_manager_serve(pk_manager *m, pk_error *err);
+/* A plugin and an error as values of JSON, as that door and `plugkit list --json` show them: {"id","path","status",..}
+ * and {"code","name","kind","message",..}; null for PK_OK and for NULL. */
+PK_API void pk_json_put_plugin(pk_json_writer *w, const pk_plugin_info *info);
+PK_API void pk_json_put_error(pk_json_writer *w, const pk_error *err);
 #endif
 /* With PLUGKIT_NO_NET: lets the manager call remote plugins by HTTP over a transport of yours. Without the call none of
  * it is linked. In other builds it is done already. Before pk_manager_start. */

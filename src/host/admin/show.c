@@ -1,4 +1,4 @@
-/* show.c - plugins and events as JSON, in the words of `plugkit list --json` and `plugkit run --json`. */
+/* show.c - plugins, errors and events as JSON, for the control socket and the command. */
 #include "admin.h"
 #ifdef PLUGKIT_WITH_ADMIN
 #include "../../os/clock.h"
@@ -39,19 +39,32 @@ static void pk__admin_put_pid(pk_json_writer *w, int64_t pid)
     }
 }
 
-static void pk__admin_put_error(pk_json_writer *w, const pk_error *e)
+PK_API void pk_json_put_error(pk_json_writer *w, const pk_error *err)
 {
-    pk_json_put_key(w, "reason");
-    if (!e || e->code == PK_OK) {
+    if (!err || err->code == PK_OK) {
         pk_json_put_null(w);
         return;
     }
     pk_json_put_object(w);
-    pk__admin_put_str(w, "code", pk_str_from(pk_err_id(e->code)));
-    pk__admin_put_str(w, "name", pk_str_from(pk_err_name(e->code)));
-    pk__admin_put_str(w, "kind", pk_str_from(pk_kind_name(pk_err_kind(e->code))));
-    pk__admin_put_str(w, "message", pk_str_from(e->msg));
+    pk__admin_put_str(w, "code", pk_str_from(pk_err_id(err->code)));
+    pk__admin_put_str(w, "name", pk_str_from(pk_err_name(err->code)));
+    pk__admin_put_str(w, "kind", pk_str_from(pk_kind_name(pk_err_kind(err->code))));
+    pk_json_put_key(w, "message");
+    pk_json_put_text(w, err->msg);
+    if (err->status) {
+        pk_json_put_key(w, "status");
+        pk_json_put_int(w, err->status);
+    }
+    if (err->app_code[0]) {
+        pk__admin_put_str(w, "pluginCode", pk_str_from(err->app_code));
+    }
     pk_json_put_end(w);
+}
+
+static void pk__admin_put_reason(pk_json_writer *w, const pk_error *err)
+{
+    pk_json_put_key(w, "reason");
+    pk_json_put_error(w, err);
 }
 
 static void pk__admin_put_services(pk_json_writer *w, const pk_plugin_info *p)
@@ -88,7 +101,7 @@ PK__FN void pk__admin_put_plugin(pk_json_writer *w, const pk_plugin_info *p, boo
     pk__admin_put_str(w, "id", p->id);
     pk__admin_put_str(w, "path", p->path);
     pk__admin_put_str(w, "status", p->status);
-    pk__admin_put_error(w, &p->why);
+    pk__admin_put_reason(w, &p->why);
     pk__admin_put_str(w, "version", p->version);
     pk__admin_put_services(w, p);
     pk__admin_put_str(w, "dialect", p->dialect);
@@ -113,6 +126,11 @@ PK__FN void pk__admin_put_plugin(pk_json_writer *w, const pk_plugin_info *p, boo
     pk_json_put_end(w);
 }
 
+PK_API void pk_json_put_plugin(pk_json_writer *w, const pk_plugin_info *info)
+{
+    pk__admin_put_plugin(w, info, true);
+}
+
 static void pk__admin_begin_line(pk_json_writer *w, const char *kind)
 {
     char now[PK__CLOCK_TEXT];
@@ -132,7 +150,7 @@ PK__FN void pk__admin_put_event(pk_json_writer *w, const pk_event *e, const pk_p
         pk__admin_put_pid(w, p->pid);
         pk__admin_put_ms(w, "startMs", p->start_time, p->starts > 0);
     }
-    pk__admin_put_error(w, e->why);
+    pk__admin_put_reason(w, e->why);
     pk_json_put_end(w);
 }
 

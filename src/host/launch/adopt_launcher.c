@@ -12,118 +12,57 @@
 #include "../../os/random.h"
 #include "../../rpc/control.h"
 
-enum { PK__ADOPT_READ = 16 * 1024, PK__ADOPT_PENDING = 1024 * 1024, PK__ADOPT_LAST = 64 };
-
-typedef struct pk__adopted_output {
-    struct pk__adopted *owner;
-    pk_stream stream;
-    pk_watch watch; // watch.fd -1 = there is none
-} pk__adopted_output;
-
 typedef struct pk__adopted {
     const pk_alloc *alloc;
     pk_launch *launch;
     pk_loop *loop;
-    pk_watch control; // control.fd -1 = closed
+    pk__pipes pipes;
     pk_watch process; // process.fd is the pidfd; -1 = there is none
-    pk__adopted_output outputs[2]; // stdout, stderr
-    int theirs[2];    // the plugin's ends, until they are sent; 0 = none
     pid_t pid;        // of who listens; 0 = not known
     pk__control_lines first; // what has come, until it is ours
     const char *proof;       // by which it is known; the launch's
     bool is_ours;
     bool is_proven;   // process.fd is who said it
     bool reported;
-    pk_buf pending;
 } pk__adopted;
 
-static void pk__adopted_close(pk__adopted *a, pk_watch *w)
+static void pk__adopted_leave_process(pk__adopted *a)
 {
-    if (w->fd >= 0) {
-        pk_watch_remove(a->loop, w);
-        pk__fd_close(w->fd);
-        w->fd = -1;
+    if (a->process.fd >= 0) {
+        pk_watch_remove(a->loop, &a->process);
+        pk__fd_close(a->process.fd);
+        a->process.fd = -1;
     }
 }
 
-/* ---- what it prints */
-
-static bool pk__adopted_hear(pk__adopted_output *o)
-{
-    char buf[PK__ADOPT_READ];
-    ssize_t n = pk__fd_read(o->watch.fd, buf, sizeof(buf));
-    if (n > 0) {
-        pk_str bytes = {buf, (size_t)n};
-        pk_launch_output(o->owner->launch, o->stream, bytes);
-    } else if (n == 0 || (errno != EAGAIN && errno != EWOULDBLOCK)) {
-        pk__adopted_close(o->owner, &o->watch);
-    }
-    return n > 0;
-}
-
-static void pk__adopted_on_output(void *user, bool can_read, bool can_write)
-{
-    (void)can_read, (void)can_write;
-    (void)pk__adopted_hear((pk__adopted_output *)user);
-}
-
-static void pk__adopted_close_theirs(pk__adopted *a)
-{
-    for (int i = 0; i < 2; i++) {
-        if (a->theirs[i] > 0) {
-            pk__fd_close(a->theirs[i]);
-            a->theirs[i] = 0;
-        }
-    }
-}
-
-/* Without them it prints to nobody, and works all the same. */
+/* Two pipes for what it prints, which go with the first line. Without them it prints to nobody, and works all the
+ * same. */
 static void pk__adopted_open_outputs(pk__adopted *a)
 {
-    for (int i = 0; i < 2; i++) {
-        int ends[2];
-        if (pk__fd_pipe(ends, NULL)) {
-            break;
-        }
-        a->outputs[i].watch.fd = ends[0];
-        a->theirs[i] = ends[1];
-        (void)pk__fd_set_nonblock(ends[0], true, NULL);
-    }
+    (void)(pk__pipe_open(&a->pipes.each[PK_STREAM_OUT], &a->pipes.travel[0], NULL) ||
+           pk__pipe_open(&a->pipes.each[PK_STREAM_ERR], &a->pipes.travel[1], NULL));
 }
 
 /* It is ours: what it prints is heard from now on. */
 static void pk__adopted_watch_outputs(pk__adopted *a)
 {
-    for (int i = 0; i < 2; i++) {
-        pk__adopted_output *o = &a->outputs[i];
-        if (o->watch.fd >= 0 && pk_watch_add(a->loop, &o->watch, true, false, NULL)) {
-            pk__adopted_close(a, &o->watch);
+    for (size_t i = PK_STREAM_OUT; i <= PK_STREAM_ERR; i++) {
+        if (pk__pipe_watch(&a->pipes.each[i], NULL)) {
+            pk__pipe_close(&a->pipes.each[i]);
         }
     }
-}
-
-/* The last words, which are there already. A grandchild may hold the pipes: nobody waits for their ends. */
-static void pk__adopted_end_outputs(pk__adopted *a)
-{
-    for (int i = 0; i < 2; i++) {
-        pk__adopted_output *o = &a->outputs[i];
-        for (int n = 0; a->is_ours && n < PK__ADOPT_LAST && o->watch.fd >= 0; n++) {
-            if (!pk__adopted_hear(o)) {
-                break;
-            }
-        }
-        pk__adopted_close(a, &o->watch);
-    }
-    pk__adopted_close_theirs(a);
 }
 
 static void pk__adopted_report(pk__adopted *a, const char *why)
 {
     if (!a->reported) {
         a->reported = true;
-        pk__adopted_end_outputs(a);
-        pk__adopted_close(a, &a->control);
-        pk__adopted_close(a, &a->process);
+        pk__pipe_close(&a->pipes.each[PK_STREAM_CONTROL]);
+        if (a->is_ours) { // the last words are there already; a grandchild may hold the pipes, and nobody waits for it
+            pk__pipes_drain(&a->pipes);
+        }
+        pk__pipes_close(&a->pipes);
+        pk__adopted_leave_process(a);
         pk_launch_exited(a->launch, PK__STATUS_UNKNOWN, why);
     }
 }
@@ -158,7 +97,7 @@ static void pk__adopted_judge(pk__adopted *a, pid_t sender)
         a->is_proven = pk_watch_add(a->loop, &a->process, true, false, NULL) == PK_OK;
     }
     if (!a->is_proven) {
-        pk__adopted_close(a, &a->process);
+        pk__adopted_leave_process(a);
     }
     pk_launch_pid(a->launch, a->is_proven ? a->pid : 0);
 }
@@ -167,7 +106,7 @@ static void pk__adopted_judge(pk__adopted *a, pid_t sender)
 
 static void pk__adopted_on_end(pk__adopted *a)
 {
-    pk__adopted_close(a, &a->control);
+    pk__pipe_close(&a->pipes.each[PK_STREAM_CONTROL]);
     if (!a->is_proven) { // otherwise the process tells when it has ended, and until then it may have much to do
         pk__adopted_report(a, a->is_ours ? NULL : "it has closed the connection");
     }
@@ -214,12 +153,12 @@ static bool pk__adopted_begin(pk__adopted *a, pk_str *bytes, pid_t sender)
 
 static void pk__adopted_read(pk__adopted *a)
 {
-    char buf[PK__ADOPT_READ];
+    char buf[PK__PIPES_READ];
     pk_str bytes = {buf, 0};
     pid_t sender = 0;
     ssize_t n;
     do {
-        n = PK__SYS(recv_sender)(a->control.fd, buf, sizeof(buf), &sender);
+        n = PK__SYS(recv_sender)(a->pipes.each[PK_STREAM_CONTROL].watch.fd, buf, sizeof(buf), &sender);
     } while (n < 0 && errno == EINTR);
     if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
         return;
@@ -236,56 +175,18 @@ static void pk__adopted_read(pk__adopted *a)
     pk__control_lines_deinit(&a->first);
 }
 
-static void pk__adopted_flush(pk__adopted *a)
+static void pk__adopted_take(void *user, pk__pipe *p)
 {
-    while (a->pending.len && a->control.fd >= 0) {
-        ssize_t n = a->theirs[1] > 0
-                        ? PK__SYS(send_fds)(a->control.fd, a->pending.ptr, a->pending.len, a->theirs, 2)
-                        : PK__SYS(send)(a->control.fd, a->pending.ptr, a->pending.len, MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (n > 0) {
-            pk__adopted_close_theirs(a);
-            pk_buf_drop(&a->pending, (size_t)n);
-        } else if (n < 0 && errno == EINTR) {
-            continue;
-        } else {
-            if (errno != EAGAIN && errno != EWOULDBLOCK) {
-                pk_buf_clear(&a->pending); // nobody reads it any more
-            }
-            break;
-        }
-    }
-    if (a->control.fd >= 0) {
-        (void)pk_watch_set(a->loop, &a->control, true, a->pending.len > 0, NULL);
-    }
-    if (a->pending.len == 0) {
-        pk_buf_free(&a->pending);
-    }
-}
-
-static void pk__adopted_on_ready(void *user, bool can_read, bool can_write)
-{
-    pk__adopted *a = (pk__adopted *)user;
-    if (can_write && a->pending.len) {
-        pk__adopted_flush(a);
-    }
-    if (can_read && a->control.fd >= 0) {
-        pk__adopted_read(a);
+    if (p->stream == PK_STREAM_CONTROL) {
+        pk__adopted_read((pk__adopted *)user);
+    } else {
+        (void)pk__pipe_read(p);
     }
 }
 
 static pk_err pk__adopted_send(void *state, pk_str bytes, pk_error *err)
 {
-    pk__adopted *a = (pk__adopted *)state;
-    if (a->control.fd < 0) {
-        return pk_error_set(err, PK_ERR_PLUGIN_CONNECTION, "cannot write to the plugin: its control socket is closed");
-    }
-    if (!pk_buf_add(&a->pending, bytes)) {
-        pk_err rc = (pk_err)a->pending.failed;
-        a->pending.failed = 0;
-        return pk_error_set(err, rc, "cannot write to the plugin: %s", pk_err_text(rc));
-    }
-    pk__adopted_flush(a);
-    return PK_OK;
+    return pk__pipes_send(&((pk__adopted *)state)->pipes, bytes, err);
 }
 
 /* ---- start and stop */
@@ -293,14 +194,9 @@ static pk_err pk__adopted_send(void *state, pk_str bytes, pk_error *err)
 static void pk__adopted_free(void *state)
 {
     pk__adopted *a = (pk__adopted *)state;
-    for (int i = 0; i < 2; i++) {
-        pk__adopted_close(a, &a->outputs[i].watch);
-    }
-    pk__adopted_close_theirs(a);
-    pk__adopted_close(a, &a->control);
-    pk__adopted_close(a, &a->process);
+    pk__pipes_deinit(&a->pipes);
+    pk__adopted_leave_process(a);
     pk__control_lines_deinit(&a->first);
-    pk_buf_free(&a->pending);
     pk__free(a->alloc, a, sizeof(*a));
 }
 
@@ -338,25 +234,19 @@ static pk_err pk__adopt_start(void *user, pk_launch *l, const pk_launch_info *in
     a->loop = info->loop;
     a->proof = info->argv[1];
     pk__control_lines_init(&a->first, alloc, PK__CONTROL_LINE_MAX);
-    a->control.on_ready = pk__adopted_on_ready;
-    a->control.user = a;
-    a->control.fd = a->process.fd = -1;
-    for (int i = 0; i < 2; i++) {
-        a->outputs[i].owner = a;
-        a->outputs[i].stream = i == 0 ? PK_STREAM_OUT : PK_STREAM_ERR;
-        a->outputs[i].watch.fd = -1;
-        a->outputs[i].watch.on_ready = pk__adopted_on_output;
-        a->outputs[i].watch.user = &a->outputs[i];
-    }
-    pk_buf_init(&a->pending, alloc, PK__ADOPT_PENDING);
-    pk_err rc = pk__adopt_connect(info->path, &a->control.fd, &a->pid, err);
+    pk__pipes_init(&a->pipes, alloc, l, a->loop);
+    a->pipes.take = pk__adopted_take;
+    a->pipes.user = a;
+    a->process.fd = -1;
+    pk__pipe *control = &a->pipes.each[PK_STREAM_CONTROL];
+    pk_err rc = pk__adopt_connect(info->path, &control->watch.fd, &a->pid, err);
     if (rc) {
-        a->control.fd = -1;
+        control->watch.fd = -1;
     } else {
-        if (PK__SYS(show_sender)(a->control.fd) == 0 && a->pid > 0) {
+        if (PK__SYS(show_sender)(control->watch.fd) == 0 && a->pid > 0) {
             a->process.fd = pk__fd_lift(PK__SYS(pidfd_open)(a->pid));
         }
-        rc = pk_watch_add(a->loop, &a->control, true, false, err);
+        rc = pk__pipe_watch(control, err);
         pk__adopted_open_outputs(a);
     }
     if (rc) {

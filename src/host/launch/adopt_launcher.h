@@ -19,6 +19,7 @@
 #define PK__ADOPT_LAUNCHER_H
 #include "../../os/process.h"
 #include "keep.h"
+#include "pipes.h"
 #ifdef PK__KEEP
 
 /* `alloc` is borrowed as long as the launcher. */

@@ -10,17 +10,9 @@
 #include "../../os/loop.h"
 
 enum {
-    PK__PROCESS_LAUNCHER_READ = 16 * 1024, // bytes at a time, on the stack of whoever steps the loop
-    PK__PROCESS_LAUNCHER_LAST = 64,        // reads at the end: 1 MiB, as much as a pipe holds
     PK__PROCESS_LAUNCHER_GRACE_MS = 100,
-    PK__PROCESS_LAUNCHER_PROBE_MS = 250    // a probe that is done by then needs no guardian
+    PK__PROCESS_LAUNCHER_PROBE_MS = 250 // a probe that is done by then needs no guardian
 };
-
-typedef struct pk__launcher_pipe {
-    struct pk__launcher_child *child;
-    pk_stream stream;
-    pk_watch watch; // watch.fd -1 = closed
-} pk__launcher_pipe;
 
 typedef struct pk__launcher_child {
     const pk_alloc *alloc;
@@ -29,21 +21,11 @@ typedef struct pk__launcher_child {
     pk__process process;
     pk__guardian guardian;
     const char *death;         // what becomes of it without the guardian
-    pk__launcher_pipe pipes[3]; // by pk_stream
-    pk_buf pending;            // for the control socket
+    pk__pipes pipes;
     pk_timer grace;
     bool exited, reported;
     int status;
 } pk__launcher_child;
-
-static void pk__launcher_pipe_close(pk__launcher_pipe *p)
-{
-    if (p->watch.fd >= 0) {
-        pk_watch_remove(p->child->loop, &p->watch);
-        pk__fd_close(p->watch.fd);
-        p->watch.fd = -1;
-    }
-}
 
 static void pk__launcher_child_report(pk__launcher_child *c)
 {
@@ -52,31 +34,13 @@ static void pk__launcher_child_report(pk__launcher_child *c)
     }
     c->reported = true;
     pk_timer_stop(c->loop, &c->grace);
-    for (size_t i = 0; i < PK__COUNT(c->pipes); i++) {
-        pk__launcher_pipe_close(&c->pipes[i]);
-    }
+    pk__pipes_close(&c->pipes);
     pk_launch_exited(c->launch, c->status, NULL);
-}
-
-/* One bounded read. False = the pipe has ended, or there is nothing just now. */
-static bool pk__launcher_pipe_read(pk__launcher_pipe *p)
-{
-    char buf[PK__PROCESS_LAUNCHER_READ];
-    ssize_t n = pk__fd_read(p->watch.fd, buf, sizeof(buf));
-    if (n > 0) {
-        pk_str bytes = {buf, (size_t)n};
-        pk_launch_output(p->child->launch, p->stream, bytes);
-        return true;
-    }
-    if (n == 0 || (errno != EAGAIN && errno != EWOULDBLOCK)) {
-        pk__launcher_pipe_close(p);
-    }
-    return false;
 }
 
 static bool pk__launcher_child_is_drained(const pk__launcher_child *c)
 {
-    return c->pipes[PK_STREAM_OUT].watch.fd < 0 && c->pipes[PK_STREAM_ERR].watch.fd < 0;
+    return c->pipes.each[PK_STREAM_OUT].watch.fd < 0 && c->pipes.each[PK_STREAM_ERR].watch.fd < 0;
 }
 
 static bool pk__launcher_child_is_over(const pk__launcher_child *c)
@@ -84,42 +48,22 @@ static bool pk__launcher_child_is_over(const pk__launcher_child *c)
     return pk__launcher_child_is_drained(c) && !pk__guardian_is_there(&c->guardian);
 }
 
-static void pk__launcher_child_flush(pk__launcher_child *c);
-
-static void pk__launcher_pipe_on_ready(void *user, bool can_read, bool can_write)
+static void pk__launcher_child_take(void *user, pk__pipe *p)
 {
-    pk__launcher_pipe *p = (pk__launcher_pipe *)user;
-    pk__launcher_child *c = p->child;
-    if (can_write && p->stream == PK_STREAM_CONTROL && c->pending.len) {
-        pk__launcher_child_flush(c);
-    }
-    if (can_read && p->watch.fd >= 0) {
-        (void)pk__launcher_pipe_read(p);
-        if (p->watch.fd < 0) {
-            pk__process_hint(&c->process); // an end is often the beginning of an exit
-        }
+    pk__launcher_child *c = (pk__launcher_child *)user;
+    (void)pk__pipe_read(p);
+    if (p->watch.fd < 0) {
+        pk__process_hint(&c->process); // an end is often the beginning of an exit
     }
     if (pk__launcher_child_is_over(c)) {
         pk__launcher_child_report(c);
     }
 }
 
-/* What the pipes hold was written before the end: a crash has its last words. Bounded: a grandchild may write on. */
-static void pk__launcher_child_drain(pk__launcher_child *c)
-{
-    for (size_t i = 0; i < PK__COUNT(c->pipes); i++) {
-        for (int n = 0; n < PK__PROCESS_LAUNCHER_LAST && c->pipes[i].watch.fd >= 0; n++) {
-            if (!pk__launcher_pipe_read(&c->pipes[i])) {
-                break;
-            }
-        }
-    }
-}
-
 static void pk__launcher_child_on_grace(void *user)
 {
     pk__launcher_child *c = (pk__launcher_child *)user;
-    pk__launcher_child_drain(c);
+    pk__pipes_drain(&c->pipes);
     pk__launcher_child_report(c); // a grandchild that left the group holds a pipe
 }
 
@@ -129,7 +73,7 @@ static void pk__launcher_child_on_exit(void *user, int status)
     c->exited = true;
     c->status = status;
     pk__guardian_end(&c->guardian);
-    pk__launcher_child_drain(c);
+    pk__pipes_drain(&c->pipes);
     if (pk__launcher_child_is_over(c) ||
         pk_timer_start(c->loop, &c->grace, PK__PROCESS_LAUNCHER_GRACE_MS, NULL) != PK_OK) {
         pk__launcher_child_report(c);
@@ -152,34 +96,10 @@ static void pk__launcher_child_free(void *state)
 {
     pk__launcher_child *c = (pk__launcher_child *)state;
     pk_timer_stop(c->loop, &c->grace);
-    for (size_t i = 0; i < PK__COUNT(c->pipes); i++) {
-        pk__launcher_pipe_close(&c->pipes[i]);
-    }
+    pk__pipes_deinit(&c->pipes);
     pk__process_deinit(&c->process);
     pk__guardian_deinit(&c->guardian);
-    pk_buf_free(&c->pending);
     pk__free(c->alloc, c, sizeof(*c));
-}
-
-/* Makes one of the three channels: our end goes into the pipe, the child's to *theirs. */
-static pk_err pk__launcher_pipe_open(pk__launcher_pipe *p, int *theirs, pk_error *err)
-{
-    int ends[2];
-    bool control = p->stream == PK_STREAM_CONTROL;
-    pk_err rc = control ? pk__fd_socketpair(ends, err) : pk__fd_pipe(ends, err);
-    if (rc) {
-        return rc;
-    }
-    /* The child's end waits, as programs expect of their descriptors; ours never does. */
-    rc = control ? pk__fd_set_nonblock(ends[1], false, err) : pk__fd_set_nonblock(ends[0], true, err);
-    if (rc) {
-        pk__fd_close(ends[0]);
-        pk__fd_close(ends[1]);
-        return rc;
-    }
-    p->watch.fd = ends[0];
-    *theirs = ends[1];
-    return PK_OK;
 }
 
 static pk_err pk__launcher_child_spawn(pk__launcher_child *c, const pk_launch_info *info, pk_error *err)
@@ -192,7 +112,7 @@ static pk_err pk__launcher_child_spawn(pk__launcher_child *c, const pk_launch_in
     pk_err rc = PK_OK;
     for (; made < count; made++) {
         fds[made].child = numbers[made];
-        rc = pk__launcher_pipe_open(&c->pipes[made], &fds[made].parent, err);
+        rc = pk__pipe_open(&c->pipes.each[made], &fds[made].parent, err);
         if (rc) {
             break;
         }
@@ -247,19 +167,12 @@ static pk_err pk__launcher_start(void *user, pk_launch *l, const pk_launch_info 
     c->process.pidfd = -1;
     c->grace.on_time = pk__launcher_child_on_grace;
     c->grace.user = c;
-    pk_buf_init(&c->pending, alloc, PK__PROCESS_LAUNCHER_PENDING);
-    for (size_t i = 0; i < PK__COUNT(c->pipes); i++) {
-        c->pipes[i].child = c;
-        c->pipes[i].stream = (pk_stream)i;
-        c->pipes[i].watch.fd = -1;
-        c->pipes[i].watch.on_ready = pk__launcher_pipe_on_ready;
-        c->pipes[i].watch.user = &c->pipes[i];
-    }
+    pk__pipes_init(&c->pipes, alloc, l, c->loop);
+    c->pipes.take = pk__launcher_child_take;
+    c->pipes.user = c;
     pk_err rc = pk__launcher_child_spawn(c, info, err);
-    for (size_t i = 0; !rc && i < PK__COUNT(c->pipes); i++) {
-        if (c->pipes[i].watch.fd >= 0) {
-            rc = pk_watch_add(c->loop, &c->pipes[i].watch, true, false, err);
-        }
+    for (size_t i = 0; !rc && i < PK__COUNT(c->pipes.each); i++) {
+        rc = pk__pipe_watch(&c->pipes.each[i], err);
     }
     rc = rc ? rc : pk__process_watch(&c->process, c->loop, pk__launcher_child_on_exit, c, err);
     if (rc) {
@@ -272,46 +185,9 @@ static pk_err pk__launcher_start(void *user, pk_launch *l, const pk_launch_info 
     return PK_OK;
 }
 
-/* ---- the control socket */
-
-static void pk__launcher_child_flush(pk__launcher_child *c)
-{
-    pk__launcher_pipe *p = &c->pipes[PK_STREAM_CONTROL];
-    while (c->pending.len && p->watch.fd >= 0) {
-        ssize_t n = PK__SYS(send)(p->watch.fd, c->pending.ptr, c->pending.len, MSG_NOSIGNAL);
-        if (n > 0) {
-            pk_buf_drop(&c->pending, (size_t)n);
-        } else if (n < 0 && errno == EINTR) {
-            continue;
-        } else {
-            if (errno != EAGAIN && errno != EWOULDBLOCK) {
-                pk_buf_clear(&c->pending); // it closed its end: nobody reads this any more
-            }
-            break;
-        }
-    }
-    if (p->watch.fd >= 0) {
-        (void)pk_watch_set(c->loop, &p->watch, true, c->pending.len > 0, NULL);
-    }
-    if (c->pending.len == 0) {
-        pk_buf_free(&c->pending);
-    }
-}
-
 static pk_err pk__launcher_send(void *state, pk_str bytes, pk_error *err)
 {
-    pk__launcher_child *c = (pk__launcher_child *)state;
-    if (c->pipes[PK_STREAM_CONTROL].watch.fd < 0) {
-        return pk_error_set(err, PK_ERR_PLUGIN_CONNECTION, "cannot write to the plugin: its control socket is closed");
-    }
-    if (!pk_buf_add(&c->pending, bytes)) {
-        pk_err rc = (pk_err)c->pending.failed;
-        c->pending.failed = 0;
-        return pk_error_set(err, rc, "cannot write to the plugin: %s",
-                            rc == PK_ERR_LIMIT ? "it does not read its control socket" : "out of memory");
-    }
-    pk__launcher_child_flush(c);
-    return PK_OK;
+    return pk__pipes_send(&((pk__launcher_child *)state)->pipes, bytes, err);
 }
 
 static void pk__launcher_stop(void *state, int how)

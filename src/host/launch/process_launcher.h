@@ -1,22 +1,18 @@
 /* process_launcher.h - the launcher that starts plugins as child processes.
  *
- * A child gets 0 = /dev/null, 1 and 2 = pipes that are read for as long as anybody holds their other ends, and, if it
- * talks plugkit/1, 3 = a Unix stream socket: control lines, and the lifeline (its end when the host dies). Output is
- * handed over as it comes, one bounded read a turn, so that a plugin that never stops printing neither stalls nor
- * starves the others.
+ * A child gets 0 = /dev/null, 1 and 2 = pipes, and, if it talks plugkit/1, 3 = a Unix stream socket: control lines, and
+ * the lifeline (its end when the host dies). pipes.h tells of them.
  *
  * A child that does not end with its host by itself gets a guardian (guardian.h), and, if the thread lasts that starts
  * it, is killed by the system (Linux). One that does is only woken then, should it have been stopped.
  *
  * The exit is reported once: after process and guardian have been reaped and both pipes have ended, or 100 ms after the
- * process, because a grandchild may hold a pipe open for ever. What is written to the control socket goes out as the
- * plugin reads it, up to PK__PROCESS_LAUNCHER_PENDING bytes behind. */
+ * process, because a grandchild may hold a pipe open for ever. */
 #ifndef PK__PROCESS_LAUNCHER_H
 #define PK__PROCESS_LAUNCHER_H
 #include "guardian.h"
+#include "pipes.h"
 #ifndef PLUGKIT_NO_PROCESS
-
-#define PK__PROCESS_LAUNCHER_PENDING ((size_t)16 * 1024 * 1024)
 
 typedef struct pk__launching_processes {
     const pk_alloc *alloc;
