@@ -102,6 +102,10 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#ifndef _FILE_OFFSET_BITS // on 32-bit systems: files of more than 2 GiB, and times beyond 2038
+#define _FILE_OFFSET_BITS 64
+#define _TIME_BITS 64
+#endif
 #endif
 
 /* What is opted into, part by part or all at once. */
@@ -235,7 +239,7 @@ typedef struct pk_mem {
     size_t left;           // private
 } pk_mem;
 
-PK_API void *pk_mem_get(pk_mem *mem, size_t size);         // uninitialised, aligned to 16; NULL = out of memory
+PK_API void *pk_mem_get(pk_mem *mem, size_t size);         // uninitialised, for any C type; NULL = out of memory
 PK_API void *pk_mem_zero(pk_mem *mem, size_t size);        // the same, zeroed
 PK_API pk_str pk_mem_dup(pk_mem *mem, pk_str s);           // a copy with a NUL behind it; ptr NULL = out of memory
 PK_API pk_str pk_mem_printf(pk_mem *mem, const char *format, ...) PK_PRINTF(2, 3); // likewise
@@ -3907,10 +3911,10 @@ PK__FN void *pk__sys_port_fork_page(size_t size)
     if (page == MAP_FAILED) {
         return NULL;
     }
-    if (madvise(page, size, 18) != 0) { // MADV_WIPEONFORK, since Linux 4.14
-        int error = errno;
+    /* MADV_WIPEONFORK, since Linux 4.14. An emulation that says yes to whatever it is advised to does nothing. */
+    if (madvise(page, size, 18) != 0 || madvise(page, size, 0x7fff) == 0) {
         munmap(page, size);
-        errno = error;
+        errno = ENOSYS;
         return NULL;
     }
     return page;
@@ -31142,7 +31146,7 @@ PK_API pk_interceptor pk_access_check(const pk_access *access)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 31146 "plugkit_sdk.h"
+#line 31150 "plugkit_sdk.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -34963,7 +34967,7 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 34967 "plugkit_sdk.h"
+#line 34971 "plugkit_sdk.h"
 #endif
 
 #ifndef PLUGKIT_TEST

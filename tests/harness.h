@@ -44,7 +44,10 @@
  * failures. A test that must wait does so with WAIT_UNTIL(condition), never with a sleep.
  *
  * TEST_SETUP() and TEST_TEARDOWN(), if they are defined first, run in each test's process before it is looked at what
- * is there, and before it is looked at what was left. */
+ * is there, and before it is looked at what was left.
+ *
+ * TEST_EXCEPT=FILE names tests that cannot work where they are run, for reasons that lie outside of them (an emulator,
+ * a container): lines of "module name the reason why". They are not run, and counted as skipped. */
 #ifndef PK_HARNESS_H
 #define PK_HARNESS_H
 
@@ -53,6 +56,9 @@
 #endif
 #if !defined(_GNU_SOURCE) && !defined(_POSIX_C_SOURCE)
 #define _GNU_SOURCE
+#endif
+#ifndef _FILE_OFFSET_BITS
+#define _FILE_OFFSET_BITS 64
 #endif
 
 #include <dirent.h>
@@ -699,6 +705,31 @@ static TEST__UNUSED int test__run_apart(const test_case *c)
     return result;
 }
 
+/* Why this test is not run here: what TEST_EXCEPT says, or NULL. */
+static TEST__UNUSED const char *test__exception(const test_case *c)
+{
+    static char line[512];
+    char module[128], name[256];
+    const char *path = getenv("TEST_EXCEPT"), *why = NULL;
+    FILE *file = path && path[0] ? fopen(path, "r") : NULL;
+    int at = 0;
+    if (!file && path && path[0]) {
+        printf("Bail out! cannot open '%s': %s\n", path, strerror(errno));
+        exit(2);
+    }
+    while (file && !why && fgets(line, sizeof(line), file)) {
+        line[strcspn(line, "\n")] = '\0';
+        if (sscanf(line, "%127s %255s %n", module, name, &at) == 2 && strcmp(module, c->module) == 0 &&
+            strcmp(name, c->name) == 0 && line[at]) {
+            why = line + at;
+        }
+    }
+    if (file) {
+        fclose(file);
+    }
+    return why;
+}
+
 /* For debuggers: no fork, no timeout. */
 static TEST__UNUSED int test__run_in_place(const test_case *c)
 {
@@ -741,9 +772,11 @@ int main(int argc, char **argv)
         char title[512];
         snprintf(title, sizeof(title), "%s: %s", c->module, c->name);
         if (strstr(title, filter)) {
-            int result = test__run_apart(c);
+            const char *why = test__exception(c);
+            int result = why ? TEST__SKIPPED : test__run_apart(c);
             counts[result]++;
-            printf("%s %d - %s%s\n", word[result], ++number, title, result == TEST__SKIPPED ? " # SKIP" : "");
+            printf("%s %d - %s%s%s%s\n", word[result], ++number, title, result == TEST__SKIPPED ? " # SKIP" : "",
+                   why ? " " : "", why ? why : "");
         }
     }
     printf("%d passed, %d failed", counts[TEST__PASSED], counts[TEST__FAILED]);

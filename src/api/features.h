@@ -7,6 +7,10 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#ifndef _FILE_OFFSET_BITS // on 32-bit systems: files of more than 2 GiB, and times beyond 2038
+#define _FILE_OFFSET_BITS 64
+#define _TIME_BITS 64
+#endif
 #endif
 
 /* What is opted into, part by part or all at once. */

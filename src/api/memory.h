@@ -50,7 +50,7 @@ typedef struct pk_mem {
     size_t left;           // private
 } pk_mem;
 
-PK_API void *pk_mem_get(pk_mem *mem, size_t size);         // uninitialised, aligned to 16; NULL = out of memory
+PK_API void *pk_mem_get(pk_mem *mem, size_t size);         // uninitialised, for any C type; NULL = out of memory
 PK_API void *pk_mem_zero(pk_mem *mem, size_t size);        // the same, zeroed
 PK_API pk_str pk_mem_dup(pk_mem *mem, pk_str s);           // a copy with a NUL behind it; ptr NULL = out of memory
 PK_API pk_str pk_mem_printf(pk_mem *mem, const char *format, ...) PK_PRINTF(2, 3); // likewise

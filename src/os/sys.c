@@ -75,10 +75,10 @@ PK__FN void *pk__sys_port_fork_page(size_t size)
     if (page == MAP_FAILED) {
         return NULL;
     }
-    if (madvise(page, size, 18) != 0) { // MADV_WIPEONFORK, since Linux 4.14
-        int error = errno;
+    /* MADV_WIPEONFORK, since Linux 4.14. An emulation that says yes to whatever it is advised to does nothing. */
+    if (madvise(page, size, 18) != 0 || madvise(page, size, 0x7fff) == 0) {
         munmap(page, size);
-        errno = error;
+        errno = ENOSYS;
         return NULL;
     }
     return page;

@@ -226,6 +226,29 @@ TEST(harness, kills_orphans_by_their_folder)
     CHECK_CONTAINS(out, "had to be killed");
 }
 
+TEST(harness, leaves_out_what_cannot_work_here_and_says_why)
+{
+    static const struct {
+        const char *name, *why;
+    } rows[] = {
+        {"one", "there is no moon"}, {"two", "a long one, with commas"}, {"three", NULL}, {"on", NULL}, {"#", NULL},
+    };
+    FILE *file = fopen("list", "w");
+    REQUIRE(file != NULL);
+    fputs("# module name why\n\nother three it is another module's\nm   one  there is no moon\n"
+          "m two a long one, with commas\nm three", file);
+    fclose(file);
+    setenv("TEST_EXCEPT", "list", 1);
+    for (size_t i = 0; i < PK__COUNT(rows); i++) {
+        CASE("%s", rows[i].name) {
+            test_case c = {.module = "m", .name = rows[i].name};
+            CHECK_STR(test__exception(&c), rows[i].why);
+        }
+    }
+    setenv("TEST_EXCEPT", "", 1);
+    CHECK(test__exception(&(test_case){.module = "m", .name = "one"}) == NULL);
+}
+
 TEST(harness, guards_pages)
 {
     char out[4096];

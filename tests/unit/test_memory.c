@@ -9,7 +9,7 @@ TEST(memory, blocks_of_every_size_are_aligned_apart_and_kept)
         size_t size = i * i % 5000;
         at[i] = pk_mem_get(&mem, size);
         REQUIRE(at[i]);
-        CHECK_UINT((uintptr_t)at[i] % 16, ==, 0);
+        CHECK_UINT((uintptr_t)at[i] % _Alignof(max_align_t), ==, 0);
         memset(at[i], (int)(i & 255), size);
     }
     for (size_t i = 0; i < 600; i++) {

@@ -17,6 +17,13 @@ TEST(sys, passes_calls_on_and_counts_them)
     CHECK_UINT(pk__sys_count.all, ==, 5);
 }
 
+TEST(sys, files_are_larger_and_times_later_than_32_bits_hold)
+{
+    CHECK_UINT(sizeof(off_t), ==, 8);
+    CHECK_UINT(sizeof(time_t), ==, 8);
+    CHECK_UINT(sizeof(((struct dirent *)NULL)->d_ino), ==, 8);
+}
+
 static ssize_t read_nothing(int fd, void *buf, size_t cap)
 {
     (void)fd, (void)buf, (void)cap;
