@@ -18,7 +18,7 @@ import sys
 
 API_CORE = """
     shared.h version.h memory.h error.h json.h schema.h types.h call.h contract.h loop.h tls.h extend.h server.h
-    credentials.h
+    credentials.h streams.h
 """.split()
 API_HOST = "own.h host.h".split()
 API_SDK = "own.h sdk.h".split()
@@ -121,6 +121,8 @@ CORE = """
     wire/http_scan.c
     wire/http_head.c
     wire/http_chunk.c
+    wire/sse.h
+    wire/sse.c
     wire/http_write.h
     wire/http_write.c
     net/address.h
@@ -148,6 +150,7 @@ CORE = """
     net/http_server.c
     net/http_server_read.c
     net/http_server_write.c
+    net/http_server_take.c
     net/tls.c
     net/tls_config.c
     net/tls_identity.c
@@ -183,6 +186,8 @@ CORE = """
     rpc/routes.c
     rpc/serve.c
     rpc/serve_life.c
+    rpc/streams.h
+    rpc/streams.c
     rpc/credentials.h
     rpc/credentials.c
 """.split()

@@ -59,6 +59,7 @@
  *     PLUGKIT_NO_THREADS          no threads: handlers run one after the other
  *     PLUGKIT_WITH_SCHEMA         with pk_schema and pk_pattern: JSON Schema, about 55 KiB of code
  *     PLUGKIT_WITH_TLS            with https, by mbedTLS 2.28 or 3.6: -lmbedtls -lmbedx509 -lmbedcrypto
+ *     PLUGKIT_WITH_STREAMS        with request bodies taken piece by piece, and server-sent events
  *     PLUGKIT_WITH_CREDENTIALS    with API keys, bearer tokens and passwords on calls: shown, and checked
  *     PLUGKIT_CLOCK_NS()          see plugkit.h
  *     PLUGKIT_NO_SURVIVE          the plugin belongs to the host that starts it: it ends with that, also if it is
@@ -117,6 +118,9 @@
 #endif
 #if defined(PLUGKIT_WITH_ALL) && !defined(PLUGKIT_NO_NET) && !defined(PLUGKIT_WITH_CREDENTIALS)
 #define PLUGKIT_WITH_CREDENTIALS
+#endif
+#if defined(PLUGKIT_WITH_ALL) && !defined(PLUGKIT_WITH_STREAMS)
+#define PLUGKIT_WITH_STREAMS
 #endif
 #if defined(PLUGKIT_WITH_CREDENTIALS) && defined(PLUGKIT_NO_NET)
 #error "plugkit: PLUGKIT_WITH_CREDENTIALS needs sockets: leave out PLUGKIT_NO_NET"
@@ -1284,6 +1288,10 @@ PK_API pk_err pk_server_add(pk_server *server, const pk_route *route, pk_error *
 /* From now on one IPv4 address, one IPv6 /64, one user of a Unix socket may open so many connections; 0 = any number,
  * as at first. Any more are answered with 503 (with TLS, not at all) and closed. The loop's thread. */
 PK_API void pk_server_limit_peers(pk_server *server, size_t connections);
+/* A reader of the answer's body that has nothing yet says PK_ERR_BUSY, and is left alone until this, or until the peer
+ * hangs up. The request's context; the loop's thread, until response->done. From its first PK_ERR_BUSY on a reader runs
+ * on the loop's thread, also with workers. */
+PK_API void pk_server_more(pk_ctx *ctx);
 PK_API const char *pk_server_address(const pk_server *server); // with the port that was taken; as long as the server
 PK_API void pk_server_drain(pk_server *server); // takes no more connections; closes each after its running request
 PK_API bool pk_server_is_idle(const pk_server *server); // no request is running
@@ -1356,6 +1364,88 @@ PK_API pk_interceptor pk_credentials_show(const pk_credentials *credentials);
 /* Serve scope. Who shows nothing of use gets 401 and WWW-Authenticate. If the server asks for a token as well
  * (PlugKit-Token), its own routes (/healthz, /capabilities, /shutdown) are guarded by that alone. */
 PK_API pk_interceptor pk_access_check(const pk_access *access);
+#endif
+
+/* == api/streams.h == */
+/* streams.h - request bodies taken piece by piece, and server-sent events on both sides. With PLUGKIT_WITH_STREAMS.
+ *
+ * A handler of a PK_UPLOAD route on the loop's thread should not wait for the body: others would wait with it. It says
+ * who takes it, and returns:
+ *
+ *     static pk_err put(void *user, const pk_request *q, pk_response *a, pk_error *err)
+ *     {
+ *         upload *u = upload_begin();
+ *         a->done = upload_end, a->user = u;           // also if the body breaks off
+ *         return pk_request_take(q, take, u, err);     // `take` gets each piece, and fills the answer at the end
+ *     }
+ *
+ * Events go to whoever asked for them, as text/event-stream, which browsers read by themselves (EventSource):
+ *
+ *     static pk_err watch(void *user, const pk_request *q, pk_response *a, pk_error *err)
+ *     {
+ *         return pk_sse_open(&board.stream, q, a, &(pk_sse_desc){.on_gone = gone, .user = &board}, err);
+ *     }
+ *     ...
+ *     pk_sse_send(board.stream, &(pk_sse_event){.event = PK_STR("score"), .data = text}, &err);  // any thread
+ *
+ * On the side that calls, pk_sse_read takes them apart again: give it the pieces that on_chunk gets. */
+
+/* One event. `event` and `id` are one line each; data may be any lines, which arrive with LF between them. */
+typedef struct pk_sse_event {
+    pk_str event;      // its name; "" = "message"
+    pk_str data;       // with neither data nor name it only tells id and retry_ms, and nobody gets it
+    pk_str id;         // sent: "" = none. Received: the last one that came; who comes back says it in Last-Event-ID
+    uint32_t retry_ms; // how long to wait before coming back; 0 = not said (received: so far)
+} pk_sse_event;
+
+/* Reads events from a stream in any pieces. Zeroed, with on_event; free it with pk_sse_reader_free. */
+typedef struct pk_sse_reader {
+    pk_err (*on_event)(void *user, const pk_sse_event *event, pk_error *err); // the event is valid until it returns
+    void *user;
+    size_t max_bytes;      // of one event; 0 = 1 MiB
+    const pk_alloc *alloc; // NULL = libc
+    pk_buf pk__line, pk__data, pk__name, pk__id; // private from here on
+    uint32_t pk__retry_ms;
+    bool pk__has_data, pk__after_cr, pk__began, pk__past_mark;
+} pk_sse_reader;
+
+#ifdef PLUGKIT_WITH_STREAMS
+/* The next piece. An error of on_event ends it and is returned. Errors: PK_ERR_LIMIT (an event larger than max_bytes),
+ * PK_ERR_NO_MEMORY. What is no event (comments, unknown fields) is skipped, as the standard says; an event that has not
+ * ended when the stream does is none. */
+PK_API pk_err pk_sse_read(pk_sse_reader *reader, pk_str piece, pk_error *err);
+PK_API void pk_sse_reader_free(pk_sse_reader *reader);
+/* Appends an event as text. Errors: PK_ERR_MISUSE (a name or id with a line break or NUL), PK_ERR_NO_MEMORY,
+ * PK_ERR_LIMIT; then the buffer is as before. */
+PK_API pk_err pk_sse_write(pk_buf *buf, const pk_sse_event *event, pk_error *err);
+
+#ifndef PLUGKIT_NO_NET
+/* A piece of the body; of length 0 at its end: then *response is filled, as handlers do it. PK_ERR_BUSY: the same piece
+ * again after pk_server_more, and nothing is read from the peer until then. Another error is the request's. */
+typedef pk_err (*pk_take)(void *user, pk_str piece, pk_response *response, pk_error *err);
+/* From now on the request's body goes to `take`, on the loop's thread, as it comes. From inside the handler of a
+ * PK_UPLOAD route, which then returns PK_OK. If the body breaks off, `take` hears no more, and response->done is
+ * called. Errors: PK_ERR_MISUSE (another route, a server with workers). */
+PK_API pk_err pk_request_take(const pk_request *request, pk_take take, void *user, pk_error *err);
+
+typedef struct pk_sse pk_sse;
+
+typedef struct pk_sse_desc {
+    size_t max_bytes;            // that wait until the client takes them; 0 = 256 KiB
+    uint32_t keep_alive_ms;      // a comment when nothing was sent for so long, which finds out who has gone; 0 = 15 s
+    void (*on_gone)(void *user); // the client has hung up, or the server ends: close the stream. The loop's thread
+    void *user;
+} pk_sse_desc;
+
+/* Makes a stream of events the answer; in a handler, which then returns PK_OK. *out is yours until pk_sse_close. */
+PK_API pk_err pk_sse_open(pk_sse **out, const pk_request *request, pk_response *response, const pk_sse_desc *desc,
+                          pk_error *err);
+/* Sends one event. Any thread. Errors: PK_ERR_BUSY (the client does not keep up: leave this one out, or close),
+ * PK_ERR_PLUGIN_CONNECTION (it has gone), and those of pk_sse_write. */
+PK_API pk_err pk_sse_send(pk_sse *stream, const pk_sse_event *event, pk_error *err);
+/* Ends the stream when what was sent has gone out. Any thread, on_gone included; not called again after it begins. */
+PK_API void pk_sse_close(pk_sse *stream);
+#endif
 #endif
 
 #endif // PK__CORE_H
@@ -18980,6 +19070,273 @@ PK__FN size_t pk__http_chunk_head(char *out, uint64_t size, bool first)
     return at;
 }
 
+/* == wire/sse.h == */
+/* sse.h - text/event-stream, written and read: pk_sse_write, pk_sse_read (HTML standard, section 9.2).
+ *
+ * Lines end in LF, CR or CRLF, in any mixture, and "field: value" is all there is on them; an empty line ends an event.
+ * The reader collects a line, and from lines an event, each of them bounded. A CR at the end of a piece may be half of
+ * a CRLF: the LF, if one comes, is then swallowed. */
+#ifdef PLUGKIT_LINES
+#line 5 "src/wire/sse.h"
+#endif
+
+
+#ifdef PLUGKIT_WITH_STREAMS
+
+
+#define PK__SSE_EVENT_MAX (1024 * 1024) // bytes, if nothing else is said
+
+#endif
+
+
+/* == wire/sse.c == */
+/* sse.c - server-sent events as text. */
+#ifdef PLUGKIT_LINES
+#line 1 "src/wire/sse.c"
+#endif
+
+#ifdef PLUGKIT_WITH_STREAMS
+
+
+
+
+#include <string.h>
+
+/* ---- writing */
+
+/* Cuts the first line off `rest`. False: there was none left. */
+static bool pk__sse_line(pk_str *rest, pk_str *line)
+{
+    size_t len = 0;
+    if (!rest->ptr) {
+        return false;
+    }
+    while (len < rest->len && rest->ptr[len] != '\n' && rest->ptr[len] != '\r') {
+        len++;
+    }
+    line->ptr = rest->ptr;
+    line->len = len;
+    if (len == rest->len) {
+        rest->ptr = NULL; // that was the last
+        return true;
+    }
+    len += rest->ptr[len] == '\r' && len + 1 < rest->len && rest->ptr[len + 1] == '\n' ? 2 : 1;
+    rest->ptr += len;
+    rest->len -= len;
+    return true;
+}
+
+static void pk__sse_field(pk_buf *buf, const char *name, pk_str value)
+{
+    (void)pk_buf_add(buf, pk_str_from(name));
+    (void)pk_buf_add(buf, PK_STR(": "));
+    (void)pk_buf_add(buf, value);
+    (void)pk_buf_add_char(buf, '\n');
+}
+
+static bool pk__sse_is_line(pk_str s)
+{
+    for (size_t i = 0; i < s.len; i++) {
+        if (s.ptr[i] == '\n' || s.ptr[i] == '\r' || s.ptr[i] == '\0') {
+            return false;
+        }
+    }
+    return true;
+}
+
+PK_API pk_err pk_sse_write(pk_buf *buf, const pk_sse_event *e, pk_error *err)
+{
+    size_t before = buf->len;
+    pk_str rest = e->data, line;
+    if (!pk__sse_is_line(e->event) || !pk__sse_is_line(e->id)) {
+        return pk_error_set(err, PK_ERR_MISUSE, "cannot send an event: its name or id is more than one line");
+    }
+    if (e->event.len > 0) {
+        pk__sse_field(buf, "event", e->event);
+    }
+    if (e->id.len > 0) {
+        pk__sse_field(buf, "id", e->id);
+    }
+    if (e->retry_ms > 0) {
+        char digits[PK__NUMBER_CAP];
+        pk_str text = {digits, (size_t)(pk__number_put_uint(digits, e->retry_ms) - digits)};
+        pk__sse_field(buf, "retry", text);
+    }
+    if (rest.len == 0) {
+        rest.ptr = e->event.len > 0 ? "" : NULL; // a name alone is an event, too
+    }
+    while (pk__sse_line(&rest, &line)) {
+        pk__sse_field(buf, "data", line);
+    }
+    if (pk_buf_add_char(buf, '\n')) {
+        return PK_OK;
+    }
+    pk_err why = (pk_err)buf->failed;
+    buf->len = before;
+    buf->failed = 0;
+    return why == PK_ERR_LIMIT ? pk_error_set(err, why, "cannot send an event: it is larger than there is room for")
+                               : pk__error_memory(err, "send an event");
+}
+
+/* ---- reading */
+
+static bool pk__sse_set(pk_buf *buf, pk_str value)
+{
+    pk_buf_clear(buf);
+    return pk_buf_add(buf, value);
+}
+
+static pk_err pk__sse_dispatch(pk_sse_reader *r, pk_error *err)
+{
+    pk_sse_event e;
+    pk_err rc = PK_OK;
+    if (r->pk__has_data) {
+        e.event = r->pk__name.len > 0 ? pk_buf_str(&r->pk__name) : PK_STR("message");
+        e.data = pk_buf_str(&r->pk__data);
+        e.data.len--; // the line end of the last line
+        e.id = pk_buf_str(&r->pk__id);
+        e.retry_ms = r->pk__retry_ms;
+        rc = r->on_event(r->user, &e, err);
+    }
+    pk_buf_clear(&r->pk__data);
+    pk_buf_clear(&r->pk__name);
+    r->pk__has_data = false;
+    return rc;
+}
+
+static void pk__sse_take_retry(pk_sse_reader *r, pk_str value)
+{
+    uint64_t ms = 0;
+    for (size_t i = 0; i < value.len; i++) {
+        if (value.ptr[i] < '0' || value.ptr[i] > '9') {
+            return;
+        }
+        ms = PK__MIN(ms * 10 + (uint64_t)(value.ptr[i] - '0'), (uint64_t)UINT32_MAX);
+    }
+    r->pk__retry_ms = value.len > 0 ? (uint32_t)ms : r->pk__retry_ms;
+}
+
+/* A line that is not empty. False: no memory or no room. */
+static bool pk__sse_take_line(pk_sse_reader *r, pk_str line)
+{
+    const char *colon = (const char *)memchr(line.ptr, ':', line.len);
+    pk_str name = {line.ptr, colon ? (size_t)(colon - line.ptr) : line.len};
+    pk_str value = {"", 0};
+    if (colon) {
+        value.ptr = colon + 1;
+        value.len = line.len - name.len - 1;
+        if (value.len > 0 && value.ptr[0] == ' ') {
+            value.ptr++;
+            value.len--;
+        }
+    }
+    if (pk_str_is(name, "data")) {
+        r->pk__has_data = true;
+        return pk_buf_add(&r->pk__data, value) && pk_buf_add_char(&r->pk__data, '\n');
+    }
+    if (pk_str_is(name, "event")) {
+        return pk__sse_set(&r->pk__name, value);
+    }
+    if (pk_str_is(name, "id") && (value.len == 0 || !memchr(value.ptr, '\0', value.len))) {
+        return pk__sse_set(&r->pk__id, value);
+    }
+    if (pk_str_is(name, "retry")) {
+        pk__sse_take_retry(r, value);
+    }
+    return true;
+}
+
+static void pk__sse_begin(pk_sse_reader *r)
+{
+    size_t max = r->max_bytes > 0 ? r->max_bytes : PK__SSE_EVENT_MAX;
+    pk_buf_init(&r->pk__line, r->alloc, max);
+    pk_buf_init(&r->pk__data, r->alloc, max);
+    pk_buf_init(&r->pk__name, r->alloc, max);
+    pk_buf_init(&r->pk__id, r->alloc, max);
+    r->pk__began = true;
+}
+
+static pk_err pk__sse_failed(pk_sse_reader *r, pk_error *err)
+{
+    bool is_large = r->pk__line.failed == PK_ERR_LIMIT || r->pk__data.failed == PK_ERR_LIMIT;
+    return is_large ? pk_error_set(err, PK_ERR_LIMIT, "cannot read an event: it is larger than %zu bytes",
+                                   r->pk__line.max)
+                    : pk__error_memory(err, "read an event");
+}
+
+/* The line in pk__line has ended. */
+static pk_err pk__sse_end_line(pk_sse_reader *r, pk_error *err)
+{
+    pk_str line = pk_buf_str(&r->pk__line);
+    bool good = true;
+    if (line.len == 0) {
+        return pk__sse_dispatch(r, err);
+    }
+    if (line.ptr[0] != ':') {
+        good = pk__sse_take_line(r, line);
+    }
+    pk_buf_clear(&r->pk__line);
+    return good ? PK_OK : pk__sse_failed(r, err);
+}
+
+/* A byte order mark may stand in front of it all. */
+static void pk__sse_drop_mark(pk_sse_reader *r)
+{
+    pk_str line = pk_buf_str(&r->pk__line);
+    if (!r->pk__past_mark && line.len >= 3) {
+        if (memcmp(line.ptr, "\xEF\xBB\xBF", 3) == 0) {
+            pk_buf_drop(&r->pk__line, 3);
+        }
+        r->pk__past_mark = true;
+    }
+}
+
+PK_API pk_err pk_sse_read(pk_sse_reader *r, pk_str piece, pk_error *err)
+{
+    if (!r->pk__began) {
+        pk__sse_begin(r);
+    }
+    while (piece.len > 0) {
+        size_t len = 0;
+        if (r->pk__after_cr && piece.ptr[0] == '\n') {
+            piece.ptr++;
+            piece.len--;
+        }
+        r->pk__after_cr = false;
+        while (len < piece.len && piece.ptr[len] != '\n' && piece.ptr[len] != '\r') {
+            len++;
+        }
+        pk_str part = {piece.ptr, len};
+        if (!pk_buf_add(&r->pk__line, part)) {
+            return pk__sse_failed(r, err);
+        }
+        pk__sse_drop_mark(r);
+        if (len == piece.len) {
+            return PK_OK;
+        }
+        r->pk__past_mark = true;
+        r->pk__after_cr = piece.ptr[len] == '\r';
+        piece.ptr += len + 1;
+        piece.len -= len + 1;
+        pk_err rc = pk__sse_end_line(r, err);
+        if (rc) {
+            return rc;
+        }
+    }
+    return PK_OK;
+}
+
+PK_API void pk_sse_reader_free(pk_sse_reader *r)
+{
+    if (r) {
+        pk_buf_free(&r->pk__line);
+        pk_buf_free(&r->pk__data);
+        pk_buf_free(&r->pk__name);
+        pk_buf_free(&r->pk__id);
+    }
+}
+#endif
+
 /* == wire/http_write.h == */
 /* http_write.h - putting heads of messages together.
  *
@@ -19336,8 +19693,8 @@ PK__FN bool pk__socket_peer(int fd, uint64_t *id);
  * PK_IO_WANT_READ, which also a signal may cause). Never SIGPIPE. Errors: PK_ERR_PLUGIN_CONNECTION. */
 PK__FN pk_io pk__socket_recv(int fd, void *buf, size_t cap, bool wait, size_t *got, pk_error *err);
 PK__FN pk_io pk__socket_send(int fd, const pk_str *parts, size_t count, size_t *sent, pk_error *err);
-/* Sends a piece of a file: without copying it where the system can, and otherwise by a small buffer. The socket must be
- * non-blocking. Errors: also PK_ERR_OS, if the file cannot be read or is shorter. */
+/* Sends a piece of a file without copying it. The socket must be non-blocking. Errors: also PK_ERR_UNSUPPORTED (the
+ * system cannot, with this file), PK_ERR_OS (it cannot be read, or is shorter). */
 PK__FN pk_io pk__socket_send_file(int fd, int file, uint64_t offset, uint64_t size, size_t *sent, pk_error *err);
 PK__FN bool pk__socket_set_timeout(int fd, int64_t ns); // of receives; at least a microsecond
 PK__FN bool pk__socket_is_quiet(int fd); // open, and nothing has come: fit to send the next request on
@@ -19415,6 +19772,7 @@ typedef struct pk__http_out {
     const pk_body *body; // borrowed until the end
     uint64_t file_at, file_left;
     bool has_reader, chunked, began;
+    bool copies;         // of the file: sendfile cannot
     bool pending;        // not all is sent
     bool busy;           // the reader has nothing yet
     bool sent_any;       // a byte was handed to the system
@@ -19715,23 +20073,31 @@ PK__FN void pk__http_pool_interrupt(pk__http_pool *pool); // no more are handed 
 
 typedef struct pk__http_server pk__http_server;
 typedef struct pk__http_link pk__http_link;
+typedef struct pk__http_job pk__http_job;
 
 typedef enum pk__http_plan { PK__HTTP_COLLECT, PK__HTTP_READ, PK__HTTP_ANSWERED } pk__http_plan;
 
-typedef struct pk__http_job {
+/* How a link goes on. */
+typedef enum pk__http_step {
+    PK__HTTP_STEP_ON,    // at once, in its new state
+    PK__HTTP_STEP_READ,  // when something comes
+    PK__HTTP_STEP_WRITE, // when there is room
+    PK__HTTP_STEP_YIELD, // when others have had their turn
+    PK__HTTP_STEP_HOLD,  // when it is told
+    PK__HTTP_STEP_CLOSE  // not at all
+} pk__http_step;
+
+struct pk__http_job {
     pk__http_server *server;
     pk__http_head head;
-    pk_str body;      // collected; lives as long as the job works
     pk_mem mem;       // emptied when the answer is written
     void *extra;      // `extra` bytes of whoever plugs in, of any content
     int64_t deadline; // by pk__clock_ns: reading the body ends with it; PK_FOREVER at first
-    pk_response answer;
 
     /* private */
     pk__http_link *link;
     pk__node node;
     pk__http_out out;
-    pk_io state_out;       // of `out`: how the last push ended
     pk__http_chunk chunk;
     pk_buf collected;
     pk_task task;          // brings a detached job home
@@ -19740,9 +20106,16 @@ typedef struct pk__http_job {
     size_t cap, at, end;
     uint64_t left;         // of a request body with a length
     bool is_fresh;         // nothing of a request is in it
+
+    /* From here on all is zero at first. */
+    pk_str body;           // collected; lives as long as the job works
+    pk_response answer;
+    pk__http_step (*take)(pk__http_link *l); // NULL, or gets the body on: see http_server_take.c
+    pk_err (*on_piece)(pk__http_job *job, pk_str piece);
+    pk_io state_out;       // of `out`: how the last push ended
     bool told;             // on_head was called, on_done is due
     bool detached, body_done, answered, keep, wants_continue;
-} pk__http_job;
+};
 
 /* Who has how many connections. */
 typedef struct pk__http_peer {
@@ -19818,7 +20191,8 @@ PK__FN void pk__http_server_drain(pk__http_server *s); // no more connections; t
 /* Answers a job, once, with job->answer, whose parts must live until on_done. Any thread if the job was detached: there
  * a reader is pumped to its end before this returns; what else cannot be sent at once is left to the loop. */
 PK__FN void pk__http_server_answer(pk__http_job *job);
-/* The body's reader said PK_ERR_BUSY and has more now. Harmless otherwise; the loop's thread, before on_done. */
+/* The body's reader, or on_piece, said PK_ERR_BUSY and can go on now. Harmless otherwise; the loop's thread, before
+ * on_done. */
 PK__FN void pk__http_server_more(pk__http_job *job);
 /* From here on the job belongs to another thread, until it has answered. */
 PK__FN void pk__http_server_detach(pk__http_job *job);
@@ -19827,19 +20201,18 @@ PK__FN void pk__http_server_detach(pk__http_job *job);
 PK__FN pk_err pk__http_server_read(pk__http_job *job, void *buf, size_t cap, size_t *got, pk_error *err);
 PK__FN bool pk__http_server_is_gone(pk__http_job *job); // the peer has hung up; owner's thread
 
+#ifdef PLUGKIT_WITH_STREAMS
+/* Instead of reading: `on_piece` gets the body as it comes, and at last a piece of length 0. From inside on_job, or
+ * later on the loop's thread; not for a detached job. PK_ERR_BUSY: the same piece again after pk__http_server_more;
+ * anything else is PK_OK. Once the job is answered it hears no more. */
+PK__FN void pk__http_server_take(pk__http_job *job, pk_err (*on_piece)(pk__http_job *job, pk_str piece));
+#endif
+
 /* Around callbacks that do not come from here but may destroy the server, which is put off until the last leave. */
 PK__FN void pk__http_server_enter(pk__http_server *s);
 PK__FN void pk__http_server_leave(pk__http_server *s);
 
-/* Between the files of this module. Each tells how the link goes on. */
-typedef enum pk__http_step {
-    PK__HTTP_STEP_ON,    // at once, in its new state
-    PK__HTTP_STEP_READ,  // when something comes
-    PK__HTTP_STEP_WRITE, // when there is room
-    PK__HTTP_STEP_YIELD, // when others have had their turn
-    PK__HTTP_STEP_HOLD,  // when it is told
-    PK__HTTP_STEP_CLOSE  // not at all
-} pk__http_step;
+/* Between the files of this module. */
 typedef enum pk__http_link_state {
     PK__HTTP_LINK_IDLE,
     PK__HTTP_LINK_HEAD,
@@ -19855,6 +20228,9 @@ PK__FN pk__http_step pk__http_link_body(pk__http_link *l);
 PK__FN pk__http_step pk__http_link_throw(pk__http_link *l); // DRAIN and LINGER
 PK__FN pk__http_step pk__http_link_write(pk__http_link *l);
 PK__FN pk__http_step pk__http_link_refuse(pk__http_link *l, int status, const char *why);
+PK__FN pk__http_step pk__http_link_receive_job(pk__http_link *l); // behind what is in the job's buffer
+PK__FN pk__chunk_result pk__http_job_next(pk__http_job *job, size_t most, pk_str *data);
+PK__FN bool pk__http_job_continue(pk__http_job *job); // says 100, if that is waited for
 PK__FN void pk__http_link_due(pk__http_link *l, uint32_t ms); // 0 = no deadline
 PK__FN void pk__http_link_next(pk__http_link *l); // on to the next request
 PK__FN void pk__http_link_answered(pk__http_link *l);
@@ -20811,27 +21187,6 @@ PK__FN pk_io pk__socket_send(int fd, const pk_str *parts, size_t count, size_t *
     return pk__socket_sent(n, sent, err);
 }
 
-static pk_err pk__socket_file_short(pk_error *err)
-{
-    return pk_error_set(err, PK_ERR_OS, "cannot send a file: it is shorter than promised");
-}
-
-/* Where the system cannot: what is read but not taken is read again with the next piece. */
-static pk_io pk__socket_copy_file(int fd, int file, uint64_t at, size_t size, size_t *sent, pk_error *err)
-{
-    char buf[16 * 1024];
-    size_t n = 0;
-    pk_err rc = pk__fd_read_at(file, buf, PK__MIN(size, sizeof(buf)), at, &n, err);
-    if (rc == PK_OK && n == 0) {
-        rc = pk__socket_file_short(err);
-    }
-    if (rc) {
-        return PK_IO_FAILED;
-    }
-    pk_str part = {buf, n};
-    return pk__socket_send(fd, &part, 1, sent, err);
-}
-
 PK__FN pk_io pk__socket_send_file(int fd, int file, uint64_t offset, uint64_t size, size_t *sent, pk_error *err)
 {
     pk__sigpipe guard; // sendfile has no MSG_NOSIGNAL
@@ -20844,10 +21199,11 @@ PK__FN pk_io pk__socket_send_file(int fd, int file, uint64_t offset, uint64_t si
     } while (n < 0 && errno == EINTR);
     pk__sigpipe_restore(&guard);
     if (n < 0 && (errno == ENOSYS || errno == EINVAL || errno == EOPNOTSUPP)) {
-        return pk__socket_copy_file(fd, file, offset, piece, sent, err);
+        (void)pk_error_set(err, PK_ERR_UNSUPPORTED, "cannot send a file without copying it");
+        return PK_IO_FAILED;
     }
     if (n == 0) {
-        (void)pk__socket_file_short(err);
+        (void)pk_error_set(err, PK_ERR_OS, "cannot send a file: it is shorter than promised");
         return PK_IO_FAILED;
     }
     return pk__socket_sent(n, sent, err);
@@ -21214,6 +21570,7 @@ PK__FN void pk__http_out_reset(pk__http_out *o)
     o->body = NULL;
     o->file_left = 0;
     o->has_reader = false;
+    o->copies = false;
     o->began = false;
     o->pending = false;
     o->busy = false;
@@ -21335,6 +21692,10 @@ static pk_io pk__http_out_file(pk__http_out *o, const pk__wire *wire, pk_error *
         o->file_at += sent;
         o->file_left -= sent;
         o->total += sent;
+    } else if (io == PK_IO_FAILED && err->code == PK_ERR_UNSUPPORTED) {
+        pk__error_none(err);
+        o->copies = true;
+        return PK_IO_DONE;
     }
     return io == PK_IO_FAILED && err->code != PK_ERR_OS ? PK_IO_CLOSED : io;
 }
@@ -21349,7 +21710,7 @@ PK__FN pk_io pk__http_out_push(pk__http_out *o, const pk__wire *wire, pk_error *
         if (o->at < o->buf.len || o->tail.len > 0) {
             io = pk__http_out_send(o, wire, err);
             io = io == PK_IO_FAILED ? PK_IO_CLOSED : io;
-        } else if (o->file_left > 0 && wire->socket >= 0) {
+        } else if (o->file_left > 0 && wire->socket >= 0 && !o->copies) {
             io = pk__http_out_file(o, wire, err);
         } else {
             io = pk__http_out_stage(o, err);
@@ -22650,16 +23011,8 @@ PK__FN void pk__http_job_reset(pk__http_job *job)
     pk__http_out_reset(&job->out);
     pk_buf_free(&job->collected);
     pk_mem_reset(&job->mem);
-    memset(&job->answer, 0, sizeof(job->answer));
-    job->body.len = 0;
+    memset(&job->body, 0, sizeof(*job) - offsetof(pk__http_job, body));
     job->deadline = PK_FOREVER;
-    job->state_out = PK_IO_DONE;
-    job->told = false;
-    job->detached = false;
-    job->body_done = false;
-    job->answered = false;
-    job->keep = false;
-    job->wants_continue = false;
     job->is_fresh = job->end == 0;
 }
 
@@ -22888,7 +23241,7 @@ static pk__http_step pk__http_link_step(pk__http_link *l)
     case PK__HTTP_LINK_HEAD:
         step = pk__http_link_head(l);
         return step == PK__HTTP_STEP_READ ? pk__http_link_rest(l) : step;
-    case PK__HTTP_LINK_BODY: return pk__http_link_body(l);
+    case PK__HTTP_LINK_BODY: return l->job->take ? l->job->take(l) : pk__http_link_body(l);
     case PK__HTTP_LINK_WORK:
         if (l->job->detached || !l->job->answered) {
             return PK__HTTP_STEP_HOLD;
@@ -22943,7 +23296,8 @@ static void pk__http_link_run(pk__http_link *l)
 static void pk__http_link_on_ready(void *user, bool can_read, bool can_write)
 {
     pk__http_link *l = (pk__http_link *)user;
-    bool waits = l->state == PK__HTTP_LINK_WRITE && l->job->out.busy; // for pk__http_server_more
+    bool is_moving = l->state == PK__HTTP_LINK_WRITE || l->state == PK__HTTP_LINK_BODY;
+    bool waits = is_moving && l->job->out.busy; // for pk__http_server_more
     (void)can_write;
     if (waits && pk__http_server_is_gone(l->job)) {
         pk__http_server *s = l->server;
@@ -23002,7 +23356,7 @@ PK__FN void pk__http_link_answered(pk__http_link *l)
 
 PK__FN void pk__http_server_more(pk__http_job *job)
 {
-    if (job->out.busy) {
+    if (!job->detached && job->out.busy) {
         pk__http_link_answered(job->link);
     }
 }
@@ -23320,7 +23674,7 @@ static pk__http_step pk__http_link_receive(pk__http_link *l, char *at, size_t ro
     return io == PK_IO_DONE ? PK__HTTP_STEP_ON : io == PK_IO_WANT_READ ? PK__HTTP_STEP_READ : PK__HTTP_STEP_CLOSE;
 }
 
-static pk__http_step pk__http_link_receive_job(pk__http_link *l)
+PK__FN pk__http_step pk__http_link_receive_job(pk__http_link *l)
 {
     size_t got = 0;
     pk__http_job *job = l->job;
@@ -23390,7 +23744,7 @@ PK__FN pk__http_step pk__http_link_head(pk__http_link *l)
 
 /* ---- the body */
 
-static bool pk__http_job_continue(pk__http_job *job)
+PK__FN bool pk__http_job_continue(pk__http_job *job)
 {
     static const pk_str line = PK_STR_INIT("HTTP/1.1 100 Continue\r\n\r\n");
     size_t sent = 0;
@@ -23404,7 +23758,7 @@ static bool pk__http_job_continue(pk__http_job *job)
 
 /* The next run of data, at most so long, of what has come of the body. MORE: all of it is used up, and there is room
  * behind the head. DONE: body_done. */
-static pk__chunk_result pk__http_job_next(pk__http_job *job, size_t most, pk_str *data)
+PK__FN pk__chunk_result pk__http_job_next(pk__http_job *job, size_t most, pk_str *data)
 {
     pk_str in = {job->buf + job->at, PK__MIN(job->end - job->at, most)};
     pk__chunk_result r = PK__CHUNK_DONE;
@@ -23820,6 +24174,69 @@ PK__FN pk__http_step pk__http_link_write(pk__http_link *l)
     case PK_IO_WANT_READ: pk__http_link_due(l, 0); return PK__HTTP_STEP_READ; // of the peer nothing but its end
     default: return PK__HTTP_STEP_CLOSE; // it broke, or the body's reader failed: then it must look cut short
     }
+}
+#endif
+
+/* == net/http_server_take.c == */
+/* http_server_take.c - request bodies that are handed on piece by piece, on the loop's thread. */
+#ifdef PLUGKIT_LINES
+#line 1 "src/net/http_server_take.c"
+#endif
+
+#if defined(PLUGKIT_WITH_STREAMS) && !defined(PLUGKIT_NO_NET)
+
+/* The next piece: what was refused last time, or what is there, or what comes. ON: there is one; empty = the end. */
+static pk__http_step pk__http_link_piece(pk__http_link *l, pk_str *piece)
+{
+    pk__http_job *job = l->job;
+    *piece = job->body;
+    while (piece->len == 0 && !job->body_done) {
+        switch (pk__http_job_next(job, SIZE_MAX, piece)) {
+        case PK__CHUNK_DATA: return PK__HTTP_STEP_ON;
+        case PK__CHUNK_DONE: piece->len = 0; return PK__HTTP_STEP_ON;
+        case PK__CHUNK_ERROR: return pk__http_link_refuse(l, 400, job->chunk.error);
+        default: break;
+        }
+        pk__http_step step = pk__http_link_receive_job(l);
+        if (step == PK__HTTP_STEP_READ) {
+            pk__http_link_due(l, l->server->desc.body_ms);
+            return pk__http_job_continue(job) ? step : PK__HTTP_STEP_CLOSE;
+        }
+        if (step != PK__HTTP_STEP_ON) {
+            return step;
+        }
+        piece->len = 0;
+    }
+    return PK__HTTP_STEP_ON;
+}
+
+static pk__http_step pk__http_link_take(pk__http_link *l)
+{
+    pk__http_job *job = l->job;
+    pk_str piece;
+    job->out.busy = false;
+    while (!job->answered) {
+        pk__http_step step = pk__http_link_piece(l, &piece);
+        if (step != PK__HTTP_STEP_ON || job->answered) {
+            return step;
+        }
+        job->body = piece;
+        job->out.busy = job->on_piece(job, piece) == PK_ERR_BUSY;
+        if (job->out.busy) {
+            pk__http_link_due(l, 0);
+            return PK__HTTP_STEP_HOLD;
+        }
+        job->body.len = 0;
+    }
+    l->state = PK__HTTP_LINK_WRITE;
+    return PK__HTTP_STEP_ON;
+}
+
+PK__FN void pk__http_server_take(pk__http_job *job, pk_err (*on_piece)(pk__http_job *job, pk_str piece))
+{
+    job->take = pk__http_link_take;
+    job->on_piece = on_piece;
+    job->link->state = PK__HTTP_LINK_BODY;
 }
 #endif
 
@@ -29880,6 +30297,8 @@ typedef struct pk__serve_call {
     pk__node node;       // in the queue
     pk_task task;        // goes on, on the loop's thread
     pk_route route;      // a copy: the table may grow meanwhile
+    pk_err (*take)(void *user, pk_str piece, pk_response *response, pk_error *err); // if job->take is set
+    void *take_user;
     pk_request request;
     pk_response response;
     pk_ctx ctx;
@@ -29906,9 +30325,8 @@ PK__FN void pk__serve_on_job(void *user, pk__http_job *job);
 PK__FN void pk__serve_on_done(void *user, pk__http_job *job);
 PK__FN size_t pk__serve_refusal(void *user, char *out, int status, const char *why);
 PK__FN void pk__serve_go(pk__serve_call *c);
-/* A reader that answers a request with this context said PK_ERR_BUSY, and has more now. The loop's thread; until the
- * response's `done`. */
-PK__FN void pk__serve_more(pk_ctx *ctx);
+PK__FN void pk__serve_returned(pk__serve_call *c, pk_err rc);
+PK__FN void pk__serve_finish(pk__serve_call *c); // the handler has had its say
 
 #endif
 
@@ -30293,9 +30711,9 @@ PK__FN pk__http_plan pk__serve_on_head(void *user, pk__http_job *job)
 
 /* ---- interceptors and handler */
 
-static void pk__serve_handle(pk__serve_call *c)
+/* What a handler returned. */
+PK__FN void pk__serve_returned(pk__serve_call *c, pk_err rc)
 {
-    pk_err rc = c->route.run(c->route.user, &c->request, &c->response, &c->error);
     if (rc == PK_OK) {
         c->error.code = PK_OK; // whatever it tried on the way
     } else if (c->error.code == PK_OK) {
@@ -30323,6 +30741,15 @@ static void pk__serve_take_reply(pk__serve_call *c)
     c->response.body = c->reply.body;
 }
 
+PK__FN void pk__serve_finish(pk__serve_call *c)
+{
+    if (c->server->chain_count > 0) {
+        pk__serve_after(c);
+        pk__serve_take_reply(c);
+    }
+    pk__serve_answer(c);
+}
+
 /* Goes as far as it can; any thread. The job may be somebody else's as soon as it is answered. */
 PK__FN void pk__serve_go(pk__serve_call *c)
 {
@@ -30342,13 +30769,13 @@ PK__FN void pk__serve_go(pk__serve_call *c)
         }
     }
     if (r == PK__CHAIN_ON) {
-        pk__serve_handle(c);
+        pk__serve_returned(c, c->route.run(c->route.user, &c->request, &c->response, &c->error));
+        if (c->job->take && c->error.code == PK_OK) { // the body comes first
+            pk__http_link_answered(c->job->link);
+            return;
+        }
     }
-    if (s->chain_count > 0) {
-        pk__serve_after(c);
-        pk__serve_take_reply(c);
-    }
-    pk__serve_answer(c);
+    pk__serve_finish(c);
 }
 
 static void pk__serve_on_task(void *user)
@@ -30389,7 +30816,7 @@ static bool pk__serve_is_gone(void *user)
     return pk__http_server_is_gone((pk__http_job *)user);
 }
 
-PK__FN void pk__serve_more(pk_ctx *ctx)
+PK_API void pk_server_more(pk_ctx *ctx)
 {
     pk__http_server_more((pk__http_job *)((pk__ctx_impl *)ctx->impl)->user);
 }
@@ -30761,6 +31188,237 @@ PK_API void pk_server_drain(pk_server *server)
 PK_API bool pk_server_is_idle(const pk_server *server)
 {
     return server->running == 0;
+}
+#endif
+
+/* == rpc/streams.h == */
+/* streams.h - behind api/streams.h: bodies that handlers take piece by piece, and streams of events.
+ *
+ * A taken body is the engine's business (net/http_server_take.c); here it meets the handler, and the answer its
+ * interceptors.
+ *
+ * A stream of events is a bounded buffer that two sides hold: its user, who puts events in from any thread, and the
+ * response, whose reader empties it on the loop's thread and says PK_ERR_BUSY when there is nothing. Whoever comes last
+ * frees it. Putting in posts a task, which tells the server that there is more. The response goes with its `done`, and
+ * from then on the stream is gone for its user. */
+#ifdef PLUGKIT_LINES
+#line 9 "src/rpc/streams.h"
+#endif
+
+
+#if defined(PLUGKIT_WITH_STREAMS) && !defined(PLUGKIT_NO_NET)
+
+
+#define PK__STREAMS_EVENTS_MAX (256 * 1024) // bytes that wait for the client, if nothing else is said
+#define PK__STREAMS_ALIVE_MS (15 * 1000)
+
+struct pk_sse {
+    const pk_alloc *alloc;
+    pk_loop *loop;
+    pk_ctx *ctx;         // of the request; the loop's thread, while the response lives
+    pk_sse_desc desc;
+    pk_task task;        // begins to keep alive, and tells the server that there is more
+    pk_timer timer;
+    pk__mutex lock;      // of what follows
+    pk_buf text;         // to be sent
+    bool sent;           // something, since the timer was started
+    bool ended;          // nothing reaches the client any more
+    bool closed, gone;   // the user is done with it; the response is
+};
+
+#endif
+
+
+/* == rpc/streams.c == */
+/* streams.c - bodies taken piece by piece, and streams of events. */
+#ifdef PLUGKIT_LINES
+#line 1 "src/rpc/streams.c"
+#endif
+
+#if defined(PLUGKIT_WITH_STREAMS) && !defined(PLUGKIT_NO_NET)
+
+
+
+#include <string.h>
+
+static pk__http_job *pk__streams_job(const pk_request *request)
+{
+    return (pk__http_job *)((pk__ctx_impl *)request->ctx->impl)->user;
+}
+
+/* ---- taking a body */
+
+static pk_err pk__streams_on_piece(pk__http_job *job, pk_str piece)
+{
+    pk__serve_call *c = (pk__serve_call *)job->extra;
+    pk_err rc = c->take(c->take_user, piece, &c->response, &c->error);
+    if (rc == PK_ERR_BUSY) {
+        return rc;
+    }
+    if (rc != PK_OK || piece.len == 0) {
+        pk__serve_returned(c, rc);
+        pk__serve_finish(c);
+    }
+    return PK_OK;
+}
+
+PK_API pk_err pk_request_take(const pk_request *request, pk_take take, void *user, pk_error *err)
+{
+    pk__http_job *job = pk__streams_job(request);
+    pk__serve_call *c = (pk__serve_call *)job->extra;
+    if (!(c->route.flags & PK_UPLOAD) || job->detached || job->take) {
+        return pk_error_set(err, PK_ERR_MISUSE, "cannot take the body: %s",
+                            job->take       ? "it is taken already"
+                            : job->detached ? "this handler runs on a worker, which may read it"
+                                            : "the route has no PK_UPLOAD");
+    }
+    c->take = take;
+    c->take_user = user;
+    pk__http_server_take(job, pk__streams_on_piece);
+    return PK_OK;
+}
+
+/* ---- events */
+
+/* For whoever has just set `closed` or `gone`, with the lock held. */
+static void pk__streams_leave(pk_sse *s)
+{
+    bool last = s->closed && s->gone;
+    pk__mutex_unlock(&s->lock);
+    if (last) {
+        pk__mutex_deinit(&s->lock);
+        pk_buf_free(&s->text);
+        pk__free(s->alloc, s, sizeof(*s));
+    }
+}
+
+static pk_err pk__streams_read(void *user, void *buf, size_t cap, size_t *got, pk_error *err)
+{
+    pk_sse *s = (pk_sse *)user;
+    (void)err;
+    pk__mutex_lock(&s->lock);
+    *got = PK__MIN(cap, s->text.len);
+    if (*got > 0) {
+        memcpy(buf, s->text.ptr, *got);
+        pk_buf_drop(&s->text, *got);
+    }
+    bool waits = *got == 0 && !s->closed;
+    pk__mutex_unlock(&s->lock);
+    return waits ? PK_ERR_BUSY : PK_OK;
+}
+
+static void pk__streams_keep_alive(pk_sse *s)
+{
+    (void)pk_timer_start(s->loop, &s->timer, s->desc.keep_alive_ms, NULL); // without memory: this time it is not
+}
+
+static void pk__streams_on_time(void *user)
+{
+    pk_sse *s = (pk_sse *)user;
+    pk__mutex_lock(&s->lock);
+    if (!s->sent && s->text.len == 0) {
+        (void)pk_buf_add(&s->text, PK_STR(":\n"));
+    }
+    s->sent = false;
+    pk__mutex_unlock(&s->lock);
+    pk__streams_keep_alive(s);
+    pk_server_more(s->ctx); // the stream may have gone with that
+}
+
+static void pk__streams_on_task(void *user)
+{
+    pk_sse *s = (pk_sse *)user;
+    if (!pk__timer_is_running(&s->timer)) {
+        pk__streams_keep_alive(s);
+    }
+    pk_server_more(s->ctx);
+}
+
+static void pk__streams_on_done(void *user)
+{
+    pk_sse *s = (pk_sse *)user;
+    pk__mutex_lock(&s->lock);
+    s->ended = true; // nobody posts any more
+    bool tell = !s->closed && s->desc.on_gone;
+    pk__mutex_unlock(&s->lock);
+    pk_loop_unpost(s->loop, &s->task);
+    pk_timer_stop(s->loop, &s->timer);
+    if (tell) {
+        s->desc.on_gone(s->desc.user);
+    }
+    pk__mutex_lock(&s->lock);
+    s->gone = true;
+    pk__streams_leave(s);
+}
+
+PK_API pk_err pk_sse_open(pk_sse **out, const pk_request *request, pk_response *response, const pk_sse_desc *desc,
+                          pk_error *err)
+{
+    static const pk_meta fields[] = {{PK_STR_INIT("Cache-Control"), PK_STR_INIT("no-cache")}};
+    pk__http_job *job = pk__streams_job(request);
+    const pk__serve_call *c = (const pk__serve_call *)job->extra;
+    pk_sse *s = (pk_sse *)pk__new(c->server->alloc, sizeof(*s));
+    *out = NULL;
+    if (!s) {
+        return pk__error_memory(err, "open a stream of events");
+    }
+    s->alloc = c->server->alloc;
+    s->loop = c->server->loop;
+    s->ctx = request->ctx;
+    if (desc) {
+        s->desc = *desc;
+    }
+    s->desc.keep_alive_ms = s->desc.keep_alive_ms > 0 ? s->desc.keep_alive_ms : PK__STREAMS_ALIVE_MS;
+    pk_buf_init(&s->text, s->alloc, s->desc.max_bytes > 0 ? s->desc.max_bytes : PK__STREAMS_EVENTS_MAX);
+    pk__mutex_init(&s->lock);
+    s->task.run = pk__streams_on_task;
+    s->task.user = s;
+    s->timer.on_time = pk__streams_on_time;
+    s->timer.user = s;
+    response->fields = fields;
+    response->field_count = PK__COUNT(fields);
+    response->body.content_type = PK_STR("text/event-stream");
+    response->body.read = pk__streams_read;
+    response->body.user = s;
+    response->done = pk__streams_on_done;
+    response->user = s;
+    pk_loop_post(s->loop, &s->task);
+    *out = s;
+    return PK_OK;
+}
+
+PK_API pk_err pk_sse_send(pk_sse *s, const pk_sse_event *event, pk_error *err)
+{
+    pk_err rc;
+    pk__mutex_lock(&s->lock);
+    if (s->ended) {
+        rc = pk_error_set(err, PK_ERR_PLUGIN_CONNECTION, "cannot send an event: the client has gone");
+    } else {
+        bool is_idle = s->text.len == 0;
+        rc = pk_sse_write(&s->text, event, err);
+        if (rc == PK_ERR_LIMIT && !is_idle) {
+            rc = pk_error_set(err, PK_ERR_BUSY, "cannot send an event: the client does not keep up");
+        }
+        if (rc == PK_OK) {
+            s->sent = true;
+            pk_loop_post(s->loop, &s->task);
+        }
+    }
+    pk__mutex_unlock(&s->lock);
+    return rc;
+}
+
+PK_API void pk_sse_close(pk_sse *s)
+{
+    if (!s) {
+        return;
+    }
+    pk__mutex_lock(&s->lock);
+    s->closed = true;
+    if (!s->ended) {
+        pk_loop_post(s->loop, &s->task);
+    }
+    pk__streams_leave(s);
 }
 #endif
 
@@ -31146,7 +31804,7 @@ PK_API pk_interceptor pk_access_check(const pk_access *access)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 31150 "plugkit_sdk.h"
+#line 31808 "plugkit_sdk.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -31527,6 +32185,9 @@ PK_API pk_interceptor pk_access_check(const pk_access *access)
 #endif
 #define PK__CHUNK_EXTRA_MAX 4096 // bytes of extensions, and of trailers, in one message
 #define PK__CHUNK_HEAD_MAX 20    // room that pk__http_chunk_head needs
+#ifdef PLUGKIT_WITH_STREAMS
+#define PK__SSE_EVENT_MAX (1024 * 1024) // bytes, if nothing else is said
+#endif
 #define PK__ADDRESS_PATH_MAX 107 // bytes of a Unix path that every system takes, without the NUL
 #define PK__ADDRESS_TEXT_MAX 272 // room for any formatted address, with the NUL
 #if defined(PLUGKIT_WITH_TLS) || defined(PLUGKIT_TEST)
@@ -31653,6 +32314,10 @@ PK_API pk_interceptor pk_access_check(const pk_access *access)
 #define PK__SERVICE_TYPE_MAX 128 // bytes of a type
 #define PK__SERVICE_SCRATCH 1024
 #define PK__ROUTES_ALLOW_MAX 128
+#if defined(PLUGKIT_WITH_STREAMS) && !defined(PLUGKIT_NO_NET)
+#define PK__STREAMS_EVENTS_MAX (256 * 1024) // bytes that wait for the client, if nothing else is said
+#define PK__STREAMS_ALIVE_MS (15 * 1000)
+#endif
 #endif // PK__CORE_IMPL
 
 /* == api/own.h == */
@@ -34967,7 +35632,7 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 34971 "plugkit_sdk.h"
+#line 35636 "plugkit_sdk.h"
 #endif
 
 #ifndef PLUGKIT_TEST
@@ -35049,6 +35714,7 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #undef PK__SCHEMA_ROW
 #undef PK__SCHEMA_TEXT
 #undef PK__HTTP_HEAD_IS
+#undef PK__SSE_EVENT_MAX
 #undef PK__ADDRESS_PATH_MAX
 #undef PK__ADDRESS_TEXT_MAX
 #undef PK__SECURE_BUILT
@@ -35097,6 +35763,8 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #undef PK__SERVICE_TYPE_MAX
 #undef PK__SERVICE_SCRATCH
 #undef PK__ROUTES_ALLOW_MAX
+#undef PK__STREAMS_EVENTS_MAX
+#undef PK__STREAMS_ALIVE_MS
 #undef PK__LOG_LINE_MAX
 #undef PK__SURVIVE_CAN
 #undef PK__SETTINGS_FILE

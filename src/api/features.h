@@ -23,6 +23,9 @@
 #if defined(PLUGKIT_WITH_ALL) && !defined(PLUGKIT_NO_NET) && !defined(PLUGKIT_WITH_CREDENTIALS)
 #define PLUGKIT_WITH_CREDENTIALS
 #endif
+#if defined(PLUGKIT_WITH_ALL) && !defined(PLUGKIT_WITH_STREAMS)
+#define PLUGKIT_WITH_STREAMS
+#endif
 #if defined(PLUGKIT_WITH_CREDENTIALS) && defined(PLUGKIT_NO_NET)
 #error "plugkit: PLUGKIT_WITH_CREDENTIALS needs sockets: leave out PLUGKIT_NO_NET"
 #endif

@@ -65,6 +65,10 @@ PK_API pk_err pk_server_add(pk_server *server, const pk_route *route, pk_error *
 /* From now on one IPv4 address, one IPv6 /64, one user of a Unix socket may open so many connections; 0 = any number,
  * as at first. Any more are answered with 503 (with TLS, not at all) and closed. The loop's thread. */
 PK_API void pk_server_limit_peers(pk_server *server, size_t connections);
+/* A reader of the answer's body that has nothing yet says PK_ERR_BUSY, and is left alone until this, or until the peer
+ * hangs up. The request's context; the loop's thread, until response->done. From its first PK_ERR_BUSY on a reader runs
+ * on the loop's thread, also with workers. */
+PK_API void pk_server_more(pk_ctx *ctx);
 PK_API const char *pk_server_address(const pk_server *server); // with the port that was taken; as long as the server
 PK_API void pk_server_drain(pk_server *server); // takes no more connections; closes each after its running request
 PK_API bool pk_server_is_idle(const pk_server *server); // no request is running

@@ -49,6 +49,7 @@ PK__FN void pk__http_out_reset(pk__http_out *o)
     o->body = NULL;
     o->file_left = 0;
     o->has_reader = false;
+    o->copies = false;
     o->began = false;
     o->pending = false;
     o->busy = false;
@@ -170,6 +171,10 @@ static pk_io pk__http_out_file(pk__http_out *o, const pk__wire *wire, pk_error *
         o->file_at += sent;
         o->file_left -= sent;
         o->total += sent;
+    } else if (io == PK_IO_FAILED && err->code == PK_ERR_UNSUPPORTED) {
+        pk__error_none(err);
+        o->copies = true;
+        return PK_IO_DONE;
     }
     return io == PK_IO_FAILED && err->code != PK_ERR_OS ? PK_IO_CLOSED : io;
 }
@@ -184,7 +189,7 @@ PK__FN pk_io pk__http_out_push(pk__http_out *o, const pk__wire *wire, pk_error *
         if (o->at < o->buf.len || o->tail.len > 0) {
             io = pk__http_out_send(o, wire, err);
             io = io == PK_IO_FAILED ? PK_IO_CLOSED : io;
-        } else if (o->file_left > 0 && wire->socket >= 0) {
+        } else if (o->file_left > 0 && wire->socket >= 0 && !o->copies) {
             io = pk__http_out_file(o, wire, err);
         } else {
             io = pk__http_out_stage(o, err);

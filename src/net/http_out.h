@@ -21,6 +21,7 @@ typedef struct pk__http_out {
     const pk_body *body; // borrowed until the end
     uint64_t file_at, file_left;
     bool has_reader, chunked, began;
+    bool copies;         // of the file: sendfile cannot
     bool pending;        // not all is sent
     bool busy;           // the reader has nothing yet
     bool sent_any;       // a byte was handed to the system

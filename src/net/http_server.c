@@ -86,16 +86,8 @@ PK__FN void pk__http_job_reset(pk__http_job *job)
     pk__http_out_reset(&job->out);
     pk_buf_free(&job->collected);
     pk_mem_reset(&job->mem);
-    memset(&job->answer, 0, sizeof(job->answer));
-    job->body.len = 0;
+    memset(&job->body, 0, sizeof(*job) - offsetof(pk__http_job, body));
     job->deadline = PK_FOREVER;
-    job->state_out = PK_IO_DONE;
-    job->told = false;
-    job->detached = false;
-    job->body_done = false;
-    job->answered = false;
-    job->keep = false;
-    job->wants_continue = false;
     job->is_fresh = job->end == 0;
 }
 
@@ -324,7 +316,7 @@ static pk__http_step pk__http_link_step(pk__http_link *l)
     case PK__HTTP_LINK_HEAD:
         step = pk__http_link_head(l);
         return step == PK__HTTP_STEP_READ ? pk__http_link_rest(l) : step;
-    case PK__HTTP_LINK_BODY: return pk__http_link_body(l);
+    case PK__HTTP_LINK_BODY: return l->job->take ? l->job->take(l) : pk__http_link_body(l);
     case PK__HTTP_LINK_WORK:
         if (l->job->detached || !l->job->answered) {
             return PK__HTTP_STEP_HOLD;
@@ -379,7 +371,8 @@ static void pk__http_link_run(pk__http_link *l)
 static void pk__http_link_on_ready(void *user, bool can_read, bool can_write)
 {
     pk__http_link *l = (pk__http_link *)user;
-    bool waits = l->state == PK__HTTP_LINK_WRITE && l->job->out.busy; // for pk__http_server_more
+    bool is_moving = l->state == PK__HTTP_LINK_WRITE || l->state == PK__HTTP_LINK_BODY;
+    bool waits = is_moving && l->job->out.busy; // for pk__http_server_more
     (void)can_write;
     if (waits && pk__http_server_is_gone(l->job)) {
         pk__http_server *s = l->server;
@@ -438,7 +431,7 @@ PK__FN void pk__http_link_answered(pk__http_link *l)
 
 PK__FN void pk__http_server_more(pk__http_job *job)
 {
-    if (job->out.busy) {
+    if (!job->detached && job->out.busy) {
         pk__http_link_answered(job->link);
     }
 }

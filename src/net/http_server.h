@@ -38,23 +38,31 @@
 
 typedef struct pk__http_server pk__http_server;
 typedef struct pk__http_link pk__http_link;
+typedef struct pk__http_job pk__http_job;
 
 typedef enum pk__http_plan { PK__HTTP_COLLECT, PK__HTTP_READ, PK__HTTP_ANSWERED } pk__http_plan;
 
-typedef struct pk__http_job {
+/* How a link goes on. */
+typedef enum pk__http_step {
+    PK__HTTP_STEP_ON,    // at once, in its new state
+    PK__HTTP_STEP_READ,  // when something comes
+    PK__HTTP_STEP_WRITE, // when there is room
+    PK__HTTP_STEP_YIELD, // when others have had their turn
+    PK__HTTP_STEP_HOLD,  // when it is told
+    PK__HTTP_STEP_CLOSE  // not at all
+} pk__http_step;
+
+struct pk__http_job {
     pk__http_server *server;
     pk__http_head head;
-    pk_str body;      // collected; lives as long as the job works
     pk_mem mem;       // emptied when the answer is written
     void *extra;      // `extra` bytes of whoever plugs in, of any content
     int64_t deadline; // by pk__clock_ns: reading the body ends with it; PK_FOREVER at first
-    pk_response answer;
 
     /* private */
     pk__http_link *link;
     pk__node node;
     pk__http_out out;
-    pk_io state_out;       // of `out`: how the last push ended
     pk__http_chunk chunk;
     pk_buf collected;
     pk_task task;          // brings a detached job home
@@ -63,9 +71,16 @@ typedef struct pk__http_job {
     size_t cap, at, end;
     uint64_t left;         // of a request body with a length
     bool is_fresh;         // nothing of a request is in it
+
+    /* From here on all is zero at first. */
+    pk_str body;           // collected; lives as long as the job works
+    pk_response answer;
+    pk__http_step (*take)(pk__http_link *l); // NULL, or gets the body on: see http_server_take.c
+    pk_err (*on_piece)(pk__http_job *job, pk_str piece);
+    pk_io state_out;       // of `out`: how the last push ended
     bool told;             // on_head was called, on_done is due
     bool detached, body_done, answered, keep, wants_continue;
-} pk__http_job;
+};
 
 /* Who has how many connections. */
 typedef struct pk__http_peer {
@@ -141,7 +156,8 @@ PK__FN void pk__http_server_drain(pk__http_server *s); // no more connections; t
 /* Answers a job, once, with job->answer, whose parts must live until on_done. Any thread if the job was detached: there
  * a reader is pumped to its end before this returns; what else cannot be sent at once is left to the loop. */
 PK__FN void pk__http_server_answer(pk__http_job *job);
-/* The body's reader said PK_ERR_BUSY and has more now. Harmless otherwise; the loop's thread, before on_done. */
+/* The body's reader, or on_piece, said PK_ERR_BUSY and can go on now. Harmless otherwise; the loop's thread, before
+ * on_done. */
 PK__FN void pk__http_server_more(pk__http_job *job);
 /* From here on the job belongs to another thread, until it has answered. */
 PK__FN void pk__http_server_detach(pk__http_job *job);
@@ -150,19 +166,18 @@ PK__FN void pk__http_server_detach(pk__http_job *job);
 PK__FN pk_err pk__http_server_read(pk__http_job *job, void *buf, size_t cap, size_t *got, pk_error *err);
 PK__FN bool pk__http_server_is_gone(pk__http_job *job); // the peer has hung up; owner's thread
 
+#ifdef PLUGKIT_WITH_STREAMS
+/* Instead of reading: `on_piece` gets the body as it comes, and at last a piece of length 0. From inside on_job, or
+ * later on the loop's thread; not for a detached job. PK_ERR_BUSY: the same piece again after pk__http_server_more;
+ * anything else is PK_OK. Once the job is answered it hears no more. */
+PK__FN void pk__http_server_take(pk__http_job *job, pk_err (*on_piece)(pk__http_job *job, pk_str piece));
+#endif
+
 /* Around callbacks that do not come from here but may destroy the server, which is put off until the last leave. */
 PK__FN void pk__http_server_enter(pk__http_server *s);
 PK__FN void pk__http_server_leave(pk__http_server *s);
 
-/* Between the files of this module. Each tells how the link goes on. */
-typedef enum pk__http_step {
-    PK__HTTP_STEP_ON,    // at once, in its new state
-    PK__HTTP_STEP_READ,  // when something comes
-    PK__HTTP_STEP_WRITE, // when there is room
-    PK__HTTP_STEP_YIELD, // when others have had their turn
-    PK__HTTP_STEP_HOLD,  // when it is told
-    PK__HTTP_STEP_CLOSE  // not at all
-} pk__http_step;
+/* Between the files of this module. */
 typedef enum pk__http_link_state {
     PK__HTTP_LINK_IDLE,
     PK__HTTP_LINK_HEAD,
@@ -178,6 +193,9 @@ PK__FN pk__http_step pk__http_link_body(pk__http_link *l);
 PK__FN pk__http_step pk__http_link_throw(pk__http_link *l); // DRAIN and LINGER
 PK__FN pk__http_step pk__http_link_write(pk__http_link *l);
 PK__FN pk__http_step pk__http_link_refuse(pk__http_link *l, int status, const char *why);
+PK__FN pk__http_step pk__http_link_receive_job(pk__http_link *l); // behind what is in the job's buffer
+PK__FN pk__chunk_result pk__http_job_next(pk__http_job *job, size_t most, pk_str *data);
+PK__FN bool pk__http_job_continue(pk__http_job *job); // says 100, if that is waited for
 PK__FN void pk__http_link_due(pk__http_link *l, uint32_t ms); // 0 = no deadline
 PK__FN void pk__http_link_next(pk__http_link *l); // on to the next request
 PK__FN void pk__http_link_answered(pk__http_link *l);

@@ -38,7 +38,7 @@ static pk__http_step pk__http_link_receive(pk__http_link *l, char *at, size_t ro
     return io == PK_IO_DONE ? PK__HTTP_STEP_ON : io == PK_IO_WANT_READ ? PK__HTTP_STEP_READ : PK__HTTP_STEP_CLOSE;
 }
 
-static pk__http_step pk__http_link_receive_job(pk__http_link *l)
+PK__FN pk__http_step pk__http_link_receive_job(pk__http_link *l)
 {
     size_t got = 0;
     pk__http_job *job = l->job;
@@ -108,7 +108,7 @@ PK__FN pk__http_step pk__http_link_head(pk__http_link *l)
 
 /* ---- the body */
 
-static bool pk__http_job_continue(pk__http_job *job)
+PK__FN bool pk__http_job_continue(pk__http_job *job)
 {
     static const pk_str line = PK_STR_INIT("HTTP/1.1 100 Continue\r\n\r\n");
     size_t sent = 0;
@@ -122,7 +122,7 @@ static bool pk__http_job_continue(pk__http_job *job)
 
 /* The next run of data, at most so long, of what has come of the body. MORE: all of it is used up, and there is room
  * behind the head. DONE: body_done. */
-static pk__chunk_result pk__http_job_next(pk__http_job *job, size_t most, pk_str *data)
+PK__FN pk__chunk_result pk__http_job_next(pk__http_job *job, size_t most, pk_str *data)
 {
     pk_str in = {job->buf + job->at, PK__MIN(job->end - job->at, most)};
     pk__chunk_result r = PK__CHUNK_DONE;

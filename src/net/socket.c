@@ -397,27 +397,6 @@ PK__FN pk_io pk__socket_send(int fd, const pk_str *parts, size_t count, size_t *
     return pk__socket_sent(n, sent, err);
 }
 
-static pk_err pk__socket_file_short(pk_error *err)
-{
-    return pk_error_set(err, PK_ERR_OS, "cannot send a file: it is shorter than promised");
-}
-
-/* Where the system cannot: what is read but not taken is read again with the next piece. */
-static pk_io pk__socket_copy_file(int fd, int file, uint64_t at, size_t size, size_t *sent, pk_error *err)
-{
-    char buf[16 * 1024];
-    size_t n = 0;
-    pk_err rc = pk__fd_read_at(file, buf, PK__MIN(size, sizeof(buf)), at, &n, err);
-    if (rc == PK_OK && n == 0) {
-        rc = pk__socket_file_short(err);
-    }
-    if (rc) {
-        return PK_IO_FAILED;
-    }
-    pk_str part = {buf, n};
-    return pk__socket_send(fd, &part, 1, sent, err);
-}
-
 PK__FN pk_io pk__socket_send_file(int fd, int file, uint64_t offset, uint64_t size, size_t *sent, pk_error *err)
 {
     pk__sigpipe guard; // sendfile has no MSG_NOSIGNAL
@@ -430,10 +409,11 @@ PK__FN pk_io pk__socket_send_file(int fd, int file, uint64_t offset, uint64_t si
     } while (n < 0 && errno == EINTR);
     pk__sigpipe_restore(&guard);
     if (n < 0 && (errno == ENOSYS || errno == EINVAL || errno == EOPNOTSUPP)) {
-        return pk__socket_copy_file(fd, file, offset, piece, sent, err);
+        (void)pk_error_set(err, PK_ERR_UNSUPPORTED, "cannot send a file without copying it");
+        return PK_IO_FAILED;
     }
     if (n == 0) {
-        (void)pk__socket_file_short(err);
+        (void)pk_error_set(err, PK_ERR_OS, "cannot send a file: it is shorter than promised");
         return PK_IO_FAILED;
     }
     return pk__socket_sent(n, sent, err);

@@ -35,8 +35,8 @@ PK__FN bool pk__socket_peer(int fd, uint64_t *id);
  * PK_IO_WANT_READ, which also a signal may cause). Never SIGPIPE. Errors: PK_ERR_PLUGIN_CONNECTION. */
 PK__FN pk_io pk__socket_recv(int fd, void *buf, size_t cap, bool wait, size_t *got, pk_error *err);
 PK__FN pk_io pk__socket_send(int fd, const pk_str *parts, size_t count, size_t *sent, pk_error *err);
-/* Sends a piece of a file: without copying it where the system can, and otherwise by a small buffer. The socket must be
- * non-blocking. Errors: also PK_ERR_OS, if the file cannot be read or is shorter. */
+/* Sends a piece of a file without copying it. The socket must be non-blocking. Errors: also PK_ERR_UNSUPPORTED (the
+ * system cannot, with this file), PK_ERR_OS (it cannot be read, or is shorter). */
 PK__FN pk_io pk__socket_send_file(int fd, int file, uint64_t offset, uint64_t size, size_t *sent, pk_error *err);
 PK__FN bool pk__socket_set_timeout(int fd, int64_t ns); // of receives; at least a microsecond
 PK__FN bool pk__socket_is_quiet(int fd); // open, and nothing has come: fit to send the next request on

@@ -218,9 +218,9 @@ PK__FN pk__http_plan pk__serve_on_head(void *user, pk__http_job *job)
 
 /* ---- interceptors and handler */
 
-static void pk__serve_handle(pk__serve_call *c)
+/* What a handler returned. */
+PK__FN void pk__serve_returned(pk__serve_call *c, pk_err rc)
 {
-    pk_err rc = c->route.run(c->route.user, &c->request, &c->response, &c->error);
     if (rc == PK_OK) {
         c->error.code = PK_OK; // whatever it tried on the way
     } else if (c->error.code == PK_OK) {
@@ -248,6 +248,15 @@ static void pk__serve_take_reply(pk__serve_call *c)
     c->response.body = c->reply.body;
 }
 
+PK__FN void pk__serve_finish(pk__serve_call *c)
+{
+    if (c->server->chain_count > 0) {
+        pk__serve_after(c);
+        pk__serve_take_reply(c);
+    }
+    pk__serve_answer(c);
+}
+
 /* Goes as far as it can; any thread. The job may be somebody else's as soon as it is answered. */
 PK__FN void pk__serve_go(pk__serve_call *c)
 {
@@ -267,13 +276,13 @@ PK__FN void pk__serve_go(pk__serve_call *c)
         }
     }
     if (r == PK__CHAIN_ON) {
-        pk__serve_handle(c);
+        pk__serve_returned(c, c->route.run(c->route.user, &c->request, &c->response, &c->error));
+        if (c->job->take && c->error.code == PK_OK) { // the body comes first
+            pk__http_link_answered(c->job->link);
+            return;
+        }
     }
-    if (s->chain_count > 0) {
-        pk__serve_after(c);
-        pk__serve_take_reply(c);
-    }
-    pk__serve_answer(c);
+    pk__serve_finish(c);
 }
 
 static void pk__serve_on_task(void *user)
@@ -314,7 +323,7 @@ static bool pk__serve_is_gone(void *user)
     return pk__http_server_is_gone((pk__http_job *)user);
 }
 
-PK__FN void pk__serve_more(pk_ctx *ctx)
+PK_API void pk_server_more(pk_ctx *ctx)
 {
     pk__http_server_more((pk__http_job *)((pk__ctx_impl *)ctx->impl)->user);
 }

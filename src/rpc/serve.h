@@ -56,6 +56,8 @@ typedef struct pk__serve_call {
     pk__node node;       // in the queue
     pk_task task;        // goes on, on the loop's thread
     pk_route route;      // a copy: the table may grow meanwhile
+    pk_err (*take)(void *user, pk_str piece, pk_response *response, pk_error *err); // if job->take is set
+    void *take_user;
     pk_request request;
     pk_response response;
     pk_ctx ctx;
@@ -82,9 +84,8 @@ PK__FN void pk__serve_on_job(void *user, pk__http_job *job);
 PK__FN void pk__serve_on_done(void *user, pk__http_job *job);
 PK__FN size_t pk__serve_refusal(void *user, char *out, int status, const char *why);
 PK__FN void pk__serve_go(pk__serve_call *c);
-/* A reader that answers a request with this context said PK_ERR_BUSY, and has more now. The loop's thread; until the
- * response's `done`. */
-PK__FN void pk__serve_more(pk_ctx *ctx);
+PK__FN void pk__serve_returned(pk__serve_call *c, pk_err rc);
+PK__FN void pk__serve_finish(pk__serve_call *c); // the handler has had its say
 
 #endif
 #endif

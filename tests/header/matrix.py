@@ -197,7 +197,8 @@ def build_cases():
     case("exported symbols begin with pk_: host with everything", symbols, cc, ["-std=c11", "-DPLUGKIT_WITH_ALL"], HOST,
          public)
     opted = (r"pk__admin_|pk_manager_serve|pk__schema|pk_schema_|pk__pattern_|pk_pattern_|pk__category_|pk__decimal_|"
-             r"pk__format_|pk__uri_|pk__tls_|pk_tls_|pk__secure_(?!table_of)|pk_ctx_peer|mbedtls_|psa_")
+             r"pk__format_|pk__uri_|pk__tls_|pk_tls_|pk__secure_(?!table_of)|pk_ctx_peer|mbedtls_|psa_|"
+             r"pk_sse|pk__sse_|pk__streams_|pk_request_take|pk__http_link_take")
     for mode, source in (("host", HOST), ("sdk", SDK)):
         case(f"what is not opted into is not there: {mode}", without, cc, ["-std=c11"], source, opted)
     case("PLUGKIT_STATIC exports nothing", symbols, cc, ["-std=c11", "-DPLUGKIT_STATIC"], HOST + SDK + MAIN, "main")

@@ -207,7 +207,7 @@ static void later_say(const char *text)
 {
     snprintf(later.text, sizeof(later.text), "%s", text);
     later.ended = !*text;
-    pk__serve_more(later.ctx);
+    pk_server_more(later.ctx);
 }
 
 static pk_err run_destroy(void *user, const pk_request *q, pk_response *a, pk_error *err)

@@ -145,7 +145,7 @@ static void pk__admin_push(pk__admin *a)
     pk__list_init(&told);
     for (pk__node *n; (n = pk__list_pop(&a->readers)) != NULL;) {
         pk__list_push(&told, n);
-        pk__serve_more(PK__OF(n, pk__admin_reader, node)->ctx);
+        pk_server_more(PK__OF(n, pk__admin_reader, node)->ctx);
     }
     for (pk__node *n; (n = pk__list_pop(&told)) != NULL;) {
         pk__list_push(&a->readers, n);
