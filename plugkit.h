@@ -996,6 +996,7 @@ typedef struct pk_watch {
     struct pk_watch *pk__next; // private
     uint32_t pk__slot;         // private
     uint8_t pk__want;          // private
+    bool pk__news;             // private
 } pk_watch;
 PK_API pk_err pk_watch_add(pk_loop *loop, pk_watch *w, bool read, bool write, pk_error *err);
 PK_API pk_err pk_watch_set(pk_loop *loop, pk_watch *w, bool read, bool write, pk_error *err);
@@ -3882,11 +3883,15 @@ PK__FN void pk__lock_release(pk__lock *lock);
  * Posting is a lock-free push, so threads, signal handlers and interrupts can do it. It wakes the loop only
  * if the loop sleeps (or is not being stepped, which is the same to a poster) and nobody has woken it yet.
  *
+ * A watch of ours with pk__news set before it is added need not be told twice that it can read: it reads until less
+ * comes than there was room for. epoll saves itself a look at the descriptor each time. (Only news of bytes: that there
+ * is room for writing, and a hang-up, are told again and again.)
+ *
  * How to wait is the business of a backend: epoll on Linux, kqueue on macOS and the BSDs, poll elsewhere and with
  * PLUGKIT_POSIX, and where there are no descriptors (firmware) a condition variable or, without threads, nothing at
  * all: such a loop never sleeps. */
 #ifdef PLUGKIT_LINES
-#line 18 "src/os/loop.h"
+#line 22 "src/os/loop.h"
 #endif
 
 
@@ -3910,6 +3915,7 @@ typedef struct pk__loop_slot {
     bool running;  // its callback is on the stack
     bool silenced; // the backend was told to want nothing meanwhile
     bool always;   // the backend cannot wait for it: it is always ready (a regular file)
+    bool news;     // the backend need not tell twice of what has come
 } pk__loop_slot;
 
 typedef struct pk__loop_event {
@@ -5863,6 +5869,7 @@ PK_API pk_err pk_watch_add(pk_loop *loop, pk_watch *w, bool read, bool write, pk
     slot->watch = w;
     slot->fd = w->fd;
     slot->want = pk__loop_want(read, write);
+    slot->news = w->pk__news;
     slot->served = loop->turn;
     code = loop->backend->add(loop, number, err);
     if (code) {
@@ -6160,6 +6167,7 @@ PK__FN int pk__loop_epoll_control(pk_loop *loop, int operation, uint32_t number,
     event.events |= (want & PK__LOOP_READ) ? (uint32_t)EPOLLIN : 0u;
     event.events |= (want & PK__LOOP_WRITE) ? (uint32_t)EPOLLOUT : 0u;
     event.events |= want ? 0u : (uint32_t)EPOLLET;
+    event.events |= slot->news && want == PK__LOOP_READ ? (uint32_t)EPOLLET | (uint32_t)EPOLLRDHUP : 0u;
     return PK__SYS(epoll_ctl)(loop->fds[0], operation, slot->fd, &event);
 }
 
@@ -6215,6 +6223,16 @@ PK__FN int pk__loop_epoll_timeout(pk_loop *loop, int64_t until)
     return -1;
 }
 
+/* A hang-up that came together with bytes is no news when these have been read. From here on it is told each time. */
+PK__FN void pk__loop_epoll_hung_up(pk_loop *loop, const pk__loop_event *e)
+{
+    pk__loop_slot *slot = &loop->slots[e->slot];
+    if (slot->news && slot->watch && slot->generation == e->generation) {
+        slot->news = false;
+        pk__loop_epoll_change(loop, e->slot, slot->silenced ? 0 : slot->want);
+    }
+}
+
 PK__FN int pk__loop_epoll_wait(pk_loop *loop, int64_t until_ns, pk__loop_event *out, int cap)
 {
     int timeout_ms = pk__loop_epoll_timeout(loop, until_ns);
@@ -6238,6 +6256,9 @@ PK__FN int pk__loop_epoll_wait(pk_loop *loop, int64_t until_ns, pk__loop_event *
             out[count].generation = (uint32_t)(events[i].data.u64 >> 32);
             out[count].ready = pk__loop_want(gone || (bits & (uint32_t)EPOLLIN) != 0,
                                              gone || (bits & (uint32_t)EPOLLOUT) != 0);
+            if (gone || (bits & (uint32_t)EPOLLRDHUP) != 0) {
+                pk__loop_epoll_hung_up(loop, &out[count]);
+            }
             count++;
         }
     }
@@ -20365,6 +20386,7 @@ struct pk__http_link {
     uint8_t state, want;
     uint8_t share;         // of this turn: receives and requests that are left
     bool watching, can_read;
+    bool took_all;         // the last receive left nothing
     bool running;          // is being moved on: whoever answers now need not do it
     bool leaving;          // to be closed, but for a request that has come already
 };
@@ -23337,6 +23359,7 @@ static bool pk__http_link_watch(pk__http_link *l, bool read, bool write)
 PK__FN void pk__http_link_next(pk__http_link *l)
 {
     l->state = PK__HTTP_LINK_IDLE;
+    l->can_read = l->can_read && !l->took_all;
     pk__http_job_reset(l->job);
     pk__http_link_due_at(l, pk__clock_after_ms(pk__clock_coarse_ns(), l->server->desc.idle_ms));
 }
@@ -23634,6 +23657,7 @@ static void pk__http_server_add(pk__http_server *s, int fd)
     l->watch.fd = fd;
     l->watch.on_ready = pk__http_link_on_ready;
     l->watch.user = l;
+    l->watch.pk__news = !PK__SECURE_ON(s->desc.tls); // there less may come than is there
     l->timer.on_time = pk__http_link_on_time;
     l->timer.user = l;
     if (PK__SECURE_ON(s->desc.tls)) {
@@ -23892,7 +23916,10 @@ static pk__http_step pk__http_link_receive(pk__http_link *l, char *at, size_t ro
     }
     l->share--;
     pk_io io = pk__http_link_recv(l, at, room, got, NULL);
-    l->can_read = io == PK_IO_DONE && *got == room; // less than there was room for: no need to ask again to hear so
+    l->took_all = io == PK_IO_DONE && *got < room;
+    /* Who took all need not ask again to hear so, if he is told of more anyway, or has no use for it now (see
+     * pk__http_link_next). */
+    l->can_read = io == PK_IO_DONE && (!l->took_all || l->watch.pk__news);
     if (PK__SECURE_BUILT && io == PK_IO_WANT_WRITE) {
         l->can_read = true; // whatever wakes us
         return PK__HTTP_STEP_WRITE;
@@ -32030,7 +32057,7 @@ PK_API pk_interceptor pk_access_check(const pk_access *access)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 32034 "plugkit.h"
+#line 32061 "plugkit.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -43111,7 +43138,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 }
 
 #ifdef PLUGKIT_LINES
-#line 43115 "plugkit.h"
+#line 43142 "plugkit.h"
 #endif
 
 #ifndef PLUGKIT_TEST

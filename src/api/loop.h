@@ -33,6 +33,7 @@ typedef struct pk_watch {
     struct pk_watch *pk__next; // private
     uint32_t pk__slot;         // private
     uint8_t pk__want;          // private
+    bool pk__news;             // private
 } pk_watch;
 PK_API pk_err pk_watch_add(pk_loop *loop, pk_watch *w, bool read, bool write, pk_error *err);
 PK_API pk_err pk_watch_set(pk_loop *loop, pk_watch *w, bool read, bool write, pk_error *err);

@@ -186,6 +186,7 @@ static bool pk__http_link_watch(pk__http_link *l, bool read, bool write)
 PK__FN void pk__http_link_next(pk__http_link *l)
 {
     l->state = PK__HTTP_LINK_IDLE;
+    l->can_read = l->can_read && !l->took_all;
     pk__http_job_reset(l->job);
     pk__http_link_due_at(l, pk__clock_after_ms(pk__clock_coarse_ns(), l->server->desc.idle_ms));
 }
@@ -483,6 +484,7 @@ static void pk__http_server_add(pk__http_server *s, int fd)
     l->watch.fd = fd;
     l->watch.on_ready = pk__http_link_on_ready;
     l->watch.user = l;
+    l->watch.pk__news = !PK__SECURE_ON(s->desc.tls); // there less may come than is there
     l->timer.on_time = pk__http_link_on_time;
     l->timer.user = l;
     if (PK__SECURE_ON(s->desc.tls)) {

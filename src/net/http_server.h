@@ -104,6 +104,7 @@ struct pk__http_link {
     uint8_t state, want;
     uint8_t share;         // of this turn: receives and requests that are left
     bool watching, can_read;
+    bool took_all;         // the last receive left nothing
     bool running;          // is being moved on: whoever answers now need not do it
     bool leaving;          // to be closed, but for a request that has come already
 };

@@ -30,7 +30,10 @@ static pk__http_step pk__http_link_receive(pk__http_link *l, char *at, size_t ro
     }
     l->share--;
     pk_io io = pk__http_link_recv(l, at, room, got, NULL);
-    l->can_read = io == PK_IO_DONE && *got == room; // less than there was room for: no need to ask again to hear so
+    l->took_all = io == PK_IO_DONE && *got < room;
+    /* Who took all need not ask again to hear so, if he is told of more anyway, or has no use for it now (see
+     * pk__http_link_next). */
+    l->can_read = io == PK_IO_DONE && (!l->took_all || l->watch.pk__news);
     if (PK__SECURE_BUILT && io == PK_IO_WANT_WRITE) {
         l->can_read = true; // whatever wakes us
         return PK__HTTP_STEP_WRITE;

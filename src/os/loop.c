@@ -307,6 +307,7 @@ PK_API pk_err pk_watch_add(pk_loop *loop, pk_watch *w, bool read, bool write, pk
     slot->watch = w;
     slot->fd = w->fd;
     slot->want = pk__loop_want(read, write);
+    slot->news = w->pk__news;
     slot->served = loop->turn;
     code = loop->backend->add(loop, number, err);
     if (code) {

@@ -13,6 +13,10 @@
  * Posting is a lock-free push, so threads, signal handlers and interrupts can do it. It wakes the loop only
  * if the loop sleeps (or is not being stepped, which is the same to a poster) and nobody has woken it yet.
  *
+ * A watch of ours with pk__news set before it is added need not be told twice that it can read: it reads until less
+ * comes than there was room for. epoll saves itself a look at the descriptor each time. (Only news of bytes: that there
+ * is room for writing, and a hang-up, are told again and again.)
+ *
  * How to wait is the business of a backend: epoll on Linux, kqueue on macOS and the BSDs, poll elsewhere and with
  * PLUGKIT_POSIX, and where there are no descriptors (firmware) a condition variable or, without threads, nothing at
  * all: such a loop never sleeps. */
@@ -38,6 +42,7 @@ typedef struct pk__loop_slot {
     bool running;  // its callback is on the stack
     bool silenced; // the backend was told to want nothing meanwhile
     bool always;   // the backend cannot wait for it: it is always ready (a regular file)
+    bool news;     // the backend need not tell twice of what has come
 } pk__loop_slot;
 
 typedef struct pk__loop_event {

@@ -57,6 +57,7 @@ PK__FN int pk__loop_epoll_control(pk_loop *loop, int operation, uint32_t number,
     event.events |= (want & PK__LOOP_READ) ? (uint32_t)EPOLLIN : 0u;
     event.events |= (want & PK__LOOP_WRITE) ? (uint32_t)EPOLLOUT : 0u;
     event.events |= want ? 0u : (uint32_t)EPOLLET;
+    event.events |= slot->news && want == PK__LOOP_READ ? (uint32_t)EPOLLET | (uint32_t)EPOLLRDHUP : 0u;
     return PK__SYS(epoll_ctl)(loop->fds[0], operation, slot->fd, &event);
 }
 
@@ -112,6 +113,16 @@ PK__FN int pk__loop_epoll_timeout(pk_loop *loop, int64_t until)
     return -1;
 }
 
+/* A hang-up that came together with bytes is no news when these have been read. From here on it is told each time. */
+PK__FN void pk__loop_epoll_hung_up(pk_loop *loop, const pk__loop_event *e)
+{
+    pk__loop_slot *slot = &loop->slots[e->slot];
+    if (slot->news && slot->watch && slot->generation == e->generation) {
+        slot->news = false;
+        pk__loop_epoll_change(loop, e->slot, slot->silenced ? 0 : slot->want);
+    }
+}
+
 PK__FN int pk__loop_epoll_wait(pk_loop *loop, int64_t until_ns, pk__loop_event *out, int cap)
 {
     int timeout_ms = pk__loop_epoll_timeout(loop, until_ns);
@@ -135,6 +146,9 @@ PK__FN int pk__loop_epoll_wait(pk_loop *loop, int64_t until_ns, pk__loop_event *
             out[count].generation = (uint32_t)(events[i].data.u64 >> 32);
             out[count].ready = pk__loop_want(gone || (bits & (uint32_t)EPOLLIN) != 0,
                                              gone || (bits & (uint32_t)EPOLLOUT) != 0);
+            if (gone || (bits & (uint32_t)EPOLLRDHUP) != 0) {
+                pk__loop_epoll_hung_up(loop, &out[count]);
+            }
             count++;
         }
     }

@@ -134,6 +134,41 @@ TEST(loop, tells_what_is_ready)
     }
 }
 
+TEST(loop, a_watch_for_news_hears_of_all_bytes_and_of_a_hang_up_until_it_goes)
+{
+    EACH_BACKEND(loop) {
+        probe p;
+        probe_open(&p, loop);
+        p.watch.pk__news = true;
+        REQUIRE_OK(pk_watch_add(loop, &p.watch, true, false, NULL));
+        for (int i = 1; i <= 3; i++) { // not read, so that other backends tell it each time as well
+            probe_feed(&p);
+            step(loop);
+            CHECK_INT(p.reads, ==, i);
+        }
+        bool once = strcmp(loop->backend->name, "epoll") == 0;
+        step(loop);
+        CHECK_INT(p.reads, ==, once ? 3 : 4);
+        p.reads = 0;
+        REQUIRE_OK(pk_watch_set(loop, &p.watch, false, true, NULL)); // writing is told again and again
+        step(loop);
+        step(loop);
+        CHECK_INT(p.writes, ==, 2);
+        REQUIRE_OK(pk_watch_set(loop, &p.watch, true, false, NULL)); // what is there counts as news
+        step(loop);
+        CHECK_INT(p.reads, ==, 1);
+        /* Bytes and the end at once: whoever reads the bytes only hears of the end all the same. */
+        probe_feed(&p);
+        pk__fd_close(p.fds[1]);
+        p.fds[1] = -1;
+        for (int i = 2; i <= 5; i++) {
+            step(loop);
+            CHECK_INT(p.reads, ==, i);
+        }
+        probe_close(&p);
+    }
+}
+
 TEST(loop, a_hang_up_counts_as_what_is_wanted)
 {
     EACH_BACKEND(loop) {
