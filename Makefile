@@ -173,9 +173,10 @@ size: $(HEADERS) ## sizes of programs and headers against their budgets
 
 # The library is compiled once for all of them; http and syscalls bring their own, to look inside.
 BENCH        := $(patsubst bench/%.c,$(BUILD)/bench/%,$(wildcard bench/*.c))
-BENCH_OWN    := $(addprefix $(BUILD)/bench/,http syscalls)
+BENCH_OWN    := $(addprefix $(BUILD)/bench/,http syscalls start_mtls)
 BENCH_JSON   := $(addprefix $(BUILD)/bench/peers/,documents.o yyjson.o cjson.o jansson.o jsonc.o rapidjson.o)
 BENCH_PEERS  := $(addprefix $(BUILD)/bench/,one_byte nothing plugins/echo plugins/hello plugins_counting/echo \
+                    plugins_mtls/echo \
                     small/hello small/empty small/host.o)
 BENCH_CFLAGS ?= -O2 -g
 BENCH_CC      = $(CC) -std=c11 -D_GNU_SOURCE -Wall -Wextra -I. -MMD -MP -MF $@.d -MT $@
@@ -186,7 +187,7 @@ $(BENCH_PLAIN): $(BUILD)/bench/%: bench/%.c $(BUILD)/bench/plugkit.o | $(HEADERS
 	@$(BENCH_STEP) && $(BENCH_CC) $(BENCH_CFLAGS) -o $@ $< $(BUILD)/bench/plugkit.o $(LDFLAGS) $(LDLIBS) -lm
 $(BENCH_OWN): $(BUILD)/bench/%: bench/%.c | $(HEADERS)
 	@$(BENCH_STEP) && $(BENCH_CC) $(BENCH_CFLAGS) $(if $(filter syscalls,$*),-DPLUGKIT_TEST) -o $@ $< $(LDFLAGS) \
-	    $(LDLIBS) -lm
+	    $(LDLIBS) -lm $(if $(filter start_mtls,$*),$(MBEDTLS_FLAGS))
 # Other JSON libraries, those that pkg-config finds; PKG_CONFIG_PATH adds places where it looks.
 PKG_CONFIG ?= pkg-config
 JSON_HAS    = $(if $(shell $(PKG_CONFIG) --exists $1 2>/dev/null && echo y),-DHAVE_$2 \
@@ -216,6 +217,9 @@ $(BUILD)/bench/plugins/echo: bench/plugins/echo.c | $(HEADERS)
 	@$(BENCH_STEP) && $(BENCH_CC) $(BENCH_CFLAGS) -o $@ $< $(LDFLAGS) $(LDLIBS)
 $(BUILD)/bench/plugins_counting/echo: bench/plugins/echo.c | $(HEADERS)
 	@$(BENCH_STEP) && $(BENCH_CC) $(BENCH_CFLAGS) -DPLUGKIT_TEST -o $@ $< $(LDFLAGS) $(LDLIBS)
+$(BUILD)/bench/plugins_mtls/echo: bench/plugins/echo.c | $(HEADERS)
+	@$(BENCH_STEP) && $(BENCH_CC) $(BENCH_CFLAGS) $(if $(MBEDTLS_FLAGS),-DPLUGKIT_WITH_TLS) -o $@ $< $(LDFLAGS) \
+	    $(LDLIBS) $(MBEDTLS_FLAGS)
 $(BUILD)/bench/plugins/hello: examples/01_hello/plugins/hello.c | $(HEADERS)
 	@$(BENCH_STEP) && $(BENCH_CC) $(BENCH_CFLAGS) -o $@ $< $(LDFLAGS) $(LDLIBS)
 $(BUILD)/bench/small/hello: examples/01_hello/plugins/hello.c | $(HEADERS)

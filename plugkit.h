@@ -1094,6 +1094,7 @@ typedef struct pk_tls_desc {
     /* Servers: told of each connection that came to nothing, and why. Clients get that as the outcome of their call. */
     void (*on_refused)(void *user, const pk_error *why);
     void *user;
+    bool pk__is_issued;          // private: the keys are those of the certificates, which takes time to find out
 } pk_tls_desc;
 
 #ifdef PLUGKIT_WITH_TLS
@@ -24658,7 +24659,8 @@ static pk_err pk__tls_read_own(pk__tls_material *m, const pk_tls_desc *desc, pk_
         if (rc == PK_OK) {
             rc = pk__tls_read_key(m->alloc, &desc->certs[i], &m->own[i].key, err);
         }
-        if (rc == PK_OK && mbedtls_pk_check_pair(&m->own[i].chain.pk, &m->own[i].key PK__TLS_RNG) != 0) {
+        if (rc == PK_OK && !desc->pk__is_issued &&
+            mbedtls_pk_check_pair(&m->own[i].chain.pk, &m->own[i].key PK__TLS_RNG) != 0) {
             rc = pk_error_set(err, PK_ERR_CONFIG, "cannot use key '%s': it is not that of certificate '%s'",
                               pk__tls_source_name(&desc->certs[i].key), pk__tls_source_name(&desc->certs[i].chain));
         }
@@ -32057,7 +32059,7 @@ PK_API pk_interceptor pk_access_check(const pk_access *access)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 32061 "plugkit.h"
+#line 32063 "plugkit.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -38032,6 +38034,7 @@ static pk_err pk__securing_own(pk__life *life, pk_error *err)
         desc.cert_count = 1;
         desc.trust = &trust;
         desc.trust_count = 1;
+        desc.pk__is_issued = true;
         rc = s->tls ? pk_tls_reload(s->tls, &desc, err) : pk_tls_create(&s->tls, &desc, err);
     }
     pk__authority_wipe(&issued, sizeof(issued));
@@ -43138,7 +43141,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 }
 
 #ifdef PLUGKIT_LINES
-#line 43142 "plugkit.h"
+#line 43145 "plugkit.h"
 #endif
 
 #ifndef PLUGKIT_TEST

@@ -1088,6 +1088,7 @@ typedef struct pk_tls_desc {
     /* Servers: told of each connection that came to nothing, and why. Clients get that as the outcome of their call. */
     void (*on_refused)(void *user, const pk_error *why);
     void *user;
+    bool pk__is_issued;          // private: the keys are those of the certificates, which takes time to find out
 } pk_tls_desc;
 
 #ifdef PLUGKIT_WITH_TLS
@@ -24432,7 +24433,8 @@ static pk_err pk__tls_read_own(pk__tls_material *m, const pk_tls_desc *desc, pk_
         if (rc == PK_OK) {
             rc = pk__tls_read_key(m->alloc, &desc->certs[i], &m->own[i].key, err);
         }
-        if (rc == PK_OK && mbedtls_pk_check_pair(&m->own[i].chain.pk, &m->own[i].key PK__TLS_RNG) != 0) {
+        if (rc == PK_OK && !desc->pk__is_issued &&
+            mbedtls_pk_check_pair(&m->own[i].chain.pk, &m->own[i].key PK__TLS_RNG) != 0) {
             rc = pk_error_set(err, PK_ERR_CONFIG, "cannot use key '%s': it is not that of certificate '%s'",
                               pk__tls_source_name(&desc->certs[i].key), pk__tls_source_name(&desc->certs[i].chain));
         }
@@ -31831,7 +31833,7 @@ PK_API pk_interceptor pk_access_check(const pk_access *access)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 31835 "plugkit_sdk.h"
+#line 31837 "plugkit_sdk.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -34138,6 +34140,7 @@ static pk_err pk__sdk_secure_use(pk__sdk_secure *s, const pk__control_tls *told,
     desc.cert_count = 1;
     desc.trust = &trust;
     desc.trust_count = 1;
+    desc.pk__is_issued = true; // by the host, which has made both
     desc.peer_name = host;
     desc.on_peer = pk__sdk_secure_on_peer;
     desc.user = (void *)(uintptr_t)host; // it is only read, and lives as long as we
@@ -35659,7 +35662,7 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 35663 "plugkit_sdk.h"
+#line 35666 "plugkit_sdk.h"
 #endif
 
 #ifndef PLUGKIT_TEST

@@ -18,7 +18,7 @@ export BENCH_JSONL
 
 [ "$ROUNDS" = 0 ] && echo "ROUNDS=0: one round of a few laps. The numbers below mean nothing."
 printf '%-27s %-8s %10s %-7s  %-22s %10s %7s  %s\n' bench metric value unit baseline value ratio target
-for bench in ${ONLY:-call syscalls start rss many json http http_server http_crowd size}; do
+for bench in ${ONLY:-call syscalls start start_mtls rss many json http http_server http_crowd size}; do
     "$build/bench/$bench" >"$build/bench.part"
     status=$?
     tee -a "$build/bench.txt" <"$build/bench.part"

@@ -69,6 +69,7 @@ typedef struct pk_tls_desc {
     /* Servers: told of each connection that came to nothing, and why. Clients get that as the outcome of their call. */
     void (*on_refused)(void *user, const pk_error *why);
     void *user;
+    bool pk__is_issued;          // private: the keys are those of the certificates, which takes time to find out
 } pk_tls_desc;
 
 #ifdef PLUGKIT_WITH_TLS

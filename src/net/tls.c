@@ -159,7 +159,8 @@ static pk_err pk__tls_read_own(pk__tls_material *m, const pk_tls_desc *desc, pk_
         if (rc == PK_OK) {
             rc = pk__tls_read_key(m->alloc, &desc->certs[i], &m->own[i].key, err);
         }
-        if (rc == PK_OK && mbedtls_pk_check_pair(&m->own[i].chain.pk, &m->own[i].key PK__TLS_RNG) != 0) {
+        if (rc == PK_OK && !desc->pk__is_issued &&
+            mbedtls_pk_check_pair(&m->own[i].chain.pk, &m->own[i].key PK__TLS_RNG) != 0) {
             rc = pk_error_set(err, PK_ERR_CONFIG, "cannot use key '%s': it is not that of certificate '%s'",
                               pk__tls_source_name(&desc->certs[i].key), pk__tls_source_name(&desc->certs[i].chain));
         }

@@ -44,6 +44,7 @@ static pk_err pk__sdk_secure_use(pk__sdk_secure *s, const pk__control_tls *told,
     desc.cert_count = 1;
     desc.trust = &trust;
     desc.trust_count = 1;
+    desc.pk__is_issued = true; // by the host, which has made both
     desc.peer_name = host;
     desc.on_peer = pk__sdk_secure_on_peer;
     desc.user = (void *)(uintptr_t)host; // it is only read, and lives as long as we

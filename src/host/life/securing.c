@@ -44,6 +44,7 @@ static pk_err pk__securing_own(pk__life *life, pk_error *err)
         desc.cert_count = 1;
         desc.trust = &trust;
         desc.trust_count = 1;
+        desc.pk__is_issued = true;
         rc = s->tls ? pk_tls_reload(s->tls, &desc, err) : pk_tls_create(&s->tls, &desc, err);
     }
     pk__authority_wipe(&issued, sizeof(issued));
