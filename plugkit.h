@@ -31308,7 +31308,10 @@ static pk_err pk__serve_listen(pk_server *s, const pk_server_desc *desc, int *fd
     pk__address address;
     char text[PK__ADDRESS_TEXT_MAX];
     pk_err rc = PK_OK;
-    if (!desc->has_listen_fd) {
+    if (PK__SECURE_ON(desc->tls)) {
+        rc = pk__secure_table_of(desc->tls)->check(desc->tls, true, err);
+    }
+    if (rc == PK_OK && !desc->has_listen_fd) {
         rc = pk__address_parse(&address, pk_str_from(desc->listen), err);
         if (PK__SECURE_BUILT && rc == PK_OK && address.is_secure && !desc->tls) {
             rc = pk_error_set(err, PK_ERR_MISUSE, "cannot listen at '%.128s': no pk_tls is given", desc->listen);
@@ -31319,9 +31322,6 @@ static pk_err pk__serve_listen(pk_server *s, const pk_server_desc *desc, int *fd
     }
     if (rc == PK_OK) {
         rc = pk__socket_local(*fd, &address, err);
-    }
-    if (rc == PK_OK && PK__SECURE_ON(desc->tls)) {
-        rc = pk__secure_table_of(desc->tls)->check(desc->tls, true, err);
     }
     if (rc == PK_OK && PK__SECURE_BUILT) {
         address.is_secure = desc->tls != NULL;

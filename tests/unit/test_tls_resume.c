@@ -259,11 +259,13 @@ TEST(tls_resume, a_ticket_is_no_certificate)
     CHECK(!visit_resumes(&ends, "k"));
     CHECK(visit_resumes(&ends, "k"));
     mbedtls_ssl_config *client = &ends.client_tls->material->client;
+    mbedtls_ssl_key_cert *own = client->MBEDTLS_PRIVATE(key_cert);
     client->MBEDTLS_PRIVATE(key_cert) = NULL;
     pk__tls_kept_find(ends.client_tls->material, "k\nlocalhost")->session.MBEDTLS_PRIVATE(ticket_flags) = 0xf;
     mbedtls_ssl_conf_tls13_key_exchange_modes(client, MBEDTLS_SSL_TLS1_3_KEY_EXCHANGE_MODE_PSK |
                                                           MBEDTLS_SSL_TLS1_3_KEY_EXCHANGE_MODE_EPHEMERAL);
     pair_connect(&ends, "localhost", "k");
+    client->MBEDTLS_PRIVATE(key_cert) = own;
     (void)pair_shake(&ends);
     CHECK(ends.server->peer == NULL);
     CHECK_STR(ends.server_error.msg, "cannot serve a connection: the client shows no certificate");
