@@ -14072,6 +14072,9 @@ static void pk__pattern_add_range(void *user, uint32_t first, uint32_t last)
 static void pk__pattern_sort(pk__pattern_reader *r, uint32_t begin)
 {
     uint32_t count = pk__pattern_ranges(r) - begin, kept = 0;
+    if (count == 0) {
+        return; // there may be no memory either
+    }
     pk__pattern_range *range = pk__pattern_range_at(r, begin);
     for (uint32_t i = 1; i < count; i++) { // what \p{..} adds is sorted already: few have a long way
         pk__pattern_range one = range[i];
@@ -17009,7 +17012,7 @@ static bool pk__schema_add_members(pk__schema_compiler *c, pk__schema_node *node
     }
     out->items = items;
     for (const pk_json_value *m = pk_json_first(v); m; m = pk_json_next(v, m)) {
-        if (pk_json_type_of(m) == PK_JSON_ARRAY) {
+        if (word == PK__SCHEMA_DEPENDENCIES && pk_json_type_of(m) == PK_JSON_ARRAY) {
             continue; // names
         }
         pk__schema_member *item = &items[out->count++];
@@ -32059,7 +32062,7 @@ PK_API pk_interceptor pk_access_check(const pk_access *access)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 32063 "plugkit.h"
+#line 32066 "plugkit.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -43141,7 +43144,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 }
 
 #ifdef PLUGKIT_LINES
-#line 43145 "plugkit.h"
+#line 43148 "plugkit.h"
 #endif
 
 #ifndef PLUGKIT_TEST

@@ -123,6 +123,9 @@ static void pk__pattern_add_range(void *user, uint32_t first, uint32_t last)
 static void pk__pattern_sort(pk__pattern_reader *r, uint32_t begin)
 {
     uint32_t count = pk__pattern_ranges(r) - begin, kept = 0;
+    if (count == 0) {
+        return; // there may be no memory either
+    }
     pk__pattern_range *range = pk__pattern_range_at(r, begin);
     for (uint32_t i = 1; i < count; i++) { // what \p{..} adds is sorted already: few have a long way
         pk__pattern_range one = range[i];

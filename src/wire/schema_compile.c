@@ -264,7 +264,7 @@ static bool pk__schema_add_members(pk__schema_compiler *c, pk__schema_node *node
     }
     out->items = items;
     for (const pk_json_value *m = pk_json_first(v); m; m = pk_json_next(v, m)) {
-        if (pk_json_type_of(m) == PK_JSON_ARRAY) {
+        if (word == PK__SCHEMA_DEPENDENCIES && pk_json_type_of(m) == PK_JSON_ARRAY) {
             continue; // names
         }
         pk__schema_member *item = &items[out->count++];

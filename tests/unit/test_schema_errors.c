@@ -21,6 +21,9 @@ TEST(schema_errors, a_schema_that_is_wrong_is_refused_with_place_and_reason)
          "cannot use the schema: #/properties/a~1b~0/allOf/1/minLength: expected an integer, 0 or more, got -1",
          PK_ERR_PARSE},
         {"{'properties':{'a':5}}", "#/properties/a: expected a schema: an object, true or false, got 5", PK_ERR_PARSE},
+        {"{'properties':{'a':['b']}}", "#/properties/a: expected a schema: an object, true or false, got an array",
+         PK_ERR_PARSE},
+        {"{'dependentSchemas':{'a':['b']}}", "#/dependentSchemas/a: expected a schema", PK_ERR_PARSE},
         {"{'items':[{}]}", "#/items: expected a schema (in draft 2020-12 an array of them is called prefixItems), "
                            "got an array", PK_ERR_PARSE},
         {"{'allOf':[]}", "#/allOf: expected an array of schemas, at least one, got an empty array", PK_ERR_PARSE},
