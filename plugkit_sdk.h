@@ -24976,7 +24976,7 @@ static void pk__tls_say_name(const mbedtls_x509_crt *crt, const char *wanted, ch
 {
     char subject[100];
     pk__tls_name(subject, sizeof(subject), &crt->subject);
-    (void)snprintf(out, cap, "it is that of '%s', and has no name '%.100s'", subject, wanted);
+    (void)snprintf(out, cap, "it is that of '%.60s', and has no name '%.100s'", subject, wanted);
 }
 
 PK__FN void pk__tls_flags_text(char *out, size_t cap, uint32_t flags)
@@ -34290,15 +34290,16 @@ static void pk__survive_hear(pk__survive_guest *g, pk_str line)
     (void)pk__control_read(&mem, line, &said, NULL); // what cannot be read says nothing
     pk_err rc = pk__survive_judge(s, &said, &why);
     bool shutdown = said.has_shutdown && said.shutdown;
-    if (!rc && !shutdown) {
-        rc = pk__lifeline_hear_tls(l, &said, &why);
-    }
+    bool useless = !rc && !shutdown && (rc = pk__lifeline_hear_tls(l, &said, &why)) != PK_OK;
     pk_mem_free(&mem);
     if (g->watch.fd == 0) {
         return; // judging has ended us
     }
     if (rc) {
         pk__survive_refuse(g, &why);
+        if (useless) { // this host is ours, cannot use us, and nobody else knows of us
+            l->on_end(l->user, PK__LIFELINE_SHUTDOWN);
+        }
     } else if (shutdown) {
         pk__survive_drop(g);
         l->on_end(l->user, PK__LIFELINE_SHUTDOWN);
@@ -35665,7 +35666,7 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 35669 "plugkit_sdk.h"
+#line 35670 "plugkit_sdk.h"
 #endif
 
 #ifndef PLUGKIT_TEST

@@ -39,6 +39,7 @@ NOT_RUN = pytest.StashKey()
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "gosdk: needs the Go framework's own SDK; left out, and said so, without it")
+    config.addinivalue_line("markers", "mbedtls: needs mbedTLS; left out, and said so, without it")
     config.addinivalue_line("markers", "musl: needs musl-gcc; left out, and said so, without it")
 
 
@@ -58,10 +59,22 @@ def musl_missing():
     return "" if shutil.which("musl-gcc") else "there is no musl-gcc"
 
 
+def mbedtls_flags():
+    """What the compiler needs for mbedTLS; [] if it is not there."""
+    run = subprocess.run(["sh", str(ROOT / "tests" / "mbedtls.sh"), os.environ.get("CC", "cc"), "--flags"],
+                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, check=False)
+    return run.stdout.split()
+
+
+def mbedtls_missing():
+    return "" if mbedtls_flags() else "there is no mbedTLS"
+
+
 def pytest_collection_modifyitems(config, items):
     config.stash[NOT_RUN] = []
     for marker, missing, what in (("gosdk", go_modules_missing, "tests with the Go framework's own SDK"),
-                                  ("musl", musl_missing, "tests with musl")):
+                                  ("musl", musl_missing, "tests with musl"),
+                                  ("mbedtls", mbedtls_missing, "tests of TLS")):
         wanted = [item for item in items if item.get_closest_marker(marker)]
         why = missing() if wanted else ""
         if why:

@@ -86,7 +86,7 @@ static void pk__tls_say_name(const mbedtls_x509_crt *crt, const char *wanted, ch
 {
     char subject[100];
     pk__tls_name(subject, sizeof(subject), &crt->subject);
-    (void)snprintf(out, cap, "it is that of '%s', and has no name '%.100s'", subject, wanted);
+    (void)snprintf(out, cap, "it is that of '%.60s', and has no name '%.100s'", subject, wanted);
 }
 
 PK__FN void pk__tls_flags_text(char *out, size_t cap, uint32_t flags)

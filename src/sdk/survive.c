@@ -112,15 +112,16 @@ static void pk__survive_hear(pk__survive_guest *g, pk_str line)
     (void)pk__control_read(&mem, line, &said, NULL); // what cannot be read says nothing
     pk_err rc = pk__survive_judge(s, &said, &why);
     bool shutdown = said.has_shutdown && said.shutdown;
-    if (!rc && !shutdown) {
-        rc = pk__lifeline_hear_tls(l, &said, &why);
-    }
+    bool useless = !rc && !shutdown && (rc = pk__lifeline_hear_tls(l, &said, &why)) != PK_OK;
     pk_mem_free(&mem);
     if (g->watch.fd == 0) {
         return; // judging has ended us
     }
     if (rc) {
         pk__survive_refuse(g, &why);
+        if (useless) { // this host is ours, cannot use us, and nobody else knows of us
+            l->on_end(l->user, PK__LIFELINE_SHUTDOWN);
+        }
     } else if (shutdown) {
         pk__survive_drop(g);
         l->on_end(l->user, PK__LIFELINE_SHUTDOWN);

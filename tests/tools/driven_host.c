@@ -7,6 +7,7 @@
  *     dir, runtime (its runtime_dir), start_ms, call_ms, stop_ms, idle_ms, health_ms, restart_max, eager, tcp,
  *     own_loop (the program steps the loop, on its main thread), providers (several plugins may offer one type)
  *     rules        [{"plugin":..,"restart":"always"|"never","stop_ms":..,"disabled":..,"needs":[..],"survive":..}]
+ *     mtls (required, not only possible),
  *     survive_as, survive_ms, attach_dir, reattach, offers (plugins may call its "greeter")
  *     sigchld      "ignore", "handler" (counts), "thread" (waits for every child there is)
  *     config       [{"plugin":..,"type":..,"data":..}]
@@ -564,6 +565,7 @@ static pk_err open_manager(pk_mem *mem, const pk_json_value *o, pk_loop *loop, p
     desc.survive_ms = (uint32_t)pk_json_uint(pk_json_get(o, "survive_ms"), 0);
     desc.eager = pk_json_bool(pk_json_get(o, "eager"), false);
     desc.tcp = pk_json_bool(pk_json_get(o, "tcp"), false);
+    desc.mtls = pk_json_bool(pk_json_get(o, "mtls"), false) ? PK_MTLS_REQUIRED : PK_MTLS_OFF;
     desc.duplicates = pk_json_bool(pk_json_get(o, "providers"), false) ? PK_DUPLICATES_PROVIDERS : PK_DUPLICATES_REFUSE;
     desc.on_event = on_event;
     desc.on_log = on_log;
