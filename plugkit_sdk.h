@@ -1197,8 +1197,10 @@ typedef enum pk_verdict {
     PK_AGAIN   // after, CALL scope only: try once more after *delay_ms
 } pk_verdict;
 
+typedef struct pk_request pk_request; // see server.h
+
 typedef struct pk_exchange {
-    const pk_call_desc *call;
+    const pk_call_desc *call; // SERVE scope: its `http` is the route, "GET /notes/{id}"; NULL if there is none
     pk_ctx *ctx;
     pk_str plugin, instance; // "" in CALL scope before: not chosen yet
     unsigned attempt;        // counts from 1
@@ -1207,6 +1209,8 @@ typedef struct pk_exchange {
     pk_error *err;           // after: the failure, code PK_OK if there was none
     void *state;             // state_size zeroed bytes of this interceptor, from before to after
     void *impl;              // private
+    const pk_request *request; // SERVE scope: what is asked; its body may not have been read. NULL elsewhere
+    bool refused;            // SERVE scope: there is no handler for it: see pk_interceptor.refused
 } pk_exchange;
 
 typedef struct pk_interceptor {
@@ -1219,22 +1223,26 @@ typedef struct pk_interceptor {
     void *user;
     bool own_requests; // CALL and ATTEMPT scope: also for what hosts ask plugins for by themselves: GET /healthz,
                        // GET /capabilities, POST /shutdown
+    bool refused;      // SERVE scope: also for requests that the server refuses by itself, before any handler: with a
+                       // malformed target (400), without token (401: nothing that it says of itself is proven), without
+                       // route (404, 405, 501; OPTIONS). After `before` comes the refusal, and `after` sees it
 } pk_interceptor;
 PK_API void pk_exchange_resume(pk_exchange *x, pk_verdict verdict); // any thread
 
 /* == api/server.h == */
 /* server.h - the HTTP/1.1 server that plugins answer with, for routes of your own. */
 
-typedef struct pk_request {
+struct pk_request {
     pk_str method;  // "POST"
     pk_str path;    // percent-decoded once, without dot segments: "/notes/a b"
     pk_str query;   // behind the '?', as it came
     pk_str rest;    // of a route that ends in "/" + "*": what stands for the star
+    const char *route; // as it was added: "GET /notes/{id}"; see pk_request_param. NULL: there is none (interceptors)
     const pk_meta *fields;
     size_t field_count;
     pk_body body;   // bytes, or a reader on routes with PK_UPLOAD
     pk_ctx *ctx;    // deadline, caller, metadata; ctx->mem lives until the answer is written
-} pk_request;
+};
 
 typedef struct pk_response {
     int status;          // 0 = 200
@@ -1249,9 +1257,14 @@ typedef enum pk_route_flags {
     PK_INLINE = 8 // runs on the loop's thread even with workers, and does not count as work: health checks
 } pk_route_flags;
 
-/* A failed handler's error becomes {"message":..,"statusCode":..,"code":..} with the status of its kind. */
+/* A failed handler's error becomes {"message":..,"statusCode":..,"code":..} with the status of its kind.
+ *
+ * Routes are compared segment by segment: "{name}" stands for one segment, a star at the end for all that follows.
+ * Where several fit, from the left a literal segment wins over a name, and that over a star; of the same path a method
+ * wins over ANY. A GET route answers HEAD, too; OPTIONS answers itself, and so does a wrong method, with 405 and
+ * Allow. */
 typedef struct pk_route {
-    const char *match; // "GET /notes", "ANY /files/" + "*"; a GET route answers HEAD too
+    const char *match; // "GET /notes", "GET /users/{id}/posts/{post}", "ANY /files/" + "*"; as long as the server
     unsigned flags;    // PK_UPLOAD: run when the head is there, and read the body yourself; PK_INLINE
     pk_err (*run)(void *user, const pk_request *request, pk_response *response, pk_error *err);
     void *user;
@@ -1286,7 +1299,11 @@ typedef struct pk_server_desc {
 
 #ifndef PLUGKIT_NO_NET
 PK_API pk_err pk_server_create(pk_server **out, const pk_server_desc *desc, pk_error *err);
-PK_API pk_err pk_server_add(pk_server *server, const pk_route *route, pk_error *err); // copied but for its pointers
+/* Copied but for its pointers. PK_ERR_MISUSE: no proper route; PK_ERR_DUPLICATE: one that fits the same is there. */
+PK_API pk_err pk_server_add(pk_server *server, const pk_route *route, pk_error *err);
+/* What stands for {name} in the route: one segment, decoded, never empty. "" if the route has no such name. As long as
+ * the request. */
+PK_API pk_str pk_request_param(const pk_request *request, const char *name);
 /* From now on one IPv4 address, one IPv6 /64, one user of a Unix socket may open so many connections; 0 = any number,
  * as at first. Any more are answered with 503 (with TLS, not at all) and closed. The loop's thread. */
 PK_API void pk_server_limit_peers(pk_server *server, size_t connections);
@@ -12282,7 +12299,7 @@ typedef enum pk__url_form { PK__URL_ORIGIN, PK__URL_ABSOLUTE, PK__URL_ASTERISK, 
 
 typedef struct pk__url {
     pk__url_form form;
-    bool is_secure;   // an absolute target of https
+    bool is_secure;   // an absolute target of https, which is known where TLS is built in
     pk_str authority; // of an absolute target; Host has to say the same
     pk_str path;      // still encoded, begins with "/"; "*" of an asterisk target, "" of an authority
     pk_str query;     // behind the '?'; "" if there is none
@@ -13006,6 +13023,9 @@ typedef struct pk__http_limits {
     size_t head_bytes, target_bytes, fields; // a field array must have room for `fields`
 } pk__http_limits;
 
+struct pk__http_head;
+typedef const char *(pk__http_start)(struct pk__http_head *h, const char *p, const char *end);
+
 typedef struct pk__http_head {
     pk_str method, target;    // of a request
     int status;               // of a response
@@ -13023,15 +13043,25 @@ typedef struct pk__http_head {
     const char *error;        //   and why: static text
 
     /* private: where the parser stands */
-    pk__http_kind kind;
+    pk__http_start *read_start; // reads the first line
     pk__http_limits limit;
     const char *base;         // the buffer at the last call: when it moves, reading begins anew
     size_t at, seen;          // start of the first unfinished line; bytes that were looked at
     uint8_t phase;            // see pk__http_head_more
-    bool has_start, has_length, has_coding, has_host, says_close, says_keep;
+    bool is_request, has_start, has_length, has_coding, has_host, says_close, says_keep;
 } pk__http_head;
 
-PK__FN void pk__http_head_init(pk__http_head *head, pk__http_kind kind, pk_meta *fields, const pk__http_limits *limit);
+/* Which first line is to be read is decided here, so that a program that only asks, or only answers, has one of the
+ * two readers. */
+PK__FN pk__http_start pk__http_head_request_line, pk__http_head_status_line;
+PK__FN void pk__http_head_begin(pk__http_head *head, pk__http_start *start, pk_meta *fields,
+                                const pk__http_limits *limit);
+PK__FN inline void pk__http_head_init(pk__http_head *head, pk__http_kind kind, pk_meta *fields,
+                                      const pk__http_limits *limit)
+{
+    pk__http_head_begin(head, kind == PK__HTTP_REQUEST ? pk__http_head_request_line : pk__http_head_status_line, fields,
+                        limit);
+}
 PK__FN pk__http_result pk__http_head_parse(pk__http_head *head, const char *buf, size_t len);
 /* What a response's framing is depends on the request: answers to HEAD, 1xx, 204 and 304 have no body. */
 PK__FN void pk__http_head_response(pk__http_head *head, bool to_head_request);
@@ -13050,6 +13080,8 @@ PK__FN bool pk__http_head_is_value(pk_str s);
 PK__FN bool pk__http_head_is_host(pk_str s); // "name", "name:80", "[::1]:80"; "" is one
 /* Does it say where a message ends or where it goes? It may stand in no trailer, nor be named in Connection. */
 PK__FN bool pk__http_head_is_vital(pk_str name);
+/* The next element of a comma-separated list, without the blanks around it. False: there is none. */
+PK__FN bool pk__http_head_next(pk_str *list, pk_str *element);
 /* Is `token` in this comma-separated list (any case)? */
 PK__FN bool pk__http_head_has_token(pk_str list, pk_str token);
 /* Digits only, at least one, at most 19, below 2^63. */
@@ -13133,6 +13165,7 @@ static bool pk__url_is_clean(pk_str s)
     return true;
 }
 
+/* The length of the scheme that the target begins with, or 0. */
 static size_t pk__url_scheme(pk_str target, pk_str scheme)
 {
     return pk_str_ieq(pk__url_part(target, 0, PK__MIN(target.len, scheme.len)), scheme) ? scheme.len : 0;
@@ -13140,12 +13173,11 @@ static size_t pk__url_scheme(pk_str target, pk_str scheme)
 
 PK__FN bool pk__url_split(pk_str method, pk_str target, pk__url *out)
 {
-    static const pk_str star = PK_STR_INIT("*"), http = PK_STR_INIT("http://"), https = PK_STR_INIT("https://");
     memset(out, 0, sizeof(*out));
     if (!pk__url_is_clean(target)) {
         return false;
     }
-    if (pk_str_eq(target, star)) {
+    if (pk_str_is(target, "*")) {
         out->form = PK__URL_ASTERISK;
         out->path = target;
         return pk_str_is(method, "OPTIONS");
@@ -13154,13 +13186,19 @@ PK__FN bool pk__url_split(pk_str method, pk_str target, pk__url *out)
         out->form = PK__URL_AUTHORITY;
         return pk__http_head_is_host(target);
     }
-    size_t secure = pk__url_scheme(target, https), at = secure + pk__url_scheme(target, http), authority = at;
+    size_t at = pk__url_scheme(target, PK_STR("http://"));
+#ifdef PLUGKIT_WITH_TLS
+    if (at == 0) {
+        at = pk__url_scheme(target, PK_STR("https://"));
+        out->is_secure = at > 0;
+    }
+#endif
     if (at > 0) {
+        size_t authority = at;
         while (at < target.len && target.ptr[at] != '/' && target.ptr[at] != '?') {
             at++;
         }
         out->form = PK__URL_ABSOLUTE;
-        out->is_secure = secure > 0;
         out->authority = pk__url_part(target, authority, at);
         if (at == authority || !pk__http_head_is_host(out->authority)) {
             return false;
@@ -18430,8 +18468,7 @@ PK__FN bool pk__http_head_is_value(pk_str s)
     return s.len == 0 || pk__http_scan_value(s.ptr, s.ptr + s.len) == s.ptr + s.len;
 }
 
-/* The next element of a comma-separated list, without the blanks around it. False: there is none. */
-static bool pk__http_head_next(pk_str *list, pk_str *element)
+PK__FN bool pk__http_head_next(pk_str *list, pk_str *element)
 {
     const char *p = list->ptr, *end = p + list->len, *comma = p;
     if (list->len == 0) {
@@ -18519,13 +18556,11 @@ PK__FN pk_str pk__http_head_find(const pk_meta *fields, size_t count, pk_str nam
 }
 
 static const char pk__http_head_reasons[] = // each behind its status; those that are rare are not worth their bytes
-    "100Continue\0" "200OK\0" "201Created\0" "202Accepted\0" "203Non-Authoritative Information\0" "204No Content\0"
-    "206Partial Content\0" "301Moved Permanently\0" "302Found\0" "303See Other\0" "304Not Modified\0"
-    "307Temporary Redirect\0" "308Permanent Redirect\0" "400Bad Request\0" "401Unauthorized\0" "403Forbidden\0"
-    "404Not Found\0" "405Method Not Allowed\0" "408Request Timeout\0" "409Conflict\0" "410Gone\0"
-    "412Precondition Failed\0" "413Content Too Large\0" "414URI Too Long\0" "415Unsupported Media Type\0"
-    "417Expectation Failed\0" "421Misdirected Request\0" "422Unprocessable Content\0" "429Too Many Requests\0"
-    "431Request Header Fields Too Large\0" "499Client Closed Request\0" "500Internal Server Error\0"
+    "100Continue\0" "200OK\0" "201Created\0" "202Accepted\0" "204No Content\0" "301Moved Permanently\0" "302Found\0"
+    "304Not Modified\0" "400Bad Request\0" "401Unauthorized\0" "403Forbidden\0" "404Not Found\0"
+    "405Method Not Allowed\0" "408Request Timeout\0" "409Conflict\0" "413Content Too Large\0" "414URI Too Long\0"
+    "415Unsupported Media Type\0" "417Expectation Failed\0" "421Misdirected Request\0" "422Unprocessable Content\0"
+    "429Too Many Requests\0" "431Request Header Fields Too Large\0" "500Internal Server Error\0"
     "501Not Implemented\0" "502Bad Gateway\0" "503Service Unavailable\0" "504Gateway Timeout\0"
     "505HTTP Version Not Supported\0";
 
@@ -18554,7 +18589,7 @@ static const char *pk__http_head_version(pk__http_head *h, const char *p, const 
         return NULL;
     }
     if (p[5] < '0' || p[5] > '9' || p[6] != '.' || p[7] < '0' || p[7] > '9') {
-        return pk__http_head_refuse(h, 400, "malformed HTTP version");
+        return pk__http_head_refuse(h, 400, "not an HTTP message");
     }
     if (p[5] != '1') {
         return pk__http_head_refuse(h, 505, "HTTP version other than 1.0 and 1.1");
@@ -18566,7 +18601,7 @@ static const char *pk__http_head_version(pk__http_head *h, const char *p, const 
 static const char *pk__http_head_no_line_end(pk__http_head *h, const char *p, const char *end)
 {
     if (p < end && *p != '\r') {
-        return pk__http_head_refuse(h, 400, *p == '\n' ? "bare LF" : "misplaced control character or space");
+        return pk__http_head_refuse(h, 400, *p == '\n' ? "bare LF" : "misplaced character");
     }
     return end - p < 2 ? NULL : pk__http_head_refuse(h, 400, "bare CR");
 }
@@ -18577,8 +18612,9 @@ PK__FN inline const char *pk__http_head_line_end(pk__http_head *h, const char *p
     return end - p >= 2 && p[0] == '\r' && p[1] == '\n' ? p + 2 : pk__http_head_no_line_end(h, p, end);
 }
 
-static const char *pk__http_head_request_line(pk__http_head *h, const char *p, const char *end)
+PK__FN const char *pk__http_head_request_line(pk__http_head *h, const char *p, const char *end)
 {
+    h->is_request = true;
     if (p < end && *p == '\r') { // one empty line before a request is forgiven (RFC 9112, 2.2)
         p = pk__http_head_line_end(h, p, end);
         if (!p) {
@@ -18615,7 +18651,7 @@ static const char *pk__http_head_request_line(pk__http_head *h, const char *p, c
     return p ? pk__http_head_line_end(h, p, end) : NULL;
 }
 
-static const char *pk__http_head_status_line(pk__http_head *h, const char *p, const char *end)
+PK__FN const char *pk__http_head_status_line(pk__http_head *h, const char *p, const char *end)
 {
     p = pk__http_head_version(h, p, end);
     if (!p) {
@@ -18656,27 +18692,21 @@ static const char *pk__http_head_status_line(pk__http_head *h, const char *p, co
 
 static void pk__http_head_length(pk__http_head *h, pk_str value)
 {
-    if (h->has_length) {
-        (void)pk__http_head_refuse(h, 400, "more than one Content-Length");
-    } else if (!pk__http_head_number(value, &h->length)) {
-        (void)pk__http_head_refuse(h, 400, "malformed Content-Length");
+    if (h->has_length || !pk__http_head_number(value, &h->length)) {
+        (void)pk__http_head_refuse(h, 400, "malformed or second Content-Length");
     }
     h->has_length = true;
 }
 
 static void pk__http_head_coding(pk__http_head *h, pk_str value)
 {
-    size_t chunked = 0;
-    pk_str one = {"", 0}, list = value;
-    while (pk__http_head_next(&list, &one)) {
-        chunked += PK__HTTP_HEAD_IS(one, "chunked");
+    pk_str list = value, last = {"", 0};
+    while (pk__http_head_next(&list, &last)) {
     }
     /* "gzip, chunked" is proper HTTP that we do not speak; anything else has no certain end. */
-    if (h->has_coding) {
-        (void)pk__http_head_refuse(h, 400, "more than one Transfer-Encoding");
-    } else if (chunked != 1 || one.ptr + one.len != value.ptr + value.len || !PK__HTTP_HEAD_IS(one, "chunked")) {
-        (void)pk__http_head_refuse(h, 400, "malformed Transfer-Encoding");
-    } else if (one.len != value.len) {
+    if (h->has_coding || last.ptr + last.len != value.ptr + value.len || !PK__HTTP_HEAD_IS(last, "chunked")) {
+        (void)pk__http_head_refuse(h, 400, "malformed or second Transfer-Encoding");
+    } else if (last.len != value.len) {
         (void)pk__http_head_refuse(h, 501, "transfer coding other than chunked");
     }
     h->has_coding = true;
@@ -18684,10 +18714,8 @@ static void pk__http_head_coding(pk__http_head *h, pk_str value)
 
 static void pk__http_head_host(pk__http_head *h, pk_str value)
 {
-    if (h->kind == PK__HTTP_REQUEST && h->has_host) {
-        (void)pk__http_head_refuse(h, 400, "more than one Host header");
-    } else if (h->kind == PK__HTTP_REQUEST && !pk__http_head_is_host(value)) {
-        (void)pk__http_head_refuse(h, 400, "malformed Host header");
+    if (h->is_request && (h->has_host || !pk__http_head_is_host(value))) {
+        (void)pk__http_head_refuse(h, 400, "malformed or second Host header");
     }
     h->has_host = true;
     h->host = value;
@@ -18695,8 +18723,8 @@ static void pk__http_head_host(pk__http_head *h, pk_str value)
 
 static void pk__http_head_expect(pk__http_head *h, pk_str value)
 {
-    if (h->kind == PK__HTTP_REQUEST && !PK__HTTP_HEAD_IS(value, "100-continue")) {
-        (void)pk__http_head_refuse(h, 417, "no expectation but 100-continue can be met");
+    if (h->is_request && !PK__HTTP_HEAD_IS(value, "100-continue")) {
+        (void)pk__http_head_refuse(h, 417, "expectation other than 100-continue");
     }
     h->expects_continue = true;
 }
@@ -18771,29 +18799,44 @@ static const char *pk__http_head_line(pk__http_head *h, const char *name, const 
 /* All fields are there: do they agree with each other, and where does the body end? */
 static void pk__http_head_finish(pk__http_head *h)
 {
-    h->keep_alive = h->minor == 1 ? !h->says_close : h->says_keep && !h->says_close;
-    if (h->has_coding && h->has_length) {
-        (void)pk__http_head_refuse(h, 400, "Content-Length together with Transfer-Encoding");
-    } else if (h->has_coding && h->minor == 0) {
-        (void)pk__http_head_refuse(h, 400, "Transfer-Encoding in HTTP/1.0");
-    } else if (h->kind == PK__HTTP_REQUEST && h->minor == 1 && !h->has_host) {
-        (void)pk__http_head_refuse(h, 400, "missing required Host header");
+    const char *why = h->has_coding && h->has_length   ? "both Content-Length and Transfer-Encoding"
+                      : h->has_coding && h->minor == 0 ? "Transfer-Encoding in HTTP/1.0"
+                      : h->is_request && h->minor == 1 && !h->has_host ? "missing required Host header"
+                                                                                     : NULL;
+    if (why) {
+        (void)pk__http_head_refuse(h, 400, why);
     }
+    h->keep_alive = !h->says_close && (h->minor == 1 || h->says_keep);
     h->framing = h->has_coding ? PK__HTTP_CHUNKED : h->length > 0 ? PK__HTTP_LENGTH : PK__HTTP_NO_BODY;
     h->expects_continue &= h->minor == 1 && h->framing != PK__HTTP_NO_BODY;
 }
 
-PK__FN void pk__http_head_init(pk__http_head *head, pk__http_kind kind, pk_meta *fields, const pk__http_limits *limit)
+/* Zeros. Of 64 bytes compilers make four stores; of all at once a string instruction as slow as three fields. */
+static void pk__http_head_clear(pk__http_head *head)
 {
-    /* Of 64 bytes compilers make four stores; of all at once a string instruction as slow as three fields. */
-    const size_t rest = sizeof(*head) > 128 ? sizeof(*head) - 128 : 0;
+    const size_t half = sizeof(*head) > 128 ? 64 : 32, rest = sizeof(*head) - 3 * half;
     char *bytes = (char *)head;
-    memset(bytes, 0, 64);
-    memset(bytes + 64, 0, sizeof(*head) - 64 - rest);
-    memset(bytes + sizeof(*head) - rest, 0, rest);
-    head->kind = kind;
+    memset(bytes, 0, half);
+    memset(bytes + half, 0, half);
+    memset(bytes + 2 * half, 0, half);
+    memset(bytes + 3 * half, 0, rest);
+}
+
+PK__FN void pk__http_head_begin(pk__http_head *head, pk__http_start *start, pk_meta *fields,
+                                const pk__http_limits *limit)
+{
+    pk__http_head_clear(head);
+    head->read_start = start;
     head->fields = fields;
     head->limit = *limit;
+}
+
+/* The buffer lies elsewhere now, and all views were into the old one. */
+static void pk__http_head_restart(pk__http_head *h, const char *buf)
+{
+    pk__http_limits limit = h->limit;
+    pk__http_head_begin(h, h->read_start, h->fields, &limit);
+    h->base = buf;
 }
 
 /* The fields, up to the empty line. Gives its end, or NULL; *at stays at the first line that is not whole. */
@@ -18809,7 +18852,7 @@ static const char *pk__http_head_fields(pk__http_head *h, const char *buf, const
             next = pk__http_head_line(h, p, end, &field);
         }
         if (next && h->field_count == h->limit.fields) {
-            next = pk__http_head_refuse(h, 431, "too many header fields");
+            next = pk__http_head_refuse(h, 431, "header is too large");
         }
         if (!next) {
             *at = p;
@@ -18832,7 +18875,7 @@ static const char *pk__http_head_lines(pk__http_head *h, const char *buf, const 
     const char *at = buf + h->at, *p = at;
     h->phase = 0;
     if (!h->has_start) {
-        p = h->kind == PK__HTTP_REQUEST ? pk__http_head_request_line(h, p, end) : pk__http_head_status_line(h, p, end);
+        p = h->read_start(h, p, end);
         if (!p) {
             return NULL;
         }
@@ -18852,10 +18895,8 @@ PK__FN pk__http_result pk__http_head_parse(pk__http_head *h, const char *buf, si
     if (len == 0) {
         return PK__HTTP_MORE;
     }
-    if (buf != h->base) { // the buffer lies elsewhere now, and all views were into the old one
-        pk__http_limits limit = h->limit;
-        pk__http_head_init(h, h->kind, h->fields, &limit);
-        h->base = buf;
+    if (buf != h->base) {
+        pk__http_head_restart(h, buf);
     }
     len = PK__MIN(len, h->limit.head_bytes); // what is behind that is never looked at, however the bytes come
     const char *end = buf + len, *p = NULL;
@@ -18960,7 +19001,7 @@ static uint8_t pk__http_chunk_size(pk__http_chunk *c, char byte)
     int digit = pk__http_chunk_digit(byte);
     if (digit >= 0) {
         if (c->digits == 15) {
-            return pk__http_chunk_refuse(c, "chunk size has too many digits");
+            return pk__http_chunk_refuse(c, "malformed chunk size");
         }
         c->digits++;
         c->left = c->left << 4 | (uint64_t)digit;
@@ -19021,7 +19062,7 @@ static uint8_t pk__http_chunk_trailer(pk__http_chunk *c, char byte)
 
 static uint8_t pk__http_chunk_expect(pk__http_chunk *c, char byte, char want, uint8_t next)
 {
-    return byte == want ? next : pk__http_chunk_refuse(c, "malformed line end in a chunked body");
+    return byte == want ? next : pk__http_chunk_refuse(c, "malformed end of a chunk");
 }
 
 /* One byte outside the data: the next state. */
@@ -27722,7 +27763,7 @@ PK__FN pk__chain_result pk__chain_before(const pk_interceptor *const *chain, siz
             memset(x->state, 0, i->state_size);
         }
         ++*at;
-        verdict = i->before ? i->before(i->user, x) : PK_GO;
+        verdict = i->before && (i->refused || !x->refused) ? i->before(i->user, x) : PK_GO;
     }
     switch (verdict) {
     case PK_GO: return PK__CHAIN_ON;
@@ -27743,7 +27784,8 @@ PK__FN pk__chain_result pk__chain_after(const pk_interceptor *const *chain, size
         const pk_interceptor *i = chain[*at - 1];
         x->state = pk__chain_state(chain, *at - 1, states);
         *delay_ms = 0;
-        if (i->after && i->after(i->user, x, delay_ms) == PK_AGAIN && i->scope == PK_SCOPE_CALL && !x->streamed) {
+        bool runs = i->after && (i->refused || !x->refused);
+        if (runs && i->after(i->user, x, delay_ms) == PK_AGAIN && i->scope == PK_SCOPE_CALL && !x->streamed) {
             return PK__CHAIN_AGAIN;
         }
         --*at;
@@ -30233,11 +30275,18 @@ PK_API pk_err pk_stub_call(const pk_stub *stub, const pk_method *m, pk_ctx *ctx,
 /* == rpc/routes.h == */
 /* routes.h - which handler answers a method and a path.
  *
- * A route is "VERB /path", with ANY for every verb, and may end in "/" + "*" for everything below. The path is compared
- * as it is after decoding (wire/url.h). A literal path wins over a star, a longer star over a shorter one, and a verb
- * over ANY. GET answers HEAD too. A path that exists for other verbs only gives the list for `Allow`. */
+ * A route is "VERB /path", with ANY for every verb. A segment "{name}" stands for one segment, whatever it is; a path
+ * may end in "/" + "*" for everything below. The path is compared as it is after decoding (wire/url.h). Where several
+ * routes fit, they are compared segment by segment from the left: a literal one wins over a parameter, that over a
+ * star; of the same path a verb wins over ANY. GET answers HEAD too. A route that does not have the verb is as good as
+ * absent, so that "POST /{x}" answers beside "GET /about". A path that exists for other verbs only gives the list for
+ * `Allow`.
+ *
+ * The table is kept in the order in which routes win. Literal paths come first, sorted, and are found by halving,
+ * however many there are; patterns are tried one after the other, which costs as much as comparing how they begin.
+ * What a parameter stands for is not kept: pk_request_param reads it off route and path when it is asked. */
 #ifdef PLUGKIT_LINES
-#line 5 "src/rpc/routes.h"
+#line 12 "src/rpc/routes.h"
 #endif
 
 
@@ -30245,19 +30294,23 @@ PK_API pk_err pk_stub_call(const pk_stub *stub, const pk_method *m, pk_ctx *ctx,
 
 #define PK__ROUTES_ALLOW_MAX 128
 
+/* What RFC 9110 and 5789 define, but for TRACE and CONNECT, which have no business here. */
+static const char pk__routes_standard[] = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+
 typedef struct pk__route {
     pk_route route;
-    pk_str verb, path; // views into route.match; path without the star
-    bool is_star;
+    pk_str verb, path; // views into route.match
+    size_t plain;      // bytes of the path before its first parameter or star; all, if there is none
 } pk__route;
 
 typedef struct pk__routes {
     const pk_alloc *alloc;
     pk__route *items;
     size_t count, cap;
+    size_t literals; // of them
 } pk__routes;
 
-/* Errors: PK_ERR_MISUSE (the form), PK_ERR_DUPLICATE, PK_ERR_NO_MEMORY. */
+/* Errors: PK_ERR_MISUSE (the form), PK_ERR_DUPLICATE (also if only names of parameters differ), PK_ERR_NO_MEMORY. */
 PK__FN pk_err pk__routes_add(pk__routes *r, const pk_route *route, pk_error *err);
 PK__FN void pk__routes_deinit(pk__routes *r);
 /* *rest: what stands for the star. NULL: allow[] is then "" (no such path) or the verbs that it has. Verbs are
@@ -30273,8 +30326,10 @@ PK__FN bool pk__routes_knows(const pk__routes *r, pk_str verb); // some route or
  *
  * A request passes: peer's uid (the engine, at accept) - path (wire/url.h) - token - verb - route - its body -
  * interceptors of serve scope, `before` in order - handler - `after` in reverse - answer. Token before route: who may
- * not ask does not learn what there is. With workers the handler and the interceptors run on a worker's thread; routes
- * with PK_INLINE always run on the loop's thread, so that /healthz answers while every worker is busy.
+ * not ask does not learn what there is. What is refused on the way has no handler, and only those interceptors that
+ * ask for it (pk_interceptor.refused): so there is one way for all that has a head which could be read. With workers
+ * the handler and the interceptors run on a worker's thread; routes with PK_INLINE always run on the loop's thread, so
+ * that /healthz answers while every worker is busy.
  *
  * An interceptor that waits holds its request, not its thread: when it is resumed the request goes on, on a worker or
  * on the loop's thread. It may be resumed before its `before` has even returned, so both sides meet at `held`.
@@ -30282,7 +30337,7 @@ PK__FN bool pk__routes_knows(const pk__routes *r, pk_str verb); // some route or
  * A call (pk__serve_call) lives in the scratch of the engine's job, from on_head to on_done. Destroying the server from
  * inside a handler on the loop's thread is put off until that has returned; it waits for handlers on workers. */
 #ifdef PLUGKIT_LINES
-#line 13 "src/rpc/serve.h"
+#line 15 "src/rpc/serve.h"
 #endif
 
 
@@ -30335,6 +30390,11 @@ typedef struct pk__serve_call {
     pk_response response;
     pk_ctx ctx;
     pk__ctx_impl impl;
+    struct {
+        int status;        // 0 = there is a handler
+        pk_err code;       // PK_OK: OPTIONS
+        const char *what;
+    } refused;
     char *states;        // of interceptors
     size_t at;           // how many `before` have run
     pk_verdict verdict;
@@ -30375,20 +30435,75 @@ PK__FN void pk__serve_finish(pk__serve_call *c); // the handler has had its say
 
 
 
-/* What RFC 9110 and 5789 define, but for TRACE and CONNECT, which have no business here. */
-static const char *const pk__routes_verbs[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"};
+enum { PK__ROUTES_PARAM = 0x200, PK__ROUTES_STAR }; // behind all bytes
 
-static pk_err pk__routes_parse(pk__route *r, pk_error *err)
+/* The next sign of a route's path: a byte and one, a parameter, a star; 0 at the end. */
+static unsigned pk__routes_sign(pk_str path, size_t *at)
 {
-    pk_str match = pk_str_from(r->route.match);
-    if (!r->route.run || !pk_str_cut(match, ' ', &r->verb, &r->path) || !pk__http_head_is_token(r->verb) ||
-        r->path.len == 0 || r->path.ptr[0] != '/') {
-        return pk_error_set(err, PK_ERR_MISUSE, "cannot add route '%.*s': write \"GET /path\" and a handler",
-                            (int)PK__MIN(match.len, (size_t)128), match.ptr);
+    size_t i = *at;
+    if (i == path.len) {
+        return 0;
     }
-    r->is_star = r->path.len >= 2 && r->path.ptr[r->path.len - 1] == '*' && r->path.ptr[r->path.len - 2] == '/';
-    r->path.len -= r->is_star;
-    return PK_OK;
+    bool begins = i > 0 && path.ptr[i - 1] == '/';
+    *at = i + 1;
+    if (begins && path.ptr[i] == '*' && i + 1 == path.len) {
+        return PK__ROUTES_STAR;
+    }
+    if (begins && path.ptr[i] == '{') {
+        while (path.ptr[i] != '}') { // it is there: see parse
+            i++;
+        }
+        *at = i + 1;
+        return PK__ROUTES_PARAM;
+    }
+    return (unsigned char)path.ptr[i] + 1u;
+}
+
+/* ---- adding */
+
+/* It begins with a slash, and braces stand around whole segments only. */
+static bool pk__routes_is_path(pk_str path)
+{
+    char last = 0;
+    bool open = false;
+    for (size_t i = 0; i < path.len; i++) {
+        char c = path.ptr[i];
+        if ((c == '{' && last != '/') || (open && c == '/') || (last == '}' && c != '/') ||
+            (c == '}' && (!open || last == '{'))) {
+            return false;
+        }
+        open = c == '{' || (open && c != '}');
+        last = c;
+    }
+    return path.len > 0 && path.ptr[0] == '/' && !open;
+}
+
+static bool pk__routes_is_literal(const pk__route *r)
+{
+    return r->plain == r->path.len;
+}
+
+/* Which of two wins, where both fit: less than 0 = the first. 1 and -1: only their verbs differ. */
+static int pk__routes_order(const pk__route *a, const pk__route *b)
+{
+    pk_str x = a->path, y = b->path;
+    if (pk__routes_is_literal(a) != pk__routes_is_literal(b)) {
+        return pk__routes_is_literal(a) ? -2 : 2;
+    }
+    for (int differ = 2; differ > 0; differ--) {
+        unsigned left, right;
+        size_t i = 0, j = 0;
+        do {
+            left = pk__routes_sign(x, &i);
+            right = pk__routes_sign(y, &j);
+            if (left != right) {
+                return left < right ? -differ : differ;
+            }
+        } while (left);
+        x = a->verb;
+        y = b->verb;
+    }
+    return 0;
 }
 
 PK__FN pk_err pk__routes_add(pk__routes *r, const pk_route *route, pk_error *err)
@@ -30396,15 +30511,22 @@ PK__FN pk_err pk__routes_add(pk__routes *r, const pk_route *route, pk_error *err
     pk__route fresh;
     memset(&fresh, 0, sizeof(fresh));
     fresh.route = *route;
-    pk_err rc = pk__routes_parse(&fresh, err);
-    if (rc) {
-        return rc;
+    pk_str match = pk_str_from(route->match);
+    if (!route->run || !pk_str_cut(match, ' ', &fresh.verb, &fresh.path) || !pk__http_head_is_token(fresh.verb) ||
+        !pk__routes_is_path(fresh.path)) {
+        return pk_error_set(err, PK_ERR_MISUSE, "cannot add route '%.128s': write \"GET /path/{name}\" and a handler",
+                            match.ptr);
     }
-    for (size_t i = 0; i < r->count; i++) {
-        const pk__route *old = &r->items[i];
-        if (old->is_star == fresh.is_star && pk_str_eq(old->verb, fresh.verb) && pk_str_eq(old->path, fresh.path)) {
-            return pk_error_set(err, PK_ERR_DUPLICATE, "cannot add route '%.128s': it is there already", route->match);
-        }
+    for (size_t i = 0; i < fresh.path.len && pk__routes_sign(fresh.path, &i) < PK__ROUTES_PARAM;) {
+        fresh.plain = i;
+    }
+    size_t at = r->count;
+    int order = 1;
+    while (at > 0 && (order = pk__routes_order(&r->items[at - 1], &fresh)) > 0) {
+        at--;
+    }
+    if (order == 0) {
+        return pk_error_set(err, PK_ERR_DUPLICATE, "cannot add route '%.128s': it is there already", match.ptr);
     }
     if (r->count == r->cap) {
         size_t cap = r->cap > 0 ? r->cap * 2 : 8;
@@ -30415,7 +30537,9 @@ PK__FN pk_err pk__routes_add(pk__routes *r, const pk_route *route, pk_error *err
         r->items = items;
         r->cap = cap;
     }
-    r->items[r->count++] = fresh;
+    memmove(r->items + at + 1, r->items + at, (r->count++ - at) * sizeof(*r->items));
+    r->items[at] = fresh;
+    r->literals += pk__routes_is_literal(&fresh);
     return PK_OK;
 }
 
@@ -30425,89 +30549,127 @@ PK__FN void pk__routes_deinit(pk__routes *r)
     r->items = NULL;
     r->count = 0;
     r->cap = 0;
+    r->literals = 0;
 }
 
-/* How well a route fits the path: 0 = not at all; literal paths beat stars, longer stars shorter ones. */
-static size_t pk__routes_path_score(const pk__route *r, pk_str path)
+/* ---- finding */
+
+static size_t pk__routes_segment_end(pk_str path, size_t at)
 {
-    if (!r->is_star) {
-        return pk_str_eq(r->path, path) ? SIZE_MAX / 4 : 0;
+    while (at < path.len && path.ptr[at] != '/') {
+        at++;
     }
-    return pk_str_starts(path, r->path) ? r->path.len : 0; // at least 1, for "/"
+    return at;
+}
+
+/* *rest: what the star stands for; "" without one. */
+static bool pk__routes_fits(const pk__route *r, pk_str path, size_t *rest)
+{
+    size_t at = r->plain;
+    if (path.len < at || memcmp(path.ptr, r->path.ptr, at) != 0) {
+        return false;
+    }
+    for (size_t i = at; i < r->path.len;) {
+        unsigned sign = pk__routes_sign(r->path, &i);
+        if (sign == PK__ROUTES_STAR) {
+            *rest = at;
+            return true;
+        }
+        size_t begin = at;
+        if (sign == PK__ROUTES_PARAM) {
+            at = pk__routes_segment_end(path, at);
+        } else {
+            at += at < path.len && (unsigned char)path.ptr[at] + 1u == sign;
+        }
+        if (at == begin) {
+            return false;
+        }
+    }
+    *rest = at;
+    return at == path.len;
+}
+
+/* The first of the literal routes that is not before the path. */
+static size_t pk__routes_seek(const pk__routes *r, pk_str path)
+{
+    size_t begin = 0, end = r->literals;
+    while (begin < end) {
+        size_t middle = begin + (end - begin) / 2;
+        pk_str other = r->items[middle].path;
+        int order = memcmp(other.ptr, path.ptr, PK__MIN(other.len, path.len));
+        if (order < 0 || (order == 0 && other.len < path.len)) {
+            begin = middle + 1;
+        } else {
+            end = middle;
+        }
+    }
+    return begin;
+}
+
+static void pk__routes_allow(char *allow, pk_str verb)
+{
+    size_t at = strlen(allow);
+    if (pk__http_head_has_token(pk_str_from(allow), verb) || at + verb.len + 3 > PK__ROUTES_ALLOW_MAX) {
+        return;
+    }
+    if (at > 0) {
+        allow[at++] = ',';
+        allow[at++] = ' ';
+    }
+    memcpy(allow + at, verb.ptr, verb.len);
+    allow[at + verb.len] = '\0';
+    if (pk_str_is(verb, "GET")) {
+        pk__routes_allow(allow, pk_str_from("HEAD"));
+    }
 }
 
 /* How well it fits the verb: 3 = it names it, 2 = GET for HEAD, 1 = ANY, 0 = not at all. */
-static size_t pk__routes_verb_score(const pk__route *r, pk_str verb)
+static int pk__routes_score(pk_str has, pk_str verb)
 {
-    if (pk_str_eq(r->verb, verb)) {
+    if (pk_str_eq(has, verb)) {
         return 3;
     }
-    if (pk_str_is(verb, "HEAD") && pk_str_is(r->verb, "GET")) {
-        return 2;
-    }
-    return pk_str_is(r->verb, "ANY") ? 1 : 0;
-}
-
-static void pk__routes_allow_add(char *allow, size_t *at, pk_str verb)
-{
-    if (pk__http_head_has_token(pk_str_from(allow), verb) || *at + verb.len + 3 > PK__ROUTES_ALLOW_MAX) {
-        return;
-    }
-    if (*at > 0) {
-        memcpy(allow + *at, ", ", 2);
-        *at += 2;
-    }
-    memcpy(allow + *at, verb.ptr, verb.len);
-    *at += verb.len;
-    allow[*at] = '\0';
-}
-
-static void pk__routes_allow(const pk__routes *r, pk_str path, char *allow)
-{
-    size_t at = 0;
-    allow[0] = '\0';
-    for (size_t i = 0; i < r->count; i++) {
-        if (pk__routes_path_score(&r->items[i], path) > 0) {
-            pk__routes_allow_add(allow, &at, r->items[i].verb);
-            if (pk_str_is(r->items[i].verb, "GET")) {
-                pk__routes_allow_add(allow, &at, pk_str_from("HEAD"));
-            }
-        }
-    }
-    if (at > 0) {
-        pk__routes_allow_add(allow, &at, pk_str_from("OPTIONS"));
-    }
+    return pk_str_is(has, "GET") && pk_str_is(verb, "HEAD") ? 2 : pk_str_is(has, "ANY");
 }
 
 PK__FN const pk__route *pk__routes_find(const pk__routes *r, pk_str verb, pk_str path, pk_str *rest, char *allow)
 {
     const pk__route *best = NULL;
-    size_t best_score = 0;
-    for (size_t i = 0; i < r->count; i++) {
-        size_t fits = pk__routes_path_score(&r->items[i], path);
-        size_t score = fits > 0 ? pk__routes_verb_score(&r->items[i], verb) : 0;
-        if (score > 0 && fits * 4 + score > best_score) {
-            best = &r->items[i];
-            best_score = fits * 4 + score;
+    size_t star = 0, best_star = path.len;
+    int best_score = 0;
+    allow[0] = '\0';
+    for (size_t i = pk__routes_seek(r, path); i < r->count && best_score < 3; i++) {
+        const pk__route *at = &r->items[i];
+        if (best && pk__routes_order(best, at) < -1) {
+            break; // whatever fits from here on is worse
+        }
+        if (!pk__routes_fits(at, path, &star)) {
+            i = pk__routes_is_literal(at) ? r->literals - 1 : i; // no other literal one does
+            continue;
+        }
+        int score = pk__routes_score(at->verb, verb);
+        if (score > best_score) {
+            best = at;
+            best_score = score;
+            best_star = star;
+        } else if (score == 0) {
+            pk__routes_allow(allow, at->verb);
         }
     }
-    if (!best) {
-        pk__routes_allow(r, path, allow);
-        return NULL;
+    if (best) {
+        allow[0] = '\0';
+    } else if (allow[0]) {
+        pk__routes_allow(allow, pk_str_from("OPTIONS"));
     }
-    rest->ptr = path.ptr + path.len;
-    rest->len = 0;
-    if (best->is_star) {
-        rest->ptr = path.ptr + best->path.len;
-        rest->len = path.len - best->path.len;
-    }
+    rest->ptr = path.ptr + best_star;
+    rest->len = path.len - best_star;
     return best;
 }
 
 PK__FN bool pk__routes_knows(const pk__routes *r, pk_str verb)
 {
-    for (size_t i = 0; i < PK__COUNT(pk__routes_verbs); i++) {
-        if (pk_str_is(verb, pk__routes_verbs[i])) {
+    for (pk_str list = pk_str_from(pk__routes_standard), one; pk__http_head_next(&list, &one);) {
+        if (pk_str_eq(one, verb)) {
             return true;
         }
     }
@@ -30518,6 +30680,31 @@ PK__FN bool pk__routes_knows(const pk__routes *r, pk_str verb)
     }
     return false;
 }
+
+#ifndef PLUGKIT_NO_NET
+PK_API pk_str pk_request_param(const pk_request *request, const char *name)
+{
+    pk_str route = pk_str_from(request->route), path = request->path, value = {"", 0};
+    size_t at = 0, i = 0;
+    while (i < route.len && route.ptr[i++] != ' ') {
+    }
+    while (i < route.len) {
+        size_t sign_at = i, begin = at;
+        if (pk__routes_sign(route, &i) != PK__ROUTES_PARAM) {
+            at++;
+            continue;
+        }
+        at = pk__routes_segment_end(path, at);
+        pk_str is = {route.ptr + sign_at + 1, i - sign_at - 2};
+        if (pk_str_is(is, name)) {
+            value.ptr = path.ptr + begin;
+            value.len = at - begin;
+            break;
+        }
+    }
+    return value;
+}
+#endif
 
 /* == rpc/serve.c == */
 /* serve.c - a request of pk_server: from its head to a handler and back. */
@@ -30601,26 +30788,41 @@ static bool pk__serve_join_fields(pk__serve_call *c)
 
 static void pk__serve_answer(pk__serve_call *c)
 {
-    if (c->error.code == PK_OK) {
-        c->job->answer = c->response;
-        if (!pk__serve_join_fields(c)) {
-            (void)pk__error_memory(&c->error, "answer");
-        }
-    }
+    c->job->answer = c->response;
     if (c->error.code != PK_OK) {
+        pk__serve_fail(c);
+    }
+    if (!pk__serve_join_fields(c)) {
+        (void)pk__error_memory(&c->error, "answer");
         pk__serve_fail(c);
     }
     pk__http_server_answer(c->job);
 }
 
-static pk__http_plan pk__serve_refuse(pk__serve_call *c, int status, pk_err code, const char *what, pk_str name)
+/* There is no handler, or none for this caller: what it gets instead is made when its turn comes. */
+static void pk__serve_refuse(pk__serve_call *c, int status, pk_err code, const char *what)
+{
+    c->refused.status = status;
+    c->refused.code = code;
+    c->refused.what = what;
+}
+
+static void pk__serve_turn_away(pk__serve_call *c)
 {
     char shown[128];
-    (void)pk__error_clean(shown, sizeof(shown), name);
-    (void)pk_error_set(&c->error, code, "%s%s%s%s", what, shown[0] ? " '" : "", shown, shown[0] ? "'" : "");
-    c->error.status = status;
-    pk__serve_answer(c);
-    return PK__HTTP_ANSWERED;
+    c->error.code = PK_OK;
+    if (c->refused.code == PK_OK) {
+        c->response.status = c->refused.status;
+        c->response.fields = c->extra;
+        c->response.field_count = 1;
+        c->extra[0].name = pk_str_from("Allow");
+        c->extra[0].value = pk_str_from(c->allow);
+        return;
+    }
+    bool is_verb = c->refused.code == PK_ERR_UNSUPPORTED, is_path = c->refused.code == PK_ERR_NOT_FOUND;
+    (void)pk__error_clean(shown, sizeof(shown), is_verb ? c->request.method : c->request.path);
+    (void)pk_error_set(&c->error, c->refused.code, is_verb || is_path ? "%s '%s'" : "%s", c->refused.what, shown);
+    c->error.status = c->refused.status;
 }
 
 /* ---- the head: who may ask, and who answers */
@@ -30642,7 +30844,7 @@ static pk_str pk__serve_take_token(pk__http_head *h)
     size_t kept = 0;
     for (size_t i = 0; i < h->field_count; i++) {
         if (pk__http_head_named(h->fields[i].name, PK_STR("PlugKit-Token"))) {
-            token = h->fields[i].value;
+            token = kept < i ? pk_str_from("") : h->fields[i].value; // two are none
         } else {
             h->fields[kept++] = h->fields[i];
         }
@@ -30651,26 +30853,19 @@ static pk_str pk__serve_take_token(pk__http_head *h)
     return token;
 }
 
-static pk__http_plan pk__serve_no_route(pk__serve_call *c)
+static void pk__serve_no_route(pk__serve_call *c)
 {
-    pk_str verb = c->request.method;
-    bool asks_options = pk_str_is(verb, "OPTIONS");
+    bool asks_options = pk_str_is(c->request.method, "OPTIONS");
     if (asks_options && pk_str_is(c->request.path, "*")) {
-        (void)snprintf(c->allow, sizeof(c->allow), "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
+        memcpy(c->allow, pk__routes_standard, sizeof(pk__routes_standard));
     }
-    if (asks_options && c->allow[0]) {
-        c->response.status = 204;
-        c->extra[0].name = pk_str_from("Allow");
-        c->extra[0].value = pk_str_from(c->allow);
-        c->response.fields = c->extra;
-        c->response.field_count = 1;
-        pk__serve_answer(c);
-        return PK__HTTP_ANSWERED;
+    if (!c->allow[0]) {
+        pk__serve_refuse(c, 404, PK_ERR_NOT_FOUND, "nothing is here at");
+    } else if (asks_options) {
+        pk__serve_refuse(c, 204, PK_OK, NULL); // not refused at all
+    } else {
+        pk__serve_refuse(c, 405, PK_ERR_UNSUPPORTED, "this path does not take method");
     }
-    if (c->allow[0]) {
-        return pk__serve_refuse(c, 405, PK_ERR_UNSUPPORTED, "this path does not take method", verb);
-    }
-    return pk__serve_refuse(c, 404, PK_ERR_NOT_FOUND, "nothing is here at", c->request.path);
 }
 
 static bool pk__serve_decode(pk__serve_call *c, const pk__url *url)
@@ -30682,8 +30877,11 @@ static bool pk__serve_decode(pk__serve_call *c, const pk__url *url)
         return true;
     }
     char *path = (char *)pk_mem_get(&c->job->mem, url->path.len);
+    if (!path || !pk__url_decode_path(url->path, path, &r->path.len)) {
+        return false;
+    }
     r->path.ptr = path;
-    return path && pk__url_decode_path(url->path, path, &r->path.len);
+    return true;
 }
 
 /* What a target says outranks Host (RFC 9112, 3.2.2). Where the two differ somebody is being misled: who compares one
@@ -30693,47 +30891,58 @@ static bool pk__serve_hosts_agree(const pk__http_head *h, const pk__url *url)
     return url->authority.len == 0 || !h->host.ptr || pk_str_ieq(url->authority, h->host);
 }
 
-PK__FN pk__http_plan pk__serve_on_head(void *user, pk__http_job *job)
+/* Finds the route, or the reason why there is none. */
+static void pk__serve_admit(pk__serve_call *c)
 {
-    pk_server *s = (pk_server *)user;
-    pk__serve_call *c = pk__serve_call_of(job);
+    pk_server *s = c->server;
+    pk__http_job *job = c->job;
+    pk_request *r = &c->request;
     pk__url url;
-    static const pk_str none = {"", 0};
-    memset(c, 0, offsetof(pk__serve_call, error));
-    pk__error_none(&c->error);
-    c->allow[0] = '\0';
-    if (s->chain_count > 0) {
-        memset(&c->exchange, 0, sizeof(*c) - offsetof(pk__serve_call, exchange));
-    }
-    c->server = s;
-    c->job = job;
-    c->request.method = job->head.method;
-    s->running++;
-    if (!pk__url_split(job->head.method, job->head.target, &url) || !pk__serve_decode(c, &url) ||
-        !pk__serve_hosts_agree(&job->head, &url)) {
-        job->keep = false;
-        return pk__serve_refuse(c, 400, PK_ERR_PARSE, "malformed request target", none);
-    }
-    if (url.is_secure && !PK__SECURE_ON(job->link->secure)) {
-        return pk__serve_refuse(c, 421, PK_ERR_HTTP, "this connection is not secure", none);
-    }
     pk_str token = pk__serve_take_token(&job->head);
+    if (!pk__url_split(r->method, job->head.target, &url) || !pk__serve_decode(c, &url) ||
+        !pk__serve_hosts_agree(&job->head, &url) || (url.is_secure && !PK__SECURE_ON(job->link->secure))) {
+        job->keep = false;
+        pk__serve_refuse(c, 400, PK_ERR_PARSE, "malformed request target");
+        return;
+    }
     bool known = s->on_token ? s->on_token(s->user, token, pk__serve_field(job, PK_STR("PlugKit-Caller")))
                              : s->token.len == 0 || pk__token_equal(token, s->token);
-    if (!known && !pk__serve_is_open(s, c->request.path)) {
-        return pk__serve_refuse(c, 401, PK_ERR_DENIED, "cannot serve the request: the token is missing or wrong", none);
+    if (!known && !pk__serve_is_open(s, r->path)) {
+        pk__serve_refuse(c, 401, PK_ERR_DENIED, "cannot serve the request: the token is missing or wrong");
+        return;
     }
-    pk_request *r = &c->request;
     const pk__route *route = pk__routes_find(&s->routes, r->method, r->path, &r->rest, c->allow);
     bool is_named = route && pk_str_eq(route->verb, r->method);
     if (!is_named && !pk__routes_knows(&s->routes, r->method)) {
         c->allow[0] = '\0';
-        return pk__serve_refuse(c, 501, PK_ERR_UNSUPPORTED, "nothing here knows method", r->method);
+        pk__serve_refuse(c, 501, PK_ERR_UNSUPPORTED, "nothing here knows method");
+    } else if (!route) {
+        pk__serve_no_route(c);
+    } else {
+        c->route = route->route;
+        r->route = c->route.match;
     }
-    if (!route) {
-        return pk__serve_no_route(c);
+}
+
+PK__FN pk__http_plan pk__serve_on_head(void *user, pk__http_job *job)
+{
+    pk_server *s = (pk_server *)user;
+    pk__serve_call *c = pk__serve_call_of(job);
+    memset(c, 0, offsetof(pk__serve_call, error));
+    pk__error_none(&c->error);
+    c->allow[0] = '\0';
+    c->server = s;
+    c->job = job;
+    c->request.method = job->head.method;
+    s->running++;
+    pk__serve_admit(c);
+    if (s->chain_count > 0) {
+        memset(&c->exchange, 0, sizeof(*c) - offsetof(pk__serve_call, exchange));
     }
-    c->route = route->route;
+    if (c->refused.status) {
+        pk__serve_on_job(s, job);
+        return PK__HTTP_ANSWERED; // or will be
+    }
     if (s->on_work && !(c->route.flags & PK_INLINE)) {
         c->counted = true;
         s->on_work(s->user, 1);
@@ -30800,7 +31009,9 @@ PK__FN void pk__serve_go(pk__serve_call *c)
             pk__serve_take_reply(c);
         }
     }
-    if (r == PK__CHAIN_ON) {
+    if (r == PK__CHAIN_ON && c->refused.status) {
+        pk__serve_turn_away(c);
+    } else if (r == PK__CHAIN_ON) {
         pk__serve_returned(c, c->route.run(c->route.user, &c->request, &c->response, &c->error));
         if (c->job->take && c->error.code == PK_OK) { // the body comes first
             pk__http_link_answered(c->job->link);
@@ -30887,7 +31098,7 @@ static bool pk__serve_set_exchange(pk__serve_call *c)
     pk_server *s = c->server;
     c->states = (char *)pk_mem_zero(&c->job->mem, s->chain_states);
     c->reply.mem.alloc = s->alloc;
-    c->desc.http = c->route.match;
+    c->desc.http = c->route.match; // NULL: no route
     c->desc.ctx = c->ctx;
     c->desc.body = c->request.body;
     c->exchange.call = &c->desc;
@@ -30897,6 +31108,8 @@ static bool pk__serve_set_exchange(pk__serve_call *c)
     c->exchange.attempt = 1;
     c->exchange.reply = &c->reply;
     c->exchange.err = &c->error;
+    c->exchange.request = &c->request;
+    c->exchange.refused = c->refused.status != 0;
     c->exchange.impl = c;
     c->resumer.resume = pk__serve_resume;
     c->task.run = pk__serve_on_task;
@@ -30922,7 +31135,7 @@ PK__FN void pk__serve_on_job(void *user, pk__http_job *job)
     if (s->chain_count > 0 && !pk__serve_set_exchange(c)) {
         (void)pk__error_memory(&c->error, "serve the request");
         pk__serve_answer(c);
-    } else if (s->thread_count > 0 && !(c->route.flags & PK_INLINE)) {
+    } else if (s->thread_count > 0 && !(c->route.flags & PK_INLINE) && !c->refused.status) {
         pk__http_server_detach(job);
         pk__serve_queue(c);
     } else {
@@ -31836,7 +32049,7 @@ PK_API pk_interceptor pk_access_check(const pk_access *access)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 31840 "plugkit_sdk.h"
+#line 32053 "plugkit_sdk.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -35666,7 +35879,7 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 35670 "plugkit_sdk.h"
+#line 35883 "plugkit_sdk.h"
 #endif
 
 #ifndef PLUGKIT_TEST

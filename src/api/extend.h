@@ -89,8 +89,10 @@ typedef enum pk_verdict {
     PK_AGAIN   // after, CALL scope only: try once more after *delay_ms
 } pk_verdict;
 
+typedef struct pk_request pk_request; // see server.h
+
 typedef struct pk_exchange {
-    const pk_call_desc *call;
+    const pk_call_desc *call; // SERVE scope: its `http` is the route, "GET /notes/{id}"; NULL if there is none
     pk_ctx *ctx;
     pk_str plugin, instance; // "" in CALL scope before: not chosen yet
     unsigned attempt;        // counts from 1
@@ -99,6 +101,8 @@ typedef struct pk_exchange {
     pk_error *err;           // after: the failure, code PK_OK if there was none
     void *state;             // state_size zeroed bytes of this interceptor, from before to after
     void *impl;              // private
+    const pk_request *request; // SERVE scope: what is asked; its body may not have been read. NULL elsewhere
+    bool refused;            // SERVE scope: there is no handler for it: see pk_interceptor.refused
 } pk_exchange;
 
 typedef struct pk_interceptor {
@@ -111,5 +115,8 @@ typedef struct pk_interceptor {
     void *user;
     bool own_requests; // CALL and ATTEMPT scope: also for what hosts ask plugins for by themselves: GET /healthz,
                        // GET /capabilities, POST /shutdown
+    bool refused;      // SERVE scope: also for requests that the server refuses by itself, before any handler: with a
+                       // malformed target (400), without token (401: nothing that it says of itself is proven), without
+                       // route (404, 405, 501; OPTIONS). After `before` comes the refusal, and `after` sees it
 } pk_interceptor;
 PK_API void pk_exchange_resume(pk_exchange *x, pk_verdict verdict); // any thread

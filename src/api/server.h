@@ -1,15 +1,16 @@
 /* server.h - the HTTP/1.1 server that plugins answer with, for routes of your own. */
 
-typedef struct pk_request {
+struct pk_request {
     pk_str method;  // "POST"
     pk_str path;    // percent-decoded once, without dot segments: "/notes/a b"
     pk_str query;   // behind the '?', as it came
     pk_str rest;    // of a route that ends in "/" + "*": what stands for the star
+    const char *route; // as it was added: "GET /notes/{id}"; see pk_request_param. NULL: there is none (interceptors)
     const pk_meta *fields;
     size_t field_count;
     pk_body body;   // bytes, or a reader on routes with PK_UPLOAD
     pk_ctx *ctx;    // deadline, caller, metadata; ctx->mem lives until the answer is written
-} pk_request;
+};
 
 typedef struct pk_response {
     int status;          // 0 = 200
@@ -24,9 +25,14 @@ typedef enum pk_route_flags {
     PK_INLINE = 8 // runs on the loop's thread even with workers, and does not count as work: health checks
 } pk_route_flags;
 
-/* A failed handler's error becomes {"message":..,"statusCode":..,"code":..} with the status of its kind. */
+/* A failed handler's error becomes {"message":..,"statusCode":..,"code":..} with the status of its kind.
+ *
+ * Routes are compared segment by segment: "{name}" stands for one segment, a star at the end for all that follows.
+ * Where several fit, from the left a literal segment wins over a name, and that over a star; of the same path a method
+ * wins over ANY. A GET route answers HEAD, too; OPTIONS answers itself, and so does a wrong method, with 405 and
+ * Allow. */
 typedef struct pk_route {
-    const char *match; // "GET /notes", "ANY /files/" + "*"; a GET route answers HEAD too
+    const char *match; // "GET /notes", "GET /users/{id}/posts/{post}", "ANY /files/" + "*"; as long as the server
     unsigned flags;    // PK_UPLOAD: run when the head is there, and read the body yourself; PK_INLINE
     pk_err (*run)(void *user, const pk_request *request, pk_response *response, pk_error *err);
     void *user;
@@ -61,7 +67,11 @@ typedef struct pk_server_desc {
 
 #ifndef PLUGKIT_NO_NET
 PK_API pk_err pk_server_create(pk_server **out, const pk_server_desc *desc, pk_error *err);
-PK_API pk_err pk_server_add(pk_server *server, const pk_route *route, pk_error *err); // copied but for its pointers
+/* Copied but for its pointers. PK_ERR_MISUSE: no proper route; PK_ERR_DUPLICATE: one that fits the same is there. */
+PK_API pk_err pk_server_add(pk_server *server, const pk_route *route, pk_error *err);
+/* What stands for {name} in the route: one segment, decoded, never empty. "" if the route has no such name. As long as
+ * the request. */
+PK_API pk_str pk_request_param(const pk_request *request, const char *name);
 /* From now on one IPv4 address, one IPv6 /64, one user of a Unix socket may open so many connections; 0 = any number,
  * as at first. Any more are answered with 503 (with TLS, not at all) and closed. The loop's thread. */
 PK_API void pk_server_limit_peers(pk_server *server, size_t connections);

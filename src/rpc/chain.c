@@ -70,7 +70,7 @@ PK__FN pk__chain_result pk__chain_before(const pk_interceptor *const *chain, siz
             memset(x->state, 0, i->state_size);
         }
         ++*at;
-        verdict = i->before ? i->before(i->user, x) : PK_GO;
+        verdict = i->before && (i->refused || !x->refused) ? i->before(i->user, x) : PK_GO;
     }
     switch (verdict) {
     case PK_GO: return PK__CHAIN_ON;
@@ -91,7 +91,8 @@ PK__FN pk__chain_result pk__chain_after(const pk_interceptor *const *chain, size
         const pk_interceptor *i = chain[*at - 1];
         x->state = pk__chain_state(chain, *at - 1, states);
         *delay_ms = 0;
-        if (i->after && i->after(i->user, x, delay_ms) == PK_AGAIN && i->scope == PK_SCOPE_CALL && !x->streamed) {
+        bool runs = i->after && (i->refused || !x->refused);
+        if (runs && i->after(i->user, x, delay_ms) == PK_AGAIN && i->scope == PK_SCOPE_CALL && !x->streamed) {
             return PK__CHAIN_AGAIN;
         }
         --*at;

@@ -76,26 +76,41 @@ static bool pk__serve_join_fields(pk__serve_call *c)
 
 static void pk__serve_answer(pk__serve_call *c)
 {
-    if (c->error.code == PK_OK) {
-        c->job->answer = c->response;
-        if (!pk__serve_join_fields(c)) {
-            (void)pk__error_memory(&c->error, "answer");
-        }
-    }
+    c->job->answer = c->response;
     if (c->error.code != PK_OK) {
+        pk__serve_fail(c);
+    }
+    if (!pk__serve_join_fields(c)) {
+        (void)pk__error_memory(&c->error, "answer");
         pk__serve_fail(c);
     }
     pk__http_server_answer(c->job);
 }
 
-static pk__http_plan pk__serve_refuse(pk__serve_call *c, int status, pk_err code, const char *what, pk_str name)
+/* There is no handler, or none for this caller: what it gets instead is made when its turn comes. */
+static void pk__serve_refuse(pk__serve_call *c, int status, pk_err code, const char *what)
+{
+    c->refused.status = status;
+    c->refused.code = code;
+    c->refused.what = what;
+}
+
+static void pk__serve_turn_away(pk__serve_call *c)
 {
     char shown[128];
-    (void)pk__error_clean(shown, sizeof(shown), name);
-    (void)pk_error_set(&c->error, code, "%s%s%s%s", what, shown[0] ? " '" : "", shown, shown[0] ? "'" : "");
-    c->error.status = status;
-    pk__serve_answer(c);
-    return PK__HTTP_ANSWERED;
+    c->error.code = PK_OK;
+    if (c->refused.code == PK_OK) {
+        c->response.status = c->refused.status;
+        c->response.fields = c->extra;
+        c->response.field_count = 1;
+        c->extra[0].name = pk_str_from("Allow");
+        c->extra[0].value = pk_str_from(c->allow);
+        return;
+    }
+    bool is_verb = c->refused.code == PK_ERR_UNSUPPORTED, is_path = c->refused.code == PK_ERR_NOT_FOUND;
+    (void)pk__error_clean(shown, sizeof(shown), is_verb ? c->request.method : c->request.path);
+    (void)pk_error_set(&c->error, c->refused.code, is_verb || is_path ? "%s '%s'" : "%s", c->refused.what, shown);
+    c->error.status = c->refused.status;
 }
 
 /* ---- the head: who may ask, and who answers */
@@ -117,7 +132,7 @@ static pk_str pk__serve_take_token(pk__http_head *h)
     size_t kept = 0;
     for (size_t i = 0; i < h->field_count; i++) {
         if (pk__http_head_named(h->fields[i].name, PK_STR("PlugKit-Token"))) {
-            token = h->fields[i].value;
+            token = kept < i ? pk_str_from("") : h->fields[i].value; // two are none
         } else {
             h->fields[kept++] = h->fields[i];
         }
@@ -126,26 +141,19 @@ static pk_str pk__serve_take_token(pk__http_head *h)
     return token;
 }
 
-static pk__http_plan pk__serve_no_route(pk__serve_call *c)
+static void pk__serve_no_route(pk__serve_call *c)
 {
-    pk_str verb = c->request.method;
-    bool asks_options = pk_str_is(verb, "OPTIONS");
+    bool asks_options = pk_str_is(c->request.method, "OPTIONS");
     if (asks_options && pk_str_is(c->request.path, "*")) {
-        (void)snprintf(c->allow, sizeof(c->allow), "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
+        memcpy(c->allow, pk__routes_standard, sizeof(pk__routes_standard));
     }
-    if (asks_options && c->allow[0]) {
-        c->response.status = 204;
-        c->extra[0].name = pk_str_from("Allow");
-        c->extra[0].value = pk_str_from(c->allow);
-        c->response.fields = c->extra;
-        c->response.field_count = 1;
-        pk__serve_answer(c);
-        return PK__HTTP_ANSWERED;
+    if (!c->allow[0]) {
+        pk__serve_refuse(c, 404, PK_ERR_NOT_FOUND, "nothing is here at");
+    } else if (asks_options) {
+        pk__serve_refuse(c, 204, PK_OK, NULL); // not refused at all
+    } else {
+        pk__serve_refuse(c, 405, PK_ERR_UNSUPPORTED, "this path does not take method");
     }
-    if (c->allow[0]) {
-        return pk__serve_refuse(c, 405, PK_ERR_UNSUPPORTED, "this path does not take method", verb);
-    }
-    return pk__serve_refuse(c, 404, PK_ERR_NOT_FOUND, "nothing is here at", c->request.path);
 }
 
 static bool pk__serve_decode(pk__serve_call *c, const pk__url *url)
@@ -157,8 +165,11 @@ static bool pk__serve_decode(pk__serve_call *c, const pk__url *url)
         return true;
     }
     char *path = (char *)pk_mem_get(&c->job->mem, url->path.len);
+    if (!path || !pk__url_decode_path(url->path, path, &r->path.len)) {
+        return false;
+    }
     r->path.ptr = path;
-    return path && pk__url_decode_path(url->path, path, &r->path.len);
+    return true;
 }
 
 /* What a target says outranks Host (RFC 9112, 3.2.2). Where the two differ somebody is being misled: who compares one
@@ -168,47 +179,58 @@ static bool pk__serve_hosts_agree(const pk__http_head *h, const pk__url *url)
     return url->authority.len == 0 || !h->host.ptr || pk_str_ieq(url->authority, h->host);
 }
 
-PK__FN pk__http_plan pk__serve_on_head(void *user, pk__http_job *job)
+/* Finds the route, or the reason why there is none. */
+static void pk__serve_admit(pk__serve_call *c)
 {
-    pk_server *s = (pk_server *)user;
-    pk__serve_call *c = pk__serve_call_of(job);
+    pk_server *s = c->server;
+    pk__http_job *job = c->job;
+    pk_request *r = &c->request;
     pk__url url;
-    static const pk_str none = {"", 0};
-    memset(c, 0, offsetof(pk__serve_call, error));
-    pk__error_none(&c->error);
-    c->allow[0] = '\0';
-    if (s->chain_count > 0) {
-        memset(&c->exchange, 0, sizeof(*c) - offsetof(pk__serve_call, exchange));
-    }
-    c->server = s;
-    c->job = job;
-    c->request.method = job->head.method;
-    s->running++;
-    if (!pk__url_split(job->head.method, job->head.target, &url) || !pk__serve_decode(c, &url) ||
-        !pk__serve_hosts_agree(&job->head, &url)) {
-        job->keep = false;
-        return pk__serve_refuse(c, 400, PK_ERR_PARSE, "malformed request target", none);
-    }
-    if (url.is_secure && !PK__SECURE_ON(job->link->secure)) {
-        return pk__serve_refuse(c, 421, PK_ERR_HTTP, "this connection is not secure", none);
-    }
     pk_str token = pk__serve_take_token(&job->head);
+    if (!pk__url_split(r->method, job->head.target, &url) || !pk__serve_decode(c, &url) ||
+        !pk__serve_hosts_agree(&job->head, &url) || (url.is_secure && !PK__SECURE_ON(job->link->secure))) {
+        job->keep = false;
+        pk__serve_refuse(c, 400, PK_ERR_PARSE, "malformed request target");
+        return;
+    }
     bool known = s->on_token ? s->on_token(s->user, token, pk__serve_field(job, PK_STR("PlugKit-Caller")))
                              : s->token.len == 0 || pk__token_equal(token, s->token);
-    if (!known && !pk__serve_is_open(s, c->request.path)) {
-        return pk__serve_refuse(c, 401, PK_ERR_DENIED, "cannot serve the request: the token is missing or wrong", none);
+    if (!known && !pk__serve_is_open(s, r->path)) {
+        pk__serve_refuse(c, 401, PK_ERR_DENIED, "cannot serve the request: the token is missing or wrong");
+        return;
     }
-    pk_request *r = &c->request;
     const pk__route *route = pk__routes_find(&s->routes, r->method, r->path, &r->rest, c->allow);
     bool is_named = route && pk_str_eq(route->verb, r->method);
     if (!is_named && !pk__routes_knows(&s->routes, r->method)) {
         c->allow[0] = '\0';
-        return pk__serve_refuse(c, 501, PK_ERR_UNSUPPORTED, "nothing here knows method", r->method);
+        pk__serve_refuse(c, 501, PK_ERR_UNSUPPORTED, "nothing here knows method");
+    } else if (!route) {
+        pk__serve_no_route(c);
+    } else {
+        c->route = route->route;
+        r->route = c->route.match;
     }
-    if (!route) {
-        return pk__serve_no_route(c);
+}
+
+PK__FN pk__http_plan pk__serve_on_head(void *user, pk__http_job *job)
+{
+    pk_server *s = (pk_server *)user;
+    pk__serve_call *c = pk__serve_call_of(job);
+    memset(c, 0, offsetof(pk__serve_call, error));
+    pk__error_none(&c->error);
+    c->allow[0] = '\0';
+    c->server = s;
+    c->job = job;
+    c->request.method = job->head.method;
+    s->running++;
+    pk__serve_admit(c);
+    if (s->chain_count > 0) {
+        memset(&c->exchange, 0, sizeof(*c) - offsetof(pk__serve_call, exchange));
     }
-    c->route = route->route;
+    if (c->refused.status) {
+        pk__serve_on_job(s, job);
+        return PK__HTTP_ANSWERED; // or will be
+    }
     if (s->on_work && !(c->route.flags & PK_INLINE)) {
         c->counted = true;
         s->on_work(s->user, 1);
@@ -275,7 +297,9 @@ PK__FN void pk__serve_go(pk__serve_call *c)
             pk__serve_take_reply(c);
         }
     }
-    if (r == PK__CHAIN_ON) {
+    if (r == PK__CHAIN_ON && c->refused.status) {
+        pk__serve_turn_away(c);
+    } else if (r == PK__CHAIN_ON) {
         pk__serve_returned(c, c->route.run(c->route.user, &c->request, &c->response, &c->error));
         if (c->job->take && c->error.code == PK_OK) { // the body comes first
             pk__http_link_answered(c->job->link);
@@ -362,7 +386,7 @@ static bool pk__serve_set_exchange(pk__serve_call *c)
     pk_server *s = c->server;
     c->states = (char *)pk_mem_zero(&c->job->mem, s->chain_states);
     c->reply.mem.alloc = s->alloc;
-    c->desc.http = c->route.match;
+    c->desc.http = c->route.match; // NULL: no route
     c->desc.ctx = c->ctx;
     c->desc.body = c->request.body;
     c->exchange.call = &c->desc;
@@ -372,6 +396,8 @@ static bool pk__serve_set_exchange(pk__serve_call *c)
     c->exchange.attempt = 1;
     c->exchange.reply = &c->reply;
     c->exchange.err = &c->error;
+    c->exchange.request = &c->request;
+    c->exchange.refused = c->refused.status != 0;
     c->exchange.impl = c;
     c->resumer.resume = pk__serve_resume;
     c->task.run = pk__serve_on_task;
@@ -397,7 +423,7 @@ PK__FN void pk__serve_on_job(void *user, pk__http_job *job)
     if (s->chain_count > 0 && !pk__serve_set_exchange(c)) {
         (void)pk__error_memory(&c->error, "serve the request");
         pk__serve_answer(c);
-    } else if (s->thread_count > 0 && !(c->route.flags & PK_INLINE)) {
+    } else if (s->thread_count > 0 && !(c->route.flags & PK_INLINE) && !c->refused.status) {
         pk__http_server_detach(job);
         pk__serve_queue(c);
     } else {

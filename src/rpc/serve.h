@@ -3,8 +3,10 @@
  *
  * A request passes: peer's uid (the engine, at accept) - path (wire/url.h) - token - verb - route - its body -
  * interceptors of serve scope, `before` in order - handler - `after` in reverse - answer. Token before route: who may
- * not ask does not learn what there is. With workers the handler and the interceptors run on a worker's thread; routes
- * with PK_INLINE always run on the loop's thread, so that /healthz answers while every worker is busy.
+ * not ask does not learn what there is. What is refused on the way has no handler, and only those interceptors that
+ * ask for it (pk_interceptor.refused): so there is one way for all that has a head which could be read. With workers
+ * the handler and the interceptors run on a worker's thread; routes with PK_INLINE always run on the loop's thread, so
+ * that /healthz answers while every worker is busy.
  *
  * An interceptor that waits holds its request, not its thread: when it is resumed the request goes on, on a worker or
  * on the loop's thread. It may be resumed before its `before` has even returned, so both sides meet at `held`.
@@ -62,6 +64,11 @@ typedef struct pk__serve_call {
     pk_response response;
     pk_ctx ctx;
     pk__ctx_impl impl;
+    struct {
+        int status;        // 0 = there is a handler
+        pk_err code;       // PK_OK: OPTIONS
+        const char *what;
+    } refused;
     char *states;        // of interceptors
     size_t at;           // how many `before` have run
     pk_verdict verdict;

@@ -63,7 +63,7 @@ static uint8_t pk__http_chunk_size(pk__http_chunk *c, char byte)
     int digit = pk__http_chunk_digit(byte);
     if (digit >= 0) {
         if (c->digits == 15) {
-            return pk__http_chunk_refuse(c, "chunk size has too many digits");
+            return pk__http_chunk_refuse(c, "malformed chunk size");
         }
         c->digits++;
         c->left = c->left << 4 | (uint64_t)digit;
@@ -124,7 +124,7 @@ static uint8_t pk__http_chunk_trailer(pk__http_chunk *c, char byte)
 
 static uint8_t pk__http_chunk_expect(pk__http_chunk *c, char byte, char want, uint8_t next)
 {
-    return byte == want ? next : pk__http_chunk_refuse(c, "malformed line end in a chunked body");
+    return byte == want ? next : pk__http_chunk_refuse(c, "malformed end of a chunk");
 }
 
 /* One byte outside the data: the next state. */

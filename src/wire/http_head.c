@@ -65,8 +65,7 @@ PK__FN bool pk__http_head_is_value(pk_str s)
     return s.len == 0 || pk__http_scan_value(s.ptr, s.ptr + s.len) == s.ptr + s.len;
 }
 
-/* The next element of a comma-separated list, without the blanks around it. False: there is none. */
-static bool pk__http_head_next(pk_str *list, pk_str *element)
+PK__FN bool pk__http_head_next(pk_str *list, pk_str *element)
 {
     const char *p = list->ptr, *end = p + list->len, *comma = p;
     if (list->len == 0) {
@@ -154,13 +153,11 @@ PK__FN pk_str pk__http_head_find(const pk_meta *fields, size_t count, pk_str nam
 }
 
 static const char pk__http_head_reasons[] = // each behind its status; those that are rare are not worth their bytes
-    "100Continue\0" "200OK\0" "201Created\0" "202Accepted\0" "203Non-Authoritative Information\0" "204No Content\0"
-    "206Partial Content\0" "301Moved Permanently\0" "302Found\0" "303See Other\0" "304Not Modified\0"
-    "307Temporary Redirect\0" "308Permanent Redirect\0" "400Bad Request\0" "401Unauthorized\0" "403Forbidden\0"
-    "404Not Found\0" "405Method Not Allowed\0" "408Request Timeout\0" "409Conflict\0" "410Gone\0"
-    "412Precondition Failed\0" "413Content Too Large\0" "414URI Too Long\0" "415Unsupported Media Type\0"
-    "417Expectation Failed\0" "421Misdirected Request\0" "422Unprocessable Content\0" "429Too Many Requests\0"
-    "431Request Header Fields Too Large\0" "499Client Closed Request\0" "500Internal Server Error\0"
+    "100Continue\0" "200OK\0" "201Created\0" "202Accepted\0" "204No Content\0" "301Moved Permanently\0" "302Found\0"
+    "304Not Modified\0" "400Bad Request\0" "401Unauthorized\0" "403Forbidden\0" "404Not Found\0"
+    "405Method Not Allowed\0" "408Request Timeout\0" "409Conflict\0" "413Content Too Large\0" "414URI Too Long\0"
+    "415Unsupported Media Type\0" "417Expectation Failed\0" "421Misdirected Request\0" "422Unprocessable Content\0"
+    "429Too Many Requests\0" "431Request Header Fields Too Large\0" "500Internal Server Error\0"
     "501Not Implemented\0" "502Bad Gateway\0" "503Service Unavailable\0" "504Gateway Timeout\0"
     "505HTTP Version Not Supported\0";
 
@@ -189,7 +186,7 @@ static const char *pk__http_head_version(pk__http_head *h, const char *p, const 
         return NULL;
     }
     if (p[5] < '0' || p[5] > '9' || p[6] != '.' || p[7] < '0' || p[7] > '9') {
-        return pk__http_head_refuse(h, 400, "malformed HTTP version");
+        return pk__http_head_refuse(h, 400, "not an HTTP message");
     }
     if (p[5] != '1') {
         return pk__http_head_refuse(h, 505, "HTTP version other than 1.0 and 1.1");
@@ -201,7 +198,7 @@ static const char *pk__http_head_version(pk__http_head *h, const char *p, const 
 static const char *pk__http_head_no_line_end(pk__http_head *h, const char *p, const char *end)
 {
     if (p < end && *p != '\r') {
-        return pk__http_head_refuse(h, 400, *p == '\n' ? "bare LF" : "misplaced control character or space");
+        return pk__http_head_refuse(h, 400, *p == '\n' ? "bare LF" : "misplaced character");
     }
     return end - p < 2 ? NULL : pk__http_head_refuse(h, 400, "bare CR");
 }
@@ -212,8 +209,9 @@ PK__FN inline const char *pk__http_head_line_end(pk__http_head *h, const char *p
     return end - p >= 2 && p[0] == '\r' && p[1] == '\n' ? p + 2 : pk__http_head_no_line_end(h, p, end);
 }
 
-static const char *pk__http_head_request_line(pk__http_head *h, const char *p, const char *end)
+PK__FN const char *pk__http_head_request_line(pk__http_head *h, const char *p, const char *end)
 {
+    h->is_request = true;
     if (p < end && *p == '\r') { // one empty line before a request is forgiven (RFC 9112, 2.2)
         p = pk__http_head_line_end(h, p, end);
         if (!p) {
@@ -250,7 +248,7 @@ static const char *pk__http_head_request_line(pk__http_head *h, const char *p, c
     return p ? pk__http_head_line_end(h, p, end) : NULL;
 }
 
-static const char *pk__http_head_status_line(pk__http_head *h, const char *p, const char *end)
+PK__FN const char *pk__http_head_status_line(pk__http_head *h, const char *p, const char *end)
 {
     p = pk__http_head_version(h, p, end);
     if (!p) {
@@ -291,27 +289,21 @@ static const char *pk__http_head_status_line(pk__http_head *h, const char *p, co
 
 static void pk__http_head_length(pk__http_head *h, pk_str value)
 {
-    if (h->has_length) {
-        (void)pk__http_head_refuse(h, 400, "more than one Content-Length");
-    } else if (!pk__http_head_number(value, &h->length)) {
-        (void)pk__http_head_refuse(h, 400, "malformed Content-Length");
+    if (h->has_length || !pk__http_head_number(value, &h->length)) {
+        (void)pk__http_head_refuse(h, 400, "malformed or second Content-Length");
     }
     h->has_length = true;
 }
 
 static void pk__http_head_coding(pk__http_head *h, pk_str value)
 {
-    size_t chunked = 0;
-    pk_str one = {"", 0}, list = value;
-    while (pk__http_head_next(&list, &one)) {
-        chunked += PK__HTTP_HEAD_IS(one, "chunked");
+    pk_str list = value, last = {"", 0};
+    while (pk__http_head_next(&list, &last)) {
     }
     /* "gzip, chunked" is proper HTTP that we do not speak; anything else has no certain end. */
-    if (h->has_coding) {
-        (void)pk__http_head_refuse(h, 400, "more than one Transfer-Encoding");
-    } else if (chunked != 1 || one.ptr + one.len != value.ptr + value.len || !PK__HTTP_HEAD_IS(one, "chunked")) {
-        (void)pk__http_head_refuse(h, 400, "malformed Transfer-Encoding");
-    } else if (one.len != value.len) {
+    if (h->has_coding || last.ptr + last.len != value.ptr + value.len || !PK__HTTP_HEAD_IS(last, "chunked")) {
+        (void)pk__http_head_refuse(h, 400, "malformed or second Transfer-Encoding");
+    } else if (last.len != value.len) {
         (void)pk__http_head_refuse(h, 501, "transfer coding other than chunked");
     }
     h->has_coding = true;
@@ -319,10 +311,8 @@ static void pk__http_head_coding(pk__http_head *h, pk_str value)
 
 static void pk__http_head_host(pk__http_head *h, pk_str value)
 {
-    if (h->kind == PK__HTTP_REQUEST && h->has_host) {
-        (void)pk__http_head_refuse(h, 400, "more than one Host header");
-    } else if (h->kind == PK__HTTP_REQUEST && !pk__http_head_is_host(value)) {
-        (void)pk__http_head_refuse(h, 400, "malformed Host header");
+    if (h->is_request && (h->has_host || !pk__http_head_is_host(value))) {
+        (void)pk__http_head_refuse(h, 400, "malformed or second Host header");
     }
     h->has_host = true;
     h->host = value;
@@ -330,8 +320,8 @@ static void pk__http_head_host(pk__http_head *h, pk_str value)
 
 static void pk__http_head_expect(pk__http_head *h, pk_str value)
 {
-    if (h->kind == PK__HTTP_REQUEST && !PK__HTTP_HEAD_IS(value, "100-continue")) {
-        (void)pk__http_head_refuse(h, 417, "no expectation but 100-continue can be met");
+    if (h->is_request && !PK__HTTP_HEAD_IS(value, "100-continue")) {
+        (void)pk__http_head_refuse(h, 417, "expectation other than 100-continue");
     }
     h->expects_continue = true;
 }
@@ -406,29 +396,44 @@ static const char *pk__http_head_line(pk__http_head *h, const char *name, const 
 /* All fields are there: do they agree with each other, and where does the body end? */
 static void pk__http_head_finish(pk__http_head *h)
 {
-    h->keep_alive = h->minor == 1 ? !h->says_close : h->says_keep && !h->says_close;
-    if (h->has_coding && h->has_length) {
-        (void)pk__http_head_refuse(h, 400, "Content-Length together with Transfer-Encoding");
-    } else if (h->has_coding && h->minor == 0) {
-        (void)pk__http_head_refuse(h, 400, "Transfer-Encoding in HTTP/1.0");
-    } else if (h->kind == PK__HTTP_REQUEST && h->minor == 1 && !h->has_host) {
-        (void)pk__http_head_refuse(h, 400, "missing required Host header");
+    const char *why = h->has_coding && h->has_length   ? "both Content-Length and Transfer-Encoding"
+                      : h->has_coding && h->minor == 0 ? "Transfer-Encoding in HTTP/1.0"
+                      : h->is_request && h->minor == 1 && !h->has_host ? "missing required Host header"
+                                                                                     : NULL;
+    if (why) {
+        (void)pk__http_head_refuse(h, 400, why);
     }
+    h->keep_alive = !h->says_close && (h->minor == 1 || h->says_keep);
     h->framing = h->has_coding ? PK__HTTP_CHUNKED : h->length > 0 ? PK__HTTP_LENGTH : PK__HTTP_NO_BODY;
     h->expects_continue &= h->minor == 1 && h->framing != PK__HTTP_NO_BODY;
 }
 
-PK__FN void pk__http_head_init(pk__http_head *head, pk__http_kind kind, pk_meta *fields, const pk__http_limits *limit)
+/* Zeros. Of 64 bytes compilers make four stores; of all at once a string instruction as slow as three fields. */
+static void pk__http_head_clear(pk__http_head *head)
 {
-    /* Of 64 bytes compilers make four stores; of all at once a string instruction as slow as three fields. */
-    const size_t rest = sizeof(*head) > 128 ? sizeof(*head) - 128 : 0;
+    const size_t half = sizeof(*head) > 128 ? 64 : 32, rest = sizeof(*head) - 3 * half;
     char *bytes = (char *)head;
-    memset(bytes, 0, 64);
-    memset(bytes + 64, 0, sizeof(*head) - 64 - rest);
-    memset(bytes + sizeof(*head) - rest, 0, rest);
-    head->kind = kind;
+    memset(bytes, 0, half);
+    memset(bytes + half, 0, half);
+    memset(bytes + 2 * half, 0, half);
+    memset(bytes + 3 * half, 0, rest);
+}
+
+PK__FN void pk__http_head_begin(pk__http_head *head, pk__http_start *start, pk_meta *fields,
+                                const pk__http_limits *limit)
+{
+    pk__http_head_clear(head);
+    head->read_start = start;
     head->fields = fields;
     head->limit = *limit;
+}
+
+/* The buffer lies elsewhere now, and all views were into the old one. */
+static void pk__http_head_restart(pk__http_head *h, const char *buf)
+{
+    pk__http_limits limit = h->limit;
+    pk__http_head_begin(h, h->read_start, h->fields, &limit);
+    h->base = buf;
 }
 
 /* The fields, up to the empty line. Gives its end, or NULL; *at stays at the first line that is not whole. */
@@ -444,7 +449,7 @@ static const char *pk__http_head_fields(pk__http_head *h, const char *buf, const
             next = pk__http_head_line(h, p, end, &field);
         }
         if (next && h->field_count == h->limit.fields) {
-            next = pk__http_head_refuse(h, 431, "too many header fields");
+            next = pk__http_head_refuse(h, 431, "header is too large");
         }
         if (!next) {
             *at = p;
@@ -467,7 +472,7 @@ static const char *pk__http_head_lines(pk__http_head *h, const char *buf, const 
     const char *at = buf + h->at, *p = at;
     h->phase = 0;
     if (!h->has_start) {
-        p = h->kind == PK__HTTP_REQUEST ? pk__http_head_request_line(h, p, end) : pk__http_head_status_line(h, p, end);
+        p = h->read_start(h, p, end);
         if (!p) {
             return NULL;
         }
@@ -487,10 +492,8 @@ PK__FN pk__http_result pk__http_head_parse(pk__http_head *h, const char *buf, si
     if (len == 0) {
         return PK__HTTP_MORE;
     }
-    if (buf != h->base) { // the buffer lies elsewhere now, and all views were into the old one
-        pk__http_limits limit = h->limit;
-        pk__http_head_init(h, h->kind, h->fields, &limit);
-        h->base = buf;
+    if (buf != h->base) {
+        pk__http_head_restart(h, buf);
     }
     len = PK__MIN(len, h->limit.head_bytes); // what is behind that is never looked at, however the bytes come
     const char *end = buf + len, *p = NULL;

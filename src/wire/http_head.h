@@ -34,6 +34,9 @@ typedef struct pk__http_limits {
     size_t head_bytes, target_bytes, fields; // a field array must have room for `fields`
 } pk__http_limits;
 
+struct pk__http_head;
+typedef const char *(pk__http_start)(struct pk__http_head *h, const char *p, const char *end);
+
 typedef struct pk__http_head {
     pk_str method, target;    // of a request
     int status;               // of a response
@@ -51,15 +54,25 @@ typedef struct pk__http_head {
     const char *error;        //   and why: static text
 
     /* private: where the parser stands */
-    pk__http_kind kind;
+    pk__http_start *read_start; // reads the first line
     pk__http_limits limit;
     const char *base;         // the buffer at the last call: when it moves, reading begins anew
     size_t at, seen;          // start of the first unfinished line; bytes that were looked at
     uint8_t phase;            // see pk__http_head_more
-    bool has_start, has_length, has_coding, has_host, says_close, says_keep;
+    bool is_request, has_start, has_length, has_coding, has_host, says_close, says_keep;
 } pk__http_head;
 
-PK__FN void pk__http_head_init(pk__http_head *head, pk__http_kind kind, pk_meta *fields, const pk__http_limits *limit);
+/* Which first line is to be read is decided here, so that a program that only asks, or only answers, has one of the
+ * two readers. */
+PK__FN pk__http_start pk__http_head_request_line, pk__http_head_status_line;
+PK__FN void pk__http_head_begin(pk__http_head *head, pk__http_start *start, pk_meta *fields,
+                                const pk__http_limits *limit);
+PK__FN inline void pk__http_head_init(pk__http_head *head, pk__http_kind kind, pk_meta *fields,
+                                      const pk__http_limits *limit)
+{
+    pk__http_head_begin(head, kind == PK__HTTP_REQUEST ? pk__http_head_request_line : pk__http_head_status_line, fields,
+                        limit);
+}
 PK__FN pk__http_result pk__http_head_parse(pk__http_head *head, const char *buf, size_t len);
 /* What a response's framing is depends on the request: answers to HEAD, 1xx, 204 and 304 have no body. */
 PK__FN void pk__http_head_response(pk__http_head *head, bool to_head_request);
@@ -78,6 +91,8 @@ PK__FN bool pk__http_head_is_value(pk_str s);
 PK__FN bool pk__http_head_is_host(pk_str s); // "name", "name:80", "[::1]:80"; "" is one
 /* Does it say where a message ends or where it goes? It may stand in no trailer, nor be named in Connection. */
 PK__FN bool pk__http_head_is_vital(pk_str name);
+/* The next element of a comma-separated list, without the blanks around it. False: there is none. */
+PK__FN bool pk__http_head_next(pk_str *list, pk_str *element);
 /* Is `token` in this comma-separated list (any case)? */
 PK__FN bool pk__http_head_has_token(pk_str list, pk_str token);
 /* Digits only, at least one, at most 19, below 2^63. */

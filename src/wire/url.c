@@ -25,6 +25,7 @@ static bool pk__url_is_clean(pk_str s)
     return true;
 }
 
+/* The length of the scheme that the target begins with, or 0. */
 static size_t pk__url_scheme(pk_str target, pk_str scheme)
 {
     return pk_str_ieq(pk__url_part(target, 0, PK__MIN(target.len, scheme.len)), scheme) ? scheme.len : 0;
@@ -32,12 +33,11 @@ static size_t pk__url_scheme(pk_str target, pk_str scheme)
 
 PK__FN bool pk__url_split(pk_str method, pk_str target, pk__url *out)
 {
-    static const pk_str star = PK_STR_INIT("*"), http = PK_STR_INIT("http://"), https = PK_STR_INIT("https://");
     memset(out, 0, sizeof(*out));
     if (!pk__url_is_clean(target)) {
         return false;
     }
-    if (pk_str_eq(target, star)) {
+    if (pk_str_is(target, "*")) {
         out->form = PK__URL_ASTERISK;
         out->path = target;
         return pk_str_is(method, "OPTIONS");
@@ -46,13 +46,19 @@ PK__FN bool pk__url_split(pk_str method, pk_str target, pk__url *out)
         out->form = PK__URL_AUTHORITY;
         return pk__http_head_is_host(target);
     }
-    size_t secure = pk__url_scheme(target, https), at = secure + pk__url_scheme(target, http), authority = at;
+    size_t at = pk__url_scheme(target, PK_STR("http://"));
+#ifdef PLUGKIT_WITH_TLS
+    if (at == 0) {
+        at = pk__url_scheme(target, PK_STR("https://"));
+        out->is_secure = at > 0;
+    }
+#endif
     if (at > 0) {
+        size_t authority = at;
         while (at < target.len && target.ptr[at] != '/' && target.ptr[at] != '?') {
             at++;
         }
         out->form = PK__URL_ABSOLUTE;
-        out->is_secure = secure > 0;
         out->authority = pk__url_part(target, authority, at);
         if (at == authority || !pk__http_head_is_host(out->authority)) {
             return false;

@@ -20,7 +20,7 @@ typedef enum pk__url_form { PK__URL_ORIGIN, PK__URL_ABSOLUTE, PK__URL_ASTERISK, 
 
 typedef struct pk__url {
     pk__url_form form;
-    bool is_secure;   // an absolute target of https
+    bool is_secure;   // an absolute target of https, which is known where TLS is built in
     pk_str authority; // of an absolute target; Host has to say the same
     pk_str path;      // still encoded, begins with "/"; "*" of an asterisk target, "" of an authority
     pk_str query;     // behind the '?'; "" if there is none

@@ -45,6 +45,14 @@ static pk_err run_show(void *user, const pk_request *q, pk_response *a, pk_error
     return PK_OK;
 }
 
+static pk_err run_param(void *user, const pk_request *q, pk_response *a, pk_error *err)
+{
+    (void)user, (void)err;
+    a->body.bytes = pk_mem_printf(q->ctx->mem, "%s: %" PK_FMT ", %" PK_FMT, q->route,
+                                  PK_ARG(pk_request_param(q, "id")), PK_ARG(pk_request_param(q, "post")));
+    return PK_OK;
+}
+
 static pk_err run_fail(void *user, const pk_request *q, pk_response *a, pk_error *err)
 {
     site *s = (site *)user;
@@ -252,6 +260,7 @@ static pk_err site_try(site *s, pk_server_desc *desc, pk_error *err)
         {"GET /later", 0, run_later, s},
         {"POST /drain", 0, run_drain, s},
         {"BREW /pot", 0, run_empty, s},
+        {"GET /users/{id}/posts/{post}", 0, run_param, s},
     };
     memset(s, 0, sizeof(*s));
     pk_err rc = pk_loop_create(&s->loop, test_alloc(), err);
@@ -486,6 +495,12 @@ TEST(http_server, finds_routes_by_the_decoded_path)
             close(fd);
         }
     }
+    int fd = dial("x.sock");
+    static answer a;
+    CHECK_CONTAINS(talk(&s, fd, "GET /users/a%20b/posts/%C3%A4" H "\r\n", &a),
+                   "\r\n\r\nGET /users/{id}/posts/{post}: a b, \xc3\xa4");
+    CHECK_CONTAINS(talk(&s, fd, "PUT /users/1/posts/2" H "\r\n", &a), "405 Method Not Allowed\r\nAllow: GET, HEAD");
+    close(fd);
     pk_error err = {0};
     const pk_route bad[] = {{"/x", 0, run_empty, NULL}, {"GET x", 0, run_empty, NULL}, {"GET /x", 0, NULL, NULL},
                             {"G T /x", 0, run_empty, NULL}, {"", 0, run_empty, NULL}};
@@ -517,7 +532,7 @@ TEST(http_server, makes_json_of_errors)
     site_close(&s);
 }
 
-#define ODD "HTTP/1.1 203 Non-Authoritative Information\r\nX-A: 1\r\ncontent-type: a/b\r\n"
+#define ODD "HTTP/1.1 203 \r\nX-A: 1\r\ncontent-type: a/b\r\n"
 
 TEST(http_server, sends_the_headers_of_handlers_but_no_others)
 {
@@ -697,8 +712,8 @@ TEST(http_server, waits_for_nobody_who_waits_for_100)
     CHECK(a.eof);
     close(fd);
     check_talk(&s, "POST /echo" H "Expect: 99\r\nContent-Length: 5\r\n\r\n",
-               "HTTP/1.1 417 Expectation Failed\r\n" JSON "Content-Length: 98\r\nConnection: close\r\n\r\n"
-               "{\"message\":\"no expectation but 100-continue can be met\","
+               "HTTP/1.1 417 Expectation Failed\r\n" JSON "Content-Length: 91\r\nConnection: close\r\n\r\n"
+               "{\"message\":\"expectation other than 100-continue\","
                "\"statusCode\":417,\"code\":\"TRANSPORT_1301\"}\n",
                false);
     site_close(&s);
@@ -844,6 +859,8 @@ TEST(http_server, asks_for_the_token)
     check_talk(&s, "GET /show/x" H "PlugKit-Token: 0123456789abcde\r\n\r\n", refused, true);
     check_talk(&s, "GET /show/x" H "PlugKit-Token: 0123456789abcdef0\r\n\r\n", refused, true);
     check_talk(&s, "GET /show/x" H "PlugKit-Token:\r\n\r\n", refused, true);
+    check_talk(&s, "GET /show/x" H "PlugKit-Token: x\r\nPlugKit-Token: 0123456789abcdef\r\n\r\n", refused, true);
+    check_talk(&s, "GET /show/x" H "PlugKit-Token: 0123456789abcdef\r\nplugkit-token: x\r\n\r\n", refused, true);
     check_talk(&s, "GET /show/x" H "Authorization: 0123456789abcdef\r\n\r\n", refused, true);
     CHECK_INT(s.runs, ==, 1);
     CHECK_INT(s.work, ==, 0);
@@ -1412,6 +1429,92 @@ TEST(http_server, runs_interceptors_around_handlers)
                 CHECK_CONTAINS(a.text, rows[i].answer);
                 CHECK_STR(trail, rows[i].trail);
                 CHECK_INT(s.runs, ==, rows[i].runs);
+                close(fd);
+            }
+        }
+        site_close(&s);
+    }
+}
+
+/* Sees what the server refuses by itself: notes it, and does with it as the path says. */
+static pk_verdict before_refused(void *user, pk_exchange *x)
+{
+    const pk_request *q = x->request;
+    (void)user;
+    strcat(trail, x->refused ? "refused:" : "fine:");
+    CHECK(x->refused == (q->route == NULL) && x->call->http == q->route);
+    CHECK_INT(x->err->code, ==, PK_OK);
+    if (pk_str_is(q->query, "answer")) {
+        x->reply->status = 299;
+        return PK_ANSWER;
+    }
+    if (pk_str_is(q->query, "refuse")) {
+        (void)pk_error_set(x->err, PK_ERR_RATE_LIMIT, "too many");
+        return PK_REFUSE;
+    }
+    if (pk_str_is(q->query, "wait")) {
+        pk__atomic_store_ptr(&trail_site->held, x);
+        return PK_WAIT;
+    }
+    return PK_GO;
+}
+
+static pk_verdict after_refused(void *user, pk_exchange *x, uint32_t *delay_ms)
+{
+    (void)user, (void)delay_ms;
+    char text[40];
+    snprintf(text, sizeof(text), "%d ", x->err->code ? pk__error_body_status(x->err) : x->reply->status);
+    strcat(trail, text);
+    pk_ctx_meta_out(x->ctx, PK_STR("X-Seen"), PK_STR("yes"));
+    return PK_GO;
+}
+
+TEST(http_server, shows_refused_requests_to_interceptors_that_ask_for_them)
+{
+    static const pk_interceptor watcher = {.name = "watcher", .scope = PK_SCOPE_SERVE, .before = before_refused,
+                                           .after = after_refused, .refused = true};
+    static const pk_interceptor other = {.name = "other", .scope = PK_SCOPE_SERVE, .state_size = 2, .before = before_a,
+                                         .after = after_a, .user = (void *)(uintptr_t)"o "};
+    static const pk_interceptor *const list[] = {&watcher, &other};
+    static const struct {
+        const char *bytes, *answer, *trail;
+    } rows[] = {
+        {"GET /show/x" H "PlugKit-Token: t\r\n\r\n", "200 OK", "fine:o -o 200 "},
+        {"GET /show/x" H "\r\n", "401 Unauthorized", "refused:401 "},
+        {"GET /nope" H "PlugKit-Token: t\r\n\r\n", "404 Not Found", "refused:404 "},
+        {"PUT /echo" H "PlugKit-Token: t\r\nContent-Length: 5\r\n\r\nhello", "405 Method Not Allowed", "refused:405 "},
+        {"OPTIONS /echo" H "PlugKit-Token: t\r\n\r\n", "204 No Content", "refused:204 "},
+        {"TRACE /echo" H "PlugKit-Token: t\r\n\r\n", "501 Not Implemented", "refused:501 "},
+        {"GET /%00" H "PlugKit-Token: t\r\n\r\n", "400 Bad Request", "refused:400 "},
+        {"GET /nope?answer" H "\r\n", "299 ", "refused:299 "},
+        {"GET /nope?refuse" H "\r\n", "429 Too Many Requests", "refused:429 "},
+        {"GET /nope?wait" H "\r\n", "401 Unauthorized", "refused:401 "},
+    };
+    for (int workers = 0; workers < 2; workers++) {
+        static answer a;
+        site s;
+        pk_server_desc desc = {0};
+        desc.interceptors = list;
+        desc.interceptor_count = 2;
+        desc.token = PK_STR("t");
+        site_open(&s, &desc);
+        trail_site = &s;
+        for (size_t i = 0; i < PK__COUNT(rows); i++) {
+            CASE("%s, workers %d", rows[i].bytes, workers)
+            {
+                int fd = dial("x.sock");
+                trail[0] = '\0';
+                (void)talk(&s, fd, rows[i].bytes, &a);
+                pk_exchange *held = (pk_exchange *)pk__atomic_swap_ptr(&s.held, NULL);
+                if (held) {
+                    CHECK_STR(a.text, "");
+                    pk_exchange_resume(held, PK_GO);
+                    settle(&s, fd, &a);
+                }
+                CHECK_CONTAINS(a.text, rows[i].answer);
+                CHECK_CONTAINS(a.text, "\r\nX-Seen: yes\r\n");
+                CHECK_STR(trail, rows[i].trail);
+                CHECK_INT(s.work, ==, 0);
                 close(fd);
             }
         }
