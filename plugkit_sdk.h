@@ -659,7 +659,9 @@ struct pk_field {
     const char *json;
     const pk_type *type;
     const pk_shape *shape;
-    uint32_t at, has_at; // offsets in the struct
+    uint32_t at;       // offset in the struct
+    uint16_t has_back; // has_MEMBER is so many bytes before that; 0 = there is none
+    uint16_t json_len;
 };
 
 typedef struct pk_enum_name {
@@ -729,14 +731,15 @@ PK_API_DATA const pk_type pk_type_pk_str, pk_type_pk_b64, pk_type_pk_json, pk_ty
     } member;
 
 #define PK__ROW(T, shape, type, member, json)                                                                 \
-    {json, &pk_type_##type, PK__SHAPE_##shape, PK__AT(T, member), PK__HAS_##shape(T, member)},
+    {json, &pk_type_##type, PK__SHAPE_##shape, PK__AT(T, member), PK__HAS_##shape(T, member),                 \
+     PK__CAST(uint16_t, sizeof(json) - 1)},
 #define PK__AT(T, member) PK__CAST(uint32_t, offsetof(T, member))
 #define PK__SHAPE_REQ &pk_shape_req
 #define PK__SHAPE_OPT &pk_shape_opt
 #define PK__SHAPE_LIST &pk_shape_list
 #define PK__SHAPE_MAP &pk_shape_map
 #define PK__HAS_REQ(T, member) 0
-#define PK__HAS_OPT(T, member) PK__AT(T, has_##member)
+#define PK__HAS_OPT(T, member) PK__CAST(uint16_t, offsetof(T, member) - offsetof(T, has_##member))
 #define PK__HAS_LIST(T, member) 0
 #define PK__HAS_MAP(T, member) 0
 
@@ -8377,6 +8380,13 @@ PK__FN inline bool pk__swar_is_number(uint64_t word)
     return (word & high) == zeros && ((word + PK__SWAR_ONES * 6) & high) == zeros;
 }
 
+/* Every byte that is no digit. */
+PK__FN inline uint64_t pk__swar_no_digits(uint64_t word)
+{
+    uint64_t value = word ^ PK__SWAR_ONES * '0';
+    return (((value & ~PK__SWAR_TOPS) + PK__SWAR_ONES * 0x76) | value) & PK__SWAR_TOPS;
+}
+
 /* Eight digits as a number: pairs first, then fours, then all. */
 PK__FN inline uint64_t pk__swar_number(uint64_t word)
 {
@@ -9465,11 +9475,29 @@ PK__HOT uint64_t pk__number_digits(const char **at, const char *end)
 {
     const char *p = *at;
     uint64_t value = 0;
+    while (end - p >= 8 && !PK__SMALL && pk__swar_is_number(pk__swar_load(p))) {
+        value = value * 100000000 + pk__swar_number(pk__swar_load(p));
+        p += 8;
+    }
     for (unsigned digit; p < end && (digit = (unsigned char)(*p - '0')) < 10; p++) {
         value = value * 10 + digit;
     }
     *at = p;
     return value;
+}
+
+/* The same digits, of an integer: mostly a few, all in one look. */
+PK__HOT uint64_t pk__number_digits_all(const char **at, const char *end)
+{
+    if (end - *at >= 8 && !PK__SMALL) {
+        uint64_t word = pk__swar_load(*at), others = pk__swar_no_digits(word);
+        unsigned count = others ? pk__swar_first(others) : 0;
+        if (count > 0) { // what is behind the digits goes, and zeros come in front
+            *at += count;
+            return pk__swar_number(word << (64 - 8 * count) | (PK__SWAR_ONES * '0') >> 8 * count);
+        }
+    }
+    return pk__number_digits(at, end);
 }
 
 /* What an integer of so many digits is. */
@@ -9488,14 +9516,35 @@ static pk__number_form pk__number_long(pk_str text, uint64_t *bits)
     return text.ptr[0] != '-' && pk__number_to_uint(text, bits) ? PK__NUMBER_UINT : PK__NUMBER_TEXT;
 }
 
+#if PK__SMALL
+PK__FN pk__number_form pk__number_take_integer(const char **at, const char *end, uint64_t *bits)
+{
+    const char *p = *at;
+    if (pk__number_scan(&p, end) != PK__NUMBER_INTEGER) {
+        return PK__NUMBER_NONE;
+    }
+    bool negative = **at == '-';
+    pk_str digits = {*at + negative, (size_t)(p - *at) - negative};
+    *at = p;
+    if (!pk__number_to_uint(digits, bits) || (negative && *bits - 1 >= (uint64_t)1 << 63)) {
+        return PK__NUMBER_TEXT;
+    }
+    *bits = negative ? 0 - *bits : *bits;
+    return negative ? PK__NUMBER_INT : PK__NUMBER_UINT;
+}
+#else
 PK__FN pk__number_form pk__number_take_integer(const char **at, const char *end, uint64_t *bits)
 {
     const char *first = *at, *p = first;
     bool negative = p < end && *p == '-';
     const char *digits = p += negative;
-    uint64_t size = pk__number_digits(&p, end);
+    uint64_t size = pk__number_digits_all(&p, end);
     size_t count = (size_t)(p - digits);
-    if (count == 0 || (count > 1 && *digits == '0') || (p < end && (*p == '.' || *p == 'e' || *p == 'E'))) {
+    if (count > 1 && *digits == '0') { // which stands alone
+        p = digits + 1;
+        size = 0;
+        count = 1;
+    } else if (count == 0 || (p < end && (*p == '.' || *p == 'e' || *p == 'E'))) {
         return PK__NUMBER_NONE;
     }
     *at = p;
@@ -9503,6 +9552,7 @@ PK__FN pk__number_form pk__number_take_integer(const char **at, const char *end,
     pk_str text = {first, (size_t)(p - first)};
     return form == PK__NUMBER_TEXT ? pk__number_long(text, bits) : form;
 }
+#endif
 
 /* ---- decimal numbers */
 
@@ -9915,10 +9965,6 @@ PK__FN pk__number_form pk__number_take(const char **at, const char *end, uint64_
         return PK__NUMBER_NONE;
     }
     pk_str text = {first, (size_t)(*at - first)};
-    form = pk__number_take_integer(&first, *at, bits); // the zero in front of other digits
-    if (form != PK__NUMBER_NONE) {
-        return form;
-    }
     if (!pk__number_to_double(text, &value)) {
         return PK__NUMBER_TEXT;
     }
@@ -11917,6 +11963,34 @@ PK__FN bool pk__json_before_value(pk_json_writer *w)
     return !w->failed;
 }
 
+/* Where a value of up to `count` bytes and the slack goes, behind its comma; the caller writes it and calls _done.
+ * NULL: nothing has happened, and the careful way has to be gone. */
+#if PK__SMALL
+#define PK__JSON_FAST(w, count) NULL
+PK__FN void pk__json_done(pk_json_writer *w, const char *end)
+{
+    (void)w, (void)end;
+}
+#else
+PK__HOT char *pk__json_fast(pk_json_writer *w, size_t count)
+{
+    bool in_array = pk__json_in_array(w);
+    char *out = w->indent == 0 && (w->have_key || in_array) ? pk__json_slack(w, count) : NULL;
+    if (out && !w->have_key && w->need_comma) {
+        *out++ = ',';
+    }
+    return out;
+}
+#define PK__JSON_FAST(w, count) pk__json_fast(w, count)
+
+PK__HOT void pk__json_done(pk_json_writer *w, const char *end)
+{
+    w->have_key = false;
+    w->need_comma = true;
+    w->buf->len = (size_t)(end - w->buf->ptr);
+}
+#endif
+
 static void pk__json_put_open(pk_json_writer *w, char bracket)
 {
     if (!pk__json_before_value(w)) {
@@ -11961,9 +12035,58 @@ PK_API void pk_json_put_end(pk_json_writer *w)
     pk__json_char(w, bracket);
 }
 
+#if PK__SMALL
+PK__FN bool pk__json_key_fast(pk_json_writer *w, pk_str key)
+{
+    (void)w, (void)key;
+    return false;
+}
+
+PK__FN bool pk__json_str_fast(pk_json_writer *w, pk_str value)
+{
+    (void)w, (void)value;
+    return false;
+}
+#else
+PK__HOT bool pk__json_str_fast(pk_json_writer *w, pk_str value)
+{
+    size_t start = w->buf->len;
+    char *out = PK__JSON_FAST(w, value.len);
+    if (out && (out = pk__json_quoted_at(w, out, value, false)) != NULL) {
+        pk__json_done(w, out);
+        return true;
+    }
+    w->buf->len = start;
+    return w->failed;
+}
+
+/* False: it goes the careful way. */
+PK__HOT bool pk__json_key_fast(pk_json_writer *w, pk_str key)
+{
+    char *out = w->indent == 0 && !w->have_key && w->depth > 0 && !pk__json_in_array(w) ? pk__json_slack(w, key.len)
+                                                                                         : NULL;
+    size_t start = w->buf->len;
+    if (!out) {
+        return false;
+    }
+    if (w->need_comma) {
+        *out++ = ',';
+    }
+    if (!(out = pk__json_quoted_at(w, out, key, false))) {
+        w->buf->len = start;
+        return w->failed;
+    }
+    *out++ = ':';
+    w->have_key = true;
+    w->need_comma = true;
+    w->buf->len = (size_t)(out - w->buf->ptr);
+    return true;
+}
+#endif
+
 PK_API void pk_json_put_key_str(pk_json_writer *w, pk_str key)
 {
-    if (w->failed) {
+    if (w->failed || pk__json_key_fast(w, key)) {
         return;
     }
     if (w->have_key || w->depth == 0 || pk__json_in_array(w)) {
@@ -11998,7 +12121,7 @@ static void pk__json_word(pk_json_writer *w, const char *word, size_t len)
 
 PK_API void pk_json_put_str(pk_json_writer *w, pk_str value)
 {
-    if (pk__json_before_value(w)) {
+    if (!pk__json_str_fast(w, value) && pk__json_before_value(w)) {
         pk__json_quoted(w, value, '\0');
     }
 }
@@ -12025,13 +12148,21 @@ PK_API void pk_json_put_b64(pk_json_writer *w, pk_str bytes)
 
 PK_API void pk_json_put_int(pk_json_writer *w, int64_t value)
 {
-    char text[PK__NUMBER_CAP];
+    char text[PK__NUMBER_CAP], *out = PK__JSON_FAST(w, 0);
+    if (out) {
+        pk__json_done(w, pk__number_put_int(out, value));
+        return;
+    }
     pk__json_word(w, text, (size_t)(pk__number_put_int(text, value) - text));
 }
 
 PK_API void pk_json_put_uint(pk_json_writer *w, uint64_t value)
 {
-    char text[PK__NUMBER_CAP];
+    char text[PK__NUMBER_CAP], *out = PK__JSON_FAST(w, 0);
+    if (out) {
+        pk__json_done(w, pk__number_put_uint(out, value));
+        return;
+    }
     pk__json_word(w, text, (size_t)(pk__number_put_uint(text, value) - text));
 }
 
@@ -12042,11 +12173,23 @@ PK_API void pk_json_put_double(pk_json_writer *w, double value)
         (void)pk__json_fail(w, PK__JSON_NOT_FINITE);
         return;
     }
+    char *out = PK__JSON_FAST(w, 0);
+    if (out) {
+        pk__json_done(w, pk__number_put_double(out, value));
+        return;
+    }
     pk__json_word(w, text, (size_t)(pk__number_put_double(text, value) - text));
 }
 
 PK_API void pk_json_put_bool(pk_json_writer *w, bool value)
 {
+    char *out = PK__JSON_FAST(w, 0);
+    if (out) {
+        memcpy(out, value ? "true" : "fals", 4);
+        out[4] = 'e';
+        pk__json_done(w, out + 5 - value);
+        return;
+    }
     pk__json_word(w, value ? "true" : "false", value ? 4 : 5);
 }
 
@@ -26501,20 +26644,15 @@ static bool pk__types_mismatch(pk__types_in *in, const pk__types_path *path, con
 }
 
 /* The string at the cursor, unescaped, with a NUL behind it. */
-static bool pk__types_read_text(pk__types_in *in, pk_str *out)
+PK__HOT bool pk__types_read_text(pk__types_in *in, pk_str *out)
 {
-    char *text = (char *)in->at + 1; // of the copy, which is ours
-    const char *p = pk__json_string(&in->json, in->at);
+    char *text = (char *)(uintptr_t)in->at + 1; // of the copy, which is ours
+    const char *p = pk__json_body_open(&in->json, text, in->json.end, out);
     if (!p) {
         return false;
     }
-    out->ptr = text;
-    out->len = (size_t)(p - 1 - text);
-    if (in->json.escaped) {
-        out->len = pk__json_unescape(text, out->len);
-    }
     text[out->len] = '\0';
-    in->at = p;
+    in->at = p + 1;
     return true;
 }
 
@@ -26579,27 +26717,39 @@ static pk__number_kind pk__types_scan_number(pk__types_in *in, pk_str *text)
     return kind;
 }
 
+/* The integer at the cursor; the cursor goes behind it. */
+PK__HOT pk__number_form pk__types_take_integer(pk__types_in *in, uint64_t *bits)
+{
+    const char *first = in->at;
+    pk__number_form form = pk__number_take_integer(&in->at, in->json.end, bits);
+    if (form == PK__NUMBER_TEXT && first[1] == '0' && in->at - first == 2) { // -0
+        *bits = 0;
+        form = PK__NUMBER_UINT;
+    }
+    return form;
+}
+
 PK__TYPES_READ(uint64)
 {
     const char *first = in->at;
-    pk_str text;
     (void)type;
-    if (pk__types_scan_number(in, &text) != PK__NUMBER_INTEGER) {
-        return pk__types_mismatch(in, path, first, "integer");
+    switch (pk__types_take_integer(in, (uint64_t *)value)) {
+    case PK__NUMBER_UINT: return true;
+    case PK__NUMBER_NONE: return pk__types_mismatch(in, path, first, "integer");
+    default: return pk__types_mismatch(in, path, first, "integer from 0 to 18446744073709551615");
     }
-    return pk__number_to_uint(text, (uint64_t *)value) ||
-           pk__types_mismatch(in, path, first, "integer from 0 to 18446744073709551615");
 }
 
 PK__TYPES_READ(int)
 {
     const char *first = in->at, *expected = "integer";
-    pk_str text;
-    int64_t i = 0;
-    if (pk__types_scan_number(in, &text) != PK__NUMBER_INTEGER) {
+    uint64_t bits = 0;
+    pk__number_form form = pk__types_take_integer(in, &bits);
+    if (form == PK__NUMBER_NONE) {
         return pk__types_mismatch(in, path, first, expected);
     }
-    bool fits = pk__number_to_int(text, &i);
+    int64_t i = (int64_t)bits;
+    bool fits = form == PK__NUMBER_INT || (form == PK__NUMBER_UINT && bits <= INT64_MAX);
     if (type->kind == PK_TYPE_I32) {
         fits = fits && i >= INT32_MIN && i <= INT32_MAX;
         *(int32_t *)value = fits ? (int32_t)i : 0;
@@ -26617,11 +26767,20 @@ PK__TYPES_READ(int)
 
 PK__TYPES_READ(double)
 {
-    const char *first = in->at;
-    pk_str text;
+    const char *first = in->at, *p = first;
+    uint64_t bits = 0;
     (void)type;
-    if (pk__types_scan_number(in, &text) == PK__NUMBER_BAD) {
+    pk__number_form form = pk__number_take(&p, in->json.end, &bits);
+    pk_str text = {first, (size_t)(p - first)};
+    if (form == PK__NUMBER_NONE) {
         return pk__types_mismatch(in, path, first, "number");
+    }
+    in->at = p;
+    switch (form) {
+    case PK__NUMBER_UINT: *(double *)value = pk__number_round(bits, false); return true;
+    case PK__NUMBER_INT: *(double *)value = pk__number_round(0 - bits, true); return true;
+    case PK__NUMBER_DOUBLE: memcpy(value, &bits, sizeof(bits)); return true;
+    default: break;
     }
     return pk__number_to_double(text, (double *)value) ||
            pk__types_mismatch(in, path, first, "number that a double can hold");
@@ -26693,7 +26852,7 @@ PK__TYPES_READ(blob)
 
 /* ---- containers */
 
-static bool pk__types_open(pk__types_in *in, const pk__types_path *path, char bracket, bool *more)
+PK__HOT bool pk__types_open(pk__types_in *in, const pk__types_path *path, char bracket, bool *more)
 {
     if (pk__json_peek(in->at, in->json.end) != bracket) {
         return pk__types_mismatch(in, path, in->at, bracket == '{' ? "object" : "array");
@@ -26704,8 +26863,14 @@ static bool pk__types_open(pk__types_in *in, const pk__types_path *path, char br
 }
 
 /* Behind an item: goes over a comma or the closing bracket, and to what follows the comma. */
-static bool pk__types_more(pk__types_in *in, char bracket, bool *more)
+PK__HOT bool pk__types_more(pk__types_in *in, char bracket, bool *more)
 {
+    char next = pk__json_peek(in->at, in->json.end);
+    if (next == ',' && !PK__SMALL) { // nearly always
+        *more = true;
+        in->at = pk__json_space(in->at + 1, in->json.end);
+        return true;
+    }
     const char *p = pk__json_more(&in->json, in->at, bracket, more);
     if (p) {
         in->at = *more ? pk__json_space(p, in->json.end) : p;
@@ -26720,7 +26885,7 @@ static bool pk__types_key(pk__types_in *in, pk_str *key)
     if (!p) {
         return false;
     }
-    char *text = (char *)key->ptr; // of the copy
+    char *text = (char *)(uintptr_t)key->ptr; // of the copy
     if (in->json.escaped) {
         key->len = pk__json_unescape(text, key->len);
     }
@@ -26763,23 +26928,49 @@ static bool pk__types_get(pk__types_in *in, size_t count, size_t item_size, void
     return count == 0 || *out || pk__types_no_memory(in);
 }
 
+/* Twice as many items: usually the memory behind them is free. */
+static bool pk__types_grow(pk__types_in *in, void **items, size_t *count, size_t item_size)
+{
+    size_t size = *count * item_size; // no overflow: there are as many
+    void *more;
+    if (!pk__types_get(in, *count, item_size, &more)) {
+        return false;
+    }
+    if (more != (char *)*items + size) {
+        pk__mem_trim(in->mem, more, size, 0);
+        if (!pk__types_get(in, *count * 2, item_size, &more)) {
+            return false;
+        }
+        memcpy(more, *items, size);
+        *items = more;
+    }
+    *count *= 2;
+    return true;
+}
+
 PK__TYPES_READ_SHAPE(list)
 {
     const pk_type *type = field->type;
     pk__types_list list = {NULL, 0};
     pk__types_path item = {path, {NULL, 0}, 0};
-    size_t count;
-    bool more = false;
-    if (!pk__types_count(in, path, '[', &count) || !pk__types_get(in, count, type->size, &list.items) ||
-        !pk__types_open(in, path, '[', &more)) {
+    size_t count = 16; // what is no struct takes no memory of its own: then the list can grow as it is read
+    bool more = false, grows = !PK__SMALL && type->kind != PK_TYPE_STRUCT;
+    if ((!grows && !pk__types_count(in, path, '[', &count)) || !pk__types_open(in, path, '[', &more) ||
+        (more && !pk__types_get(in, count, type->size, &list.items))) {
         return false;
     }
     for (; more; list.count++) {
         item.index = list.count;
+        if (grows && list.count == count && !pk__types_grow(in, &list.items, &count, type->size)) {
+            return false;
+        }
         if (!type->codec->read(in, &item, type, (char *)list.items + list.count * type->size) ||
             !pk__types_more(in, ']', &more)) {
             return false;
         }
+    }
+    if (grows && list.count > 0) {
+        pk__mem_trim(in->mem, list.items, count * type->size, list.count * type->size);
     }
     memcpy(object + field->at, &list, sizeof(list));
     return true;
@@ -26885,7 +27076,7 @@ PK__TYPES_READ_SHAPE(req)
 
 PK__TYPES_READ_SHAPE(opt)
 {
-    *(bool *)(object + field->has_at) = true;
+    *(bool *)(object + field->at - field->has_back) = true;
     return pk__types_read_req(in, path, field, object);
 }
 
@@ -26894,12 +27085,50 @@ static uint32_t pk__types_find(const pk_type *type, pk_str key, uint32_t expecte
 {
     for (uint32_t n = 0; n < type->count; n++) {
         uint32_t i = expected + n < type->count ? expected + n : expected + n - type->count;
-        const char *json = type->fields[i].json;
-        if (strncmp(json, key.ptr, key.len) == 0 && json[key.len] == '\0') {
+        const pk_field *field = &type->fields[i];
+        if (field->json_len == key.len && memcmp(field->json, key.ptr, key.len) == 0) {
             return i;
         }
     }
     return type->count;
+}
+
+PK__HOT uint32_t pk__types_load(const char *at)
+{
+    uint32_t word;
+    memcpy(&word, at, sizeof(word));
+    return word;
+}
+
+/* The same bytes, and none that would be escaped in JSON, or is not ASCII: those are compared elsewhere. */
+PK__HOT bool pk__types_same(const char *p, const char *json, size_t len)
+{
+    if (len >= 4 && len <= 8) {
+        uint32_t low = pk__types_load(p), high = pk__types_load(p + len - 4);
+        return low == pk__types_load(json) && high == pk__types_load(json + len - 4) &&
+               pk__swar_json(low | (uint64_t)high << 32) == 0;
+    }
+    for (size_t i = 0; i < len; i++) {
+        if (p[i] != json[i] || p[i] == '"' || p[i] == '\\' || (unsigned char)(p[i] - 0x20) >= 0x60) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Is this the member that comes next in the table, written as there? Goes over its key and colon, or nowhere. */
+PK__HOT bool pk__types_expected(pk__types_in *in, const pk_field *field, pk_str *key)
+{
+    const char *p = in->at, *end = in->json.end;
+    size_t len = field->json_len;
+    if (PK__SMALL || (size_t)(end - p) < len + 3 || p[0] != '"' || p[len + 1] != '"' || p[len + 2] != ':' ||
+        !pk__types_same(p + 1, field->json, len)) {
+        return false;
+    }
+    key->ptr = p + 1;
+    key->len = len;
+    in->at = pk__json_space(p + len + 3, end);
+    return true;
 }
 
 /* Into an object of zeros; it may begin with a pk_mem that is in use. */
@@ -26916,10 +27145,13 @@ static bool pk__types_read_members(pk__types_in *in, const pk__types_path *path,
         return false;
     }
     while (more) {
-        if (!pk__types_key(in, &member.name)) {
-            return false;
+        uint32_t i = next;
+        if (type->count == 0 || !pk__types_expected(in, &type->fields[next], &member.name)) {
+            if (!pk__types_key(in, &member.name)) {
+                return false;
+            }
+            i = pk__types_find(type, member.name, next);
         }
-        uint32_t i = pk__types_find(type, member.name, next);
         if (i == type->count || pk__types_is_null(in)) {
             if (!pk__types_skip(in)) {
                 return false;
@@ -26935,10 +27167,14 @@ static bool pk__types_read_members(pk__types_in *in, const pk__types_path *path,
             return false;
         }
     }
+    if (type->count < 64 && few == (UINT64_C(1) << type->count) - 1 && !PK__SMALL) {
+        return true;
+    }
     for (uint32_t i = 0; i < type->count; i++) {
         bool is_due = type->fields[i].shape->is_due && type->fields[i].type->kind != PK_TYPE_NONE;
         if (is_due && !(seen[i / 64] >> i % 64 & 1)) {
-            member.name = pk_str_from(type->fields[i].json);
+            member.name.ptr = type->fields[i].json;
+            member.name.len = type->fields[i].json_len;
             in->failed = pk__types_fail(in->err, "decode", in->root, &member, "it is missing");
             return false;
         }
@@ -27068,7 +27304,7 @@ PK__TYPES_WRITE_SHAPE(req)
 
 PK__TYPES_WRITE_SHAPE(opt)
 {
-    return !*(const bool *)(object + field->has_at) || pk__types_write_req(out, path, field, object);
+    return !*(const bool *)(object + field->at - field->has_back) || pk__types_write_req(out, path, field, object);
 }
 
 PK__TYPES_WRITE_SHAPE(list)
@@ -27112,7 +27348,8 @@ PK__TYPES_WRITE(struct)
     bool good = true;
     pk_json_put_object(&out->json);
     for (uint32_t i = 0; i < type->count && good; i++) {
-        member.name = pk_str_from(type->fields[i].json);
+        member.name.ptr = type->fields[i].json;
+        member.name.len = type->fields[i].json_len;
         good = type->fields[i].shape->write(out, &member, &type->fields[i], (const char *)value);
     }
     pk_json_put_end(&out->json);
@@ -32049,7 +32286,7 @@ PK_API pk_interceptor pk_access_check(const pk_access *access)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 32053 "plugkit_sdk.h"
+#line 32290 "plugkit_sdk.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -35879,7 +36116,7 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 35883 "plugkit_sdk.h"
+#line 36120 "plugkit_sdk.h"
 #endif
 
 #ifndef PLUGKIT_TEST
@@ -35951,6 +36188,7 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #undef PK__SWAR_ONES
 #undef PK__SWAR_TOPS
 #undef PK__WIDE
+#undef PK__JSON_FAST
 #undef PK__SCHEMA_APART
 #undef PK__SCHEMA_WORDS
 #undef PK__SCHEMA_WORD

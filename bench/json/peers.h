@@ -1,7 +1,8 @@
 /* peers.h - other JSON libraries, behind one interface, so that each does the same work.
  *
  * parse: text to a document in memory; it is freed at once, which counts. write: a document to text in memory, without
- * blanks, which is freed as well. Messages: text to a struct, every member read; a struct to text. Each library is used
+ * blanks, which is freed as well. Messages: text to a struct, every member read; a struct to text, both by way of the
+ * library's documents. Each library is used
  * as its manual says that it is fast, and with malloc as it is. One that is not on this machine has no functions. */
 #ifndef BENCH_JSON_PEERS_H
 #define BENCH_JSON_PEERS_H

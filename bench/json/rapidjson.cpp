@@ -43,24 +43,20 @@ static size_t take(const StringBuffer &buffer, char *out, size_t cap)
 
 static size_t message_print(const peer_message *in, char *out, size_t cap)
 {
+    Document root(kObjectType);
+    Document::AllocatorType &memory = root.GetAllocator();
+    Value sizes(kArrayType);
+    for (size_t i = 0; i < in->size_count; i++) {
+        sizes.PushBack(in->sizes[i], memory);
+    }
+    root.AddMember("id", Value(in->id), memory);
+    root.AddMember("ok", in->ok, memory);
+    root.AddMember("score", in->score, memory);
+    root.AddMember("sizes", sizes, memory);
+    root.AddMember("text", Value(in->text, static_cast<SizeType>(in->text_len)), memory);
     StringBuffer buffer;
     Writer<StringBuffer> writer(buffer);
-    writer.StartObject();
-    writer.Key("id");
-    writer.Int64(in->id);
-    writer.Key("ok");
-    writer.Bool(in->ok);
-    writer.Key("score");
-    writer.Double(in->score);
-    writer.Key("sizes");
-    writer.StartArray();
-    for (size_t i = 0; i < in->size_count; i++) {
-        writer.Int(in->sizes[i]);
-    }
-    writer.EndArray();
-    writer.Key("text");
-    writer.String(in->text, static_cast<SizeType>(in->text_len));
-    writer.EndObject();
+    root.Accept(writer);
     return take(buffer, out, cap);
 }
 

@@ -55,7 +55,9 @@ struct pk_field {
     const char *json;
     const pk_type *type;
     const pk_shape *shape;
-    uint32_t at, has_at; // offsets in the struct
+    uint32_t at;       // offset in the struct
+    uint16_t has_back; // has_MEMBER is so many bytes before that; 0 = there is none
+    uint16_t json_len;
 };
 
 typedef struct pk_enum_name {
@@ -125,14 +127,15 @@ PK_API_DATA const pk_type pk_type_pk_str, pk_type_pk_b64, pk_type_pk_json, pk_ty
     } member;
 
 #define PK__ROW(T, shape, type, member, json)                                                                 \
-    {json, &pk_type_##type, PK__SHAPE_##shape, PK__AT(T, member), PK__HAS_##shape(T, member)},
+    {json, &pk_type_##type, PK__SHAPE_##shape, PK__AT(T, member), PK__HAS_##shape(T, member),                 \
+     PK__CAST(uint16_t, sizeof(json) - 1)},
 #define PK__AT(T, member) PK__CAST(uint32_t, offsetof(T, member))
 #define PK__SHAPE_REQ &pk_shape_req
 #define PK__SHAPE_OPT &pk_shape_opt
 #define PK__SHAPE_LIST &pk_shape_list
 #define PK__SHAPE_MAP &pk_shape_map
 #define PK__HAS_REQ(T, member) 0
-#define PK__HAS_OPT(T, member) PK__AT(T, has_##member)
+#define PK__HAS_OPT(T, member) PK__CAST(uint16_t, offsetof(T, member) - offsetof(T, has_##member))
 #define PK__HAS_LIST(T, member) 0
 #define PK__HAS_MAP(T, member) 0
 

@@ -49,20 +49,15 @@ static bool pk__types_mismatch(pk__types_in *in, const pk__types_path *path, con
 }
 
 /* The string at the cursor, unescaped, with a NUL behind it. */
-static bool pk__types_read_text(pk__types_in *in, pk_str *out)
+PK__HOT bool pk__types_read_text(pk__types_in *in, pk_str *out)
 {
-    char *text = (char *)in->at + 1; // of the copy, which is ours
-    const char *p = pk__json_string(&in->json, in->at);
+    char *text = (char *)(uintptr_t)in->at + 1; // of the copy, which is ours
+    const char *p = pk__json_body_open(&in->json, text, in->json.end, out);
     if (!p) {
         return false;
     }
-    out->ptr = text;
-    out->len = (size_t)(p - 1 - text);
-    if (in->json.escaped) {
-        out->len = pk__json_unescape(text, out->len);
-    }
     text[out->len] = '\0';
-    in->at = p;
+    in->at = p + 1;
     return true;
 }
 
@@ -127,27 +122,39 @@ static pk__number_kind pk__types_scan_number(pk__types_in *in, pk_str *text)
     return kind;
 }
 
+/* The integer at the cursor; the cursor goes behind it. */
+PK__HOT pk__number_form pk__types_take_integer(pk__types_in *in, uint64_t *bits)
+{
+    const char *first = in->at;
+    pk__number_form form = pk__number_take_integer(&in->at, in->json.end, bits);
+    if (form == PK__NUMBER_TEXT && first[1] == '0' && in->at - first == 2) { // -0
+        *bits = 0;
+        form = PK__NUMBER_UINT;
+    }
+    return form;
+}
+
 PK__TYPES_READ(uint64)
 {
     const char *first = in->at;
-    pk_str text;
     (void)type;
-    if (pk__types_scan_number(in, &text) != PK__NUMBER_INTEGER) {
-        return pk__types_mismatch(in, path, first, "integer");
+    switch (pk__types_take_integer(in, (uint64_t *)value)) {
+    case PK__NUMBER_UINT: return true;
+    case PK__NUMBER_NONE: return pk__types_mismatch(in, path, first, "integer");
+    default: return pk__types_mismatch(in, path, first, "integer from 0 to 18446744073709551615");
     }
-    return pk__number_to_uint(text, (uint64_t *)value) ||
-           pk__types_mismatch(in, path, first, "integer from 0 to 18446744073709551615");
 }
 
 PK__TYPES_READ(int)
 {
     const char *first = in->at, *expected = "integer";
-    pk_str text;
-    int64_t i = 0;
-    if (pk__types_scan_number(in, &text) != PK__NUMBER_INTEGER) {
+    uint64_t bits = 0;
+    pk__number_form form = pk__types_take_integer(in, &bits);
+    if (form == PK__NUMBER_NONE) {
         return pk__types_mismatch(in, path, first, expected);
     }
-    bool fits = pk__number_to_int(text, &i);
+    int64_t i = (int64_t)bits;
+    bool fits = form == PK__NUMBER_INT || (form == PK__NUMBER_UINT && bits <= INT64_MAX);
     if (type->kind == PK_TYPE_I32) {
         fits = fits && i >= INT32_MIN && i <= INT32_MAX;
         *(int32_t *)value = fits ? (int32_t)i : 0;
@@ -165,11 +172,20 @@ PK__TYPES_READ(int)
 
 PK__TYPES_READ(double)
 {
-    const char *first = in->at;
-    pk_str text;
+    const char *first = in->at, *p = first;
+    uint64_t bits = 0;
     (void)type;
-    if (pk__types_scan_number(in, &text) == PK__NUMBER_BAD) {
+    pk__number_form form = pk__number_take(&p, in->json.end, &bits);
+    pk_str text = {first, (size_t)(p - first)};
+    if (form == PK__NUMBER_NONE) {
         return pk__types_mismatch(in, path, first, "number");
+    }
+    in->at = p;
+    switch (form) {
+    case PK__NUMBER_UINT: *(double *)value = pk__number_round(bits, false); return true;
+    case PK__NUMBER_INT: *(double *)value = pk__number_round(0 - bits, true); return true;
+    case PK__NUMBER_DOUBLE: memcpy(value, &bits, sizeof(bits)); return true;
+    default: break;
     }
     return pk__number_to_double(text, (double *)value) ||
            pk__types_mismatch(in, path, first, "number that a double can hold");
@@ -241,7 +257,7 @@ PK__TYPES_READ(blob)
 
 /* ---- containers */
 
-static bool pk__types_open(pk__types_in *in, const pk__types_path *path, char bracket, bool *more)
+PK__HOT bool pk__types_open(pk__types_in *in, const pk__types_path *path, char bracket, bool *more)
 {
     if (pk__json_peek(in->at, in->json.end) != bracket) {
         return pk__types_mismatch(in, path, in->at, bracket == '{' ? "object" : "array");
@@ -252,8 +268,14 @@ static bool pk__types_open(pk__types_in *in, const pk__types_path *path, char br
 }
 
 /* Behind an item: goes over a comma or the closing bracket, and to what follows the comma. */
-static bool pk__types_more(pk__types_in *in, char bracket, bool *more)
+PK__HOT bool pk__types_more(pk__types_in *in, char bracket, bool *more)
 {
+    char next = pk__json_peek(in->at, in->json.end);
+    if (next == ',' && !PK__SMALL) { // nearly always
+        *more = true;
+        in->at = pk__json_space(in->at + 1, in->json.end);
+        return true;
+    }
     const char *p = pk__json_more(&in->json, in->at, bracket, more);
     if (p) {
         in->at = *more ? pk__json_space(p, in->json.end) : p;
@@ -268,7 +290,7 @@ static bool pk__types_key(pk__types_in *in, pk_str *key)
     if (!p) {
         return false;
     }
-    char *text = (char *)key->ptr; // of the copy
+    char *text = (char *)(uintptr_t)key->ptr; // of the copy
     if (in->json.escaped) {
         key->len = pk__json_unescape(text, key->len);
     }
@@ -311,23 +333,49 @@ static bool pk__types_get(pk__types_in *in, size_t count, size_t item_size, void
     return count == 0 || *out || pk__types_no_memory(in);
 }
 
+/* Twice as many items: usually the memory behind them is free. */
+static bool pk__types_grow(pk__types_in *in, void **items, size_t *count, size_t item_size)
+{
+    size_t size = *count * item_size; // no overflow: there are as many
+    void *more;
+    if (!pk__types_get(in, *count, item_size, &more)) {
+        return false;
+    }
+    if (more != (char *)*items + size) {
+        pk__mem_trim(in->mem, more, size, 0);
+        if (!pk__types_get(in, *count * 2, item_size, &more)) {
+            return false;
+        }
+        memcpy(more, *items, size);
+        *items = more;
+    }
+    *count *= 2;
+    return true;
+}
+
 PK__TYPES_READ_SHAPE(list)
 {
     const pk_type *type = field->type;
     pk__types_list list = {NULL, 0};
     pk__types_path item = {path, {NULL, 0}, 0};
-    size_t count;
-    bool more = false;
-    if (!pk__types_count(in, path, '[', &count) || !pk__types_get(in, count, type->size, &list.items) ||
-        !pk__types_open(in, path, '[', &more)) {
+    size_t count = 16; // what is no struct takes no memory of its own: then the list can grow as it is read
+    bool more = false, grows = !PK__SMALL && type->kind != PK_TYPE_STRUCT;
+    if ((!grows && !pk__types_count(in, path, '[', &count)) || !pk__types_open(in, path, '[', &more) ||
+        (more && !pk__types_get(in, count, type->size, &list.items))) {
         return false;
     }
     for (; more; list.count++) {
         item.index = list.count;
+        if (grows && list.count == count && !pk__types_grow(in, &list.items, &count, type->size)) {
+            return false;
+        }
         if (!type->codec->read(in, &item, type, (char *)list.items + list.count * type->size) ||
             !pk__types_more(in, ']', &more)) {
             return false;
         }
+    }
+    if (grows && list.count > 0) {
+        pk__mem_trim(in->mem, list.items, count * type->size, list.count * type->size);
     }
     memcpy(object + field->at, &list, sizeof(list));
     return true;
@@ -433,7 +481,7 @@ PK__TYPES_READ_SHAPE(req)
 
 PK__TYPES_READ_SHAPE(opt)
 {
-    *(bool *)(object + field->has_at) = true;
+    *(bool *)(object + field->at - field->has_back) = true;
     return pk__types_read_req(in, path, field, object);
 }
 
@@ -442,12 +490,50 @@ static uint32_t pk__types_find(const pk_type *type, pk_str key, uint32_t expecte
 {
     for (uint32_t n = 0; n < type->count; n++) {
         uint32_t i = expected + n < type->count ? expected + n : expected + n - type->count;
-        const char *json = type->fields[i].json;
-        if (strncmp(json, key.ptr, key.len) == 0 && json[key.len] == '\0') {
+        const pk_field *field = &type->fields[i];
+        if (field->json_len == key.len && memcmp(field->json, key.ptr, key.len) == 0) {
             return i;
         }
     }
     return type->count;
+}
+
+PK__HOT uint32_t pk__types_load(const char *at)
+{
+    uint32_t word;
+    memcpy(&word, at, sizeof(word));
+    return word;
+}
+
+/* The same bytes, and none that would be escaped in JSON, or is not ASCII: those are compared elsewhere. */
+PK__HOT bool pk__types_same(const char *p, const char *json, size_t len)
+{
+    if (len >= 4 && len <= 8) {
+        uint32_t low = pk__types_load(p), high = pk__types_load(p + len - 4);
+        return low == pk__types_load(json) && high == pk__types_load(json + len - 4) &&
+               pk__swar_json(low | (uint64_t)high << 32) == 0;
+    }
+    for (size_t i = 0; i < len; i++) {
+        if (p[i] != json[i] || p[i] == '"' || p[i] == '\\' || (unsigned char)(p[i] - 0x20) >= 0x60) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Is this the member that comes next in the table, written as there? Goes over its key and colon, or nowhere. */
+PK__HOT bool pk__types_expected(pk__types_in *in, const pk_field *field, pk_str *key)
+{
+    const char *p = in->at, *end = in->json.end;
+    size_t len = field->json_len;
+    if (PK__SMALL || (size_t)(end - p) < len + 3 || p[0] != '"' || p[len + 1] != '"' || p[len + 2] != ':' ||
+        !pk__types_same(p + 1, field->json, len)) {
+        return false;
+    }
+    key->ptr = p + 1;
+    key->len = len;
+    in->at = pk__json_space(p + len + 3, end);
+    return true;
 }
 
 /* Into an object of zeros; it may begin with a pk_mem that is in use. */
@@ -464,10 +550,13 @@ static bool pk__types_read_members(pk__types_in *in, const pk__types_path *path,
         return false;
     }
     while (more) {
-        if (!pk__types_key(in, &member.name)) {
-            return false;
+        uint32_t i = next;
+        if (type->count == 0 || !pk__types_expected(in, &type->fields[next], &member.name)) {
+            if (!pk__types_key(in, &member.name)) {
+                return false;
+            }
+            i = pk__types_find(type, member.name, next);
         }
-        uint32_t i = pk__types_find(type, member.name, next);
         if (i == type->count || pk__types_is_null(in)) {
             if (!pk__types_skip(in)) {
                 return false;
@@ -483,10 +572,14 @@ static bool pk__types_read_members(pk__types_in *in, const pk__types_path *path,
             return false;
         }
     }
+    if (type->count < 64 && few == (UINT64_C(1) << type->count) - 1 && !PK__SMALL) {
+        return true;
+    }
     for (uint32_t i = 0; i < type->count; i++) {
         bool is_due = type->fields[i].shape->is_due && type->fields[i].type->kind != PK_TYPE_NONE;
         if (is_due && !(seen[i / 64] >> i % 64 & 1)) {
-            member.name = pk_str_from(type->fields[i].json);
+            member.name.ptr = type->fields[i].json;
+            member.name.len = type->fields[i].json_len;
             in->failed = pk__types_fail(in->err, "decode", in->root, &member, "it is missing");
             return false;
         }

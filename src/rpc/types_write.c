@@ -80,7 +80,7 @@ PK__TYPES_WRITE_SHAPE(req)
 
 PK__TYPES_WRITE_SHAPE(opt)
 {
-    return !*(const bool *)(object + field->has_at) || pk__types_write_req(out, path, field, object);
+    return !*(const bool *)(object + field->at - field->has_back) || pk__types_write_req(out, path, field, object);
 }
 
 PK__TYPES_WRITE_SHAPE(list)
@@ -124,7 +124,8 @@ PK__TYPES_WRITE(struct)
     bool good = true;
     pk_json_put_object(&out->json);
     for (uint32_t i = 0; i < type->count && good; i++) {
-        member.name = pk_str_from(type->fields[i].json);
+        member.name.ptr = type->fields[i].json;
+        member.name.len = type->fields[i].json_len;
         good = type->fields[i].shape->write(out, &member, &type->fields[i], (const char *)value);
     }
     pk_json_put_end(&out->json);

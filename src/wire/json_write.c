@@ -93,6 +93,34 @@ PK__FN bool pk__json_before_value(pk_json_writer *w)
     return !w->failed;
 }
 
+/* Where a value of up to `count` bytes and the slack goes, behind its comma; the caller writes it and calls _done.
+ * NULL: nothing has happened, and the careful way has to be gone. */
+#if PK__SMALL
+#define PK__JSON_FAST(w, count) NULL
+PK__FN void pk__json_done(pk_json_writer *w, const char *end)
+{
+    (void)w, (void)end;
+}
+#else
+PK__HOT char *pk__json_fast(pk_json_writer *w, size_t count)
+{
+    bool in_array = pk__json_in_array(w);
+    char *out = w->indent == 0 && (w->have_key || in_array) ? pk__json_slack(w, count) : NULL;
+    if (out && !w->have_key && w->need_comma) {
+        *out++ = ',';
+    }
+    return out;
+}
+#define PK__JSON_FAST(w, count) pk__json_fast(w, count)
+
+PK__HOT void pk__json_done(pk_json_writer *w, const char *end)
+{
+    w->have_key = false;
+    w->need_comma = true;
+    w->buf->len = (size_t)(end - w->buf->ptr);
+}
+#endif
+
 static void pk__json_put_open(pk_json_writer *w, char bracket)
 {
     if (!pk__json_before_value(w)) {
@@ -137,9 +165,58 @@ PK_API void pk_json_put_end(pk_json_writer *w)
     pk__json_char(w, bracket);
 }
 
+#if PK__SMALL
+PK__FN bool pk__json_key_fast(pk_json_writer *w, pk_str key)
+{
+    (void)w, (void)key;
+    return false;
+}
+
+PK__FN bool pk__json_str_fast(pk_json_writer *w, pk_str value)
+{
+    (void)w, (void)value;
+    return false;
+}
+#else
+PK__HOT bool pk__json_str_fast(pk_json_writer *w, pk_str value)
+{
+    size_t start = w->buf->len;
+    char *out = PK__JSON_FAST(w, value.len);
+    if (out && (out = pk__json_quoted_at(w, out, value, false)) != NULL) {
+        pk__json_done(w, out);
+        return true;
+    }
+    w->buf->len = start;
+    return w->failed;
+}
+
+/* False: it goes the careful way. */
+PK__HOT bool pk__json_key_fast(pk_json_writer *w, pk_str key)
+{
+    char *out = w->indent == 0 && !w->have_key && w->depth > 0 && !pk__json_in_array(w) ? pk__json_slack(w, key.len)
+                                                                                         : NULL;
+    size_t start = w->buf->len;
+    if (!out) {
+        return false;
+    }
+    if (w->need_comma) {
+        *out++ = ',';
+    }
+    if (!(out = pk__json_quoted_at(w, out, key, false))) {
+        w->buf->len = start;
+        return w->failed;
+    }
+    *out++ = ':';
+    w->have_key = true;
+    w->need_comma = true;
+    w->buf->len = (size_t)(out - w->buf->ptr);
+    return true;
+}
+#endif
+
 PK_API void pk_json_put_key_str(pk_json_writer *w, pk_str key)
 {
-    if (w->failed) {
+    if (w->failed || pk__json_key_fast(w, key)) {
         return;
     }
     if (w->have_key || w->depth == 0 || pk__json_in_array(w)) {
@@ -174,7 +251,7 @@ static void pk__json_word(pk_json_writer *w, const char *word, size_t len)
 
 PK_API void pk_json_put_str(pk_json_writer *w, pk_str value)
 {
-    if (pk__json_before_value(w)) {
+    if (!pk__json_str_fast(w, value) && pk__json_before_value(w)) {
         pk__json_quoted(w, value, '\0');
     }
 }
@@ -201,13 +278,21 @@ PK_API void pk_json_put_b64(pk_json_writer *w, pk_str bytes)
 
 PK_API void pk_json_put_int(pk_json_writer *w, int64_t value)
 {
-    char text[PK__NUMBER_CAP];
+    char text[PK__NUMBER_CAP], *out = PK__JSON_FAST(w, 0);
+    if (out) {
+        pk__json_done(w, pk__number_put_int(out, value));
+        return;
+    }
     pk__json_word(w, text, (size_t)(pk__number_put_int(text, value) - text));
 }
 
 PK_API void pk_json_put_uint(pk_json_writer *w, uint64_t value)
 {
-    char text[PK__NUMBER_CAP];
+    char text[PK__NUMBER_CAP], *out = PK__JSON_FAST(w, 0);
+    if (out) {
+        pk__json_done(w, pk__number_put_uint(out, value));
+        return;
+    }
     pk__json_word(w, text, (size_t)(pk__number_put_uint(text, value) - text));
 }
 
@@ -218,11 +303,23 @@ PK_API void pk_json_put_double(pk_json_writer *w, double value)
         (void)pk__json_fail(w, PK__JSON_NOT_FINITE);
         return;
     }
+    char *out = PK__JSON_FAST(w, 0);
+    if (out) {
+        pk__json_done(w, pk__number_put_double(out, value));
+        return;
+    }
     pk__json_word(w, text, (size_t)(pk__number_put_double(text, value) - text));
 }
 
 PK_API void pk_json_put_bool(pk_json_writer *w, bool value)
 {
+    char *out = PK__JSON_FAST(w, 0);
+    if (out) {
+        memcpy(out, value ? "true" : "fals", 4);
+        out[4] = 'e';
+        pk__json_done(w, out + 5 - value);
+        return;
+    }
     pk__json_word(w, value ? "true" : "false", value ? 4 : 5);
 }
 

@@ -161,11 +161,29 @@ PK__HOT uint64_t pk__number_digits(const char **at, const char *end)
 {
     const char *p = *at;
     uint64_t value = 0;
+    while (end - p >= 8 && !PK__SMALL && pk__swar_is_number(pk__swar_load(p))) {
+        value = value * 100000000 + pk__swar_number(pk__swar_load(p));
+        p += 8;
+    }
     for (unsigned digit; p < end && (digit = (unsigned char)(*p - '0')) < 10; p++) {
         value = value * 10 + digit;
     }
     *at = p;
     return value;
+}
+
+/* The same digits, of an integer: mostly a few, all in one look. */
+PK__HOT uint64_t pk__number_digits_all(const char **at, const char *end)
+{
+    if (end - *at >= 8 && !PK__SMALL) {
+        uint64_t word = pk__swar_load(*at), others = pk__swar_no_digits(word);
+        unsigned count = others ? pk__swar_first(others) : 0;
+        if (count > 0) { // what is behind the digits goes, and zeros come in front
+            *at += count;
+            return pk__swar_number(word << (64 - 8 * count) | (PK__SWAR_ONES * '0') >> 8 * count);
+        }
+    }
+    return pk__number_digits(at, end);
 }
 
 /* What an integer of so many digits is. */
@@ -184,14 +202,35 @@ static pk__number_form pk__number_long(pk_str text, uint64_t *bits)
     return text.ptr[0] != '-' && pk__number_to_uint(text, bits) ? PK__NUMBER_UINT : PK__NUMBER_TEXT;
 }
 
+#if PK__SMALL
+PK__FN pk__number_form pk__number_take_integer(const char **at, const char *end, uint64_t *bits)
+{
+    const char *p = *at;
+    if (pk__number_scan(&p, end) != PK__NUMBER_INTEGER) {
+        return PK__NUMBER_NONE;
+    }
+    bool negative = **at == '-';
+    pk_str digits = {*at + negative, (size_t)(p - *at) - negative};
+    *at = p;
+    if (!pk__number_to_uint(digits, bits) || (negative && *bits - 1 >= (uint64_t)1 << 63)) {
+        return PK__NUMBER_TEXT;
+    }
+    *bits = negative ? 0 - *bits : *bits;
+    return negative ? PK__NUMBER_INT : PK__NUMBER_UINT;
+}
+#else
 PK__FN pk__number_form pk__number_take_integer(const char **at, const char *end, uint64_t *bits)
 {
     const char *first = *at, *p = first;
     bool negative = p < end && *p == '-';
     const char *digits = p += negative;
-    uint64_t size = pk__number_digits(&p, end);
+    uint64_t size = pk__number_digits_all(&p, end);
     size_t count = (size_t)(p - digits);
-    if (count == 0 || (count > 1 && *digits == '0') || (p < end && (*p == '.' || *p == 'e' || *p == 'E'))) {
+    if (count > 1 && *digits == '0') { // which stands alone
+        p = digits + 1;
+        size = 0;
+        count = 1;
+    } else if (count == 0 || (p < end && (*p == '.' || *p == 'e' || *p == 'E'))) {
         return PK__NUMBER_NONE;
     }
     *at = p;
@@ -199,6 +238,7 @@ PK__FN pk__number_form pk__number_take_integer(const char **at, const char *end,
     pk_str text = {first, (size_t)(p - first)};
     return form == PK__NUMBER_TEXT ? pk__number_long(text, bits) : form;
 }
+#endif
 
 /* ---- decimal numbers */
 

@@ -345,10 +345,6 @@ PK__FN pk__number_form pk__number_take(const char **at, const char *end, uint64_
         return PK__NUMBER_NONE;
     }
     pk_str text = {first, (size_t)(*at - first)};
-    form = pk__number_take_integer(&first, *at, bits); // the zero in front of other digits
-    if (form != PK__NUMBER_NONE) {
-        return form;
-    }
     if (!pk__number_to_double(text, &value)) {
         return PK__NUMBER_TEXT;
     }

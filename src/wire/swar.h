@@ -58,6 +58,13 @@ PK__FN inline bool pk__swar_is_number(uint64_t word)
     return (word & high) == zeros && ((word + PK__SWAR_ONES * 6) & high) == zeros;
 }
 
+/* Every byte that is no digit. */
+PK__FN inline uint64_t pk__swar_no_digits(uint64_t word)
+{
+    uint64_t value = word ^ PK__SWAR_ONES * '0';
+    return (((value & ~PK__SWAR_TOPS) + PK__SWAR_ONES * 0x76) | value) & PK__SWAR_TOPS;
+}
+
 /* Eight digits as a number: pairs first, then fours, then all. */
 PK__FN inline uint64_t pk__swar_number(uint64_t word)
 {

@@ -608,7 +608,7 @@ static void check_take(const char *text, size_t len)
     q = text;
     bits = 77;
     pk__number_form integer = pk__number_take_integer(&q, end, &bits);
-    bool is_one = kind == PK__NUMBER_INTEGER && (p == end || (unsigned char)(*p - '0') > 9); // not 01
+    bool is_one = kind == PK__NUMBER_INTEGER;
     CHECK_INT(integer, ==, is_one ? form : PK__NUMBER_NONE);
     CHECK(q == (is_one ? p : text));
 }
@@ -638,7 +638,7 @@ TEST(number, reading_in_one_go_gives_the_same)
         }
     }
     static const char alphabet[] = "0123456789000111999.-e+E,";
-    for (int i = 0; i < 60000 && !test_now.failed; i++) {
+    for (int i = 0; i < 20000 && !test_now.failed; i++) {
         char text[32];
         size_t len = next_random() % sizeof(text);
         for (size_t k = 0; k < len; k++) {
@@ -653,7 +653,7 @@ TEST(number, reading_in_one_go_gives_the_same)
 
 TEST(number, integers_round_to_the_nearest_double)
 {
-    for (int i = 0; i < 100000 && !test_now.failed; i++) {
+    for (int i = 0; i < 20000 && !test_now.failed; i++) {
         uint64_t size = next_random() >> next_random() % 64;
         CHECK(bits_of(pk__number_round(size, false)) == bits_of((double)size));
         CHECK(bits_of(pk__number_round(size, true)) == bits_of(-(double)size));
@@ -662,7 +662,7 @@ TEST(number, integers_round_to_the_nearest_double)
 
 TEST(number, products_are_the_same_without_wide_integers)
 {
-    for (int i = 0; i < 100000; i++) {
+    for (int i = 0; i < 20000; i++) {
         uint64_t a = next_random() >> next_random() % 64, b = next_random() >> next_random() % 64;
         pk__number_wide one = pk__number_mul(a, b), other = pk__number_mul_parts(a, b);
         CHECK(one.hi == other.hi && one.lo == other.lo);
@@ -718,7 +718,7 @@ static void check_no_shorter(uint64_t bits)
 TEST(number, every_double_comes_back)
 {
     const char *text = getenv("TEST_DOUBLES");
-    uint64_t count = text ? strtoull(text, NULL, 10) : 30000;
+    uint64_t count = text ? strtoull(text, NULL, 10) : 10000;
     for (uint64_t i = 0; i < count && !test_now.failed; i++) {
         uint64_t bits = next_random();
         check_round_trip(bits);
@@ -829,7 +829,7 @@ TEST(number, the_locale_plays_no_part)
     CHECK_INT(snprintf(text, sizeof(text), "%.1f", 1.5), ==, 3);
     CHECK_MEM(text, "1,5", 3); // it is at work
     check_some("comma");
-    for (int i = 0; i < 100000 && !test_now.failed; i++) {
+    for (int i = 0; i < 20000 && !test_now.failed; i++) {
         check_round_trip(next_random());
     }
 }
