@@ -31,6 +31,8 @@ const args_option args_options[] = {
     {"config", 0, "[ID:]TYPE=JSON", "configuration for plugins that declare TYPE; @FILE reads it (may be repeated)",
      ARGS_LIST, AT(config), FOR_HOSTS},
     {"env", 0, "NAME[=VALUE]", "let plugins inherit this variable (may be repeated)", ARGS_LIST, AT(env), FOR_HOSTS},
+    {"attach", 0, "ID=ADDRESS", "a plugin that runs already, there: ID=http://NAME:PORT (may be repeated)", ARGS_LIST,
+     AT(attach), FOR_HOSTS},
     {"runtime-dir", 0, "DIR", "where the private sockets go", ARGS_TEXT, AT(runtime_dir), FOR_HOSTS | FOR_CONTROL},
     {"tcp", 0, NULL, "let plugins listen on 127.0.0.1 instead of Unix sockets", ARGS_FLAG, AT(tcp), FOR_HOSTS},
     {"timeout", 0, "TIME", "how long a probe, a start or a call may take: 500ms, 5s, 1m", ARGS_TEXT, AT(timeout),
@@ -243,7 +245,7 @@ bool args_parse(args *a, int argc, char **argv)
     bool options = true;
     memset(a, 0, sizeof(*a));
     size_t room = (size_t)argc + 1;
-    const char **items = (const char **)calloc(room * 4, sizeof(*items));
+    const char **items = (const char **)calloc(room * 5, sizeof(*items));
     if (!items) {
         fprintf(stderr, "plugkit: out of memory\n");
         return false;
@@ -252,6 +254,7 @@ bool args_parse(args *a, int argc, char **argv)
     a->config.items = items + room;
     a->env.items = items + 2 * room;
     a->meta.items = items + 3 * room;
+    a->attach.items = items + 4 * room;
     for (int i = 0; i < argc; i++) {
         const char *word = argv[i];
         if (options && strcmp(word, "--") == 0) {

@@ -18,7 +18,7 @@ typedef struct args {
     bool json, verbose, tcp, eager, wait, raw, no_start, help, once, follow, everything;
     const char *color, *timeout, *runtime_dir, *contract, *http, *upload, *download, *content_type, *host, *interval,
         *last;
-    args_list config, env, meta;
+    args_list config, env, meta, attach;
     uint32_t timeout_ms, interval_ms; // of `timeout`, `interval`; 0 = not given
     uint32_t last_count;              // of `last`, if that is given
 } args;

@@ -75,6 +75,18 @@ static const char *doctor_cure_start(doctor *d, const pk_error *err)
     }
 }
 
+/* It runs somewhere else, and cannot be had there. */
+static const char *doctor_cure_remote(const pk_error *err)
+{
+    switch (err->code) {
+    case PK_ERR_PLUGIN_CONNECTION:
+    case PK_ERR_PLUGIN_TIMEOUT: return "start it there, and see whether curl reaches its /healthz from here";
+    case PK_ERR_HANDSHAKE: return "see which certificates it shows and wants: openssl s_client -connect";
+    case PK_ERR_UNHEALTHY: return "look at it where it runs: /healthz says no";
+    default: return "";
+    }
+}
+
 const char *doctor_cure(doctor *d, const pk_plugin_info *p, const pk_error *err)
 {
     const char *cure = "";
@@ -89,6 +101,8 @@ const char *doctor_cure(doctor *d, const pk_plugin_info *p, const pk_error *err)
     case PK_ERR_NO_MEMORY: return "there is no memory left: end other programs";
     default: break;
     }
-    cure = pk_str_is(p->status, "rejected") ? doctor_cure_probe(d, p, err) : doctor_cure_start(d, err);
+    cure = pk_str_is(p->status, "rejected") ? doctor_cure_probe(d, p, err)
+           : p->id.len && p->path.len == 0  ? doctor_cure_remote(err)
+                                            : doctor_cure_start(d, err);
     return *cure ? cure : doctor_cure_system(err);
 }

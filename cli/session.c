@@ -343,6 +343,24 @@ static int session_no_manager(session *s, const pk_error *err)
     return session_report(s, err);
 }
 
+/* Plugins that run already, named on the command line. */
+static int session_attach(session *s)
+{
+    for (size_t i = 0; i < s->args->attach.count; i++) {
+        pk_error err = {0};
+        pk_str id, address;
+        if (!pk_str_cut(pk_str_from(s->args->attach.items[i]), '=', &id, &address)) {
+            return session_complain(s->args, EXIT_USAGE, "--attach takes ID=ADDRESS, not '%s'",
+                                    s->args->attach.items[i]);
+        }
+        const pk_found found = {.id = pk_mem_dup(&s->mem, id).ptr, .endpoint = {.address = address.ptr}};
+        if (pk_manager_attach(s->manager, &found, NULL, &err)) {
+            return session_complain(s->args, EXIT_USAGE, "%s", err.msg);
+        }
+    }
+    return EXIT_GOOD;
+}
+
 int session_open(session *s, const args *a, const char *directory)
 {
     pk_manager_desc desc = {0};
@@ -365,6 +383,10 @@ int session_open(session *s, const args *a, const char *directory)
     }
     if (s->serves) {
         (void)pk_manager_serve(s->manager, &s->serve_err);
+    }
+    status = session_attach(s);
+    if (status) {
+        return status;
     }
     pk_err rc = pk_manager_start(s->manager, &err);
     term_progress_end();

@@ -244,6 +244,27 @@ def test_the_command_takes_it_too(host, free_dir, by_hand, probe):
     assert result.stderr == "plugkit: cannot use PLUGKIT_REATTACH: it is not JSON\n"
 
 
+def test_the_command_is_told_of_plugins_that_run_elsewhere(host, free_dir, by_hand, probe):
+    (free_dir / "plugins").mkdir()
+    plugin = by_hand(probe, "http://127.0.0.1:0")
+    here = f"probe={plugin.address.replace('127.0.0.1', 'localhost')}"
+    plugkit = PROGRAMS / "plugkit"
+
+    result = host(plugkit, "call", "plugins", "other", "formats", "--attach", here)
+    assert json.loads(result.stdout) == {"formats": ["text/plain"]}
+    result = host(plugkit, "list", "plugins", "--attach", here, "--attach", "away=http://localhost:1", "--json")
+    listed = {one["id"]: one for one in json.loads(result.stdout)["plugins"]}
+    assert listed["probe"]["status"] == "ready" and listed["away"]["status"] == "backoff"
+    assert listed["away"]["reason"]["message"].startswith("cannot reach 'away': ")
+    result = host(plugkit, "inspect", "plugins", "probe", "--attach", here)
+    assert f"address\t{here.partition('=')[2]}" in result.stdout and "health\tok" in result.stdout
+    result = host(plugkit, "doctor", "plugins", "--attach", here, "--attach", "away=http://localhost:1")
+    assert result.status == 1
+    assert "ok    probe" in result.stdout and "curl reaches its /healthz from here" in result.stdout
+    for bad in ("probe", "probe=nonsense", "a b=http://localhost:1"):
+        assert host(plugkit, "list", "plugins", "--attach", bad).status == 2
+
+
 @pytest.mark.parametrize("text, why", [
     ("garbage", "cannot use PLUGKIT_REATTACH: it is not JSON"),
     ("[]", "cannot use PLUGKIT_REATTACH: "),
