@@ -197,7 +197,7 @@ PK__HOT pk__number_form pk__number_integer(uint64_t size, size_t count, bool neg
 }
 
 /* Text that one look did not settle: has it 20 digits, and fits all the same? */
-static pk__number_form pk__number_long(pk_str text, uint64_t *bits)
+PK__FN pk__number_form pk__number_long(pk_str text, uint64_t *bits)
 {
     return text.ptr[0] != '-' && pk__number_to_uint(text, bits) ? PK__NUMBER_UINT : PK__NUMBER_TEXT;
 }
