@@ -248,6 +248,8 @@ HOST = """
     host/admin/show.c
     host/admin/happenings.c
     host/admin/admin.c
+    host/schemas/schemas.h
+    host/schemas/schemas.c
     host/manager/manager.h
     host/manager/desc.c
     host/manager/config.c
@@ -307,8 +309,9 @@ ROOMS = {
     "swap": "registry life",
     "platform": "registry call life",
     "config": "registry life guard call observe discover",
+    "schemas": "registry",
     "admin": "registry speak launch discover guard observe call life install swap platform config",
-    "manager": "registry speak launch discover guard observe call life install swap platform config admin",
+    "manager": "registry speak launch discover guard observe call life install swap platform config schemas admin",
 }
 
 DECLARATION_INCLUDES = ["stdbool.h", "stddef.h", "stdint.h"]

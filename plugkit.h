@@ -1667,6 +1667,20 @@ typedef enum pk_mtls {
     PK_MTLS_POSSIBLE  // it is used without
 } pk_mtls;
 
+#ifdef PLUGKIT_WITH_SCHEMA
+/* What is held against the JSON Schemas that plugins advertise: configurations before a start ("configSchemas" in their
+ * capabilities; PK_ERR_CONFIG), requests before they are sent and answers ("jsonSchema"; PK_ERR_SCHEMA). That is about
+ * requests; with "x-methods" it says of each method what its "request" and its "response" are, as those in
+ * contracts/ do. Only JSON in memory is looked at, and no direct calls of typed objects that are compiled in. */
+typedef enum pk_schemas {
+    PK_SCHEMAS_CONFIG = 1,
+    PK_SCHEMAS_REQUESTS = 2,
+    PK_SCHEMAS_ANSWERS = 4,
+    PK_SCHEMAS_FORMATS = 8, // `format` in all of them, too
+    PK_SCHEMAS_OFF = 16     // alone: nothing
+} pk_schemas;
+#endif
+
 typedef struct pk_manager_desc {
     pk_alloc alloc;                // zero = libc
     pk_loop *loop;                 // NULL = its own, on its own thread; yours = you step it
@@ -1710,6 +1724,9 @@ typedef struct pk_manager_desc {
     const pk_transport *const *transports;     size_t transport_count;
     const pk_dialect *const *dialects;         size_t dialect_count;
     const pk_interceptor *const *interceptors; size_t interceptor_count;
+#ifdef PLUGKIT_WITH_SCHEMA
+    unsigned schemas;              // PK_SCHEMAS_..., or'ed; 0 = PK_SCHEMAS_CONFIG
+#endif
     const pk_service *offers;                  size_t offer_count; // what plugins may call here: pk_sdk_host
     pk_on_log on_log;
     void (*on_event)(void *user, const pk_event *event); // the manager's thread, or your step; may call the manager
@@ -32512,7 +32529,7 @@ PK_API pk_interceptor pk_access_check(const pk_access *access)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 32516 "plugkit.h"
+#line 32533 "plugkit.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -36821,6 +36838,9 @@ typedef struct pk__life {
     const char *runtime_dir;
     pk__keep *keep;                     // NULL = nothing survives
     const pk_launcher *adopter;         // of what the last host left
+    /* May it be started with this configuration? NULL = nobody asks. */
+    pk_err (*check_config)(void *user, const pk__plugin *p, const pk_plugin_config *c, pk_error *err);
+    void *check_user;
     const pk__control_host *host;       // what plugins are told of the host's services; NULL = nothing
 #ifdef PLUGKIT_WITH_TLS
     struct pk__securing *securing;      // NULL = plugins that are started here are called without TLS
@@ -38804,7 +38824,13 @@ PK__FN pk_err pk__telling_check(const pk_launch *l, pk_error *err)
                                 l->plugin->id, c->type);
         }
     }
-    return PK_OK;
+    size_t at = 0;
+    const pk_plugin_config *c = l->life->check_config ? pk__telling_config_next(l, &at) : NULL;
+    pk_err rc = PK_OK;
+    for (; !rc && c; c = pk__telling_config_next(l, &at)) {
+        rc = l->life->check_config(l->life->check_user, l->plugin, c, err);
+    }
+    return rc;
 }
 
 static uint64_t pk__telling_idle_ns(const pk_launch *l)
@@ -41922,6 +41948,361 @@ PK__FN void pk__admin_close(pk__admin *a, bool is_child)
 
 #endif
 
+/* == host/schemas/schemas.h == */
+/* schemas.h - what is exchanged with plugins, held against the JSON Schemas that they advertise.
+ *
+ *     "configSchemas":{"db":{..}}                            of a config type: the configuration, before a start
+ *     "types":{"dataProcessor":[{"type":"x","jsonSchema":..}]}   of a type: requests, before they are sent, and answers
+ *
+ * A jsonSchema is base64 of JSON, JSON as text, or JSON. It describes requests; one with "x-methods" (as those of
+ * contracts/) says of each method what its "request" and its "response" are. It is compiled when it is needed first,
+ * and kept. One that cannot be used lets nothing through, and says why: somebody asked for the check.
+ *
+ * Attached by a hook of life and an interceptor of attempt scope. Bodies that are not in memory, or not JSON, are not
+ * looked at; nor are direct calls of typed objects that are compiled in, which pass no interceptor. */
+#ifdef PLUGKIT_LINES
+#line 11 "src/host/schemas/schemas.h"
+#endif
+
+
+#ifdef PLUGKIT_WITH_SCHEMA
+
+
+typedef struct pk__schemas {
+    const pk_alloc *alloc;
+    pk__registry *registry;
+    unsigned what; // PK_SCHEMAS_..
+    pk_interceptor interceptor;
+    pk__mutex lock; // of kept; a leaf
+    struct pk__schemas_kept *kept;
+} pk__schemas;
+
+PK__FN void pk__schemas_init(pk__schemas *s, const pk_alloc *alloc, pk__registry *registry, unsigned what);
+PK__FN void pk__schemas_deinit(pk__schemas *s);
+/* Life's hook: may the plugin be started with this configuration? Errors: PK_ERR_CONFIG, PK_ERR_NO_MEMORY. */
+PK__FN pk_err pk__schemas_check_config(void *user, const pk__plugin *p, const pk_plugin_config *c, pk_error *err);
+
+#endif
+
+
+/* == host/schemas/schemas.c == */
+/* schemas.c - finding the schema of something, and checking with it. */
+#ifdef PLUGKIT_LINES
+#line 1 "src/host/schemas/schemas.c"
+#endif
+#ifdef PLUGKIT_WITH_SCHEMA
+
+
+#include <limits.h>
+#include <string.h>
+
+
+
+
+
+typedef struct pk__schemas_key {
+    const char *origin;           // the text of capabilities, or of a compiled-in service's schema: its address
+    pk_str contract, type, method; // contract "" = type is a config type
+    bool answer;
+} pk__schemas_key;
+
+typedef struct pk__schemas_kept {
+    struct pk__schemas_kept *next;
+    pk_mem mem;
+    pk__schemas_key key;
+    pk_schema *schema; // NULL: there is none, or
+    pk_error why;      //   it cannot be used
+} pk__schemas_kept;
+
+/* ---- finding */
+
+static const pk_json_value *pk__schemas_member(const pk_json_value *object, pk_str key)
+{
+    const pk_json_value *found = NULL;
+    if (pk_json_type_of(object) != PK_JSON_OBJECT) {
+        return NULL;
+    }
+    for (const pk_json_value *m = pk_json_first(object); m; m = pk_json_next(object, m)) {
+        found = pk_str_eq(pk_json_key(m), key) ? m : found;
+    }
+    return found;
+}
+
+static const pk_json_value *pk__schemas_in_list(const pk_json_value *list, pk_str type)
+{
+    for (const pk_json_value *v = pk_json_first(list); v; v = pk_json_next(list, v)) {
+        const pk_json_value *aliases = pk_json_get(v, "aliases");
+        bool is_it = pk_str_eq(pk_json_str(pk_json_get(v, "type")), type);
+        for (const pk_json_value *a = pk_json_first(aliases); a && !is_it; a = pk_json_next(aliases, a)) {
+            is_it = pk_str_eq(pk_json_str(a), type);
+        }
+        if (is_it) {
+            return pk_json_get(v, "jsonSchema");
+        }
+    }
+    return NULL;
+}
+
+/* In capabilities of all forms; NULL = the plugin says nothing. */
+static const pk_json_value *pk__schemas_advertised(const pk_json_value *doc, const pk__schemas_key *key)
+{
+    if (key->contract.len == 0) {
+        return pk__schemas_member(pk_json_get(doc, "configSchemas"), key->type);
+    }
+    const pk_json_value *ocm = pk_json_get(doc, "capabilities"), *found = NULL;
+    found = pk__schemas_in_list(pk__schemas_member(pk_json_get(doc, "types"), key->contract), key->type);
+    for (const pk_json_value *c = pk_json_first(ocm); c && !found; c = pk_json_next(ocm, c)) {
+        bool is_it = pk_str_eq(pk_json_str(pk_json_get(c, "type")), key->contract);
+        for (const pk_json_value *v = pk_json_first(c); is_it && v && !found; v = pk_json_next(c, v)) {
+            found = pk__schemas_in_list(v, key->type);
+        }
+    }
+    return found;
+}
+
+/* The text of a schema: bytes of Go, text, or the schema itself. */
+static pk_err pk__schemas_text(pk_mem *mem, const pk_json_value *v, pk_str *out, pk_error *err)
+{
+    pk_str text = pk_json_str(v), bytes = {NULL, 0};
+    if (pk_json_type_of(v) == PK_JSON_STRING) {
+        char *to = (char *)pk_mem_get(mem, text.len + 1);
+        if (!to) {
+            return pk__error_memory(err, "read a plugin's schema");
+        }
+        *out = text;
+        if (pk__base64_decode(text, PK__BASE64_STD, to, &bytes.len)) {
+            bytes.ptr = to;
+            *out = pk_json_check(bytes, NULL) == PK_OK ? bytes : text;
+        }
+        return PK_OK;
+    }
+    pk_json_writer w;
+    pk_buf buf;
+    pk_buf_init(&buf, mem->alloc, (size_t)1 << 24);
+    pk_json_write(&w, &buf);
+    pk_json_put_value(&w, v);
+    pk_err rc = pk_json_finish(&w, err);
+    *out = pk_mem_dup(mem, pk_buf_str(&buf));
+    pk_buf_free(&buf);
+    return rc || out->ptr ? rc : pk__error_memory(err, "read a plugin's schema");
+}
+
+/* ---- compiling */
+
+/* Of a schema with "x-methods" the part that is meant; otherwise the whole of it, which is about requests. */
+static pk_err pk__schemas_create(pk__schemas *s, pk__schemas_kept *k, pk_str text, pk_mem *scratch, pk_error *err)
+{
+    const char *which = k->key.answer ? "response" : "request";
+    pk_schema_source source = {"plugkit:schema", text};
+    pk_schema_desc desc;
+    const pk_json_value *doc;
+    memset(&desc, 0, sizeof(desc));
+    desc.alloc = s->alloc;
+    desc.formats = (s->what & PK_SCHEMAS_FORMATS) != 0;
+    pk_err rc = pk_json_parse(scratch, text, &doc, err);
+    if (rc) {
+        return rc;
+    }
+    const pk_json_value *methods = pk_json_get(doc, "x-methods");
+    if (!methods || k->key.contract.len == 0) {
+        return k->key.answer ? PK_OK : pk_schema_create(&k->schema, text, &desc, err);
+    }
+    if (!pk_json_get(pk__schemas_member(methods, k->key.method), which)) {
+        return PK_OK; // it says nothing
+    }
+    pk_str ref = pk_mem_printf(scratch, "{\"$ref\":\"plugkit:schema#/x-methods/%" PK_FMT "/%s\"}",
+                               PK_ARG(k->key.method), which);
+    if (!ref.ptr) {
+        return pk__error_memory(err, "read a plugin's schema");
+    }
+    desc.sources = &source;
+    desc.source_count = 1;
+    return pk_schema_create(&k->schema, ref, &desc, err);
+}
+
+static pk_err pk__schemas_fill(pk__schemas *s, pk__schemas_kept *k, pk_str origin, bool is_schema, pk_error *err)
+{
+    pk_mem scratch = {s->alloc, NULL, NULL, 0};
+    const pk_json_value *doc, *found = NULL;
+    pk_str text = origin;
+    pk_err rc = PK_OK;
+    if (!is_schema) {
+        rc = pk_json_parse(&scratch, origin, &doc, err);
+        found = rc ? NULL : pk__schemas_advertised(doc, &k->key);
+        if (!rc && found) {
+            rc = pk__schemas_text(&scratch, found, &text, err);
+        }
+    }
+    if (!rc && (found || is_schema)) {
+        rc = pk__schemas_create(s, k, text, &scratch, err);
+    }
+    pk_mem_free(&scratch);
+    return rc;
+}
+
+static bool pk__schemas_same(const pk__schemas_key *a, const pk__schemas_key *b)
+{
+    return a->origin == b->origin && a->answer == b->answer && pk_str_eq(a->contract, b->contract) &&
+           pk_str_eq(a->type, b->type) && pk_str_eq(a->method, b->method);
+}
+
+/* What is kept for the key, made now if it is not there. NULL = out of memory. Never freed before the manager. */
+static const pk__schemas_kept *pk__schemas_get(pk__schemas *s, const pk__schemas_key *key, pk_str origin,
+                                               bool is_schema)
+{
+    pk__mutex_lock(&s->lock);
+    pk__schemas_kept *k = s->kept;
+    while (k && !pk__schemas_same(&k->key, key)) {
+        k = k->next;
+    }
+    if (!k && (k = (pk__schemas_kept *)pk__new(s->alloc, sizeof(*k))) != NULL) {
+        k->mem.alloc = s->alloc;
+        k->key = *key;
+        k->key.contract = pk_mem_dup(&k->mem, key->contract);
+        k->key.type = pk_mem_dup(&k->mem, key->type);
+        k->key.method = pk_mem_dup(&k->mem, key->method);
+        bool good = k->key.contract.ptr && k->key.type.ptr && k->key.method.ptr;
+        if (!good || pk__schemas_fill(s, k, origin, is_schema, &k->why) == PK_ERR_NO_MEMORY) {
+            pk_mem_free(&k->mem);
+            pk__free(s->alloc, k, sizeof(*k));
+            k = NULL;
+        } else {
+            k->next = s->kept;
+            s->kept = k;
+        }
+    }
+    pk__mutex_unlock(&s->lock);
+    return k;
+}
+
+/* ---- checking */
+
+static pk_err pk__schemas_fits(const pk__schemas_kept *k, pk_str text, pk_error *why)
+{
+    if (!k) {
+        return pk__error_memory(why, "read a plugin's schema");
+    }
+    if (k->why.code) {
+        (void)pk__error_copy(why, &k->why);
+        (void)pk__error_wrap(why, "its schema is wrong");
+        return k->why.code;
+    }
+    return k->schema ? pk_schema_check_text(k->schema, text.len ? text : PK_STR("{}"), why) : PK_OK;
+}
+
+PK__FN pk_err pk__schemas_check_config(void *user, const pk__plugin *p, const pk_plugin_config *c, pk_error *err)
+{
+    pk__schemas *s = (pk__schemas *)user;
+    pk__schemas_key key;
+    pk_error why;
+    memset(&key, 0, sizeof(key));
+    key.origin = p->capabilities.ptr;
+    key.type = pk_str_from(c->type);
+    pk_err rc = p->capabilities.len ? pk__schemas_fits(pk__schemas_get(s, &key, p->capabilities, false), c->data, &why)
+                                    : PK_OK;
+    if (!rc || rc == PK_ERR_NO_MEMORY) {
+        return rc ? pk__error_copy(err, &why) : PK_OK;
+    }
+    return pk_error_set(err, PK_ERR_CONFIG, "cannot configure '%s' with '%s': %s", p->id, c->type, why.msg);
+}
+
+static bool pk__schemas_is_json(const pk_body *body)
+{
+    pk_str type = body->content_type;
+    return !body->has_fd && !body->read && (type.len == 0 || pk_str_starts(type, PK_STR("application/json")));
+}
+
+/* Does the request or the answer of this attempt fit? */
+static pk_err pk__schemas_check(pk__schemas *s, pk_exchange *x, const pk_body *body, bool answer, pk_error *why)
+{
+    const pk__call *call = PK__OF(x, pk__call, exchange);
+    pk_str origin = {NULL, 0}, type = call->target.type;
+    pk__schemas_key key;
+    bool is_schema = false;
+    if (!pk__schemas_is_json(body) || !x->call->contract || !x->call->method) {
+        return PK_OK;
+    }
+    pk__registry_lock(s->registry);
+    const pk__plugin *p = pk__registry_find(s->registry, x->plugin);
+    for (size_t i = 0; p && i < p->service_count; i++) {
+        const pk__service_entry *e = &p->services[i];
+        if (pk_str_is(e->contract, x->call->contract) && (type.len == 0 || pk_str_eq(e->type, type))) {
+            is_schema = e->internal != NULL;
+            origin = is_schema ? e->internal->schema : p->capabilities;
+            type = e->type;
+            break;
+        }
+    }
+    pk__registry_unlock(s->registry);
+    if (origin.len == 0) {
+        return PK_OK;
+    }
+    key.origin = origin.ptr;
+    key.contract = pk_str_from(x->call->contract);
+    key.type = type;
+    key.method = pk_str_from(x->call->method);
+    key.answer = answer;
+    return pk__schemas_fits(pk__schemas_get(s, &key, origin, is_schema), body->bytes, why);
+}
+
+static pk_verdict pk__schemas_before(void *user, pk_exchange *x)
+{
+    pk__schemas *s = (pk__schemas *)user;
+    pk_error why;
+    pk_err rc = s->what & PK_SCHEMAS_REQUESTS ? pk__schemas_check(s, x, &x->call->body, false, &why) : PK_OK;
+    if (!rc) {
+        return PK_GO;
+    }
+    (void)pk_error_set(x->err, rc, "cannot call '%s' of '%" PK_FMT "': %s", x->call->method, PK_ARG(x->plugin),
+                       why.msg);
+    return PK_REFUSE;
+}
+
+static pk_verdict pk__schemas_after(void *user, pk_exchange *x, uint32_t *delay_ms)
+{
+    pk__schemas *s = (pk__schemas *)user;
+    pk_error why;
+    (void)delay_ms;
+    if ((s->what & PK_SCHEMAS_ANSWERS) && x->err->code == PK_OK && !x->streamed && x->reply->status != 204) {
+        pk_err rc = pk__schemas_check(s, x, &x->reply->body, true, &why);
+        if (rc) {
+            (void)pk_error_set(x->err, rc, "cannot take the answer of '%" PK_FMT "' to '%s': %s", PK_ARG(x->plugin),
+                               x->call->method, why.msg);
+            x->err->sent = PK_SENT_ANSWERED;
+        }
+    }
+    return PK_GO;
+}
+
+PK__FN void pk__schemas_init(pk__schemas *s, const pk_alloc *alloc, pk__registry *registry, unsigned what)
+{
+    memset(s, 0, sizeof(*s));
+    s->alloc = alloc;
+    s->registry = registry;
+    s->what = what;
+    pk__mutex_init(&s->lock);
+    s->interceptor.name = "schemas";
+    s->interceptor.scope = PK_SCOPE_ATTEMPT;
+    s->interceptor.order = INT_MAX; // what the others have made of it
+    s->interceptor.before = pk__schemas_before;
+    s->interceptor.after = pk__schemas_after;
+    s->interceptor.user = s;
+}
+
+PK__FN void pk__schemas_deinit(pk__schemas *s)
+{
+    while (s->kept) {
+        pk__schemas_kept *k = s->kept;
+        s->kept = k->next;
+        pk_schema_destroy(k->schema);
+        pk_mem_free(&k->mem);
+        pk__free(s->alloc, k, sizeof(*k));
+    }
+    pk__mutex_deinit(&s->lock);
+}
+
+#endif
+
 /* == host/manager/manager.h == */
 /* manager.h - the one room that knows all others, and joins them.
  *
@@ -41941,6 +42322,7 @@ PK__FN void pk__admin_close(pk__admin *a, bool is_child)
 #ifdef PLUGKIT_LINES
 #line 15 "src/host/manager/manager.h"
 #endif
+
 
 
 
@@ -41996,6 +42378,9 @@ struct pk_manager {
     const char *runtime_dir;
     pk__admin *admin;   // NULL = pk_manager_serve was not called
     void (*close_admin)(pk__admin *admin, bool is_child); // so that nothing of it is linked without that
+#ifdef PLUGKIT_WITH_SCHEMA
+    pk__schemas schemas;
+#endif
 };
 
 /* desc.c. `m->desc` becomes a resolved copy that owns everything but extension structs and what they point to. */
@@ -42251,7 +42636,7 @@ PK__FN pk_err pk__desc_resolve(pk_manager *m, const pk_manager_desc *desc, pk_er
     d->dialects = (const pk_dialect *const *)pk__desc_array(m, d->dialects, d->dialect_count, sizeof(*d->dialects), 3,
                                                             &ok);
     d->interceptors = (const pk_interceptor *const *)pk__desc_array(m, d->interceptors, d->interceptor_count,
-                                                                    sizeof(*d->interceptors), 0, &ok);
+                                                                    sizeof(*d->interceptors), 1, &ok);
     d->offers = (const pk_service *)pk__desc_array(m, d->offers, d->offer_count, sizeof(*d->offers), 0, &ok);
     return ok ? pk__desc_check_needs(m, err) : pk__error_memory(err, "create a manager");
 }
@@ -43231,6 +43616,22 @@ static pk_err pk__manager_keep(const pk_manager *m, pk_error *err)
 }
 #endif
 
+#ifdef PLUGKIT_WITH_SCHEMA
+static void pk__manager_schemas(pk_manager *m)
+{
+    const pk_interceptor **chain = (const pk_interceptor **)(uintptr_t)m->desc.interceptors; // ours, with room for one
+    unsigned what = m->desc.schemas ? m->desc.schemas : (unsigned)PK_SCHEMAS_CONFIG;
+    pk__schemas_init(&m->schemas, m->registry.alloc, &m->registry, what);
+    if (what & PK_SCHEMAS_CONFIG) {
+        m->life.check_config = pk__schemas_check_config;
+        m->life.check_user = &m->schemas;
+    }
+    if (what & (PK_SCHEMAS_REQUESTS | PK_SCHEMAS_ANSWERS)) {
+        chain[m->desc.interceptor_count++] = &m->schemas.interceptor;
+    }
+}
+#endif
+
 /* Where sockets go. */
 static pk_err pk__manager_runtime(pk_manager *m, pk_error *err)
 {
@@ -43314,6 +43715,9 @@ PK_API pk_err pk_manager_create(pk_manager **out, const pk_manager_desc *desc, p
     if (!rc) {
         pk__registry_init(&m->registry, &m->alloc, &m->desc, m->loop);
         pk__manager_built_in(m);
+#ifdef PLUGKIT_WITH_SCHEMA
+        pk__manager_schemas(m);
+#endif
         rc = pk__manager_rooms(m, err);
     }
     if (!rc && m->owns_loop) {
@@ -43487,6 +43891,9 @@ static void pk__manager_free(pk_manager *m)
         pk__plugins_drop_internal(m);
         pk__registry_deinit(&m->registry);
     }
+#ifdef PLUGKIT_WITH_SCHEMA
+    pk__schemas_deinit(&m->schemas);
+#endif
     pk__manager_clean_up(m, child);
     if (m->owns_loop) {
         pk_loop_destroy(m->loop);
@@ -43594,7 +44001,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 }
 
 #ifdef PLUGKIT_LINES
-#line 43598 "plugkit.h"
+#line 44005 "plugkit.h"
 #endif
 
 #ifndef PLUGKIT_TEST

@@ -212,3 +212,21 @@ def test_headers_compile_with_all_warnings(compiler, tmp_path):
     warnings = "-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror -fsyntax-only".split()
 
     subprocess.run([*compiler.split(), *warnings, "-I", str(ROOT), str(source)], check=True, timeout=120)
+
+
+def test_the_schemas_are_schemas_to_our_own_validator(build):
+    """Each compiles; of each method the request and the response are found, and refuse what is no object."""
+    lines, wanted = [], []
+    for name in ("analytics", "blob_store", "data_processor", "plugin_base", "transformer"):
+        schema = schema_of(name)
+        for method, wire in schema["x-methods"].items():
+            for part in ("request", "response"):
+                if part in wire:
+                    question = {**schema, "$ref": f"#/x-methods/{method}/{part}"}
+                    lines.append(json.dumps({"schema": json.dumps(question), "values": ["5"]}))
+                    wanted.append("fits" if wire[part] is True else "differs")
+    done = subprocess.run([build(ROOT / "tests/tools/schema_ask.c")], input="\n".join(lines) + "\n", text=True,
+                          stdout=subprocess.PIPE, check=True)
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(answers) == len(lines) > 10
+    assert [answer.get("says", answer) for answer in answers] == [[one] for one in wanted]

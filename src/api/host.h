@@ -177,6 +177,20 @@ typedef enum pk_mtls {
     PK_MTLS_POSSIBLE  // it is used without
 } pk_mtls;
 
+#ifdef PLUGKIT_WITH_SCHEMA
+/* What is held against the JSON Schemas that plugins advertise: configurations before a start ("configSchemas" in their
+ * capabilities; PK_ERR_CONFIG), requests before they are sent and answers ("jsonSchema"; PK_ERR_SCHEMA). That is about
+ * requests; with "x-methods" it says of each method what its "request" and its "response" are, as those in
+ * contracts/ do. Only JSON in memory is looked at, and no direct calls of typed objects that are compiled in. */
+typedef enum pk_schemas {
+    PK_SCHEMAS_CONFIG = 1,
+    PK_SCHEMAS_REQUESTS = 2,
+    PK_SCHEMAS_ANSWERS = 4,
+    PK_SCHEMAS_FORMATS = 8, // `format` in all of them, too
+    PK_SCHEMAS_OFF = 16     // alone: nothing
+} pk_schemas;
+#endif
+
 typedef struct pk_manager_desc {
     pk_alloc alloc;                // zero = libc
     pk_loop *loop;                 // NULL = its own, on its own thread; yours = you step it
@@ -220,6 +234,9 @@ typedef struct pk_manager_desc {
     const pk_transport *const *transports;     size_t transport_count;
     const pk_dialect *const *dialects;         size_t dialect_count;
     const pk_interceptor *const *interceptors; size_t interceptor_count;
+#ifdef PLUGKIT_WITH_SCHEMA
+    unsigned schemas;              // PK_SCHEMAS_..., or'ed; 0 = PK_SCHEMAS_CONFIG
+#endif
     const pk_service *offers;                  size_t offer_count; // what plugins may call here: pk_sdk_host
     pk_on_log on_log;
     void (*on_event)(void *user, const pk_event *event); // the manager's thread, or your step; may call the manager

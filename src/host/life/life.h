@@ -46,6 +46,9 @@ typedef struct pk__life {
     const char *runtime_dir;
     pk__keep *keep;                     // NULL = nothing survives
     const pk_launcher *adopter;         // of what the last host left
+    /* May it be started with this configuration? NULL = nobody asks. */
+    pk_err (*check_config)(void *user, const pk__plugin *p, const pk_plugin_config *c, pk_error *err);
+    void *check_user;
     const pk__control_host *host;       // what plugins are told of the host's services; NULL = nothing
 #ifdef PLUGKIT_WITH_TLS
     struct pk__securing *securing;      // NULL = plugins that are started here are called without TLS

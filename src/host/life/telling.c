@@ -79,7 +79,13 @@ PK__FN pk_err pk__telling_check(const pk_launch *l, pk_error *err)
                                 l->plugin->id, c->type);
         }
     }
-    return PK_OK;
+    size_t at = 0;
+    const pk_plugin_config *c = l->life->check_config ? pk__telling_config_next(l, &at) : NULL;
+    pk_err rc = PK_OK;
+    for (; !rc && c; c = pk__telling_config_next(l, &at)) {
+        rc = l->life->check_config(l->life->check_user, l->plugin, c, err);
+    }
+    return rc;
 }
 
 static uint64_t pk__telling_idle_ns(const pk_launch *l)

@@ -224,7 +224,7 @@ PK__FN pk_err pk__desc_resolve(pk_manager *m, const pk_manager_desc *desc, pk_er
     d->dialects = (const pk_dialect *const *)pk__desc_array(m, d->dialects, d->dialect_count, sizeof(*d->dialects), 3,
                                                             &ok);
     d->interceptors = (const pk_interceptor *const *)pk__desc_array(m, d->interceptors, d->interceptor_count,
-                                                                    sizeof(*d->interceptors), 0, &ok);
+                                                                    sizeof(*d->interceptors), 1, &ok);
     d->offers = (const pk_service *)pk__desc_array(m, d->offers, d->offer_count, sizeof(*d->offers), 0, &ok);
     return ok ? pk__desc_check_needs(m, err) : pk__error_memory(err, "create a manager");
 }

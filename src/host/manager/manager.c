@@ -157,6 +157,22 @@ static pk_err pk__manager_keep(const pk_manager *m, pk_error *err)
 }
 #endif
 
+#ifdef PLUGKIT_WITH_SCHEMA
+static void pk__manager_schemas(pk_manager *m)
+{
+    const pk_interceptor **chain = (const pk_interceptor **)(uintptr_t)m->desc.interceptors; // ours, with room for one
+    unsigned what = m->desc.schemas ? m->desc.schemas : (unsigned)PK_SCHEMAS_CONFIG;
+    pk__schemas_init(&m->schemas, m->registry.alloc, &m->registry, what);
+    if (what & PK_SCHEMAS_CONFIG) {
+        m->life.check_config = pk__schemas_check_config;
+        m->life.check_user = &m->schemas;
+    }
+    if (what & (PK_SCHEMAS_REQUESTS | PK_SCHEMAS_ANSWERS)) {
+        chain[m->desc.interceptor_count++] = &m->schemas.interceptor;
+    }
+}
+#endif
+
 /* Where sockets go. */
 static pk_err pk__manager_runtime(pk_manager *m, pk_error *err)
 {
@@ -240,6 +256,9 @@ PK_API pk_err pk_manager_create(pk_manager **out, const pk_manager_desc *desc, p
     if (!rc) {
         pk__registry_init(&m->registry, &m->alloc, &m->desc, m->loop);
         pk__manager_built_in(m);
+#ifdef PLUGKIT_WITH_SCHEMA
+        pk__manager_schemas(m);
+#endif
         rc = pk__manager_rooms(m, err);
     }
     if (!rc && m->owns_loop) {
@@ -413,6 +432,9 @@ static void pk__manager_free(pk_manager *m)
         pk__plugins_drop_internal(m);
         pk__registry_deinit(&m->registry);
     }
+#ifdef PLUGKIT_WITH_SCHEMA
+    pk__schemas_deinit(&m->schemas);
+#endif
     pk__manager_clean_up(m, child);
     if (m->owns_loop) {
         pk_loop_destroy(m->loop);

@@ -25,6 +25,7 @@
 #include "../launch/process_launcher.h"
 #include "../life/life.h"
 #include "../registry/registry.h"
+#include "../schemas/schemas.h"
 
 typedef struct pk__offers {
     pk_server *server;
@@ -68,6 +69,9 @@ struct pk_manager {
     const char *runtime_dir;
     pk__admin *admin;   // NULL = pk_manager_serve was not called
     void (*close_admin)(pk__admin *admin, bool is_child); // so that nothing of it is linked without that
+#ifdef PLUGKIT_WITH_SCHEMA
+    pk__schemas schemas;
+#endif
 };
 
 /* desc.c. `m->desc` becomes a resolved copy that owns everything but extension structs and what they point to. */
