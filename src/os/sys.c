@@ -158,16 +158,7 @@ PK__FN ssize_t pk__sys_port_sendfile(int out, int in, off_t *at, size_t len)
 #include <sched.h>
 #include <sys/prctl.h>
 
-/* Sanitizers keep books of memory, and do not follow two processes in one. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define PK__SYS_NO_SHARING
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
-#define PK__SYS_NO_SHARING
-#endif
-#endif
-
-#ifndef PK__SYS_NO_SHARING
+#ifndef PK__SYS_WATCHED // sanitizers do not follow two processes in one memory
 /* The child runs on a stack of its own in our memory, and we go on when it has exec'd or ended. */
 PK__FN pid_t pk__sys_port_spawn_vm(int (*run)(void *), void *stack, size_t size, void *arg)
 {
