@@ -12457,6 +12457,7 @@ typedef struct pk__url {
     bool is_secure;   // an absolute target of https, which is known where TLS is built in
     pk_str authority; // of an absolute target; Host has to say the same
     pk_str path;      // still encoded, begins with "/"; "*" of an asterisk target, "" of an authority
+    bool is_plain;    // nothing would be decoded in it
     pk_str query;     // behind the '?'; "" if there is none
 } pk__url;
 
@@ -13308,6 +13309,24 @@ static pk_str pk__url_part(pk_str s, size_t from, size_t to)
     return part;
 }
 
+static bool pk__url_is_plain(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
+           c == '_' || c == '~';
+}
+
+/* Does a target mean just what it says: a path of plain characters, with nothing to decode, resolve or cut off? */
+static bool pk__url_is_itself(pk_str target)
+{
+    for (size_t i = 0; i < target.len; i++) {
+        char next = i + 1 < target.len ? target.ptr[i + 1] : 'x';
+        if (target.ptr[i] == '/' ? next == '/' || next == '.' : !pk__url_is_plain(target.ptr[i])) {
+            return false;
+        }
+    }
+    return target.len > 0 && target.ptr[0] == '/';
+}
+
 /* Printable ASCII, no space, no '#' (fragments stay with the client), no '\' (some read it as a slash). */
 static bool pk__url_is_clean(pk_str s)
 {
@@ -13329,6 +13348,12 @@ static size_t pk__url_scheme(pk_str target, pk_str scheme)
 PK__FN bool pk__url_split(pk_str method, pk_str target, pk__url *out)
 {
     memset(out, 0, sizeof(*out));
+    bool connects = pk_str_is(method, "CONNECT");
+    out->is_plain = !connects && pk__url_is_itself(target); // as nearly all are
+    if (out->is_plain) {
+        out->path = target;
+        return true;
+    }
     if (!pk__url_is_clean(target)) {
         return false;
     }
@@ -13337,7 +13362,7 @@ PK__FN bool pk__url_split(pk_str method, pk_str target, pk__url *out)
         out->path = target;
         return pk_str_is(method, "OPTIONS");
     }
-    if (pk_str_is(method, "CONNECT")) {
+    if (connects) {
         out->form = PK__URL_AUTHORITY;
         return pk__http_head_is_host(target);
     }
@@ -13493,12 +13518,6 @@ PK__FN bool pk__url_query_next(pk_str *rest, pk_str *name, pk_str *value)
         return true;
     }
     return false;
-}
-
-static bool pk__url_is_plain(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
-           c == '_' || c == '~';
 }
 
 PK__FN bool pk__url_encode(pk_buf *out, pk_str in, bool keep_slash)
@@ -19606,7 +19625,14 @@ PK__FN void pk__http_write_request(pk_buf *buf, pk_str method, pk_str target, pk
 PK__FN void pk__http_write_status(pk_buf *buf, int status);
 PK__FN void pk__http_write_number(pk_buf *buf, pk_str name, uint64_t value);
 PK__FN void pk__http_write_fields(pk_buf *buf, const pk_meta *fields, size_t count);
-PK__FN void pk__http_write_end(pk_buf *buf);
+PK__HOT void pk__http_write_end(pk_buf *buf)
+{
+    char *at = pk__buf_room(buf, 2);
+    if (at) {
+        (void)pk__http_write_put(at, PK_STR("\r\n"));
+        buf->len += 2;
+    }
+}
 
 /* Is there a field that users may not send: a malformed one, or one that says where messages end or who is asking?
  * Says why, with its number in *at; NULL = all are fine. */
@@ -19659,11 +19685,6 @@ PK__FN void pk__http_write_fields(pk_buf *buf, const pk_meta *fields, size_t cou
     for (size_t i = 0; i < count; i++) {
         pk__http_write_field(buf, fields[i].name, fields[i].value);
     }
-}
-
-PK__FN void pk__http_write_end(pk_buf *buf)
-{
-    (void)pk_buf_add(buf, PK_STR("\r\n"));
 }
 
 static bool pk__http_write_is_ours(pk_str name)
@@ -30277,14 +30298,9 @@ static pk_str pk__service_text(pk_str json)
     return json.len ? json : PK_STR("{}"); // no body at all: a message without fields
 }
 
-static pk_err pk__service_read(const pk_method *m, const pk_request *request, void **out, pk_error *err)
+static pk_err pk__service_read(const pk_method *m, const pk_request *request, void *req, pk_error *err)
 {
     pk_mem *mem = request->ctx->mem;
-    void *req = pk_mem_zero(mem, PK__MAX(m->request->size, sizeof(pk_none)));
-    if (!req) {
-        return pk__error_memory(err, "read the request");
-    }
-    *out = req;
     if (m->request->kind == PK_TYPE_BLOB) {
         ((pk_blob *)req)->body = request->body;
         return PK_OK;
@@ -30304,17 +30320,20 @@ static pk_mem *pk__service_mem(const pk_type *type, void *message)
     return type->has_mem || type->kind == PK_TYPE_BLOB ? (pk_mem *)message : NULL; // its first member
 }
 
-/* A zeroed response. Its pk_mem begins with bytes of ctx->mem: what fits there needs no block of its own. */
-static void *pk__service_prepare(const pk_type *type, pk_mem *mem)
+/* A zeroed request, and behind it a response. Its pk_mem begins with bytes of ctx->mem: what fits there needs no block
+ * of its own. */
+static void *pk__service_prepare(const pk_method *m, pk_mem *mem, void **resp)
 {
-    void *resp = pk_mem_zero(mem, PK__MAX(type->size, sizeof(pk_none)));
-    pk_mem *own = resp ? pk__service_mem(type, resp) : NULL;
+    size_t first = (PK__MAX(m->request->size, sizeof(pk_none)) + 15) & ~(size_t)15;
+    char *both = (char *)pk_mem_zero(mem, first + PK__MAX(m->response->size, sizeof(pk_none)));
+    *resp = both ? both + first : NULL;
+    pk_mem *own = both ? pk__service_mem(m->response, *resp) : NULL;
     if (own) {
         own->alloc = mem->alloc;
         own->at = (char *)pk_mem_get(mem, PK__SERVICE_SEED);
         own->left = own->at ? PK__SERVICE_SEED : 0;
     }
-    return resp;
+    return both;
 }
 
 static void pk__service_release(void *user)
@@ -30355,17 +30374,16 @@ PK__FN pk_err pk__service_serve(const pk_service *service, const pk_method *m, c
                                 pk_response *response, pk_error *err)
 {
     pk_error own;
-    void *req = NULL, *resp;
+    void *resp, *req = pk__service_prepare(m, request->ctx->mem, &resp);
     err = err ? err : &own;
     err->code = PK_OK;
     memset(response, 0, sizeof(*response));
-    pk_err rc = pk__service_read(m, request, &req, err);
+    if (!req) {
+        return pk__error_memory(err, "make room for the request");
+    }
+    pk_err rc = pk__service_read(m, request, req, err);
     if (rc) {
         return rc;
-    }
-    resp = pk__service_prepare(m->response, request->ctx->mem);
-    if (!resp) {
-        return pk__error_memory(err, "make room for the response");
     }
     rc = m->run(service->object, request->ctx, req, resp, err);
     if (rc) {
@@ -31122,7 +31140,7 @@ static bool pk__serve_decode(pk__serve_call *c, const pk__url *url)
     pk_request *r = &c->request;
     r->query = url->query;
     r->path = url->path;
-    if (url->form == PK__URL_ASTERISK || url->form == PK__URL_AUTHORITY) {
+    if (url->is_plain || url->form == PK__URL_ASTERISK || url->form == PK__URL_AUTHORITY) {
         return true;
     }
     char *path = (char *)pk_mem_get(&c->job->mem, url->path.len);
@@ -32298,7 +32316,7 @@ PK_API pk_interceptor pk_access_check(const pk_access *access)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 32302 "plugkit_sdk.h"
+#line 32320 "plugkit_sdk.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -36145,7 +36163,7 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 36149 "plugkit_sdk.h"
+#line 36167 "plugkit_sdk.h"
 #endif
 
 #ifndef PLUGKIT_TEST

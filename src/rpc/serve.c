@@ -161,7 +161,7 @@ static bool pk__serve_decode(pk__serve_call *c, const pk__url *url)
     pk_request *r = &c->request;
     r->query = url->query;
     r->path = url->path;
-    if (url->form == PK__URL_ASTERISK || url->form == PK__URL_AUTHORITY) {
+    if (url->is_plain || url->form == PK__URL_ASTERISK || url->form == PK__URL_AUTHORITY) {
         return true;
     }
     char *path = (char *)pk_mem_get(&c->job->mem, url->path.len);

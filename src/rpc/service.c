@@ -287,14 +287,9 @@ static pk_str pk__service_text(pk_str json)
     return json.len ? json : PK_STR("{}"); // no body at all: a message without fields
 }
 
-static pk_err pk__service_read(const pk_method *m, const pk_request *request, void **out, pk_error *err)
+static pk_err pk__service_read(const pk_method *m, const pk_request *request, void *req, pk_error *err)
 {
     pk_mem *mem = request->ctx->mem;
-    void *req = pk_mem_zero(mem, PK__MAX(m->request->size, sizeof(pk_none)));
-    if (!req) {
-        return pk__error_memory(err, "read the request");
-    }
-    *out = req;
     if (m->request->kind == PK_TYPE_BLOB) {
         ((pk_blob *)req)->body = request->body;
         return PK_OK;
@@ -314,17 +309,20 @@ static pk_mem *pk__service_mem(const pk_type *type, void *message)
     return type->has_mem || type->kind == PK_TYPE_BLOB ? (pk_mem *)message : NULL; // its first member
 }
 
-/* A zeroed response. Its pk_mem begins with bytes of ctx->mem: what fits there needs no block of its own. */
-static void *pk__service_prepare(const pk_type *type, pk_mem *mem)
+/* A zeroed request, and behind it a response. Its pk_mem begins with bytes of ctx->mem: what fits there needs no block
+ * of its own. */
+static void *pk__service_prepare(const pk_method *m, pk_mem *mem, void **resp)
 {
-    void *resp = pk_mem_zero(mem, PK__MAX(type->size, sizeof(pk_none)));
-    pk_mem *own = resp ? pk__service_mem(type, resp) : NULL;
+    size_t first = (PK__MAX(m->request->size, sizeof(pk_none)) + 15) & ~(size_t)15;
+    char *both = (char *)pk_mem_zero(mem, first + PK__MAX(m->response->size, sizeof(pk_none)));
+    *resp = both ? both + first : NULL;
+    pk_mem *own = both ? pk__service_mem(m->response, *resp) : NULL;
     if (own) {
         own->alloc = mem->alloc;
         own->at = (char *)pk_mem_get(mem, PK__SERVICE_SEED);
         own->left = own->at ? PK__SERVICE_SEED : 0;
     }
-    return resp;
+    return both;
 }
 
 static void pk__service_release(void *user)
@@ -365,17 +363,16 @@ PK__FN pk_err pk__service_serve(const pk_service *service, const pk_method *m, c
                                 pk_response *response, pk_error *err)
 {
     pk_error own;
-    void *req = NULL, *resp;
+    void *resp, *req = pk__service_prepare(m, request->ctx->mem, &resp);
     err = err ? err : &own;
     err->code = PK_OK;
     memset(response, 0, sizeof(*response));
-    pk_err rc = pk__service_read(m, request, &req, err);
+    if (!req) {
+        return pk__error_memory(err, "make room for the request");
+    }
+    pk_err rc = pk__service_read(m, request, req, err);
     if (rc) {
         return rc;
-    }
-    resp = pk__service_prepare(m->response, request->ctx->mem);
-    if (!resp) {
-        return pk__error_memory(err, "make room for the response");
     }
     rc = m->run(service->object, request->ctx, req, resp, err);
     if (rc) {

@@ -41,11 +41,6 @@ PK__FN void pk__http_write_fields(pk_buf *buf, const pk_meta *fields, size_t cou
     }
 }
 
-PK__FN void pk__http_write_end(pk_buf *buf)
-{
-    (void)pk_buf_add(buf, PK_STR("\r\n"));
-}
-
 static bool pk__http_write_is_ours(pk_str name)
 {
     static const char *const ours[] = {

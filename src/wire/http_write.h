@@ -42,7 +42,14 @@ PK__FN void pk__http_write_request(pk_buf *buf, pk_str method, pk_str target, pk
 PK__FN void pk__http_write_status(pk_buf *buf, int status);
 PK__FN void pk__http_write_number(pk_buf *buf, pk_str name, uint64_t value);
 PK__FN void pk__http_write_fields(pk_buf *buf, const pk_meta *fields, size_t count);
-PK__FN void pk__http_write_end(pk_buf *buf);
+PK__HOT void pk__http_write_end(pk_buf *buf)
+{
+    char *at = pk__buf_room(buf, 2);
+    if (at) {
+        (void)pk__http_write_put(at, PK_STR("\r\n"));
+        buf->len += 2;
+    }
+}
 
 /* Is there a field that users may not send: a malformed one, or one that says where messages end or who is asking?
  * Says why, with its number in *at; NULL = all are fine. */

@@ -13,6 +13,24 @@ static pk_str pk__url_part(pk_str s, size_t from, size_t to)
     return part;
 }
 
+static bool pk__url_is_plain(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
+           c == '_' || c == '~';
+}
+
+/* Does a target mean just what it says: a path of plain characters, with nothing to decode, resolve or cut off? */
+static bool pk__url_is_itself(pk_str target)
+{
+    for (size_t i = 0; i < target.len; i++) {
+        char next = i + 1 < target.len ? target.ptr[i + 1] : 'x';
+        if (target.ptr[i] == '/' ? next == '/' || next == '.' : !pk__url_is_plain(target.ptr[i])) {
+            return false;
+        }
+    }
+    return target.len > 0 && target.ptr[0] == '/';
+}
+
 /* Printable ASCII, no space, no '#' (fragments stay with the client), no '\' (some read it as a slash). */
 static bool pk__url_is_clean(pk_str s)
 {
@@ -34,6 +52,12 @@ static size_t pk__url_scheme(pk_str target, pk_str scheme)
 PK__FN bool pk__url_split(pk_str method, pk_str target, pk__url *out)
 {
     memset(out, 0, sizeof(*out));
+    bool connects = pk_str_is(method, "CONNECT");
+    out->is_plain = !connects && pk__url_is_itself(target); // as nearly all are
+    if (out->is_plain) {
+        out->path = target;
+        return true;
+    }
     if (!pk__url_is_clean(target)) {
         return false;
     }
@@ -42,7 +66,7 @@ PK__FN bool pk__url_split(pk_str method, pk_str target, pk__url *out)
         out->path = target;
         return pk_str_is(method, "OPTIONS");
     }
-    if (pk_str_is(method, "CONNECT")) {
+    if (connects) {
         out->form = PK__URL_AUTHORITY;
         return pk__http_head_is_host(target);
     }
@@ -198,12 +222,6 @@ PK__FN bool pk__url_query_next(pk_str *rest, pk_str *name, pk_str *value)
         return true;
     }
     return false;
-}
-
-static bool pk__url_is_plain(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
-           c == '_' || c == '~';
 }
 
 PK__FN bool pk__url_encode(pk_buf *out, pk_str in, bool keep_slash)

@@ -23,6 +23,7 @@ typedef struct pk__url {
     bool is_secure;   // an absolute target of https, which is known where TLS is built in
     pk_str authority; // of an absolute target; Host has to say the same
     pk_str path;      // still encoded, begins with "/"; "*" of an asterisk target, "" of an authority
+    bool is_plain;    // nothing would be decoded in it
     pk_str query;     // behind the '?'; "" if there is none
 } pk__url;
 

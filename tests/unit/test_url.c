@@ -138,6 +138,32 @@ TEST(url, decodes_paths_once_and_walks_them)
 }
 
 /* 10,000 ways up: none of them may leave the root. */
+TEST(url, what_is_plain_would_decode_to_itself)
+{
+    static const char alphabet[] = "/.a%?";
+    char target[6], path[6];
+    size_t plain = 0;
+    for (size_t n = 0; n < 5 * 5 * 5 * 5 * 5 * 5; n++) { // all of one to six of them
+        size_t len = 1 + n % 6, decoded = 0;
+        for (size_t i = 0, rest = n; i < len; i++, rest /= 5) {
+            target[i] = alphabet[rest % 5];
+        }
+        pk__url url;
+        pk_str text = {target, len};
+        if (pk__url_split(PK_STR("GET"), text, &url) && url.is_plain) {
+            plain++;
+            CHECK_UINT(url.path.len, ==, len);
+            CHECK(pk__url_decode_path(text, path, &decoded));
+            CHECK_UINT(decoded, ==, len);
+            CHECK(memcmp(path, target, len) == 0);
+        }
+    }
+    CHECK_UINT(plain, >, 20);
+    pk__url url;
+    REQUIRE(pk__url_split(PK_STR("GET"), PK_STR("/v1.2/a-b_c~d/"), &url));
+    CHECK(url.is_plain);
+}
+
 TEST(url, never_climbs_above_its_root)
 {
     static const char *const parts[] = {"..", "%2e%2e", ".%2E", "%2e.", "...", ".", "", "%252e%252e", "..%2f", "%2f..",
