@@ -1,12 +1,9 @@
 """Mutual TLS between a host and the plugins that it starts: whole programs, strangers with OpenSSL, hosts that die."""
 
-import base64
 import json
-import os
 import pathlib
 import re
 import shutil
-import signal
 import socket
 import ssl
 
@@ -61,6 +58,26 @@ def test_a_plugin_that_cannot_is_refused_with_the_reason(secure, free_dir, build
     assert answer["msg"] == ("cannot start 'plain': mutual TLS is required, and its capabilities do not say "
                              '"mtls":true')
     host.end()
+
+
+def test_a_plugin_calls_its_host_over_tls_too_also_the_next_one(secure):
+    for _ in range(2):
+        host = secure(offers=True, survive_as="test", rules=SURVIVE)
+        answer = host.call("counter", "POST /host")
+        assert answer["error"] == "", answer
+        assert json.loads(answer["body"])["text"] == f"{host.run.process.pid} greets counter-1"
+        with pytest.raises((ssl.SSLError, ConnectionError)):  # without a certificate nobody is heard there
+            stranger = socket.socket(socket.AF_UNIX)
+            stranger.settimeout(10)
+            stranger.connect(str(host.runtime() / "host.sock"))
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+            stream = context.wrap_socket(stranger)
+            stream.sendall(b"POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
+            if not stream.recv(100):
+                raise ConnectionError
+        die(host)
+    secure(offers=True, survive_as="test", rules=SURVIVE).end()
 
 
 @pytest.mark.parametrize("tcp", [False, True])

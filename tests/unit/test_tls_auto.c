@@ -469,6 +469,38 @@ TEST(tls_auto, a_host_believes_nobody_but_that_instance)
     }
 }
 
+TEST(tls_auto, a_certificate_will_do_where_credentials_are_asked_for)
+{
+    static const pk_credential key = {.kind = PK_CREDENTIAL_API_KEY, .secret = PK_STR_INIT("a key")};
+    static const pk_access access = {.accept = {.items = &key, .count = 1}, .certificate = true};
+    static const pk_access keys_only = {.accept = {.items = &key, .count = 1}};
+    static pk_interceptor check;
+    static const pk_interceptor *const checks[] = {&check};
+    static pk__authority_issued served, shown;
+    world w = {.listening = NULL};
+    knocking k;
+    REQUIRE_OK(open_world(&w, AUTO_CAPS(",\"mtls\":true"), PK_MTLS_REQUIRED, false));
+    REQUIRE_OK(pk__authority_issue(authority_of(&w), "p-1", &served, NULL));
+    REQUIRE_OK(pk__authority_issue(authority_of(&w), "somebody", &shown, NULL));
+    pk_tls *ours = tls_of(authority_of(&w), &served), *theirs = tls_of(authority_of(&w), &shown);
+    for (int certificates = 0; certificates < 2; certificates++) {
+        pk_server *server = NULL;
+        check = pk_access_check(certificates ? &access : &keys_only);
+        pk_server_desc desc = {.alloc = test_alloc(), .loop = w.loop, .listen = "https://127.0.0.1:0", .tls = ours,
+                               .interceptors = checks, .interceptor_count = 1};
+        const pk_route route = {"ANY /go", 0, on_go, &w};
+        REQUIRE_OK(pk_server_create(&server, &desc, NULL));
+        REQUIRE_OK(pk_server_add(server, &route, NULL));
+        knock(&w, &k, pk_server_address(server), theirs);
+        CHECK_INT(k.status, ==, certificates ? 200 : 401);
+        CHECK_INT(w.calls, ==, certificates);
+        pk_server_destroy(server);
+    }
+    pk_tls_destroy(ours);
+    pk_tls_destroy(theirs);
+    close_world(&w);
+}
+
 /* ---- time passes */
 
 static pk__atomic_u32 hours; // that the wall clock is ahead
