@@ -35047,8 +35047,11 @@ static pk_err pk__keep_read_one(pk__kept *kept, const char *path, pk_error *err)
     if (rc) {
         return rc;
     }
-    rc = pk_json_check(text, NULL) ? PK_ERR_PROTOCOL // errors of syntax quote the text, and here that may be the token
-                                   : pk_json_decode(&kept->mem, &pk_type_pk__keep_record, text, &kept->record, NULL);
+    pk_json_options options = {true, true}; // there is a token in it: no key twice
+    const pk_json_value *doc;
+    rc = pk_json_parse_with(&kept->mem, text, &options, &doc, NULL) == PK_ERR_BAD_JSON
+             ? PK_ERR_PROTOCOL
+             : pk_json_decode(&kept->mem, &pk_type_pk__keep_record, text, &kept->record, NULL);
     if (rc == PK_OK && !pk__keep_is_sound(&kept->record)) {
         rc = PK_ERR_PROTOCOL;
     }
@@ -35589,6 +35592,9 @@ typedef struct pk__attach {
 PK__FN pk_finder pk__attach_finder(pk__attach *a, const pk_alloc *alloc, const char *dir);
 PK__FN void pk__attach_deinit(pk__attach *a); // the loop is not stepped any more. Zeroed: does nothing
 
+/* What is wrong with a text that may hold a token, without quoting it; NULL: it is JSON, and no key stands there
+ * twice. */
+PK__FN const char *pk__attach_flaw(pk_mem *mem, pk_str text);
 /* Is it an address that can be called, and fit for a header? `what` is named in errors: PK_ERR_CONFIG. */
 PK__FN pk_err pk__attach_check(const pk__attach_entry *e, const char *what, pk_error *err);
 /* Reports one plugin that somebody else runs. */
@@ -36022,6 +36028,16 @@ static void pk__attach_complain(pk__attach_item *item, const pk_error *why)
     (void)pk_sink_found(item->attach->sink, &found, NULL);
 }
 
+PK__FN const char *pk__attach_flaw(pk_mem *mem, pk_str text)
+{
+    pk_json_options options = {true, true};
+    const pk_json_value *doc;
+    if (pk_json_check(text, NULL)) {
+        return "it is not JSON";
+    }
+    return pk_json_parse_with(mem, text, &options, &doc, NULL) == PK_ERR_BAD_JSON ? "a key stands in it twice" : NULL;
+}
+
 static pk_err pk__attach_read(pk__attach_item *item, pk_error *err)
 {
     const char *file = pk_mem_printf(&item->entry_mem, "%s/%s.json", item->attach->dir, item->id).ptr;
@@ -36034,8 +36050,9 @@ static pk_err pk__attach_read(pk__attach_item *item, pk_error *err)
         pk_type named = pk_type_pk__attach_entry;
         named.name = file; // in errors
         pk_err rc = pk__file_read(&item->entry_mem, file, PK__ATTACH_FILE_MAX, &text, err);
-        if (!rc && pk_json_check(text, NULL)) { // errors of syntax quote the text, and here that may be the token
-            rc = pk_error_set(err, PK_ERR_CONFIG, "cannot use %s: it is not JSON", file);
+        const char *flaw = rc ? NULL : pk__attach_flaw(&item->entry_mem, text);
+        if (flaw) {
+            rc = pk_error_set(err, PK_ERR_CONFIG, "cannot use %s: %s", file, flaw);
         }
         rc = rc ? rc : pk_json_decode(&item->entry_mem, &named, text, &item->entry, err);
         if (rc) {
@@ -36253,8 +36270,9 @@ static pk_err pk__reattach_read(pk_mem *mem, const pk__reattach *r, pk__reattach
     if (!text.ptr) {
         return pk__error_memory(err, "attach plugins");
     }
-    if (pk_json_check(pk_str_from(r->text), NULL)) { // errors of syntax quote the text, and here that may be a token
-        return pk_error_set(err, PK_ERR_CONFIG, "cannot use %s: it is not JSON", r->from);
+    const char *flaw = pk__attach_flaw(mem, pk_str_from(r->text));
+    if (flaw) {
+        return pk_error_set(err, PK_ERR_CONFIG, "cannot use %s: %s", r->from, flaw);
     }
     if (pk_json_decode(mem, &named, text, all, &why)) {
         return pk_error_set(err, PK_ERR_CONFIG, "cannot use %s: %s", r->from, why.msg);
@@ -44048,7 +44066,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 }
 
 #ifdef PLUGKIT_LINES
-#line 44052 "plugkit.h"
+#line 44070 "plugkit.h"
 #endif
 
 #ifndef PLUGKIT_TEST

@@ -163,6 +163,8 @@ TEST(attach, a_text_that_cannot_be_used_names_where_it_came_from)
         const char *text, *says;
     } rows[] = {
         {"x", "cannot use reattach: it is not JSON"},
+        {"{\"p\":{\"token\":\"a\",\"token\":\"b\"}}", "cannot use reattach: a key stands in it twice"},
+        {"{\"p\":{},\"\\u0070\":{}}", "cannot use reattach: a key stands in it twice"},
         {"{\"p\":{\"token\":\"secret\"", "cannot use reattach: it is not JSON"},
         {"[]", "cannot use reattach: cannot decode reattach: plugins: expected"},
         {"{\"p\":{}}", "cannot use 'p' of reattach: it names no address"},

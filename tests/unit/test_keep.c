@@ -127,6 +127,24 @@ TEST(keep, what_no_record_mentions_is_cleared_away)
     close_keep(&k);
 }
 
+TEST(keep, a_record_with_two_tokens_is_none)
+{
+    static const char record[] = "{\"id\":\"p\",\"instance\":\"p-1\",\"path\":\"/p\",\"token\":\"secret\",%s\"proof\""
+                                 ":\"y\"}";
+    for (int twice = 0; twice < 2; twice++) {
+        kept k;
+        char text[160];
+        bad = 0;
+        snprintf(text, sizeof(text), record, twice ? "\"token\":\"other\"," : "");
+        REQUIRE_OK(open_keep(&k, twice ? "x" : "y"));
+        put(k.dir, "p-1.json", text);
+        pk__keep_read(&k.keep, on_bad, NULL);
+        CHECK_INT(bad, ==, twice);
+        CHECK(!twice || (strstr(bad_why, "it is no record of a plugin") && !strstr(bad_why, "secret")));
+        close_keep(&k);
+    }
+}
+
 TEST(keep, records_are_read_once_and_taken_by_id)
 {
     kept k;

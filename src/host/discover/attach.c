@@ -74,6 +74,16 @@ static void pk__attach_complain(pk__attach_item *item, const pk_error *why)
     (void)pk_sink_found(item->attach->sink, &found, NULL);
 }
 
+PK__FN const char *pk__attach_flaw(pk_mem *mem, pk_str text)
+{
+    pk_json_options options = {true, true};
+    const pk_json_value *doc;
+    if (pk_json_check(text, NULL)) {
+        return "it is not JSON";
+    }
+    return pk_json_parse_with(mem, text, &options, &doc, NULL) == PK_ERR_BAD_JSON ? "a key stands in it twice" : NULL;
+}
+
 static pk_err pk__attach_read(pk__attach_item *item, pk_error *err)
 {
     const char *file = pk_mem_printf(&item->entry_mem, "%s/%s.json", item->attach->dir, item->id).ptr;
@@ -86,8 +96,9 @@ static pk_err pk__attach_read(pk__attach_item *item, pk_error *err)
         pk_type named = pk_type_pk__attach_entry;
         named.name = file; // in errors
         pk_err rc = pk__file_read(&item->entry_mem, file, PK__ATTACH_FILE_MAX, &text, err);
-        if (!rc && pk_json_check(text, NULL)) { // errors of syntax quote the text, and here that may be the token
-            rc = pk_error_set(err, PK_ERR_CONFIG, "cannot use %s: it is not JSON", file);
+        const char *flaw = rc ? NULL : pk__attach_flaw(&item->entry_mem, text);
+        if (flaw) {
+            rc = pk_error_set(err, PK_ERR_CONFIG, "cannot use %s: %s", file, flaw);
         }
         rc = rc ? rc : pk_json_decode(&item->entry_mem, &named, text, &item->entry, err);
         if (rc) {

@@ -41,6 +41,9 @@ typedef struct pk__attach {
 PK__FN pk_finder pk__attach_finder(pk__attach *a, const pk_alloc *alloc, const char *dir);
 PK__FN void pk__attach_deinit(pk__attach *a); // the loop is not stepped any more. Zeroed: does nothing
 
+/* What is wrong with a text that may hold a token, without quoting it; NULL: it is JSON, and no key stands there
+ * twice. */
+PK__FN const char *pk__attach_flaw(pk_mem *mem, pk_str text);
 /* Is it an address that can be called, and fit for a header? `what` is named in errors: PK_ERR_CONFIG. */
 PK__FN pk_err pk__attach_check(const pk__attach_entry *e, const char *what, pk_error *err);
 /* Reports one plugin that somebody else runs. */

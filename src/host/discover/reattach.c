@@ -20,8 +20,9 @@ static pk_err pk__reattach_read(pk_mem *mem, const pk__reattach *r, pk__reattach
     if (!text.ptr) {
         return pk__error_memory(err, "attach plugins");
     }
-    if (pk_json_check(pk_str_from(r->text), NULL)) { // errors of syntax quote the text, and here that may be a token
-        return pk_error_set(err, PK_ERR_CONFIG, "cannot use %s: it is not JSON", r->from);
+    const char *flaw = pk__attach_flaw(mem, pk_str_from(r->text));
+    if (flaw) {
+        return pk_error_set(err, PK_ERR_CONFIG, "cannot use %s: %s", r->from, flaw);
     }
     if (pk_json_decode(mem, &named, text, all, &why)) {
         return pk_error_set(err, PK_ERR_CONFIG, "cannot use %s: %s", r->from, why.msg);

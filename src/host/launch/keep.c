@@ -171,8 +171,11 @@ static pk_err pk__keep_read_one(pk__kept *kept, const char *path, pk_error *err)
     if (rc) {
         return rc;
     }
-    rc = pk_json_check(text, NULL) ? PK_ERR_PROTOCOL // errors of syntax quote the text, and here that may be the token
-                                   : pk_json_decode(&kept->mem, &pk_type_pk__keep_record, text, &kept->record, NULL);
+    pk_json_options options = {true, true}; // there is a token in it: no key twice
+    const pk_json_value *doc;
+    rc = pk_json_parse_with(&kept->mem, text, &options, &doc, NULL) == PK_ERR_BAD_JSON
+             ? PK_ERR_PROTOCOL
+             : pk_json_decode(&kept->mem, &pk_type_pk__keep_record, text, &kept->record, NULL);
     if (rc == PK_OK && !pk__keep_is_sound(&kept->record)) {
         rc = PK_ERR_PROTOCOL;
     }
