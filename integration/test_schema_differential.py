@@ -205,7 +205,7 @@ def a_pattern(rng, depth=0):
     if kind < 9:
         return rng.choice(["^", "\\Z", "\\b", "\\B"])
     how = rng.choice(["*", "+", "?", "*?", "+?", "{2}", "{1,}", "{0,2}", "{1,3}?", "{0}"])
-    return f"({a_pattern(rng, depth + 1)}){how}"
+    return f"({a_pattern(rng, depth + 2)}){how}"  # Python tries all ways, and deeply nested ones have too many
 
 
 def same_pattern(ask, pattern, texts):
@@ -258,6 +258,6 @@ if hypothesis:
 
     @hypothesis.settings(deadline=None, max_examples=150, suppress_health_check=list(hypothesis.HealthCheck))
     @hypothesis.given(some.randoms(use_true_random=False),
-                      some.lists(some.text("abc1_-.\u00e4", max_size=12), min_size=1, max_size=6))
+                      some.lists(some.text("abc1_-.\u00e4", max_size=8), min_size=1, max_size=6))
     def test_patterns_by_hypothesis(ask, rng, texts):
         same_pattern(ask, "".join(a_pattern(rng) for _ in range(3)), texts)
