@@ -18,7 +18,7 @@ import sys
 
 API_CORE = """
     shared.h version.h memory.h error.h json.h schema.h types.h call.h contract.h loop.h tls.h extend.h server.h
-    credentials.h streams.h
+    credentials.h web.h streams.h
 """.split()
 API_HOST = "own.h host.h".split()
 API_SDK = "own.h sdk.h".split()
@@ -190,6 +190,12 @@ CORE = """
     rpc/streams.c
     rpc/credentials.h
     rpc/credentials.c
+    rpc/cors.h
+    rpc/rate_limit.h
+    rpc/request_log.h
+    rpc/cors.c
+    rpc/rate_limit.c
+    rpc/request_log.c
 """.split()
 
 HOST = """

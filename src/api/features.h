@@ -26,6 +26,12 @@
 #if defined(PLUGKIT_WITH_ALL) && !defined(PLUGKIT_WITH_STREAMS)
 #define PLUGKIT_WITH_STREAMS
 #endif
+#if defined(PLUGKIT_WITH_ALL) && !defined(PLUGKIT_NO_NET) && !defined(PLUGKIT_WITH_WEB)
+#define PLUGKIT_WITH_WEB
+#endif
+#if defined(PLUGKIT_WITH_WEB) && defined(PLUGKIT_NO_NET)
+#error "plugkit: PLUGKIT_WITH_WEB needs sockets: leave out PLUGKIT_NO_NET"
+#endif
 #if defined(PLUGKIT_WITH_CREDENTIALS) && defined(PLUGKIT_NO_NET)
 #error "plugkit: PLUGKIT_WITH_CREDENTIALS needs sockets: leave out PLUGKIT_NO_NET"
 #endif

@@ -62,7 +62,10 @@ typedef struct pk_server_desc {
         size_t connections;                    // 0 = 1,024; when they run out, the longest idle one makes room
     } limit;
     void (*on_work)(void *user, int change); // +1 when a request begins, -1 when its answer is written; loop's thread
-    void *user;              // of on_token and on_work
+    /* Told of what no interceptor sees: messages that are no HTTP, too large or too slow, and answers that cannot be
+     * sent. The status that goes out, and why; the loop's thread, or a worker's for such an answer. */
+    void (*on_refused)(void *user, int status, const char *why);
+    void *user;              // of on_token, on_work and on_refused
 } pk_server_desc;
 
 #ifndef PLUGKIT_NO_NET

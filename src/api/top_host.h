@@ -65,6 +65,7 @@
  *     PLUGKIT_WITH_TLS            with https, by mbedTLS 2.28 or 3.6: -lmbedtls -lmbedx509 -lmbedcrypto
  *     PLUGKIT_WITH_STREAMS        with request bodies taken piece by piece, and server-sent events
  *     PLUGKIT_WITH_CREDENTIALS    with API keys, bearer tokens and passwords on calls: shown, and checked
+ *     PLUGKIT_WITH_WEB            with CORS, a rate limit and a request log for servers
  *     PLUGKIT_WITH_ALL            with everything that is opted into, but for TLS, which needs that library
  *     PLUGKIT_CLOCK_NS()          with all four: nanoseconds since any moment, never less than before
  *     PLUGKIT_POSIX               only what POSIX.1-2008 has, also on Linux

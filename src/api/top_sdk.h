@@ -61,6 +61,7 @@
  *     PLUGKIT_WITH_TLS            with https, by mbedTLS 2.28 or 3.6: -lmbedtls -lmbedx509 -lmbedcrypto
  *     PLUGKIT_WITH_STREAMS        with request bodies taken piece by piece, and server-sent events
  *     PLUGKIT_WITH_CREDENTIALS    with API keys, bearer tokens and passwords on calls: shown, and checked
+ *     PLUGKIT_WITH_WEB            with CORS, a rate limit and a request log for servers
  *     PLUGKIT_CLOCK_NS()          see plugkit.h
  *     PLUGKIT_NO_SURVIVE          the plugin belongs to the host that starts it: it ends with that, also if it is
  *                                 wanted to survive, and others cannot attach it

@@ -165,10 +165,12 @@ static bool pk__serve_decode(pk__serve_call *c, const pk__url *url)
         return true;
     }
     char *path = (char *)pk_mem_get(&c->job->mem, url->path.len);
-    if (!path || !pk__url_decode_path(url->path, path, &r->path.len)) {
+    size_t len = 0;
+    if (!path || !pk__url_decode_path(url->path, path, &len)) {
         return false;
     }
     r->path.ptr = path;
+    r->path.len = len;
     return true;
 }
 
@@ -187,6 +189,7 @@ static void pk__serve_admit(pk__serve_call *c)
     pk_request *r = &c->request;
     pk__url url;
     pk_str token = pk__serve_take_token(&job->head);
+    r->path = job->head.target; // for interceptors, if it is none
     if (!pk__url_split(r->method, job->head.target, &url) || !pk__serve_decode(c, &url) ||
         !pk__serve_hosts_agree(&job->head, &url) || (url.is_secure && !PK__SECURE_ON(job->link->secure))) {
         job->keep = false;
@@ -452,7 +455,10 @@ PK__FN size_t pk__serve_refusal(void *user, char *out, int status, const char *w
 {
     char text[PK__ERROR_BODY_MAX];
     pk_error error;
-    (void)user;
+    const pk_server *s = (const pk_server *)user;
+    if (s->on_refused) {
+        s->on_refused(s->user, status, why);
+    }
     memset(&error, 0, sizeof(error));
     pk_err code = status == 408 ? PK_ERR_PLUGIN_TIMEOUT : status >= 500 ? PK_ERR_OS : PK_ERR_HTTP;
     (void)pk_error_set(&error, code, "%.160s", why);

@@ -39,6 +39,7 @@ struct pk_server {
     pk__atomic_u32 canceled;          // handlers are to end soon
     bool (*on_token)(void *user, pk_str token, pk_str caller);
     void (*on_work)(void *user, int change);
+    void (*on_refused)(void *user, int status, const char *why);
     void *user;
     /* Workers. */
     pk__thread *threads;

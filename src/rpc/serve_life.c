@@ -202,6 +202,7 @@ PK_API pk_err pk_server_create(pk_server **out, const pk_server_desc *desc, pk_e
     s->routes.alloc = desc->alloc;
     s->on_work = desc->on_work;
     s->on_token = desc->on_token;
+    s->on_refused = desc->on_refused;
     s->user = desc->user;
     pk__mutex_init(&s->lock);
     pk__cond_init(&s->more);

@@ -83,13 +83,6 @@ PK__FN const char *pk__http_scan_line(pk__http_scan *s, const char *p, pk_meta *
 /* ---- sixteen at a time. Each test gives a number with a bit for each byte that fails, the first one lowest. */
 
 #ifdef __SSE2__
-typedef __m128i pk__http_scan_sixteen;
-
-PK__FN inline __m128i pk__http_scan_load(const char *p)
-{
-    return _mm_loadu_si128((const __m128i *)(const void *)p);
-}
-
 /* Of the bytes that tokens can have, those that names do have: letters, digits and '-'. */
 PK__FN inline __m128i pk__http_scan_no_name(__m128i c)
 {
@@ -120,20 +113,13 @@ PK__FN inline unsigned pk__http_scan_bits(__m128i bad)
 
 PK__FN inline uint64_t pk__http_scan_odd(const char *p)
 {
-    uint64_t low = pk__http_scan_bits(pk__http_scan_no_value(pk__http_scan_load(p))) |
-                   pk__http_scan_bits(pk__http_scan_no_value(pk__http_scan_load(p + 16))) << 16;
-    uint64_t high = pk__http_scan_bits(pk__http_scan_no_value(pk__http_scan_load(p + 32))) |
-                    pk__http_scan_bits(pk__http_scan_no_value(pk__http_scan_load(p + 48))) << 16;
+    uint64_t low = pk__http_scan_bits(pk__http_scan_no_value(pk__wide_load(p))) |
+                   pk__http_scan_bits(pk__http_scan_no_value(pk__wide_load(p + 16))) << 16;
+    uint64_t high = pk__http_scan_bits(pk__http_scan_no_value(pk__wide_load(p + 32))) |
+                    pk__http_scan_bits(pk__http_scan_no_value(pk__wide_load(p + 48))) << 16;
     return low | high << 32;
 }
 #else
-typedef uint8x16_t pk__http_scan_sixteen;
-
-PK__FN inline uint8x16_t pk__http_scan_load(const char *p)
-{
-    return vld1q_u8((const uint8_t *)p);
-}
-
 PK__FN inline uint8x16_t pk__http_scan_no_name(uint8x16_t c)
 {
     uint8x16_t letter = vcltq_u8(vsubq_u8(vorrq_u8(c, vdupq_n_u8(0x20)), vdupq_n_u8('a')), vdupq_n_u8(26));
@@ -174,10 +160,10 @@ PK__FN inline unsigned pk__http_scan_bits(uint8x16_t bad)
 
 PK__FN inline uint64_t pk__http_scan_odd(const char *p)
 {
-    return pk__http_scan_four(pk__http_scan_no_value(pk__http_scan_load(p)),
-                              pk__http_scan_no_value(pk__http_scan_load(p + 16)),
-                              pk__http_scan_no_value(pk__http_scan_load(p + 32)),
-                              pk__http_scan_no_value(pk__http_scan_load(p + 48)));
+    return pk__http_scan_four(pk__http_scan_no_value(pk__wide_load(p)),
+                              pk__http_scan_no_value(pk__wide_load(p + 16)),
+                              pk__http_scan_no_value(pk__wide_load(p + 32)),
+                              pk__http_scan_no_value(pk__wide_load(p + 48)));
 }
 #endif
 
@@ -185,7 +171,7 @@ PK__FN inline uint64_t pk__http_scan_odd(const char *p)
 PK__FN inline const char *pk__http_scan_name(const char *p, const char *end)
 {
     for (; end - p >= 16; p += 16) {
-        unsigned bad = pk__http_scan_bits(pk__http_scan_no_name(pk__http_scan_load(p)));
+        unsigned bad = pk__http_scan_bits(pk__http_scan_no_name(pk__wide_load(p)));
         if (bad != 0) {
             return p + (unsigned)__builtin_ctz(bad);
         }
@@ -201,7 +187,7 @@ PK__FN inline const char *pk__http_scan_token(const char *p, const char *end)
 PK__FN inline const char *pk__http_scan_value(const char *p, const char *end)
 {
     for (; end - p >= 16; p += 16) {
-        unsigned bad = pk__http_scan_bits(pk__http_scan_no_value(pk__http_scan_load(p)));
+        unsigned bad = pk__http_scan_bits(pk__http_scan_no_value(pk__wide_load(p)));
         if (bad != 0) {
             p += (unsigned)__builtin_ctz(bad);
             break;
@@ -213,7 +199,7 @@ PK__FN inline const char *pk__http_scan_value(const char *p, const char *end)
 PK__FN inline const char *pk__http_scan_target(const char *p, const char *end)
 {
     for (; end - p >= 16; p += 16) {
-        unsigned bad = pk__http_scan_bits(pk__http_scan_no_target(pk__http_scan_load(p)));
+        unsigned bad = pk__http_scan_bits(pk__http_scan_no_target(pk__wide_load(p)));
         if (bad != 0) {
             return p + (unsigned)__builtin_ctz(bad);
         }

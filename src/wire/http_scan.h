@@ -6,22 +6,16 @@
  * other: where control characters are is found out for 64 bytes at a time, from there to the ends of lines it is a
  * matter of counting bits, and the names between them are looked at on the side.
  *
- * Nothing behind `end` is touched. With SSE2 or NEON sixteen bytes are looked at together, elsewhere eight in plain C
- * (swar.h) and there is no fast line: that is decided when this is compiled. Small builds (-Os) and PLUGKIT_NO_SIMD go
- * the plain way, which gives the same answers; with PLUGKIT_TEST both are there, and tests compare them. */
+ * Nothing behind `end` is touched. With SSE2 or NEON sixteen bytes are looked at together (wide.h), elsewhere eight in
+ * plain C (swar.h), and there is no fast line. The plain way gives the same answers; with PLUGKIT_TEST both are there,
+ * and tests compare them. */
 #ifndef PK__HTTP_SCAN_H
 #define PK__HTTP_SCAN_H
 #include "../base/defs.h"
-#include "swar.h"
+#include "wide.h"
 
-#if !defined(PLUGKIT_NO_SIMD) && !defined(__OPTIMIZE_SIZE__) && defined(__GNUC__)
-#if defined(__SSE2__)
+#if PK__WIDE == 16
 #define PK__HTTP_SCAN_WIDE
-#include <emmintrin.h>
-#elif defined(__ARM_NEON) && defined(__aarch64__)
-#define PK__HTTP_SCAN_WIDE
-#include <arm_neon.h>
-#endif
 #endif
 
 enum {
