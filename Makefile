@@ -14,7 +14,7 @@ VERSION := $(shell sed -n 's/^\#define PK_VERSION "\(.*\)"/\1/p' src/api/version
 HEADERS  = plugkit.h plugkit_sdk.h
 
 .PHONY: all help amalgamate check run test unit unit-src unit-generated header integration old-kernel \
-        asan tsan valgrind torture fuzz chaos coverage lint size bench install clean tests-programs FORCE
+        asan tsan valgrind torture fuzz chaos coverage cross firmware lint size bench install clean tests-programs FORCE
 .DELETE_ON_ERROR:
 .SECONDEXPANSION:
 
@@ -118,6 +118,10 @@ test: ## everything: headers up to date, compile matrix, unit tests in three way
 	    tests/run.py --jobs $(JOBS) --again PK_TEST_ENOSYS=1 --pytest "$$PYTHON" integration \
 	        tests/header/matrix.py $(UNIT_SRC) $(UNIT_GEN)
 
+cross: ## unit tests for arm, aarch64, riscv64, s390x (under qemu) and static musl: TARGETS="..", T=name
+	@tests/cross.py --jobs $(JOBS) $(if $(T),--test $(T)) $(or $(TARGETS),arm aarch64 riscv64 s390x musl)
+firmware: $(HEADERS) ## programs for ARM processors without a system: their sizes, and that they work
+	@tests/size.py --firmware
 tests-programs: $(UNIT_SRC) $(UNIT_GEN)
 old-kernel: $(UNIT_SRC) ## unit tests without pidfd, close_range, openat2, memfd and execveat
 	@PK_TEST_ENOSYS=1 tests/run.py --jobs $(JOBS) $^

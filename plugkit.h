@@ -65,6 +65,7 @@
  *     PLUGKIT_WITH_TLS            with https, by mbedTLS 2.28 or 3.6: -lmbedtls -lmbedx509 -lmbedcrypto
  *     PLUGKIT_WITH_STREAMS        with request bodies taken piece by piece, and server-sent events
  *     PLUGKIT_WITH_CREDENTIALS    with API keys, bearer tokens and passwords on calls: shown, and checked
+ *     PLUGKIT_WITH_WEB            with CORS, a rate limit and a request log for servers
  *     PLUGKIT_WITH_ALL            with everything that is opted into, but for TLS, which needs that library
  *     PLUGKIT_CLOCK_NS()          with all four: nanoseconds since any moment, never less than before
  *     PLUGKIT_POSIX               only what POSIX.1-2008 has, also on Linux
@@ -127,6 +128,12 @@
 #endif
 #if defined(PLUGKIT_WITH_ALL) && !defined(PLUGKIT_WITH_STREAMS)
 #define PLUGKIT_WITH_STREAMS
+#endif
+#if defined(PLUGKIT_WITH_ALL) && !defined(PLUGKIT_NO_NET) && !defined(PLUGKIT_WITH_WEB)
+#define PLUGKIT_WITH_WEB
+#endif
+#if defined(PLUGKIT_WITH_WEB) && defined(PLUGKIT_NO_NET)
+#error "plugkit: PLUGKIT_WITH_WEB needs sockets: leave out PLUGKIT_NO_NET"
 #endif
 #if defined(PLUGKIT_WITH_CREDENTIALS) && defined(PLUGKIT_NO_NET)
 #error "plugkit: PLUGKIT_WITH_CREDENTIALS needs sockets: leave out PLUGKIT_NO_NET"
@@ -1303,7 +1310,10 @@ typedef struct pk_server_desc {
         size_t connections;                    // 0 = 1,024; when they run out, the longest idle one makes room
     } limit;
     void (*on_work)(void *user, int change); // +1 when a request begins, -1 when its answer is written; loop's thread
-    void *user;              // of on_token and on_work
+    /* Told of what no interceptor sees: messages that are no HTTP, too large or too slow, and answers that cannot be
+     * sent. The status that goes out, and why; the loop's thread, or a worker's for such an answer. */
+    void (*on_refused)(void *user, int status, const char *why);
+    void *user;              // of on_token, on_work and on_refused
 } pk_server_desc;
 
 #ifndef PLUGKIT_NO_NET
@@ -1392,6 +1402,78 @@ PK_API pk_interceptor pk_credentials_show(const pk_credentials *credentials);
 /* Serve scope. Who shows nothing of use gets 401 and WWW-Authenticate. If the server asks for a token as well
  * (PlugKit-Token), its own routes (/healthz, /capabilities, /shutdown) are guarded by that alone. */
 PK_API pk_interceptor pk_access_check(const pk_access *access);
+#endif
+
+/* == api/web.h == */
+/* web.h - what a server needs that faces browsers and people: CORS, a limit of requests, a log of them. With
+ * PLUGKIT_WITH_WEB. All are interceptors, for a server or a plugin, and also see what the server refuses by itself:
+ *
+ *     static const char *const origins[] = {"https://app.example", NULL};
+ *     static const pk_cors cors = {.origins = origins, .credentials = true};
+ *     static const pk_request_log log = {.log = on_log};
+ *     pk_rate_limit *limit = NULL;
+ *     if (pk_rate_limit_create(&limit, &(pk_rate_limit_desc){.requests = 50, .per_ms = 1000}, &err)) { ... }
+ *     pk_interceptor web[] = {pk_request_log_write(&log), pk_rate_limit_check(limit), pk_cors_allow(&cors)};
+ *     const pk_interceptor *all[] = {&web[0], &web[1], &web[2]};   // into .interceptors
+ *
+ * They run in this order, before interceptors of order 0: whatever is refused is in the log, a flood is stopped before
+ * anything else is done for it, and browsers, which ask for leave without credentials, get it before
+ * pk_access_check. */
+
+/* ---- CORS: which pages of others may use this server (Fetch standard). A request that comes from any other page is
+ * refused (403); pages of the server itself pass. Yours, and not moved, as long as it is used. */
+typedef struct pk_cors {
+    /* All NULL-terminated. */
+    const char *const *origins; // "https://app.example", as browsers write them; "*" = any; NULL = none
+    const char *const *methods; // NULL = GET, HEAD and POST
+    const char *const *headers; // of requests, beside those that need no leave; "*" = any; NULL = none
+    const char *const *exposed; // of answers: those that scripts may read; NULL = none beside the usual
+    bool credentials;           // cookies and Authorization may come along. "*" of origins counts for nothing then
+    uint32_t max_age_s;         // for so long a browser need not ask again; 0 = it decides
+    bool (*allow)(void *user, pk_str origin); // instead of origins. Any thread that serves
+    void *user;
+} pk_cors;
+
+/* ---- a rate limit: a bucket of tokens for each peer. A request takes one; an empty bucket is 429 with Retry-After. */
+typedef enum pk_rate_by {
+    PK_RATE_PEER,   // one IPv4 address, one IPv6 /64, one user of a Unix socket
+    PK_RATE_CALLER, // what PlugKit-Caller says, if the server asks for a token; the peer where none was shown
+    PK_RATE_ALL     // one bucket for everybody
+} pk_rate_by;
+
+typedef struct pk_rate_limit pk_rate_limit;
+
+typedef struct pk_rate_limit_desc {
+    const pk_alloc *alloc; // NULL = libc
+    uint32_t requests;     // so many, evenly, ...
+    uint32_t per_ms;       // ... in so long a time. 0 = 100 in 1,000
+    uint32_t burst;        // that a full bucket holds; 0 = as many as `requests`
+    pk_rate_by by;
+    size_t peers;          // remembered at a time, 56 bytes each; 0 = 1,024. Of more, those that are idle are forgotten
+    /* Instead of `by`: requests with the same text share a bucket. "" = it is not counted. Any thread that serves. */
+    pk_str (*key)(void *user, const pk_exchange *x);
+    void *user;
+} pk_rate_limit_desc;
+
+/* ---- a log: one record for each request, when its answer begins. Yours, and not moved, as long as it is used.
+ * The text is "GET /notes/7 200 1234 0.52ms shop-1": method, path, status, bytes of the answer's body ("-" if a reader
+ * gives them), time in interceptors and handler, caller ("-" if nobody says). The fields hold the same, and the route,
+ * as "method", "path", "status", "bytes", "ms", "caller", "route", and "error", the failure's sentence. Queries and
+ * headers are left out: they may hold secrets. What came from outside is made safe: no control characters, at most 200
+ * bytes of each. Messages that are no HTTP are told to pk_server_desc.on_refused instead. */
+typedef struct pk_request_log {
+    pk_on_log log; // (required) event "http.request"; WARN for statuses from 500 on, else INFO; any thread that serves
+    void *user;
+    bool health;   // also routes with PK_INLINE: /healthz and its kind
+} pk_request_log;
+
+#ifdef PLUGKIT_WITH_WEB
+PK_API pk_interceptor pk_cors_allow(const pk_cors *cors);
+PK_API pk_err pk_rate_limit_create(pk_rate_limit **out, const pk_rate_limit_desc *desc, pk_error *err);
+PK_API void pk_rate_limit_destroy(pk_rate_limit *limit); // when no server uses it any more
+/* Routes with PK_INLINE are not counted: whoever asks for health must be heard. */
+PK_API pk_interceptor pk_rate_limit_check(pk_rate_limit *limit);
+PK_API pk_interceptor pk_request_log_write(const pk_request_log *log);
 #endif
 
 /* == api/streams.h == */
@@ -13336,9 +13418,9 @@ PK__FN void pk__schema_put_node(pk_buf *out, const pk__schema_node *node, const 
  * other: where control characters are is found out for 64 bytes at a time, from there to the ends of lines it is a
  * matter of counting bits, and the names between them are looked at on the side.
  *
- * Nothing behind `end` is touched. With SSE2 or NEON sixteen bytes are looked at together, elsewhere eight in plain C
- * (swar.h) and there is no fast line: that is decided when this is compiled. Small builds (-Os) and PLUGKIT_NO_SIMD go
- * the plain way, which gives the same answers; with PLUGKIT_TEST both are there, and tests compare them. */
+ * Nothing behind `end` is touched. With SSE2 or NEON sixteen bytes are looked at together (wide.h), elsewhere eight in
+ * plain C (swar.h), and there is no fast line. The plain way gives the same answers; with PLUGKIT_TEST both are there,
+ * and tests compare them. */
 #ifdef PLUGKIT_LINES
 #line 11 "src/wire/http_scan.h"
 #endif
@@ -13347,14 +13429,8 @@ PK__FN void pk__schema_put_node(pk_buf *out, const pk__schema_node *node, const 
 
 
 
-#if !defined(PLUGKIT_NO_SIMD) && !defined(__OPTIMIZE_SIZE__) && defined(__GNUC__)
-#if defined(__SSE2__)
+#if PK__WIDE == 16
 #define PK__HTTP_SCAN_WIDE
-#include <emmintrin.h>
-#elif defined(__ARM_NEON) && defined(__aarch64__)
-#define PK__HTTP_SCAN_WIDE
-#include <arm_neon.h>
-#endif
 #endif
 
 enum {
@@ -18624,13 +18700,6 @@ PK__FN const char *pk__http_scan_line(pk__http_scan *s, const char *p, pk_meta *
 /* ---- sixteen at a time. Each test gives a number with a bit for each byte that fails, the first one lowest. */
 
 #ifdef __SSE2__
-typedef __m128i pk__http_scan_sixteen;
-
-PK__FN inline __m128i pk__http_scan_load(const char *p)
-{
-    return _mm_loadu_si128((const __m128i *)(const void *)p);
-}
-
 /* Of the bytes that tokens can have, those that names do have: letters, digits and '-'. */
 PK__FN inline __m128i pk__http_scan_no_name(__m128i c)
 {
@@ -18661,20 +18730,13 @@ PK__FN inline unsigned pk__http_scan_bits(__m128i bad)
 
 PK__FN inline uint64_t pk__http_scan_odd(const char *p)
 {
-    uint64_t low = pk__http_scan_bits(pk__http_scan_no_value(pk__http_scan_load(p))) |
-                   pk__http_scan_bits(pk__http_scan_no_value(pk__http_scan_load(p + 16))) << 16;
-    uint64_t high = pk__http_scan_bits(pk__http_scan_no_value(pk__http_scan_load(p + 32))) |
-                    pk__http_scan_bits(pk__http_scan_no_value(pk__http_scan_load(p + 48))) << 16;
+    uint64_t low = pk__http_scan_bits(pk__http_scan_no_value(pk__wide_load(p))) |
+                   pk__http_scan_bits(pk__http_scan_no_value(pk__wide_load(p + 16))) << 16;
+    uint64_t high = pk__http_scan_bits(pk__http_scan_no_value(pk__wide_load(p + 32))) |
+                    pk__http_scan_bits(pk__http_scan_no_value(pk__wide_load(p + 48))) << 16;
     return low | high << 32;
 }
 #else
-typedef uint8x16_t pk__http_scan_sixteen;
-
-PK__FN inline uint8x16_t pk__http_scan_load(const char *p)
-{
-    return vld1q_u8((const uint8_t *)p);
-}
-
 PK__FN inline uint8x16_t pk__http_scan_no_name(uint8x16_t c)
 {
     uint8x16_t letter = vcltq_u8(vsubq_u8(vorrq_u8(c, vdupq_n_u8(0x20)), vdupq_n_u8('a')), vdupq_n_u8(26));
@@ -18715,10 +18777,10 @@ PK__FN inline unsigned pk__http_scan_bits(uint8x16_t bad)
 
 PK__FN inline uint64_t pk__http_scan_odd(const char *p)
 {
-    return pk__http_scan_four(pk__http_scan_no_value(pk__http_scan_load(p)),
-                              pk__http_scan_no_value(pk__http_scan_load(p + 16)),
-                              pk__http_scan_no_value(pk__http_scan_load(p + 32)),
-                              pk__http_scan_no_value(pk__http_scan_load(p + 48)));
+    return pk__http_scan_four(pk__http_scan_no_value(pk__wide_load(p)),
+                              pk__http_scan_no_value(pk__wide_load(p + 16)),
+                              pk__http_scan_no_value(pk__wide_load(p + 32)),
+                              pk__http_scan_no_value(pk__wide_load(p + 48)));
 }
 #endif
 
@@ -18726,7 +18788,7 @@ PK__FN inline uint64_t pk__http_scan_odd(const char *p)
 PK__FN inline const char *pk__http_scan_name(const char *p, const char *end)
 {
     for (; end - p >= 16; p += 16) {
-        unsigned bad = pk__http_scan_bits(pk__http_scan_no_name(pk__http_scan_load(p)));
+        unsigned bad = pk__http_scan_bits(pk__http_scan_no_name(pk__wide_load(p)));
         if (bad != 0) {
             return p + (unsigned)__builtin_ctz(bad);
         }
@@ -18742,7 +18804,7 @@ PK__FN inline const char *pk__http_scan_token(const char *p, const char *end)
 PK__FN inline const char *pk__http_scan_value(const char *p, const char *end)
 {
     for (; end - p >= 16; p += 16) {
-        unsigned bad = pk__http_scan_bits(pk__http_scan_no_value(pk__http_scan_load(p)));
+        unsigned bad = pk__http_scan_bits(pk__http_scan_no_value(pk__wide_load(p)));
         if (bad != 0) {
             p += (unsigned)__builtin_ctz(bad);
             break;
@@ -18754,7 +18816,7 @@ PK__FN inline const char *pk__http_scan_value(const char *p, const char *end)
 PK__FN inline const char *pk__http_scan_target(const char *p, const char *end)
 {
     for (; end - p >= 16; p += 16) {
-        unsigned bad = pk__http_scan_bits(pk__http_scan_no_target(pk__http_scan_load(p)));
+        unsigned bad = pk__http_scan_bits(pk__http_scan_no_target(pk__wide_load(p)));
         if (bad != 0) {
             return p + (unsigned)__builtin_ctz(bad);
         }
@@ -30875,6 +30937,7 @@ struct pk_server {
     pk__atomic_u32 canceled;          // handlers are to end soon
     bool (*on_token)(void *user, pk_str token, pk_str caller);
     void (*on_work)(void *user, int change);
+    void (*on_refused)(void *user, int status, const char *why);
     void *user;
     /* Workers. */
     pk__thread *threads;
@@ -31387,10 +31450,12 @@ static bool pk__serve_decode(pk__serve_call *c, const pk__url *url)
         return true;
     }
     char *path = (char *)pk_mem_get(&c->job->mem, url->path.len);
-    if (!path || !pk__url_decode_path(url->path, path, &r->path.len)) {
+    size_t len = 0;
+    if (!path || !pk__url_decode_path(url->path, path, &len)) {
         return false;
     }
     r->path.ptr = path;
+    r->path.len = len;
     return true;
 }
 
@@ -31409,6 +31474,7 @@ static void pk__serve_admit(pk__serve_call *c)
     pk_request *r = &c->request;
     pk__url url;
     pk_str token = pk__serve_take_token(&job->head);
+    r->path = job->head.target; // for interceptors, if it is none
     if (!pk__url_split(r->method, job->head.target, &url) || !pk__serve_decode(c, &url) ||
         !pk__serve_hosts_agree(&job->head, &url) || (url.is_secure && !PK__SECURE_ON(job->link->secure))) {
         job->keep = false;
@@ -31674,7 +31740,10 @@ PK__FN size_t pk__serve_refusal(void *user, char *out, int status, const char *w
 {
     char text[PK__ERROR_BODY_MAX];
     pk_error error;
-    (void)user;
+    const pk_server *s = (const pk_server *)user;
+    if (s->on_refused) {
+        s->on_refused(s->user, status, why);
+    }
     memset(&error, 0, sizeof(error));
     pk_err code = status == 408 ? PK_ERR_PLUGIN_TIMEOUT : status >= 500 ? PK_ERR_OS : PK_ERR_HTTP;
     (void)pk_error_set(&error, code, "%.160s", why);
@@ -31893,6 +31962,7 @@ PK_API pk_err pk_server_create(pk_server **out, const pk_server_desc *desc, pk_e
     s->routes.alloc = desc->alloc;
     s->on_work = desc->on_work;
     s->on_token = desc->on_token;
+    s->on_refused = desc->on_refused;
     s->user = desc->user;
     pk__mutex_init(&s->lock);
     pk__cond_init(&s->more);
@@ -32558,8 +32628,497 @@ PK_API pk_interceptor pk_access_check(const pk_access *access)
 }
 #endif
 
+/* == rpc/cors.h == */
+/* cors.h - CORS: pages of which origins may use this server (pk_cors_allow).
+ *
+ * A browser says in Origin where a page comes from, and keeps answers from it that do not name that origin. Before a
+ * request that a plain form could not make it asks for leave: OPTIONS with Access-Control-Request-Method, without any
+ * credentials. So leave is given before anybody asks for credentials, and before it is known whether there is a route.
+ *
+ *     no Origin, or that of the server itself     passes
+ *     Origin that is not allowed                  403: a page that may not read the answer shall not cause it either
+ *     asks for leave                              204 with what is allowed, or 403
+ *     other                                       passes, and the answer names the origin, also if it is a failure
+ *
+ * Answers that depend on the origin say so (Vary), whether one was sent or not: caches must not mix them. An origin is
+ * echoed only if it is allowed by name; "*" never goes with credentials. */
 #ifdef PLUGKIT_LINES
-#line 32563 "plugkit.h"
+#line 13 "src/rpc/cors.h"
+#endif
+
+
+#ifdef PLUGKIT_WITH_WEB
+
+
+enum { PK__CORS_ORDER = -100 };
+
+#endif
+
+
+/* == rpc/rate_limit.h == */
+/* rate_limit.h - so many requests of one peer in so long a time (pk_rate_limit_check).
+ *
+ * A bucket of tokens that fills evenly is one number: the moment at which it will be full again. A request that finds
+ * it further away than a whole bucket takes is refused, and told how long the next token takes; any other moves it by
+ * one token (GCRA). Buckets stand in a table of fixed size, in sets of eight that a hash with a secret seed chooses;
+ * where a set is full, the bucket that is full first is forgotten: of an idle peer nothing is lost by that. A peer's
+ * name counts with its first 39 bytes. One lock around a few loads and stores. */
+#ifdef PLUGKIT_LINES
+#line 7 "src/rpc/rate_limit.h"
+#endif
+
+
+#ifdef PLUGKIT_WITH_WEB
+
+
+enum { PK__RATE_LIMIT_ORDER = -200, PK__RATE_LIMIT_WAYS = 8, PK__RATE_LIMIT_NAME = 39 };
+
+typedef struct pk__rate_limit_bucket {
+    int64_t full_at;  // by pk__clock_ns
+    uint8_t len;
+    char name[PK__RATE_LIMIT_NAME];
+} pk__rate_limit_bucket;
+
+struct pk_rate_limit {
+    pk_rate_limit_desc desc;
+    pk__mutex lock;
+    uint64_t seed;
+    int64_t token_ns, bucket_ns; // one token; a whole bucket but one
+    pk__rate_limit_bucket *buckets;
+    size_t count;                // a multiple of the ways
+};
+
+/* How long the next token takes: 0 = one was taken. */
+PK__FN int64_t pk__rate_limit_take(pk_rate_limit *limit, pk_str name, int64_t now);
+
+#endif
+
+
+/* == rpc/request_log.h == */
+/* request_log.h - one record for each request (pk_request_log_write).
+ *
+ * The first interceptor and so the last whose `after` runs: it sees the status and the body that go out, and the time
+ * that everything else took. Texts from outside are cleaned one by one, so that nobody can end a record or begin one
+ * (pk__error_clean: control characters and what is no UTF-8 become \xNN). */
+#ifdef PLUGKIT_LINES
+#line 5 "src/rpc/request_log.h"
+#endif
+
+
+#ifdef PLUGKIT_WITH_WEB
+
+
+enum { PK__REQUEST_LOG_ORDER = -300, PK__REQUEST_LOG_TEXT = 201 }; // with its NUL
+
+#endif
+
+
+/* == rpc/cors.c == */
+/* cors.c - what browsers may, and how they are told. */
+#ifdef PLUGKIT_LINES
+#line 1 "src/rpc/cors.c"
+#endif
+
+#ifdef PLUGKIT_WITH_WEB
+
+
+
+#include <string.h>
+
+static bool pk__cors_lists(const char *const *list, pk_str what, bool any_case)
+{
+    for (; list && *list; list++) {
+        pk_str one = pk_str_from(*list);
+        if (any_case ? pk_str_ieq(one, what) : pk_str_eq(one, what)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Any origin, without a look at it? */
+static bool pk__cors_is_open(const pk_cors *c)
+{
+    return !c->allow && !c->credentials && pk__cors_lists(c->origins, PK_STR("*"), false);
+}
+
+static bool pk__cors_knows(const pk_cors *c, pk_str origin)
+{
+    if (c->allow) {
+        return c->allow(c->user, origin);
+    }
+    return pk__cors_is_open(c) || (!pk_str_is(origin, "*") && pk__cors_lists(c->origins, origin, false));
+}
+
+/* The server's own pages: the origin is its scheme and what the request has in Host. */
+static bool pk__cors_is_own(const pk_exchange *x, pk_str origin)
+{
+    const pk__http_job *job = ((const pk__serve_call *)x->impl)->job;
+    pk_str scheme = PK__SECURE_ON(job->link->secure) ? PK_STR("https://") : PK_STR("http://");
+    pk_str host = {origin.ptr + scheme.len, origin.len - scheme.len};
+    return pk_str_starts(origin, scheme) && host.len > 0 && pk_str_ieq(host, job->head.host);
+}
+
+static bool pk__cors_has_method(const pk_cors *c, pk_str method)
+{
+    static const char *const plain[] = {"GET", "HEAD", "POST", NULL};
+    return pk__cors_lists(c->methods ? c->methods : plain, method, false);
+}
+
+/* May all of these headers be sent? */
+static bool pk__cors_has_headers(const pk_cors *c, pk_str list)
+{
+    static const char *const plain[] = {"accept", "accept-language", "content-language", "content-type", "range", NULL};
+    for (pk_str one; pk__http_head_next(&list, &one);) {
+        bool any = pk__cors_lists(c->headers, PK_STR("*"), false) && !pk_str_ieq(one, PK_STR("authorization"));
+        if (one.len > 0 && (!pk__http_head_is_token(one) || !(any || pk__cors_lists(plain, one, true) ||
+                                                              pk__cors_lists(c->headers, one, true)))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* "a, b, c", in the context's memory. */
+static pk_str pk__cors_join(const pk_ctx *ctx, const char *const *list)
+{
+    pk_str text = PK_STR("");
+    for (; list && *list && text.ptr; list++) {
+        text = pk_mem_printf(ctx->mem, "%" PK_FMT "%s%s", PK_ARG(text), text.len > 0 ? ", " : "", *list);
+    }
+    return text.ptr ? text : PK_STR("");
+}
+
+static void pk__cors_say(pk_ctx *ctx, const char *name, pk_str value)
+{
+    if (value.len > 0) {
+        pk_ctx_meta_out(ctx, pk_str_from(name), value);
+    }
+}
+
+static void pk__cors_name(const pk_cors *c, pk_ctx *ctx, pk_str origin)
+{
+    pk__cors_say(ctx, "Access-Control-Allow-Origin", pk__cors_is_open(c) ? PK_STR("*") : origin);
+    pk__cors_say(ctx, "Access-Control-Allow-Credentials", c->credentials ? PK_STR("true") : PK_STR(""));
+}
+
+static void pk__cors_give_leave(const pk_cors *c, pk_exchange *x, pk_str origin)
+{
+    pk_ctx *ctx = x->ctx;
+    x->reply->status = 204;
+    pk__cors_name(c, ctx, origin);
+    pk__cors_say(ctx, "Access-Control-Allow-Methods", pk_ctx_meta(ctx, "Access-Control-Request-Method"));
+    pk__cors_say(ctx, "Access-Control-Allow-Headers", pk_ctx_meta(ctx, "Access-Control-Request-Headers"));
+    if (c->max_age_s > 0) {
+        pk__cors_say(ctx, "Access-Control-Max-Age", pk_mem_printf(ctx->mem, "%u", (unsigned)c->max_age_s));
+    }
+}
+
+static pk_verdict pk__cors_refuse(pk_exchange *x, const char *what)
+{
+    (void)pk_error_set(x->err, PK_ERR_DENIED, "cannot serve the request: its %s is not allowed here (CORS)", what);
+    x->err->status = 403;
+    return PK_REFUSE;
+}
+
+static pk_verdict pk__cors_before(void *user, pk_exchange *x)
+{
+    const pk_cors *c = (const pk_cors *)user;
+    pk_ctx *ctx = x->ctx;
+    pk_str origin = pk_ctx_meta(ctx, "Origin"), method = pk_ctx_meta(ctx, "Access-Control-Request-Method");
+    bool asks = pk_str_is(x->request->method, "OPTIONS") && method.len > 0;
+    if (!pk__cors_is_open(c)) {
+        pk__cors_say(ctx, "Vary", PK_STR("Origin"));
+    }
+    if (asks) {
+        pk__cors_say(ctx, "Vary", PK_STR("Access-Control-Request-Method, Access-Control-Request-Headers"));
+    }
+    if (origin.len == 0 || pk__cors_is_own(x, origin)) {
+        return PK_GO;
+    }
+    if (!pk__cors_knows(c, origin)) {
+        return pk__cors_refuse(x, "origin");
+    }
+    if (!asks) {
+        pk__cors_name(c, ctx, origin);
+        pk__cors_say(ctx, "Access-Control-Expose-Headers", pk__cors_join(ctx, c->exposed));
+        return PK_GO;
+    }
+    if (!pk__cors_has_method(c, method)) {
+        return pk__cors_refuse(x, "method");
+    }
+    if (!pk__cors_has_headers(c, pk_ctx_meta(ctx, "Access-Control-Request-Headers"))) {
+        return pk__cors_refuse(x, "header");
+    }
+    pk__cors_give_leave(c, x, origin);
+    return PK_ANSWER;
+}
+
+PK_API pk_interceptor pk_cors_allow(const pk_cors *cors)
+{
+    pk_interceptor i;
+    memset(&i, 0, sizeof(i));
+    i.name = "cors";
+    i.scope = PK_SCOPE_SERVE;
+    i.order = PK__CORS_ORDER;
+    i.before = pk__cors_before;
+    i.user = (void *)(uintptr_t)cors; // it is only read
+    i.refused = true;
+    return i;
+}
+#endif
+
+/* == rpc/rate_limit.c == */
+/* rate_limit.c - buckets of tokens, and who shares one. */
+#ifdef PLUGKIT_LINES
+#line 1 "src/rpc/rate_limit.c"
+#endif
+
+#ifdef PLUGKIT_WITH_WEB
+
+
+
+
+
+#include <string.h>
+
+PK_API pk_err pk_rate_limit_create(pk_rate_limit **out, const pk_rate_limit_desc *desc, pk_error *err)
+{
+    pk_rate_limit *limit = (pk_rate_limit *)pk__new(desc->alloc, sizeof(*limit));
+    size_t peers = desc->peers > 0 ? desc->peers : 1024, ways = PK__RATE_LIMIT_WAYS;
+    *out = NULL;
+    if (limit) {
+        limit->count = (peers + ways - 1) / ways * ways;
+        limit->buckets = (pk__rate_limit_bucket *)pk__new(desc->alloc, limit->count * sizeof(*limit->buckets));
+    }
+    if (!limit || !limit->buckets) {
+        pk__free(desc->alloc, limit, sizeof(*limit));
+        return pk__error_memory(err, "limit requests");
+    }
+    limit->desc = *desc;
+    uint32_t requests = desc->requests > 0 ? desc->requests : 100, burst = desc->burst > 0 ? desc->burst : requests;
+    int64_t span = (int64_t)(desc->per_ms > 0 ? desc->per_ms : 1000) * PK__MS;
+    limit->token_ns = PK__MAX(span / requests, 1);
+    limit->bucket_ns = limit->token_ns * (burst - 1);
+    limit->seed = pk__random_u64();
+    pk__mutex_init(&limit->lock);
+    *out = limit;
+    return PK_OK;
+}
+
+PK_API void pk_rate_limit_destroy(pk_rate_limit *limit)
+{
+    if (limit) {
+        const pk_alloc *alloc = limit->desc.alloc;
+        pk__mutex_deinit(&limit->lock);
+        pk__free(alloc, limit->buckets, limit->count * sizeof(*limit->buckets));
+        pk__free(alloc, limit, sizeof(*limit));
+    }
+}
+
+static uint64_t pk__rate_limit_hash(const pk_rate_limit *limit, pk_str name)
+{
+    uint64_t hash = limit->seed;
+    for (size_t i = 0; i < name.len; i++) {
+        hash = (hash ^ (unsigned char)name.ptr[i]) * UINT64_C(0x9e3779b97f4a7c15);
+        hash ^= hash >> 32;
+    }
+    return hash;
+}
+
+static pk__rate_limit_bucket *pk__rate_limit_find(pk_rate_limit *limit, pk_str name)
+{
+    size_t sets = limit->count / PK__RATE_LIMIT_WAYS;
+    size_t set = (size_t)(pk__rate_limit_hash(limit, name) % sets);
+    pk__rate_limit_bucket *b = &limit->buckets[set * PK__RATE_LIMIT_WAYS], *first = b;
+    for (size_t i = 0; i < PK__RATE_LIMIT_WAYS; i++, b++) {
+        pk_str has = {b->name, b->len};
+        if (pk_str_eq(has, name)) {
+            return b;
+        }
+        first = b->full_at < first->full_at ? b : first;
+    }
+    first->full_at = 0;
+    first->len = (uint8_t)name.len;
+    memcpy(first->name, name.ptr, name.len);
+    return first;
+}
+
+PK__FN int64_t pk__rate_limit_take(pk_rate_limit *limit, pk_str name, int64_t now)
+{
+    name.len = PK__MIN(name.len, (size_t)PK__RATE_LIMIT_NAME);
+    pk__mutex_lock(&limit->lock);
+    pk__rate_limit_bucket *b = pk__rate_limit_find(limit, name);
+    int64_t full_at = PK__MAX(b->full_at, now), wait = full_at - now - limit->bucket_ns;
+    if (wait <= 0) {
+        b->full_at = full_at + limit->token_ns;
+    }
+    pk__mutex_unlock(&limit->lock);
+    return PK__MAX(wait, 0);
+}
+
+/* Who is counted. Names of callers and of peers are kept apart by their first byte. */
+static pk_str pk__rate_limit_name(const pk_rate_limit *limit, const pk_exchange *x, char text[64])
+{
+    const pk__serve_call *c = (const pk__serve_call *)x->impl;
+    const pk_str caller = x->ctx->caller;
+    pk_str name = {text, 1};
+    uint64_t id = 0;
+    text[0] = 'a';
+    if (limit->desc.key) {
+        return limit->desc.key(limit->desc.user, x);
+    }
+    bool proven = (c->server->token.len > 0 || c->server->on_token) && c->refused.status != 401;
+    if (limit->desc.by == PK_RATE_CALLER && proven) {
+        text[0] = 'c';
+        name.len += PK__MIN(caller.len, (size_t)60);
+        memcpy(text + 1, caller.ptr, name.len - 1);
+    } else if (limit->desc.by != PK_RATE_ALL && pk__socket_peer(c->job->link->watch.fd, &id)) {
+        text[0] = 'p';
+        memcpy(text + 1, &id, sizeof(id));
+        name.len += sizeof(id);
+    }
+    return name;
+}
+
+static pk_verdict pk__rate_limit_before(void *user, pk_exchange *x)
+{
+    pk_rate_limit *limit = (pk_rate_limit *)user;
+    char text[64];
+    if (((const pk__serve_call *)x->impl)->route.flags & PK_INLINE) {
+        return PK_GO;
+    }
+    pk_str name = pk__rate_limit_name(limit, x, text);
+    int64_t wait = name.len > 0 ? pk__rate_limit_take(limit, name, pk__clock_ns()) : 0;
+    if (wait == 0) {
+        return PK_GO;
+    }
+    (void)pk_error_set(x->err, PK_ERR_RATE_LIMIT, "cannot serve the request: too many of them");
+    x->err->retry_after_ms = (uint32_t)PK__MIN((wait - 1) / PK__MS + 1, (int64_t)UINT32_MAX);
+    return PK_REFUSE;
+}
+
+PK_API pk_interceptor pk_rate_limit_check(pk_rate_limit *limit)
+{
+    pk_interceptor i;
+    memset(&i, 0, sizeof(i));
+    i.name = "rate limit";
+    i.scope = PK_SCOPE_SERVE;
+    i.order = PK__RATE_LIMIT_ORDER;
+    i.before = pk__rate_limit_before;
+    i.user = limit;
+    i.refused = true;
+    return i;
+}
+#endif
+
+/* == rpc/request_log.c == */
+/* request_log.c - requests as records. */
+#ifdef PLUGKIT_LINES
+#line 1 "src/rpc/request_log.c"
+#endif
+
+#ifdef PLUGKIT_WITH_WEB
+
+
+#include <stdio.h>
+#include <string.h>
+
+static pk_verdict pk__request_log_before(void *user, pk_exchange *x)
+{
+    (void)user;
+    *(int64_t *)x->state = pk__clock_ns();
+    return PK_GO;
+}
+
+typedef struct pk__request_log_record {
+    pk_meta fields[8];
+    size_t count;
+    char method[PK__REQUEST_LOG_TEXT], path[PK__REQUEST_LOG_TEXT], caller[PK__REQUEST_LOG_TEXT];
+    char error[PK__REQUEST_LOG_TEXT], status[16], bytes[24], ms[32];
+    char text[3 * PK__REQUEST_LOG_TEXT + 80];
+} pk__request_log_record;
+
+static void pk__request_log_add(pk__request_log_record *r, const char *name, const char *value)
+{
+    r->fields[r->count].name = pk_str_from(name);
+    r->fields[r->count++].value = pk_str_from(value);
+}
+
+static void pk__request_log_clean(char out[PK__REQUEST_LOG_TEXT], pk_str in)
+{
+    (void)pk__error_clean(out, PK__REQUEST_LOG_TEXT, in);
+}
+
+/* What goes out: an error's body is made later, and is no news. */
+static void pk__request_log_body(char out[24], const pk_exchange *x)
+{
+    const pk_body *body = &x->reply->body;
+    if (x->err->code != PK_OK || body->read) {
+        snprintf(out, 24, "-");
+    } else {
+        snprintf(out, 24, "%llu", (unsigned long long)(body->has_fd ? body->size : body->bytes.len));
+    }
+}
+
+static void pk__request_log_fill(pk__request_log_record *r, const pk_exchange *x, int status, int64_t ns)
+{
+    const pk_request *q = x->request;
+    r->count = 0;
+    pk__request_log_clean(r->method, q->method);
+    pk__request_log_clean(r->path, q->path);
+    pk__request_log_clean(r->caller, x->ctx->caller);
+    pk__request_log_body(r->bytes, x);
+    snprintf(r->status, sizeof(r->status), "%d", status);
+    snprintf(r->ms, sizeof(r->ms), "%lld.%02lld", (long long)(ns / PK__MS), (long long)(ns % PK__MS / (PK__MS / 100)));
+    pk__request_log_add(r, "method", r->method);
+    pk__request_log_add(r, "path", r->path);
+    pk__request_log_add(r, "status", r->status);
+    pk__request_log_add(r, "bytes", r->bytes);
+    pk__request_log_add(r, "ms", r->ms);
+    pk__request_log_add(r, "caller", r->caller);
+    pk__request_log_add(r, "route", q->route ? q->route : "");
+    if (x->err->code != PK_OK) {
+        pk__request_log_clean(r->error, pk_str_from(x->err->msg));
+        pk__request_log_add(r, "error", r->error);
+    }
+    snprintf(r->text, sizeof(r->text), "%s %s %d %s %sms %s", r->method, r->path, status, r->bytes, r->ms,
+             r->caller[0] ? r->caller : "-");
+}
+
+static pk_verdict pk__request_log_after(void *user, pk_exchange *x, uint32_t *delay_ms)
+{
+    const pk_request_log *log = (const pk_request_log *)user;
+    pk__request_log_record r;
+    (void)delay_ms;
+    if (!log->health && ((const pk__serve_call *)x->impl)->route.flags & PK_INLINE) {
+        return PK_GO;
+    }
+    int status = x->err->code != PK_OK ? pk__error_body_status(x->err) : x->reply->status ? x->reply->status : 200;
+    pk__request_log_fill(&r, x, status, pk__clock_ns() - *(const int64_t *)x->state);
+    log->log(log->user, status >= 500 ? PK_LOG_WARN : PK_LOG_INFO, "http.request", pk_str_from(r.text), r.fields,
+             r.count);
+    return PK_GO;
+}
+
+PK_API pk_interceptor pk_request_log_write(const pk_request_log *log)
+{
+    pk_interceptor i;
+    memset(&i, 0, sizeof(i));
+    i.name = "request log";
+    i.scope = PK_SCOPE_SERVE;
+    i.order = PK__REQUEST_LOG_ORDER;
+    i.state_size = sizeof(int64_t);
+    i.before = pk__request_log_before;
+    i.after = pk__request_log_after;
+    i.user = (void *)(uintptr_t)log; // it is only read
+    i.refused = true;
+    return i;
+}
+#endif
+
+#ifdef PLUGKIT_LINES
+#line 33122 "plugkit.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -32948,12 +33507,8 @@ PK_API pk_interceptor pk_access_check(const pk_access *access)
 #define PK__SCHEMA_WORD(name, text, shape, vocabulary, draft) PK__SCHEMA_##name,
 #undef PK__SCHEMA_WORD
 #endif
-#if !defined(PLUGKIT_NO_SIMD) && !defined(__OPTIMIZE_SIZE__) && defined(__GNUC__)
-#if defined(__SSE2__)
+#if PK__WIDE == 16
 #define PK__HTTP_SCAN_WIDE
-#elif defined(__ARM_NEON) && defined(__aarch64__)
-#define PK__HTTP_SCAN_WIDE
-#endif
 #endif
 #define PK__CHUNK_EXTRA_MAX 4096 // bytes of extensions, and of trailers, in one message
 #define PK__CHUNK_HEAD_MAX 20    // room that pk__http_chunk_head needs
@@ -39693,6 +40248,9 @@ static pk_err pk__launching_instance(pk_launch *l, pk_error *err)
     pk__registry_lock(l->life->registry);
     pk__list_push(&l->life->registry->instances, &i->node);
     pk__registry_unlock(l->life->registry);
+    if (!l->plugin->path && !l->kept) {
+        return PK_OK; // somebody else runs it: it gets no token of ours, and nothing here is open to it
+    }
     pk_err rc = l->kept ? PK_OK : pk__random_token(token, err);
     if (!rc) {
         i->token = pk_mem_dup(&i->mem, l->kept ? l->kept->record.token : pk_str_from(token)).ptr;
@@ -44066,7 +44624,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 }
 
 #ifdef PLUGKIT_LINES
-#line 44070 "plugkit.h"
+#line 44628 "plugkit.h"
 #endif
 
 #ifndef PLUGKIT_TEST

@@ -180,3 +180,17 @@ def test_install_puts_what_pkg_config_needs(tmp_path):
             "include/plugkit/data_processor.h"} <= there
     text = (tmp_path / "opt/pk/share/pkgconfig/plugkit.pc").read_text()
     assert "prefix=/opt/pk\n" in text and "@" not in text
+
+
+@pytest.mark.parametrize("command, says", [
+    (["tests/cross.py", "s390x"], "s390x: not run: there is no s390x-linux-gnu-gcc"),
+    (["tests/cross.py", "musl"], "musl: not run: there is no musl-gcc"),
+    (["tests/size.py", "--firmware"], "not built: there is no arm-none-eabi-gcc"),
+])
+def test_what_cannot_be_built_for_another_machine_is_told_and_does_not_pass(command, says):
+    done = subprocess.run([sys.executable, *command], cwd=ROOT, env={"PATH": "/nowhere"}, capture_output=True,
+                          text=True, check=False)
+
+    assert done.returncode == 1
+    assert says in done.stdout and "apt-get install " in done.stdout
+    assert " passed" not in done.stdout.replace("0 passed, 0 failed", "").replace("and so not passed", "")

@@ -3,6 +3,7 @@
 
     tests/size.py [--json]
     tests/size.py --flags       those of a small build, as the top of plugkit_sdk.h has them
+    tests/size.py --firmware    make firmware: two programs for ARM processors without a system; qemu runs them
 
 Sizes decide the exit status; times (of the processor) are printed with their budget, but fail nobody. "text" is code
 and constants of the object file as size(1) counts them, at -Os (clang: -Oz); a program is measured as the stripped
@@ -74,11 +75,37 @@ def text_kib(folder, source, *flags):
     return columns_of_size(out)[0] / 1024
 
 
-def flash_kib(folder, compiler, *flags):
+def flash_kib(folder, compiler, *flags, source="tests/header/firmware.c"):
     """What a program without a system takes of the memory that stays: code, constants, and what data begins with."""
-    out, _ = compile_file(folder, [SMALL if compiler is CC else "-Os", * \
-                          FIRMWARE, *flags], "tests/header/firmware.c", compiler)
+    out, _ = compile_file(folder, [SMALL if compiler is CC else "-Os", *FIRMWARE, *flags], source, compiler)
     return sum(columns_of_size(out)[:2]) / 1024
+
+
+def firmware(folder):
+    """Builds both programs, and runs them if there is an emulator. Gives the exit status."""
+    programs = {"tests/header/firmware.c": ("a plugin of its own", 64),
+                "tests/header/firmware_http.c": ("calls by HTTP over a line of its own", None)}
+    if not shutil.which(THUMB[0]):
+        print(f"make firmware: not built: there is no {THUMB[0]}: apt-get install gcc-arm-none-eabi "
+              "libnewlib-arm-none-eabi")
+        return 1
+    status = 0
+    for cpu in ("cortex-m0", "cortex-m4"):
+        for source, (what, budget) in programs.items():
+            kib = flash_kib(folder, [THUMB[0], f"-mcpu={cpu}", "-mthumb"], source=source)
+            limit = f"of {budget} KiB{' OVER' if kib > budget else ''}" if budget else "KiB"
+            print(f"    {cpu}: {what:<38} {kib:6.1f} {limit}")
+            status |= budget is not None and kib > budget
+    if not shutil.which("qemu-arm"):
+        print("    not run: there is no qemu-arm: apt-get install qemu-user")
+        return 1
+    for source, (what, _) in programs.items():  # Thumb-2 as well; only its exit needs a debugger, which qemu plays
+        out, _ = compile_file(folder, ["-Os", "--specs=rdimon.specs"], source,
+                              [THUMB[0], "-mcpu=cortex-a7", "-mthumb", "-mfloat-abi=soft"])
+        ran = subprocess.run(["qemu-arm", "-cpu", "cortex-a7", out], timeout=60)
+        print(f"    qemu-arm: {what:<38} {'works' if ran.returncode == 0 else f'FAILS: {ran.returncode}'}")
+        status |= ran.returncode != 0
+    return status
 
 
 def file_kib(folder, source, *flags):
@@ -123,6 +150,9 @@ def main():
     if "--flags" in sys.argv[1:]:
         print(" ".join(small_flags()))
         return 0
+    if "--firmware" in sys.argv[1:]:
+        with tempfile.TemporaryDirectory(prefix="plugkit-firmware-") as folder:
+            return firmware(folder)
     over = False
     with tempfile.TemporaryDirectory(prefix="plugkit-size-") as folder:
         for name, value, budget, unit, decides in measure(folder):

@@ -84,10 +84,10 @@ def defines(folder, compiler, flags, files):
     return "" if "multiple definition" in problem or "duplicate symbol" in problem else f"not refused: {problem}"
 
 
-def firmware(folder, compiler, runs):
-    """The firmware program compiles without a warning and, where this machine can run it, works."""
+def firmware(folder, compiler, file, runs):
+    """A firmware program compiles without a warning and, where this machine can run it, works."""
     out = ["-o", "program"] if runs else ["-c", "-o", "program.o"]
-    done = run([*compiler, *WARN, "-std=c11", "-Os", "-I" + ROOT, os.path.join(HERE, "firmware.c"), *out], folder)
+    done = run([*compiler, *WARN, "-std=c11", "-Os", "-I" + ROOT, os.path.join(HERE, file), *out], folder)
     if done.returncode == 0 and runs:
         done = run(["./program"], folder, timeout=20)
     return done.stdout or f"exit status {done.returncode}" if done.returncode else ""
@@ -170,7 +170,8 @@ def build_cases():
         case(f"{second} of another release than {first}", other_release, cc, first, second)
 
     for compiler in compilers:
-        case(f"{compiler[0]}: firmware", firmware, compiler, True)
+        case(f"{compiler[0]}: firmware", firmware, compiler, "firmware.c", True)
+        case(f"{compiler[0]}: firmware that calls over a line of its own", firmware, compiler, "firmware_http.c", True)
         case(f"{compiler[0]}: a clock of one's own beside the system's is refused", compile_text, compiler,
              ["-std=c99", *SYNTAX, "-DPLUGKIT_CLOCK_NS()=1"], HOST + MAIN, says="needs all four")
     if shutil.which("musl-gcc"):
@@ -189,7 +190,9 @@ def build_cases():
     else:
         print("# without musl-gcc: it is not installed")
     if shutil.which("arm-none-eabi-gcc"):
-        case("arm-none-eabi-gcc: firmware", firmware, ["arm-none-eabi-gcc", "-mcpu=cortex-m4", "-mthumb"], False)
+        for file in ("firmware.c", "firmware_http.c"):
+            case(f"arm-none-eabi-gcc: {file}", firmware, ["arm-none-eabi-gcc", "-mcpu=cortex-m4", "-mthumb"], file,
+                 False)
 
     public = r"pk_[a-z0-9][a-z0-9_]*"
     case("exported symbols begin with pk_: host", symbols, cc, ["-std=c11"], HOST, public)

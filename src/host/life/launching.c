@@ -299,6 +299,9 @@ static pk_err pk__launching_instance(pk_launch *l, pk_error *err)
     pk__registry_lock(l->life->registry);
     pk__list_push(&l->life->registry->instances, &i->node);
     pk__registry_unlock(l->life->registry);
+    if (!l->plugin->path && !l->kept) {
+        return PK_OK; // somebody else runs it: it gets no token of ours, and nothing here is open to it
+    }
     pk_err rc = l->kept ? PK_OK : pk__random_token(token, err);
     if (!rc) {
         i->token = pk_mem_dup(&i->mem, l->kept ? l->kept->record.token : pk_str_from(token)).ptr;
