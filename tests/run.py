@@ -86,7 +86,7 @@ def report(name, command, result, counts):
 
 def shares(place, count):
     """The test files of a folder, dealt out to so many runs; large ones first, each to who has least. They take as long
-    as they are large, more or less."""
+    as they are large, more or less; more runs than there are processors even that out."""
     if not os.path.isdir(place):
         return [[place]]
     files = [os.path.join(place, name) for name in os.listdir(place) if re.fullmatch(r"test_\w+\.py", name)]
@@ -117,7 +117,7 @@ def main():
     runs = []  # (name, command, setting, what counts its results): what takes longest goes first
     if args.pytest:
         python, place = args.pytest
-        dealt = shares(place, args.jobs)
+        dealt = shares(place, 3 * args.jobs)
         runs += [(f"{place}, {number} of {len(dealt)}" if len(dealt) > 1 else place,
                   [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files], "", counts_of_pytest)
                  for number, files in enumerate(dealt, 1)]
