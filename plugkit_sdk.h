@@ -19872,9 +19872,10 @@ PK__FN const pk_transport *pk__transport_accepted(void **state, int fd);
  *     open      makes one; sends and receives nothing. Client or server
  *     shake     moves the handshake on; to be called until DONE. Never waits. Afterwards `peer` is there
  *     recv      like a transport's, and one promise more: DONE with less than `cap` bytes means that neither it nor the
- *               socket has any left, so who waits for the socket forgets nothing. CLOSED: the peer has said that it has
- *               finished. FAILED: it has not, and the bytes so far may have been cut off. `wait`: may wait as long as
- *               the socket's timeout says, once; WANT_READ may still follow
+ *               socket has any left, so who waits for the socket forgets nothing; but with `has_more` it has an end to
+ *               tell, which no socket announces a second time. CLOSED: the peer has said that it has finished. FAILED:
+ *               it has not, and the bytes so far may have been cut off. `wait`: may wait as long as the socket's
+ *               timeout says, once; WANT_READ may still follow
  *     send      like a transport's. What was not DONE must be offered again with the same bytes, or not at all
  *     end       says that we have finished; to be called until it is not WANT_WRITE, or once if nobody cares
  *     is_gone   has the peer hung up? May receive ahead. The thread that receives
@@ -19883,7 +19884,7 @@ PK__FN const pk_transport *pk__transport_accepted(void **state, int fd);
  * WANT_READ and WANT_WRITE may come from each of them: the two directions depend on each
  * other. One thread at a time. */
 #ifdef PLUGKIT_LINES
-#line 21 "src/net/secure.h"
+#line 22 "src/net/secure.h"
 #endif
 
 
@@ -19926,6 +19927,7 @@ struct pk__secure {
     const pk__secure_table *table;
     const pk_tls_peer *peer; // after the handshake
     bool wants_write;        // the last recv was WANT_WRITE: it has to send something first
+    bool has_more;           // the last recv was DONE, and has to be asked again whatever the socket says
     bool is_plain;           // the peer speaks plain HTTP: the handshake failed for that reason
 };
 
@@ -20555,11 +20557,12 @@ PK__FN void pk__http_job_reset(pk__http_job *job); // for the next request; what
  * its files, its sockets, its entropy (random numbers come from os/random), its clock where it matters (validity is
  * checked by os/clock; its own verdict on that is thrown away), its ticket and cache modules.
  *
- * Two liberties, where it has no function for it: its ssl context is asked for the last alert (`in_msg`), and its ssl
- * configuration is copied as a struct, for each connection one, so that callbacks which are given nothing but the
- * configuration's pointer know their connection. A copy shares everything it points to, and is never freed by it. */
+ * Two liberties, where it has no function for it: its ssl context is asked for the last alert (`in_msg`), for what is
+ * still to be sent (`out_left`), and whether a ticket is half read (`state`); and its ssl configuration is copied as a
+ * struct, for each connection one, so that callbacks which are given nothing but the configuration's pointer know their
+ * connection. A copy shares everything it points to, and is never freed by it. */
 #ifdef PLUGKIT_LINES
-#line 9 "src/net/tls_mbed.h"
+#line 10 "src/net/tls_mbed.h"
 #endif
 
 
@@ -20614,12 +20617,14 @@ PK__FN void pk__http_job_reset(pk__http_job *job); // for the next request; what
 #define PK__TLS_CIPHERS_13                                                                                             \
     MBEDTLS_TLS1_3_AES_128_GCM_SHA256, MBEDTLS_TLS1_3_AES_256_GCM_SHA384, MBEDTLS_TLS1_3_CHACHA20_POLY1305_SHA256,
 #define PK__TLS_IS_13(ssl) (mbedtls_ssl_get_version_number(ssl) == MBEDTLS_SSL_VERSION_TLS1_3)
+#define PK__TLS_IS_UNSETTLED(ssl) ((ssl)->MBEDTLS_PRIVATE(state) != MBEDTLS_SSL_HANDSHAKE_OVER)
 #define PK__TLS_IS_TICKET(code) ((code) == MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET)
 #else
 #define PK__TLS_HAS_13 0
 #define PK__TLS_CIPHERS_13
 #define PK__TLS_IS_13(ssl) false
-#define PK__TLS_IS_TICKET(code) false
+#define PK__TLS_IS_UNSETTLED(ssl) false
+#define PK__TLS_IS_TICKET(code) ((void)(code), false)
 #endif
 
 #endif
@@ -20670,7 +20675,7 @@ enum {
     PK__TLS_TICKET_S = 60 * 60,         // how long a ticket is good
     PK__TLS_TICKET_KEY = 32,
     PK__TLS_NAMES = 64,                 // of each kind that are read of a certificate
-    PK__TLS_WHY = 200
+    PK__TLS_WHY = 240
 };
 
 typedef struct pk__tls_own { // a certificate to show
@@ -22718,7 +22723,8 @@ PK__FN pk_io pk__http_client_pull(pk__http_client *c, bool wait, pk_error *err)
     c->got_any = true;
     io = pk__http_client_take(c, err);
     /* A socket that gave less than we had room for is empty: asking again would cost a call to hear just that. */
-    return io == PK_IO_WANT_READ && !wait && (got == room || !c->is_socket) ? PK_IO_DONE : io;
+    bool has_more = got == room || !c->is_socket || (PK__SECURE_ON(c->secure) && c->secure->has_more);
+    return io == PK_IO_WANT_READ && !wait && has_more ? PK_IO_DONE : io;
 }
 
 /* == net/http_client_run.c == */
@@ -23973,7 +23979,7 @@ static pk__http_step pk__http_link_receive(pk__http_link *l, char *at, size_t ro
     }
     l->share--;
     pk_io io = pk__http_link_recv(l, at, room, got, NULL);
-    l->took_all = io == PK_IO_DONE && *got < room;
+    l->took_all = io == PK_IO_DONE && *got < room && !(PK__SECURE_ON(l->secure) && l->secure->has_more);
     /* Who took all need not ask again to hear so, if he is told of more anyway, or has no use for it now (see
      * pk__http_link_next). */
     l->can_read = io == PK_IO_DONE && (!l->took_all || l->watch.pk__news);
@@ -24903,7 +24909,7 @@ static pk_err pk__tls_set_13(mbedtls_ssl_config *c, pk_tls_version least, pk_err
 static pk_err pk__tls_configure_one(pk__tls_material *m, mbedtls_ssl_config *c, int end, pk_tls_version least,
                                     pk_error *err)
 {
-    static const char *protocols[] = {"http/1.1", NULL};
+    static const char *protocols[] = {"http/1.1", "http/1.0", NULL}; // the second for peers that know no better
     int code = mbedtls_ssl_config_defaults(c, end, MBEDTLS_SSL_TRANSPORT_STREAM, MBEDTLS_SSL_PRESET_DEFAULT);
     pk_err rc = code == 0 ? pk__tls_set_13(c, least, err) : pk__error_memory(err, "prepare TLS");
     if (rc) {
@@ -26004,19 +26010,40 @@ static pk_io pk__tls_recv(pk__secure *secure, void *buf, size_t cap, bool wait, 
             s->broken_by = n == 0 ? MBEDTLS_ERR_SSL_CONN_EOF : n;
         }
     }
+    secure->has_more = *got > 0 && s->state != PK__TLS_OPEN;
     return *got > 0 ? PK_IO_DONE : pk__tls_ended(s, err);
+}
+
+/* Ends what a ticket has begun: in TLS 1.3 mbedTLS takes that for a piece of handshake, in which it also sends what is
+ * on its way out. Must be over before anything is written: it would write those bytes a second time. */
+static int pk__tls_settle(pk__tls_session *s)
+{
+    int code = 0;
+    while (code == 0 && PK__TLS_IS_UNSETTLED(&s->ssl)) {
+        code = mbedtls_ssl_handshake(&s->ssl);
+        if (PK__TLS_IS_TICKET(code)) {
+            pk__tls_keep(s);
+            code = 0;
+        }
+    }
+    return code;
 }
 
 static int pk__tls_write(pk__tls_session *s, const char *bytes, size_t len)
 {
-    int most = mbedtls_ssl_get_max_out_record_payload(&s->ssl);
+    int n, most = mbedtls_ssl_get_max_out_record_payload(&s->ssl);
+    s->is_dry = false;
+    n = pk__tls_settle(s);
+    if (n != 0) {
+        return n;
+    }
     if (s->committed > 0) {
         len = s->committed; // mbedTLS has them: it looks at no byte of these
     } else if (most > 0) {
         len = PK__MIN(len, (size_t)most);
     }
-    s->is_dry = false;
-    int n = mbedtls_ssl_write(&s->ssl, (const unsigned char *)bytes, len);
+    bool is_out = s->committed > 0 && s->ssl.PK__TLS_PRIVATE(out_left) == 0;
+    n = is_out ? (int)len : mbedtls_ssl_write(&s->ssl, (const unsigned char *)bytes, len);
     s->committed = n == MBEDTLS_ERR_SSL_WANT_WRITE || n == MBEDTLS_ERR_SSL_WANT_READ ? len : 0;
     return n;
 }
@@ -32875,7 +32902,7 @@ PK_API pk_interceptor pk_request_log_write(const pk_request_log *log)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 32879 "plugkit_sdk.h"
+#line 32906 "plugkit_sdk.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -33319,12 +33346,14 @@ PK_API pk_interceptor pk_request_log_write(const pk_request_log *log)
 #define PK__TLS_CIPHERS_13                                                                                             \
     MBEDTLS_TLS1_3_AES_128_GCM_SHA256, MBEDTLS_TLS1_3_AES_256_GCM_SHA384, MBEDTLS_TLS1_3_CHACHA20_POLY1305_SHA256,
 #define PK__TLS_IS_13(ssl) (mbedtls_ssl_get_version_number(ssl) == MBEDTLS_SSL_VERSION_TLS1_3)
+#define PK__TLS_IS_UNSETTLED(ssl) ((ssl)->MBEDTLS_PRIVATE(state) != MBEDTLS_SSL_HANDSHAKE_OVER)
 #define PK__TLS_IS_TICKET(code) ((code) == MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET)
 #else
 #define PK__TLS_HAS_13 0
 #define PK__TLS_CIPHERS_13
 #define PK__TLS_IS_13(ssl) false
-#define PK__TLS_IS_TICKET(code) false
+#define PK__TLS_IS_UNSETTLED(ssl) false
+#define PK__TLS_IS_TICKET(code) ((void)(code), false)
 #endif
 #endif
 #define PK__TYPES_READ(name)                                                                                  \
@@ -36718,7 +36747,7 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 36722 "plugkit_sdk.h"
+#line 36751 "plugkit_sdk.h"
 #endif
 
 #ifndef PLUGKIT_TEST
@@ -36826,6 +36855,7 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #undef PK__TLS_HAS_13
 #undef PK__TLS_CIPHERS_13
 #undef PK__TLS_IS_13
+#undef PK__TLS_IS_UNSETTLED
 #undef PK__TLS_IS_TICKET
 #undef PK__SOCKET_NOSIGNAL
 #undef PK__SOCKET_NOSIGPIPE

@@ -596,8 +596,8 @@ def build(pytestconfig, tmp_path_factory):
     """build(source, *flags, sources=(), std="c11"): compiles a program and gives its path.
 
     Files that end in .cpp are C++11. The same program is compiled once, also by tests that run in parallel: what it
-    was made of is its name. Warnings are errors. Flags that begin with -l go to the linker, and
-    those that begin with -fsanitize to both.
+    was made of is its name. Warnings are errors. Flags that begin with -l, -L or -Wl go to the linker, and those that
+    begin with -fsanitize to both.
     """
     kept, cache = os.environ.get("PLUGKIT_BUILD_DIR"), getattr(pytestconfig, "cache", None)
     folder = pathlib.Path(kept or (cache.mkdir("plugkit") if cache else tmp_path_factory.mktemp("build"))).absolute()
@@ -616,7 +616,7 @@ def build(pytestconfig, tmp_path_factory):
 
     def make(source, *flags, sources=(), std="c11"):
         files = [str(source), *(str(other) for other in sources)]
-        libraries = [flag for flag in flags if flag.startswith("-l")]
+        libraries = [flag for flag in flags if flag.startswith(("-l", "-L", "-Wl,"))]
         plans = [[*compiler(file), "-std=c++11" if file.endswith(".cpp") else f"-std={std}", *always,
                   *(flag for flag in flags if flag not in libraries), file] for file in files]
         key = hashlib.sha256(json.dumps([plans, libraries]).encode())

@@ -257,5 +257,6 @@ PK__FN pk_io pk__http_client_pull(pk__http_client *c, bool wait, pk_error *err)
     c->got_any = true;
     io = pk__http_client_take(c, err);
     /* A socket that gave less than we had room for is empty: asking again would cost a call to hear just that. */
-    return io == PK_IO_WANT_READ && !wait && (got == room || !c->is_socket) ? PK_IO_DONE : io;
+    bool has_more = got == room || !c->is_socket || (PK__SECURE_ON(c->secure) && c->secure->has_more);
+    return io == PK_IO_WANT_READ && !wait && has_more ? PK_IO_DONE : io;
 }

@@ -30,7 +30,7 @@ static pk__http_step pk__http_link_receive(pk__http_link *l, char *at, size_t ro
     }
     l->share--;
     pk_io io = pk__http_link_recv(l, at, room, got, NULL);
-    l->took_all = io == PK_IO_DONE && *got < room;
+    l->took_all = io == PK_IO_DONE && *got < room && !(PK__SECURE_ON(l->secure) && l->secure->has_more);
     /* Who took all need not ask again to hear so, if he is told of more anyway, or has no use for it now (see
      * pk__http_link_next). */
     l->can_read = io == PK_IO_DONE && (!l->took_all || l->watch.pk__news);

@@ -9,9 +9,10 @@
  *     open      makes one; sends and receives nothing. Client or server
  *     shake     moves the handshake on; to be called until DONE. Never waits. Afterwards `peer` is there
  *     recv      like a transport's, and one promise more: DONE with less than `cap` bytes means that neither it nor the
- *               socket has any left, so who waits for the socket forgets nothing. CLOSED: the peer has said that it has
- *               finished. FAILED: it has not, and the bytes so far may have been cut off. `wait`: may wait as long as
- *               the socket's timeout says, once; WANT_READ may still follow
+ *               socket has any left, so who waits for the socket forgets nothing; but with `has_more` it has an end to
+ *               tell, which no socket announces a second time. CLOSED: the peer has said that it has finished. FAILED:
+ *               it has not, and the bytes so far may have been cut off. `wait`: may wait as long as the socket's
+ *               timeout says, once; WANT_READ may still follow
  *     send      like a transport's. What was not DONE must be offered again with the same bytes, or not at all
  *     end       says that we have finished; to be called until it is not WANT_WRITE, or once if nobody cares
  *     is_gone   has the peer hung up? May receive ahead. The thread that receives
@@ -60,6 +61,7 @@ struct pk__secure {
     const pk__secure_table *table;
     const pk_tls_peer *peer; // after the handshake
     bool wants_write;        // the last recv was WANT_WRITE: it has to send something first
+    bool has_more;           // the last recv was DONE, and has to be asked again whatever the socket says
     bool is_plain;           // the peer speaks plain HTTP: the handshake failed for that reason
 };
 

@@ -39,7 +39,7 @@ enum {
     PK__TLS_TICKET_S = 60 * 60,         // how long a ticket is good
     PK__TLS_TICKET_KEY = 32,
     PK__TLS_NAMES = 64,                 // of each kind that are read of a certificate
-    PK__TLS_WHY = 200
+    PK__TLS_WHY = 240
 };
 
 typedef struct pk__tls_own { // a certificate to show

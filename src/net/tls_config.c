@@ -61,7 +61,7 @@ static pk_err pk__tls_set_13(mbedtls_ssl_config *c, pk_tls_version least, pk_err
 static pk_err pk__tls_configure_one(pk__tls_material *m, mbedtls_ssl_config *c, int end, pk_tls_version least,
                                     pk_error *err)
 {
-    static const char *protocols[] = {"http/1.1", NULL};
+    static const char *protocols[] = {"http/1.1", "http/1.0", NULL}; // the second for peers that know no better
     int code = mbedtls_ssl_config_defaults(c, end, MBEDTLS_SSL_TRANSPORT_STREAM, MBEDTLS_SSL_PRESET_DEFAULT);
     pk_err rc = code == 0 ? pk__tls_set_13(c, least, err) : pk__error_memory(err, "prepare TLS");
     if (rc) {

@@ -4,9 +4,10 @@
  * its files, its sockets, its entropy (random numbers come from os/random), its clock where it matters (validity is
  * checked by os/clock; its own verdict on that is thrown away), its ticket and cache modules.
  *
- * Two liberties, where it has no function for it: its ssl context is asked for the last alert (`in_msg`), and its ssl
- * configuration is copied as a struct, for each connection one, so that callbacks which are given nothing but the
- * configuration's pointer know their connection. A copy shares everything it points to, and is never freed by it. */
+ * Two liberties, where it has no function for it: its ssl context is asked for the last alert (`in_msg`), for what is
+ * still to be sent (`out_left`), and whether a ticket is half read (`state`); and its ssl configuration is copied as a
+ * struct, for each connection one, so that callbacks which are given nothing but the configuration's pointer know their
+ * connection. A copy shares everything it points to, and is never freed by it. */
 #ifndef PK__TLS_MBED_H
 #define PK__TLS_MBED_H
 #ifdef PLUGKIT_WITH_TLS
@@ -60,12 +61,14 @@
 #define PK__TLS_CIPHERS_13                                                                                             \
     MBEDTLS_TLS1_3_AES_128_GCM_SHA256, MBEDTLS_TLS1_3_AES_256_GCM_SHA384, MBEDTLS_TLS1_3_CHACHA20_POLY1305_SHA256,
 #define PK__TLS_IS_13(ssl) (mbedtls_ssl_get_version_number(ssl) == MBEDTLS_SSL_VERSION_TLS1_3)
+#define PK__TLS_IS_UNSETTLED(ssl) ((ssl)->MBEDTLS_PRIVATE(state) != MBEDTLS_SSL_HANDSHAKE_OVER)
 #define PK__TLS_IS_TICKET(code) ((code) == MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET)
 #else
 #define PK__TLS_HAS_13 0
 #define PK__TLS_CIPHERS_13
 #define PK__TLS_IS_13(ssl) false
-#define PK__TLS_IS_TICKET(code) false
+#define PK__TLS_IS_UNSETTLED(ssl) false
+#define PK__TLS_IS_TICKET(code) ((void)(code), false)
 #endif
 
 #endif

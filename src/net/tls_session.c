@@ -376,19 +376,40 @@ static pk_io pk__tls_recv(pk__secure *secure, void *buf, size_t cap, bool wait, 
             s->broken_by = n == 0 ? MBEDTLS_ERR_SSL_CONN_EOF : n;
         }
     }
+    secure->has_more = *got > 0 && s->state != PK__TLS_OPEN;
     return *got > 0 ? PK_IO_DONE : pk__tls_ended(s, err);
+}
+
+/* Ends what a ticket has begun: in TLS 1.3 mbedTLS takes that for a piece of handshake, in which it also sends what is
+ * on its way out. Must be over before anything is written: it would write those bytes a second time. */
+static int pk__tls_settle(pk__tls_session *s)
+{
+    int code = 0;
+    while (code == 0 && PK__TLS_IS_UNSETTLED(&s->ssl)) {
+        code = mbedtls_ssl_handshake(&s->ssl);
+        if (PK__TLS_IS_TICKET(code)) {
+            pk__tls_keep(s);
+            code = 0;
+        }
+    }
+    return code;
 }
 
 static int pk__tls_write(pk__tls_session *s, const char *bytes, size_t len)
 {
-    int most = mbedtls_ssl_get_max_out_record_payload(&s->ssl);
+    int n, most = mbedtls_ssl_get_max_out_record_payload(&s->ssl);
+    s->is_dry = false;
+    n = pk__tls_settle(s);
+    if (n != 0) {
+        return n;
+    }
     if (s->committed > 0) {
         len = s->committed; // mbedTLS has them: it looks at no byte of these
     } else if (most > 0) {
         len = PK__MIN(len, (size_t)most);
     }
-    s->is_dry = false;
-    int n = mbedtls_ssl_write(&s->ssl, (const unsigned char *)bytes, len);
+    bool is_out = s->committed > 0 && s->ssl.PK__TLS_PRIVATE(out_left) == 0;
+    n = is_out ? (int)len : mbedtls_ssl_write(&s->ssl, (const unsigned char *)bytes, len);
     s->committed = n == MBEDTLS_ERR_SSL_WANT_WRITE || n == MBEDTLS_ERR_SSL_WANT_READ ? len : 0;
     return n;
 }

@@ -2,11 +2,14 @@
  *
  *     http_get [-X METHOD] [-H "Name: value"] [-d TEXT | -f FILE | -r FILE] [-n TIMES] [-l] ADDRESS PATH
  *
- * -f sends a file by its descriptor, -r by a reader (in chunks), -l drives it by a loop. One line of JSON comes out for
- * each exchange: status, length and sum of the body, its first bytes, and whether a kept connection carried it. */
+ * -f sends a file by its descriptor, -r by a reader (in chunks), -l drives it by a loop, -o closes each connection. One
+ * line of JSON comes out for each exchange: status, length and sum of the body, its first bytes, and whether a kept
+ * connection carried it. With PLUGKIT_WITH_TLS also by https: see tls_args.h. */
 #define PLUGKIT_TEST // keeps the private macros
 #define PLUGKIT_IMPLEMENTATION
 #include "plugkit.h"
+
+#include "tls_args.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -95,6 +98,8 @@ static void print(const outcome *o, bool reused, pk_error *err)
     pk_buf_free(&buf);
 }
 
+static bool closes; // each connection behind its exchange
+
 static pk_err exchange(pk__http_pool *pool, pk_loop *loop, pk__http_exchange *x, outcome *o, pk_error *err)
 {
     pk__http_client *c = NULL;
@@ -118,6 +123,7 @@ static pk_err exchange(pk__http_pool *pool, pk_loop *loop, pk__http_exchange *x,
         }
     }
     print(o, reused, err);
+    c->dead = c->dead || closes;
     pk__http_pool_give(pool, c);
     return rc;
 }
@@ -129,7 +135,7 @@ int main(int argc, char **argv)
     size_t field_count = 0;
     bool by_reader = false, by_loop = false;
     int times = 1, option, fd = -1;
-    while ((option = getopt(argc, argv, "X:H:d:f:r:n:l")) != -1) {
+    while ((option = getopt(argc, argv, "X:H:d:f:r:n:lo")) != -1) {
         pk_str name, value;
         switch (option) {
         case 'X': method = optarg; break;
@@ -144,6 +150,7 @@ int main(int argc, char **argv)
         case 'f': path = optarg; break;
         case 'n': times = atoi(optarg); break;
         case 'l': by_loop = true; break;
+        case 'o': closes = true; break;
         default: return 2;
         }
     }
@@ -157,9 +164,14 @@ int main(int argc, char **argv)
     struct stat st;
     memset(&err, 0, sizeof(err));
     memset(&desc, 0, sizeof(desc));
+    memset(&pool, 0, sizeof(pool));
     memset(&st, 0, sizeof(st));
     desc.address = argv[optind];
-    pk_err rc = pk__http_pool_init(&pool, &desc, &err);
+    pk_err rc = PK_OK;
+#ifdef PLUGKIT_WITH_TLS
+    rc = tls_args_read(&desc.tls, false, &err);
+#endif
+    rc = rc ? rc : pk__http_pool_init(&pool, &desc, &err);
     rc = rc || !by_loop ? rc : pk_loop_create(&loop, NULL, &err);
     for (int i = 0; !rc && i < times; i++) {
         pk__http_exchange x;
@@ -196,5 +208,8 @@ int main(int argc, char **argv)
     }
     pk__http_pool_deinit(&pool);
     pk_loop_destroy(loop);
+#ifdef PLUGKIT_WITH_TLS
+    pk_tls_destroy(desc.tls);
+#endif
     return rc ? 1 : 0;
 }

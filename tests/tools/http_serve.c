@@ -2,9 +2,13 @@
  *
  *     http_serve ADDRESS [WORKERS]
  *
- * Prints the address it listens at, and serves until its stdin ends. Streams are the byte 's', counted by the query. */
+ * Prints the address it listens at, and serves until its stdin ends. Streams are the byte 's', counted by the query.
+ * With PLUGKIT_WITH_TLS also by https (see tls_args.h): then /who is the caller, and a line on stdin reads everything
+ * anew. */
 #define PLUGKIT_IMPLEMENTATION
 #include "plugkit.h"
+
+#include "tls_args.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -106,11 +110,34 @@ static pk_err show(void *user, const pk_request *q, pk_response *a, pk_error *er
     return PK_OK;
 }
 
+#ifdef PLUGKIT_WITH_TLS
+static pk_tls *tls;
+
+static pk_err who(void *user, const pk_request *q, pk_response *a, pk_error *err)
+{
+    const pk_tls_peer *p = pk_ctx_peer(q->ctx);
+    (void)user, (void)err;
+    a->body.bytes = pk_mem_printf(q->ctx->mem, "{\"name\":\"%" PK_FMT "\",\"uri\":\"%" PK_FMT "\",\"version\":\"%s\","
+                                               "\"cipher\":\"%s\",\"resumed\":%s}",
+                                  PK_ARG(p->name), p->uri_count ? (int)p->uris[0].len : 0,
+                                  p->uri_count ? p->uris[0].ptr : "", p->version, p->cipher,
+                                  p->is_resumed ? "true" : "false");
+    return PK_OK;
+}
+#endif
+
 static void on_stdin(void *user, bool can_read, bool can_write)
 {
     char buf[64];
     (void)can_read, (void)can_write;
     *(bool *)user = read(0, buf, sizeof(buf)) > 0;
+#ifdef PLUGKIT_WITH_TLS
+    pk_error err = {0};
+    if (*(bool *)user && tls) {
+        puts(tls_args_read(&tls, true, &err) ? err.msg : "reloaded");
+        fflush(stdout);
+    }
+#endif
 }
 
 int main(int argc, char **argv)
@@ -130,11 +157,18 @@ int main(int argc, char **argv)
         {"GET /file", 0, file, &self_fd},
         {"GET /status/*", 0, status, NULL},
         {"ANY /show/*", 0, show, NULL},
+#ifdef PLUGKIT_WITH_TLS
+        {"GET /who", 0, who, NULL},
+#endif
     };
     pk_watch watch = {.fd = 0, .on_ready = on_stdin, .user = &running};
     pk_server_desc desc = {.listen = argc > 1 ? argv[1] : "http://127.0.0.1:0", .workers = argc > 2 ? atoi(argv[2]) : 0};
     pk_err rc = pk_loop_create(&loop, NULL, &err);
     desc.loop = loop;
+#ifdef PLUGKIT_WITH_TLS
+    rc = rc ? rc : tls_args_read(&tls, false, &err);
+    desc.tls = tls;
+#endif
     rc = rc ? rc : pk_server_create(&server, &desc, &err);
     for (size_t i = 0; !rc && i < sizeof(routes) / sizeof(routes[0]); i++) {
         rc = pk_server_add(server, &routes[i], &err);
@@ -152,6 +186,9 @@ int main(int argc, char **argv)
     }
     pk_server_destroy(server);
     pk_loop_destroy(loop);
+#ifdef PLUGKIT_WITH_TLS
+    pk_tls_destroy(tls);
+#endif
     if (self) {
         fclose(self);
     }

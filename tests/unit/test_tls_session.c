@@ -74,6 +74,47 @@ TEST(tls_session, a_receive_that_gave_less_has_left_nothing)
     pair_free(&ends);
 }
 
+/* In TLS 1.3 tickets come with the first answer, or before it: while a question is still on its way out. */
+TEST(tls_session, a_ticket_in_the_middle_of_a_question_does_no_harm)
+{
+    static char text[60000], got[60000];
+    pair_certs(&ends);
+    pair_make(&ends);
+    for (size_t room = 100; room < 40000; room = room * 3) {
+        CASE("room for %zu", room)
+        {
+            char key[20], byte;
+            size_t sent = 0, came = 0;
+            snprintf(key, sizeof(key), "%zu", room);
+            pair_connect(&ends, "localhost", key);
+            REQUIRE(pair_shake(&ends));
+            ends.up.room = room;
+            for (size_t i = 0; i < sizeof(text); i++) {
+                text[i] = (char)pattern(i);
+            }
+            for (int i = 0; i < 100000 && came < sizeof(text); i++) {
+                size_t n = 0;
+                pk_str part = {text + sent, sizeof(text) - sent};
+                pk_error err = {0};
+                pk_io io = part.len > 0 ? ends.client->table->send(ends.client, &part, 1, &n, &err) : PK_IO_DONE;
+                CHECK_STR(err.msg, "");
+                REQUIRE(io == PK_IO_DONE || io == PK_IO_WANT_WRITE);
+                sent += n;
+                io = ends.client->table->recv(ends.client, &byte, 1, false, &n, NULL);
+                REQUIRE(io == PK_IO_WANT_READ || io == PK_IO_WANT_WRITE);
+                io = ends.server->table->recv(ends.server, got + came, sizeof(got) - came, false, &n, NULL);
+                REQUIRE(io == PK_IO_DONE || io == PK_IO_WANT_READ);
+                came += n;
+            }
+            CHECK_INT(sent, ==, sizeof(text));
+            REQUIRE(came == sizeof(got));
+            CHECK_MEM(got, text, sizeof(text));
+            pair_hang_up(&ends);
+        }
+    }
+    pair_free(&ends);
+}
+
 /* ---- ends */
 
 TEST(tls_session, an_end_that_is_said_is_no_cut)
