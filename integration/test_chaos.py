@@ -45,6 +45,12 @@ def tool(build, tmp_path_factory):
     return make
 
 
+def figures(run, *what):
+    """What a program of tests/tools has counted and measured: `make chaos` shows it, and so does pytest -s."""
+    print(f"\nfigures: {', '.join(what)}: {run.stdout.strip()}")
+    return json.loads(run.stdout)
+
+
 @pytest.mark.parametrize("kind, mode", [(kind, mode) for kind, (_, some) in BUILDS.items()
                                         for mode in (MODES if SECONDS else some)])
 def test_chaos(tool, host, free_dir, kind, mode):
@@ -56,14 +62,14 @@ def test_chaos(tool, host, free_dir, kind, mode):
     run = host(program, mode, "plugins", str(SECONDS or 1.2), str(seed), timeout=SECONDS + 120)
 
     assert run.status == 0, run.stdout + run.stderr
-    result = json.loads(run.stdout)
+    result = figures(run, "chaos", kind, mode)
     assert (result["wrong"], result["descriptors"], result["allocations"], result["children"]) == (0, 0, 0, False)
     assert run.stderr == ""
 
 
 @pytest.mark.parametrize("kind", BUILDS if SECONDS else ["plain", "address"])
 def test_each_call_has_one_outcome_however_often_the_plugin_is_killed(tool, host, free_dir, kind):
-    """tests/tools/kills.c: 64 callers, and the books of both sides. What it measures is printed (pytest -s)."""
+    """tests/tools/kills.c: 64 callers, and the books of both sides."""
     program = tool("kills", kind)
     for folder in ("plugins", "run"):
         (free_dir / folder).mkdir(mode=0o700)
@@ -74,8 +80,7 @@ def test_each_call_has_one_outcome_however_often_the_plugin_is_killed(tool, host
                timeout=kills // 5 + 120)
 
     assert run.status == 0, run.stdout + run.stderr
-    print(run.stdout)
-    result = json.loads(run.stdout)
+    result = figures(run, "kills", kind)
     assert result["kills"] >= kills and result["good"] > kills
     left = ("wrong", "descriptors", "threads", "children", "allocations", "files")
     assert [result[name] for name in left] == [0, 0, 0, False, 0, 0]
@@ -97,7 +102,7 @@ def test_children_get_exactly_what_is_declared_whatever_threads_do(build, host, 
     run = host(program, str(SPAWNS), timeout=SPAWNS // 10 + 120)
 
     assert run.status == 0, run.stdout + run.stderr
-    result = json.loads(run.stdout)
+    result = figures(run, "spawns", compiler, kernel)
     assert result == {"spawns": SPAWNS, "wrong": 0, "descriptors": 0, "children": False}
 
 
@@ -112,7 +117,7 @@ def test_no_status_of_a_child_is_stolen_either_way(tool, host, free_dir, how):
     run = host(program, how, str(CHILDREN), "plugins", timeout=CHILDREN // 100 + 120)
 
     assert run.status == 0, run.stdout + run.stderr
-    result = json.loads(run.stdout)
+    result = figures(run, "children", how)
     assert (result["own"], result["lost"], result["wrong"], result["children"]) == (CHILDREN, 0, 0, False)
     assert result["handler_kept"] and result["kills"] > 0
     if how == "each":  # nobody else takes them: every crash is known with its reason
@@ -129,8 +134,7 @@ def test_whatever_is_printed_is_in_the_log_or_counted_as_dropped_and_stalls_nobo
     run = host(program, str(FLOOD), str(line), "plugins", timeout=FLOOD // 1000000 + 120)
 
     assert run.status == 0, run.stdout + run.stderr
-    print(run.stdout)
-    result = json.loads(run.stdout)
+    result = figures(run, "flood", f"lines of {line}" if line else "one line")
     assert (result["wrong"], result["printed"]) == (0, 2 * FLOOD)
     assert result["kept"] + result["dropped"] == result["printed"]
     assert result["calls"] > 0 and result["growth_kib"] <= 1024

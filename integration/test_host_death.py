@@ -303,9 +303,10 @@ def test_nothing_of_eight_plugins_is_left_when_their_host_is_killed(family):
         host.run.wait()
         host.hang_up()
     times.sort()
-    print(f"{KILLS} hosts killed; until all was gone: p50 {times[len(times) // 2][0] * 1e3:.1f} ms, "
+    print(f"\nfigures: {KILLS} hosts killed; until all was gone: p50 {times[len(times) // 2][0] * 1e3:.1f} ms, "
           f"p99 {times[int(len(times) * 0.99)][0] * 1e3:.1f} ms, at most {times[-1][0] * 1e3:.1f} ms")
-    print("the last of the slowest: " + "; ".join(f"{seconds * 1e3:.1f} ms {name}" for seconds, name in times[-8:]))
+    last = "; ".join(f"{seconds * 1e3:.1f} ms {name}" for seconds, name in times[-8:])
+    print(f"figures: the last of the slowest: {last}")
 
 
 @pytest.mark.parametrize("loop", ["its own thread", "the program's loop"])

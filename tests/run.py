@@ -5,8 +5,8 @@
 
 A test program ends with a line "N passed, N failed" (and perhaps ", N skipped"). Programs run side by side, and so do
 shares of the pytest folder; --again runs those in a folder "unit" once more with that in the environment. The output of
-each is kept in build/test-output/; of those that failed, what went wrong is shown with the command that repeats it. The
-last line of all is "N passed, N failed", the sum.
+each is kept in build/test-output/; of those that failed, what went wrong is shown with the command that repeats it, and
+of all of them the lines that begin with "figures: ". The last line of all is "N passed, N failed", the sum.
 """
 
 import argparse
@@ -78,6 +78,7 @@ def report(name, command, result, counts):
     passed, failed, skipped = counts
     print(f"{'FAIL' if failed else 'ok  '} {name:<52} {passed:5} passed {failed:3} failed {skipped:3} skipped"
           f" {seconds:6.1f} s")
+    print("".join(f"     {line}\n" for line in re.findall(r"figures: (.*)", output)), end="")
     if failed:
         print("\n".join("     | " + line for line in bad_lines(output)))
         print(f"     again: {' '.join(command)}")

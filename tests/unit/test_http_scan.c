@@ -127,7 +127,7 @@ TEST(http_scan, reads_lines_as_the_careful_reader_does)
         pk__http_head_init(&head, PK__HTTP_REQUEST, NULL, &limits);
         pk__http_scan_begin(&scan, guarded, p, end);
         while (p && p < end && *p != '\r') {
-            pk_meta field, careful;
+            pk_meta field = {{NULL, 0}, {NULL, 0}}, careful = field;
             const char *line = pk__http_scan_line(&scan, p, &field);
             p = pk__http_head_line(&head, p, end, &careful);
             all++;
