@@ -31196,7 +31196,7 @@ static size_t pk__routes_seek(const pk__routes *r, pk_str path)
     while (begin < end) {
         size_t middle = begin + (end - begin) / 2;
         pk_str other = r->items[middle].path;
-        int order = memcmp(other.ptr, path.ptr, PK__MIN(other.len, path.len));
+        int order = path.len > 0 ? memcmp(other.ptr, path.ptr, PK__MIN(other.len, path.len)) : 1; // none is no place
         if (order < 0 || (order == 0 && other.len < path.len)) {
             begin = middle + 1;
         } else {
