@@ -528,7 +528,7 @@ TEST(process, shares_memory_with_its_child_instead_of_copying_it)
     pk__sys_reset();
     CHECK_STR(family_run("group", &desc), "1");
     CHECK_UINT(pk__sys_count.spawn_vm, ==, 1);
-#if defined(PK__LINUX) && !defined(PK__SYS_NO_SHARING)
+#if defined(PK__LINUX) && !defined(PK__SYS_WATCHED)
     CHECK_UINT(pk__sys_count.fork, ==, 0);
     fails_with = ENOSYS; // and where that cannot be had, it forks
     pk__sys.spawn_vm = spawn_vm_fails;
