@@ -180,7 +180,7 @@ BENCH        := $(patsubst bench/%.c,$(BUILD)/bench/%,$(wildcard bench/*.c))
 BENCH_OWN    := $(addprefix $(BUILD)/bench/,http syscalls start_mtls)
 BENCH_JSON   := $(addprefix $(BUILD)/bench/peers/,documents.o yyjson.o cjson.o jansson.o jsonc.o rapidjson.o)
 BENCH_PEERS  := $(addprefix $(BUILD)/bench/,one_byte nothing plugins/echo plugins/hello plugins_counting/echo \
-                    plugins_mtls/echo \
+                    plugins_mtls/echo plugins_spin/echo \
                     small/hello small/empty small/host.o)
 BENCH_CFLAGS ?= -O2 -g
 BENCH_CC      = $(CC) -std=c11 -D_GNU_SOURCE -Wall -Wextra -I. -MMD -MP -MF $@.d -MT $@
@@ -221,6 +221,8 @@ $(BUILD)/bench/plugins/echo: bench/plugins/echo.c | $(HEADERS)
 	@$(BENCH_STEP) && $(BENCH_CC) $(BENCH_CFLAGS) -o $@ $< $(LDFLAGS) $(LDLIBS)
 $(BUILD)/bench/plugins_counting/echo: bench/plugins/echo.c | $(HEADERS)
 	@$(BENCH_STEP) && $(BENCH_CC) $(BENCH_CFLAGS) -DPLUGKIT_TEST -o $@ $< $(LDFLAGS) $(LDLIBS)
+$(BUILD)/bench/plugins_spin/echo: bench/plugins/echo.c | $(HEADERS)
+	@$(BENCH_STEP) && $(BENCH_CC) $(BENCH_CFLAGS) -DECHO_SPIN_US=100 -o $@ $< $(LDFLAGS) $(LDLIBS)
 $(BUILD)/bench/plugins_mtls/echo: bench/plugins/echo.c | $(HEADERS)
 	@$(BENCH_STEP) && $(BENCH_CC) $(BENCH_CFLAGS) $(if $(MBEDTLS_FLAGS),-DPLUGKIT_WITH_TLS) -o $@ $< $(LDFLAGS) \
 	    $(LDLIBS) $(MBEDTLS_FLAGS)

@@ -46,6 +46,7 @@ CORE = """
     os/atomic.h
     os/sys.h
     os/clock.h
+    os/spin.h
     os/random.h
     os/thread.h
     os/fork.h
@@ -57,6 +58,7 @@ CORE = """
     os/process.h
     os/sys.c
     os/clock.c
+    os/spin.c
     os/random.c
     os/thread.c
     os/fork.c

@@ -70,6 +70,20 @@ BENCH_FN void bench_pin(void)
     (void)sched_setaffinity(0, sizeof(one), &one);
 }
 
+/* A process on the first core: the other end of something that needs two. */
+BENCH_FN void bench_pin_away(pid_t pid)
+{
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+        if (CPU_ISSET(cpu, &bench_all_cores)) {
+            CPU_SET(cpu, &one);
+            break;
+        }
+    }
+    (void)sched_setaffinity(pid, sizeof(one), &one);
+}
+
 BENCH_FN void bench_unpin(void)
 {
     (void)sched_setaffinity(0, sizeof(bench_all_cores), &bench_all_cores);

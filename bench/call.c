@@ -180,6 +180,100 @@ static void bench_unix(void)
     close(raw.fd);
 }
 
+/* ---- both ends awake, each on a core of its own */
+
+enum { SPIN_US = 100 };
+
+/* Between the rounds it sleeps, so that the others have the core. */
+static void raw_serve_awake(int fd)
+{
+    char buf[4096], answer[ECHO_RESPONSE_BYTES];
+    memset(answer, 'a', sizeof(answer));
+    for (;;) {
+        int64_t end = bench_clock_ns(CLOCK_MONOTONIC) + 1000 * SPIN_US;
+        ssize_t n;
+        do {
+            n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT);
+        } while (n < 0 && bench_clock_ns(CLOCK_MONOTONIC) < end);
+        n = n < 0 ? recv(fd, buf, sizeof(buf), 0) : n;
+        if (n <= 0 || send(fd, answer, sizeof(answer), MSG_NOSIGNAL) < 0) {
+            return;
+        }
+    }
+}
+
+static void raw_run_awake(void *user, size_t times)
+{
+    const ping_pong *p = (const ping_pong *)user;
+    char buf[4096];
+    for (size_t i = 0; i < times; i++) {
+        ssize_t n;
+        if (send(p->fd, echo_request_json, ECHO_REQUEST_BYTES, MSG_NOSIGNAL) < 0) {
+            bench_die("the raw peer has gone");
+        }
+        while ((n = recv(p->fd, buf, sizeof(buf), MSG_DONTWAIT)) <= 0) {
+            if (n == 0 || errno != EAGAIN) {
+                bench_die("the raw peer has gone");
+            }
+        }
+    }
+}
+
+static void raw_open_awake(ping_pong *end)
+{
+    int pair[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair)) {
+        bench_die("socketpair: %s", strerror(errno));
+    }
+    pid_t pid = fork();
+    if (pid < 0) {
+        bench_die("fork: %s", strerror(errno));
+    }
+    if (pid == 0) {
+        bench_die_with_parent();
+        bench_pin_away(0);
+        close(pair[0]);
+        raw_serve_awake(pair[1]);
+        _exit(0);
+    }
+    close(pair[1]);
+    end->fd = pair[0];
+}
+
+static void bench_spin(void)
+{
+    static const char name[] = "call.unix_spin";
+    ping_pong raw;
+    client ours;
+    pk_plugin_info info = {0};
+    pk_mem mem = {0};
+    if (CPU_COUNT(&bench_all_cores) < 2) {
+        bench_skip(name, "it needs two cores");
+        return;
+    }
+    bench_unpin(); // who may use one core only does not spin
+    raw_open_awake(&raw);
+    pk_manager *m = manager_open(&(pk_manager_desc){.plugin_dir = bench_path("plugins_spin"), .spin_us = SPIN_US});
+    client_open(&ours, m, "echo");
+    client_call(&ours, 1);
+    if (pk_plugin_get(m, pk_manager_find(m, "echo"), &mem, &info, &error)) {
+        bench_die("%s", error.msg);
+    }
+    bench_pin_away((pid_t)info.pid);
+    bench_pin();
+
+    static bench_contestant c[] = {{.name = "raw, spinning", .run = raw_run_awake, .batch = 1, .laps = 3000},
+                                   {.name = "pk_caller_call", .run = client_call, .batch = 1, .laps = 3000}};
+    c[0].user = &raw;
+    c[1].user = &ours;
+    bench_compare(c, 2);
+    bench_report_ratio(&(bench_result){name, "p50", c[1].p50 / 1e3, "us", c[0].name, c[0].p50 / 1e3}, 1.6);
+    pk_mem_free(&mem);
+    client_close(&ours);
+    pk_manager_destroy(m);
+    close(raw.fd);
+}
+
 /* ---- eight threads on two cores: how much gets through */
 
 typedef struct crowd_member {
@@ -392,6 +486,7 @@ int main(int argc, char **argv)
 {
     bench_begin(argc, argv);
     bench_unix();
+    bench_spin();
     bench_within();
     bench_threads();
     return 0;

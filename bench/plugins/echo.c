@@ -4,6 +4,10 @@
 
 #include "../echo.h"
 
+#ifndef ECHO_SPIN_US
+#define ECHO_SPIN_US 0
+#endif
+
 static pk_err echo_run(const echo *self, pk_ctx *ctx, const echo_request *request, echo_response *response,
                        pk_error *err)
 {
@@ -27,7 +31,8 @@ int main(int argc, char **argv)
 {
     static const echo object = {.echo = echo_run, .counts = echo_count};
     static const pk_service service = {&echo_contract, "echo", &object, PK_STR_INIT("")};
-    static const pk_sdk_desc plugin = {.id = "echo", .services = &service, .service_count = 1};
+    static const pk_sdk_desc plugin = {.id = "echo", .services = &service, .service_count = 1,
+                                       .spin_us = ECHO_SPIN_US};
 
     return pk_sdk_main(argc, argv, &plugin);
 }

@@ -210,6 +210,11 @@ typedef struct pk_manager_desc {
     struct {
         uint32_t start_ms, call_ms, stop_ms; // 0 = 10 s to start, 30 s a call, 5 s to stop
     } deadline;
+    /* A call that waits (pk_caller_call, typed objects) looks for its answer for so long before it sleeps: where two
+     * cores are idle, and the plugin does the same (pk_sdk_desc.spin_us), a round trip takes a tenth of the time. 100
+     * is a good value; more than 1000 is 1000. It looks only while that pays, and never where only one CPU may be used,
+     * nor in builds for size (-Os). 0 = sleeps at once. */
+    uint32_t spin_us;
     struct {
         /* 0 = 5 crashes in 10 s, then failed; 100 ms, doubling up to 30 s, anew after window_ms of work. More than 1000
          * are not counted: it never fails. */

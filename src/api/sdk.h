@@ -21,6 +21,9 @@ typedef struct pk_sdk_desc {
     pk_tls *tls;                   // serve HTTPS only, by this configuration; borrowed. NULL = plain
     int workers;                   // threads that run handlers; 0 = one after the other
     uint64_t idle_ms;              // ends itself after so long without work; 0 = what the host says, else 1 h
+    /* When it has answered it looks for the next request for so long before it sleeps, as calls of hosts do for their
+     * answer: see pk_manager_desc.spin_us. So do calls to its host. Only with a loop of its own. */
+    uint32_t spin_us;
     size_t body_bytes;             // the largest request body taken into memory; 0 = 8 MiB
     const pk_interceptor *const *interceptors; size_t interceptor_count;
     /* Callbacks, all optional. An error from on_config or on_start ends the plugin: the host shows the message. */

@@ -78,6 +78,7 @@ PK__FN pk_err pk__http_client_create(pk__http_client **out, const pk__http_clien
     c->desc = *desc;
     c->fd = -1;
     c->is_socket = pk__transport_is_socket(desc->transport);
+    c->spin.ns = desc->spin_ns;
     pk__http_out_init(&c->out, desc->alloc);
     return PK_OK;
 }

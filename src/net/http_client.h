@@ -26,6 +26,7 @@
 #include "../base/list.h"
 #include "../os/atomic.h"
 #include "../os/loop.h"
+#include "../os/spin.h"
 #include "../wire/http_chunk.h"
 #include "../wire/http_head.h"
 #include "address.h"
@@ -67,6 +68,7 @@ typedef struct pk__http_client_desc {
     pk_str text;                // the address as a transport is given it; borrowed likewise
     pk_str lines;               // of each head, below the first: "Host: x\r\n" and so on; checked, borrowed likewise
     uint32_t connect_ms;        // 0 = only the exchange's own deadline
+    int64_t spin_ns;            // receives that wait look for so long first, where that pays (os/spin.h)
     bool any_uid;               // talk to Unix servers of other users
     pk_tls *tls;                // the connection is to be secure; NULL = plain
     pk_str tls_name, tls_host;  // see pk__secure_desc.name and .host; borrowed likewise
@@ -102,6 +104,7 @@ typedef struct pk__http_client {
     pk__atomic_u32 interrupted;
     pk__atomic_u32 reach;    // fd of an open socket, for whoever interrupts; 0 = none
     int64_t timeout_ns;      // of receives on the socket; 0 = none was set
+    pk__spin spin;
     int64_t retry_at;        // the server's queue was full: open again then; 0 = no
     int64_t connect_by;
 

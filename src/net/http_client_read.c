@@ -45,10 +45,16 @@ static bool pk__http_client_can_wait(pk__http_client *c)
     return deadline == PK_FOREVER || pk__http_client_set_timeout(c, deadline - pk__http_client_now(c->x), false);
 }
 
-static pk_io pk__http_client_recv_socket(pk__http_client *c, bool wait, size_t *got, pk_error *err)
+static pk_io pk__http_client_recv_once(pk__http_client *c, bool wait, size_t *got, pk_error *err)
 {
     char *at = c->room->bytes + c->end;
     size_t cap = PK__HTTP_CLIENT_ROOM - c->end;
+    return PK__SECURE_ON(c->secure) ? c->secure->table->recv(c->secure, at, cap, wait, got, err)
+                                    : pk__socket_recv(c->fd, at, cap, wait, got, err);
+}
+
+static pk_io pk__http_client_recv_socket(pk__http_client *c, bool wait, size_t *got, pk_error *err)
+{
     int64_t deadline = c->x->deadline;
     if (wait && !pk__http_client_can_wait(c)) {
         wait = false;
@@ -57,14 +63,33 @@ static pk_io pk__http_client_recv_socket(pk__http_client *c, bool wait, size_t *
         }
     }
     c->x->now = 0;
-    pk_io io = PK__SECURE_ON(c->secure) ? c->secure->table->recv(c->secure, at, cap, wait, got, err)
-                                        : pk__socket_recv(c->fd, at, cap, wait, got, err);
+    pk_io io = pk__http_client_recv_once(c, wait, got, err);
     if (io == PK_IO_WANT_READ && wait && deadline != PK_FOREVER) {
         (void)pk__http_client_set_timeout(c, deadline - pk__clock_ns(), true);
     }
     return io;
 }
+
+/* Awake. WANT_READ: nothing has come. */
+static pk_io pk__http_client_look(pk__http_client *c, size_t *got, pk_error *err)
+{
+    int64_t end = pk__clock_ns() + c->spin.ns;
+    pk_io io;
+    end = PK__MIN(end, c->x->deadline);
+    do {
+        io = pk__http_client_recv_once(c, false, got, err);
+        c->x->now = pk__clock_ns();
+    } while (io == PK_IO_WANT_READ && c->x->now < end);
+    pk__spin_learn(&c->spin, io != PK_IO_WANT_READ);
+    return io;
+}
 #else // there are none
+static pk_io pk__http_client_look(pk__http_client *c, size_t *got, pk_error *err)
+{
+    (void)c, (void)got, (void)err;
+    return PK_IO_CLOSED;
+}
+
 static pk_io pk__http_client_recv_socket(pk__http_client *c, bool wait, size_t *got, pk_error *err)
 {
     (void)c, (void)wait, (void)got, (void)err;
@@ -246,7 +271,11 @@ PK__FN pk_io pk__http_client_pull(pk__http_client *c, bool wait, pk_error *err)
         return io;
     }
     size_t room = PK__HTTP_CLIENT_ROOM - c->end;
-    io = c->is_socket ? pk__http_client_recv_socket(c, wait, &got, err) : pk__http_client_recv_other(c, &got, err);
+    bool looks = wait && c->is_socket && pk__spin_try(&c->spin);
+    io = looks ? pk__http_client_look(c, &got, err) : PK_IO_WANT_READ;
+    if (io == PK_IO_WANT_READ) {
+        io = c->is_socket ? pk__http_client_recv_socket(c, wait, &got, err) : pk__http_client_recv_other(c, &got, err);
+    }
     if (io == PK_IO_CLOSED || io == PK_IO_FAILED) {
         return pk__http_client_take_end(c, io, err);
     }

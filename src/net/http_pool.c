@@ -112,6 +112,7 @@ PK__FN pk_err pk__http_pool_init(pk__http_pool *pool, const pk__http_pool_desc *
     pool->client.lines = pk_buf_str(&pool->lines);
     pool->client.connect_ms = desc->connect_ms > 0 ? desc->connect_ms : PK__HTTP_POOL_CONNECT_MS;
     pool->client.any_uid = desc->any_uid;
+    pool->client.spin_ns = pk__spin_ns(desc->spin_us);
     pk__mutex_init(&pool->lock);
     return PK_OK;
 }

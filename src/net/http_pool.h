@@ -29,6 +29,7 @@ typedef struct pk__http_pool_desc {
     uint32_t max_idle;                     // connections kept; 0 = 8
     uint32_t idle_ms;                      // closed after so long; 0 = 60 s
     uint32_t connect_ms;                   // 0 = 5 s
+    uint32_t spin_us;                      // how long receives wait awake, where that pays; 0 = never
     bool any_uid;
     pk_tls *tls;                           // for https addresses: borrowed; NULL = they are refused
     const char *tls_name;                  // see pk__secure_desc.name; copied; NULL = ""

@@ -487,6 +487,39 @@ PK__FN int64_t pk__loop_until(pk_loop *loop, int timeout_ms)
     return until;
 }
 
+PK__FN void pk__loop_was_woken(pk_loop *loop)
+{
+    (void)pk__atomic_swap(&loop->woken, 0);
+    loop->wakes++;
+}
+
+/* Is there something to do that is no event of a watch? */
+PK__FN bool pk__loop_is_called(pk_loop *loop, uint32_t wakes)
+{
+    return loop->wakes != wakes || pk__loop_has_tasks(loop);
+}
+
+/* Awake at first. Events, or 0: also if it was called. */
+PK__FN int pk__loop_look(pk_loop *loop, int64_t until, pk__loop_event *events)
+{
+    int64_t end = pk__clock_ns() + loop->spin.ns;
+    uint32_t wakes = loop->wakes;
+    int count;
+    end = PK__MIN(end, until);
+    do {
+        count = loop->backend->wait(loop, 0, events, PK__LOOP_BATCH);
+    } while (count == 0 && !pk__loop_is_called(loop, wakes) && pk__clock_ns() < end);
+    bool found = count != 0 || pk__loop_is_called(loop, wakes);
+    pk__spin_learn(&loop->spin, found);
+    return found ? count : loop->backend->wait(loop, until, events, PK__LOOP_BATCH);
+}
+
+PK__FN int pk__loop_wait(pk_loop *loop, int64_t until, pk__loop_event *events)
+{
+    bool looks = until != 0 && pk__spin_try(&loop->spin);
+    return looks ? pk__loop_look(loop, until, events) : loop->backend->wait(loop, until, events, PK__LOOP_BATCH);
+}
+
 PK__FN pk_err pk__loop_turn(pk_loop *loop, int timeout_ms, pk_error *err)
 {
     pk__loop_event events[PK__LOOP_BATCH];
@@ -497,7 +530,7 @@ PK__FN pk_err pk__loop_turn(pk_loop *loop, int timeout_ms, pk_error *err)
     if (pk__atomic_load(&loop->awake) != 0) { // an inner turn; otherwise the last one has left it so
         (void)pk__atomic_swap(&loop->awake, 0);
     }
-    count = loop->backend->wait(loop, pk__loop_until(loop, timeout_ms), events, PK__LOOP_BATCH);
+    count = pk__loop_wait(loop, pk__loop_until(loop, timeout_ms), events);
     if (count < 0 && errno != EINTR) {
         return pk_error_sys(err, PK_ERR_OS, errno, "cannot wait for events");
     }

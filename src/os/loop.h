@@ -25,6 +25,7 @@
 #include "atomic.h"
 #include "clock.h"
 #include "fork.h"
+#include "spin.h"
 #include "sys.h"
 #include "thread.h"
 
@@ -90,6 +91,8 @@ struct pk_loop {
     /* The backends' own. */
     int fds[3];            // epoll, eventfd and timerfd; poll: the pipe that wakes it; kqueue: that, and its own
     int64_t alarm_at;      // epoll: when the timerfd goes off; 0 = never
+    pk__spin spin;         // a loop may wait awake; its owner says how long
+    uint32_t wakes;        // that were heard
     bool none_due;         // epoll: it was armed and has not gone off, so that no timer is due
     uint32_t always_count; // slots that are always ready
     uint32_t next_slot;    // poll: where to look first, so that all get their turn
@@ -118,6 +121,7 @@ PK__FN bool pk__loop_is_forked(const pk_loop *loop); // we are in a forked child
 /* Does this thread drive the loop? Then it must not wait for others to do so, but step it. */
 PK__FN bool pk__loop_is_mine(const pk_loop *loop);
 PK__FN void pk__loop_give_away(pk_loop *loop);  // to whichever thread steps it next
+PK__FN void pk__loop_was_woken(pk_loop *loop); // a backend has heard pk_loop_wake
 PK__FN int pk__loop_depth(const pk_loop *loop); // turns on the stack; the loop's thread
 /* Like pk_timer_start, for an absolute time by pk__clock_ns. */
 PK__FN pk_err pk__timer_start_at(pk_loop *loop, pk_timer *t, int64_t at_ns, pk_error *err);

@@ -134,7 +134,7 @@ PK__FN int pk__loop_epoll_wait(pk_loop *loop, int64_t until_ns, pk__loop_event *
         if (events[i].data.u64 == PK__LOOP_EPOLL_WAKE) {
             uint64_t value;
             (void)PK__SYS(read)(loop->fds[1], &value, sizeof(value));
-            (void)pk__atomic_swap(&loop->woken, 0); // after reading: a wake in between finds us awake anyway
+            pk__loop_was_woken(loop); // after reading: a wake in between finds us awake anyway
         } else if (events[i].data.u64 == PK__LOOP_EPOLL_ALARM) {
             uint64_t times;
             (void)PK__SYS(read)(loop->fds[2], &times, sizeof(times));

@@ -47,7 +47,7 @@ PK__FN int pk__loop_idle_wait(pk_loop *loop, int64_t until_ns, pk__loop_event *o
            pk__cond_wait(&loop->wake_up, &loop->lock, until_ns)) {
     }
     pk__mutex_unlock(&loop->lock);
-    (void)pk__atomic_swap(&loop->woken, 0);
+    pk__loop_was_woken(loop);
     return 0;
 }
 
@@ -63,7 +63,7 @@ PK__FN void pk__loop_idle_wake(pk_loop *loop)
 PK__FN int pk__loop_idle_wait(pk_loop *loop, int64_t until_ns, pk__loop_event *out, int cap)
 {
     (void)until_ns, (void)out, (void)cap;
-    (void)pk__atomic_swap(&loop->woken, 0);
+    pk__loop_was_woken(loop);
     return 0;
 }
 

@@ -110,7 +110,7 @@ PK__FN void pk__loop_poll_drain(pk_loop *loop)
     char bytes[16];
     while (PK__SYS(read)(loop->fds[0], bytes, sizeof(bytes)) == (ssize_t)sizeof(bytes)) {
     }
-    (void)pk__atomic_swap(&loop->woken, 0); // after reading: a wake in between finds us awake anyway
+    pk__loop_was_woken(loop); // after reading: a wake in between finds us awake anyway
 }
 
 PK__FN int pk__loop_poll_wait(pk_loop *loop, int64_t until_ns, pk__loop_event *out, int cap)

@@ -8,6 +8,7 @@
 /* ---- Linux */
 #ifdef PK__LINUX
 #ifndef PK__NO_FD
+#include <sched.h>
 #include <sys/syscall.h>
 
 /* Numbers that the C library's headers may be too old to know; -1 answers ENOSYS. */
@@ -62,6 +63,12 @@ PK__FN int pk__sys_port_pipe(int out[2], int flags)
 PK__FN ssize_t pk__sys_port_getrandom(void *out, size_t len)
 {
     return (ssize_t)syscall(SYS_getrandom, out, len, 0);
+}
+
+PK__FN int pk__sys_port_cpu_count(void)
+{
+    cpu_set_t set; // room for 1024, which is enough to count to two
+    return sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : (int)sysconf(_SC_NPROCESSORS_ONLN);
 }
 
 PK__FN int pk__sys_port_memfd_create(const char *name, unsigned flags)
@@ -269,6 +276,11 @@ PK__FN ssize_t pk__sys_port_getrandom(void *out, size_t len)
 {
     (void)out, (void)len;
     return pk__sys_port_missing(); // the caller reads /dev/urandom
+}
+
+PK__FN int pk__sys_port_cpu_count(void)
+{
+    return (int)sysconf(_SC_NPROCESSORS_ONLN);
 }
 
 PK__FN int pk__sys_port_memfd_create(const char *name, unsigned flags)

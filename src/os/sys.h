@@ -125,6 +125,7 @@
     X(ssize_t, pread, (int fd, void *buf, size_t cap, off_t at), pread(fd, buf, cap, at), EIO, -1)          \
     X(off_t, lseek, (int fd, off_t at, int whence), lseek(fd, at, whence), ESPIPE, -1)                      \
     X(int, fcntl, (int fd, int command, int value), fcntl(fd, command, value), EMFILE, -1)                  \
+    X(int, cpu_count, (void), pk__sys_port_cpu_count(), EINVAL, -1)                                         \
     X(int, fd_limit, (struct rlimit *out), getrlimit(RLIMIT_NOFILE, out), EINVAL, -1)                       \
     X(int, flock, (int fd, int operation), flock(fd, operation), ENOLCK, -1)                                \
     X(int, pipe, (int out[2], int flags), pk__sys_port_pipe(out, flags), EMFILE, -1)                        \
@@ -302,6 +303,7 @@ typedef struct pk__sys_names {
 PK__FN int pk__sys_port_openat2(int dir, const char *path, int flags, mode_t mode, uint64_t resolve);
 PK__FN int pk__sys_port_pipe(int out[2], int flags); // flags: O_CLOEXEC, O_NONBLOCK
 PK__FN ssize_t pk__sys_port_getrandom(void *out, size_t len);
+PK__FN int pk__sys_port_cpu_count(void); // that this thread may run on; less than 1 = unknown
 PK__FN int pk__sys_port_memfd_create(const char *name, unsigned flags);
 PK__FN int pk__sys_port_mask_signals(int how, const sigset_t *set, sigset_t *old); // of this thread
 PK__FN void *pk__sys_port_fork_page(size_t size); // zeroed again in a forked child

@@ -58,6 +58,7 @@ static pk_err pk__http_channel_new(const pk__http_channel_env *env, bool framewo
     desc.via = endpoint->via;
     desc.transports = env->transports;
     desc.transport_count = env->transport_count;
+    desc.spin_us = env->spin_us;
     if (PK__SECURE_BUILT) {
         desc.tls = endpoint->tls ? endpoint->tls : env->tls;
         desc.tls_name = endpoint->tls_name;

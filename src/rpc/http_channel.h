@@ -17,6 +17,7 @@ typedef struct pk__http_channel_env { // the `user` of the dialects that are bui
     const char *caller; // sent as PlugKit-Caller; "" = not sent
     const pk_transport *const *transports;
     size_t transport_count;
+    uint32_t spin_us; // how long a call waits awake, where that pays; 0 = never
     pk_tls *tls;        // for https addresses whose endpoint has none; NULL = none
 } pk__http_channel_env;
 

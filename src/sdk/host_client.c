@@ -125,6 +125,7 @@ PK__FN pk_err pk__host_client_init(pk__host_client *c, const pk__settings *setti
     c->caller.name = settings->instance.ptr;
     c->env.alloc = alloc;
     c->env.caller = settings->instance.ptr;
+    c->env.spin_us = desc->spin_us;
     c->dialect = pk__http_channel_dialect(PK__CONTROL_PROTOCOL, &c->env, false);
     if (!rc && settings->host.address.len && settings->host.services.count) {
         pk_endpoint endpoint;

@@ -436,6 +436,9 @@ static pk_err pk__sdk_start(pk_sdk *p, const char *program, pk_error *err)
     if (!rc && !p->loop) {
         rc = pk_loop_create(&p->loop, p->alloc, err);
         p->owns_loop = rc == PK_OK;
+        if (!rc) {
+            p->loop->spin.ns = pk__spin_ns(p->desc.spin_us);
+        }
     }
     if (!rc) {
         rc = pk__sdk_open_server(p, err);

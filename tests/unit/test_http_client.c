@@ -517,6 +517,47 @@ TEST(http_client, keeps_deadlines_also_against_a_server_that_drips)
     }
 }
 
+static void *interrupt_later(void *arg);
+
+/* Awake or not: answers come, deadlines hold, and an interrupt is heard. */
+TEST(http_client, may_look_for_its_answer_before_it_sleeps)
+{
+    static const peer_step script[] = {ACCEPT, HEAD, SEND(OK_EMPTY), HEAD, SEND(OK_EMPTY), HEAD, STAY, END};
+    peer p;
+    outcome o;
+    pk_error err = {0};
+    pthread_t thread;
+    peer_start(&p, "x.sock", script);
+    pk__http_client *c = client("x.sock");
+    c->spin.ns = PK__SECOND * 10;
+    for (int i = 0; i < 2; i++) {
+        ask(&o, "GET", "/");
+        CHECK_OK(go(c, &o, 0, &err));
+        CHECK_UINT(c->spin.last, ==, 0); // found
+    }
+    ask(&o, "GET", "/");
+    o.x.deadline = pk__clock_after_ms(pk__clock_ns(), 30);
+    CHECK_ERR(go(c, &o, 0, &err), PK_ERR_PLUGIN_TIMEOUT);
+    CHECK(pk__clock_ns() >= o.x.deadline);
+    CHECK_UINT(c->spin.last, ==, 1);
+    pk__http_client_destroy(c);
+    peer_release(&p);
+    peer_join(&p);
+    unlink("x.sock");
+
+    static const peer_step silent[] = {ACCEPT, HEAD, STAY, END};
+    peer_start(&p, "x.sock", silent);
+    c = client("x.sock");
+    c->spin.ns = PK__SECOND * 10;
+    ask(&o, "GET", "/");
+    REQUIRE(pthread_create(&thread, NULL, interrupt_later, c) == 0);
+    CHECK_ERR(go(c, &o, 0, &err), PK_ERR_CANCELED);
+    pthread_join(thread, NULL);
+    pk__http_client_destroy(c);
+    peer_release(&p);
+    peer_join(&p);
+}
+
 TEST(http_client, sends_nothing_after_the_deadline)
 {
     for (int drive = 0; drive < 2; drive++) {

@@ -817,6 +817,80 @@ TEST(loop, posts_of_other_threads_always_wake_it)
     }
 }
 
+/* ---- waiting awake */
+
+enum { FOR_LONG_NS = 2000000000 }; // nobody looks that long here
+
+typedef struct caller_of_loop {
+    pk__thread thread;
+    pk_loop *loop;
+    pk_task task;
+    int fd, what; // 0: writes to fd, 1: posts, 2: wakes
+} caller_of_loop;
+
+static void caller_main(void *arg)
+{
+    caller_of_loop *c = (caller_of_loop *)arg;
+    pk__thread_nap(5 * PK__MS); // as a rule it looks by then, and what it does must not depend on that
+    if (c->what == 0) {
+        REQUIRE(write(c->fd, "x", 1) == 1);
+    } else if (c->what == 1) {
+        pk_loop_post(c->loop, &c->task);
+    } else {
+        pk_loop_wake(c->loop);
+    }
+}
+
+TEST(loop, finds_bytes_tasks_and_wakes_while_it_looks)
+{
+    EACH_BACKEND(loop) {
+        for (int what = 0; what < 3; what++) {
+            probe p;
+            caller_of_loop c;
+            probe_open(&p, loop);
+            REQUIRE_OK(pk_watch_add(loop, &p.watch, true, false, NULL));
+            memset(&c, 0, sizeof(c));
+            c.loop = loop;
+            c.task = p.task;
+            c.fd = p.fds[1];
+            c.what = what;
+            loop->spin = (pk__spin){FOR_LONG_NS, 0, 0};
+            REQUIRE_OK(pk__thread_start(&c.thread, caller_main, &c, NULL));
+            REQUIRE_OK(pk_loop_step(loop, -1, NULL));
+            CHECK_INT(p.calls, ==, what < 2);
+            CHECK_UINT(loop->spin.last, ==, 0); // found, and not slept for
+            pk__thread_join(&c.thread);
+            probe_drain(&p);
+            probe_close(&p);
+        }
+    }
+}
+
+TEST(loop, looks_no_longer_than_it_may_and_sleeps_then)
+{
+    EACH_BACKEND(loop) {
+        probe p;
+        probe_open(&p, loop);
+        REQUIRE_OK(pk_watch_add(loop, &p.watch, true, false, NULL));
+        loop->spin = (pk__spin){FOR_LONG_NS, 0, 0};
+        REQUIRE_OK(pk_timer_start(loop, &p.timer, 3, NULL));
+        while (p.calls == 0) { // a timer that is due ends it
+            REQUIRE_OK(pk_loop_step(loop, -1, NULL));
+        }
+        CHECK_UINT(loop->spin.last, >, 0);
+        loop->spin = (pk__spin){1000, 0, 0};
+        REQUIRE_OK(pk_timer_start(loop, &p.timer, 60, NULL));
+        pk__sys_reset();
+        while (p.calls == 1) { // some looks of a microsecond, and then one sleep
+            REQUIRE_OK(pk_loop_step(loop, -1, NULL));
+        }
+        CHECK_UINT(waits(), <, 1000);
+        CHECK_UINT(loop->spin.last, >, 0);
+        REQUIRE_OK(pk_loop_step(loop, 0, NULL)); // who does not wait does not look
+        probe_close(&p);
+    }
+}
+
 TEST(loop, a_wake_ends_a_wait_and_many_are_one_call)
 {
     EACH_BACKEND(loop) {

@@ -86,6 +86,7 @@ PK_API void pk_manager_add_http(pk_manager *m)
     m->env.transports = m->desc.transports;
     m->env.transport_count = m->desc.transport_count;
     m->env.tls = m->desc.tls;
+    m->env.spin_us = m->desc.spin_us;
     m->plugkit1 = pk__http_channel_dialect("plugkit/1", &m->env, false);
     m->framework = pk__http_channel_dialect("go-framework", &m->env, true);
     dialects[m->desc.dialect_count++] = &m->plugkit1;
