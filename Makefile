@@ -31,6 +31,8 @@ $(HEADERS) &: FORCE # written only if they change
 	@./amalgamate.py
 build/src_all.h: FORCE # the same translation unit, straight from src/
 	@./amalgamate.py --includes $@ --layers '$(LAYERS)'
+build/src_declarations.h: FORCE # and without its .c files
+	@./amalgamate.py --includes $@ --layers '$(LAYERS)' --declarations
 check: ## are the headers what src/ gives?
 	@./amalgamate.py --check
 
@@ -103,26 +105,34 @@ UNIT_LIBS     = $(KQUEUE_FLAGS) $(if $(filter test_tls%,$(@F)),$(MBEDTLS_FLAGS))
 MBEDTLS_FIND  = MBEDTLS='$(MBEDTLS)' sh tests/mbedtls.sh '$(CC)' --flags
 MBEDTLS_FLAGS = $(eval MBEDTLS_FLAGS := $(shell $(MBEDTLS_FIND)))$(MBEDTLS_FLAGS) # once, and only if somebody asks
 
-$(UNIT_SRC): $(BUILD)/unit/%: tests/unit/%.c build/src_all.h
+# All of src/, compiled once, and once more with TLS. In an archive: tests that hold src/ themselves take nothing of it.
+UNIT_LIBRARY := $(addprefix $(BUILD)/unit/,library.a library_tls.a)
+$(UNIT_LIBRARY): $(BUILD)/unit/%.a: tests/unit/library.c build/src_all.h
 	@mkdir -p $(@D) && echo '  cc   $@'
-	@$(CC) -std=c11 $(UNIT_CFLAGS) -I. -Icontracts -MMD -MP -MF $@.d -o $@ $< $(LDFLAGS) $(UNIT_LIBS) $(LDLIBS) -lm
+	@$(CC) -std=c11 $(UNIT_CFLAGS) -I. -MMD -MP -MF $@.d -MT $@ -c -o $@.o $< $(if $(filter %_tls,$*),$(MBEDTLS_FLAGS))
+	@rm -f $@ && ar rcs $@ $@.o
+$(UNIT_SRC): $(BUILD)/unit/%: tests/unit/%.c build/src_declarations.h \
+                              $(BUILD)/unit/library$$(if $$(findstring test_tls,$$(@F)),_tls).a
+	@mkdir -p $(@D) && echo '  cc   $@'
+	@$(CC) -std=c11 $(UNIT_CFLAGS) -I. -Icontracts -MMD -MP -MF $@.d -o $@ $< $(filter %.a,$^) $(LDFLAGS) $(UNIT_LIBS) \
+	    $(LDLIBS) -lm
 $(UNIT_GEN): $(BUILD)/unit_generated/%: tests/unit/%.c $(HEADERS)
 	@mkdir -p $(@D) && echo '  cc   $@'
 	@$(CC) -std=c11 -DUNIT_GENERATED -O0 -I. -Icontracts -MMD -MP -MF $@.d -o $@ $< $(LDFLAGS) $(UNIT_LIBS) $(LDLIBS) -lm
 
-test: ## everything: headers up to date, compile matrix, unit tests in three ways, whole programs
+test: ## everything: headers up to date, compile matrix, unit tests in two ways, whole programs
 	@./amalgamate.py --check
 	@sh tests/mbedtls.sh '$(CC)'
 	@PYTHON="$$(sh tests/python.sh)" && export PYTHON && \
 	    $(MAKE) --no-print-directory -j$(JOBS) all tests-programs && \
 	    tests/run.py --jobs $(JOBS) --again PK_TEST_ENOSYS=1 --pytest "$$PYTHON" integration \
-	        tests/header/matrix.py $(UNIT_SRC) $(UNIT_GEN)
+	        tests/header/matrix.py $(UNIT_SRC)
 
 cross: ## unit tests for arm, aarch64, riscv64, s390x (under qemu) and static musl: TARGETS="..", T=name
 	@tests/cross.py --jobs $(JOBS) $(if $(T),--test $(T)) $(or $(TARGETS),arm aarch64 riscv64 s390x musl)
 firmware: $(HEADERS) ## programs for ARM processors without a system: their sizes, and that they work
 	@tests/size.py --firmware
-tests-programs: $(UNIT_SRC) $(UNIT_GEN)
+tests-programs: $(UNIT_SRC)
 old-kernel: $(UNIT_SRC) ## unit tests without pidfd, close_range, openat2, memfd and execveat
 	@PK_TEST_ENOSYS=1 tests/run.py --jobs $(JOBS) $^
 unit: unit-src unit-generated ## the unit tests, on src/ and on the generated headers; T=json for one
@@ -135,10 +145,9 @@ header: $(HEADERS) ## the headers under every compiler, standard and mode
 integration: all ## whole programs, with pytest
 	@PYTHON="$$(sh tests/python.sh)" && tests/run.py --pytest "$$PYTHON" integration
 
-# The unit tests again, under tools that see more. Without warnings: instrumented code brings wrong ones. With static
-# functions: what a test does not reach is not compiled, and that takes a quarter of the time.
-ASAN = -Og -g -DPLUGKIT_STATIC -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
-TSAN = -Og -g -DPLUGKIT_STATIC -fsanitize=thread
+# The unit tests again, under tools that see more. Without warnings: instrumented code brings wrong ones.
+ASAN = -Og -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+TSAN = -Og -g -fsanitize=thread
 VALGRIND = valgrind -q --leak-check=no --error-exitcode=9 --child-silent-after-fork=no
 asan: ## unit tests with AddressSanitizer and UBSan
 	@TEST_TIMEOUT_MS=60000 $(MAKE) --no-print-directory -j$(JOBS) unit-src BUILD=build/asan UNIT_CFLAGS='$(ASAN)'

@@ -1933,7 +1933,12 @@ PK_API void pk_manager_unlisten(pk_manager *m, pk_listener *listener);
 
 
 
-#define PK__FN static PK_UNUSED // every private function: the joined header has only one translation unit
+/* Private functions are static: the joined header has only one translation unit. (Unit tests make PK__FN extern: they
+ * are linked with one that has been compiled before.) What a header defines is static everywhere. */
+#ifndef PK__FN
+#define PK__FN static PK_UNUSED
+#endif
+#define PK__LOCAL static PK_UNUSED
 
 /* Definitions of PK_API_DATA objects. */
 #if defined(PLUGKIT_STATIC) || defined(PLUGKIT_NO_CORE)
@@ -2120,7 +2125,7 @@ PK__FN bool pk__map_next(const pk__map *map, size_t *at, pk__map_entry **out); /
 
 
 
-PK__FN const char *pk__words_at(const char *words, size_t n)
+PK__LOCAL const char *pk__words_at(const char *words, size_t n)
 {
     while (n-- > 0) {
         words += strlen(words) + 1;
@@ -3181,121 +3186,121 @@ typedef uint32_t pk__atomic_u32; // says that a member is only touched by these
 
 #if defined(__GCC_ATOMIC_POINTER_LOCK_FREE) && __GCC_ATOMIC_POINTER_LOCK_FREE == 2
 
-PK__FN uint32_t pk__atomic_load(const uint32_t *at)
+PK__LOCAL uint32_t pk__atomic_load(const uint32_t *at)
 {
     return __atomic_load_n(at, __ATOMIC_ACQUIRE);
 }
 
-PK__FN void pk__atomic_store(uint32_t *at, uint32_t value)
+PK__LOCAL void pk__atomic_store(uint32_t *at, uint32_t value)
 {
     __atomic_store_n(at, value, __ATOMIC_RELEASE);
 }
 
-PK__FN uint32_t pk__atomic_add(uint32_t *at, uint32_t value)
+PK__LOCAL uint32_t pk__atomic_add(uint32_t *at, uint32_t value)
 {
     return __atomic_fetch_add(at, value, __ATOMIC_SEQ_CST);
 }
 
-PK__FN uint32_t pk__atomic_swap(uint32_t *at, uint32_t value)
+PK__LOCAL uint32_t pk__atomic_swap(uint32_t *at, uint32_t value)
 {
     return __atomic_exchange_n(at, value, __ATOMIC_SEQ_CST);
 }
 
 /* Stores `value` if `expected` is there; true = it was. */
-PK__FN bool pk__atomic_cas(uint32_t *at, uint32_t expected, uint32_t value)
+PK__LOCAL bool pk__atomic_cas(uint32_t *at, uint32_t expected, uint32_t value)
 {
     return __atomic_compare_exchange_n(at, &expected, value, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 }
 
-PK__FN size_t pk__atomic_load_size(const size_t *at)
+PK__LOCAL size_t pk__atomic_load_size(const size_t *at)
 {
     return __atomic_load_n(at, __ATOMIC_ACQUIRE);
 }
 
-PK__FN size_t pk__atomic_add_size(size_t *at, size_t value)
+PK__LOCAL size_t pk__atomic_add_size(size_t *at, size_t value)
 {
     return __atomic_fetch_add(at, value, __ATOMIC_SEQ_CST);
 }
 
-PK__FN void *pk__atomic_load_ptr(void *const *at)
+PK__LOCAL void *pk__atomic_load_ptr(void *const *at)
 {
     return __atomic_load_n(at, __ATOMIC_ACQUIRE);
 }
 
-PK__FN void pk__atomic_store_ptr(void **at, void *value)
+PK__LOCAL void pk__atomic_store_ptr(void **at, void *value)
 {
     __atomic_store_n(at, value, __ATOMIC_RELEASE);
 }
 
-PK__FN void *pk__atomic_swap_ptr(void **at, void *value)
+PK__LOCAL void *pk__atomic_swap_ptr(void **at, void *value)
 {
     return __atomic_exchange_n(at, value, __ATOMIC_SEQ_CST);
 }
 
-PK__FN bool pk__atomic_cas_ptr(void **at, void *expected, void *value)
+PK__LOCAL bool pk__atomic_cas_ptr(void **at, void *expected, void *value)
 {
     return __atomic_compare_exchange_n(at, &expected, value, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 }
 
 #elif defined(PLUGKIT_NO_THREADS)
 
-PK__FN uint32_t pk__atomic_load(const uint32_t *at)
+PK__LOCAL uint32_t pk__atomic_load(const uint32_t *at)
 {
     return *(const volatile uint32_t *)at;
 }
 
-PK__FN void pk__atomic_store(uint32_t *at, uint32_t value)
+PK__LOCAL void pk__atomic_store(uint32_t *at, uint32_t value)
 {
     *(volatile uint32_t *)at = value;
 }
 
-PK__FN uint32_t pk__atomic_swap(uint32_t *at, uint32_t value)
+PK__LOCAL uint32_t pk__atomic_swap(uint32_t *at, uint32_t value)
 {
     uint32_t old = pk__atomic_load(at);
     pk__atomic_store(at, value);
     return old;
 }
 
-PK__FN uint32_t pk__atomic_add(uint32_t *at, uint32_t value)
+PK__LOCAL uint32_t pk__atomic_add(uint32_t *at, uint32_t value)
 {
     return pk__atomic_swap(at, pk__atomic_load(at) + value);
 }
 
-PK__FN bool pk__atomic_cas(uint32_t *at, uint32_t expected, uint32_t value)
+PK__LOCAL bool pk__atomic_cas(uint32_t *at, uint32_t expected, uint32_t value)
 {
     return pk__atomic_load(at) == expected && (pk__atomic_store(at, value), true);
 }
 
-PK__FN size_t pk__atomic_load_size(const size_t *at)
+PK__LOCAL size_t pk__atomic_load_size(const size_t *at)
 {
     return *(const volatile size_t *)at;
 }
 
-PK__FN size_t pk__atomic_add_size(size_t *at, size_t value)
+PK__LOCAL size_t pk__atomic_add_size(size_t *at, size_t value)
 {
     size_t old = pk__atomic_load_size(at);
     *(volatile size_t *)at = old + value;
     return old;
 }
 
-PK__FN void *pk__atomic_load_ptr(void *const *at)
+PK__LOCAL void *pk__atomic_load_ptr(void *const *at)
 {
     return *(void *const volatile *)at;
 }
 
-PK__FN void pk__atomic_store_ptr(void **at, void *value)
+PK__LOCAL void pk__atomic_store_ptr(void **at, void *value)
 {
     *(void *volatile *)at = value;
 }
 
-PK__FN void *pk__atomic_swap_ptr(void **at, void *value)
+PK__LOCAL void *pk__atomic_swap_ptr(void **at, void *value)
 {
     void *old = pk__atomic_load_ptr(at);
     pk__atomic_store_ptr(at, value);
     return old;
 }
 
-PK__FN bool pk__atomic_cas_ptr(void **at, void *expected, void *value)
+PK__LOCAL bool pk__atomic_cas_ptr(void **at, void *expected, void *value)
 {
     return pk__atomic_load_ptr(at) == expected && (pk__atomic_store_ptr(at, value), true);
 }
@@ -3659,7 +3664,7 @@ PK__FN int pk__sys_port_pidfd_send_signal(int fd, int number, unsigned flags);
 #ifndef PLUGKIT_TEST
 #define PK__SYS(name) pk__sys_do_##name
 #define PK__SYS_DEFINE(type, name, params, call, number, error)                                             \
-    PK__FN type pk__sys_do_##name params                                                                    \
+    PK__LOCAL type pk__sys_do_##name params                                                                    \
     {                                                                                                       \
         return call;                                                                                        \
     }
@@ -3671,6 +3676,9 @@ PK__SYS_LIST(PK__SYS_DEFINE)
 typedef struct pk__sys_table {
     PK__SYS_LIST(PK__SYS_MEMBER)
 } pk__sys_table;
+PK_API_DATA pk__sys_table pk__sys;
+#define PK__SYS_DECLARE(type, name, params, call, number, error) PK__FN type pk__sys_do_##name params;
+PK__SYS_LIST(PK__SYS_DECLARE) // the real ones
 
 /* How often each was called since pk__sys_reset, by name, and those that can fail together. */
 #define PK__SYS_COUNTER(type, name, params, call, number, error) uint32_t name;
@@ -3678,29 +3686,15 @@ typedef struct pk__sys_counters {
     PK__SYS_LIST(PK__SYS_COUNTER)
     uint32_t all;
 } pk__sys_counters;
-PK_UNUSED static pk__sys_counters pk__sys_count;
+PK_API_DATA pk__sys_counters pk__sys_count;
 
-PK_UNUSED static uint32_t pk__sys_fail_at;    // the call with this number (pk__sys_count.all) fails; 0 = none
-PK_UNUSED static uint32_t pk__sys_fail_times; // and so many after it
-PK_UNUSED static const char *pk__sys_failed;  // the name of the first that was made to fail, or NULL
-PK_UNUSED static int pk__sys_old_kernel;      // 1: the five answer ENOSYS; -1: not; 0: as PK_TEST_ENOSYS says
+PK_API_DATA uint32_t pk__sys_fail_at;    // the call with this number (pk__sys_count.all) fails; 0 = none
+PK_API_DATA uint32_t pk__sys_fail_times; // and so many after it
+PK_API_DATA const char *pk__sys_failed;  // the name of the first that was made to fail, or NULL
+PK_API_DATA int pk__sys_old_kernel;      // 1: the five answer ENOSYS; -1: not; 0: as PK_TEST_ENOSYS says
 PK__FN void pk__sys_reset(void); // the real calls, all counters zero, no failures
 PK__FN bool pk__sys_fails(const char *name, uint32_t *count, int number); // true = pretend; errno is set
 PK__FN bool pk__sys_is_old(void);
-
-#define PK__SYS_DEFINE(type, name, params, call, number, error)                                             \
-    PK__FN type pk__sys_do_##name params                                                                    \
-    {                                                                                                       \
-        if (pk__sys_fails(#name, &pk__sys_count.name, number)) {                                            \
-            type result = error;                                                                            \
-            errno = number;                                                                                 \
-            return result;                                                                                  \
-        }                                                                                                   \
-        return call;                                                                                        \
-    }
-PK__SYS_LIST(PK__SYS_DEFINE)
-#define PK__SYS_ENTRY(type, name, params, call, number, error) pk__sys_do_##name,
-PK_UNUSED static pk__sys_table pk__sys = {PK__SYS_LIST(PK__SYS_ENTRY)};
 #endif
 
 
@@ -4877,6 +4871,25 @@ PK__FN int pk__sys_port_reset_signal(int number, bool ignored)
 #include <string.h>
 
 
+
+PK__DATA pk__sys_counters pk__sys_count;
+PK__DATA uint32_t pk__sys_fail_at, pk__sys_fail_times;
+PK__DATA const char *pk__sys_failed;
+PK__DATA int pk__sys_old_kernel;
+
+#define PK__SYS_DEFINE(type, name, params, call, number, error)                                             \
+    PK__FN type pk__sys_do_##name params                                                                     \
+    {                                                                                                       \
+        if (pk__sys_fails(#name, &pk__sys_count.name, number)) {                                            \
+            type result = error;                                                                            \
+            errno = number;                                                                                 \
+            return result;                                                                                  \
+        }                                                                                                   \
+        return call;                                                                                        \
+    }
+PK__SYS_LIST(PK__SYS_DEFINE)
+#define PK__SYS_ENTRY(type, name, params, call, number, error) pk__sys_do_##name,
+PK__DATA pk__sys_table pk__sys = {PK__SYS_LIST(PK__SYS_ENTRY)};
 
 PK__FN void pk__sys_reset(void)
 {
@@ -8801,7 +8814,7 @@ PK__FN const char *pk__process_describe(int status, char *out, size_t cap)
 #define PK__SWAR_ONES UINT64_C(0x0101010101010101)
 #define PK__SWAR_TOPS UINT64_C(0x8080808080808080)
 
-PK__FN uint64_t pk__swar_reverse(uint64_t word)
+PK__LOCAL uint64_t pk__swar_reverse(uint64_t word)
 {
     word = (word >> 8 & UINT64_C(0x00FF00FF00FF00FF)) | (word & UINT64_C(0x00FF00FF00FF00FF)) << 8;
     word = (word >> 16 & UINT64_C(0x0000FFFF0000FFFF)) | (word & UINT64_C(0x0000FFFF0000FFFF)) << 16;
@@ -8809,7 +8822,7 @@ PK__FN uint64_t pk__swar_reverse(uint64_t word)
 }
 
 /* A word as it lies in memory, or back: nothing happens where the first byte is the lowest one. */
-PK__FN inline uint64_t pk__swar_order(uint64_t word)
+PK__LOCAL inline uint64_t pk__swar_order(uint64_t word)
 {
     const uint16_t one = 1;
     unsigned char lowest; // compilers know it beforehand
@@ -8817,42 +8830,42 @@ PK__FN inline uint64_t pk__swar_order(uint64_t word)
     return lowest ? word : pk__swar_reverse(word);
 }
 
-PK__FN inline uint64_t pk__swar_load(const char *at)
+PK__LOCAL inline uint64_t pk__swar_load(const char *at)
 {
     uint64_t word;
     memcpy(&word, at, sizeof(word));
     return pk__swar_order(word);
 }
 
-PK__FN inline void pk__swar_store(char *at, uint64_t word)
+PK__LOCAL inline void pk__swar_store(char *at, uint64_t word)
 {
     word = pk__swar_order(word);
     memcpy(at, &word, sizeof(word));
 }
 
 /* Every byte but c. */
-PK__FN inline uint64_t pk__swar_not(uint64_t word, unsigned char c)
+PK__LOCAL inline uint64_t pk__swar_not(uint64_t word, unsigned char c)
 {
     word ^= PK__SWAR_ONES * c;
     return (((word & ~PK__SWAR_TOPS) + ~PK__SWAR_TOPS) | word) & PK__SWAR_TOPS;
 }
 
 /* Are all eight digits? */
-PK__FN inline bool pk__swar_is_number(uint64_t word)
+PK__LOCAL inline bool pk__swar_is_number(uint64_t word)
 {
     const uint64_t high = PK__SWAR_ONES * 0xF0, zeros = PK__SWAR_ONES * '0';
     return (word & high) == zeros && ((word + PK__SWAR_ONES * 6) & high) == zeros;
 }
 
 /* Every byte that is no digit. */
-PK__FN inline uint64_t pk__swar_no_digits(uint64_t word)
+PK__LOCAL inline uint64_t pk__swar_no_digits(uint64_t word)
 {
     uint64_t value = word ^ PK__SWAR_ONES * '0';
     return (((value & ~PK__SWAR_TOPS) + PK__SWAR_ONES * 0x76) | value) & PK__SWAR_TOPS;
 }
 
 /* Eight digits as a number: pairs first, then fours, then all. */
-PK__FN inline uint64_t pk__swar_number(uint64_t word)
+PK__LOCAL inline uint64_t pk__swar_number(uint64_t word)
 {
     const uint64_t pairs = UINT64_C(0x000000FF000000FF);
     word -= PK__SWAR_ONES * '0';
@@ -8861,7 +8874,7 @@ PK__FN inline uint64_t pk__swar_number(uint64_t word)
 }
 
 /* And back: a number below 100,000,000 as eight bytes from 0 to 9, the first digit lowest. */
-PK__FN inline uint64_t pk__swar_digits(uint32_t number)
+PK__LOCAL inline uint64_t pk__swar_digits(uint32_t number)
 {
     uint64_t fours = number / 10000 | (uint64_t)(number % 10000) << 32;
     uint64_t hundreds = (fours * 10486 >> 20) & UINT64_C(0x0000007F0000007F);
@@ -8872,7 +8885,7 @@ PK__FN inline uint64_t pk__swar_digits(uint32_t number)
 
 /* What a JSON string cannot simply run over: control characters and the quote (which is 0x20 once bit 1 is turned, so
  * that one comparison finds both), the backslash, and all that is not ASCII. */
-PK__FN inline uint64_t pk__swar_json(uint64_t word)
+PK__LOCAL inline uint64_t pk__swar_json(uint64_t word)
 {
     uint64_t low = (word ^ PK__SWAR_ONES * 0x02) - PK__SWAR_ONES * 0x21;
     uint64_t backslash = (word ^ PK__SWAR_ONES * '\\') - PK__SWAR_ONES;
@@ -8880,7 +8893,7 @@ PK__FN inline uint64_t pk__swar_json(uint64_t word)
 }
 
 /* The same where the text is known to be UTF-8: without what is not ASCII. */
-PK__FN inline uint64_t pk__swar_escape(uint64_t word)
+PK__LOCAL inline uint64_t pk__swar_escape(uint64_t word)
 {
     uint64_t low = (word ^ PK__SWAR_ONES * 0x02) - PK__SWAR_ONES * 0x21;
     uint64_t backslash = (word ^ PK__SWAR_ONES * '\\') - PK__SWAR_ONES;
@@ -8889,12 +8902,12 @@ PK__FN inline uint64_t pk__swar_escape(uint64_t word)
 
 /* How many zero bytes stand in front; the word is not 0. */
 #if defined(__GNUC__) && !PK__SMALL
-PK__FN inline unsigned pk__swar_zeros(uint64_t word)
+PK__LOCAL inline unsigned pk__swar_zeros(uint64_t word)
 {
     return (unsigned)__builtin_ctzll(word) / 8;
 }
 #else
-PK__FN unsigned pk__swar_zeros(uint64_t word)
+PK__LOCAL unsigned pk__swar_zeros(uint64_t word)
 {
     unsigned count = 0;
     for (; (word & 0xFF) == 0; word >>= 8) {
@@ -8905,7 +8918,7 @@ PK__FN unsigned pk__swar_zeros(uint64_t word)
 #endif
 
 /* The index of the first byte that a mask marks; the mask is not 0. */
-PK__FN inline unsigned pk__swar_first(uint64_t mask)
+PK__LOCAL inline unsigned pk__swar_first(uint64_t mask)
 {
     return pk__swar_zeros(mask);
 }
@@ -8937,18 +8950,18 @@ PK__FN inline unsigned pk__swar_first(uint64_t mask)
 #define PK__WIDE 16
 typedef __m128i pk__wide;
 
-PK__FN inline pk__wide pk__wide_load(const char *at)
+PK__LOCAL inline pk__wide pk__wide_load(const char *at)
 {
     return _mm_loadu_si128((const __m128i *)(const void *)at);
 }
 
-PK__FN inline void pk__wide_store(char *at, pk__wide piece)
+PK__LOCAL inline void pk__wide_store(char *at, pk__wide piece)
 {
     _mm_storeu_si128((__m128i *)(void *)at, piece);
 }
 
 /* As pk__swar_json. Compared as signed bytes, what is not ASCII is below a blank as well. */
-PK__FN inline uint64_t pk__wide_json(pk__wide piece)
+PK__LOCAL inline uint64_t pk__wide_json(pk__wide piece)
 {
     __m128i quote = _mm_cmpeq_epi8(piece, _mm_set1_epi8('"'));
     __m128i backslash = _mm_cmpeq_epi8(piece, _mm_set1_epi8('\\'));
@@ -8957,7 +8970,7 @@ PK__FN inline uint64_t pk__wide_json(pk__wide piece)
 }
 
 /* As pk__swar_escape. */
-PK__FN inline uint64_t pk__wide_escape(pk__wide piece)
+PK__LOCAL inline uint64_t pk__wide_escape(pk__wide piece)
 {
     __m128i quote = _mm_cmpeq_epi8(piece, _mm_set1_epi8('"'));
     __m128i backslash = _mm_cmpeq_epi8(piece, _mm_set1_epi8('\\'));
@@ -8965,7 +8978,7 @@ PK__FN inline uint64_t pk__wide_escape(pk__wide piece)
     return (uint32_t)_mm_movemask_epi8(_mm_or_si128(_mm_or_si128(quote, backslash), low));
 }
 
-PK__FN inline unsigned pk__wide_first(uint64_t mask)
+PK__LOCAL inline unsigned pk__wide_first(uint64_t mask)
 {
     return (unsigned)__builtin_ctz((unsigned)mask);
 }
@@ -8975,36 +8988,36 @@ PK__FN inline unsigned pk__wide_first(uint64_t mask)
 #define PK__WIDE 16
 typedef uint8x16_t pk__wide;
 
-PK__FN inline pk__wide pk__wide_load(const char *at)
+PK__LOCAL inline pk__wide pk__wide_load(const char *at)
 {
     return vld1q_u8((const uint8_t *)at);
 }
 
-PK__FN inline void pk__wide_store(char *at, pk__wide piece)
+PK__LOCAL inline void pk__wide_store(char *at, pk__wide piece)
 {
     vst1q_u8((uint8_t *)at, piece);
 }
 
 /* Four bits for each byte: there is no instruction that gathers one. */
-PK__FN inline uint64_t pk__wide_marks(uint8x16_t hits)
+PK__LOCAL inline uint64_t pk__wide_marks(uint8x16_t hits)
 {
     return vget_lane_u64(vreinterpret_u64_u8(vshrn_n_u16(vreinterpretq_u16_u8(hits), 4)), 0);
 }
 
-PK__FN inline uint64_t pk__wide_json(pk__wide piece)
+PK__LOCAL inline uint64_t pk__wide_json(pk__wide piece)
 {
     uint8x16_t special = vorrq_u8(vceqq_u8(piece, vdupq_n_u8('"')), vceqq_u8(piece, vdupq_n_u8('\\')));
     uint8x16_t low = vcltq_s8(vreinterpretq_s8_u8(piece), vdupq_n_s8(0x20));
     return pk__wide_marks(vorrq_u8(special, low));
 }
 
-PK__FN inline uint64_t pk__wide_escape(pk__wide piece)
+PK__LOCAL inline uint64_t pk__wide_escape(pk__wide piece)
 {
     uint8x16_t special = vorrq_u8(vceqq_u8(piece, vdupq_n_u8('"')), vceqq_u8(piece, vdupq_n_u8('\\')));
     return pk__wide_marks(vorrq_u8(special, vcltq_u8(piece, vdupq_n_u8(0x20))));
 }
 
-PK__FN inline unsigned pk__wide_first(uint64_t mask)
+PK__LOCAL inline unsigned pk__wide_first(uint64_t mask)
 {
     return (unsigned)__builtin_ctzll(mask) / 4;
 }
@@ -9013,27 +9026,27 @@ PK__FN inline unsigned pk__wide_first(uint64_t mask)
 #define PK__WIDE 8
 typedef uint64_t pk__wide;
 
-PK__FN inline pk__wide pk__wide_load(const char *at)
+PK__LOCAL inline pk__wide pk__wide_load(const char *at)
 {
     return pk__swar_load(at);
 }
 
-PK__FN inline void pk__wide_store(char *at, pk__wide piece)
+PK__LOCAL inline void pk__wide_store(char *at, pk__wide piece)
 {
     pk__swar_store(at, piece);
 }
 
-PK__FN inline uint64_t pk__wide_json(pk__wide piece)
+PK__LOCAL inline uint64_t pk__wide_json(pk__wide piece)
 {
     return pk__swar_json(piece);
 }
 
-PK__FN inline uint64_t pk__wide_escape(pk__wide piece)
+PK__LOCAL inline uint64_t pk__wide_escape(pk__wide piece)
 {
     return pk__swar_escape(piece);
 }
 
-PK__FN inline unsigned pk__wide_first(uint64_t mask)
+PK__LOCAL inline unsigned pk__wide_first(uint64_t mask)
 {
     return pk__swar_first(mask);
 }
@@ -9395,7 +9408,7 @@ PK__HOT size_t pk__json_len(const pk_json_value *v)
 /* Makes a number of a node. Where the upper byte of addresses is a mark of its own (tagged memory), a distance between
  * pieces of memory is none: such a number keeps its text instead of its bits. */
 #if PK__SMALL
-PK__FN void pk__json_set_number(pk_json_value *v, pk__number_form form, uint64_t bits, const char *text)
+PK__LOCAL void pk__json_set_number(pk_json_value *v, pk__number_form form, uint64_t bits, const char *text)
 {
     (void)form, (void)bits;
     v->tag = PK_JSON_NUMBER | (PK__NUMBER_TEXT - 1) << PK__JSON_TYPE_BITS;
@@ -9491,7 +9504,7 @@ PK__FN const char *pk__json_fault_text(const pk_json_writer *w); // "a string is
 
 
 
-PK__FN bool pk__json_fail(pk_json_writer *w, pk__json_fault fault)
+PK__LOCAL bool pk__json_fail(pk_json_writer *w, pk__json_fault fault)
 {
     if (!w->failed) {
         w->failed = (int)fault;
@@ -9525,7 +9538,7 @@ PK__HOT void pk__json_char(pk_json_writer *w, char c)
 /* A string with its quotes, and `behind` it one byte more if that is not NUL. What is no UTF-8 is a mistake. */
 PK__FN void pk__json_quoted_careful(pk_json_writer *w, pk_str s, char behind);
 #if PK__SMALL
-PK__FN void pk__json_quoted(pk_json_writer *w, pk_str s, char behind)
+PK__LOCAL void pk__json_quoted(pk_json_writer *w, pk_str s, char behind)
 {
     pk__json_quoted_careful(w, s, behind);
 }
@@ -13658,7 +13671,7 @@ typedef struct pk__http_head {
 PK__FN pk__http_start pk__http_head_request_line, pk__http_head_status_line;
 PK__FN void pk__http_head_begin(pk__http_head *head, pk__http_start *start, pk_meta *fields,
                                 const pk__http_limits *limit);
-PK__FN inline void pk__http_head_init(pk__http_head *head, pk__http_kind kind, pk_meta *fields,
+PK__LOCAL inline void pk__http_head_init(pk__http_head *head, pk__http_kind kind, pk_meta *fields,
                                       const pk__http_limits *limit)
 {
     pk__http_head_begin(head, kind == PK__HTTP_REQUEST ? pk__http_head_request_line : pk__http_head_status_line, fields,
@@ -33309,14 +33322,17 @@ PK_API pk_interceptor pk_request_log_write(const pk_request_log *log)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 33313 "plugkit.h"
+#line 33326 "plugkit.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
 #if (defined(__GLIBC__) && !defined(__USE_GNU)) ||                                                                     \
     (defined(__APPLE__) && defined(__DARWIN_C_LEVEL) && __DARWIN_C_LEVEL < __DARWIN_C_FULL)
 #endif
-#define PK__FN static PK_UNUSED // every private function: the joined header has only one translation unit
+#ifndef PK__FN
+#define PK__FN static PK_UNUSED
+#endif
+#define PK__LOCAL static PK_UNUSED
 #if defined(PLUGKIT_STATIC) || defined(PLUGKIT_NO_CORE)
 #define PK__DATA static PK_UNUSED
 #else
@@ -33571,25 +33587,15 @@ PK_API pk_interceptor pk_request_log_write(const pk_request_log *log)
 #ifndef PLUGKIT_TEST
 #define PK__SYS(name) pk__sys_do_##name
 #define PK__SYS_DEFINE(type, name, params, call, number, error)                                             \
-    PK__FN type pk__sys_do_##name params                                                                    \
+    PK__LOCAL type pk__sys_do_##name params                                                                    \
     {                                                                                                       \
         return call;                                                                                        \
     }
 #else // PLUGKIT_TEST: the table
 #define PK__SYS(name) pk__sys.name
 #define PK__SYS_MEMBER(type, name, params, call, number, error) type(*name) params;
+#define PK__SYS_DECLARE(type, name, params, call, number, error) PK__FN type pk__sys_do_##name params;
 #define PK__SYS_COUNTER(type, name, params, call, number, error) uint32_t name;
-#define PK__SYS_DEFINE(type, name, params, call, number, error)                                             \
-    PK__FN type pk__sys_do_##name params                                                                    \
-    {                                                                                                       \
-        if (pk__sys_fails(#name, &pk__sys_count.name, number)) {                                            \
-            type result = error;                                                                            \
-            errno = number;                                                                                 \
-            return result;                                                                                  \
-        }                                                                                                   \
-        return call;                                                                                        \
-    }
-#define PK__SYS_ENTRY(type, name, params, call, number, error) pk__sys_do_##name,
 #endif
 #define PK__MS ((int64_t)1000000) // nanoseconds in a millisecond
 #define PK__SECOND ((int64_t)1000000000)
@@ -44819,11 +44825,12 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 }
 
 #ifdef PLUGKIT_LINES
-#line 44823 "plugkit.h"
+#line 44829 "plugkit.h"
 #endif
 
 #ifndef PLUGKIT_TEST
 #undef PK__FN
+#undef PK__LOCAL
 #undef PK__DATA
 #undef PK__COUNT
 #undef PK__MIN
@@ -44860,8 +44867,8 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 #undef PK__SYS
 #undef PK__SYS_DEFINE
 #undef PK__SYS_MEMBER
+#undef PK__SYS_DECLARE
 #undef PK__SYS_COUNTER
-#undef PK__SYS_ENTRY
 #undef PK__MS
 #undef PK__SECOND
 #undef PK__CLOCK_TEXT
@@ -44879,6 +44886,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 #undef PK__SYS_EXECVEAT
 #undef PK__SYS_NOSIGNAL
 #undef PK__SYS_CMSG_CLOEXEC
+#undef PK__SYS_ENTRY
 #undef PK__CLOCK_FINE
 #undef PK__CLOCK_COARSE
 #undef PK__FORK_PAGE

@@ -3,9 +3,9 @@
 
     tests/coverage.py FOLDER [--least PERCENT] [--lines FILE]
 
-FOLDER holds what programs built with --coverage left behind (.gcda beside .gcno). Every program contains all of src/,
-so a line counts as run if any of them ran it. --lines prints the lines of one file that nobody ran. Exit status 1:
-below PERCENT.
+FOLDER holds what programs built with --coverage left behind (.gcda beside .gcno). Programs contain src/,
+or are linked with what does: a line counts as run if any of them ran it. --lines prints the lines of one file that
+nobody ran. Exit status 1: below PERCENT.
 """
 
 import argparse

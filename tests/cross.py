@@ -130,7 +130,7 @@ def settings_of(target):
                                  check=True).stdout.strip() for name in (loader, "libc.so.6")]
         flags = f"-Wl,--dynamic-linker={places[0]} -Wl,-rpath,{os.path.dirname(places[1])}"
     warn = "-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror"
-    return [f"CC={compiler}", f"UNIT_CFLAGS={warn} -O1 -g0 -DPLUGKIT_STATIC", f"LDFLAGS={flags}",
+    return [f"CC={compiler}", f"UNIT_CFLAGS={warn} -O1 -g0", f"LDFLAGS={flags}",
             f"BUILD={os.path.join(ROOT, 'build', 'cross', target)}"]
 
 

@@ -2,7 +2,12 @@
 #ifndef PK__DEFS_H
 #define PK__DEFS_H
 
-#define PK__FN static PK_UNUSED // every private function: the joined header has only one translation unit
+/* Private functions are static: the joined header has only one translation unit. (Unit tests make PK__FN extern: they
+ * are linked with one that has been compiled before.) What a header defines is static everywhere. */
+#ifndef PK__FN
+#define PK__FN static PK_UNUSED
+#endif
+#define PK__LOCAL static PK_UNUSED
 
 /* Definitions of PK_API_DATA objects. */
 #if defined(PLUGKIT_STATIC) || defined(PLUGKIT_NO_CORE)

@@ -10,7 +10,7 @@
 #include <string.h>
 #include "defs.h"
 
-PK__FN const char *pk__words_at(const char *words, size_t n)
+PK__LOCAL const char *pk__words_at(const char *words, size_t n)
 {
     while (n-- > 0) {
         words += strlen(words) + 1;

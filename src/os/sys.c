@@ -538,6 +538,25 @@ PK__FN int pk__sys_port_reset_signal(int number, bool ignored)
 
 #include "atomic.h"
 
+PK__DATA pk__sys_counters pk__sys_count;
+PK__DATA uint32_t pk__sys_fail_at, pk__sys_fail_times;
+PK__DATA const char *pk__sys_failed;
+PK__DATA int pk__sys_old_kernel;
+
+#define PK__SYS_DEFINE(type, name, params, call, number, error)                                             \
+    PK__FN type pk__sys_do_##name params                                                                     \
+    {                                                                                                       \
+        if (pk__sys_fails(#name, &pk__sys_count.name, number)) {                                            \
+            type result = error;                                                                            \
+            errno = number;                                                                                 \
+            return result;                                                                                  \
+        }                                                                                                   \
+        return call;                                                                                        \
+    }
+PK__SYS_LIST(PK__SYS_DEFINE)
+#define PK__SYS_ENTRY(type, name, params, call, number, error) pk__sys_do_##name,
+PK__DATA pk__sys_table pk__sys = {PK__SYS_LIST(PK__SYS_ENTRY)};
+
 PK__FN void pk__sys_reset(void)
 {
     static const pk__sys_table real = {PK__SYS_LIST(PK__SYS_ENTRY)};

@@ -348,7 +348,7 @@ PK__FN int pk__sys_port_pidfd_send_signal(int fd, int number, unsigned flags);
 #ifndef PLUGKIT_TEST
 #define PK__SYS(name) pk__sys_do_##name
 #define PK__SYS_DEFINE(type, name, params, call, number, error)                                             \
-    PK__FN type pk__sys_do_##name params                                                                    \
+    PK__LOCAL type pk__sys_do_##name params                                                                    \
     {                                                                                                       \
         return call;                                                                                        \
     }
@@ -360,6 +360,9 @@ PK__SYS_LIST(PK__SYS_DEFINE)
 typedef struct pk__sys_table {
     PK__SYS_LIST(PK__SYS_MEMBER)
 } pk__sys_table;
+PK_API_DATA pk__sys_table pk__sys;
+#define PK__SYS_DECLARE(type, name, params, call, number, error) PK__FN type pk__sys_do_##name params;
+PK__SYS_LIST(PK__SYS_DECLARE) // the real ones
 
 /* How often each was called since pk__sys_reset, by name, and those that can fail together. */
 #define PK__SYS_COUNTER(type, name, params, call, number, error) uint32_t name;
@@ -367,28 +370,14 @@ typedef struct pk__sys_counters {
     PK__SYS_LIST(PK__SYS_COUNTER)
     uint32_t all;
 } pk__sys_counters;
-PK_UNUSED static pk__sys_counters pk__sys_count;
+PK_API_DATA pk__sys_counters pk__sys_count;
 
-PK_UNUSED static uint32_t pk__sys_fail_at;    // the call with this number (pk__sys_count.all) fails; 0 = none
-PK_UNUSED static uint32_t pk__sys_fail_times; // and so many after it
-PK_UNUSED static const char *pk__sys_failed;  // the name of the first that was made to fail, or NULL
-PK_UNUSED static int pk__sys_old_kernel;      // 1: the five answer ENOSYS; -1: not; 0: as PK_TEST_ENOSYS says
+PK_API_DATA uint32_t pk__sys_fail_at;    // the call with this number (pk__sys_count.all) fails; 0 = none
+PK_API_DATA uint32_t pk__sys_fail_times; // and so many after it
+PK_API_DATA const char *pk__sys_failed;  // the name of the first that was made to fail, or NULL
+PK_API_DATA int pk__sys_old_kernel;      // 1: the five answer ENOSYS; -1: not; 0: as PK_TEST_ENOSYS says
 PK__FN void pk__sys_reset(void); // the real calls, all counters zero, no failures
 PK__FN bool pk__sys_fails(const char *name, uint32_t *count, int number); // true = pretend; errno is set
 PK__FN bool pk__sys_is_old(void);
-
-#define PK__SYS_DEFINE(type, name, params, call, number, error)                                             \
-    PK__FN type pk__sys_do_##name params                                                                    \
-    {                                                                                                       \
-        if (pk__sys_fails(#name, &pk__sys_count.name, number)) {                                            \
-            type result = error;                                                                            \
-            errno = number;                                                                                 \
-            return result;                                                                                  \
-        }                                                                                                   \
-        return call;                                                                                        \
-    }
-PK__SYS_LIST(PK__SYS_DEFINE)
-#define PK__SYS_ENTRY(type, name, params, call, number, error) pk__sys_do_##name,
-PK_UNUSED static pk__sys_table pk__sys = {PK__SYS_LIST(PK__SYS_ENTRY)};
 #endif
 #endif

@@ -67,7 +67,7 @@ typedef struct pk__http_head {
 PK__FN pk__http_start pk__http_head_request_line, pk__http_head_status_line;
 PK__FN void pk__http_head_begin(pk__http_head *head, pk__http_start *start, pk_meta *fields,
                                 const pk__http_limits *limit);
-PK__FN inline void pk__http_head_init(pk__http_head *head, pk__http_kind kind, pk_meta *fields,
+PK__LOCAL inline void pk__http_head_init(pk__http_head *head, pk__http_kind kind, pk_meta *fields,
                                       const pk__http_limits *limit)
 {
     pk__http_head_begin(head, kind == PK__HTTP_REQUEST ? pk__http_head_request_line : pk__http_head_status_line, fields,

@@ -13,7 +13,7 @@
 #include "swar.h"
 #include "wide.h"
 
-PK__FN bool pk__json_fail(pk_json_writer *w, pk__json_fault fault)
+PK__LOCAL bool pk__json_fail(pk_json_writer *w, pk__json_fault fault)
 {
     if (!w->failed) {
         w->failed = (int)fault;
@@ -47,7 +47,7 @@ PK__HOT void pk__json_char(pk_json_writer *w, char c)
 /* A string with its quotes, and `behind` it one byte more if that is not NUL. What is no UTF-8 is a mistake. */
 PK__FN void pk__json_quoted_careful(pk_json_writer *w, pk_str s, char behind);
 #if PK__SMALL
-PK__FN void pk__json_quoted(pk_json_writer *w, pk_str s, char behind)
+PK__LOCAL void pk__json_quoted(pk_json_writer *w, pk_str s, char behind)
 {
     pk__json_quoted_careful(w, s, behind);
 }

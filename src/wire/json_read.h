@@ -43,7 +43,7 @@ PK__HOT size_t pk__json_len(const pk_json_value *v)
 /* Makes a number of a node. Where the upper byte of addresses is a mark of its own (tagged memory), a distance between
  * pieces of memory is none: such a number keeps its text instead of its bits. */
 #if PK__SMALL
-PK__FN void pk__json_set_number(pk_json_value *v, pk__number_form form, uint64_t bits, const char *text)
+PK__LOCAL void pk__json_set_number(pk_json_value *v, pk__number_form form, uint64_t bits, const char *text)
 {
     (void)form, (void)bits;
     v->tag = PK_JSON_NUMBER | (PK__NUMBER_TEXT - 1) << PK__JSON_TYPE_BITS;

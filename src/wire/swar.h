@@ -15,7 +15,7 @@
 #define PK__SWAR_ONES UINT64_C(0x0101010101010101)
 #define PK__SWAR_TOPS UINT64_C(0x8080808080808080)
 
-PK__FN uint64_t pk__swar_reverse(uint64_t word)
+PK__LOCAL uint64_t pk__swar_reverse(uint64_t word)
 {
     word = (word >> 8 & UINT64_C(0x00FF00FF00FF00FF)) | (word & UINT64_C(0x00FF00FF00FF00FF)) << 8;
     word = (word >> 16 & UINT64_C(0x0000FFFF0000FFFF)) | (word & UINT64_C(0x0000FFFF0000FFFF)) << 16;
@@ -23,7 +23,7 @@ PK__FN uint64_t pk__swar_reverse(uint64_t word)
 }
 
 /* A word as it lies in memory, or back: nothing happens where the first byte is the lowest one. */
-PK__FN inline uint64_t pk__swar_order(uint64_t word)
+PK__LOCAL inline uint64_t pk__swar_order(uint64_t word)
 {
     const uint16_t one = 1;
     unsigned char lowest; // compilers know it beforehand
@@ -31,42 +31,42 @@ PK__FN inline uint64_t pk__swar_order(uint64_t word)
     return lowest ? word : pk__swar_reverse(word);
 }
 
-PK__FN inline uint64_t pk__swar_load(const char *at)
+PK__LOCAL inline uint64_t pk__swar_load(const char *at)
 {
     uint64_t word;
     memcpy(&word, at, sizeof(word));
     return pk__swar_order(word);
 }
 
-PK__FN inline void pk__swar_store(char *at, uint64_t word)
+PK__LOCAL inline void pk__swar_store(char *at, uint64_t word)
 {
     word = pk__swar_order(word);
     memcpy(at, &word, sizeof(word));
 }
 
 /* Every byte but c. */
-PK__FN inline uint64_t pk__swar_not(uint64_t word, unsigned char c)
+PK__LOCAL inline uint64_t pk__swar_not(uint64_t word, unsigned char c)
 {
     word ^= PK__SWAR_ONES * c;
     return (((word & ~PK__SWAR_TOPS) + ~PK__SWAR_TOPS) | word) & PK__SWAR_TOPS;
 }
 
 /* Are all eight digits? */
-PK__FN inline bool pk__swar_is_number(uint64_t word)
+PK__LOCAL inline bool pk__swar_is_number(uint64_t word)
 {
     const uint64_t high = PK__SWAR_ONES * 0xF0, zeros = PK__SWAR_ONES * '0';
     return (word & high) == zeros && ((word + PK__SWAR_ONES * 6) & high) == zeros;
 }
 
 /* Every byte that is no digit. */
-PK__FN inline uint64_t pk__swar_no_digits(uint64_t word)
+PK__LOCAL inline uint64_t pk__swar_no_digits(uint64_t word)
 {
     uint64_t value = word ^ PK__SWAR_ONES * '0';
     return (((value & ~PK__SWAR_TOPS) + PK__SWAR_ONES * 0x76) | value) & PK__SWAR_TOPS;
 }
 
 /* Eight digits as a number: pairs first, then fours, then all. */
-PK__FN inline uint64_t pk__swar_number(uint64_t word)
+PK__LOCAL inline uint64_t pk__swar_number(uint64_t word)
 {
     const uint64_t pairs = UINT64_C(0x000000FF000000FF);
     word -= PK__SWAR_ONES * '0';
@@ -75,7 +75,7 @@ PK__FN inline uint64_t pk__swar_number(uint64_t word)
 }
 
 /* And back: a number below 100,000,000 as eight bytes from 0 to 9, the first digit lowest. */
-PK__FN inline uint64_t pk__swar_digits(uint32_t number)
+PK__LOCAL inline uint64_t pk__swar_digits(uint32_t number)
 {
     uint64_t fours = number / 10000 | (uint64_t)(number % 10000) << 32;
     uint64_t hundreds = (fours * 10486 >> 20) & UINT64_C(0x0000007F0000007F);
@@ -86,7 +86,7 @@ PK__FN inline uint64_t pk__swar_digits(uint32_t number)
 
 /* What a JSON string cannot simply run over: control characters and the quote (which is 0x20 once bit 1 is turned, so
  * that one comparison finds both), the backslash, and all that is not ASCII. */
-PK__FN inline uint64_t pk__swar_json(uint64_t word)
+PK__LOCAL inline uint64_t pk__swar_json(uint64_t word)
 {
     uint64_t low = (word ^ PK__SWAR_ONES * 0x02) - PK__SWAR_ONES * 0x21;
     uint64_t backslash = (word ^ PK__SWAR_ONES * '\\') - PK__SWAR_ONES;
@@ -94,7 +94,7 @@ PK__FN inline uint64_t pk__swar_json(uint64_t word)
 }
 
 /* The same where the text is known to be UTF-8: without what is not ASCII. */
-PK__FN inline uint64_t pk__swar_escape(uint64_t word)
+PK__LOCAL inline uint64_t pk__swar_escape(uint64_t word)
 {
     uint64_t low = (word ^ PK__SWAR_ONES * 0x02) - PK__SWAR_ONES * 0x21;
     uint64_t backslash = (word ^ PK__SWAR_ONES * '\\') - PK__SWAR_ONES;
@@ -103,12 +103,12 @@ PK__FN inline uint64_t pk__swar_escape(uint64_t word)
 
 /* How many zero bytes stand in front; the word is not 0. */
 #if defined(__GNUC__) && !PK__SMALL
-PK__FN inline unsigned pk__swar_zeros(uint64_t word)
+PK__LOCAL inline unsigned pk__swar_zeros(uint64_t word)
 {
     return (unsigned)__builtin_ctzll(word) / 8;
 }
 #else
-PK__FN unsigned pk__swar_zeros(uint64_t word)
+PK__LOCAL unsigned pk__swar_zeros(uint64_t word)
 {
     unsigned count = 0;
     for (; (word & 0xFF) == 0; word >>= 8) {
@@ -119,7 +119,7 @@ PK__FN unsigned pk__swar_zeros(uint64_t word)
 #endif
 
 /* The index of the first byte that a mask marks; the mask is not 0. */
-PK__FN inline unsigned pk__swar_first(uint64_t mask)
+PK__LOCAL inline unsigned pk__swar_first(uint64_t mask)
 {
     return pk__swar_zeros(mask);
 }

@@ -34,8 +34,9 @@ def case(name, function, *args, **kwargs):
     cases.append((name, lambda folder: function(folder, *args, **kwargs)))
 
 
-def run(command, folder, **kwargs):
-    return subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+def run(command, folder, input=None, **kwargs):
+    source = {"stdin": subprocess.DEVNULL} if input is None else {"input": input}
+    return subprocess.run(command, cwd=folder, **source, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, text=True, errors="replace", **kwargs)
 
 
@@ -76,6 +77,35 @@ def without(folder, compiler, flags, source, unwanted):
     trouble = compile_text(folder, compiler, [*flags, "-c", "-o", "object.o"], source)
     names = run(["nm", "object.o"], folder).stdout
     return trouble or "\n".join(line for line in names.split("\n") if re.search(unwanted, line))
+
+
+def own_words(folder, compiler, flags, source):
+    """What the preprocessor makes of the project's own lines, word by word: macros are replaced, system headers and
+    comments are gone."""
+    done = run([*compiler, "-E", "-I" + ROOT, *flags, "-x", "c", "-"], folder, input=source)
+    words, own = [], False
+    for line in done.stdout.split("\n"):
+        marker = re.match(r'# \d+ "(.*?)"', line)
+        if marker:
+            own = "plugkit" in os.path.basename(marker.group(1)) or "/src/" in marker.group(1)
+        elif own:
+            words += line.split()
+    return words
+
+
+def same_text(folder, compiler, flags):
+    """The two headers, one behind the other, are to the compiler what src/ is. So what is proven of the one by unit
+    tests holds for the other."""
+    run([sys.executable, os.path.join(ROOT, "amalgamate.py"), "--includes", os.path.join(folder, "src_all.h")], folder)
+    wanted = "#define PLUGKIT_IMPLEMENTATION\n#define PLUGKIT_SDK_IMPLEMENTATION\n"
+    ours = own_words(folder, compiler, flags, wanted + '#include "src_all.h"\n')
+    copied = own_words(folder, compiler, flags, wanted + '#include "plugkit.h"\n#include "plugkit_sdk.h"\n')
+    if len(ours) < 10000:
+        return "src/ could not be preprocessed"
+    if ours == copied:
+        return ""
+    at = next((i for i, (a, b) in enumerate(zip(ours, copied)) if a != b), min(len(ours), len(copied)))
+    return f"src/:    {' '.join(ours[at:at + 20])}\nheaders: {' '.join(copied[at:at + 20])}"
 
 
 def defines(folder, compiler, flags, files):
@@ -193,6 +223,11 @@ def build_cases():
         for file in ("firmware.c", "firmware_http.c"):
             case(f"arm-none-eabi-gcc: {file}", firmware, ["arm-none-eabi-gcc", "-mcpu=cortex-m4", "-mthumb"], file,
                  False)
+
+    for flags in ([], ["-DPLUGKIT_WITH_ALL"], ["-DPLUGKIT_WITH_ALL", "-DPLUGKIT_TEST"], ["-DPLUGKIT_STATIC"],
+                  ["-DPLUGKIT_SMALL", "-DPLUGKIT_NO_SURVIVE"], ["-DPLUGKIT_POSIX", "-DPLUGKIT_NO_SIMD"],
+                  ["-DPLUGKIT_NO_" + name for name in WITHOUT], *(["-DPLUGKIT_NO_" + name] for name in WITHOUT)):
+        case(f"the headers are what src/ is: {' '.join(flags) or 'plain'}", same_text, cc, ["-std=c99", *flags])
 
     public = r"pk_[a-z0-9][a-z0-9_]*"
     case("exported symbols begin with pk_: host", symbols, cc, ["-std=c11"], HOST, public)

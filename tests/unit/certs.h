@@ -9,6 +9,7 @@
 #ifndef CERTS_H
 #define CERTS_H
 
+#include <arpa/inet.h>
 #include <mbedtls/ecp.h>
 #include <mbedtls/rsa.h>
 #include <mbedtls/x509_csr.h>

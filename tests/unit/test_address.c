@@ -2,6 +2,8 @@
 #include "unit.h"
 #include "torture.h"
 
+#include <netinet/tcp.h>
+
 static void check_unix(const char *text, const char *path)
 {
     CASE("%s", text)

@@ -1,4 +1,5 @@
 /* test_credentials.c - API keys, bearer tokens and passwords: shown by hosts, checked by servers. */
+#define UNIT_WHOLE
 #include "unit.h"
 
 #define CRED_CAPS "{\"types\":{\"c\":[{\"type\":\"x\"}]},\"protocols\":[\"plugkit/1\"]}"

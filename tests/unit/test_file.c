@@ -1,4 +1,5 @@
 /* test_file.c - files, private directories, removal, listing, and paths that must not lead out. */
+#define UNIT_WHOLE
 #include "unit.h"
 
 static void put(const char *path, const char *text)

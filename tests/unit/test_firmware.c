@@ -1,4 +1,5 @@
 /* test_firmware.c - the lowest layers with everything left out: no processes, sockets, files or threads. */
+#define UNIT_WHOLE
 #define PLUGKIT_NO_PROCESS
 #define PLUGKIT_NO_NET
 #define PLUGKIT_NO_FILES

@@ -1,4 +1,5 @@
 /* test_http_scan.c - the fast ways of looking at heads against the plain ones: the same answer to every input. */
+#define UNIT_WHOLE
 #include "unit.h"
 
 typedef const char *(*scanner)(const char *p, const char *end);

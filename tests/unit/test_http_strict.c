@@ -9,6 +9,7 @@
  * Each row is sent at once, cut in two at every byte, and byte by byte: the answers must be the same bytes, and what
  * has come after a part must be how the whole begins. The bytes also go through the readers alone, against a page that
  * cannot be touched. */
+#define UNIT_WHOLE
 #include "unit.h"
 #include "peer.h"
 

@@ -1,5 +1,6 @@
 /* test_json_plain.c - all tests of JSON again, without the processor's wide registers and integers: the results are
  * the same. */
+#define UNIT_WHOLE
 #define PLUGKIT_NO_SIMD
 #include "test_json_read.c"
 #include "test_json_write.c"

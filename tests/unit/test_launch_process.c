@@ -2,6 +2,7 @@
  *
  * The children are this very program: with CHILD=what in its environment it does that instead of testing. What the
  * launcher reports goes into a pk_launch that has nothing behind it: lines of output and the exit come to the test. */
+#define UNIT_WHOLE
 #include "unit.h"
 
 /* ---- the child's side */

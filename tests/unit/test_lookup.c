@@ -1,6 +1,9 @@
 /* test_lookup.c - host names, looked up while the loop goes on. */
 #include "unit.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
 /* ---- a resolver of our own */
 
 static pk__atomic_u32 look_ups;

@@ -1,4 +1,5 @@
 /* test_loop_idle.c - the loop of a build without processes, sockets and files, but with threads. */
+#define UNIT_WHOLE
 #define PLUGKIT_NO_PROCESS
 #define PLUGKIT_NO_NET
 #define PLUGKIT_NO_FILES

@@ -2,6 +2,7 @@
  * the backends. On macOS and the BSDs it is one of them in test_loop.c. The Makefile says whether there is one.
  *
  * The library has a thread and descriptors of its own, and gives back those of a closed kqueue a moment later. */
+#define UNIT_WHOLE
 #ifdef PLUGKIT_TEST_KQUEUE
 static void kqueue_begin(void), kqueue_settle(void);
 #define TEST_SETUP() kqueue_begin()

@@ -1,5 +1,6 @@
 /* test_number.c - numbers to text and back: grammar, edges of integers, rounding of doubles, shortest output.
  * strtod and printf are the judges here, and only here. Random tests print their seed; TEST_SEED=n repeats one. */
+#define UNIT_WHOLE
 #include "unit.h"
 
 #include <fenv.h>

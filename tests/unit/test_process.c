@@ -1,6 +1,7 @@
 /* test_process.c - starting, watching, signalling and reaping children.
  *
  * The children are this very program: with CHILD=what in its environment it does that instead of testing. */
+#define UNIT_WHOLE
 #include "unit.h"
 
 #ifdef __linux__

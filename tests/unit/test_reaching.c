@@ -2,6 +2,9 @@
  * told to. All addresses are of this machine. */
 #include "unit.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
 #define REACH_CAPS "{\"types\":{\"c\":[{\"type\":\"x\"}]},\"protocols\":[\"plugkit/1\"],\"version\":\"2.0.0\"}"
 
 /* ---- the resolver; its answers are set between look-ups */

@@ -1,8 +1,6 @@
 /* test_tls_auto.c - mutual TLS between a host and the plugins that it starts: a manager and a plugin of the SDK in one
  * process, on one loop, with a real control socket and real connections between them. */
-#ifdef HAS_MBEDTLS
-#define PLUGKIT_WITH_TLS
-#endif
+#define UNIT_WHOLE // looks inside securing.c
 #include "unit.h"
 #ifndef HAS_MBEDTLS
 TEST(tls_auto, needs_mbedtls)

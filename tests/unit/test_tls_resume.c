@@ -1,4 +1,5 @@
 /* test_tls_resume.c - sessions that go on, whom they belong to, and when they must not. */
+#define UNIT_WHOLE // looks for a session that is kept
 #include "tls_site.h"
 #ifndef HAS_MBEDTLS
 TEST(tls_resume, needs_mbedtls)

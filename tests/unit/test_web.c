@@ -1,4 +1,5 @@
 /* test_web.c - CORS, rate limit and request log: over a real server, by a clock that is set. */
+#define UNIT_WHOLE
 #include "unit.h"
 #include "peer.h"
 

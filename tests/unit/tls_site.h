@@ -1,11 +1,7 @@
-/* tls_site.h - a server by TLS and calls to it, for the tests of net/tls*: first thing in a test file, for it decides
- * whether there is mbedTLS at all (tests/mbedtls.sh). The server and calls of `site_call` share one loop; `site_wait`
- * calls from the test's thread, while another one steps the loop (site_thread). */
+/* tls_site.h - a server by TLS and calls to it, for the tests of net/tls*. The server and calls of `site_call` share
+ * one loop; `site_wait` calls from the test's thread, while another one steps the loop (site_thread). */
 #ifndef TLS_SITE_H
 #define TLS_SITE_H
-#ifdef HAS_MBEDTLS
-#define PLUGKIT_WITH_TLS
-#endif
 #include "unit.h"
 #ifdef HAS_MBEDTLS
 #include "certs.h"
