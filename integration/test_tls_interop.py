@@ -470,3 +470,26 @@ def test_what_is_reloaded_is_shown_to_the_next(serve, house, tmp_path):
     assert old.recv(1000).startswith(b"HTTP/1.1 200 OK")
     old.close()
     assert server.end() == []
+
+
+# ---- the program of the manual
+
+def test_the_program_of_the_manual_says_hello(house, build, tmp_path):
+    text = (ROOT / "docs/tls.md").read_text(encoding="utf-8")
+    program = tmp_path / "hello.c"
+    program.write_text(re.search(r"^```c\n(.*?)^```$", text, re.S | re.M).group(1))
+    shutil.copy(house.server.cert, tmp_path / "server.pem")
+    shutil.copy(house.server.key, tmp_path / "server.key")
+    shutil.copy(house.ca.cert, tmp_path / "ca.pem")
+    built = build(program, "-O0", *mbedtls_flags())
+    process = subprocess.Popen([built], cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+    try:
+        address = process.stdout.readline().strip()
+        connection = http.client.HTTPSConnection("localhost", int(address.rsplit(":", 1)[1]), timeout=20,
+                                                 context=python_context(house))
+        connection.request("GET", "/hello")
+        assert connection.getresponse().read() == b"Hello, client!"
+        connection.close()
+    finally:
+        process.kill()
+        process.communicate()
