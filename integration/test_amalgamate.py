@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+from conftest import mbedtls_flags
+
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
@@ -78,22 +80,47 @@ def test_writing_again_leaves_the_files_alone(tree):
     assert os.stat(tree / "plugkit.h").st_mtime_ns == before
 
 
-def program_of(header):
+def program_of(header, what):
     """The complete program in the comment at the top, as readers would copy it."""
     with open(os.path.join(ROOT, header), encoding="utf-8") as file:
         banner = file.read().split("*/")[0]
-    text = re.search(r"^ \* A complete \w+:\n \*\n((?: \*(?:     .*)?\n)+)", banner, re.M).group(1)
+    text = re.search(rf"^ \* A complete {what}[:,][^#]*? \*\n((?: \*(?:     .*)?\n)+)", banner, re.M).group(1)
     return re.sub(r"^ \*(     )?", "", text, flags=re.M)
+
+
+def build_program(folder, header, what, name, *flags):
+    (folder / "program.c").write_text(program_of(header, what))
+    subprocess.run(["cc", "-std=c11", "-Wall", "-Wextra", "-Werror", "-I", ROOT, "program.c", "-o", name, *flags,
+                    "-pthread"], cwd=folder, check=True)
+
+
+def said_by(program, folder):
+    done = subprocess.run([program], cwd=folder, stdout=subprocess.PIPE, text=True, timeout=20, check=True)
+    return done.stdout
 
 
 def test_programs_at_the_top_work(tmp_path):
     (tmp_path / "plugins").mkdir()
-    for header, name in (("plugkit.h", "host"), ("plugkit_sdk.h", "plugins/hello")):
-        (tmp_path / "program.c").write_text(program_of(header))
-        subprocess.run(["cc", "-std=c11", "-Wall", "-Wextra", "-I", ROOT, "program.c", "-o", name, "-pthread"],
-                       cwd=tmp_path, check=True)
-    done = subprocess.run(["./host"], cwd=tmp_path, stdout=subprocess.PIPE, text=True, timeout=20, check=True)
-    assert done.stdout == '{"text":"Hello, you!"}\n'
+    build_program(tmp_path, "plugkit.h", "host", "host")
+    build_program(tmp_path, "plugkit.h", "server over HTTP", "server")
+    build_program(tmp_path, "plugkit_sdk.h", "plugin", "plugins/hello")
+
+    assert said_by("./host", tmp_path) == '{"text":"Hello, you!"}\n'
+    assert said_by("./server", tmp_path) == "Hello, you!\n"
+
+
+@pytest.mark.mbedtls
+def test_the_program_at_the_top_that_has_tls_works(tmp_path):
+    flags = mbedtls_flags()
+    (tmp_path / "plugins").mkdir()
+    build_program(tmp_path, "plugkit.h", "host by TLS", "host", *flags)
+    build_program(tmp_path, "plugkit_sdk.h", "plugin", "plugins/hello", "-DPLUGKIT_WITH_TLS", *flags)
+
+    assert said_by("./host", tmp_path) == '{"text":"Hello, you!"}\n'
+
+    build_program(tmp_path, "plugkit_sdk.h", "plugin", "plugins/hello")  # one that cannot
+    done = subprocess.run(["./host"], cwd=tmp_path, stdout=subprocess.PIPE, text=True, timeout=20, check=False)
+    assert done.returncode == 1 and "mutual TLS is required" in done.stdout
 
 
 def test_each_part_has_one_marker(tree):

@@ -2,14 +2,17 @@
 explained, and what is made from the sources is up to date.
 """
 
+import http.client
 import os
 import re
+import socket
 import subprocess
 import sys
 
 import pytest
 
 from conftest import ROOT
+from plugkit_pytest import wait_until
 
 TEXTS = [path for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("examples/*/README.md")]]
 COMPILER = os.environ.get("CC", "cc").split()
@@ -19,6 +22,11 @@ STRICT = ["-std=c11", "-fsyntax-only", "-Wall", "-Wextra", "-Wpedantic", "-Werro
 
 def name_of(path):
     return str(path.relative_to(ROOT))
+
+
+def can_connect(port):
+    with socket.socket() as s:
+        return s.connect_ex(("127.0.0.1", port)) == 0
 
 
 def c_blocks(path):
@@ -48,13 +56,30 @@ def test_c_blocks_compile(path, tmp_path):
     hello = ROOT / "examples/01_hello"
     for number, block in enumerate(c_blocks(path)):
         if "PLUGKIT_WITH_TLS" in block:
-            continue  # needs mbedTLS: test_tls_interop.py builds it, and asks it
+            continue  # needs mbedTLS: test_tls_interop.py builds it, and runs it
         folder = hello / "plugins" if "plugins/hello" in block or "../../../" in block else hello
         headers = '#include "plugkit.h"\n#include "plugkit_sdk.h"\n#include <stdio.h>\n'
         text = block if "#include" in block else headers + block
         result = subprocess.run([*COMPILER, *STRICT, "-I", str(ROOT), "-x", "c", "-"], input=text, text=True,
                                 cwd=folder, stderr=subprocess.PIPE)
         assert result.returncode == 0, f"block {number + 1} of {name_of(path)}:\n{result.stderr}\n{text}"
+
+
+def test_the_server_of_the_readme_answers(build, tmp_path):
+    text = next(block for block in c_blocks(ROOT / "README.md") if "GET /hello/{name}" in block)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    (tmp_path / "server.c").write_text(text.replace("8080", str(port)))
+    server = subprocess.Popen([build(tmp_path / "server.c")])
+    try:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+        wait_until(lambda: can_connect(port), "the server listens")
+        connection.request("GET", "/hello/you%20all")
+        assert connection.getresponse().read() == b"Hello, you all!"
+        connection.close()
+    finally:
+        server.kill()
+        server.wait()
 
 
 # ---- texts

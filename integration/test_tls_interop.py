@@ -472,7 +472,21 @@ def test_what_is_reloaded_is_shown_to_the_next(serve, house, tmp_path):
     assert server.end() == []
 
 
-# ---- the program of the manual
+# ---- the programs of README and manual
+
+def test_the_host_of_the_readme_speaks_tls_with_its_plugin(build, tmp_path):
+    blocks = re.findall(r"^```c\n(.*?)^```$", (ROOT / "README.md").read_text(encoding="utf-8"), re.S | re.M)
+    program = tmp_path / "host.c"
+    program.write_text(next(block for block in blocks if "PK_MTLS_REQUIRED" in block))
+    (tmp_path / "plugins").mkdir()
+    plugin = build(ROOT / "examples/01_hello/plugins/hello.c", "-O0", "-DPLUGKIT_WITH_TLS", *mbedtls_flags())
+    shutil.copy(plugin, tmp_path / "plugins" / "hello")
+
+    done = subprocess.run([build(program, "-O0", *mbedtls_flags())], cwd=tmp_path, stdout=subprocess.PIPE, text=True,
+                          timeout=60, check=True)
+
+    assert done.stdout == '{"text":"Hello, you!"}\n'
+
 
 def test_the_program_of_the_manual_says_hello(house, build, tmp_path):
     text = (ROOT / "docs/tls.md").read_text(encoding="utf-8")

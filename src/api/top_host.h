@@ -38,7 +38,78 @@
  *     }
  *
  * The plugin for it stands at the top of plugkit_sdk.h. With a contract (see contract.h below) both sides exchange C
- * structs instead of JSON text. Each part below begins with a line like the next; search for it:
+ * structs instead of JSON text.
+ *
+ * A complete server over HTTP, and a call to it (.endpoint.address names one on another machine as well):
+ *
+ *     #define PLUGKIT_IMPLEMENTATION
+ *     #include "plugkit.h"
+ *     #include <stdio.h>
+ *
+ *     static pk_err hello(void *user, const pk_request *request, pk_response *response, pk_error *err)
+ *     {
+ *         pk_str name = pk_request_param(request, "name");
+ *         (void)user, (void)err;
+ *         response->body.bytes = pk_mem_printf(request->ctx->mem, "Hello, %" PK_FMT "!", PK_ARG(name));
+ *         return response->body.bytes.ptr ? PK_OK : PK_ERR_NO_MEMORY;
+ *     }
+ *
+ *     int main(void)
+ *     {
+ *         pk_route route = {.match = "GET /hello/{name}", .run = hello};
+ *         pk_server_desc desc = {.listen = "http://127.0.0.1:0"};
+ *         pk_manager_desc ours = {0};
+ *         pk_found there = {.id = "there"};
+ *         pk_call_desc call = {.plugin = "there", .http = "GET /hello/you"};
+ *         pk_server *server = NULL;
+ *         pk_manager *m = NULL;
+ *         pk_reply reply = {0};
+ *         pk_error err = {0};
+ *
+ *         if (pk_loop_create(&desc.loop, NULL, &err) == PK_OK && pk_server_create(&server, &desc, &err) == PK_OK &&
+ *             pk_server_add(server, &route, &err) == PK_OK) {
+ *             ours.loop = desc.loop; // one thread does both
+ *             there.endpoint.address = pk_server_address(server);
+ *             if (pk_manager_create(&m, &ours, &err) == PK_OK && pk_manager_start(m, &err) == PK_OK &&
+ *                 pk_manager_attach(m, &there, NULL, &err) == PK_OK) {
+ *                 pk_caller_call(pk_manager_caller(m), &call, &reply, &err);
+ *             }
+ *         }
+ *         printf("%" PK_FMT "%s\n", PK_ARG(reply.body.bytes), err.msg);
+ *         pk_mem_free(&reply.mem);
+ *         pk_manager_destroy(m);
+ *         pk_server_destroy(server);
+ *         pk_loop_destroy(desc.loop);
+ *         return err.code ? 1 : 0;
+ *     }
+ *
+ * A complete host by TLS, mutual and without a certificate of yours; the plugin is built with PLUGKIT_WITH_TLS, too. At
+ * tls.h stands how servers and calls are given certificates.
+ *
+ *     #define PLUGKIT_WITH_TLS
+ *     #define PLUGKIT_IMPLEMENTATION
+ *     #include "plugkit.h"
+ *     #include <stdio.h>
+ *
+ *     int main(void)
+ *     {
+ *         pk_manager_desc desc = {.plugin_dir = "plugins", .mtls = PK_MTLS_REQUIRED};
+ *         pk_call_desc call = {.plugin = "hello", .http = "POST /greet",
+ *                              .body.bytes = PK_STR_INIT("{\"name\":\"you\"}")};
+ *         pk_manager *m = NULL;
+ *         pk_reply reply = {0};
+ *         pk_error err = {0};
+ *
+ *         if (pk_manager_create(&m, &desc, &err) == PK_OK && pk_manager_start(m, &err) == PK_OK) {
+ *             pk_caller_call(pk_manager_caller(m), &call, &reply, &err);
+ *         }
+ *         printf("%" PK_FMT "%s\n", PK_ARG(reply.body.bytes), err.msg);
+ *         pk_mem_free(&reply.mem);
+ *         pk_manager_destroy(m);
+ *         return err.code ? 1 : 0;
+ *     }
+ *
+ * Each part below begins with a line like the next; search for it:
  *
  *     == api/memory.h ==      strings, allocator, pk_mem, pk_buf     == api/loop.h ==     event loop, timers
  *     == api/error.h ==       everything that can go wrong           == api/extend.h ==   transports, dialects,
