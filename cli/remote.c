@@ -89,6 +89,9 @@ pk_err remote_explain(remote *r, const pk_reply *reply, pk_error *err)
     if (!hosts_is_alive(r->host.socket)) {
         return pk_error_set(err, PK_ERR_PLUGIN_CONNECTION, "the host %lld has ended", (long long)r->host.pid);
     }
+    if (code == PK_ERR_PLUGIN_CONNECTION) { // a process that is killed closes its descriptors one after the other
+        return pk_error_set(err, code, "the host %lld has closed the connection: it ends", (long long)r->host.pid);
+    }
     return code;
 }
 

@@ -46,6 +46,8 @@ def compile_text(folder, compiler, flags, source=None, file=None, says=None, lan
     if source is not None:
         with open(path, "w", encoding="utf-8") as out:
             out.write(source)
+    if says is not None:
+        flags = [*flags, "-Wfatal-errors"]  # the first is what we ask for; what follows takes seconds
     done = run([*compiler, *WARN, "-I" + ROOT, "-x", "c++" if language == "cpp" else "c", *flags, path], folder)
     if says is None:
         return done.stdout if done.returncode else ""
