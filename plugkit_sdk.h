@@ -3677,6 +3677,8 @@ PK__FN pk_err pk__fd_socketpair(int out[2], pk_error *err);         // Unix stre
  * */
 PK__FN pk_err pk__fd_check_peer(int fd, pid_t *pid, pk_error *err);
 PK__FN bool pk__fd_wait(int fd, bool read, bool write, int64_t until_ns); // false = the time has come
+/* Wakes whoever sleeps by the other end of a non-blocking pipe, or by an eventfd. Any thread, signal handlers. */
+PK__FN void pk__fd_wake(int fd, const void *bytes, size_t len);
 #endif
 
 
@@ -5548,6 +5550,17 @@ PK__FN bool pk__fd_wait(int fd, bool read, bool write, int64_t until_ns)
     }
 }
 
+/* A wake that is lost leaves somebody asleep for ever, and no other comes: it is believed to be under way. So none is
+ * given up for a failure that may pass. EAGAIN is none: what is full can be read. */
+PK__FN void pk__fd_wake(int fd, const void *bytes, size_t len)
+{
+    int error = errno;
+    int tries = 100;
+    while (PK__SYS(write)(fd, bytes, len) < 0 && errno != EAGAIN && --tries > 0) {
+    }
+    errno = error;
+}
+
 #endif // PK__NO_POLL
 
 /* == os/loop.c == */
@@ -6294,10 +6307,8 @@ PK__FN int pk__loop_epoll_wait(pk_loop *loop, int64_t until_ns, pk__loop_event *
 
 PK__FN void pk__loop_epoll_wake(pk_loop *loop)
 {
-    int error = errno;
     uint64_t one = 1;
-    (void)!PK__SYS(write)(loop->fds[1], &one, sizeof(one)); // fails only if it is readable already
-    errno = error;
+    pk__fd_wake(loop->fds[1], &one, sizeof(one));
 }
 
 PK__FN size_t pk__loop_epoll_fds(pk_loop *loop, pk_fd *out, size_t cap)
@@ -6475,9 +6486,7 @@ PK__FN int pk__loop_poll_wait(pk_loop *loop, int64_t until_ns, pk__loop_event *o
 
 PK__FN void pk__loop_poll_wake(pk_loop *loop)
 {
-    int error = errno;
-    (void)!PK__SYS(write)(loop->fds[1], "", 1); // fails only if it is readable already
-    errno = error;
+    pk__fd_wake(loop->fds[1], "", 1);
 }
 
 PK__FN size_t pk__loop_poll_fds(pk_loop *loop, pk_fd *out, size_t cap)
@@ -7715,16 +7724,14 @@ static pk__atomic_u32 pk__signals_fd, pk__signals_inside;
 
 PK__FN void pk__signals_handler(int number)
 {
-    int error = errno;
     uint32_t fd;
     char byte = (char)number;
     (void)pk__atomic_add(&pk__signals_inside, 1);
     fd = pk__atomic_load(&pk__signals_fd);
     if (fd) {
-        (void)!PK__SYS(write)((int)(fd - 1), &byte, 1); // full: then there are enough in it
+        pk__fd_wake((int)(fd - 1), &byte, 1); // full: then there are enough in it
     }
     (void)pk__atomic_add(&pk__signals_inside, (uint32_t)-1);
-    errno = error;
 }
 
 PK__FN void pk__signals_ready(void *user, bool can_read, bool can_write)
@@ -33077,7 +33084,7 @@ PK_API pk_interceptor pk_request_log_write(const pk_request_log *log)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 33081 "plugkit_sdk.h"
+#line 33088 "plugkit_sdk.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -36920,7 +36927,7 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 36924 "plugkit_sdk.h"
+#line 36931 "plugkit_sdk.h"
 #endif
 
 #ifndef PLUGKIT_TEST

@@ -238,4 +238,15 @@ PK__FN bool pk__fd_wait(int fd, bool read, bool write, int64_t until_ns)
     }
 }
 
+/* A wake that is lost leaves somebody asleep for ever, and no other comes: it is believed to be under way. So none is
+ * given up for a failure that may pass. EAGAIN is none: what is full can be read. */
+PK__FN void pk__fd_wake(int fd, const void *bytes, size_t len)
+{
+    int error = errno;
+    int tries = 100;
+    while (PK__SYS(write)(fd, bytes, len) < 0 && errno != EAGAIN && --tries > 0) {
+    }
+    errno = error;
+}
+
 #endif // PK__NO_POLL

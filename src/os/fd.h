@@ -31,6 +31,8 @@ PK__FN pk_err pk__fd_socketpair(int out[2], pk_error *err);         // Unix stre
  * */
 PK__FN pk_err pk__fd_check_peer(int fd, pid_t *pid, pk_error *err);
 PK__FN bool pk__fd_wait(int fd, bool read, bool write, int64_t until_ns); // false = the time has come
+/* Wakes whoever sleeps by the other end of a non-blocking pipe, or by an eventfd. Any thread, signal handlers. */
+PK__FN void pk__fd_wake(int fd, const void *bytes, size_t len);
 #endif
 
 #endif

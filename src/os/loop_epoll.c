@@ -157,10 +157,8 @@ PK__FN int pk__loop_epoll_wait(pk_loop *loop, int64_t until_ns, pk__loop_event *
 
 PK__FN void pk__loop_epoll_wake(pk_loop *loop)
 {
-    int error = errno;
     uint64_t one = 1;
-    (void)!PK__SYS(write)(loop->fds[1], &one, sizeof(one)); // fails only if it is readable already
-    errno = error;
+    pk__fd_wake(loop->fds[1], &one, sizeof(one));
 }
 
 PK__FN size_t pk__loop_epoll_fds(pk_loop *loop, pk_fd *out, size_t cap)

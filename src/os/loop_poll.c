@@ -141,9 +141,7 @@ PK__FN int pk__loop_poll_wait(pk_loop *loop, int64_t until_ns, pk__loop_event *o
 
 PK__FN void pk__loop_poll_wake(pk_loop *loop)
 {
-    int error = errno;
-    (void)!PK__SYS(write)(loop->fds[1], "", 1); // fails only if it is readable already
-    errno = error;
+    pk__fd_wake(loop->fds[1], "", 1);
 }
 
 PK__FN size_t pk__loop_poll_fds(pk_loop *loop, pk_fd *out, size_t cap)

@@ -12,16 +12,14 @@ static pk__atomic_u32 pk__signals_fd, pk__signals_inside;
 
 PK__FN void pk__signals_handler(int number)
 {
-    int error = errno;
     uint32_t fd;
     char byte = (char)number;
     (void)pk__atomic_add(&pk__signals_inside, 1);
     fd = pk__atomic_load(&pk__signals_fd);
     if (fd) {
-        (void)!PK__SYS(write)((int)(fd - 1), &byte, 1); // full: then there are enough in it
+        pk__fd_wake((int)(fd - 1), &byte, 1); // full: then there are enough in it
     }
     (void)pk__atomic_add(&pk__signals_inside, (uint32_t)-1);
-    errno = error;
 }
 
 PK__FN void pk__signals_ready(void *user, bool can_read, bool can_write)

@@ -771,6 +771,19 @@ TEST(life, one_that_is_never_to_be_restarted_waits_for_the_next_call)
     close_world(&w);
 }
 
+TEST(life, one_that_is_started_as_soon_as_it_is_enabled_starts)
+{
+    world w;
+    prepare(&w);
+    REQUIRE_OK(open_world(&w));
+    pk_plugin p = pk_manager_find(w.m, "p");
+    REQUIRE_OK(pk_plugin_disable(w.m, p, NULL));
+    REQUIRE_OK(pk_plugin_enable(w.m, p, NULL));
+    CHECK_OK(pk_plugin_start(w.m, p, NULL)); // is wished while it is found once more
+    CHECK_STR(status_of(&w), "ready");
+    close_world(&w);
+}
+
 TEST(life, a_disabled_plugin_is_not_even_probed_and_comes_when_it_is_enabled)
 {
     static const pk_plugin_rule disabled = {.plugin = "p", .disabled = true};
@@ -917,5 +930,29 @@ TEST_TORTURE(life, whatever_fails_nothing_is_left)
         pk_manager_destroy(w.m);
     }
     pk_loop_destroy(w.loop);
+    CHECK_INT(w.opens, ==, w.closes);
+}
+
+/* The loop is another thread's: whoever waits here is woken by it, or not at all. */
+TEST_TORTURE(life, whatever_fails_nobody_waits_for_ever)
+{
+    world w;
+    prepare(&w);
+    w.desc.deadline.stop_ms = 20;
+    w.desc.deadline.start_ms = 500;
+    if (pk_manager_create(&w.m, &w.desc, NULL)) {
+        return;
+    }
+    pk_call_desc d = {.contract = "c", .type = "x", .method = "go", .ctx = {.timeout_ms = 500}};
+    if (pk_manager_start(w.m, NULL) == PK_OK) {
+        pk_caller_call(pk_manager_caller(w.m), &d, NULL, NULL);
+        pk_plugin_stop(w.m, pk_manager_find(w.m, "p"), NULL);
+        pk_caller_call(pk_manager_caller(w.m), &d, NULL, NULL);
+        pk_plugin_disable(w.m, pk_manager_find(w.m, "p"), NULL);
+        pk_plugin_enable(w.m, pk_manager_find(w.m, "p"), NULL);
+        pk_plugin_start(w.m, pk_manager_find(w.m, "p"), NULL);
+        pk_manager_stop(w.m, NULL);
+    }
+    pk_manager_destroy(w.m);
     CHECK_INT(w.opens, ==, w.closes);
 }

@@ -906,6 +906,39 @@ TEST(loop, a_wake_ends_a_wait_and_many_are_one_call)
     }
 }
 
+static int bad_writes; // so many fail now
+
+static ssize_t write_badly(int fd, const void *buf, size_t len)
+{
+    if (bad_writes > 0) {
+        bad_writes--;
+        errno = EIO;
+        return -1;
+    }
+    return write(fd, buf, len);
+}
+
+TEST(loop, a_wake_that_fails_is_tried_again)
+{
+    EACH_BACKEND(loop) {
+        for (int bad = 1; bad <= 64; bad += 63) {
+            int timeout_ms;
+            pk_fd fd;
+            bad_writes = bad;
+            pk__sys.write = write_badly;
+            errno = ENOENT;
+            pk_loop_wake(loop);
+            CHECK_INT(errno, ==, ENOENT);
+            CHECK_INT(bad_writes, ==, 0);
+            CHECK_UINT(pk_loop_fds(loop, &fd, 1, &timeout_ms), ==, 1);
+            struct pollfd set = {fd.fd, POLLIN, 0};
+            REQUIRE(poll(&set, 1, 0) == 1); // otherwise who sleeps there sleeps on
+            REQUIRE_OK(pk_loop_step(loop, -1, NULL));
+        }
+        pk__sys_reset();
+    }
+}
+
 static void post_other(probe *p)
 {
     pk_loop_post(p->loop, &p->other->task);

@@ -429,3 +429,22 @@ TEST(manager, last_words_are_the_message_of_a_json_line)
     CHECK_STR(why, "cannot probe 'sad': exit status 3: error: no database");
     stop(&w);
 }
+
+/* The manager's loop is a thread of its own: whoever waits here is woken by it, or not at all. */
+TEST_TORTURE(manager, whatever_fails_nobody_waits_for_ever)
+{
+    world w;
+    prepare(&w);
+    w.desc.deadline.start_ms = 1000;
+    w.desc.deadline.stop_ms = 200;
+    put("plugins/good", SCRIPT("good", "", ANSWER), 0755);
+    if (pk_manager_create(&w.m, &w.desc, NULL) == PK_OK) {
+        if (pk_manager_start(w.m, NULL) == PK_OK) {
+            (void)call(&w, "good", 1000, NULL);
+            (void)pk_plugin_stop(w.m, pk_manager_find(w.m, "good"), NULL);
+            (void)call(&w, "good", 1000, NULL);
+            (void)pk_manager_stop(w.m, NULL);
+        }
+    }
+    stop(&w);
+}

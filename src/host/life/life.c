@@ -104,6 +104,7 @@ static void pk__life_admit(pk__life *life, pk__keeper *k)
     pk_error why;
     if (p->probed) { // it was disabled meanwhile
         (void)pk__keeper_move(k, PK__PLUGIN_ON_PROBE_OK, NULL);
+        pk_loop_post(life->loop, &life->registry->work); // it may be wanted already
         return;
     }
     if (p->why.code != PK_OK) { // the finder or the guard had something against it
