@@ -34058,7 +34058,7 @@ typedef struct pk__instance {
     const char *death;          // what becomes of the process when the host dies: as in pk_plugin_info
     const char *group_death;    // and of its group: the same, or more; NULL = nothing is known of it
     void *life;                 // life's own record
-    pk__node node;              // in registry->instances
+    pk__node node;              // in plugin->instances
 } pk__instance;
 
 struct pk__plugin {
@@ -34078,6 +34078,7 @@ struct pk__plugin {
     uint32_t failures;          // starts that failed, ever: a waiter compares
     uint32_t stops;             // wishes to stop that were granted, ever: likewise
     pk__instance *instance;     // that calls go to; NULL = none
+    pk__node instances;         // that one, and others: they start, or end
     pk__node waiters;
     pk__service_entry *services;
     size_t service_count;
@@ -34105,7 +34106,7 @@ typedef struct pk__registry {
     pk__cond changed;            // broadcast after every move that somebody may wait for
     pk__handles handles;
     pk__map by_id, by_service;   // "contract\ntype" and "contract\n" -> pk__service_entry
-    pk__node plugins, instances;
+    pk__node plugins;
     uint32_t scans;              // finders that have not finished their first scan
     bool is_settled;             // all finders have finished that scan, and what they found has been looked at
     bool is_started;             // pk_manager_start was called
@@ -34122,6 +34123,7 @@ PK__FN void pk__registry_unlock(pk__registry *r);
 /* All of these with the lock held. */
 PK__FN pk_err pk__registry_add(pk__registry *r, const char *id, const char *path, pk__plugin **out, pk_error *err);
 PK__FN pk__plugin *pk__registry_find(const pk__registry *r, pk_str id);
+PK__FN pk__instance *pk__registry_instance(const pk__registry *r, pk_str name); // NULL = there is none
 PK__FN pk_err pk__registry_offer(pk__registry *r, pk__plugin *p, pk__service_entry *services, size_t count,
                                  pk_error *err); // all of them, or none and an error
 /* A chain; type "" = any. */
@@ -34214,7 +34216,6 @@ PK__FN void pk__registry_init(pk__registry *r, const pk_alloc *alloc, const pk_m
     pk__map_init(&r->by_id, alloc);
     pk__map_init(&r->by_service, alloc);
     pk__list_init(&r->plugins);
-    pk__list_init(&r->instances);
 }
 
 PK__FN void pk__registry_deinit(pk__registry *r)
@@ -34267,6 +34268,7 @@ PK__FN pk_err pk__registry_add(pk__registry *r, const char *id, const char *path
     }
     p->mem.alloc = r->alloc;
     pk__list_init(&p->waiters);
+    pk__list_init(&p->instances);
     p->id = pk_mem_dup(&p->mem, pk_str_from(id)).ptr;
     p->path = path ? pk_mem_dup(&p->mem, pk_str_from(path)).ptr : NULL;
     p->handle = pk__handles_add(&r->handles, p);
@@ -34284,6 +34286,23 @@ PK__FN pk_err pk__registry_add(pk__registry *r, const char *id, const char *path
 PK__FN pk__plugin *pk__registry_find(const pk__registry *r, pk_str id)
 {
     return (pk__plugin *)pk__map_get(&r->by_id, id);
+}
+
+/* Its name is its plugin's with a number behind it: "shout-1". All are asked for their health, so none is looked for
+ * among all. */
+PK__FN pk__instance *pk__registry_instance(const pk__registry *r, pk_str name)
+{
+    pk_str id = name;
+    while (id.len > 0 && id.ptr[--id.len] != '-') {
+    }
+    pk__plugin *p = pk__registry_find(r, id);
+    for (pk__node *n = p ? p->instances.next : NULL; n && n != &p->instances; n = n->next) {
+        pk__instance *i = PK__OF(n, pk__instance, node);
+        if (pk_str_is(name, i->name)) {
+            return i;
+        }
+    }
+    return NULL;
 }
 
 /* The key lives in the first entry that was put under it. */
@@ -40524,7 +40543,7 @@ static pk_err pk__launching_instance(pk_launch *l, pk_error *err)
     }
     l->instance = i;
     pk__registry_lock(l->life->registry);
-    pk__list_push(&l->life->registry->instances, &i->node);
+    pk__list_push(&l->plugin->instances, &i->node);
     pk__registry_unlock(l->life->registry);
     if (!l->plugin->path && !l->kept) {
         return PK_OK; // somebody else runs it: it gets no token of ours, and nothing here is open to it
@@ -41843,18 +41862,16 @@ static pk_err pk__life_take(void *user, const pk_call_desc *desc, pk__waiter *w,
     (void)w;
     memset(out, 0, sizeof(*out));
     pk__registry_lock(life->registry);
-    for (pk__node *n = life->registry->instances.next; n != &life->registry->instances; n = n->next) {
-        pk__instance *i = PK__OF(n, pk__instance, node);
-        if (i->channel && i->state != PK__INSTANCE_GONE && strcmp(i->name, desc->plugin) == 0) {
-            out->dialect = i->dialect;
-            out->channel = i->channel;
-            out->instance = i;
-            out->plugin = pk_str_from(i->plugin->id);
-            out->instance_name = pk_str_from(i->name);
-            (void)pk_str_cut(pk_str_from(desc->http), ' ', &out->verb, &out->path);
-            i->in_care++;
-            rc = PK_OK;
-        }
+    pk__instance *i = pk__registry_instance(life->registry, pk_str_from(desc->plugin));
+    if (i && i->channel && i->state != PK__INSTANCE_GONE) {
+        out->dialect = i->dialect;
+        out->channel = i->channel;
+        out->instance = i;
+        out->plugin = pk_str_from(i->plugin->id);
+        out->instance_name = pk_str_from(i->name);
+        (void)pk_str_cut(pk_str_from(desc->http), ' ', &out->verb, &out->path);
+        i->in_care++;
+        rc = PK_OK;
     }
     pk__registry_unlock(life->registry);
     return rc ? pk_error_set(err, rc, "cannot ask '%s': it has gone", desc->plugin) : PK_OK;
@@ -43645,14 +43662,9 @@ typedef struct pk__offer {
 static bool pk__offers_on_token(void *user, pk_str token, pk_str caller)
 {
     pk__registry *r = (pk__registry *)user;
-    bool ours = false;
     pk__registry_lock(r);
-    for (pk__node *n = r->instances.next; n != &r->instances; n = n->next) {
-        const pk__instance *i = PK__OF(n, pk__instance, node);
-        if (pk_str_is(caller, i->name)) {
-            ours = i->token && pk__token_equal(token, pk_str_from(i->token));
-        }
-    }
+    const pk__instance *i = pk__registry_instance(r, caller);
+    bool ours = i && i->token && pk__token_equal(token, pk_str_from(i->token));
     pk__registry_unlock(r);
     return ours;
 }
@@ -44904,7 +44916,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 }
 
 #ifdef PLUGKIT_LINES
-#line 44908 "plugkit.h"
+#line 44920 "plugkit.h"
 #endif
 
 #ifndef PLUGKIT_TEST

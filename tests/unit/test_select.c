@@ -91,6 +91,29 @@ static pk_err take(world *w, const char *contract, const char *type, const char 
     return rc;
 }
 
+TEST(select, an_instance_is_found_by_its_name)
+{
+    static const char *const ids[] = {"a", "a-1", "b"}, *const none[] = {"", "-", "-1", "a", "a-3", "a-1-1-1", "c-1"};
+    world w;
+    REQUIRE(open_world(&w));
+    pk__instance i[4] = {{.name = "a-1"}, {.name = "a-2"}, {.name = "a-1-1"}, {.name = "b-10"}};
+    pk__plugin *p[3];
+    for (size_t k = 0; k < 3; k++) {
+        p[k] = add(&w, ids[k], "c", ids[k], "", NULL);
+        REQUIRE(p[k] != NULL);
+    }
+    for (size_t k = 0; k < 4; k++) {
+        pk__list_push(&p[k > 0 ? k - 1 : 0]->instances, &i[k].node);
+    }
+    for (size_t k = 0; k < 4; k++) {
+        CHECK(pk__registry_instance(&w.r, pk_str_from(i[k].name)) == &i[k]);
+    }
+    for (size_t k = 0; k < PK__COUNT(none); k++) {
+        CHECK(pk__registry_instance(&w.r, pk_str_from(none[k])) == NULL);
+    }
+    close_world(&w);
+}
+
 TEST(select, a_ready_instance_is_taken_and_counted)
 {
     world w;

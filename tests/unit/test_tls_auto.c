@@ -554,7 +554,7 @@ TEST(tls_auto, certificates_are_renewed_in_time_and_open_connections_go_on)
     pk__sys.clock_gettime = ahead_clock;
     REQUIRE_OK(open_world(&w, AUTO_CAPS(",\"mtls\":true"), PK_MTLS_REQUIRED, false));
     CHECK_OK(go(&w));
-    pk__http_channel *ch = (pk__http_channel *)PK__OF(w.m->registry.instances.next, pk__instance, node)->channel;
+    pk__http_channel *ch = (pk__http_channel *)pk__registry_instance(&w.m->registry, PK_STR("p-1"))->channel;
     pk__http_client *first = PK__OF(ch->pool.idle.prev, pk__http_client, node);
     CHECK_INT(fresh(&w, &k), ==, 401);
     for (int day = 1; day <= 3; day++) {

@@ -297,7 +297,7 @@ static pk_err pk__launching_instance(pk_launch *l, pk_error *err)
     }
     l->instance = i;
     pk__registry_lock(l->life->registry);
-    pk__list_push(&l->life->registry->instances, &i->node);
+    pk__list_push(&l->plugin->instances, &i->node);
     pk__registry_unlock(l->life->registry);
     if (!l->plugin->path && !l->kept) {
         return PK_OK; // somebody else runs it: it gets no token of ours, and nothing here is open to it

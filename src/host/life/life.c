@@ -31,18 +31,16 @@ static pk_err pk__life_take(void *user, const pk_call_desc *desc, pk__waiter *w,
     (void)w;
     memset(out, 0, sizeof(*out));
     pk__registry_lock(life->registry);
-    for (pk__node *n = life->registry->instances.next; n != &life->registry->instances; n = n->next) {
-        pk__instance *i = PK__OF(n, pk__instance, node);
-        if (i->channel && i->state != PK__INSTANCE_GONE && strcmp(i->name, desc->plugin) == 0) {
-            out->dialect = i->dialect;
-            out->channel = i->channel;
-            out->instance = i;
-            out->plugin = pk_str_from(i->plugin->id);
-            out->instance_name = pk_str_from(i->name);
-            (void)pk_str_cut(pk_str_from(desc->http), ' ', &out->verb, &out->path);
-            i->in_care++;
-            rc = PK_OK;
-        }
+    pk__instance *i = pk__registry_instance(life->registry, pk_str_from(desc->plugin));
+    if (i && i->channel && i->state != PK__INSTANCE_GONE) {
+        out->dialect = i->dialect;
+        out->channel = i->channel;
+        out->instance = i;
+        out->plugin = pk_str_from(i->plugin->id);
+        out->instance_name = pk_str_from(i->name);
+        (void)pk_str_cut(pk_str_from(desc->http), ' ', &out->verb, &out->path);
+        i->in_care++;
+        rc = PK_OK;
     }
     pk__registry_unlock(life->registry);
     return rc ? pk_error_set(err, rc, "cannot ask '%s': it has gone", desc->plugin) : PK_OK;

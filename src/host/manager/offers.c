@@ -23,14 +23,9 @@ typedef struct pk__offer {
 static bool pk__offers_on_token(void *user, pk_str token, pk_str caller)
 {
     pk__registry *r = (pk__registry *)user;
-    bool ours = false;
     pk__registry_lock(r);
-    for (pk__node *n = r->instances.next; n != &r->instances; n = n->next) {
-        const pk__instance *i = PK__OF(n, pk__instance, node);
-        if (pk_str_is(caller, i->name)) {
-            ours = i->token && pk__token_equal(token, pk_str_from(i->token));
-        }
-    }
+    const pk__instance *i = pk__registry_instance(r, caller);
+    bool ours = i && i->token && pk__token_equal(token, pk_str_from(i->token));
     pk__registry_unlock(r);
     return ours;
 }

@@ -20,7 +20,6 @@ PK__FN void pk__registry_init(pk__registry *r, const pk_alloc *alloc, const pk_m
     pk__map_init(&r->by_id, alloc);
     pk__map_init(&r->by_service, alloc);
     pk__list_init(&r->plugins);
-    pk__list_init(&r->instances);
 }
 
 PK__FN void pk__registry_deinit(pk__registry *r)
@@ -73,6 +72,7 @@ PK__FN pk_err pk__registry_add(pk__registry *r, const char *id, const char *path
     }
     p->mem.alloc = r->alloc;
     pk__list_init(&p->waiters);
+    pk__list_init(&p->instances);
     p->id = pk_mem_dup(&p->mem, pk_str_from(id)).ptr;
     p->path = path ? pk_mem_dup(&p->mem, pk_str_from(path)).ptr : NULL;
     p->handle = pk__handles_add(&r->handles, p);
@@ -90,6 +90,23 @@ PK__FN pk_err pk__registry_add(pk__registry *r, const char *id, const char *path
 PK__FN pk__plugin *pk__registry_find(const pk__registry *r, pk_str id)
 {
     return (pk__plugin *)pk__map_get(&r->by_id, id);
+}
+
+/* Its name is its plugin's with a number behind it: "shout-1". All are asked for their health, so none is looked for
+ * among all. */
+PK__FN pk__instance *pk__registry_instance(const pk__registry *r, pk_str name)
+{
+    pk_str id = name;
+    while (id.len > 0 && id.ptr[--id.len] != '-') {
+    }
+    pk__plugin *p = pk__registry_find(r, id);
+    for (pk__node *n = p ? p->instances.next : NULL; n && n != &p->instances; n = n->next) {
+        pk__instance *i = PK__OF(n, pk__instance, node);
+        if (pk_str_is(name, i->name)) {
+            return i;
+        }
+    }
+    return NULL;
 }
 
 /* The key lives in the first entry that was put under it. */

@@ -86,7 +86,7 @@ typedef struct pk__instance {
     const char *death;          // what becomes of the process when the host dies: as in pk_plugin_info
     const char *group_death;    // and of its group: the same, or more; NULL = nothing is known of it
     void *life;                 // life's own record
-    pk__node node;              // in registry->instances
+    pk__node node;              // in plugin->instances
 } pk__instance;
 
 struct pk__plugin {
@@ -106,6 +106,7 @@ struct pk__plugin {
     uint32_t failures;          // starts that failed, ever: a waiter compares
     uint32_t stops;             // wishes to stop that were granted, ever: likewise
     pk__instance *instance;     // that calls go to; NULL = none
+    pk__node instances;         // that one, and others: they start, or end
     pk__node waiters;
     pk__service_entry *services;
     size_t service_count;
@@ -133,7 +134,7 @@ typedef struct pk__registry {
     pk__cond changed;            // broadcast after every move that somebody may wait for
     pk__handles handles;
     pk__map by_id, by_service;   // "contract\ntype" and "contract\n" -> pk__service_entry
-    pk__node plugins, instances;
+    pk__node plugins;
     uint32_t scans;              // finders that have not finished their first scan
     bool is_settled;             // all finders have finished that scan, and what they found has been looked at
     bool is_started;             // pk_manager_start was called
@@ -150,6 +151,7 @@ PK__FN void pk__registry_unlock(pk__registry *r);
 /* All of these with the lock held. */
 PK__FN pk_err pk__registry_add(pk__registry *r, const char *id, const char *path, pk__plugin **out, pk_error *err);
 PK__FN pk__plugin *pk__registry_find(const pk__registry *r, pk_str id);
+PK__FN pk__instance *pk__registry_instance(const pk__registry *r, pk_str name); // NULL = there is none
 PK__FN pk_err pk__registry_offer(pk__registry *r, pk__plugin *p, pk__service_entry *services, size_t count,
                                  pk_error *err); // all of them, or none and an error
 /* A chain; type "" = any. */
