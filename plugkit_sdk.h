@@ -250,6 +250,10 @@ typedef struct pk_mem {
     size_t left;           // private
 } pk_mem;
 
+/* Makes *mem one that lives in `bytes`, which are yours: on the stack, perhaps. As long as they are enough,
+ * nothing is allocated. What does not fit comes from `more`, which must stay as long as *mem; with NULL it is out of
+ * memory then. pk_mem_reset begins anew with these bytes, pk_mem_free forgets them. It takes up to 64 for itself. */
+PK_API void pk_mem_over(pk_mem *mem, void *bytes, size_t size, const pk_alloc *more);
 PK_API void *pk_mem_get(pk_mem *mem, size_t size);         // uninitialised, for any C type; NULL = out of memory
 PK_API void *pk_mem_zero(pk_mem *mem, size_t size);        // the same, zeroed
 PK_API pk_str pk_mem_dup(pk_mem *mem, pk_str s);           // a copy with a NUL behind it; ptr NULL = out of memory
@@ -404,6 +408,8 @@ PK_API pk_err pk_error_sys(pk_error *err, pk_err code, int sys_errno, const char
  *     }
  *     pk_mem_free(&mem);
  *
+ * Without malloc: char room[2048]; pk_mem_over(&mem, room, sizeof(room), NULL); and the rest is the same.
+ *
  * Strict means: valid UTF-8 only, no lone surrogates, no trailing commas, no leading zeros, nothing behind the value,
  * nesting of 256 at most. Integers that fit int64 or uint64 are exact, any other number becomes the nearest double when
  * it is asked for as one, and never an integer; its text is kept. Of duplicate keys the last one counts, or they are
@@ -440,7 +446,9 @@ typedef enum pk_json_number {
 #define PLUGKIT_JSON_DEPTH 256 // levels of nesting that the reader accepts
 #endif
 
-/* Parses one document. The values and their strings live in *mem; `text` is not needed afterwards.
+/* Parses one document. The values and their strings live in *mem; `text` is not needed afterwards. A text of up to 256
+ * bytes allocates once at most; over bytes of yours (pk_mem_over) nothing does: for each byte of text they need one,
+ * and 16 for each value and each key, so that three times the text does mostly, nine times always, and 200 bytes more.
  * Errors: PK_ERR_BAD_JSON; PK_ERR_LIMIT (nesting); PK_ERR_NO_MEMORY. */
 PK_API pk_err pk_json_parse(pk_mem *mem, pk_str text, const pk_json_value **out, pk_error *err);
 
@@ -1767,9 +1775,10 @@ PK__FN size_t pk__error_clean(char *out, size_t cap, pk_str in);
  *
  * Each object keeps a `const pk_alloc *` (NULL or all zero = libc) from its descriptor and passes it here. Sizes are
  * given back on free, so that a hook can be a plain arena. pk_mem is a chain of blocks, newest first: small requests
- * are cut from the newest, which doubles from 1 KiB to 64 KiB; adopted foreign blocks are entries in the same chain. */
+ * are cut from the newest, which doubles from 1 KiB to 64 KiB; adopted foreign blocks are entries in the same chain.
+ * The caller's bytes are the last block of the chain, and the one that is never freed: it is foreign to itself. */
 #ifdef PLUGKIT_LINES
-#line 5 "src/base/memory.h"
+#line 6 "src/base/memory.h"
 #endif
 
 
@@ -2110,7 +2119,33 @@ static void pk__mem_block_free(pk_mem *mem, pk__mem_block *block)
     if (block->release) {
         block->release(block->user, block->foreign);
     }
-    pk__free(mem->alloc, block, block->size);
+    if (block->foreign != block) {
+        pk__free(mem->alloc, block, block->size);
+    }
+}
+
+static void *pk__mem_nothing(void *user, void *ptr, size_t old_size, size_t new_size)
+{
+    (void)user, (void)ptr, (void)old_size, (void)new_size;
+    return NULL;
+}
+
+PK_API void pk_mem_over(pk_mem *mem, void *bytes, size_t size, const pk_alloc *more)
+{
+    static const pk_alloc nowhere = {pk__mem_nothing, NULL};
+    size_t skip = (size_t)(0 - (uintptr_t)bytes) % PK__MEM_ALIGN;
+    memset(mem, 0, sizeof(*mem));
+    mem->alloc = more ? more : &nowhere;
+    if (size < skip + PK__MEM_HEAD) {
+        return;
+    }
+    pk__mem_block *block = (pk__mem_block *)(void *)((char *)bytes + skip);
+    memset(block, 0, sizeof(*block));
+    block->size = size - skip;
+    block->foreign = block;
+    mem->blocks = block;
+    mem->at = (char *)block + PK__MEM_HEAD;
+    mem->left = block->size - PK__MEM_HEAD;
 }
 
 /* A request that does not fit into what is left gets a block of its own if it is large: the rest stays in use. */
@@ -2224,8 +2259,9 @@ PK_API void pk_mem_reset(pk_mem *mem)
     pk__mem_block *keep = NULL;
     for (pk__mem_block *b = (pk__mem_block *)mem->blocks, *next; b; b = next) {
         next = b->next;
-        /* The largest one of usual size is kept: a warm message allocates nothing, a huge one is not held for ever. */
-        if (!b->release && b->size <= PK__MEM_LARGEST && (!keep || b->size > keep->size)) {
+        /* The largest one of usual size is kept: a warm message allocates nothing, a huge one is not held for ever.
+         * The caller's bytes come last, and win. */
+        if (b->foreign == b || (!b->release && b->size <= PK__MEM_LARGEST && (!keep || b->size > keep->size))) {
             if (keep) {
                 pk__mem_block_free(mem, keep);
             }
@@ -9128,8 +9164,8 @@ PK__FN const char *pk__json_more(pk__json_reader *r, const char *p, char bracket
  * cost a comparison and no stack. It is compiled twice, with a tree and without; once in small builds.
  *
  * Parsing copies the text once and works in the copy: strings are unescaped in place (they only get shorter) and end
- * with a NUL where their quote was. So a document is two pieces of memory, the copy and an array of 16-byte nodes in
- * the order of the text, keys in front of their values. A container knows how many nodes it spans: stepping over it
+ * with a NUL where their quote was. So a document is the copy, and behind it an array of 16-byte nodes in the order of
+ * the text, keys in front of their values. A container knows how many nodes it spans: stepping over it
  * takes one addition. Numbers are converted at once, and their text stays where it is: a node knows how far away,
  * which costs nothing, for 59 bits are left beside the type. The array may move as it grows, and then the distances
  * are set anew. In small builds a number is its text, and converted when somebody asks: who never does links no
@@ -11587,55 +11623,70 @@ static void pk__json_settle(const pk__json_tree *t)
     }
 }
 
-/* `text` is where strings will live, `original` what errors quote. */
-static pk_err pk__json_document(pk__json_tree *t, pk_str text, pk_str original, const pk_json_options *options,
-                                pk_error *err)
+/* Memory for a document, one piece: in front its copy of the text, unless that is to be kept where it is. Of a block
+ * that has room all is taken; what is not needed goes back. False: there is none. */
+static bool pk__json_begin_tree(pk__json_tree *t, pk_str *text)
+{
+    size_t before = t->keep ? 0 : (text->len | 15) + 1; // a NUL among them
+    size_t rest = t->mem->left & ~(size_t)15;
+    /* A short text gets all that it could need, in one block. Others have fewer values mostly, or the array grows. */
+    t->cap = text->len <= 256 ? text->len / 2 + 4 : text->len / 8 + 16;
+    size_t size = PK__MAX(before + t->cap * sizeof(*t->nodes), rest);
+    char *piece = text->len < SIZE_MAX / 4 ? (char *)pk_mem_get(t->mem, size) : NULL;
+    if (!piece && rest >= before + 4 * sizeof(*t->nodes)) { // bytes of the caller's, perhaps
+        piece = (char *)pk_mem_get(t->mem, size = rest);
+    }
+    if (!piece) {
+        return false;
+    }
+    t->nodes = (pk_json_value *)(void *)(piece + before);
+    t->cap = (size - before) / sizeof(*t->nodes);
+    t->nodes[0].tag = PK_JSON_NONE;
+    t->count = 1;
+    if (!t->keep) {
+        memcpy(piece, text->len > 0 ? text->ptr : "", text->len);
+        piece[text->len] = '\0';
+        text->ptr = piece;
+    }
+    return true;
+}
+
+static pk_err pk__json_parse(pk_mem *mem, pk_str text, bool keep, const pk_json_options *options,
+                             const pk_json_value **out, pk_error *err)
 {
     static const char what[] = "parse JSON";
     pk__json_reader r;
-    size_t size;
-    bool failed = false;
-    t->cap = text.len / 8 + 16; // dense text has more nodes: the array doubles then
-    t->nodes = pk__size_mul(t->cap, sizeof(*t->nodes), &size) ? (pk_json_value *)pk_mem_get(t->mem, size) : NULL;
-    if (!t->nodes) {
+    pk__json_tree t = {mem, NULL, 0, 0, keep};
+    pk_str copy = text;
+    *out = NULL;
+    if (!pk__json_begin_tree(&t, &copy)) {
         return pk__error_memory(err, what);
     }
-    pk__json_begin(&r, text);
+    pk__json_begin(&r, copy);
     r.secret = options && options->secret;
-    t->nodes[0].tag = PK_JSON_NONE;
-    t->count = 1;
-    const char *p = pk__json_build(&r, r.begin, t);
-    if (!p || !pk__json_end(&r, p)) {
-        return pk__json_error(&r, original, what, err);
+    const char *p = pk__json_build(&r, r.begin, &t);
+    if (p && (p = pk__json_end(&r, p)) != NULL && (keep || PK__SMALL)) {
+        pk__json_settle(&t);
     }
-    if (t->keep || PK__SMALL) {
-        pk__json_settle(t);
+    if (p && options && options->unique_keys) {
+        bool failed;
+        const pk_json_value *twice = pk__json_twice(&t, &failed);
+        p = failed  ? pk__json_out_of(&r, p, PK_ERR_NO_MEMORY)
+            : twice ? pk__json_wrong(&r, twice->of.text - 1, NULL)
+                    : p;
     }
-    pk__mem_trim(t->mem, t->nodes, t->cap * sizeof(*t->nodes), t->count * sizeof(*t->nodes));
-    if (options && options->unique_keys) {
-        const pk_json_value *twice = pk__json_twice(t, &failed);
-        if (failed) {
-            return pk__error_memory(err, what);
-        }
-        if (twice) {
-            (void)pk__json_wrong(&r, twice->of.text - 1, NULL);
-            return pk__json_error(&r, original, what, err);
-        }
+    pk__mem_trim(mem, t.nodes, t.cap * sizeof(*t.nodes), p ? t.count * sizeof(*t.nodes) : 0);
+    if (!p) {
+        return pk__json_error(&r, text, what, err);
     }
+    *out = &t.nodes[1];
     return PK_OK;
 }
 
 PK_API pk_err pk_json_parse_with(pk_mem *mem, pk_str text, const pk_json_options *options, const pk_json_value **out,
                                  pk_error *err)
 {
-    pk__json_tree t = {mem, NULL, 0, 0, false};
-    pk_str copy = pk_mem_dup(mem, text);
-    *out = NULL;
-    pk_err rc = copy.ptr ? pk__json_document(&t, copy, text, options, err) : pk__error_memory(err, "parse JSON");
-    if (!rc) {
-        *out = &t.nodes[1];
-    }
-    return rc;
+    return pk__json_parse(mem, text, false, options, out, err);
 }
 
 PK_API pk_err pk_json_parse(pk_mem *mem, pk_str text, const pk_json_value **out, pk_error *err)
@@ -11646,19 +11697,11 @@ PK_API pk_err pk_json_parse(pk_mem *mem, pk_str text, const pk_json_value **out,
 PK_API pk_err pk_json_parse_in_place(pk_mem *mem, char *text, size_t len, const pk_json_value **out, pk_error *err)
 {
     pk_str all = {text, len};
-    pk__json_tree t = {mem, NULL, 0, 0, true};
     pk__json_reader r;
-    *out = NULL;
     pk__json_begin(&r, all);
     const char *p = pk__json_space(r.begin, r.end);
-    if (p < r.end && *p != '{' && *p != '[' && *p != '"') { // a lone number needs an end
-        return pk_json_parse(mem, all, out, err);
-    }
-    pk_err rc = pk__json_document(&t, all, all, NULL, err);
-    if (!rc) {
-        *out = &t.nodes[1];
-    }
-    return rc;
+    bool lone = p < r.end && *p != '{' && *p != '[' && *p != '"'; // a number needs an end
+    return pk__json_parse(mem, all, !lone, NULL, out, err);
 }
 
 PK_API pk_err pk_json_check(pk_str text, pk_error *err)
@@ -11730,12 +11773,16 @@ PK__FN const pk_json_value *pk__json_twice(const pk__json_tree *tree, bool *fail
 {
     const void *few[PK__JSON_FEW], **keys = few;
     const pk_json_value *found = NULL;
+    bool spare = true;
     size_t most = 0;
     for (size_t i = 1; i < tree->count; i++) {
         most = PK__MAX(most, pk_json_type_of(&tree->nodes[i]) == PK_JSON_OBJECT ? pk__json_len(&tree->nodes[i]) : 0);
     }
     if (most > PK__JSON_FEW) { // no overflow: there are as many nodes, and more
-        keys = (const void **)pk__resize(tree->mem->alloc, NULL, 0, most * sizeof(*keys));
+        size_t size = most * sizeof(*keys);
+        spare = (tree->cap - tree->count) * sizeof(*tree->nodes) >= size;
+        keys = spare ? (const void **)(void *)&tree->nodes[tree->count]
+                     : (const void **)pk__resize(tree->mem->alloc, NULL, 0, size);
     }
     *failed = keys == NULL;
     for (size_t i = 1; i < tree->count && keys && !found; i++) {
@@ -11744,7 +11791,7 @@ PK__FN const pk_json_value *pk__json_twice(const pk__json_tree *tree, bool *fail
             found = pk__json_twice_in(v, keys, pk__json_len(v));
         }
     }
-    if (keys != few) {
+    if (!spare) {
         pk__free(tree->mem->alloc, (void *)(uintptr_t)keys, most * sizeof(*keys));
     }
     return found;
@@ -33084,7 +33131,7 @@ PK_API pk_interceptor pk_request_log_write(const pk_request_log *log)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 33088 "plugkit_sdk.h"
+#line 33135 "plugkit_sdk.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -36927,7 +36974,7 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 36931 "plugkit_sdk.h"
+#line 36978 "plugkit_sdk.h"
 #endif
 
 #ifndef PLUGKIT_TEST

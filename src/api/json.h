@@ -7,6 +7,8 @@
  *     }
  *     pk_mem_free(&mem);
  *
+ * Without malloc: char room[2048]; pk_mem_over(&mem, room, sizeof(room), NULL); and the rest is the same.
+ *
  * Strict means: valid UTF-8 only, no lone surrogates, no trailing commas, no leading zeros, nothing behind the value,
  * nesting of 256 at most. Integers that fit int64 or uint64 are exact, any other number becomes the nearest double when
  * it is asked for as one, and never an integer; its text is kept. Of duplicate keys the last one counts, or they are
@@ -43,7 +45,9 @@ typedef enum pk_json_number {
 #define PLUGKIT_JSON_DEPTH 256 // levels of nesting that the reader accepts
 #endif
 
-/* Parses one document. The values and their strings live in *mem; `text` is not needed afterwards.
+/* Parses one document. The values and their strings live in *mem; `text` is not needed afterwards. A text of up to 256
+ * bytes allocates once at most; over bytes of yours (pk_mem_over) nothing does: for each byte of text they need one,
+ * and 16 for each value and each key, so that three times the text does mostly, nine times always, and 200 bytes more.
  * Errors: PK_ERR_BAD_JSON; PK_ERR_LIMIT (nesting); PK_ERR_NO_MEMORY. */
 PK_API pk_err pk_json_parse(pk_mem *mem, pk_str text, const pk_json_value **out, pk_error *err);
 

@@ -50,6 +50,10 @@ typedef struct pk_mem {
     size_t left;           // private
 } pk_mem;
 
+/* Makes *mem one that lives in `bytes`, which are yours: on the stack, perhaps. As long as they are enough,
+ * nothing is allocated. What does not fit comes from `more`, which must stay as long as *mem; with NULL it is out of
+ * memory then. pk_mem_reset begins anew with these bytes, pk_mem_free forgets them. It takes up to 64 for itself. */
+PK_API void pk_mem_over(pk_mem *mem, void *bytes, size_t size, const pk_alloc *more);
 PK_API void *pk_mem_get(pk_mem *mem, size_t size);         // uninitialised, for any C type; NULL = out of memory
 PK_API void *pk_mem_zero(pk_mem *mem, size_t size);        // the same, zeroed
 PK_API pk_str pk_mem_dup(pk_mem *mem, pk_str s);           // a copy with a NUL behind it; ptr NULL = out of memory

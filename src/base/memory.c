@@ -105,7 +105,33 @@ static void pk__mem_block_free(pk_mem *mem, pk__mem_block *block)
     if (block->release) {
         block->release(block->user, block->foreign);
     }
-    pk__free(mem->alloc, block, block->size);
+    if (block->foreign != block) {
+        pk__free(mem->alloc, block, block->size);
+    }
+}
+
+static void *pk__mem_nothing(void *user, void *ptr, size_t old_size, size_t new_size)
+{
+    (void)user, (void)ptr, (void)old_size, (void)new_size;
+    return NULL;
+}
+
+PK_API void pk_mem_over(pk_mem *mem, void *bytes, size_t size, const pk_alloc *more)
+{
+    static const pk_alloc nowhere = {pk__mem_nothing, NULL};
+    size_t skip = (size_t)(0 - (uintptr_t)bytes) % PK__MEM_ALIGN;
+    memset(mem, 0, sizeof(*mem));
+    mem->alloc = more ? more : &nowhere;
+    if (size < skip + PK__MEM_HEAD) {
+        return;
+    }
+    pk__mem_block *block = (pk__mem_block *)(void *)((char *)bytes + skip);
+    memset(block, 0, sizeof(*block));
+    block->size = size - skip;
+    block->foreign = block;
+    mem->blocks = block;
+    mem->at = (char *)block + PK__MEM_HEAD;
+    mem->left = block->size - PK__MEM_HEAD;
 }
 
 /* A request that does not fit into what is left gets a block of its own if it is large: the rest stays in use. */
@@ -219,8 +245,9 @@ PK_API void pk_mem_reset(pk_mem *mem)
     pk__mem_block *keep = NULL;
     for (pk__mem_block *b = (pk__mem_block *)mem->blocks, *next; b; b = next) {
         next = b->next;
-        /* The largest one of usual size is kept: a warm message allocates nothing, a huge one is not held for ever. */
-        if (!b->release && b->size <= PK__MEM_LARGEST && (!keep || b->size > keep->size)) {
+        /* The largest one of usual size is kept: a warm message allocates nothing, a huge one is not held for ever.
+         * The caller's bytes come last, and win. */
+        if (b->foreign == b || (!b->release && b->size <= PK__MEM_LARGEST && (!keep || b->size > keep->size))) {
             if (keep) {
                 pk__mem_block_free(mem, keep);
             }

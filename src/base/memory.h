@@ -2,7 +2,8 @@
  *
  * Each object keeps a `const pk_alloc *` (NULL or all zero = libc) from its descriptor and passes it here. Sizes are
  * given back on free, so that a hook can be a plain arena. pk_mem is a chain of blocks, newest first: small requests
- * are cut from the newest, which doubles from 1 KiB to 64 KiB; adopted foreign blocks are entries in the same chain. */
+ * are cut from the newest, which doubles from 1 KiB to 64 KiB; adopted foreign blocks are entries in the same chain.
+ * The caller's bytes are the last block of the chain, and the one that is never freed: it is foreign to itself. */
 #ifndef PK__MEMORY_H
 #define PK__MEMORY_H
 #include "defs.h"

@@ -284,55 +284,70 @@ static void pk__json_settle(const pk__json_tree *t)
     }
 }
 
-/* `text` is where strings will live, `original` what errors quote. */
-static pk_err pk__json_document(pk__json_tree *t, pk_str text, pk_str original, const pk_json_options *options,
-                                pk_error *err)
+/* Memory for a document, one piece: in front its copy of the text, unless that is to be kept where it is. Of a block
+ * that has room all is taken; what is not needed goes back. False: there is none. */
+static bool pk__json_begin_tree(pk__json_tree *t, pk_str *text)
+{
+    size_t before = t->keep ? 0 : (text->len | 15) + 1; // a NUL among them
+    size_t rest = t->mem->left & ~(size_t)15;
+    /* A short text gets all that it could need, in one block. Others have fewer values mostly, or the array grows. */
+    t->cap = text->len <= 256 ? text->len / 2 + 4 : text->len / 8 + 16;
+    size_t size = PK__MAX(before + t->cap * sizeof(*t->nodes), rest);
+    char *piece = text->len < SIZE_MAX / 4 ? (char *)pk_mem_get(t->mem, size) : NULL;
+    if (!piece && rest >= before + 4 * sizeof(*t->nodes)) { // bytes of the caller's, perhaps
+        piece = (char *)pk_mem_get(t->mem, size = rest);
+    }
+    if (!piece) {
+        return false;
+    }
+    t->nodes = (pk_json_value *)(void *)(piece + before);
+    t->cap = (size - before) / sizeof(*t->nodes);
+    t->nodes[0].tag = PK_JSON_NONE;
+    t->count = 1;
+    if (!t->keep) {
+        memcpy(piece, text->len > 0 ? text->ptr : "", text->len);
+        piece[text->len] = '\0';
+        text->ptr = piece;
+    }
+    return true;
+}
+
+static pk_err pk__json_parse(pk_mem *mem, pk_str text, bool keep, const pk_json_options *options,
+                             const pk_json_value **out, pk_error *err)
 {
     static const char what[] = "parse JSON";
     pk__json_reader r;
-    size_t size;
-    bool failed = false;
-    t->cap = text.len / 8 + 16; // dense text has more nodes: the array doubles then
-    t->nodes = pk__size_mul(t->cap, sizeof(*t->nodes), &size) ? (pk_json_value *)pk_mem_get(t->mem, size) : NULL;
-    if (!t->nodes) {
+    pk__json_tree t = {mem, NULL, 0, 0, keep};
+    pk_str copy = text;
+    *out = NULL;
+    if (!pk__json_begin_tree(&t, &copy)) {
         return pk__error_memory(err, what);
     }
-    pk__json_begin(&r, text);
+    pk__json_begin(&r, copy);
     r.secret = options && options->secret;
-    t->nodes[0].tag = PK_JSON_NONE;
-    t->count = 1;
-    const char *p = pk__json_build(&r, r.begin, t);
-    if (!p || !pk__json_end(&r, p)) {
-        return pk__json_error(&r, original, what, err);
+    const char *p = pk__json_build(&r, r.begin, &t);
+    if (p && (p = pk__json_end(&r, p)) != NULL && (keep || PK__SMALL)) {
+        pk__json_settle(&t);
     }
-    if (t->keep || PK__SMALL) {
-        pk__json_settle(t);
+    if (p && options && options->unique_keys) {
+        bool failed;
+        const pk_json_value *twice = pk__json_twice(&t, &failed);
+        p = failed  ? pk__json_out_of(&r, p, PK_ERR_NO_MEMORY)
+            : twice ? pk__json_wrong(&r, twice->of.text - 1, NULL)
+                    : p;
     }
-    pk__mem_trim(t->mem, t->nodes, t->cap * sizeof(*t->nodes), t->count * sizeof(*t->nodes));
-    if (options && options->unique_keys) {
-        const pk_json_value *twice = pk__json_twice(t, &failed);
-        if (failed) {
-            return pk__error_memory(err, what);
-        }
-        if (twice) {
-            (void)pk__json_wrong(&r, twice->of.text - 1, NULL);
-            return pk__json_error(&r, original, what, err);
-        }
+    pk__mem_trim(mem, t.nodes, t.cap * sizeof(*t.nodes), p ? t.count * sizeof(*t.nodes) : 0);
+    if (!p) {
+        return pk__json_error(&r, text, what, err);
     }
+    *out = &t.nodes[1];
     return PK_OK;
 }
 
 PK_API pk_err pk_json_parse_with(pk_mem *mem, pk_str text, const pk_json_options *options, const pk_json_value **out,
                                  pk_error *err)
 {
-    pk__json_tree t = {mem, NULL, 0, 0, false};
-    pk_str copy = pk_mem_dup(mem, text);
-    *out = NULL;
-    pk_err rc = copy.ptr ? pk__json_document(&t, copy, text, options, err) : pk__error_memory(err, "parse JSON");
-    if (!rc) {
-        *out = &t.nodes[1];
-    }
-    return rc;
+    return pk__json_parse(mem, text, false, options, out, err);
 }
 
 PK_API pk_err pk_json_parse(pk_mem *mem, pk_str text, const pk_json_value **out, pk_error *err)
@@ -343,19 +358,11 @@ PK_API pk_err pk_json_parse(pk_mem *mem, pk_str text, const pk_json_value **out,
 PK_API pk_err pk_json_parse_in_place(pk_mem *mem, char *text, size_t len, const pk_json_value **out, pk_error *err)
 {
     pk_str all = {text, len};
-    pk__json_tree t = {mem, NULL, 0, 0, true};
     pk__json_reader r;
-    *out = NULL;
     pk__json_begin(&r, all);
     const char *p = pk__json_space(r.begin, r.end);
-    if (p < r.end && *p != '{' && *p != '[' && *p != '"') { // a lone number needs an end
-        return pk_json_parse(mem, all, out, err);
-    }
-    pk_err rc = pk__json_document(&t, all, all, NULL, err);
-    if (!rc) {
-        *out = &t.nodes[1];
-    }
-    return rc;
+    bool lone = p < r.end && *p != '{' && *p != '[' && *p != '"'; // a number needs an end
+    return pk__json_parse(mem, all, !lone, NULL, out, err);
 }
 
 PK_API pk_err pk_json_check(pk_str text, pk_error *err)

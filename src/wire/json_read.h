@@ -4,8 +4,8 @@
  * cost a comparison and no stack. It is compiled twice, with a tree and without; once in small builds.
  *
  * Parsing copies the text once and works in the copy: strings are unescaped in place (they only get shorter) and end
- * with a NUL where their quote was. So a document is two pieces of memory, the copy and an array of 16-byte nodes in
- * the order of the text, keys in front of their values. A container knows how many nodes it spans: stepping over it
+ * with a NUL where their quote was. So a document is the copy, and behind it an array of 16-byte nodes in the order of
+ * the text, keys in front of their values. A container knows how many nodes it spans: stepping over it
  * takes one addition. Numbers are converted at once, and their text stays where it is: a node knows how far away,
  * which costs nothing, for 59 bits are left beside the type. The array may move as it grows, and then the distances
  * are set anew. In small builds a number is its text, and converted when somebody asks: who never does links no

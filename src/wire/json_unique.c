@@ -55,12 +55,16 @@ PK__FN const pk_json_value *pk__json_twice(const pk__json_tree *tree, bool *fail
 {
     const void *few[PK__JSON_FEW], **keys = few;
     const pk_json_value *found = NULL;
+    bool spare = true;
     size_t most = 0;
     for (size_t i = 1; i < tree->count; i++) {
         most = PK__MAX(most, pk_json_type_of(&tree->nodes[i]) == PK_JSON_OBJECT ? pk__json_len(&tree->nodes[i]) : 0);
     }
     if (most > PK__JSON_FEW) { // no overflow: there are as many nodes, and more
-        keys = (const void **)pk__resize(tree->mem->alloc, NULL, 0, most * sizeof(*keys));
+        size_t size = most * sizeof(*keys);
+        spare = (tree->cap - tree->count) * sizeof(*tree->nodes) >= size;
+        keys = spare ? (const void **)(void *)&tree->nodes[tree->count]
+                     : (const void **)pk__resize(tree->mem->alloc, NULL, 0, size);
     }
     *failed = keys == NULL;
     for (size_t i = 1; i < tree->count && keys && !found; i++) {
@@ -69,7 +73,7 @@ PK__FN const pk_json_value *pk__json_twice(const pk__json_tree *tree, bool *fail
             found = pk__json_twice_in(v, keys, pk__json_len(v));
         }
     }
-    if (keys != few) {
+    if (!spare) {
         pk__free(tree->mem->alloc, (void *)(uintptr_t)keys, most * sizeof(*keys));
     }
     return found;

@@ -300,7 +300,8 @@ TEST(json_read, ten_megabytes_of_brackets_cost_no_stack)
     pthread_attr_t attr;
     pthread_t thread;
     REQUIRE(pthread_attr_init(&attr) == 0);
-    REQUIRE(pthread_attr_setstacksize(&attr, 64 * 1024) == 0);
+    size_t least = (size_t)PTHREAD_STACK_MIN; // 128 KiB on ARM
+    REQUIRE(pthread_attr_setstacksize(&attr, least > 64 * 1024 ? least : 64 * 1024) == 0);
     REQUIRE(pthread_create(&thread, &attr, read_ten_megabytes, NULL) == 0);
     pthread_join(thread, NULL);
     pthread_attr_destroy(&attr);
@@ -795,6 +796,108 @@ TEST(json_read, a_message_needs_no_allocation_when_there_is_room)
         pk_mem_reset(&mem);
     }
     CHECK_INT(test_points.count, ==, before);
+    pk_mem_free(&mem);
+}
+
+/* 200 bytes with as many values as there can be, and others. */
+static const char *const messages[] = {
+    "[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1"
+    ",1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,12]",
+    "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[["
+    "]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]",
+    "{\"\":{},\"\":{},\"\":{},\"\":{},\"\":{},\"\":{},\"\":{},\"\":{},\"\":{},\"\":{},\"\":{},\"\":{},\"\":{},\"\":{},"
+    "\"\":{},\"\":{},\"\":{},\"\":{},\"\":{},\"\":{},\"\":{},\"\":{},\"\":{},\"\":{},\"\":{},\"\":{},\"\":{},\"\":{},"
+    "\"\":{},\"\":{},\"\":{},\"a\":[]}",
+    "{\"jsonrpc\":\"2.0\",\"id\":4711,\"method\":\"textDocument/completion\",\"params\":{\"textDocument\":{\"uri\":"
+    "\"file:///home/me/src/main.c\"},\"position\":{\"line\":119,\"character\":17},\"context\":{\"triggerKind\":1}}}",
+    "\"a\"", "-12.5", "[]",
+};
+
+TEST(json_read, a_message_allocates_once_at_most)
+{
+    for (size_t i = 0; i < PK__COUNT(messages); i++) {
+        CASE("%s", messages[i])
+        {
+            const pk_json_value *doc;
+            pk_str text = pk_str_from(messages[i]);
+            pk_mem mem = {test_alloc(), NULL, NULL, 0};
+            long before = test_points.count;
+            CHECK_UINT(text.len, <=, 200);
+            REQUIRE_OK(pk_json_parse(&mem, text, &doc, NULL));
+            CHECK_INT(test_points.count, <=, before + 1);
+            pk_mem_free(&mem);
+        }
+    }
+}
+
+/* Into bytes of every size: either all of it is there or nothing, and the allocator is not asked. */
+TEST(json_read, into_bytes_of_the_caller_it_does_not_allocate)
+{
+    static char zeros[4096];
+    for (size_t i = 0; i < PK__COUNT(messages); i++) {
+        pk_str text = pk_str_from(messages[i]);
+        size_t least = 0;
+        for (size_t size = 0; size < 9 * text.len + 200 || !least; size += 1 + size / 64) {
+            CASE("%zu bytes for %s", size, messages[i])
+            {
+                const pk_json_value *doc = NULL;
+                pk_error err;
+                pk_mem mem;
+                pk_buf out;
+                char *bytes = (char *)test_guarded(zeros, size);
+                REQUIRE(size < sizeof(zeros));
+                pk_mem_over(&mem, bytes, size, NULL);
+                pk_err rc = pk_json_parse(&mem, text, &doc, &err);
+                if (rc) {
+                    CHECK_ERR(rc, PK_ERR_NO_MEMORY);
+                    CHECK(doc == NULL && least == 0); // more bytes never do less
+                } else {
+                    pk_json_writer w;
+                    least = least ? least : size;
+                    pk_buf_init(&out, test_alloc(), 1024);
+                    pk_json_write(&w, &out);
+                    pk_json_put_value(&w, doc);
+                    CHECK_OK(pk_json_finish(&w, NULL));
+                    CHECK_PK_STR(pk_buf_str(&out), messages[i]);
+                    pk_buf_free(&out);
+                }
+                pk_mem_free(&mem);
+                test_guarded_free(bytes, size);
+            }
+        }
+        CHECK_UINT(least, <=, 9 * text.len + 200);
+    }
+}
+
+TEST(json_read, into_bytes_of_the_caller_keys_are_compared_without_allocating)
+{
+    char text[1024] = "{", room[8192];
+    size_t len = 1;
+    for (int i = 0; i < 40; i++) {
+        len += (size_t)snprintf(text + len, sizeof(text) - len, "%s\"%d\":%d", i ? "," : "", i, i);
+    }
+    text[len++] = '}';
+    const pk_json_options unique = {.unique_keys = true};
+    const pk_json_value *doc;
+    pk_mem mem;
+    pk_mem_over(&mem, room, sizeof(room), NULL);
+    REQUIRE_OK(pk_json_parse_with(&mem, (pk_str){text, len}, &unique, &doc, NULL));
+    CHECK_INT(pk_json_int(pk_json_get(doc, "39"), -1), ==, 39);
+    text[len - 5] = '8'; // "38":39
+    pk_mem_reset(&mem);
+    CHECK_ERR(pk_json_parse_with(&mem, (pk_str){text, len}, &unique, &doc, NULL), PK_ERR_BAD_JSON);
+    pk_mem_free(&mem);
+}
+
+/* In place the text is not copied, and the bytes are for the values alone. */
+TEST(json_read, in_place_into_bytes_of_the_caller)
+{
+    char text[] = "{\"a\":[1,2,{\"b\":\"c\\n\"}]}", room[64 + 16 * 9];
+    const pk_json_value *doc;
+    pk_mem mem;
+    pk_mem_over(&mem, room, sizeof(room), NULL);
+    REQUIRE_OK(pk_json_parse_in_place(&mem, text, sizeof(text) - 1, &doc, NULL));
+    CHECK_PK_STR(pk_json_str(pk_json_at(doc, "/a/2/b")), "c\n");
     pk_mem_free(&mem);
 }
 

@@ -47,6 +47,62 @@ TEST(memory, a_huge_block_is_not_kept_by_reset)
     pk_mem_free(&mem);
 }
 
+TEST(memory, over_bytes_of_the_caller_nothing_is_allocated)
+{
+    for (size_t size = 0; size < 300; size++) {
+        CASE("%zu bytes", size)
+        {
+            char zeros[300] = {0};
+            char *bytes = (char *)test_guarded(zeros, size); // of every alignment
+            pk_mem mem;
+            memset(&mem, 0x55, sizeof(mem));
+            pk_mem_over(&mem, bytes, size, NULL);
+            size_t had = mem.left;
+            CHECK(had + 64 >= size && had <= size);
+            for (int round = 0; round < 3; round++) {
+                size_t got = 0;
+                for (char *at; (at = (char *)pk_mem_get(&mem, 16)) != NULL; got += 16) {
+                    CHECK(at >= bytes && at + 16 <= bytes + size && (uintptr_t)at % 16 == 0);
+                    memset(at, 0xFF, 16);
+                }
+                CHECK_UINT(got, ==, had / 16 * 16);
+                CHECK(!pk_mem_get(&mem, 1000) && !pk_mem_adopt(&mem, bytes, NULL, NULL));
+                pk_mem_reset(&mem);
+                CHECK_UINT(mem.left, ==, had);
+            }
+            pk_mem_free(&mem);
+            CHECK(!pk_mem_get(&mem, 1)); // never of anywhere else
+            pk_mem_free(&mem);
+            test_guarded_free(bytes, size);
+        }
+    }
+}
+
+TEST(memory, what_the_callers_bytes_do_not_hold_comes_from_where_they_say)
+{
+    char bytes[256];
+    pk_mem mem;
+    pk_mem_over(&mem, bytes, sizeof(bytes), test_alloc());
+    long before = test_points.count;
+    for (int round = 0; round < 3; round++) {
+        char *first = (char *)pk_mem_get(&mem, 100);
+        CHECK(first >= bytes && first + 100 <= bytes + sizeof(bytes));
+        CHECK_INT(test_points.count, ==, before + round * 3);
+        for (int i = 0; i < 3; i++) {
+            char *more = (char *)pk_mem_get(&mem, 100000);
+            REQUIRE(more && (more > bytes + sizeof(bytes) || more < bytes));
+        }
+        CHECK_INT(test_points.count, ==, before + round * 3 + 3);
+        pk_mem_reset(&mem);
+        CHECK_INT(test_alloc_live(), ==, 0);
+    }
+    CHECK(pk_mem_get(&mem, 1000));
+    pk_mem_free(&mem);
+    char *other = (char *)pk_mem_get(&mem, 10); // they are forgotten
+    CHECK(other && (other < bytes || other >= bytes + sizeof(bytes)));
+    pk_mem_free(&mem);
+}
+
 static void release(void *user, void *block)
 {
     ++*(int *)user;
