@@ -69,7 +69,7 @@ typedef struct pk_tls_desc {
     /* Servers: told of each connection that came to nothing, and why. Clients get that as the outcome of their call. */
     void (*on_refused)(void *user, const pk_error *why);
     void *user;
-    bool pk__is_issued;          // private: the keys are those of the certificates, which takes time to find out
+    bool pk__is_issued;          // private: by a manager's authority: its keys need no check, and TLS 1.2 is spoken
 } pk_tls_desc;
 
 #ifdef PLUGKIT_WITH_TLS

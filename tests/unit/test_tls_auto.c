@@ -21,7 +21,7 @@ typedef struct world {
     pk_task over;       // looks whether the plugin has ended
     const char *caps, *listening; // listening: there is no plugin, but this is said, once
     char hello[8192], lines[16384]; // what the plugin was told: at the start, and since
-    char peer[200], fingerprint[80];
+    char peer[200], fingerprint[80], version[16];
     int calls, resumed;  // resumed: calls on connections that went on where another one ended
     char first[80];      // fingerprint of the host's certificate, at the first call
     int changed;         // calls where it was another one
@@ -43,6 +43,7 @@ static pk_err on_go(void *user, const pk_request *request, pk_response *response
         if (!w->first[0]) {
             snprintf(w->first, sizeof(w->first), "%s", w->fingerprint);
         }
+        snprintf(w->version, sizeof(w->version), "%s", peer->version);
         w->resumed += peer->is_resumed;
         w->changed += strcmp(w->first, w->fingerprint) != 0;
     }
@@ -265,6 +266,7 @@ TEST(tls_auto, a_plugin_is_called_over_mutual_tls_and_further_connections_resume
             CHECK(strstr(address_of(&w), by_tcp[i] ? "https://127.0.0.1:" : "https+unix://") == address_of(&w));
             pk__authority_name(authority_of(&w), "host", host);
             CHECK_STR(w.peer, host);
+            CHECK_STR(w.version, "TLSv1.2"); // where resuming needs no new keys
             CHECK_INT(w.resumed, ==, 0);
             go_twice(&w);
             CHECK_INT(w.calls, ==, 3);
