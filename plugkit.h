@@ -20696,7 +20696,6 @@ typedef struct pk__http_client {
     pk_conn conn;            // first: a transport wakes us by it
     pk__node node;           // the pool's
     int64_t taken_at;        // the pool's
-    pk__http_client_desc desc;
 
     /* The connection. It is closed by destroy only: until then an interrupt may reach for it. */
     void *io;
@@ -20718,7 +20717,6 @@ typedef struct pk__http_client {
 
     /* The request. */
     pk__http_exchange *x;    // NULL = idle
-    pk__http_out out;
     bool stopped;            // the rest is not sent: the answer was no
     int send_errno;          // it could not be sent to the end; there may be an answer all the same
 
@@ -20726,8 +20724,6 @@ typedef struct pk__http_client {
     pk__http_client_room *room;
     size_t begin, end;       // of what was received and not used
     pk__http_client_rx rx;
-    pk__http_head head;
-    pk__http_chunk chunk;
     uint64_t left;
     uint8_t interim;         // answers of 1xx so far
     bool got_any, paused;
@@ -20741,9 +20737,15 @@ typedef struct pk__http_client {
     unsigned depth;          // of callbacks on the stack
     pk_loop *loop;           // of the running exchange
     void *wakes;             // the same for pk_conn_ready; atomic, and kept
-    pk_watch watch;
-    pk_timer timer;
+
+    /* Large ones: the request's, the answer's and the drivers'. */
     pk_task task;
+    pk_timer timer;
+    pk_watch watch;
+    pk__http_chunk chunk;
+    pk__http_out out;
+    pk__http_head head;
+    pk__http_client_desc desc;
 } pk__http_client;
 
 PK__FN pk_err pk__http_client_create(pk__http_client **out, const pk__http_client_desc *desc, pk_error *err);
@@ -20907,23 +20909,23 @@ typedef enum pk__http_step {
 
 struct pk__http_job {
     pk__http_server *server;
-    pk__http_head head;
     pk_mem mem;       // emptied when the answer is written
     void *extra;      // `extra` bytes of whoever plugs in, of any content
     int64_t deadline; // by pk__clock_ns: reading the body ends with it; PK_FOREVER at first
 
-    /* private */
+    /* private, but for the head */
     pk__http_link *link;
-    pk__node node;
-    pk__http_out out;
-    pk__http_chunk chunk;
-    pk_buf collected;
-    pk_task task;          // brings a detached job home
     pk_meta *fields;
     char *buf;             // what was received: [at, end) is not used yet
     size_t cap, at, end;
     uint64_t left;         // of a request body with a length
     bool is_fresh;         // nothing of a request is in it
+    pk__node node;
+    pk_task task;          // brings a detached job home
+    pk_buf collected;
+    pk__http_chunk chunk;
+    pk__http_head head;
+    pk__http_out out;
 
     /* From here on all is zero at first. */
     pk_str body;           // collected; lives as long as the job works
@@ -20985,9 +20987,6 @@ typedef struct pk__http_server_desc {
 #define PK__HTTP_SERVER_PEERS 64
 
 struct pk__http_server {
-    pk__http_server_desc desc;
-    pk_watch listener;
-    pk_timer rest;           // from accepting
     int reserve;             // see pk__socket_accept
     bool is_unix, accepting, doomed;
     pk__atomic_u32 draining; // read by workers, too: whether they say keep-alive
@@ -20996,8 +20995,11 @@ struct pk__http_server {
     /* NULL, or counts one more connection of the other end's owner. False: turned away. */
     bool (*admit)(pk__http_server *s, int fd, pk__http_peer **out);
     size_t per_peer;
-    pk__node peers[PK__HTTP_SERVER_PEERS]; // by a hash of their id
     size_t link_count, spare_count;
+    pk_timer rest;           // from accepting
+    pk_watch listener;
+    pk__http_server_desc desc;
+    pk__node peers[PK__HTTP_SERVER_PEERS]; // by a hash of their id
 };
 
 PK__FN pk_err pk__http_server_create(pk__http_server **out, const pk__http_server_desc *desc, pk_error *err);
@@ -28540,12 +28542,7 @@ typedef enum pk__call_state {
 } pk__call_state;
 
 typedef struct pk__call {
-    pk_attempt attempt; // first: what the dialect holds is this address
     pk_caller *caller;
-    pk_call_desc desc;
-    pk_ctx ctx;
-    pk_exchange exchange;
-    pk__waiter waiter;
     pk_reply *reply;
     int64_t deadline;
     int64_t now;          // the clock, read since this call last waited for anything; 0 = not yet: pk__call_now
@@ -28562,15 +28559,21 @@ typedef struct pk__call {
     uint64_t expected;    // bytes of body that the answer has announced, so that it is collected without moving
     size_t body_cap;      // room behind reply->body.bytes
     uint64_t body_at;     // how much of the request's body was read
-    pk_task task;         // advance (asynchronous), or begin on the loop (blocking)
-    pk_timer timer;       // deadline or delay
     /* Only of pk_caller_start: */
     bool async;
     uint64_t handle;
     pk__node node;
     pk_mem mem;           // copies of what desc points to
-    pk_reply own_reply;
     pk__call_stream *stream;
+    /* Large ones stand last, here as in other structs: code that reaches near the beginning is shorter. */
+    pk_attempt attempt;   // what the dialect holds
+    pk_task task;         // advance (asynchronous), or begin on the loop (blocking)
+    pk_timer timer;       // deadline or delay
+    pk__waiter waiter;
+    pk_ctx ctx;
+    pk_exchange exchange;
+    pk_call_desc desc;
+    pk_reply own_reply;
     /* Large, and not cleared: what goes before tells what there is in it. */
     pk__target target;
     pk_error error;       // code PK_OK until something fails
@@ -28830,7 +28833,7 @@ PK__FN pk_err pk__call_init(pk__call *c, pk_caller *caller, const pk_call_desc *
 
 PK__FN int64_t pk__call_now(pk_attempt *a)
 {
-    pk__call *c = (pk__call *)(void *)a; // the first member
+    pk__call *c = PK__OF(a, pk__call, attempt);
     if (c->now == 0) {
         c->now = pk__clock_ns();
     }
@@ -29152,7 +29155,7 @@ enum { PK__CALL_BODY_MAX = 8 * 1024 * 1024 };
 
 static pk__call *pk__call_of(pk_attempt *a)
 {
-    return (pk__call *)(void *)a; // the first member
+    return PK__OF(a, pk__call, attempt);
 }
 
 /* A copy of fields in one piece: the array, and behind it their text, each with a NUL. NULL = out of memory. */
@@ -29681,7 +29684,7 @@ PK__FN bool pk__call_stream_create(pk__call *c)
 
 PK__FN bool pk__call_is_stream(const pk_attempt *a)
 {
-    const pk__call *c = (const pk__call *)(const void *)a;
+    const pk__call *c = PK__OF(a, pk__call, attempt);
     return c->stream && c->stream->by_hand;
 }
 
@@ -31293,14 +31296,8 @@ typedef struct pk__serve_call {
     pk_server *server;
     pk__http_job *job;
     pk__node node;       // in the queue
-    pk_task task;        // goes on, on the loop's thread
-    pk_route route;      // a copy: the table may grow meanwhile
     pk_err (*take)(void *user, pk_str piece, pk_response *response, pk_error *err); // if job->take is set
     void *take_user;
-    pk_request request;
-    pk_response response;
-    pk_ctx ctx;
-    pk__ctx_impl impl;
     struct {
         int status;        // 0 = there is a handler
         pk_err code;       // PK_OK: OPTIONS
@@ -31311,6 +31308,12 @@ typedef struct pk__serve_call {
     pk_verdict verdict;
     pk__atomic_u32 held;
     bool counted;        // told to on_work
+    pk_task task;        // goes on, on the loop's thread
+    pk_route route;      // a copy: the table may grow meanwhile
+    pk_request request;
+    pk_response response;
+    pk_ctx ctx;
+    pk__ctx_impl impl;
     /* Not cleared for each request: */
     pk_error error;      // code PK_OK: there is an answer
     pk_meta extra[2];    // headers of an error
@@ -33456,7 +33459,7 @@ PK_API pk_interceptor pk_request_log_write(const pk_request_log *log)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 33460 "plugkit.h"
+#line 33463 "plugkit.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -34095,7 +34098,6 @@ typedef struct pk__service_entry {
 } pk__service_entry;
 
 typedef struct pk__instance {
-    char name[80];              // "shout-1"
     pk__plugin *plugin;
     pk__instance_state state;
     const pk_dialect *dialect;
@@ -34109,12 +34111,13 @@ typedef struct pk__instance {
     uint32_t timeouts;          // calls that got no answer in time since the last that got one
     int64_t pid;
     const char *health;         // "healthy", "degraded", "unhealthy"; NULL = nobody knows
-    char reason[200];           // what it says to that; "" = nothing
-    char unavailable[200];      // names with commas between them
     const char *death;          // what becomes of the process when the host dies: as in pk_plugin_info
     const char *group_death;    // and of its group: the same, or more; NULL = nothing is known of it
     void *life;                 // life's own record
     pk__node node;              // in plugin->instances
+    char name[80];              // "shout-1"
+    char reason[200];           // what it says of its health; "" = nothing
+    char unavailable[200];      // names with commas between them
 } pk__instance;
 
 struct pk__plugin {
@@ -34130,7 +34133,6 @@ struct pk__plugin {
     bool is_gone;               // its finder says that it is no longer there
     bool is_disabled;           // wished; the state follows when it is down
     bool is_told;               // skipped: the event was sent
-    pk_error why;               // of the last failure; code PK_OK = none
     uint32_t failures;          // starts that failed, ever: a waiter compares
     uint32_t stops;             // wishes to stop that were granted, ever: likewise
     pk__instance *instance;     // that calls go to; NULL = none
@@ -34152,6 +34154,7 @@ struct pk__plugin {
     int64_t ready_at;           // of the last start, by pk__clock_ns
     void *life;                 // life's own record
     pk__node node;              // in registry->plugins
+    pk_error why;               // of the last failure; code PK_OK = none
 };
 
 typedef struct pk__registry {
@@ -37864,15 +37867,8 @@ struct pk_launch {
     void *state;
     pk__launch_step step;
     pk_mem mem;               // of info
-    pk_launch_info info;
-    pk__output out, err;
-    uint64_t dropped;         // of both, as far as the registry knows
-    pk__control_lines control;
-    pk_buf printed;           // a probe's stdout
-    char tail[PK__LIFE_TAIL]; // the last of stderr, for the error of a failed start
-    pk_error failure;         // why it is being ended; code PK_OK = no reason of ours
+    uint64_t dropped;         // of both outputs, as far as the registry knows
     bool was_busy;            // calls were in flight when it ended
-    pk_timer timer;           // the deadline of the step
 #ifndef PLUGKIT_NO_NET
     pk__lookup *lookup;       // its host name is being looked up; NULL = not now
     pk__lookup_names *names;  // what was found, in mem; NULL = it has a number, or no host
@@ -37884,7 +37880,6 @@ struct pk_launch {
     struct pk__authority_issued *issued; // its certificate, until it has been told
     pk_timer renew;           // when the next one is due
 #endif
-    pk_timer health;          // the next question, or the next try to reach it
     uint32_t retry_ms, misses;
     bool is_asking;           // a health request is under way
     bool is_second;           // of two questions to one that could not be reached
@@ -37896,10 +37891,18 @@ struct pk_launch {
     bool was_up, is_ending;   // it has been ready; adopted: it has said that it ends
     bool is_framework;        // speaks as the Go framework does
     const char *socket;       // where it was told to listen, a path in mem; NULL = nowhere, or by TCP
-    char trouble[120];        // what came of asking it, before it was ready; "" = nothing
-    pk__lines_link link;
     int64_t started_at;
+    pk_timer timer;           // the deadline of the step
+    pk_timer health;          // the next question, or the next try to reach it
     pk_task task;             // brings what other threads reported to the loop
+    pk__control_lines control;
+    pk_buf printed;           // a probe's stdout
+    pk__lines_link link;
+    pk_launch_info info;
+    pk__output out, err;
+    char trouble[120];        // what came of asking it, before it was ready; "" = nothing
+    pk_error failure;         // why it is being ended; code PK_OK = no reason of ours
+    char tail[PK__LIFE_TAIL]; // the last of stderr, for the error of a failed start
     /* Under the registry's lock: */
     bool has_exit, has_endpoint;
     int wait_status;
@@ -43321,24 +43324,25 @@ typedef struct pk__offers {
 struct pk_manager {
     pk_alloc alloc;
     pk_mem mem; // the copied description, names, arrays
-    pk_manager_desc desc;
     pk_loop *loop;
     bool owns_loop, is_started, is_destroying;
     bool frees_itself;  // destroyed from a callback: the thread, or end_timer, does it when that has returned
     bool quit;          // the thread's
     pk__thread thread;
-    pk_task stop_task, quit_task;
-    pk_timer end_timer;
     pk__fork_guard guard;
     pk__atomic_u32 inside; // threads that wait in one of our functions: nothing is freed under them
+    pk_sink *sinks;
+    size_t sink_count;
+    const char *runtime_dir;
+    pk_task stop_task, quit_task;
+    pk_timer end_timer;
     pk__registry registry;
+    pk_manager_desc desc;
     pk__life life;
     pk_caller caller;
     pk__offers offers;
     pk__http_channel_env env;
     pk_dialect plugkit1, framework;
-    pk_sink *sinks;
-    size_t sink_count;
 #ifndef PLUGKIT_NO_FILES
     pk__directory directory;
     pk__attach attach;
@@ -43350,7 +43354,6 @@ struct pk_manager {
     pk_launcher process_launcher, adopt_launcher;
 #endif
     pk__keep keep;
-    const char *runtime_dir;
     pk__admin *admin;   // NULL = pk_manager_serve was not called
     void (*close_admin)(pk__admin *admin, bool is_child); // so that nothing of it is linked without that
 #ifdef PLUGKIT_WITH_SCHEMA
@@ -44972,7 +44975,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 }
 
 #ifdef PLUGKIT_LINES
-#line 44976 "plugkit.h"
+#line 44979 "plugkit.h"
 #endif
 
 #ifndef PLUGKIT_TEST

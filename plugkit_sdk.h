@@ -20380,7 +20380,6 @@ typedef struct pk__http_client {
     pk_conn conn;            // first: a transport wakes us by it
     pk__node node;           // the pool's
     int64_t taken_at;        // the pool's
-    pk__http_client_desc desc;
 
     /* The connection. It is closed by destroy only: until then an interrupt may reach for it. */
     void *io;
@@ -20402,7 +20401,6 @@ typedef struct pk__http_client {
 
     /* The request. */
     pk__http_exchange *x;    // NULL = idle
-    pk__http_out out;
     bool stopped;            // the rest is not sent: the answer was no
     int send_errno;          // it could not be sent to the end; there may be an answer all the same
 
@@ -20410,8 +20408,6 @@ typedef struct pk__http_client {
     pk__http_client_room *room;
     size_t begin, end;       // of what was received and not used
     pk__http_client_rx rx;
-    pk__http_head head;
-    pk__http_chunk chunk;
     uint64_t left;
     uint8_t interim;         // answers of 1xx so far
     bool got_any, paused;
@@ -20425,9 +20421,15 @@ typedef struct pk__http_client {
     unsigned depth;          // of callbacks on the stack
     pk_loop *loop;           // of the running exchange
     void *wakes;             // the same for pk_conn_ready; atomic, and kept
-    pk_watch watch;
-    pk_timer timer;
+
+    /* Large ones: the request's, the answer's and the drivers'. */
     pk_task task;
+    pk_timer timer;
+    pk_watch watch;
+    pk__http_chunk chunk;
+    pk__http_out out;
+    pk__http_head head;
+    pk__http_client_desc desc;
 } pk__http_client;
 
 PK__FN pk_err pk__http_client_create(pk__http_client **out, const pk__http_client_desc *desc, pk_error *err);
@@ -20591,23 +20593,23 @@ typedef enum pk__http_step {
 
 struct pk__http_job {
     pk__http_server *server;
-    pk__http_head head;
     pk_mem mem;       // emptied when the answer is written
     void *extra;      // `extra` bytes of whoever plugs in, of any content
     int64_t deadline; // by pk__clock_ns: reading the body ends with it; PK_FOREVER at first
 
-    /* private */
+    /* private, but for the head */
     pk__http_link *link;
-    pk__node node;
-    pk__http_out out;
-    pk__http_chunk chunk;
-    pk_buf collected;
-    pk_task task;          // brings a detached job home
     pk_meta *fields;
     char *buf;             // what was received: [at, end) is not used yet
     size_t cap, at, end;
     uint64_t left;         // of a request body with a length
     bool is_fresh;         // nothing of a request is in it
+    pk__node node;
+    pk_task task;          // brings a detached job home
+    pk_buf collected;
+    pk__http_chunk chunk;
+    pk__http_head head;
+    pk__http_out out;
 
     /* From here on all is zero at first. */
     pk_str body;           // collected; lives as long as the job works
@@ -20669,9 +20671,6 @@ typedef struct pk__http_server_desc {
 #define PK__HTTP_SERVER_PEERS 64
 
 struct pk__http_server {
-    pk__http_server_desc desc;
-    pk_watch listener;
-    pk_timer rest;           // from accepting
     int reserve;             // see pk__socket_accept
     bool is_unix, accepting, doomed;
     pk__atomic_u32 draining; // read by workers, too: whether they say keep-alive
@@ -20680,8 +20679,11 @@ struct pk__http_server {
     /* NULL, or counts one more connection of the other end's owner. False: turned away. */
     bool (*admit)(pk__http_server *s, int fd, pk__http_peer **out);
     size_t per_peer;
-    pk__node peers[PK__HTTP_SERVER_PEERS]; // by a hash of their id
     size_t link_count, spare_count;
+    pk_timer rest;           // from accepting
+    pk_watch listener;
+    pk__http_server_desc desc;
+    pk__node peers[PK__HTTP_SERVER_PEERS]; // by a hash of their id
 };
 
 PK__FN pk_err pk__http_server_create(pk__http_server **out, const pk__http_server_desc *desc, pk_error *err);
@@ -28224,12 +28226,7 @@ typedef enum pk__call_state {
 } pk__call_state;
 
 typedef struct pk__call {
-    pk_attempt attempt; // first: what the dialect holds is this address
     pk_caller *caller;
-    pk_call_desc desc;
-    pk_ctx ctx;
-    pk_exchange exchange;
-    pk__waiter waiter;
     pk_reply *reply;
     int64_t deadline;
     int64_t now;          // the clock, read since this call last waited for anything; 0 = not yet: pk__call_now
@@ -28246,15 +28243,21 @@ typedef struct pk__call {
     uint64_t expected;    // bytes of body that the answer has announced, so that it is collected without moving
     size_t body_cap;      // room behind reply->body.bytes
     uint64_t body_at;     // how much of the request's body was read
-    pk_task task;         // advance (asynchronous), or begin on the loop (blocking)
-    pk_timer timer;       // deadline or delay
     /* Only of pk_caller_start: */
     bool async;
     uint64_t handle;
     pk__node node;
     pk_mem mem;           // copies of what desc points to
-    pk_reply own_reply;
     pk__call_stream *stream;
+    /* Large ones stand last, here as in other structs: code that reaches near the beginning is shorter. */
+    pk_attempt attempt;   // what the dialect holds
+    pk_task task;         // advance (asynchronous), or begin on the loop (blocking)
+    pk_timer timer;       // deadline or delay
+    pk__waiter waiter;
+    pk_ctx ctx;
+    pk_exchange exchange;
+    pk_call_desc desc;
+    pk_reply own_reply;
     /* Large, and not cleared: what goes before tells what there is in it. */
     pk__target target;
     pk_error error;       // code PK_OK until something fails
@@ -28514,7 +28517,7 @@ PK__FN pk_err pk__call_init(pk__call *c, pk_caller *caller, const pk_call_desc *
 
 PK__FN int64_t pk__call_now(pk_attempt *a)
 {
-    pk__call *c = (pk__call *)(void *)a; // the first member
+    pk__call *c = PK__OF(a, pk__call, attempt);
     if (c->now == 0) {
         c->now = pk__clock_ns();
     }
@@ -28836,7 +28839,7 @@ enum { PK__CALL_BODY_MAX = 8 * 1024 * 1024 };
 
 static pk__call *pk__call_of(pk_attempt *a)
 {
-    return (pk__call *)(void *)a; // the first member
+    return PK__OF(a, pk__call, attempt);
 }
 
 /* A copy of fields in one piece: the array, and behind it their text, each with a NUL. NULL = out of memory. */
@@ -29365,7 +29368,7 @@ PK__FN bool pk__call_stream_create(pk__call *c)
 
 PK__FN bool pk__call_is_stream(const pk_attempt *a)
 {
-    const pk__call *c = (const pk__call *)(const void *)a;
+    const pk__call *c = PK__OF(a, pk__call, attempt);
     return c->stream && c->stream->by_hand;
 }
 
@@ -30977,14 +30980,8 @@ typedef struct pk__serve_call {
     pk_server *server;
     pk__http_job *job;
     pk__node node;       // in the queue
-    pk_task task;        // goes on, on the loop's thread
-    pk_route route;      // a copy: the table may grow meanwhile
     pk_err (*take)(void *user, pk_str piece, pk_response *response, pk_error *err); // if job->take is set
     void *take_user;
-    pk_request request;
-    pk_response response;
-    pk_ctx ctx;
-    pk__ctx_impl impl;
     struct {
         int status;        // 0 = there is a handler
         pk_err code;       // PK_OK: OPTIONS
@@ -30995,6 +30992,12 @@ typedef struct pk__serve_call {
     pk_verdict verdict;
     pk__atomic_u32 held;
     bool counted;        // told to on_work
+    pk_task task;        // goes on, on the loop's thread
+    pk_route route;      // a copy: the table may grow meanwhile
+    pk_request request;
+    pk_response response;
+    pk_ctx ctx;
+    pk__ctx_impl impl;
     /* Not cleared for each request: */
     pk_error error;      // code PK_OK: there is an answer
     pk_meta extra[2];    // headers of an error
@@ -33140,7 +33143,7 @@ PK_API pk_interceptor pk_request_log_write(const pk_request_log *log)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 33144 "plugkit_sdk.h"
+#line 33147 "plugkit_sdk.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -36983,7 +36986,7 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 36987 "plugkit_sdk.h"
+#line 36990 "plugkit_sdk.h"
 #endif
 
 #ifndef PLUGKIT_TEST

@@ -88,7 +88,6 @@ typedef struct pk__http_client {
     pk_conn conn;            // first: a transport wakes us by it
     pk__node node;           // the pool's
     int64_t taken_at;        // the pool's
-    pk__http_client_desc desc;
 
     /* The connection. It is closed by destroy only: until then an interrupt may reach for it. */
     void *io;
@@ -110,7 +109,6 @@ typedef struct pk__http_client {
 
     /* The request. */
     pk__http_exchange *x;    // NULL = idle
-    pk__http_out out;
     bool stopped;            // the rest is not sent: the answer was no
     int send_errno;          // it could not be sent to the end; there may be an answer all the same
 
@@ -118,8 +116,6 @@ typedef struct pk__http_client {
     pk__http_client_room *room;
     size_t begin, end;       // of what was received and not used
     pk__http_client_rx rx;
-    pk__http_head head;
-    pk__http_chunk chunk;
     uint64_t left;
     uint8_t interim;         // answers of 1xx so far
     bool got_any, paused;
@@ -133,9 +129,15 @@ typedef struct pk__http_client {
     unsigned depth;          // of callbacks on the stack
     pk_loop *loop;           // of the running exchange
     void *wakes;             // the same for pk_conn_ready; atomic, and kept
-    pk_watch watch;
-    pk_timer timer;
+
+    /* Large ones: the request's, the answer's and the drivers'. */
     pk_task task;
+    pk_timer timer;
+    pk_watch watch;
+    pk__http_chunk chunk;
+    pk__http_out out;
+    pk__http_head head;
+    pk__http_client_desc desc;
 } pk__http_client;
 
 PK__FN pk_err pk__http_client_create(pk__http_client **out, const pk__http_client_desc *desc, pk_error *err);

@@ -54,23 +54,23 @@ typedef enum pk__http_step {
 
 struct pk__http_job {
     pk__http_server *server;
-    pk__http_head head;
     pk_mem mem;       // emptied when the answer is written
     void *extra;      // `extra` bytes of whoever plugs in, of any content
     int64_t deadline; // by pk__clock_ns: reading the body ends with it; PK_FOREVER at first
 
-    /* private */
+    /* private, but for the head */
     pk__http_link *link;
-    pk__node node;
-    pk__http_out out;
-    pk__http_chunk chunk;
-    pk_buf collected;
-    pk_task task;          // brings a detached job home
     pk_meta *fields;
     char *buf;             // what was received: [at, end) is not used yet
     size_t cap, at, end;
     uint64_t left;         // of a request body with a length
     bool is_fresh;         // nothing of a request is in it
+    pk__node node;
+    pk_task task;          // brings a detached job home
+    pk_buf collected;
+    pk__http_chunk chunk;
+    pk__http_head head;
+    pk__http_out out;
 
     /* From here on all is zero at first. */
     pk_str body;           // collected; lives as long as the job works
@@ -132,9 +132,6 @@ typedef struct pk__http_server_desc {
 #define PK__HTTP_SERVER_PEERS 64
 
 struct pk__http_server {
-    pk__http_server_desc desc;
-    pk_watch listener;
-    pk_timer rest;           // from accepting
     int reserve;             // see pk__socket_accept
     bool is_unix, accepting, doomed;
     pk__atomic_u32 draining; // read by workers, too: whether they say keep-alive
@@ -143,8 +140,11 @@ struct pk__http_server {
     /* NULL, or counts one more connection of the other end's owner. False: turned away. */
     bool (*admit)(pk__http_server *s, int fd, pk__http_peer **out);
     size_t per_peer;
-    pk__node peers[PK__HTTP_SERVER_PEERS]; // by a hash of their id
     size_t link_count, spare_count;
+    pk_timer rest;           // from accepting
+    pk_watch listener;
+    pk__http_server_desc desc;
+    pk__node peers[PK__HTTP_SERVER_PEERS]; // by a hash of their id
 };
 
 PK__FN pk_err pk__http_server_create(pk__http_server **out, const pk__http_server_desc *desc, pk_error *err);

@@ -14,7 +14,7 @@ enum { PK__CALL_BODY_MAX = 8 * 1024 * 1024 };
 
 static pk__call *pk__call_of(pk_attempt *a)
 {
-    return (pk__call *)(void *)a; // the first member
+    return PK__OF(a, pk__call, attempt);
 }
 
 /* A copy of fields in one piece: the array, and behind it their text, each with a NUL. NULL = out of memory. */

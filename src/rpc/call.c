@@ -114,7 +114,7 @@ PK__FN pk_err pk__call_init(pk__call *c, pk_caller *caller, const pk_call_desc *
 
 PK__FN int64_t pk__call_now(pk_attempt *a)
 {
-    pk__call *c = (pk__call *)(void *)a; // the first member
+    pk__call *c = PK__OF(a, pk__call, attempt);
     if (c->now == 0) {
         c->now = pk__clock_ns();
     }

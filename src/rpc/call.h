@@ -111,12 +111,7 @@ typedef enum pk__call_state {
 } pk__call_state;
 
 typedef struct pk__call {
-    pk_attempt attempt; // first: what the dialect holds is this address
     pk_caller *caller;
-    pk_call_desc desc;
-    pk_ctx ctx;
-    pk_exchange exchange;
-    pk__waiter waiter;
     pk_reply *reply;
     int64_t deadline;
     int64_t now;          // the clock, read since this call last waited for anything; 0 = not yet: pk__call_now
@@ -133,15 +128,21 @@ typedef struct pk__call {
     uint64_t expected;    // bytes of body that the answer has announced, so that it is collected without moving
     size_t body_cap;      // room behind reply->body.bytes
     uint64_t body_at;     // how much of the request's body was read
-    pk_task task;         // advance (asynchronous), or begin on the loop (blocking)
-    pk_timer timer;       // deadline or delay
     /* Only of pk_caller_start: */
     bool async;
     uint64_t handle;
     pk__node node;
     pk_mem mem;           // copies of what desc points to
-    pk_reply own_reply;
     pk__call_stream *stream;
+    /* Large ones stand last, here as in other structs: code that reaches near the beginning is shorter. */
+    pk_attempt attempt;   // what the dialect holds
+    pk_task task;         // advance (asynchronous), or begin on the loop (blocking)
+    pk_timer timer;       // deadline or delay
+    pk__waiter waiter;
+    pk_ctx ctx;
+    pk_exchange exchange;
+    pk_call_desc desc;
+    pk_reply own_reply;
     /* Large, and not cleared: what goes before tells what there is in it. */
     pk__target target;
     pk_error error;       // code PK_OK until something fails

@@ -42,7 +42,7 @@ PK__FN bool pk__call_stream_create(pk__call *c)
 
 PK__FN bool pk__call_is_stream(const pk_attempt *a)
 {
-    const pk__call *c = (const pk__call *)(const void *)a;
+    const pk__call *c = PK__OF(a, pk__call, attempt);
     return c->stream && c->stream->by_hand;
 }
 

@@ -57,14 +57,8 @@ typedef struct pk__serve_call {
     pk_server *server;
     pk__http_job *job;
     pk__node node;       // in the queue
-    pk_task task;        // goes on, on the loop's thread
-    pk_route route;      // a copy: the table may grow meanwhile
     pk_err (*take)(void *user, pk_str piece, pk_response *response, pk_error *err); // if job->take is set
     void *take_user;
-    pk_request request;
-    pk_response response;
-    pk_ctx ctx;
-    pk__ctx_impl impl;
     struct {
         int status;        // 0 = there is a handler
         pk_err code;       // PK_OK: OPTIONS
@@ -75,6 +69,12 @@ typedef struct pk__serve_call {
     pk_verdict verdict;
     pk__atomic_u32 held;
     bool counted;        // told to on_work
+    pk_task task;        // goes on, on the loop's thread
+    pk_route route;      // a copy: the table may grow meanwhile
+    pk_request request;
+    pk_response response;
+    pk_ctx ctx;
+    pk__ctx_impl impl;
     /* Not cleared for each request: */
     pk_error error;      // code PK_OK: there is an answer
     pk_meta extra[2];    // headers of an error

@@ -99,15 +99,8 @@ struct pk_launch {
     void *state;
     pk__launch_step step;
     pk_mem mem;               // of info
-    pk_launch_info info;
-    pk__output out, err;
-    uint64_t dropped;         // of both, as far as the registry knows
-    pk__control_lines control;
-    pk_buf printed;           // a probe's stdout
-    char tail[PK__LIFE_TAIL]; // the last of stderr, for the error of a failed start
-    pk_error failure;         // why it is being ended; code PK_OK = no reason of ours
+    uint64_t dropped;         // of both outputs, as far as the registry knows
     bool was_busy;            // calls were in flight when it ended
-    pk_timer timer;           // the deadline of the step
 #ifndef PLUGKIT_NO_NET
     pk__lookup *lookup;       // its host name is being looked up; NULL = not now
     pk__lookup_names *names;  // what was found, in mem; NULL = it has a number, or no host
@@ -119,7 +112,6 @@ struct pk_launch {
     struct pk__authority_issued *issued; // its certificate, until it has been told
     pk_timer renew;           // when the next one is due
 #endif
-    pk_timer health;          // the next question, or the next try to reach it
     uint32_t retry_ms, misses;
     bool is_asking;           // a health request is under way
     bool is_second;           // of two questions to one that could not be reached
@@ -131,10 +123,18 @@ struct pk_launch {
     bool was_up, is_ending;   // it has been ready; adopted: it has said that it ends
     bool is_framework;        // speaks as the Go framework does
     const char *socket;       // where it was told to listen, a path in mem; NULL = nowhere, or by TCP
-    char trouble[120];        // what came of asking it, before it was ready; "" = nothing
-    pk__lines_link link;
     int64_t started_at;
+    pk_timer timer;           // the deadline of the step
+    pk_timer health;          // the next question, or the next try to reach it
     pk_task task;             // brings what other threads reported to the loop
+    pk__control_lines control;
+    pk_buf printed;           // a probe's stdout
+    pk__lines_link link;
+    pk_launch_info info;
+    pk__output out, err;
+    char trouble[120];        // what came of asking it, before it was ready; "" = nothing
+    pk_error failure;         // why it is being ended; code PK_OK = no reason of ours
+    char tail[PK__LIFE_TAIL]; // the last of stderr, for the error of a failed start
     /* Under the registry's lock: */
     bool has_exit, has_endpoint;
     int wait_status;

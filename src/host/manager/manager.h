@@ -37,24 +37,25 @@ typedef struct pk__offers {
 struct pk_manager {
     pk_alloc alloc;
     pk_mem mem; // the copied description, names, arrays
-    pk_manager_desc desc;
     pk_loop *loop;
     bool owns_loop, is_started, is_destroying;
     bool frees_itself;  // destroyed from a callback: the thread, or end_timer, does it when that has returned
     bool quit;          // the thread's
     pk__thread thread;
-    pk_task stop_task, quit_task;
-    pk_timer end_timer;
     pk__fork_guard guard;
     pk__atomic_u32 inside; // threads that wait in one of our functions: nothing is freed under them
+    pk_sink *sinks;
+    size_t sink_count;
+    const char *runtime_dir;
+    pk_task stop_task, quit_task;
+    pk_timer end_timer;
     pk__registry registry;
+    pk_manager_desc desc;
     pk__life life;
     pk_caller caller;
     pk__offers offers;
     pk__http_channel_env env;
     pk_dialect plugkit1, framework;
-    pk_sink *sinks;
-    size_t sink_count;
 #ifndef PLUGKIT_NO_FILES
     pk__directory directory;
     pk__attach attach;
@@ -66,7 +67,6 @@ struct pk_manager {
     pk_launcher process_launcher, adopt_launcher;
 #endif
     pk__keep keep;
-    const char *runtime_dir;
     pk__admin *admin;   // NULL = pk_manager_serve was not called
     void (*close_admin)(pk__admin *admin, bool is_child); // so that nothing of it is linked without that
 #ifdef PLUGKIT_WITH_SCHEMA

@@ -67,7 +67,6 @@ typedef struct pk__service_entry {
 } pk__service_entry;
 
 typedef struct pk__instance {
-    char name[80];              // "shout-1"
     pk__plugin *plugin;
     pk__instance_state state;
     const pk_dialect *dialect;
@@ -81,12 +80,13 @@ typedef struct pk__instance {
     uint32_t timeouts;          // calls that got no answer in time since the last that got one
     int64_t pid;
     const char *health;         // "healthy", "degraded", "unhealthy"; NULL = nobody knows
-    char reason[200];           // what it says to that; "" = nothing
-    char unavailable[200];      // names with commas between them
     const char *death;          // what becomes of the process when the host dies: as in pk_plugin_info
     const char *group_death;    // and of its group: the same, or more; NULL = nothing is known of it
     void *life;                 // life's own record
     pk__node node;              // in plugin->instances
+    char name[80];              // "shout-1"
+    char reason[200];           // what it says of its health; "" = nothing
+    char unavailable[200];      // names with commas between them
 } pk__instance;
 
 struct pk__plugin {
@@ -102,7 +102,6 @@ struct pk__plugin {
     bool is_gone;               // its finder says that it is no longer there
     bool is_disabled;           // wished; the state follows when it is down
     bool is_told;               // skipped: the event was sent
-    pk_error why;               // of the last failure; code PK_OK = none
     uint32_t failures;          // starts that failed, ever: a waiter compares
     uint32_t stops;             // wishes to stop that were granted, ever: likewise
     pk__instance *instance;     // that calls go to; NULL = none
@@ -124,6 +123,7 @@ struct pk__plugin {
     int64_t ready_at;           // of the last start, by pk__clock_ns
     void *life;                 // life's own record
     pk__node node;              // in registry->plugins
+    pk_error why;               // of the last failure; code PK_OK = none
 };
 
 typedef struct pk__registry {
