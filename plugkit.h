@@ -132,6 +132,7 @@
  *     PLUGKIT_NO_FILES            no files and directories
  *     PLUGKIT_NO_NET              no sockets: bring a transport of your own
  *     PLUGKIT_WITH_ADMIN          with pk_manager_serve: `plugkit top` and others can look at a running host
+ *     PLUGKIT_WITH_ATTACH         with plugins that somebody else runs, here or on other machines: pk_manager_attach
  *     PLUGKIT_WITH_SCHEMA         with pk_schema and pk_pattern: JSON Schema, about 55 KiB of code
  *     PLUGKIT_WITH_TLS            with https, by mbedTLS 2.28 or 3.6: -lmbedtls -lmbedx509 -lmbedcrypto
  *     PLUGKIT_WITH_STREAMS        with request bodies taken piece by piece, and server-sent events
@@ -153,7 +154,7 @@
  * the next call starts it again. pk_manager_stop lets running calls finish. Plugins end with their host, however it
  * ends; those that are made without the SDK do if they heed the end of descriptor 3. With
  * .survive_as some may go on, and the next manager of that name takes them over. Plugins that somebody else runs are
- * only called: pk_manager_attach, .attach_dir, .reattach.
+ * only called (PLUGKIT_WITH_ATTACH): pk_manager_attach, .attach_dir, .reattach.
  *
  * OWNERSHIP. Arguments are borrowed for the duration of the call. A pk_str is a view; the comment above a function says
  * until when. What has `create` or `dup` in its name is yours to free. Freeing NULL or a zeroed object does nothing.
@@ -191,6 +192,9 @@
 #if defined(PLUGKIT_WITH_ALL) && !defined(PLUGKIT_NO_NET) && !defined(PLUGKIT_NO_FILES) && !defined(PLUGKIT_WITH_ADMIN)
 #define PLUGKIT_WITH_ADMIN
 #endif
+#if defined(PLUGKIT_WITH_ALL) && !defined(PLUGKIT_NO_NET) && !defined(PLUGKIT_WITH_ATTACH)
+#define PLUGKIT_WITH_ATTACH
+#endif
 #if defined(PLUGKIT_WITH_ALL) && !defined(PLUGKIT_WITH_SCHEMA)
 #define PLUGKIT_WITH_SCHEMA
 #endif
@@ -202,6 +206,9 @@
 #endif
 #if defined(PLUGKIT_WITH_ALL) && !defined(PLUGKIT_NO_NET) && !defined(PLUGKIT_WITH_WEB)
 #define PLUGKIT_WITH_WEB
+#endif
+#if defined(PLUGKIT_WITH_ATTACH) && defined(PLUGKIT_NO_NET)
+#error "plugkit: PLUGKIT_WITH_ATTACH needs sockets: leave out PLUGKIT_NO_NET"
 #endif
 #if defined(PLUGKIT_WITH_WEB) && defined(PLUGKIT_NO_NET)
 #error "plugkit: PLUGKIT_WITH_WEB needs sockets: leave out PLUGKIT_NO_NET"
@@ -1667,7 +1674,7 @@ typedef struct pk_found {
     const char *id;       // the plugin's name: letters, digits, `_ . -`, at most 64, no leading dot or dash
     const char *path;     // of an executable; NULL = it runs already, at endpoint
     pk_endpoint endpoint; // only without path: somebody else runs it; see pk_manager_attach
-    pk_json manifest;     // capabilities that are known without asking; "" = ask
+    pk_json manifest;     // capabilities that are known without asking; "" = ask (endpoint: PLUGKIT_WITH_ATTACH)
     const char *skipped;  // why this file is no plugin, and the cure; NULL = it is one
 } pk_found;
 typedef struct pk_sink pk_sink; // valid until the finder's stop has returned; any thread
@@ -1848,7 +1855,8 @@ typedef struct pk_manager_desc {
     const char *plugin_dir;        // scanned for executables; NULL = none
     /* Plugins that somebody else runs, and that are only called here: drop-in files ID.sock and ID.json in attach_dir,
      * looked at once a second; and the text that a plugin prints which was started with --listen, NULL = that of
-     * PLUGKIT_REATTACH in the environment, "" = none. pk_manager_attach names one more. */
+     * PLUGKIT_REATTACH in the environment, "" = none. pk_manager_attach names one more. Builds without
+     * PLUGKIT_WITH_ATTACH refuse all three with PK_ERR_UNSUPPORTED. */
     const char *attach_dir, *reattach;
     bool (*filter)(void *user, const char *path); // false = leave this file out
     const char *runtime_dir;       // private sockets; NULL = $XDG_RUNTIME_DIR or /tmp, + plugkit-UID/RANDOM
@@ -1934,12 +1942,14 @@ PK_API void pk_manager_add_http(pk_manager *m);
  * are borrowed until the plugin is removed. Errors: PK_ERR_DUPLICATE, PK_ERR_BAD_NAME, PK_ERR_BAD_CONTRACT. */
 PK_API pk_err pk_manager_add(pk_manager *m, const char *id, const pk_service *services, size_t count, pk_plugin *out,
                              pk_error *err);
+#ifdef PLUGKIT_WITH_ATTACH
 /* A plugin that somebody else runs, on this machine or another: id, endpoint (an address, or http://NAME:PORT), and
  * what it offers, if that is known. It is never started, signalled or asked to end, only called; its name is looked up
  * anew and all addresses are tried whenever it has to be reached again. Before pk_manager_start, which then waits for
  * it to say what it offers, a second at most; or later. `out` may be NULL. docs/remote-plugins.md has the rest.
  * Errors: PK_ERR_MISUSE, BAD_ENDPOINT, BAD_NAME, PK_ERR_DUPLICATE, PK_ERR_STOPPED, PK_ERR_NO_MEMORY. */
 PK_API pk_err pk_manager_attach(pk_manager *m, const pk_found *found, pk_plugin *out, pk_error *err);
+#endif
 PK_API pk_plugin pk_manager_find(pk_manager *m, const char *id); // {0} if there is none
 /* All plugins, sorted by id, skipped files behind them. Everything lives in *mem. */
 PK_API pk_err pk_manager_list(pk_manager *m, pk_mem *mem, pk_plugin_info **out, size_t *count, pk_error *err);
@@ -20535,7 +20545,7 @@ PK__FN bool pk__socket_is_quiet(int fd); // open, and nothing has come: fit to s
 #endif
 
 
-#ifndef PLUGKIT_NO_NET
+#ifdef PLUGKIT_WITH_ATTACH
 
 
 
@@ -22060,7 +22070,7 @@ PK__FN bool pk__socket_is_quiet(int fd)
 #line 1 "src/net/lookup.c"
 #endif
 
-#ifndef PLUGKIT_NO_NET
+#ifdef PLUGKIT_WITH_ATTACH
 
 
 
@@ -33459,7 +33469,7 @@ PK_API pk_interceptor pk_request_log_write(const pk_request_log *log)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 33463 "plugkit.h"
+#line 33473 "plugkit.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -33864,7 +33874,7 @@ PK_API pk_interceptor pk_request_log_write(const pk_request_log *log)
 #ifndef PLUGKIT_NO_NET
 #define PK__SOCKET_BACKLOG 511
 #endif
-#ifndef PLUGKIT_NO_NET
+#ifdef PLUGKIT_WITH_ATTACH
 #define PK__LOOKUP_MAX 16
 #define PK__LOOKUP_TEXT 64 // "fe80::1%4294967295" and the like, with the NUL
 #endif
@@ -34189,7 +34199,7 @@ PK__FN pk_err pk__registry_offer(pk__registry *r, pk__plugin *p, pk__service_ent
 PK__FN pk__service_entry *pk__registry_services(const pk__registry *r, pk_str contract, pk_str type);
 PK__FN void pk__registry_wake(pk__registry *r, pk__plugin *p); // its waiters, and whoever waits for `changed`
 
-#ifndef PLUGKIT_NO_NET
+#ifdef PLUGKIT_WITH_ATTACH
 static inline bool pk__registry_is_attached(const pk__plugin *p)
 {
     return p->is_attached;
@@ -34199,7 +34209,7 @@ static inline bool pk__registry_is_unknown(const pk__plugin *p)
 {
     return p->is_unknown;
 }
-#else // there is no one to ask over a network, and a transport of the user's is taken at its word
+#else // what a finder of the user's says is taken at its word
 static inline bool pk__registry_is_attached(const pk__plugin *p)
 {
     (void)p;
@@ -36478,7 +36488,7 @@ PK__FN pk_finder pk__directory_finder(pk__directory *d, const pk_alloc *alloc, c
 
 
 
-#ifndef PLUGKIT_NO_FILES
+#if defined(PLUGKIT_WITH_ATTACH) && !defined(PLUGKIT_NO_FILES)
 
 /* Where a plugin is, as JSON says it: in ID.json, and in PLUGKIT_REATTACH. */
 #define PK__ATTACH_ENTRY(F, T)                                                                                \
@@ -36529,7 +36539,7 @@ PK__FN pk_err pk__attach_found(pk_sink *sink, const char *id, const pk__attach_e
 
 
 
-#ifndef PLUGKIT_NO_FILES
+#if defined(PLUGKIT_WITH_ATTACH) && !defined(PLUGKIT_NO_FILES)
 
 typedef struct pk__reattach {
     const pk_alloc *alloc;
@@ -36865,7 +36875,7 @@ PK__FN pk_finder pk__directory_finder(pk__directory *d, const pk_alloc *alloc, c
 #line 1 "src/host/discover/attach.c"
 #endif
 
-#ifndef PLUGKIT_NO_FILES
+#if defined(PLUGKIT_WITH_ATTACH) && !defined(PLUGKIT_NO_FILES)
 
 #include <string.h>
 
@@ -37161,7 +37171,7 @@ PK__FN void pk__attach_deinit(pk__attach *a)
 #line 1 "src/host/discover/reattach.c"
 #endif
 
-#ifndef PLUGKIT_NO_FILES
+#if defined(PLUGKIT_WITH_ATTACH) && !defined(PLUGKIT_NO_FILES)
 
 #include <string.h>
 
@@ -37869,7 +37879,7 @@ struct pk_launch {
     pk_mem mem;               // of info
     uint64_t dropped;         // of both outputs, as far as the registry knows
     bool was_busy;            // calls were in flight when it ended
-#ifndef PLUGKIT_NO_NET
+#ifdef PLUGKIT_WITH_ATTACH
     pk__lookup *lookup;       // its host name is being looked up; NULL = not now
     pk__lookup_names *names;  // what was found, in mem; NULL = it has a number, or no host
     uint32_t via;             // which of them is tried
@@ -38119,7 +38129,7 @@ static inline void pk__surviving_free(pk__kept *kept)
 enum { PK__REACHING_FIRST_MS = 1000, PK__REACHING_RETRY_MS = 1000 };
 
 PK__FN void pk__reaching_begin(pk_launch *l); // it has an address, and nothing more
-#ifndef PLUGKIT_NO_NET
+#ifdef PLUGKIT_WITH_ATTACH
 PK__FN bool pk__reaching_asks(const pk__life *life, const pk__plugin *p); // is it to be asked what it offers?
 PK__FN uint32_t pk__reaching_share_ms(const pk_launch *l); // how long it may take to answer this time
 PK__FN void pk__reaching_on_reply(pk_launch *l, const pk_reply *reply, const pk_error *err);
@@ -38129,9 +38139,7 @@ static inline bool pk__reaching_is_refused(const pk_launch *l)
 {
     return l->is_refused;
 }
-/* The caller of health and the like, with the interceptors that want to see those requests. */
-PK__FN pk_err pk__reaching_care(pk__life *life, const pk__router *router, pk_error *err);
-#else // over a user's transport: it is there when a call reaches it
+#else // what a finder of the user's reports is there when a call reaches it
 static inline bool pk__reaching_asks(const pk__life *life, const pk__plugin *p)
 {
     (void)life, (void)p;
@@ -38152,11 +38160,6 @@ static inline uint32_t pk__reaching_share_ms(const pk_launch *l)
 static inline void pk__reaching_on_reply(pk_launch *l, const pk_reply *reply, const pk_error *err)
 {
     (void)l, (void)reply, (void)err;
-}
-
-static inline pk_err pk__reaching_care(pk__life *life, const pk__router *router, pk_error *err)
-{
-    return pk__caller_init(&life->care, life->alloc, life->loop, router, NULL, 0, err);
 }
 
 static inline void pk__reaching_end(pk_launch *l)
@@ -40522,18 +40525,20 @@ static const char *pk__launching_address(pk_mem *mem, pk_str said)
     }
     return pk_mem_dup(mem, said).ptr;
 }
+#else
+static const char *pk__launching_address(pk_mem *mem, pk_str said)
+{
+    return pk_mem_dup(mem, said).ptr;
+}
+#endif
 
+#ifdef PLUGKIT_WITH_ATTACH
 /* The one of its addresses that is tried. */
 static const char *pk__launching_via(const pk_launch *l)
 {
     return l->names ? l->names->number[l->via] : NULL;
 }
 #else
-static const char *pk__launching_address(pk_mem *mem, pk_str said)
-{
-    return pk_mem_dup(mem, said).ptr;
-}
-
 static const char *pk__launching_via(const pk_launch *l)
 {
     (void)l;
@@ -40758,7 +40763,7 @@ PK__FN void pk__launching_destroy(pk_launch *l)
 #line 1 "src/host/life/reaching.c"
 #endif
 
-#ifndef PLUGKIT_NO_NET
+#ifdef PLUGKIT_WITH_ATTACH
 
 #include <string.h>
 
@@ -40772,23 +40777,6 @@ PK__FN bool pk__reaching_asks(const pk__life *life, const pk__plugin *p)
 {
     const pk_dialect *d = pk__registry_is_attached(p) ? pk__life_dialect(life, p->endpoint.dialect) : NULL;
     return d && (d->flags & PK_DIALECT_HEALTH) && p->capabilities.len == 0;
-}
-
-PK__FN pk_err pk__reaching_care(pk__life *life, const pk__router *router, pk_error *err)
-{
-    size_t count = life->desc->interceptor_count, n = 0;
-    const pk_interceptor **own = (const pk_interceptor **)pk__new(life->alloc, (count + 1) * sizeof(*own));
-    if (!own) {
-        return pk__error_memory(err, "look after plugins");
-    }
-    for (size_t i = 0; i < count; i++) {
-        if (life->desc->interceptors[i]->own_requests) {
-            own[n++] = life->desc->interceptors[i];
-        }
-    }
-    pk_err rc = pk__caller_init(&life->care, life->alloc, life->loop, router, own, n, err);
-    pk__free(life->alloc, (void *)own, (count + 1) * sizeof(*own));
-    return rc;
 }
 
 /* ---- its addresses, in turn */
@@ -42175,6 +42163,31 @@ PK__FN void pk__life_settle(pk__life *life)
 
 /* ---- all of it */
 
+#ifndef PLUGKIT_NO_NET
+/* The caller of health and the like, with the interceptors that want to see those requests. */
+static pk_err pk__life_care(pk__life *life, const pk__router *router, pk_error *err)
+{
+    size_t count = life->desc->interceptor_count, n = 0;
+    const pk_interceptor **own = (const pk_interceptor **)pk__new(life->alloc, (count + 1) * sizeof(*own));
+    if (!own) {
+        return pk__error_memory(err, "look after plugins");
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (life->desc->interceptors[i]->own_requests) {
+            own[n++] = life->desc->interceptors[i];
+        }
+    }
+    pk_err rc = pk__caller_init(&life->care, life->alloc, life->loop, router, own, n, err);
+    pk__free(life->alloc, (void *)own, (count + 1) * sizeof(*own));
+    return rc;
+}
+#else
+static pk_err pk__life_care(pk__life *life, const pk__router *router, pk_error *err)
+{
+    return pk__caller_init(&life->care, life->alloc, life->loop, router, NULL, 0, err);
+}
+#endif
+
 PK__FN pk_err pk__life_init(pk__life *life, pk__registry *registry, pk_error *err)
 {
     pk__router router = {pk__life_take, pk__life_unqueue, pk__life_give_back, pk__life_bind, life};
@@ -42187,7 +42200,7 @@ PK__FN pk_err pk__life_init(pk__life *life, pk__registry *registry, pk_error *er
     for (size_t i = 0; i < life->desc->rule_count; i++) {
         life->has_needs = life->has_needs || (life->desc->rules[i].needs && life->desc->rules[i].needs[0]);
     }
-    pk_err rc = pk__reaching_care(life, &router, err);
+    pk_err rc = pk__life_care(life, &router, err);
     return rc ? rc : pk__securing_open(life, err);
 }
 
@@ -43345,9 +43358,12 @@ struct pk_manager {
     pk_dialect plugkit1, framework;
 #ifndef PLUGKIT_NO_FILES
     pk__directory directory;
+    pk_finder directory_finder;
+#ifdef PLUGKIT_WITH_ATTACH
     pk__attach attach;
     pk__reattach reattach;
-    pk_finder directory_finder, attach_finder, reattach_finder;
+    pk_finder attach_finder, reattach_finder;
+#endif
 #endif
 #ifndef PLUGKIT_NO_PROCESS
     pk__launching_processes processes;
@@ -43395,6 +43411,7 @@ PK__FN void pk__manager_wait(pk_manager *m, bool (*ready)(pk_manager *m, void *a
 
 
 
+
 static pk_err pk__desc_check_rules(const pk_manager_desc *d, pk_error *err)
 {
     for (size_t i = 0; i < d->rule_count; i++) {
@@ -43429,6 +43446,11 @@ PK__FN pk_err pk__desc_check(const pk_manager_desc *d, pk_error *err)
     }
     if (d->attach_dir || d->reattach) {
         return pk_error_set(err, PK_ERR_UNSUPPORTED, "cannot attach plugins: this build knows no files");
+    }
+#elif !defined(PLUGKIT_WITH_ATTACH)
+    const char *reattach = d->reattach ? d->reattach : getenv("PLUGKIT_REATTACH");
+    if (d->attach_dir || (reattach && reattach[0])) {
+        return pk_error_set(err, PK_ERR_UNSUPPORTED, "cannot attach plugins: that needs PLUGKIT_WITH_ATTACH");
     }
 #endif
 #ifndef PLUGKIT_WITH_TLS
@@ -44027,6 +44049,7 @@ PK_API pk_err pk_manager_add(pk_manager *m, const char *id, const pk_service *se
     return rc;
 }
 
+#ifdef PLUGKIT_WITH_ATTACH
 PK_API pk_err pk_manager_attach(pk_manager *m, const pk_found *found, pk_plugin *out, pk_error *err)
 {
     pk__address a;
@@ -44058,6 +44081,7 @@ PK_API pk_err pk_manager_attach(pk_manager *m, const pk_found *found, pk_plugin 
     pk__registry_unlock(r);
     return rc;
 }
+#endif
 
 PK__FN void pk__plugins_drop_internal(pk_manager *m)
 {
@@ -44527,26 +44551,35 @@ PK_API void pk_manager_add_http(pk_manager *m)
 }
 
 #ifndef PLUGKIT_NO_FILES
+#ifdef PLUGKIT_WITH_ATTACH
 /* In front of the user's only the one whose names are meant to be in the place of others. */
-static void pk__manager_finders(pk_manager *m)
+static void pk__manager_attach_finders(pk_manager *m, const pk_finder **finders)
 {
-    const pk_finder **finders = (const pk_finder **)(uintptr_t)m->desc.finders; // our copy, with room for three
     const char *from = m->desc.reattach ? "reattach" : "PLUGKIT_REATTACH";
     const char *reattach = m->desc.reattach ? m->desc.reattach : getenv("PLUGKIT_REATTACH");
+    if (m->desc.attach_dir) {
+        m->attach_finder = pk__attach_finder(&m->attach, m->registry.alloc, m->desc.attach_dir);
+        finders[m->desc.finder_count++] = &m->attach_finder;
+    }
     if (reattach && reattach[0]) {
         m->reattach_finder = pk__reattach_finder(&m->reattach, m->registry.alloc, reattach, from);
         memmove(finders + 1, finders, m->desc.finder_count++ * sizeof(*finders));
         finders[0] = &m->reattach_finder;
     }
+}
+#endif
+
+static void pk__manager_finders(pk_manager *m)
+{
+    const pk_finder **finders = (const pk_finder **)(uintptr_t)m->desc.finders; // our copy, with room for three
     if (m->desc.plugin_dir) {
         m->directory_finder = pk__directory_finder(&m->directory, m->registry.alloc, m->desc.plugin_dir, m->desc.filter,
                                                    m->desc.user);
         finders[m->desc.finder_count++] = &m->directory_finder;
     }
-    if (m->desc.attach_dir) {
-        m->attach_finder = pk__attach_finder(&m->attach, m->registry.alloc, m->desc.attach_dir);
-        finders[m->desc.finder_count++] = &m->attach_finder;
-    }
+#ifdef PLUGKIT_WITH_ATTACH
+    pk__manager_attach_finders(m, finders);
+#endif
 }
 #endif
 
@@ -44846,7 +44879,7 @@ static void pk__manager_free(pk_manager *m)
     for (size_t i = 0; i < m->sink_count && !child; i++) {
         pk__sink_stop(&m->sinks[i]);
     }
-#ifndef PLUGKIT_NO_FILES
+#if defined(PLUGKIT_WITH_ATTACH) && !defined(PLUGKIT_NO_FILES)
     pk__attach_deinit(&m->attach);
 #endif
     if (m->admin) {
@@ -44975,7 +45008,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 }
 
 #ifdef PLUGKIT_LINES
-#line 44979 "plugkit.h"
+#line 45012 "plugkit.h"
 #endif
 
 #ifndef PLUGKIT_TEST

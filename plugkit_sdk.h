@@ -114,6 +114,9 @@
 #if defined(PLUGKIT_WITH_ALL) && !defined(PLUGKIT_NO_NET) && !defined(PLUGKIT_NO_FILES) && !defined(PLUGKIT_WITH_ADMIN)
 #define PLUGKIT_WITH_ADMIN
 #endif
+#if defined(PLUGKIT_WITH_ALL) && !defined(PLUGKIT_NO_NET) && !defined(PLUGKIT_WITH_ATTACH)
+#define PLUGKIT_WITH_ATTACH
+#endif
 #if defined(PLUGKIT_WITH_ALL) && !defined(PLUGKIT_WITH_SCHEMA)
 #define PLUGKIT_WITH_SCHEMA
 #endif
@@ -125,6 +128,9 @@
 #endif
 #if defined(PLUGKIT_WITH_ALL) && !defined(PLUGKIT_NO_NET) && !defined(PLUGKIT_WITH_WEB)
 #define PLUGKIT_WITH_WEB
+#endif
+#if defined(PLUGKIT_WITH_ATTACH) && defined(PLUGKIT_NO_NET)
+#error "plugkit: PLUGKIT_WITH_ATTACH needs sockets: leave out PLUGKIT_NO_NET"
 #endif
 #if defined(PLUGKIT_WITH_WEB) && defined(PLUGKIT_NO_NET)
 #error "plugkit: PLUGKIT_WITH_WEB needs sockets: leave out PLUGKIT_NO_NET"
@@ -20219,7 +20225,7 @@ PK__FN bool pk__socket_is_quiet(int fd); // open, and nothing has come: fit to s
 #endif
 
 
-#ifndef PLUGKIT_NO_NET
+#ifdef PLUGKIT_WITH_ATTACH
 
 
 
@@ -21744,7 +21750,7 @@ PK__FN bool pk__socket_is_quiet(int fd)
 #line 1 "src/net/lookup.c"
 #endif
 
-#ifndef PLUGKIT_NO_NET
+#ifdef PLUGKIT_WITH_ATTACH
 
 
 
@@ -33143,7 +33149,7 @@ PK_API pk_interceptor pk_request_log_write(const pk_request_log *log)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 33147 "plugkit_sdk.h"
+#line 33153 "plugkit_sdk.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -33548,7 +33554,7 @@ PK_API pk_interceptor pk_request_log_write(const pk_request_log *log)
 #ifndef PLUGKIT_NO_NET
 #define PK__SOCKET_BACKLOG 511
 #endif
-#ifndef PLUGKIT_NO_NET
+#ifdef PLUGKIT_WITH_ATTACH
 #define PK__LOOKUP_MAX 16
 #define PK__LOOKUP_TEXT 64 // "fe80::1%4294967295" and the like, with the NUL
 #endif
@@ -36986,7 +36992,7 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 36990 "plugkit_sdk.h"
+#line 36996 "plugkit_sdk.h"
 #endif
 
 #ifndef PLUGKIT_TEST

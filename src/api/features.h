@@ -17,6 +17,9 @@
 #if defined(PLUGKIT_WITH_ALL) && !defined(PLUGKIT_NO_NET) && !defined(PLUGKIT_NO_FILES) && !defined(PLUGKIT_WITH_ADMIN)
 #define PLUGKIT_WITH_ADMIN
 #endif
+#if defined(PLUGKIT_WITH_ALL) && !defined(PLUGKIT_NO_NET) && !defined(PLUGKIT_WITH_ATTACH)
+#define PLUGKIT_WITH_ATTACH
+#endif
 #if defined(PLUGKIT_WITH_ALL) && !defined(PLUGKIT_WITH_SCHEMA)
 #define PLUGKIT_WITH_SCHEMA
 #endif
@@ -28,6 +31,9 @@
 #endif
 #if defined(PLUGKIT_WITH_ALL) && !defined(PLUGKIT_NO_NET) && !defined(PLUGKIT_WITH_WEB)
 #define PLUGKIT_WITH_WEB
+#endif
+#if defined(PLUGKIT_WITH_ATTACH) && defined(PLUGKIT_NO_NET)
+#error "plugkit: PLUGKIT_WITH_ATTACH needs sockets: leave out PLUGKIT_NO_NET"
 #endif
 #if defined(PLUGKIT_WITH_WEB) && defined(PLUGKIT_NO_NET)
 #error "plugkit: PLUGKIT_WITH_WEB needs sockets: leave out PLUGKIT_NO_NET"

@@ -16,7 +16,7 @@ typedef struct pk_found {
     const char *id;       // the plugin's name: letters, digits, `_ . -`, at most 64, no leading dot or dash
     const char *path;     // of an executable; NULL = it runs already, at endpoint
     pk_endpoint endpoint; // only without path: somebody else runs it; see pk_manager_attach
-    pk_json manifest;     // capabilities that are known without asking; "" = ask
+    pk_json manifest;     // capabilities that are known without asking; "" = ask (endpoint: PLUGKIT_WITH_ATTACH)
     const char *skipped;  // why this file is no plugin, and the cure; NULL = it is one
 } pk_found;
 typedef struct pk_sink pk_sink; // valid until the finder's stop has returned; any thread
@@ -197,7 +197,8 @@ typedef struct pk_manager_desc {
     const char *plugin_dir;        // scanned for executables; NULL = none
     /* Plugins that somebody else runs, and that are only called here: drop-in files ID.sock and ID.json in attach_dir,
      * looked at once a second; and the text that a plugin prints which was started with --listen, NULL = that of
-     * PLUGKIT_REATTACH in the environment, "" = none. pk_manager_attach names one more. */
+     * PLUGKIT_REATTACH in the environment, "" = none. pk_manager_attach names one more. Builds without
+     * PLUGKIT_WITH_ATTACH refuse all three with PK_ERR_UNSUPPORTED. */
     const char *attach_dir, *reattach;
     bool (*filter)(void *user, const char *path); // false = leave this file out
     const char *runtime_dir;       // private sockets; NULL = $XDG_RUNTIME_DIR or /tmp, + plugkit-UID/RANDOM
@@ -283,12 +284,14 @@ PK_API void pk_manager_add_http(pk_manager *m);
  * are borrowed until the plugin is removed. Errors: PK_ERR_DUPLICATE, PK_ERR_BAD_NAME, PK_ERR_BAD_CONTRACT. */
 PK_API pk_err pk_manager_add(pk_manager *m, const char *id, const pk_service *services, size_t count, pk_plugin *out,
                              pk_error *err);
+#ifdef PLUGKIT_WITH_ATTACH
 /* A plugin that somebody else runs, on this machine or another: id, endpoint (an address, or http://NAME:PORT), and
  * what it offers, if that is known. It is never started, signalled or asked to end, only called; its name is looked up
  * anew and all addresses are tried whenever it has to be reached again. Before pk_manager_start, which then waits for
  * it to say what it offers, a second at most; or later. `out` may be NULL. docs/remote-plugins.md has the rest.
  * Errors: PK_ERR_MISUSE, BAD_ENDPOINT, BAD_NAME, PK_ERR_DUPLICATE, PK_ERR_STOPPED, PK_ERR_NO_MEMORY. */
 PK_API pk_err pk_manager_attach(pk_manager *m, const pk_found *found, pk_plugin *out, pk_error *err);
+#endif
 PK_API pk_plugin pk_manager_find(pk_manager *m, const char *id); // {0} if there is none
 /* All plugins, sorted by id, skipped files behind them. Everything lives in *mem. */
 PK_API pk_err pk_manager_list(pk_manager *m, pk_mem *mem, pk_plugin_info **out, size_t *count, pk_error *err);

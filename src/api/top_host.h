@@ -132,6 +132,7 @@
  *     PLUGKIT_NO_FILES            no files and directories
  *     PLUGKIT_NO_NET              no sockets: bring a transport of your own
  *     PLUGKIT_WITH_ADMIN          with pk_manager_serve: `plugkit top` and others can look at a running host
+ *     PLUGKIT_WITH_ATTACH         with plugins that somebody else runs, here or on other machines: pk_manager_attach
  *     PLUGKIT_WITH_SCHEMA         with pk_schema and pk_pattern: JSON Schema, about 55 KiB of code
  *     PLUGKIT_WITH_TLS            with https, by mbedTLS 2.28 or 3.6: -lmbedtls -lmbedx509 -lmbedcrypto
  *     PLUGKIT_WITH_STREAMS        with request bodies taken piece by piece, and server-sent events
@@ -153,7 +154,7 @@
  * the next call starts it again. pk_manager_stop lets running calls finish. Plugins end with their host, however it
  * ends; those that are made without the SDK do if they heed the end of descriptor 3. With
  * .survive_as some may go on, and the next manager of that name takes them over. Plugins that somebody else runs are
- * only called: pk_manager_attach, .attach_dir, .reattach.
+ * only called (PLUGKIT_WITH_ATTACH): pk_manager_attach, .attach_dir, .reattach.
  *
  * OWNERSHIP. Arguments are borrowed for the duration of the call. A pk_str is a view; the comment above a function says
  * until when. What has `create` or `dup` in its name is yours to free. Freeing NULL or a zeroed object does nothing.

@@ -1,6 +1,6 @@
 /* lookup.c - host names. */
 #include "lookup.h"
-#ifndef PLUGKIT_NO_NET
+#ifdef PLUGKIT_WITH_ATTACH
 #include "../base/error.h"
 #include "../base/memory.h"
 #include "../os/thread.h"

@@ -13,7 +13,7 @@
  * meanwhile. Numbers and "localhost" are never asked for anywhere. */
 #ifndef PK__LOOKUP_H
 #define PK__LOOKUP_H
-#ifndef PLUGKIT_NO_NET
+#ifdef PLUGKIT_WITH_ATTACH
 #include "../os/loop.h"
 #include "address.h"
 

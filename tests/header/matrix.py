@@ -159,6 +159,8 @@ def build_cases():
     for compiler, std in itertools.product(compilers, ("c99", "c17")):
         case(f"{compiler[0]} {std}: harness.h alone", program, compiler, ["-std=" + std], ["harness_alone.c"], "1..2")
     case("two files with two cores do not link", defines, cc, ["-std=c11", "-DLOUD"], ["two_host.c", "two_sdk.c"])
+    for compiler in compilers:
+        case(f"{compiler[0]}: plugins that run elsewhere, for a lean host", program, compiler, ["-std=c99"], ["lean.c"])
     case("two files, warnings of the optimiser", program, cc, ["-std=c99", "-O2"], ["two_host.c", "two_sdk.c"])
 
     for compiler, n in itertools.product(compilers, range(1, len(WITHOUT) + 1)):
@@ -176,6 +178,10 @@ def build_cases():
          ["-std=c99", *SYNTAX, "-DPLUGKIT_STATIC", "-DPLUGKIT_WITH_SCHEMA"] +
          ["-DPLUGKIT_NO_" + name for name in WITHOUT],
          HOST + SDK + MAIN)
+    case("attaching without files", compile_text, cc,
+         ["-std=c99", *SYNTAX, "-DPLUGKIT_STATIC", "-DPLUGKIT_WITH_ATTACH", "-DPLUGKIT_NO_FILES"], HOST + MAIN)
+    case("attaching without sockets: refused", compile_text, cc,
+         ["-std=c99", *SYNTAX, "-DPLUGKIT_WITH_ATTACH", "-DPLUGKIT_NO_NET"], HOST + MAIN, says="needs sockets")
     case("with the control socket, but without sockets: refused", compile_text, cc,
          ["-std=c99", *SYNTAX, "-DPLUGKIT_WITH_ADMIN", "-DPLUGKIT_NO_NET"], HOST + MAIN, says="needs sockets and files")
     for compiler in compilers:
@@ -238,7 +244,8 @@ def build_cases():
          public)
     opted = (r"pk__admin_|pk_manager_serve|pk__schema|pk_schema_|pk__pattern_|pk_pattern_|pk__category_|pk__decimal_|"
              r"pk__format_|pk__uri_|pk__tls_|pk_tls_|pk__secure_(?!table_of)|pk_ctx_peer|mbedtls_|psa_|"
-             r"pk_sse|pk__sse_|pk__streams_|pk_request_take|pk__http_link_take")
+             r"pk_sse|pk__sse_|pk__streams_|pk_request_take|pk__http_link_take|pk_manager_attach|pk__attach_|"
+             r"pk__reattach_|pk__lookup_|pk__reaching_(try|on_found|learn)")
     for mode, source in (("host", HOST), ("sdk", SDK)):
         case(f"what is not opted into is not there: {mode}", without, cc, ["-std=c11"], source, opted)
     case("PLUGKIT_STATIC exports nothing", symbols, cc, ["-std=c11", "-DPLUGKIT_STATIC"], HOST + SDK + MAIN, "main")

@@ -28,6 +28,7 @@
  *
  * Each call is answered once, {"tag":..,"error":..,...}; so are the others but for the last four. Between them come
  * {"event":..} and {"log":..}. The last line is {"ended":true,"allocations":0}: what was never given back. */
+#define PLUGKIT_WITH_ATTACH
 #define PLUGKIT_IMPLEMENTATION
 #include "plugkit.h"
 

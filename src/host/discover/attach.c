@@ -1,6 +1,6 @@
 /* attach.c - plugins that somebody else runs, in a drop-in directory. */
 #include "attach.h"
-#ifndef PLUGKIT_NO_FILES
+#if defined(PLUGKIT_WITH_ATTACH) && !defined(PLUGKIT_NO_FILES)
 
 #include <string.h>
 

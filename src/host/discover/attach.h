@@ -16,7 +16,7 @@
 #include "../../base/list.h"
 #include "../../os/atomic.h"
 #include "sink.h"
-#ifndef PLUGKIT_NO_FILES
+#if defined(PLUGKIT_WITH_ATTACH) && !defined(PLUGKIT_NO_FILES)
 
 /* Where a plugin is, as JSON says it: in ID.json, and in PLUGKIT_REATTACH. */
 #define PK__ATTACH_ENTRY(F, T)                                                                                \

@@ -1,6 +1,6 @@
 /* reattach.c - plugins that were started by hand. */
 #include "reattach.h"
-#ifndef PLUGKIT_NO_FILES
+#if defined(PLUGKIT_WITH_ATTACH) && !defined(PLUGKIT_NO_FILES)
 
 #include <string.h>
 

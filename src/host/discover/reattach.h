@@ -9,7 +9,7 @@
 #ifndef PK__REATTACH_H
 #define PK__REATTACH_H
 #include "attach.h"
-#ifndef PLUGKIT_NO_FILES
+#if defined(PLUGKIT_WITH_ATTACH) && !defined(PLUGKIT_NO_FILES)
 
 typedef struct pk__reattach {
     const pk_alloc *alloc;

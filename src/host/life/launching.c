@@ -217,18 +217,20 @@ static const char *pk__launching_address(pk_mem *mem, pk_str said)
     }
     return pk_mem_dup(mem, said).ptr;
 }
+#else
+static const char *pk__launching_address(pk_mem *mem, pk_str said)
+{
+    return pk_mem_dup(mem, said).ptr;
+}
+#endif
 
+#ifdef PLUGKIT_WITH_ATTACH
 /* The one of its addresses that is tried. */
 static const char *pk__launching_via(const pk_launch *l)
 {
     return l->names ? l->names->number[l->via] : NULL;
 }
 #else
-static const char *pk__launching_address(pk_mem *mem, pk_str said)
-{
-    return pk_mem_dup(mem, said).ptr;
-}
-
 static const char *pk__launching_via(const pk_launch *l)
 {
     (void)l;

@@ -285,6 +285,31 @@ PK__FN void pk__life_settle(pk__life *life)
 
 /* ---- all of it */
 
+#ifndef PLUGKIT_NO_NET
+/* The caller of health and the like, with the interceptors that want to see those requests. */
+static pk_err pk__life_care(pk__life *life, const pk__router *router, pk_error *err)
+{
+    size_t count = life->desc->interceptor_count, n = 0;
+    const pk_interceptor **own = (const pk_interceptor **)pk__new(life->alloc, (count + 1) * sizeof(*own));
+    if (!own) {
+        return pk__error_memory(err, "look after plugins");
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (life->desc->interceptors[i]->own_requests) {
+            own[n++] = life->desc->interceptors[i];
+        }
+    }
+    pk_err rc = pk__caller_init(&life->care, life->alloc, life->loop, router, own, n, err);
+    pk__free(life->alloc, (void *)own, (count + 1) * sizeof(*own));
+    return rc;
+}
+#else
+static pk_err pk__life_care(pk__life *life, const pk__router *router, pk_error *err)
+{
+    return pk__caller_init(&life->care, life->alloc, life->loop, router, NULL, 0, err);
+}
+#endif
+
 PK__FN pk_err pk__life_init(pk__life *life, pk__registry *registry, pk_error *err)
 {
     pk__router router = {pk__life_take, pk__life_unqueue, pk__life_give_back, pk__life_bind, life};
@@ -297,7 +322,7 @@ PK__FN pk_err pk__life_init(pk__life *life, pk__registry *registry, pk_error *er
     for (size_t i = 0; i < life->desc->rule_count; i++) {
         life->has_needs = life->has_needs || (life->desc->rules[i].needs && life->desc->rules[i].needs[0]);
     }
-    pk_err rc = pk__reaching_care(life, &router, err);
+    pk_err rc = pk__life_care(life, &router, err);
     return rc ? rc : pk__securing_open(life, err);
 }
 

@@ -101,7 +101,7 @@ struct pk_launch {
     pk_mem mem;               // of info
     uint64_t dropped;         // of both outputs, as far as the registry knows
     bool was_busy;            // calls were in flight when it ended
-#ifndef PLUGKIT_NO_NET
+#ifdef PLUGKIT_WITH_ATTACH
     pk__lookup *lookup;       // its host name is being looked up; NULL = not now
     pk__lookup_names *names;  // what was found, in mem; NULL = it has a number, or no host
     uint32_t via;             // which of them is tried

@@ -1,6 +1,6 @@
 /* reaching.c - plugins that somebody else runs. */
 #include "reaching.h"
-#ifndef PLUGKIT_NO_NET
+#ifdef PLUGKIT_WITH_ATTACH
 
 #include <string.h>
 
@@ -14,23 +14,6 @@ PK__FN bool pk__reaching_asks(const pk__life *life, const pk__plugin *p)
 {
     const pk_dialect *d = pk__registry_is_attached(p) ? pk__life_dialect(life, p->endpoint.dialect) : NULL;
     return d && (d->flags & PK_DIALECT_HEALTH) && p->capabilities.len == 0;
-}
-
-PK__FN pk_err pk__reaching_care(pk__life *life, const pk__router *router, pk_error *err)
-{
-    size_t count = life->desc->interceptor_count, n = 0;
-    const pk_interceptor **own = (const pk_interceptor **)pk__new(life->alloc, (count + 1) * sizeof(*own));
-    if (!own) {
-        return pk__error_memory(err, "look after plugins");
-    }
-    for (size_t i = 0; i < count; i++) {
-        if (life->desc->interceptors[i]->own_requests) {
-            own[n++] = life->desc->interceptors[i];
-        }
-    }
-    pk_err rc = pk__caller_init(&life->care, life->alloc, life->loop, router, own, n, err);
-    pk__free(life->alloc, (void *)own, (count + 1) * sizeof(*own));
-    return rc;
 }
 
 /* ---- its addresses, in turn */

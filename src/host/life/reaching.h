@@ -16,7 +16,7 @@
 enum { PK__REACHING_FIRST_MS = 1000, PK__REACHING_RETRY_MS = 1000 };
 
 PK__FN void pk__reaching_begin(pk_launch *l); // it has an address, and nothing more
-#ifndef PLUGKIT_NO_NET
+#ifdef PLUGKIT_WITH_ATTACH
 PK__FN bool pk__reaching_asks(const pk__life *life, const pk__plugin *p); // is it to be asked what it offers?
 PK__FN uint32_t pk__reaching_share_ms(const pk_launch *l); // how long it may take to answer this time
 PK__FN void pk__reaching_on_reply(pk_launch *l, const pk_reply *reply, const pk_error *err);
@@ -26,9 +26,7 @@ static inline bool pk__reaching_is_refused(const pk_launch *l)
 {
     return l->is_refused;
 }
-/* The caller of health and the like, with the interceptors that want to see those requests. */
-PK__FN pk_err pk__reaching_care(pk__life *life, const pk__router *router, pk_error *err);
-#else // over a user's transport: it is there when a call reaches it
+#else // what a finder of the user's reports is there when a call reaches it
 static inline bool pk__reaching_asks(const pk__life *life, const pk__plugin *p)
 {
     (void)life, (void)p;
@@ -49,11 +47,6 @@ static inline uint32_t pk__reaching_share_ms(const pk_launch *l)
 static inline void pk__reaching_on_reply(pk_launch *l, const pk_reply *reply, const pk_error *err)
 {
     (void)l, (void)reply, (void)err;
-}
-
-static inline pk_err pk__reaching_care(pk__life *life, const pk__router *router, pk_error *err)
-{
-    return pk__caller_init(&life->care, life->alloc, life->loop, router, NULL, 0, err);
 }
 
 static inline void pk__reaching_end(pk_launch *l)

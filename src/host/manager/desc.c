@@ -1,4 +1,5 @@
 /* desc.c - pk_manager_desc: what is allowed, and what zero means. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "../../base/error.h"
@@ -39,6 +40,11 @@ PK__FN pk_err pk__desc_check(const pk_manager_desc *d, pk_error *err)
     }
     if (d->attach_dir || d->reattach) {
         return pk_error_set(err, PK_ERR_UNSUPPORTED, "cannot attach plugins: this build knows no files");
+    }
+#elif !defined(PLUGKIT_WITH_ATTACH)
+    const char *reattach = d->reattach ? d->reattach : getenv("PLUGKIT_REATTACH");
+    if (d->attach_dir || (reattach && reattach[0])) {
+        return pk_error_set(err, PK_ERR_UNSUPPORTED, "cannot attach plugins: that needs PLUGKIT_WITH_ATTACH");
     }
 #endif
 #ifndef PLUGKIT_WITH_TLS

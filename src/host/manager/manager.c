@@ -95,26 +95,35 @@ PK_API void pk_manager_add_http(pk_manager *m)
 }
 
 #ifndef PLUGKIT_NO_FILES
+#ifdef PLUGKIT_WITH_ATTACH
 /* In front of the user's only the one whose names are meant to be in the place of others. */
-static void pk__manager_finders(pk_manager *m)
+static void pk__manager_attach_finders(pk_manager *m, const pk_finder **finders)
 {
-    const pk_finder **finders = (const pk_finder **)(uintptr_t)m->desc.finders; // our copy, with room for three
     const char *from = m->desc.reattach ? "reattach" : "PLUGKIT_REATTACH";
     const char *reattach = m->desc.reattach ? m->desc.reattach : getenv("PLUGKIT_REATTACH");
+    if (m->desc.attach_dir) {
+        m->attach_finder = pk__attach_finder(&m->attach, m->registry.alloc, m->desc.attach_dir);
+        finders[m->desc.finder_count++] = &m->attach_finder;
+    }
     if (reattach && reattach[0]) {
         m->reattach_finder = pk__reattach_finder(&m->reattach, m->registry.alloc, reattach, from);
         memmove(finders + 1, finders, m->desc.finder_count++ * sizeof(*finders));
         finders[0] = &m->reattach_finder;
     }
+}
+#endif
+
+static void pk__manager_finders(pk_manager *m)
+{
+    const pk_finder **finders = (const pk_finder **)(uintptr_t)m->desc.finders; // our copy, with room for three
     if (m->desc.plugin_dir) {
         m->directory_finder = pk__directory_finder(&m->directory, m->registry.alloc, m->desc.plugin_dir, m->desc.filter,
                                                    m->desc.user);
         finders[m->desc.finder_count++] = &m->directory_finder;
     }
-    if (m->desc.attach_dir) {
-        m->attach_finder = pk__attach_finder(&m->attach, m->registry.alloc, m->desc.attach_dir);
-        finders[m->desc.finder_count++] = &m->attach_finder;
-    }
+#ifdef PLUGKIT_WITH_ATTACH
+    pk__manager_attach_finders(m, finders);
+#endif
 }
 #endif
 
@@ -414,7 +423,7 @@ static void pk__manager_free(pk_manager *m)
     for (size_t i = 0; i < m->sink_count && !child; i++) {
         pk__sink_stop(&m->sinks[i]);
     }
-#ifndef PLUGKIT_NO_FILES
+#if defined(PLUGKIT_WITH_ATTACH) && !defined(PLUGKIT_NO_FILES)
     pk__attach_deinit(&m->attach);
 #endif
     if (m->admin) {

@@ -58,9 +58,12 @@ struct pk_manager {
     pk_dialect plugkit1, framework;
 #ifndef PLUGKIT_NO_FILES
     pk__directory directory;
+    pk_finder directory_finder;
+#ifdef PLUGKIT_WITH_ATTACH
     pk__attach attach;
     pk__reattach reattach;
-    pk_finder directory_finder, attach_finder, reattach_finder;
+    pk_finder attach_finder, reattach_finder;
+#endif
 #endif
 #ifndef PLUGKIT_NO_PROCESS
     pk__launching_processes processes;

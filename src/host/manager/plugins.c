@@ -106,6 +106,7 @@ PK_API pk_err pk_manager_add(pk_manager *m, const char *id, const pk_service *se
     return rc;
 }
 
+#ifdef PLUGKIT_WITH_ATTACH
 PK_API pk_err pk_manager_attach(pk_manager *m, const pk_found *found, pk_plugin *out, pk_error *err)
 {
     pk__address a;
@@ -137,6 +138,7 @@ PK_API pk_err pk_manager_attach(pk_manager *m, const pk_found *found, pk_plugin 
     pk__registry_unlock(r);
     return rc;
 }
+#endif
 
 PK__FN void pk__plugins_drop_internal(pk_manager *m)
 {

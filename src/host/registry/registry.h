@@ -158,7 +158,7 @@ PK__FN pk_err pk__registry_offer(pk__registry *r, pk__plugin *p, pk__service_ent
 PK__FN pk__service_entry *pk__registry_services(const pk__registry *r, pk_str contract, pk_str type);
 PK__FN void pk__registry_wake(pk__registry *r, pk__plugin *p); // its waiters, and whoever waits for `changed`
 
-#ifndef PLUGKIT_NO_NET
+#ifdef PLUGKIT_WITH_ATTACH
 static inline bool pk__registry_is_attached(const pk__plugin *p)
 {
     return p->is_attached;
@@ -168,7 +168,7 @@ static inline bool pk__registry_is_unknown(const pk__plugin *p)
 {
     return p->is_unknown;
 }
-#else // there is no one to ask over a network, and a transport of the user's is taken at its word
+#else // what a finder of the user's says is taken at its word
 static inline bool pk__registry_is_attached(const pk__plugin *p)
 {
     (void)p;
