@@ -172,7 +172,7 @@ FLOOD = 1073741824
 HOST_KILLS = 1000
 CHAOS = PYTEST_ADDOPTS=-s LIMIT_SECONDS=72000 PLUGKIT_CHAOS=$(SECONDS) PLUGKIT_KILLS=$(KILLS) \
         PLUGKIT_SPAWNS=$(SPAWNS) PLUGKIT_CHILDREN=$(CHILDREN) PLUGKIT_FLOOD=$(FLOOD) PLUGKIT_HOST_KILLS=$(HOST_KILLS)
-chaos: $(HEADERS) ## bad luck under load, plain and under sanitizers: SECONDS=n for each kind; KILLS=n
+chaos: all ## bad luck under load, plain and under sanitizers: SECONDS=n for each kind; KILLS=n
 	@PYTHON="$$(sh tests/python.sh)" && \
 	    $(CHAOS) tests/run.py --pytest "$$PYTHON" integration/test_chaos.py && \
 	    $(CHAOS) tests/run.py --pytest "$$PYTHON" integration/test_host_death.py
