@@ -2088,7 +2088,7 @@ PK__HOT void pk__error_none(pk_error *err)
 /* Errors are made with pk_error_set and pk_error_sys (api/error.h); these go on from there. */
 PK__FN pk_err pk__error_setv(pk_error *err, pk_err code, const char *format, va_list args);
 PK__FN pk_err pk__error_copy(pk_error *to, const pk_error *from);             // returns from->code
-PK__FN pk_err pk__error_wrap(pk_error *err, const char *format, ...) PK_PRINTF(2, 3); // "new words: old message"
+PK__FN void pk__error_wrap(pk_error *err, const char *format, ...) PK_PRINTF(2, 3); // "new words: old message"
 PK__FN pk_err pk__error_memory(pk_error *err, const char *what);              // "cannot <what>: out of memory"
 /* Makes foreign bytes fit for a log or a message: valid UTF-8, control characters as \xNN; cut with "..." at cap - 1.
  * Returns the length; out is NUL-terminated. */
@@ -2936,10 +2936,10 @@ PK__FN pk_err pk__error_copy(pk_error *to, const pk_error *from)
     return from->code;
 }
 
-PK__FN pk_err pk__error_wrap(pk_error *err, const char *format, ...)
+PK__FN void pk__error_wrap(pk_error *err, const char *format, ...)
 {
     if (!err) {
-        return PK_OK;
+        return;
     }
     char msg[sizeof(err->msg)];
     va_list args;
@@ -2953,7 +2953,6 @@ PK__FN pk_err pk__error_wrap(pk_error *err, const char *format, ...)
     }
     pk__error_whole(msg, sizeof(msg));
     memcpy(err->msg, msg, sizeof(msg));
-    return err->code;
 }
 
 PK__FN pk_err pk__error_memory(pk_error *err, const char *what)
@@ -17085,7 +17084,7 @@ PK__FN pk_err pk__schema_document(pk__schema_compiler *c, pk_str uri, pk_str tex
     pk_err rc = pk_json_parse(c->mem, text, &doc, c->err);
     if (rc) {
         char shown[100];
-        (void)pk__error_wrap(c->err, "cannot use the schema '%s'", pk__schema_clean(uri, shown));
+        pk__error_wrap(c->err, "cannot use the schema '%s'", pk__schema_clean(uri, shown));
         return rc;
     }
     pk__schema_resource *home = (pk__schema_resource *)pk__schema_get(c, sizeof(*home));
@@ -28767,7 +28766,7 @@ static void pk__call_name_plugin(pk__call *c)
     }
     pk__fd_explain(&c->error);
     if (!pk_str_starts(pk_str_from(c->error.msg), PK_STR("cannot call '"))) {
-        (void)pk__error_wrap(&c->error, "cannot call '%" PK_FMT "'", PK_ARG(c->target.plugin));
+        pk__error_wrap(&c->error, "cannot call '%" PK_FMT "'", PK_ARG(c->target.plugin));
     }
 }
 
@@ -32760,7 +32759,7 @@ static pk_verdict pk__credentials_before(void *user, pk_exchange *x)
     pk__credentials_wipe(value.ptr, value.len);
     pk_buf_free(&value);
     if (rc) {
-        (void)pk__error_wrap(x->err, "cannot show credentials to '%" PK_FMT "'", PK_ARG(x->plugin));
+        pk__error_wrap(x->err, "cannot show credentials to '%" PK_FMT "'", PK_ARG(x->plugin));
     }
     return rc ? PK_REFUSE : PK_GO;
 }
@@ -33469,7 +33468,7 @@ PK_API pk_interceptor pk_request_log_write(const pk_request_log *log)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 33473 "plugkit.h"
+#line 33472 "plugkit.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -34866,8 +34865,10 @@ static pk_err pk__lines_body(pk_attempt *a, pk_buf *line, pk_error *err)
         (void)pk_buf_add(line, PK_STR("null"));
         return PK_OK;
     }
-    if (pk_json_check(body, err)) {
-        return pk__error_wrap(err, "cannot call by lines: the request is not JSON");
+    pk_err rc = pk_json_check(body, err);
+    if (rc) {
+        pk__error_wrap(err, "cannot call by lines: the request is not JSON");
+        return rc;
     }
     for (size_t i = start; i < line->len; i++) {
         if (line->ptr[i] == '\n' || line->ptr[i] == '\r') {
@@ -35894,10 +35895,11 @@ static pk_err pk__keep_lock(pk__keep *k, const char *name, pk_error *err)
     if (!pk__keep_path(path, k->dir, "/lock")) {
         return pk_error_set(err, PK_ERR_LIMIT, "cannot keep plugins as '%s': the path is too long", name);
     }
-    if (pk__lock_take_ours(&k->lock, k->alloc, path, err)) {
-        return pk__error_wrap(err, "cannot keep plugins as '%s'", name);
+    pk_err rc = pk__lock_take_ours(&k->lock, k->alloc, path, err);
+    if (rc) {
+        pk__error_wrap(err, "cannot keep plugins as '%s'", name);
     }
-    return PK_OK;
+    return rc;
 }
 
 PK__FN pk_err pk__keep_open(pk__keep *k, pk_mem *mem, const pk_alloc *alloc, const char *base, const char *name,
@@ -36842,7 +36844,7 @@ static pk_err pk__directory_start(void *user, pk_sink *sink, pk_error *err)
     int fd;
     pk_err rc = pk__fd_open(s.d->path, O_RDONLY | O_DIRECTORY, 0, &fd, err);
     if (rc) {
-        (void)pk__error_wrap(err, "cannot scan for plugins");
+        pk__error_wrap(err, "cannot scan for plugins");
         return rc;
     }
     rc = pk__file_check_dir(s.d->path, err);
@@ -37120,8 +37122,10 @@ static void pk__attach_look(void *user)
 static pk_err pk__attach_start(void *user, pk_sink *sink, pk_error *err)
 {
     pk__attach *a = (pk__attach *)user;
-    if (pk__file_check_dir(a->dir, err)) {
-        return pk__error_wrap(err, "cannot attach plugins");
+    pk_err rc = pk__file_check_dir(a->dir, err);
+    if (rc) {
+        pk__error_wrap(err, "cannot attach plugins");
+        return rc;
     }
     a->sink = sink;
     a->loop = sink->registry->loop;
@@ -39232,7 +39236,7 @@ PK__FN pk_err pk__capabilities_parse(pk__plugin *p, pk_str text, pk__capabilitie
     }
     pk_err rc = pk_json_parse(&r.scratch, text, &doc, err);
     if (rc) {
-        (void)pk__error_wrap(err, "cannot use the capabilities of '%s'", p->id);
+        pk__error_wrap(err, "cannot use the capabilities of '%s'", p->id);
     } else {
         rc = pk__capabilities_read_doc(&r, doc);
     }
@@ -39530,7 +39534,7 @@ PK__FN pk_err pk__securing_open(pk__life *life, pk_error *err)
     rc = rc ? rc : pk_timer_start(life->loop, &s->renew, pk__authority_renew_ms(), err);
     pk__authority_prepare(&s->authority);
     if (rc) {
-        (void)pk__error_wrap(err, "cannot create a manager");
+        pk__error_wrap(err, "cannot create a manager");
     }
     return rc;
 }
@@ -39924,7 +39928,7 @@ static pk_err pk__telling_hello(pk_launch *l, pk_buf *out, pk_error *err)
     }
     rc = pk__control_write_start(out, &start, err);
     if (rc) {
-        (void)pk__error_wrap(err, "cannot configure '%s'", l->plugin->id);
+        pk__error_wrap(err, "cannot configure '%s'", l->plugin->id);
     }
     return rc;
 }
@@ -40188,7 +40192,7 @@ static void pk__hearing_on_control_line(pk_launch *l, pk_str line)
     mem.alloc = l->life->alloc;
     if (pk__control_read(&mem, line, &said, &why)) {
         pk__lines_take(&l->link, line); // whoever waits for an answer learns that this was none
-        (void)pk__error_wrap(&why, "cannot understand the plugin '%s'", l->plugin->id);
+        pk__error_wrap(&why, "cannot understand the plugin '%s'", l->plugin->id);
         pk__launching_fail(l, &why);
         pk_mem_free(&mem);
         return;
@@ -40221,7 +40225,7 @@ static void pk__hearing_on_control(pk_launch *l, pk_str bytes)
     }
     if (rc) {
         pk__lines_spoil(&l->link, &why);
-        (void)pk__error_wrap(&why, "cannot understand the plugin '%s'", l->plugin->id);
+        pk__error_wrap(&why, "cannot understand the plugin '%s'", l->plugin->id);
         pk__launching_fail(l, &why);
     }
 }
@@ -40579,7 +40583,7 @@ PK__FN pk_err pk__launching_connect(pk_launch *l, const char *dialect, pk_str ad
         rc = pk_error_set(err, PK_ERR_MISUSE, "its dialect '%s' opened no channel", dialect);
     }
     if (rc) {
-        (void)pk__error_wrap(err, "cannot talk to '%s'", l->plugin->id);
+        pk__error_wrap(err, "cannot talk to '%s'", l->plugin->id);
         return rc;
     }
     pk__registry_lock(l->life->registry);
@@ -40811,7 +40815,7 @@ static void pk__reaching_on_found(void *user, const pk__lookup_names *names, con
     pk__lookup_end(&l->lookup);
     l->via = 0;
     if (error.code) {
-        (void)pk__error_wrap(&error, "cannot reach '%s'", l->plugin->id);
+        pk__error_wrap(&error, "cannot reach '%s'", l->plugin->id);
         pk__launching_fail(l, &error);
     } else if (l->step == PK__LAUNCH_STARTING) {
         pk__reaching_try(l);
@@ -41036,7 +41040,7 @@ PK__FN void pk__keeper_explain(const pk__keeper *k, const char *verb, pk_error *
     if (!pk_str_starts(pk_str_from(why->msg), PK_STR("cannot start '")) &&
         !pk_str_starts(pk_str_from(why->msg), PK_STR("cannot adopt '")) &&
         !pk_str_starts(pk_str_from(why->msg), PK_STR("cannot configure '"))) {
-        (void)pk__error_wrap(why, "cannot %s '%s'", verb, k->plugin->id);
+        pk__error_wrap(why, "cannot %s '%s'", verb, k->plugin->id);
     }
 }
 
@@ -42886,7 +42890,7 @@ static pk_err pk__admin_listen(pk__admin *a, pk_error *err)
         a->listens = !rc;
     }
     if (rc) {
-        (void)pk__error_wrap(err, "cannot open the control socket");
+        pk__error_wrap(err, "cannot open the control socket");
     }
     return rc;
 }
@@ -43175,7 +43179,7 @@ static pk_err pk__schemas_fits(const pk__schemas_kept *k, pk_str text, pk_error 
     }
     if (k->why.code) {
         (void)pk__error_copy(why, &k->why);
-        (void)pk__error_wrap(why, "its schema is wrong");
+        pk__error_wrap(why, "its schema is wrong");
         return k->why.code;
     }
     return k->schema ? pk_schema_check_text(k->schema, text.len ? text : PK_STR("{}"), why) : PK_OK;
@@ -45008,7 +45012,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 }
 
 #ifdef PLUGKIT_LINES
-#line 45012 "plugkit.h"
+#line 45016 "plugkit.h"
 #endif
 
 #ifndef PLUGKIT_TEST

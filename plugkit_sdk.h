@@ -1768,7 +1768,7 @@ PK__HOT void pk__error_none(pk_error *err)
 /* Errors are made with pk_error_set and pk_error_sys (api/error.h); these go on from there. */
 PK__FN pk_err pk__error_setv(pk_error *err, pk_err code, const char *format, va_list args);
 PK__FN pk_err pk__error_copy(pk_error *to, const pk_error *from);             // returns from->code
-PK__FN pk_err pk__error_wrap(pk_error *err, const char *format, ...) PK_PRINTF(2, 3); // "new words: old message"
+PK__FN void pk__error_wrap(pk_error *err, const char *format, ...) PK_PRINTF(2, 3); // "new words: old message"
 PK__FN pk_err pk__error_memory(pk_error *err, const char *what);              // "cannot <what>: out of memory"
 /* Makes foreign bytes fit for a log or a message: valid UTF-8, control characters as \xNN; cut with "..." at cap - 1.
  * Returns the length; out is NUL-terminated. */
@@ -2616,10 +2616,10 @@ PK__FN pk_err pk__error_copy(pk_error *to, const pk_error *from)
     return from->code;
 }
 
-PK__FN pk_err pk__error_wrap(pk_error *err, const char *format, ...)
+PK__FN void pk__error_wrap(pk_error *err, const char *format, ...)
 {
     if (!err) {
-        return PK_OK;
+        return;
     }
     char msg[sizeof(err->msg)];
     va_list args;
@@ -2633,7 +2633,6 @@ PK__FN pk_err pk__error_wrap(pk_error *err, const char *format, ...)
     }
     pk__error_whole(msg, sizeof(msg));
     memcpy(err->msg, msg, sizeof(msg));
-    return err->code;
 }
 
 PK__FN pk_err pk__error_memory(pk_error *err, const char *what)
@@ -16765,7 +16764,7 @@ PK__FN pk_err pk__schema_document(pk__schema_compiler *c, pk_str uri, pk_str tex
     pk_err rc = pk_json_parse(c->mem, text, &doc, c->err);
     if (rc) {
         char shown[100];
-        (void)pk__error_wrap(c->err, "cannot use the schema '%s'", pk__schema_clean(uri, shown));
+        pk__error_wrap(c->err, "cannot use the schema '%s'", pk__schema_clean(uri, shown));
         return rc;
     }
     pk__schema_resource *home = (pk__schema_resource *)pk__schema_get(c, sizeof(*home));
@@ -28447,7 +28446,7 @@ static void pk__call_name_plugin(pk__call *c)
     }
     pk__fd_explain(&c->error);
     if (!pk_str_starts(pk_str_from(c->error.msg), PK_STR("cannot call '"))) {
-        (void)pk__error_wrap(&c->error, "cannot call '%" PK_FMT "'", PK_ARG(c->target.plugin));
+        pk__error_wrap(&c->error, "cannot call '%" PK_FMT "'", PK_ARG(c->target.plugin));
     }
 }
 
@@ -32440,7 +32439,7 @@ static pk_verdict pk__credentials_before(void *user, pk_exchange *x)
     pk__credentials_wipe(value.ptr, value.len);
     pk_buf_free(&value);
     if (rc) {
-        (void)pk__error_wrap(x->err, "cannot show credentials to '%" PK_FMT "'", PK_ARG(x->plugin));
+        pk__error_wrap(x->err, "cannot show credentials to '%" PK_FMT "'", PK_ARG(x->plugin));
     }
     return rc ? PK_REFUSE : PK_GO;
 }
@@ -33149,7 +33148,7 @@ PK_API pk_interceptor pk_request_log_write(const pk_request_log *log)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 33153 "plugkit_sdk.h"
+#line 33152 "plugkit_sdk.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -36992,7 +36991,7 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 36996 "plugkit_sdk.h"
+#line 36995 "plugkit_sdk.h"
 #endif
 
 #ifndef PLUGKIT_TEST

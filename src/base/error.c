@@ -194,10 +194,10 @@ PK__FN pk_err pk__error_copy(pk_error *to, const pk_error *from)
     return from->code;
 }
 
-PK__FN pk_err pk__error_wrap(pk_error *err, const char *format, ...)
+PK__FN void pk__error_wrap(pk_error *err, const char *format, ...)
 {
     if (!err) {
-        return PK_OK;
+        return;
     }
     char msg[sizeof(err->msg)];
     va_list args;
@@ -211,7 +211,6 @@ PK__FN pk_err pk__error_wrap(pk_error *err, const char *format, ...)
     }
     pk__error_whole(msg, sizeof(msg));
     memcpy(err->msg, msg, sizeof(msg));
-    return err->code;
 }
 
 PK__FN pk_err pk__error_memory(pk_error *err, const char *what)

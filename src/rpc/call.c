@@ -38,7 +38,7 @@ static void pk__call_name_plugin(pk__call *c)
     }
     pk__fd_explain(&c->error);
     if (!pk_str_starts(pk_str_from(c->error.msg), PK_STR("cannot call '"))) {
-        (void)pk__error_wrap(&c->error, "cannot call '%" PK_FMT "'", PK_ARG(c->target.plugin));
+        pk__error_wrap(&c->error, "cannot call '%" PK_FMT "'", PK_ARG(c->target.plugin));
     }
 }
 

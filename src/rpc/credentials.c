@@ -133,7 +133,7 @@ static pk_verdict pk__credentials_before(void *user, pk_exchange *x)
     pk__credentials_wipe(value.ptr, value.len);
     pk_buf_free(&value);
     if (rc) {
-        (void)pk__error_wrap(x->err, "cannot show credentials to '%" PK_FMT "'", PK_ARG(x->plugin));
+        pk__error_wrap(x->err, "cannot show credentials to '%" PK_FMT "'", PK_ARG(x->plugin));
     }
     return rc ? PK_REFUSE : PK_GO;
 }

@@ -231,7 +231,7 @@ PK__FN pk_err pk__schema_document(pk__schema_compiler *c, pk_str uri, pk_str tex
     pk_err rc = pk_json_parse(c->mem, text, &doc, c->err);
     if (rc) {
         char shown[100];
-        (void)pk__error_wrap(c->err, "cannot use the schema '%s'", pk__schema_clean(uri, shown));
+        pk__error_wrap(c->err, "cannot use the schema '%s'", pk__schema_clean(uri, shown));
         return rc;
     }
     pk__schema_resource *home = (pk__schema_resource *)pk__schema_get(c, sizeof(*home));

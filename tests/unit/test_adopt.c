@@ -104,7 +104,7 @@ typedef struct host {
     pk_manager *m;
 } host;
 
-static pk_err open_host(host *h)
+static pk_err open_host_on(host *h, bool own_thread)
 {
     static const pk_finder finder = {"made-up", find_one, NULL, NULL};
     static const pk_finder *const finders[] = {&finder};
@@ -114,10 +114,15 @@ static pk_err open_host(host *h)
                             .deadline = {.stop_ms = 200}, .on_event = on_event};
     memset(h, 0, sizeof(*h));
     events[0] = why[0] = '\0';
-    pk_err rc = pk_loop_create(&h->loop, test_alloc(), NULL);
+    pk_err rc = own_thread ? PK_OK : pk_loop_create(&h->loop, test_alloc(), NULL);
     desc.loop = h->loop;
     rc = rc ? rc : pk_manager_create(&h->m, &desc, NULL);
     return rc ? rc : pk_manager_start(h->m, NULL);
+}
+
+static pk_err open_host(host *h)
+{
+    return open_host_on(h, false);
 }
 
 static void close_host(host *h)
@@ -249,4 +254,23 @@ TEST_TORTURE(adopt, whatever_fails_nothing_is_left)
     char path[500];
     snprintf(path, sizeof(path), "rm -rf '%.300s/plugkit-%ld'", test_now.folder, (long)geteuid());
     (void)!system(path); // a record that could not be read stays for another day
+}
+
+/* The loop is another thread's: whoever waits here is woken by it, or not at all. */
+TEST_TORTURE(adopt, whatever_fails_nobody_waits_for_ever)
+{
+    host h;
+    write_record();
+    play(WELCOME, false);
+    if (TRY_OK(open_host_on(&h, true))) {
+        pk_plugin p = pk_manager_find(h.m, "p");
+        (void)pk_plugin_start(h.m, p, NULL); // adopts it, or fails to start another
+        (void)pk_plugin_stop(h.m, p, NULL);
+        (void)pk_manager_stop(h.m, NULL);
+    }
+    close_host(&h);
+    play_no_more();
+    char path[500];
+    snprintf(path, sizeof(path), "rm -rf '%.300s/plugkit-%ld'", test_now.folder, (long)geteuid());
+    (void)!system(path);
 }

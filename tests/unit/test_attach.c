@@ -195,3 +195,41 @@ TEST_TORTURE(attach, whatever_fails_nothing_is_left)
     }
     close_host(&h);
 }
+
+TEST(attach, a_directory_that_is_missing_is_an_error_also_if_nobody_wants_to_know_why)
+{
+    pk_manager_desc desc = {.alloc = *test_alloc(), .attach_dir = "nowhere", .runtime_dir = test_now.folder};
+    pk_manager *m = NULL;
+    REQUIRE_OK(pk_manager_create(&m, &desc, NULL));
+    CHECK_ERR(pk_manager_start(m, NULL), PK_ERR_NOT_FOUND);
+    pk_manager_destroy(m);
+}
+
+/* The loop is another thread's: whoever waits here is woken by it, or not at all. */
+TEST_TORTURE(attach, whatever_fails_nobody_waits_for_ever)
+{
+    static const pk_dialect dialect = {.name = "made-up", .open = dialect_open, .start = dialect_start,
+                                       .cancel = dialect_cancel, .close = dialect_close, .flags = PK_DIALECT_HEALTH};
+    static const pk_dialect *const dialects[] = {&dialect};
+    pk_manager_desc desc = {.alloc = *test_alloc(), .dialects = dialects, .dialect_count = 1, .attach_dir = "drop",
+                            .runtime_dir = test_now.folder, .reattach = "{\"q\":" ENTRY "}",
+                            .deadline = {.start_ms = 500, .stop_ms = 50}};
+    pk_found found = {.id = "r", .endpoint = {.address = "made-up://here", .token = PK_STR_INIT("t"),
+                                               .dialect = "made-up"}};
+    pk_call_desc d = {.plugin = "p", .http = "GET /", .ctx = {.timeout_ms = 2000}};
+    pk_manager *m = NULL;
+    (void)mkdir("drop", 0700);
+    drop("p.json", ENTRY);
+    drop("bad.json", "{");
+    opened = closed = 0;
+    if (TRY_OK(pk_manager_create(&m, &desc, NULL)) && TRY_OK(pk_manager_start(m, NULL))) {
+        (void)pk_caller_call(pk_manager_caller(m), &d, NULL, NULL);
+        (void)pk_plugin_stop(m, pk_manager_find(m, "q"), NULL);
+        (void)pk_plugin_start(m, pk_manager_find(m, "q"), NULL);
+        (void)pk_manager_attach(m, &found, NULL, NULL);
+        (void)pk_plugin_start(m, pk_manager_find(m, "r"), NULL);
+        (void)pk_manager_stop(m, NULL);
+    }
+    pk_manager_destroy(m);
+    CHECK_INT(opened, ==, closed);
+}

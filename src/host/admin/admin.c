@@ -201,7 +201,7 @@ static pk_err pk__admin_listen(pk__admin *a, pk_error *err)
         a->listens = !rc;
     }
     if (rc) {
-        (void)pk__error_wrap(err, "cannot open the control socket");
+        pk__error_wrap(err, "cannot open the control socket");
     }
     return rc;
 }

@@ -245,8 +245,10 @@ static void pk__attach_look(void *user)
 static pk_err pk__attach_start(void *user, pk_sink *sink, pk_error *err)
 {
     pk__attach *a = (pk__attach *)user;
-    if (pk__file_check_dir(a->dir, err)) {
-        return pk__error_wrap(err, "cannot attach plugins");
+    pk_err rc = pk__file_check_dir(a->dir, err);
+    if (rc) {
+        pk__error_wrap(err, "cannot attach plugins");
+        return rc;
     }
     a->sink = sink;
     a->loop = sink->registry->loop;

@@ -147,7 +147,7 @@ static pk_err pk__directory_start(void *user, pk_sink *sink, pk_error *err)
     int fd;
     pk_err rc = pk__fd_open(s.d->path, O_RDONLY | O_DIRECTORY, 0, &fd, err);
     if (rc) {
-        (void)pk__error_wrap(err, "cannot scan for plugins");
+        pk__error_wrap(err, "cannot scan for plugins");
         return rc;
     }
     rc = pk__file_check_dir(s.d->path, err);

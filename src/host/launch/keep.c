@@ -97,10 +97,11 @@ static pk_err pk__keep_lock(pk__keep *k, const char *name, pk_error *err)
     if (!pk__keep_path(path, k->dir, "/lock")) {
         return pk_error_set(err, PK_ERR_LIMIT, "cannot keep plugins as '%s': the path is too long", name);
     }
-    if (pk__lock_take_ours(&k->lock, k->alloc, path, err)) {
-        return pk__error_wrap(err, "cannot keep plugins as '%s'", name);
+    pk_err rc = pk__lock_take_ours(&k->lock, k->alloc, path, err);
+    if (rc) {
+        pk__error_wrap(err, "cannot keep plugins as '%s'", name);
     }
-    return PK_OK;
+    return rc;
 }
 
 PK__FN pk_err pk__keep_open(pk__keep *k, pk_mem *mem, const pk_alloc *alloc, const char *base, const char *name,

@@ -282,7 +282,7 @@ PK__FN pk_err pk__capabilities_parse(pk__plugin *p, pk_str text, pk__capabilitie
     }
     pk_err rc = pk_json_parse(&r.scratch, text, &doc, err);
     if (rc) {
-        (void)pk__error_wrap(err, "cannot use the capabilities of '%s'", p->id);
+        pk__error_wrap(err, "cannot use the capabilities of '%s'", p->id);
     } else {
         rc = pk__capabilities_read_doc(&r, doc);
     }

@@ -145,7 +145,7 @@ static void pk__hearing_on_control_line(pk_launch *l, pk_str line)
     mem.alloc = l->life->alloc;
     if (pk__control_read(&mem, line, &said, &why)) {
         pk__lines_take(&l->link, line); // whoever waits for an answer learns that this was none
-        (void)pk__error_wrap(&why, "cannot understand the plugin '%s'", l->plugin->id);
+        pk__error_wrap(&why, "cannot understand the plugin '%s'", l->plugin->id);
         pk__launching_fail(l, &why);
         pk_mem_free(&mem);
         return;
@@ -178,7 +178,7 @@ static void pk__hearing_on_control(pk_launch *l, pk_str bytes)
     }
     if (rc) {
         pk__lines_spoil(&l->link, &why);
-        (void)pk__error_wrap(&why, "cannot understand the plugin '%s'", l->plugin->id);
+        pk__error_wrap(&why, "cannot understand the plugin '%s'", l->plugin->id);
         pk__launching_fail(l, &why);
     }
 }

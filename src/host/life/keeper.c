@@ -119,7 +119,7 @@ PK__FN void pk__keeper_explain(const pk__keeper *k, const char *verb, pk_error *
     if (!pk_str_starts(pk_str_from(why->msg), PK_STR("cannot start '")) &&
         !pk_str_starts(pk_str_from(why->msg), PK_STR("cannot adopt '")) &&
         !pk_str_starts(pk_str_from(why->msg), PK_STR("cannot configure '"))) {
-        (void)pk__error_wrap(why, "cannot %s '%s'", verb, k->plugin->id);
+        pk__error_wrap(why, "cannot %s '%s'", verb, k->plugin->id);
     }
 }
 

@@ -271,7 +271,7 @@ PK__FN pk_err pk__launching_connect(pk_launch *l, const char *dialect, pk_str ad
         rc = pk_error_set(err, PK_ERR_MISUSE, "its dialect '%s' opened no channel", dialect);
     }
     if (rc) {
-        (void)pk__error_wrap(err, "cannot talk to '%s'", l->plugin->id);
+        pk__error_wrap(err, "cannot talk to '%s'", l->plugin->id);
         return rc;
     }
     pk__registry_lock(l->life->registry);

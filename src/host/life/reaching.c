@@ -48,7 +48,7 @@ static void pk__reaching_on_found(void *user, const pk__lookup_names *names, con
     pk__lookup_end(&l->lookup);
     l->via = 0;
     if (error.code) {
-        (void)pk__error_wrap(&error, "cannot reach '%s'", l->plugin->id);
+        pk__error_wrap(&error, "cannot reach '%s'", l->plugin->id);
         pk__launching_fail(l, &error);
     } else if (l->step == PK__LAUNCH_STARTING) {
         pk__reaching_try(l);

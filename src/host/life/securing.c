@@ -88,7 +88,7 @@ PK__FN pk_err pk__securing_open(pk__life *life, pk_error *err)
     rc = rc ? rc : pk_timer_start(life->loop, &s->renew, pk__authority_renew_ms(), err);
     pk__authority_prepare(&s->authority);
     if (rc) {
-        (void)pk__error_wrap(err, "cannot create a manager");
+        pk__error_wrap(err, "cannot create a manager");
     }
     return rc;
 }

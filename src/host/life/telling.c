@@ -200,7 +200,7 @@ static pk_err pk__telling_hello(pk_launch *l, pk_buf *out, pk_error *err)
     }
     rc = pk__control_write_start(out, &start, err);
     if (rc) {
-        (void)pk__error_wrap(err, "cannot configure '%s'", l->plugin->id);
+        pk__error_wrap(err, "cannot configure '%s'", l->plugin->id);
     }
     return rc;
 }

@@ -193,7 +193,7 @@ static pk_err pk__schemas_fits(const pk__schemas_kept *k, pk_str text, pk_error 
     }
     if (k->why.code) {
         (void)pk__error_copy(why, &k->why);
-        (void)pk__error_wrap(why, "its schema is wrong");
+        pk__error_wrap(why, "its schema is wrong");
         return k->why.code;
     }
     return k->schema ? pk_schema_check_text(k->schema, text.len ? text : PK_STR("{}"), why) : PK_OK;

@@ -108,8 +108,10 @@ static pk_err pk__lines_body(pk_attempt *a, pk_buf *line, pk_error *err)
         (void)pk_buf_add(line, PK_STR("null"));
         return PK_OK;
     }
-    if (pk_json_check(body, err)) {
-        return pk__error_wrap(err, "cannot call by lines: the request is not JSON");
+    pk_err rc = pk_json_check(body, err);
+    if (rc) {
+        pk__error_wrap(err, "cannot call by lines: the request is not JSON");
+        return rc;
     }
     for (size_t i = start; i < line->len; i++) {
         if (line->ptr[i] == '\n' || line->ptr[i] == '\r') {
