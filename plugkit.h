@@ -19223,10 +19223,10 @@ PK__FN bool pk__http_head_is_value(pk_str s)
 
 PK__FN bool pk__http_head_next(pk_str *list, pk_str *element)
 {
-    const char *p = list->ptr, *end = p + list->len, *comma = p;
     if (list->len == 0) {
-        return false;
+        return false; // and its pointer may be NULL
     }
+    const char *p = list->ptr, *end = p + list->len, *comma = p;
     while (comma < end && *comma != ',') {
         comma++;
     }

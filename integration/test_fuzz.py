@@ -8,15 +8,19 @@ import subprocess
 
 import pytest
 
+from conftest import mbedtls_flags
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TARGETS = sorted(path.stem for path in (ROOT / "tests/fuzz").glob("fuzz_*.c"))
 
 
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("target", [pytest.param(name, marks=pytest.mark.mbedtls if name == "fuzz_tls" else ())
+                                    for name in TARGETS])
 def test_corpus_is_survived(target, tmp_path):
     subprocess.run(["./amalgamate.py", "--includes", "build/src_all.h"], cwd=ROOT, check=True)
+    libs = [*(mbedtls_flags() if target == "fuzz_tls" else []), "-lpthread", "-lm"]
     command = [*os.environ.get("CC", "cc").split(), "-std=c11", "-O1", "-I.", f"tests/fuzz/{target}.c",
-               "tests/fuzz/replay.c", "-o", str(tmp_path / target), "-lpthread", "-lm"]
+               "tests/fuzz/replay.c", "-o", str(tmp_path / target), *libs]
     subprocess.run(command, cwd=ROOT, check=True)
     corpus = ROOT / "tests/fuzz/corpus" / target.removeprefix("fuzz_")
     assert any(corpus.iterdir()), f"{corpus} is empty"

@@ -15,13 +15,18 @@ else
     echo "clang's libFuzzer is not here (Debian: clang libclang-rt-14-dev): blind changes instead"
 fi
 for name in "$@"; do
+    libs=
+    if [ "$name" = fuzz_tls ]; then
+        libs=$(sh tests/mbedtls.sh "${CC:-cc}" --flags)
+        [ -n "$libs" ] || { echo "== $name: not run, there is no mbedTLS"; continue; }
+    fi
     seeds=tests/fuzz/corpus/${name#fuzz_}
     found=build/fuzz/corpus/$name
     mkdir -p "$found" "$seeds"
     echo "== $name, $seconds s, $engine"
     if [ $engine = libfuzzer ]; then
         clang -std=c11 -O1 -g -I. -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
-            "tests/fuzz/$name.c" -o "build/fuzz/$name" -lpthread -lm || { status=1; continue; }
+            "tests/fuzz/$name.c" -o "build/fuzz/$name" $libs -lpthread -lm || { status=1; continue; }
         if "build/fuzz/$name" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 \
             -artifact_prefix="build/fuzz/$name-" "$found" "$seeds" >"build/fuzz/$name.log" 2>&1; then
             sed -n 's/^stat::number_of_executed_units: */   runs: /p' "build/fuzz/$name.log"
@@ -31,7 +36,7 @@ for name in "$@"; do
         fi
     else
         ${CC:-cc} -std=c11 -O1 -g -I. -fsanitize=address,undefined "tests/fuzz/$name.c" tests/fuzz/replay.c \
-            -o "build/fuzz/$name" -lpthread -lm && "build/fuzz/$name" "$seeds" "$seconds" || status=1
+            -o "build/fuzz/$name" $libs -lpthread -lm && "build/fuzz/$name" "$seeds" "$seconds" || status=1
     fi
 done
 exit $status
