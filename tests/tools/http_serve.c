@@ -3,6 +3,7 @@
  *     http_serve ADDRESS [WORKERS]
  *
  * Prints the address it listens at, and serves until its stdin ends. Streams are the byte 's', counted by the query.
+ * With PLUGKIT_WITH_STREAMS /events is a stream of events, one at a time, and what is sent to /tell is put in.
  * With PLUGKIT_WITH_TLS also by https (see tls_args.h): then /who is the caller, and a line on stdin reads everything
  * anew. */
 #define PLUGKIT_IMPLEMENTATION
@@ -110,6 +111,32 @@ static pk_err show(void *user, const pk_request *q, pk_response *a, pk_error *er
     return PK_OK;
 }
 
+#ifdef PLUGKIT_WITH_STREAMS
+static pk_sse *events;
+
+static void on_gone(void *user)
+{
+    pk_sse **mine = (pk_sse **)user;
+    pk_sse_close(*mine);
+    *mine = NULL;
+}
+
+static pk_err watch_events(void *user, const pk_request *q, pk_response *a, pk_error *err)
+{
+    const pk_sse_desc desc = {.on_gone = on_gone, .user = &events};
+    (void)user;
+    return events ? pk_error_set(err, PK_ERR_BUSY, "cannot open a second stream")
+                  : pk_sse_open(&events, q, a, &desc, err);
+}
+
+static pk_err tell(void *user, const pk_request *q, pk_response *a, pk_error *err)
+{
+    const pk_sse_event e = {.event = PK_STR_INIT("told"), .data = q->body.bytes};
+    (void)user, (void)a;
+    return events ? pk_sse_send(events, &e, err) : pk_error_set(err, PK_ERR_NOT_FOUND, "cannot tell: nobody listens");
+}
+#endif
+
 #ifdef PLUGKIT_WITH_TLS
 static pk_tls *tls;
 
@@ -157,6 +184,10 @@ int main(int argc, char **argv)
         {"GET /file", 0, file, &self_fd},
         {"GET /status/*", 0, status, NULL},
         {"ANY /show/*", 0, show, NULL},
+#ifdef PLUGKIT_WITH_STREAMS
+        {"GET /events", 0, watch_events, NULL},
+        {"POST /tell", 0, tell, NULL},
+#endif
 #ifdef PLUGKIT_WITH_TLS
         {"GET /who", 0, who, NULL},
 #endif

@@ -143,7 +143,7 @@ static pk_io turned_send(pk__secure *s, const pk_str *parts, size_t count, size_
 static pk_io turned_end(pk__secure *s)
 {
     turned *t = (turned *)(void *)s;
-    char end = ~'\4';
+    char end = (char)~'\4';
     size_t n = 0;
     pk_str part = {&end, 1};
     if (t->said_end) {
