@@ -10394,40 +10394,73 @@ PK__HOT pk__number_product pk__number_below(pk__number_product p, pk__number_wid
 }
 #endif
 
-/* The shortest decimal that reads back as mantissa * 2^e, of those the closest: digits * 10^exponent. */
-static pk__number_decimal pk__number_shortest(uint64_t mantissa, int e, bool nearer_below)
+/* A number and the ends of what still rounds to it, in units of 10^k, times 4. The lowest bit says that there is more
+ * behind. */
+typedef struct pk__number_range {
+    uint64_t least, middle, most;
+} pk__number_range;
+
+PK__HOT pk__number_range pk__number_range_far(int k, uint64_t x, int above, int below)
 {
-    /* In units of 10^k, times 4: the number and the ends of what still rounds to it. An end itself counts if the
-     * mantissa is even. */
-    int k = pk__number_log10_of_2(e, nearer_below);
-    int shift = e + pk__number_log2_of_10(-k) + 1; // from 1 to 4
     pk__number_wide power = pk__number_power(-k);
     if (k > 0 || k < -55) {
         power.hi += ++power.lo == 0; // inexact: the next one up
     }
-    uint64_t odd = mantissa & 1;
-    uint64_t x = mantissa * 4 << shift;
     pk__number_product exact = pk__number_scale(power, x);
-    uint64_t middle = pk__number_round_to_odd(exact);
-    uint64_t least = pk__number_round_to_odd(pk__number_below(exact, power, x, shift + 1 - nearer_below)) + odd;
-    uint64_t most = pk__number_round_to_odd(pk__number_above(exact, power, x, shift + 1)) - odd;
+    pk__number_range range = {pk__number_round_to_odd(pk__number_below(exact, power, x, below)),
+                              pk__number_round_to_odd(exact),
+                              pk__number_round_to_odd(pk__number_above(exact, power, x, above))};
+    return range;
+}
 
-    pk__number_decimal d = {middle / 4, k, false, false};
-    uint64_t tens = d.digits / 10 * 10; // one digit less, if exactly one neighbour is inside
-    bool under = least <= tens * 4;
-    bool over = (tens + 10) * 4 <= most;
-    if (d.digits >= 10 && under != over) {
-        d.digits = tens + (over ? 10 : 0);
-        return d;
-    }
-    under = least <= d.digits * 4;
-    over = (d.digits + 1) * 4 <= most;
-    if (under != over) {
-        d.digits += over;
-    } else {
-        uint64_t half = d.digits * 4 + 2;
-        d.digits += middle > half || (middle == half && (d.digits & 1));
-    }
+#if PK__SMALL
+static pk__number_range pk__number_range_of(int k, uint64_t x, int above, int below)
+{
+    return pk__number_range_far(k, x, above, below);
+}
+#else
+/* The same where the power fits 64 bits: of numbers that are neither small nor large, and they are the usual ones. */
+PK__HOT pk__number_range pk__number_range_near(int k, uint64_t x, int above, int below)
+{
+    uint64_t power = pk__number_small[-k];
+    pk__number_wide exact = pk__number_mul(power, x);
+    uint64_t more = exact.lo + (power << above), less = exact.lo - (power << below);
+    pk__number_range range;
+    range.middle = exact.hi | (exact.lo > 1);
+    range.most = (exact.hi + (power >> (64 - above)) + (more < exact.lo)) | (more > 1);
+    range.least = (exact.hi - (power >> (64 - below)) - (less > exact.lo)) | (less > 1);
+    return range;
+}
+
+PK__HOT pk__number_range pk__number_range_of(int k, uint64_t x, int above, int below)
+{
+    return k <= 0 && k > -PK__NUMBER_STEP ? pk__number_range_near(k, x, above, below)
+                                          : pk__number_range_far(k, x, above, below);
+}
+#endif
+
+/* The shortest decimal that reads back as mantissa * 2^e, of those the closest: digits * 10^exponent. */
+PK__HOT pk__number_decimal pk__number_shortest(uint64_t mantissa, int e, bool nearer_below)
+{
+    /* An end itself counts if the mantissa is even. */
+    int k = pk__number_log10_of_2(e, nearer_below);
+    int shift = e + pk__number_log2_of_10(-k) + 1; // from 1 to 4
+    uint64_t odd = mantissa & 1, x = mantissa * 4 << shift;
+    int above = shift + 1, below = above - nearer_below;
+    pk__number_range range = pk__number_range_of(k, x, above, below);
+    range.least += odd;
+    range.most -= odd;
+
+    /* One digit less, if exactly one neighbour is inside; or one of the next two; or the nearer one of both. Which way
+     * it goes nobody can foretell: so all are computed. */
+    uint64_t whole = range.middle / 4, tens = whole / 10 * 10;
+    unsigned rest = (unsigned)(range.middle & 3) + (unsigned)(whole & 1);
+    bool under_tens = range.least <= tens * 4, over_tens = tens * 4 + 40 <= range.most;
+    bool under = range.least <= whole * 4, over = whole * 4 + 4 <= range.most;
+    uint64_t shorter = tens + (over_tens ? 10 : 0);
+    uint64_t nearer = whole + (under != over ? over : rest > 2);
+    bool shorten = (under_tens != over_tens) & (whole >= 10);
+    pk__number_decimal d = {shorten ? shorter : nearer, k, false, false};
     return d;
 }
 
@@ -10461,6 +10494,62 @@ static char *pk__number_put_decimal(char *out, const char *digits, int count, in
     return out + count + 1;
 }
 
+static char *pk__number_put_other(char *out, pk__number_decimal d)
+{
+    char digits[2 * PK__NUMBER_CAP];
+    char *end = pk__number_put_uint(digits, d.digits);
+    int all = (int)(end - digits);
+    while (end[-1] == '0') {
+        end--;
+    }
+    memset(end, '0', 17);
+    return pk__number_put_decimal(out, digits, (int)(end - digits), all + (int)d.exponent);
+}
+
+#if PK__SMALL
+static char *pk__number_put_usual(char *out, pk__number_decimal d)
+{
+    (void)out, (void)d;
+    return NULL;
+}
+#else
+/* A number of 16 or 17 digits, as normal doubles have them, where it stands; zeros at its end go. NULL: it needs an
+ * exponent, or its point is further back. */
+PK__HOT char *pk__number_put_usual(char *out, pk__number_decimal d)
+{
+    const uint64_t sixteen = UINT64_C(10000000000000000), eight = 100000000;
+    bool less = d.digits < sixteen;
+    int point = 17 - less + (int)d.exponent;
+    if (point > 7 || point < -5) {
+        return NULL;
+    }
+    uint64_t digits = less ? d.digits * 10 : d.digits;
+    uint64_t top = digits / sixteen, rest = digits - top * sixteen;
+    uint64_t high = rest / eight, low = rest - high * eight;
+    uint64_t first = pk__swar_digits((uint32_t)high), last = pk__swar_digits((uint32_t)low);
+    int zeros = last ? (int)pk__number_leading_zeros(last) / 8
+                     : 8 + (first ? (int)pk__number_leading_zeros(first) / 8 : 8);
+    int count = 17 - zeros;
+    first += PK__SWAR_ONES * '0';
+    last += PK__SWAR_ONES * '0';
+    top += '0';
+    if (point <= 0) {
+        pk__swar_store(out, UINT64_C(0x3030303030302E30)); // "0.000000"
+        out += 2 - point;
+        *out = (char)top;
+        pk__swar_store(out + 1, first);
+        pk__swar_store(out + 9, last);
+        return out + count;
+    }
+    /* All of them behind the point, and then the first seven again, around it. */
+    pk__swar_store(out + 2, first);
+    pk__swar_store(out + 10, last);
+    uint64_t word = first << 8 | top, before = (UINT64_C(1) << 8 * point) - 1;
+    pk__swar_store(out, (word & before) | (uint64_t)'.' << 8 * point | (word & ~before) << 8);
+    return out + (count > point ? count + 1 : point);
+}
+#endif
+
 PK__FN char *pk__number_put_double(char *out, double value)
 {
     uint64_t bits;
@@ -10474,17 +10563,11 @@ PK__FN char *pk__number_put_double(char *out, double value)
         *out++ = '0';
         return out;
     }
-    pk__number_decimal d = biased == 0 ? pk__number_shortest(fraction, -1074, false)
-                                       : pk__number_shortest(fraction | UINT64_C(1) << 52, biased - 1075,
-                                                             fraction == 0 && biased > 1);
-    char digits[2 * PK__NUMBER_CAP];
-    char *end = pk__number_put_uint(digits, d.digits);
-    int all = (int)(end - digits);
-    while (end[-1] == '0') {
-        end--;
-    }
-    memset(end, '0', 17);
-    return pk__number_put_decimal(out, digits, (int)(end - digits), all + (int)d.exponent);
+    bool normal = biased > 0;
+    pk__number_decimal d = pk__number_shortest(fraction | (uint64_t)normal << 52, (normal ? biased : 1) - 1075,
+                                               fraction == 0 && biased > 1);
+    char *end = normal ? pk__number_put_usual(out, d) : NULL;
+    return end ? end : pk__number_put_other(out, d);
 }
 
 /* == wire/base64.c == */
@@ -33148,7 +33231,7 @@ PK_API pk_interceptor pk_request_log_write(const pk_request_log *log)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 33152 "plugkit_sdk.h"
+#line 33235 "plugkit_sdk.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -36991,7 +37074,7 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 36995 "plugkit_sdk.h"
+#line 37078 "plugkit_sdk.h"
 #endif
 
 #ifndef PLUGKIT_TEST
