@@ -42,6 +42,7 @@
  *
  * A complete server over HTTP, and a call to it (.endpoint.address names one on another machine as well):
  *
+ *     #define PLUGKIT_WITH_ATTACH // for pk_manager_attach
  *     #define PLUGKIT_IMPLEMENTATION
  *     #include "plugkit.h"
  *     #include <stdio.h>
@@ -33551,7 +33552,7 @@ PK_API pk_interceptor pk_request_log_write(const pk_request_log *log)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 33555 "plugkit.h"
+#line 33556 "plugkit.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -45095,7 +45096,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 }
 
 #ifdef PLUGKIT_LINES
-#line 45099 "plugkit.h"
+#line 45100 "plugkit.h"
 #endif
 
 #ifndef PLUGKIT_TEST

@@ -42,6 +42,7 @@
  *
  * A complete server over HTTP, and a call to it (.endpoint.address names one on another machine as well):
  *
+ *     #define PLUGKIT_WITH_ATTACH // for pk_manager_attach
  *     #define PLUGKIT_IMPLEMENTATION
  *     #include "plugkit.h"
  *     #include <stdio.h>
