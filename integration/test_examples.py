@@ -453,3 +453,43 @@ def test_extend_knows_no_other_plugins(filters, free_dir):
 
     assert run.status == 1
     assert "nobody" in run.stderr
+
+
+# ---- 12 streams
+
+
+@pytest.mark.parametrize("size", [0, 1, 3_000_000])
+def test_streams_brings_a_file_and_fetches_it_again(example, free_dir, size):
+    (free_dir / "file").write_bytes(random.Random(size).randbytes(size))
+
+    run = example("12_streams", "file", plugins=["depot"])
+
+    *progress, uploaded, downloaded = run.stdout.splitlines()
+    assert (run.status, run.stderr) == (0, "")
+    assert uploaded.split() == ["uploaded", str(size), "bytes"]
+    assert downloaded.split() == ["downloaded", str(size), "bytes,", "the", "same"]
+    told = [int(re.fullmatch(r"  progress +(\d+) bytes", line).group(1)) for line in progress]
+    assert len(told) == (3 if size > 1 << 20 else 0) and told == sorted(told) and all(n <= size for n in told)
+
+
+def test_streams_says_what_is_missing(example, free_dir):
+    (free_dir / "file").touch()
+
+    assert example("12_streams").status == 2
+    nothing = example("12_streams", "nothing", plugins=["depot"])
+    assert (nothing.status, nothing.stdout) == (1, "")
+    assert nothing.stderr == "host: cannot read 'nothing': No such file or directory\n"
+    (free_dir / "plugins" / "depot").unlink()
+    nobody = example("12_streams", "file")
+    assert nobody.status == 1 and "depot" in nobody.stderr
+
+
+def test_depot_serves_others_as_well(plugin):
+    depot = plugin(PROGRAMS / "plugins" / "depot")
+    assert depot.call("GET /file").status == 404
+    assert depot.call("PUT /file", b"abc" * 100_000).json == {"bytes": 300_000}
+    assert depot.call("GET /file").body == b"abc" * 100_000
+    assert depot.call("PUT /file", b"").json == {"bytes": 0}
+    assert depot.call("GET /file").body == b""
+    depot.shutdown()
+    assert depot.wait() == 0
