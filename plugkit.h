@@ -13011,17 +13011,11 @@ static bool pk__json_put_fast(pk_json_writer *w, const pk_json_value *v)
     return false;
 }
 #else
-/* A string, key, number or word; gives the end. NULL: there is no room to spare. */
-PK__HOT char *pk__json_put_leaf(pk_json_writer *w, char *out, const pk_json_value *node)
+/* A number or word; gives the end. NULL: only the writer can put it. */
+PK__HOT char *pk__json_put_leaf(char *out, const pk_json_value *node)
 {
     double real;
-    pk_str text;
     switch (node->tag & PK__JSON_TYPE_MASK) {
-    case PK_JSON_STRING:
-    case PK__JSON_KEY:
-        text.ptr = node->of.text;
-        text.len = pk__json_len(node);
-        return pk__json_quoted_at(w, out, text, true);
     case PK_JSON_NUMBER:
         if (pk__json_form(node) == PK__NUMBER_UINT) {
             return pk__number_put_uint(out, node->of.bits);
@@ -13041,52 +13035,73 @@ PK__HOT char *pk__json_put_leaf(pk_json_writer *w, char *out, const pk_json_valu
     }
 }
 
+/* Where text may go on that has come to `out`: NULL if there is no room for `need` bytes and the slack. *limit is where
+ * the slack begins. */
+static char *pk__json_put_room(pk_json_writer *w, char *out, size_t need, char **limit)
+{
+    w->buf->len = (size_t)(out - w->buf->ptr);
+    out = pk__json_slack(w, need);
+    *limit = out ? w->buf->ptr + w->buf->cap - PK__JSON_SLACK : NULL;
+    return out;
+}
+
 /* All nodes of v, straight into the buffer, which has room for no less than they need; false: it has not, or there is
  * something that only the writer can put. */
 static bool pk__json_put_fast(pk_json_writer *w, const pk_json_value *v)
 {
     pk__json_opened o;
     const pk_json_value *node = v;
-    pk_buf *buf = w->buf;
     bool container = pk_json_type_of(v) == PK_JSON_ARRAY || pk_json_type_of(v) == PK_JSON_OBJECT;
-    char *out = container ? pk__json_slack(w, v->of.span * 8) : NULL; // a guess, so that the buffer grows once
-    out = out ? out : pk__json_slack(w, 0);
+    size_t all = container ? v->of.span * 8 : 0; // a guess, so that the buffer grows once
+    char *limit, *out;
+    if (!(out = pk__json_slack(w, all)) && !(out = pk__json_slack(w, 0))) {
+        return false;
+    }
+    limit = w->buf->ptr + w->buf->cap - PK__JSON_SLACK;
     o.depth = 0;
     do {
         uint64_t type = node->tag & PK__JSON_TYPE_MASK;
-        size_t need = type == PK_JSON_STRING || type == PK__JSON_KEY ? pk__json_len(node) + o.depth : o.depth;
-        if (!out) {
-            return false;
-        }
-        buf->len = (size_t)(out - buf->ptr);
-        if (buf->cap - buf->len < need + PK__JSON_SLACK && !(out = pk__json_slack(w, need))) {
+        bool text = type == PK_JSON_STRING || type == PK__JSON_KEY;
+        size_t need = (text ? pk__json_len(node) : 0) + o.depth; // all that is open may close behind it
+        if ((out > limit || (size_t)(limit - out) < need) && !(out = pk__json_put_room(w, out, need, &limit))) {
             return false;
         }
         container = type == PK_JSON_ARRAY || type == PK_JSON_OBJECT;
-        if (container && o.depth + w->depth >= PLUGKIT_JSON_DEPTH) {
+        if (text) {
+            const char *from = node->of.text, *end = from + pk__json_len(node);
+            *out++ = '"';
+            size_t done = pk__json_copy_plain(out, from, pk__json_len(node), true);
+            out += done;
+            if (from + done < end) { // which may take more room than its length, and move all of it
+                out = pk__json_quoted_rest(w, out, from + done, end, true);
+                if (!out || !(out = pk__json_put_room(w, out, o.depth, &limit))) {
+                    return false;
+                }
+            }
+            *out++ = '"';
+            if (type == PK__JSON_KEY) {
+                *out++ = ':';
+                node++;
+                continue;
+            }
+        } else if (container && o.depth + w->depth >= PLUGKIT_JSON_DEPTH) {
             return false;
-        }
-        if (container && node->of.span > 1) {
+        } else if (container && node->of.span > 1) {
             *out++ = type == PK_JSON_OBJECT ? '{' : '[';
             o.list[o.depth++] = node++;
             continue;
-        }
-        if (container) {
+        } else if (container) {
             memcpy(out, type == PK_JSON_OBJECT ? "{}" : "[]", 2);
             out += 2;
-        } else if (!(out = pk__json_put_leaf(w, out, node))) {
+        } else if (!(out = pk__json_put_leaf(out, node))) {
             return false;
-        } else if (type == PK__JSON_KEY) {
-            *out++ = ':';
-            node++;
-            continue;
         }
         for (node++; pk__json_closes(&o, node); o.depth--) {
             *out++ = pk_json_type_of(o.list[o.depth - 1]) == PK_JSON_OBJECT ? '}' : ']';
         }
         *out++ = ',';
     } while (o.depth > 0);
-    buf->len = (size_t)(out - 1 - buf->ptr);
+    w->buf->len = (size_t)(out - 1 - w->buf->ptr);
     return true;
 }
 #endif
@@ -33552,7 +33567,7 @@ PK_API pk_interceptor pk_request_log_write(const pk_request_log *log)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 33556 "plugkit.h"
+#line 33571 "plugkit.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -45096,7 +45111,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 }
 
 #ifdef PLUGKIT_LINES
-#line 45100 "plugkit.h"
+#line 45115 "plugkit.h"
 #endif
 
 #ifndef PLUGKIT_TEST

@@ -645,3 +645,39 @@ TEST(json_write, strings_of_every_length_come_out_whole)
         test_guarded_free(guarded, len + more);
     }
 }
+
+/* Escapes make a string longer than it was, and behind it many containers close: there is room for both, whatever the
+ * buffer's size. */
+TEST(json_write, strings_that_grow_leave_room_for_the_ends_behind_them)
+{
+    enum { DEPTH = 250 };
+    for (size_t len = 1; len < 700; len += 3) {
+        char text[DEPTH * 2 + 700 * 6 + 8];
+        size_t at = DEPTH;
+        memset(text, '[', at);
+        text[at++] = '"';
+        for (size_t i = 0; i < len; i++, at += 6) {
+            memcpy(text + at, "\\u0001", 6);
+        }
+        text[at++] = '"';
+        memset(text + at, ']', DEPTH);
+        at += DEPTH;
+        CASE("%zu bytes", len)
+        {
+            for (size_t max = at; max < at + 400; max += 7) {
+                pk_mem mem = {test_alloc(), NULL, NULL, 0};
+                const pk_json_value *doc;
+                pk_json_writer w;
+                pk_buf out;
+                REQUIRE_OK(pk_json_parse(&mem, (pk_str){text, at}, &doc, NULL));
+                pk_buf_init(&out, test_alloc(), max);
+                pk_json_write(&w, &out);
+                pk_json_put_value(&w, doc);
+                CHECK_OK(pk_json_finish(&w, NULL));
+                CHECK(pk_str_eq(pk_buf_str(&out), (pk_str){text, at}));
+                pk_buf_free(&out);
+                pk_mem_free(&mem);
+            }
+        }
+    }
+}
