@@ -164,7 +164,9 @@ CORE = """
     net/authority.c
     rpc/types.h
     rpc/types.c
+    rpc/types_read.h
     rpc/types_read.c
+    rpc/types_more.c
     rpc/types_write.c
     rpc/types_table.c
     rpc/ctx.h

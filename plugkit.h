@@ -199,6 +199,9 @@
 #if defined(PLUGKIT_WITH_ALL) && !defined(PLUGKIT_WITH_SCHEMA)
 #define PLUGKIT_WITH_SCHEMA
 #endif
+#if defined(PLUGKIT_WITH_ALL) && !defined(PLUGKIT_WITH_JSON_TOOLS)
+#define PLUGKIT_WITH_JSON_TOOLS
+#endif
 #if defined(PLUGKIT_WITH_ALL) && !defined(PLUGKIT_NO_NET) && !defined(PLUGKIT_WITH_CREDENTIALS)
 #define PLUGKIT_WITH_CREDENTIALS
 #endif
@@ -503,9 +506,8 @@ PK_API pk_err pk_error_sys(pk_error *err, pk_err code, int sys_errno, const char
  *
  *     cannot parse JSON: line 2, column 3, offset 10: expected ',' or '}', got '"' near "{"a": 1\x0a  "b": 2}"
  *
- * Nothing is there of a text that is refused. Lines and columns count from 1,
-     columns are characters; offsets count bytes
- * from 0. */
+ * Nothing is there of a text that is refused. Lines and columns count from 1, columns are characters; offsets count
+ * bytes from 0. */
 
 typedef struct pk_json_value pk_json_value; // immutable, any thread may read it; lives in the pk_mem it was parsed into
 
@@ -542,6 +544,8 @@ PK_API pk_err pk_json_parse(pk_mem *mem, pk_str text, const pk_json_value **out,
 typedef struct pk_json_options {
     bool unique_keys; // a key that stands twice in an object is an error
     bool secret;      // errors do not quote the text
+    bool known_keys;  // pk_json_decode_with: a key that the table does not have is an error
+    const struct pk__json_origin *from; // private: where the text stands in a longer one
 } pk_json_options;
 
 PK_API pk_err pk_json_parse_with(pk_mem *mem, pk_str text, const pk_json_options *options, const pk_json_value **out,
@@ -709,12 +713,17 @@ PK_API void pk_pattern_destroy(pk_pattern *p);
  *         F(T, OPT,  pk_str, name, "name")       // optional: bool has_name; pk_str name;
  *         F(T, LIST, int64_t, tags, "tags")      // struct { int64_t *items; size_t count; } tags;
  *         F(T, MAP,  pk_json, more, "more")      // struct { pk_str *keys; pk_json *values; size_t count; } more;
+ *
+ *         F(T, DEFAULT(80), int32_t, port, "port")      // PLUGKIT_WITH_JSON_TOOLS: a missing key has this value,
+ *         F(T, DEFAULT("5s"), pk_ns, wait, "wait")      // which is JSON
+ *         F(T, REST, pk_json, others, "")        // so, too: like a MAP, of all keys that are not in the table
  *     PK_STRUCT(point, POINT)                    // (each line but the last ends in a backslash)
  *
  * Member types: pk_str, pk_b64 (bytes), pk_json (any value, kept as text), pk_ns (a duration), bool, double, int32_t,
  * uint32_t, int64_t, uint64_t, enums by PK_ENUM, and other structs. PK_MESSAGE makes a struct that owns its memory
- * (it begins with a pk_mem): requests and responses of contracts are messages. Unknown keys are ignored; a member that
- * is null counts as missing, and a missing LIST or MAP is empty. Of duplicate keys the last one counts. */
+ * (it begins with a pk_mem): requests and responses of contracts are messages. Unknown keys are ignored, unless there
+ * is a REST, last in its table; a member that is null counts as missing, and a missing LIST or MAP is empty. Of
+ * duplicate keys the last one counts. DEFAULT({}) of a struct has the defaults that are in it. */
 
 typedef struct pk_type pk_type;
 typedef struct pk_field pk_field;
@@ -734,9 +743,15 @@ typedef struct pk_shape {
     bool (*read)(struct pk__types_in *in, const struct pk__types_path *path, const pk_field *field, char *object);
     bool (*write)(struct pk__types_out *out, const struct pk__types_path *path, const pk_field *field,
                   const char *object);
+    /* Called for keys that are not in the table, and at the end if its own was not there. */
+    bool (*other)(struct pk__types_in *in, const struct pk__types_path *path, const pk_field *field, char *object,
+                  bool at_end);
 } pk_shape;
 PK_API_DATA const pk_codec pk_codec_struct, pk_codec_enum;
 PK_API_DATA const pk_shape pk_shape_req, pk_shape_opt, pk_shape_list, pk_shape_map;
+#ifdef PLUGKIT_WITH_JSON_TOOLS
+PK_API_DATA const pk_shape pk_shape_default, pk_shape_rest;
+#endif
 
 typedef enum pk_type_kind {
     PK_TYPE_STRUCT,
@@ -756,7 +771,7 @@ typedef enum pk_type_kind {
 } pk_type_kind;
 
 struct pk_field {
-    const char *json;
+    const char *json; // behind its NUL a DEFAULT has the text of the value
     const pk_type *type;
     const pk_shape *shape;
     uint32_t at;       // offset in the struct
@@ -829,19 +844,37 @@ PK_API_DATA const pk_type pk_type_pk_str, pk_type_pk_b64, pk_type_pk_json, pk_ty
         type *values;                                                                                         \
         size_t count;                                                                                         \
     } member;
+#define PK__MEMBER_DEFAULT(...) PK__MEMBER_REQ
+#define PK__MEMBER_REST(type, member) PK__MEMBER_MAP(type, member)
 
 #define PK__ROW(T, shape, type, member, json)                                                                 \
-    {json, &pk_type_##type, PK__SHAPE_##shape, PK__AT(T, member), PK__HAS_##shape(T, member),                 \
-     PK__CAST(uint16_t, sizeof(json) - 1)},
+    {PK__HEAD_##shape json PK__TAIL_##shape, &pk_type_##type, PK__SHAPE_##shape, PK__AT(T, member),           \
+     PK__HAS_##shape(T, member), PK__CAST(uint16_t, sizeof(PK__HEAD_##shape json) - 1)},
 #define PK__AT(T, member) PK__CAST(uint32_t, offsetof(T, member))
 #define PK__SHAPE_REQ &pk_shape_req
 #define PK__SHAPE_OPT &pk_shape_opt
 #define PK__SHAPE_LIST &pk_shape_list
 #define PK__SHAPE_MAP &pk_shape_map
+#define PK__SHAPE_DEFAULT(...) &pk_shape_default
+#define PK__SHAPE_REST &pk_shape_rest
 #define PK__HAS_REQ(T, member) 0
 #define PK__HAS_OPT(T, member) PK__CAST(uint16_t, offsetof(T, member) - offsetof(T, has_##member))
 #define PK__HAS_LIST(T, member) 0
 #define PK__HAS_MAP(T, member) 0
+#define PK__HAS_DEFAULT(...) PK__HAS_REQ
+#define PK__HAS_REST(T, member) 0
+#define PK__HEAD_REQ
+#define PK__HEAD_OPT
+#define PK__HEAD_LIST
+#define PK__HEAD_MAP
+#define PK__HEAD_DEFAULT(...)
+#define PK__HEAD_REST "\xFF" // no key has this byte
+#define PK__TAIL_REQ
+#define PK__TAIL_OPT
+#define PK__TAIL_LIST
+#define PK__TAIL_MAP
+#define PK__TAIL_DEFAULT(...) "\0" #__VA_ARGS__
+#define PK__TAIL_REST
 
 #define PK__TABLE(T, FIELDS, has_mem)                                                                         \
     PK_UNUSED static const pk_field pk__fields_##T[] = {FIELDS(PK__ROW, T)};                                  \
@@ -853,9 +886,15 @@ PK_API_DATA const pk_type pk_type_pk_str, pk_type_pk_b64, pk_type_pk_json, pk_ty
  * it; `json` is not needed afterwards. *out is zeroed first, and again after a failure (a message's own pk_mem is left
  * alone: pass &out->mem as mem to use it). For pk_none nothing is read.
  * Errors: PK_ERR_BAD_JSON (syntax); PK_ERR_SERIALIZE with the path, as in
- * "cannot decode settings: config.retry.max: expected integer, got "3""; PK_ERR_LIMIT (nesting), PK_ERR_NO_MEMORY,
- * PK_ERR_MISUSE (a pk_blob). */
+ * "cannot decode settings: config.retry.max: expected integer, got "3" (line 1, column 25, offset 24)" (small builds
+ * name the path alone); PK_ERR_LIMIT (nesting), PK_ERR_NO_MEMORY, PK_ERR_MISUSE (a pk_blob, a DEFAULT that does
+ * not fit). */
 PK_API pk_err pk_json_decode(pk_mem *mem, const pk_type *type, pk_str json, void *out, pk_error *err);
+#ifdef PLUGKIT_WITH_JSON_TOOLS
+/* The same with what is to be refused, or not to be quoted. NULL = nothing. */
+PK_API pk_err pk_json_decode_with(pk_mem *mem, const pk_type *type, pk_str json, const pk_json_options *options,
+                                  void *out, pk_error *err);
+#endif
 /* Appends the struct as compact JSON, without a line break; pk_none appends nothing. After a failure the buffer is as
  * long as before. Errors: PK_ERR_SERIALIZE (not UTF-8, not finite, an enum's value without name, with the path),
  * PK_ERR_LIMIT, PK_ERR_NO_MEMORY, PK_ERR_MISUSE (a pk_blob). */
@@ -2055,6 +2094,13 @@ PK_API void pk_manager_unlisten(pk_manager *m, pk_listener *listener);
 #define PK__HOT static inline __attribute__((always_inline, unused))
 #else
 #define PK__HOT PK__FN
+#endif
+
+/* Functions that are called when something is wrong: one copy is enough. */
+#ifdef __GNUC__
+#define PK__COLD __attribute__((noinline)) PK__FN
+#else
+#define PK__COLD PK__FN
 #endif
 
 /* Programming mistakes only. Define PLUGKIT_ASSERT(x) to see them; runtime conditions return errors. */
@@ -9376,11 +9422,16 @@ PK__FN bool pk__semver_is_range(pk_str range);
 
 
 
+/* Where a text begins in a longer one: line and column count from 1, the offset from 0. */
+typedef struct pk__json_origin {
+    size_t line, column, offset;
+} pk__json_origin;
+
 typedef struct pk__json_reader {
     const char *begin, *end;
     uint32_t depth;       // levels that the caller has opened already
     bool escaped;         // the last string has escapes
-    bool secret;          // errors must not quote the text
+    pk_json_options options;
     pk_err failed;        // PK_OK, PK_ERR_BAD_JSON, PK_ERR_LIMIT (depth), PK_ERR_NO_MEMORY
     const char *wrong;    // after a mistake: where,
     const char *expected; // and what should have been there (static); NULL: another key, this one is there already
@@ -9399,7 +9450,10 @@ PK__FN pk_err pk__json_error(const pk__json_reader *r, pk_str text, const char *
 /* Where the byte at `offset` stands, as in "line 3, column 14, offset 40": columns are characters, and count from 1
  * as lines do; the offset counts bytes from 0. */
 enum { PK__JSON_PLACE_CAP = 80 };
-PK__FN const char *pk__json_place(char out[PK__JSON_PLACE_CAP], pk_str text, size_t offset);
+PK__FN const char *pk__json_place(char out[PK__JSON_PLACE_CAP], pk_str text, size_t offset,
+                                  const pk__json_origin *from);
+/* Moves a place over bytes that follow it. */
+PK__FN void pk__json_pass(pk__json_origin *at, pk_str bytes);
 
 /* ---- tokens */
 
@@ -9572,6 +9626,8 @@ PK__FN const char *pk__json_build(pk__json_reader *r, const char *p, pk__json_tr
 /* The key of the second of two members of that name, anywhere in the tree; NULL if there is none. *failed: there was no
  * memory to find out. */
 PK__FN const pk_json_value *pk__json_twice(const pk__json_tree *tree, bool *failed);
+/* Checks syntax and keys alone: what pk_json_parse_with says, and nothing is kept. */
+PK__FN pk_err pk__json_check_unique(const pk_alloc *alloc, pk_str text, bool secret, pk_error *err);
 
 
 
@@ -11678,30 +11734,41 @@ PK__FN const char *pk__json_more(pk__json_reader *r, const char *p, char bracket
 
 /* ---- what went wrong */
 
-PK__FN const char *pk__json_place(char out[PK__JSON_PLACE_CAP], pk_str text, size_t offset)
+PK__FN void pk__json_pass(pk__json_origin *at, pk_str bytes)
 {
-    size_t line = 1, column = 1;
-    for (size_t i = 0; i < offset; i++) {
-        line += text.ptr[i] == '\n';
-        column = text.ptr[i] == '\n' ? 1 : column + ((unsigned char)(text.ptr[i] & 0xC0) != 0x80);
+    for (size_t i = 0; i < bytes.len; i++) {
+        at->line += bytes.ptr[i] == '\n';
+        at->column = bytes.ptr[i] == '\n' ? 1 : at->column + ((unsigned char)(bytes.ptr[i] & 0xC0) != 0x80);
     }
-    (void)snprintf(out, PK__JSON_PLACE_CAP, "line %zu, column %zu, offset %zu", line, column, offset);
+    at->offset += bytes.len;
+}
+
+PK__FN const char *pk__json_place(char out[PK__JSON_PLACE_CAP], pk_str text, size_t offset,
+                                  const pk__json_origin *from)
+{
+    pk__json_origin at = {1, 1, 0};
+    text.len = offset;
+#ifdef PLUGKIT_WITH_JSON_TOOLS // nobody else reads texts in pieces
+    at = from ? *from : at;
+#endif
+    (void)from;
+    pk__json_pass(&at, text);
+    (void)snprintf(out, PK__JSON_PLACE_CAP, "line %zu, column %zu, offset %zu", at.line, at.column, at.offset);
     return out;
 }
 
 /* What stands at p, in words. */
-static void pk__json_got(char *out, size_t cap, const char *p, const char *end)
+static const char *pk__json_got(char *out, size_t cap, const char *p, const char *end)
 {
-    unsigned char c = p < end ? (unsigned char)*p : 0;
     if (p >= end) {
-        (void)snprintf(out, cap, "the end");
-    } else if (end - p >= 3 && memcmp(p, "\xEF\xBB\xBF", 3) == 0) {
-        (void)snprintf(out, cap, "a byte order mark"); // some editors put one in front
-    } else if (c > 0x20 && c < 0x7F) {
-        (void)snprintf(out, cap, "'%c'", c);
-    } else {
-        (void)snprintf(out, cap, "byte 0x%02X", c);
+        return "the end";
     }
+    if (end - p >= 3 && memcmp(p, "\xEF\xBB\xBF", 3) == 0) {
+        return "a byte order mark"; // some editors put one in front
+    }
+    unsigned char c = (unsigned char)*p;
+    (void)snprintf(out, cap, c > 0x20 && c < 0x7F ? "'%c'" : "byte 0x%02X", c);
+    return out;
 }
 
 /* The text around p, as far as whole characters go. */
@@ -11721,25 +11788,23 @@ static void pk__json_near(char *out, size_t cap, pk_str text, const char *p)
 
 PK__FN pk_err pk__json_error(const pk__json_reader *r, pk_str text, const char *what, pk_error *err)
 {
-    char got[24], near[64], detail[112] = "", place[PK__JSON_PLACE_CAP];
+    char got[24], near[64], place[PK__JSON_PLACE_CAP];
     const char *expected = r->expected ? r->expected : "another key: this one stands there twice";
     if (r->failed == PK_ERR_NO_MEMORY) {
         return pk__error_memory(err, what);
     }
     size_t at = (size_t)(r->wrong - r->begin);
     const char *begin = text.len > 0 ? text.ptr : "", *p = begin + at;
-    (void)pk__json_place(place, text, at);
+    (void)pk__json_place(place, text, at, r->options.from);
     if (r->failed == PK_ERR_LIMIT) {
         return pk_error_set(err, PK_ERR_LIMIT, "cannot %s: %s: nested deeper than %d levels", what, place,
                             PLUGKIT_JSON_DEPTH);
     }
-    if (!r->secret) {
-        pk__json_got(got, sizeof(got), p, begin + text.len);
-        pk__json_near(near, sizeof(near), text, p);
-        (void)snprintf(detail, sizeof(detail), ", got %s%s%s%s", got, text.len ? " near \"" : "", near,
-                       text.len ? "\"" : "");
-    }
-    return pk_error_set(err, PK_ERR_BAD_JSON, "cannot %s: %s: expected %s%s", what, place, expected, detail);
+    pk__json_near(near, sizeof(near), text, p);
+    return pk_error_set(err, PK_ERR_BAD_JSON,
+                        r->options.secret ? "cannot %s: %s: expected %s"
+                                          : "cannot %s: %s: expected %s, got %s near \"%s\"",
+                        what, place, expected, pk__json_got(got, sizeof(got), p, begin + text.len), near);
 }
 
 /* == wire/json_read.c == */
@@ -12072,7 +12137,9 @@ static pk_err pk__json_parse(pk_mem *mem, pk_str text, bool keep, const pk_json_
         return pk__error_memory(err, what);
     }
     pk__json_begin(&r, copy);
-    r.secret = options && options->secret;
+    if (options) {
+        r.options = *options;
+    }
     const char *p = pk__json_build(&r, r.begin, &t);
     if (p && (p = pk__json_end(&r, p)) != NULL && (keep || PK__SMALL)) {
         pk__json_settle(&t);
@@ -12204,6 +12271,16 @@ PK__FN const pk_json_value *pk__json_twice(const pk__json_tree *tree, bool *fail
         pk__free(tree->mem->alloc, (void *)(uintptr_t)keys, most * sizeof(*keys));
     }
     return found;
+}
+
+PK__FN pk_err pk__json_check_unique(const pk_alloc *alloc, pk_str text, bool secret, pk_error *err)
+{
+    pk_json_options options = {.unique_keys = true, .secret = secret};
+    pk_mem mem = {alloc, NULL, NULL, 0};
+    const pk_json_value *doc;
+    pk_err rc = pk_json_parse_with(&mem, text, &options, &doc, err);
+    pk_mem_free(&mem);
+    return rc;
 }
 
 /* == wire/json_value.c == */
@@ -27265,9 +27342,9 @@ typedef struct pk__types_map {
 } pk__types_map;
 
 PK__FN size_t pk__types_path_text(const pk__types_path *path, char *out, size_t cap); // "servers[2].port"
-/* "cannot <verb> <type>: <path>: <reason>", PK_ERR_SERIALIZE. */
-PK__FN pk_err pk__types_fail(pk_error *err, const char *verb, const pk_type *root, const pk__types_path *path,
-                             const char *reason);
+/* "cannot <verb> <type>: <path>: <reason> (<place>)", PK_ERR_SERIALIZE; place NULL = without. */
+PK__COLD pk_err pk__types_fail(pk_error *err, const char *verb, const pk_type *root, const pk__types_path *path,
+                             const char *reason, const char *place);
 /* Stores an enum's value, as wide as the compiler made the enum. */
 PK__FN void pk__types_enum_set(const pk_type *type, void *at, int value);
 
@@ -27319,6 +27396,19 @@ PK__TYPES_WRITE_SHAPE(opt);
 PK__TYPES_WRITE_SHAPE(list);
 PK__TYPES_WRITE_SHAPE(map);
 
+#ifdef PLUGKIT_WITH_JSON_TOOLS
+#define PK__TYPES_OTHER(name)                                                                                 \
+    PK__FN bool pk__types_other_##name(pk__types_in *in, const pk__types_path *path, const pk_field *field,   \
+                                       char *object, bool at_end)
+PK__TYPES_OTHER(default);
+PK__TYPES_OTHER(rest);
+PK__TYPES_WRITE_SHAPE(rest);
+#endif
+
+/* pk_json_decode_with, but keys that stand twice are seen only if they are in the table: that needs no memory. */
+PK__FN pk_err pk__types_decode(pk_mem *mem, const pk_type *type, pk_str json, const pk_json_options *options, void *out,
+                               pk_error *err);
+
 
 
 /* == rpc/types.c == */
@@ -27351,13 +27441,13 @@ PK__FN size_t pk__types_path_text(const pk__types_path *path, char *out, size_t 
     return more < 0 ? len : PK__MIN(len + (size_t)more, cap - 1);
 }
 
-PK__FN pk_err pk__types_fail(pk_error *err, const char *verb, const pk_type *root, const pk__types_path *path,
-                             const char *reason)
+PK__COLD pk_err pk__types_fail(pk_error *err, const char *verb, const pk_type *root, const pk__types_path *path,
+                             const char *reason, const char *place)
 {
     char where[128];
     size_t len = pk__types_path_text(path, where, sizeof(where));
-    return pk_error_set(err, PK_ERR_SERIALIZE, "cannot %s %s: %s%s%s", verb, root->name, where, len > 0 ? ": " : "",
-                        reason);
+    return pk_error_set(err, PK_ERR_SERIALIZE, place ? "cannot %s %s: %s%s%s (%s)" : "cannot %s %s: %s%s%s", verb,
+                        root->name, where, len > 0 ? ": " : "", reason, place);
 }
 
 PK__FN void pk__types_enum_set(const pk_type *type, void *at, int value)
@@ -27372,6 +27462,43 @@ PK__FN void pk__types_enum_set(const pk_type *type, void *at, int value)
         memcpy(at, &value, sizeof(value));
     }
 }
+
+/* == rpc/types_read.h == */
+/* types_read.h - what reads structs, for those who add a shape. */
+#ifdef PLUGKIT_LINES
+#line 1 "src/rpc/types_read.h"
+#endif
+
+
+
+
+
+struct pk__types_in {
+    pk__json_reader json; // over the copy
+    const char *at;       // the cursor
+    pk_str text;          // what the caller passed: never changed
+    pk_mem *mem;
+    const pk_type *root;
+    pk_error *err;
+    pk_err failed; // what the JSON reader does not know about
+};
+
+/* All of these return false, and the reason is set. `at` is the value that is that of the path. */
+PK__FN bool pk__types_no_memory(pk__types_in *in);
+PK__FN bool pk__types_refuse(pk__types_in *in, const pk__types_path *path, const char *at, const char *reason);
+
+PK__FN bool pk__types_skip(pk__types_in *in); // goes over a value that nobody looks into
+PK__FN bool pk__types_is_null(const pk__types_in *in);
+/* Memory for that many items; NULL for none. */
+PK__FN bool pk__types_get(pk__types_in *in, size_t count, size_t item_size, void **out);
+
+enum { PK__TYPES_FEW = 16 }; // up to so many keys of a map are compared with each other, more are sorted
+/* Where this key goes: among few keys that may be the place of an equal one. */
+PK__FN size_t pk__types_slot(const pk__types_map *map, pk_str key, bool few);
+/* Takes all but the last of equal keys out of a large map. */
+PK__FN bool pk__types_unique(pk__types_in *in, pk__types_map *map, size_t item_size);
+
+
 
 /* == rpc/types_read.c == */
 /* types_read.c - JSON text into structs. */
@@ -27390,21 +27517,29 @@ PK__FN void pk__types_enum_set(const pk_type *type, void *at, int value)
 
 
 
-struct pk__types_in {
-    pk__json_reader json; // over the copy
-    const char *at;       // the cursor
-    pk_str text;          // what the caller passed: never changed
-    pk_mem *mem;
-    const pk_type *root;
-    pk_error *err;
-    pk_err failed; // what the JSON reader does not know about
-};
-
-static bool pk__types_no_memory(pk__types_in *in)
+PK__FN bool pk__types_no_memory(pk__types_in *in)
 {
     in->failed = pk__error_memory(in->err, "decode JSON");
     return false;
 }
+
+/* The value at `at`, which is that of the path, is refused. */
+#if PK__SMALL // the path has to be enough
+PK__FN bool pk__types_refuse(pk__types_in *in, const pk__types_path *path, const char *at, const char *reason)
+{
+    (void)at;
+    in->failed = pk__types_fail(in->err, "decode", in->root, path, reason, NULL);
+    return false;
+}
+#else
+PK__FN bool pk__types_refuse(pk__types_in *in, const pk__types_path *path, const char *at, const char *reason)
+{
+    char place[PK__JSON_PLACE_CAP];
+    (void)pk__json_place(place, in->text, (size_t)(at - in->json.begin), in->json.options.from);
+    in->failed = pk__types_fail(in->err, "decode", in->root, path, reason, place);
+    return false;
+}
+#endif
 
 /* The value at `value` is not what the table says. If it is no JSON either, that is the error. */
 static bool pk__types_mismatch(pk__types_in *in, const pk__types_path *path, const char *value, const char *expected)
@@ -27422,9 +27557,9 @@ static bool pk__types_mismatch(pk__types_in *in, const pk__types_path *path, con
     char got[48], reason[160];
     pk_str text = {p, (size_t)(end - p)};
     (void)pk__error_clean(got, sizeof(got), text);
-    (void)snprintf(reason, sizeof(reason), "expected %s, got %s", expected, got);
-    in->failed = pk__types_fail(in->err, "decode", in->root, path, reason);
-    return false;
+    (void)snprintf(reason, sizeof(reason), in->json.options.secret ? "expected %s" : "expected %s, got %s", expected,
+                   got);
+    return pk__types_refuse(in, path, value, reason);
 }
 
 /* The string at the cursor, unescaped, with a NUL behind it. */
@@ -27602,7 +27737,7 @@ PK__TYPES_READ(bool)
 }
 
 /* Goes over a value that nobody looks into. */
-static bool pk__types_skip(pk__types_in *in)
+PK__FN bool pk__types_skip(pk__types_in *in)
 {
     const char *p = pk__json_skip(&in->json, in->at);
     in->at = p ? p : in->at;
@@ -27678,7 +27813,7 @@ static bool pk__types_key(pk__types_in *in, pk_str *key)
     return true;
 }
 
-static bool pk__types_is_null(const pk__types_in *in)
+PK__FN bool pk__types_is_null(const pk__types_in *in)
 {
     return in->json.end - in->at >= 4 && memcmp(in->at, "null", 4) == 0;
 }
@@ -27705,7 +27840,7 @@ static bool pk__types_count(pk__types_in *in, const pk__types_path *path, char b
 }
 
 /* Memory for that many items; NULL for none. */
-static bool pk__types_get(pk__types_in *in, size_t count, size_t item_size, void **out)
+PK__FN bool pk__types_get(pk__types_in *in, size_t count, size_t item_size, void **out)
 {
     size_t size;
     *out = count > 0 && pk__size_mul(count, item_size, &size) ? pk_mem_get(in->mem, size) : NULL;
@@ -27762,8 +27897,6 @@ PK__TYPES_READ_SHAPE(list)
 
 /* ---- maps: of equal keys the last one stays */
 
-enum { PK__TYPES_FEW = 16 }; // up to so many keys are compared with each other, more are sorted
-
 /* By their bytes; equal ones by their place. */
 static bool pk__types_key_before(const void *a, const void *b)
 {
@@ -27774,7 +27907,7 @@ static bool pk__types_key_before(const void *a, const void *b)
 }
 
 /* Takes all but the last of equal keys out of a large map. */
-static bool pk__types_unique(pk__types_in *in, pk__types_map *map, size_t item_size)
+PK__FN bool pk__types_unique(pk__types_in *in, pk__types_map *map, size_t item_size)
 {
     size_t kept = 0, size = map->count * sizeof(pk_str *); // no overflow: there are as many keys
     const void **sorted = (const void **)pk_mem_get(in->mem, size);
@@ -27804,7 +27937,7 @@ static bool pk__types_unique(pk__types_in *in, pk__types_map *map, size_t item_s
 }
 
 /* Where this key goes: among few keys that may be the place of an equal one. */
-static size_t pk__types_slot(const pk__types_map *map, pk_str key, bool few)
+PK__FN size_t pk__types_slot(const pk__types_map *map, pk_str key, bool few)
 {
     size_t i = few ? 0 : map->count;
     while (i < map->count && !pk_str_eq(map->keys[i], key)) {
@@ -27915,6 +28048,25 @@ PK__HOT bool pk__types_expected(pk__types_in *in, const pk_field *field, pk_str 
     return true;
 }
 
+/* A member that is not in the table. */
+#ifdef PLUGKIT_WITH_JSON_TOOLS
+static bool pk__types_read_unknown(pk__types_in *in, const pk__types_path *path, const pk_type *type, char *object)
+{
+    const pk_field *last = type->count > 0 ? &type->fields[type->count - 1] : NULL;
+    if (last && last->shape->other) {
+        return last->shape->other(in, path, last, object, false);
+    }
+    return in->json.options.known_keys ? pk__types_refuse(in, path, in->at, "there is no such key")
+                                       : pk__types_skip(in);
+}
+#else
+static bool pk__types_read_unknown(pk__types_in *in, const pk__types_path *path, const pk_type *type, char *object)
+{
+    (void)path, (void)type, (void)object;
+    return pk__types_skip(in);
+}
+#endif
+
 /* Into an object of zeros; it may begin with a pk_mem that is in use. */
 static bool pk__types_read_members(pk__types_in *in, const pk__types_path *path, const pk_type *type, char *object)
 {
@@ -27936,11 +28088,16 @@ static bool pk__types_read_members(pk__types_in *in, const pk__types_path *path,
             }
             i = pk__types_find(type, member.name, next);
         }
-        if (i == type->count || pk__types_is_null(in)) {
-            if (!pk__types_skip(in)) {
+        if (i == type->count) {
+            if (!pk__types_read_unknown(in, &member, type, object)) {
                 return false;
             }
+        } else if (pk__types_is_null(in)) {
+            in->at += 4; // as if it were not there
         } else {
+            if (in->json.options.unique_keys && seen[i / 64] >> i % 64 & 1) {
+                return pk__types_refuse(in, &member, in->at, "it stands there twice");
+            }
             seen[i / 64] |= UINT64_C(1) << i % 64;
             next = i + 1 < type->count ? i + 1 : 0;
             if (!type->fields[i].shape->read(in, &member, &type->fields[i], object)) {
@@ -27955,12 +28112,19 @@ static bool pk__types_read_members(pk__types_in *in, const pk__types_path *path,
         return true;
     }
     for (uint32_t i = 0; i < type->count; i++) {
-        bool is_due = type->fields[i].shape->is_due && type->fields[i].type->kind != PK_TYPE_NONE;
-        if (is_due && !(seen[i / 64] >> i % 64 & 1)) {
-            member.name.ptr = type->fields[i].json;
-            member.name.len = type->fields[i].json_len;
-            in->failed = pk__types_fail(in->err, "decode", in->root, &member, "it is missing");
+        const pk_field *field = &type->fields[i];
+        if (seen[i / 64] >> i % 64 & 1) {
+            continue;
+        }
+        member.name.ptr = field->json;
+        member.name.len = field->json_len;
+#ifdef PLUGKIT_WITH_JSON_TOOLS
+        if (field->shape->other && !field->shape->other(in, &member, field, object, true)) {
             return false;
+        }
+#endif
+        if (field->shape->is_due && field->type->kind != PK_TYPE_NONE) {
+            return pk__types_refuse(in, &member, in->at, "it is missing");
         }
     }
     return true;
@@ -27972,7 +28136,8 @@ PK__TYPES_READ(struct)
     return pk__types_read_members(in, path, type, (char *)value);
 }
 
-PK_API pk_err pk_json_decode(pk_mem *mem, const pk_type *type, pk_str json, void *out, pk_error *err)
+PK__FN pk_err pk__types_decode(pk_mem *mem, const pk_type *type, pk_str json, const pk_json_options *options, void *out,
+                               pk_error *err)
 {
     pk__types_in in = {{0}, NULL, json, mem, type, err, PK_OK};
     pk__types_path path = {NULL, {NULL, 0}, 0};
@@ -27986,6 +28151,9 @@ PK_API pk_err pk_json_decode(pk_mem *mem, const pk_type *type, pk_str json, void
         return pk__error_memory(err, "decode JSON");
     }
     pk__json_begin(&in.json, copy);
+    if (options) {
+        in.json.options = *options;
+    }
     in.at = pk__json_space(in.json.begin, in.json.end);
     if (type->kind != PK_TYPE_BLOB) {
         memset((char *)out + head, 0, type->size - head);
@@ -28001,6 +28169,115 @@ PK_API pk_err pk_json_decode(pk_mem *mem, const pk_type *type, pk_str json, void
     (void)snprintf(what, sizeof(what), "decode %s", type->name);
     return in.json.failed ? pk__json_error(&in.json, json, what, err) : in.failed;
 }
+
+PK_API pk_err pk_json_decode(pk_mem *mem, const pk_type *type, pk_str json, void *out, pk_error *err)
+{
+    return pk__types_decode(mem, type, json, NULL, out, err);
+}
+
+/* == rpc/types_more.c == */
+/* types_more.c - shapes beyond those that every program has: defaults, and keys that are in no table; and reading that
+ * refuses. */
+#ifdef PLUGKIT_LINES
+#line 2 "src/rpc/types_more.c"
+#endif
+#ifdef PLUGKIT_WITH_JSON_TOOLS
+#include <string.h>
+
+
+
+
+/* ---- what is not in a table: the map grows as it comes */
+
+static bool pk__types_take_rest(pk__types_in *in, const pk__types_path *path, const pk_field *field, char *object)
+{
+    const pk_type *type = field->type;
+    pk__types_map map;
+    memcpy(&map, object + field->at, sizeof(map));
+    if (pk__types_is_null(in) && type->kind != PK_TYPE_JSON) {
+        in->at += 4;
+        return true;
+    }
+    size_t slot = pk__types_slot(&map, path->name, map.count <= PK__TYPES_FEW);
+    if (slot == map.count && (map.count & (map.count - 1)) == 0) { // a power of two, so it is full
+        size_t count = map.count > 0 ? map.count * 2 : 1;
+        void *keys = NULL, *values = NULL;
+        if (!pk__types_get(in, count, sizeof(pk_str), &keys) || !pk__types_get(in, count, type->size, &values)) {
+            return false;
+        }
+        if (map.count > 0) {
+            memcpy(keys, map.keys, map.count * sizeof(pk_str));
+            memcpy(values, map.values, map.count * type->size);
+        }
+        map.keys = (pk_str *)keys;
+        map.values = values;
+    }
+    if (!type->codec->read(in, path, type, (char *)map.values + slot * type->size)) {
+        return false;
+    }
+    map.keys[slot] = path->name;
+    map.count += slot == map.count;
+    memcpy(object + field->at, &map, sizeof(map));
+    return true;
+}
+
+PK__TYPES_OTHER(rest)
+{
+    pk__types_map map;
+    if (!at_end) {
+        return pk__types_take_rest(in, path, field, object);
+    }
+    memcpy(&map, object + field->at, sizeof(map));
+    if (map.count > PK__TYPES_FEW && !pk__types_unique(in, &map, field->type->size)) {
+        return false;
+    }
+    memcpy(object + field->at, &map, sizeof(map));
+    return true;
+}
+
+/* A missing member gets the value that the table has for it: that is JSON as well. */
+PK__TYPES_OTHER(default)
+{
+    if (!at_end) {
+        return in->json.options.known_keys ? pk__types_refuse(in, path, in->at, "there is no such key")
+                                           : pk__types_skip(in);
+    }
+    pk__types_in in_table = *in;
+    in_table.text = pk_str_from(field->json + field->json_len + 1);
+    pk_str copy = pk_mem_dup(in->mem, in_table.text);
+    if (!copy.ptr) {
+        return pk__types_no_memory(in);
+    }
+    pk__json_begin(&in_table.json, copy);
+    in_table.json.depth = in->json.depth;
+    in_table.at = in_table.json.begin;
+    if (field->type->codec->read(&in_table, path, field->type, object + field->at) &&
+        pk__json_end(&in_table.json, in_table.at)) {
+        return true;
+    }
+    in->failed = in_table.failed == PK_ERR_NO_MEMORY
+                     ? PK_ERR_NO_MEMORY
+                     : pk_error_set(in->err, PK_ERR_MISUSE, "cannot decode %s: the default of '%s' does not fit: %s",
+                                    in->root->name, field->json, in_table.text.ptr);
+    return false;
+}
+
+PK_API pk_err pk_json_decode_with(pk_mem *mem, const pk_type *type, pk_str json, const pk_json_options *options,
+                                  void *out, pk_error *err)
+{
+    pk_err rc = pk__types_decode(mem, type, json, options, out, err);
+    if (rc || !options || !options->unique_keys || type->kind == PK_TYPE_NONE) {
+        return rc;
+    }
+    rc = pk__json_check_unique(mem->alloc, json, options->secret, err); // those in values that nobody looks into, too
+    if (rc) {
+        size_t head = type->has_mem ? sizeof(pk_mem) : 0;
+        memset((char *)out + head, 0, type->size - head);
+    }
+    return rc;
+}
+
+#endif
 
 /* == rpc/types_write.c == */
 /* types_write.c - structs as JSON text. */
@@ -28028,7 +28305,7 @@ static bool pk__types_put(pk__types_out *out, const pk__types_path *path, const 
         return false;
     }
     if (w->failed && pk__json_fault_code(w) == PK_ERR_SERIALIZE) { // here and not elsewhere: say where
-        out->failed = pk__types_fail(out->err, "encode", out->root, path, pk__json_fault_text(w));
+        out->failed = pk__types_fail(out->err, "encode", out->root, path, pk__json_fault_text(w), NULL);
     }
     return !w->failed;
 }
@@ -28067,7 +28344,7 @@ PK__TYPES_WRITE(enum)
             return true;
         }
     }
-    out->failed = pk__types_fail(out->err, "encode", out->root, path, "the enum's value has no name");
+    out->failed = pk__types_fail(out->err, "encode", out->root, path, "the enum's value has no name", NULL);
     return false;
 }
 
@@ -28107,13 +28384,13 @@ PK__TYPES_WRITE_SHAPE(list)
     return true;
 }
 
-PK__TYPES_WRITE_SHAPE(map)
+/* The members of a map, of the object at `up`. */
+static bool pk__types_write_items(pk__types_out *out, const pk__types_path *up, const pk_field *field,
+                                  const char *object)
 {
     pk__types_map map;
-    pk__types_path item = {path, {NULL, 0}, 0};
+    pk__types_path item = {up, {NULL, 0}, 0};
     memcpy(&map, object + field->at, sizeof(map));
-    pk_json_put_key_str(&out->json, path->name);
-    pk_json_put_object(&out->json);
     for (size_t i = 0; i < map.count; i++) {
         item.name.ptr = map.keys[i].ptr ? map.keys[i].ptr : "";
         item.name.len = map.keys[i].len;
@@ -28122,9 +28399,24 @@ PK__TYPES_WRITE_SHAPE(map)
             return false;
         }
     }
-    pk_json_put_end(&out->json);
     return true;
 }
+
+PK__TYPES_WRITE_SHAPE(map)
+{
+    pk_json_put_key_str(&out->json, path->name);
+    pk_json_put_object(&out->json);
+    bool good = pk__types_write_items(out, path, field, object);
+    pk_json_put_end(&out->json);
+    return good;
+}
+
+#ifdef PLUGKIT_WITH_JSON_TOOLS
+PK__TYPES_WRITE_SHAPE(rest)
+{
+    return pk__types_write_items(out, path->up, field, object);
+}
+#endif
 
 PK__TYPES_WRITE(struct)
 {
@@ -28170,10 +28462,14 @@ PK_API pk_err pk_json_encode(pk_buf *buf, const pk_type *type, const void *in, p
 #endif
 
 
-PK__DATA const pk_shape pk_shape_req = {true, pk__types_read_req, pk__types_write_req};
-PK__DATA const pk_shape pk_shape_opt = {false, pk__types_read_opt, pk__types_write_opt};
-PK__DATA const pk_shape pk_shape_list = {false, pk__types_read_list, pk__types_write_list};
-PK__DATA const pk_shape pk_shape_map = {false, pk__types_read_map, pk__types_write_map};
+PK__DATA const pk_shape pk_shape_req = {true, pk__types_read_req, pk__types_write_req, NULL};
+PK__DATA const pk_shape pk_shape_opt = {false, pk__types_read_opt, pk__types_write_opt, NULL};
+PK__DATA const pk_shape pk_shape_list = {false, pk__types_read_list, pk__types_write_list, NULL};
+PK__DATA const pk_shape pk_shape_map = {false, pk__types_read_map, pk__types_write_map, NULL};
+#ifdef PLUGKIT_WITH_JSON_TOOLS
+PK__DATA const pk_shape pk_shape_default = {false, pk__types_read_req, pk__types_write_req, pk__types_other_default};
+PK__DATA const pk_shape pk_shape_rest = {false, NULL, pk__types_write_rest, pk__types_other_rest};
+#endif
 
 PK__DATA const pk_codec pk_codec_struct = {pk__types_read_struct, pk__types_write_struct};
 PK__DATA const pk_codec pk_codec_enum = {pk__types_read_enum, pk__types_write_enum};
@@ -30673,9 +30969,11 @@ PK__FN pk_err pk__control_write_adopted(pk_buf *out, pk_str proof, pk_error *err
 static pk_err pk__control_get(pk_mem *mem, const pk_type *type, const char *name, pk_str line, void *out,
                               pk_error *err)
 {
+    static const pk_json_options careful = {.unique_keys = true, .secret = true};
+    bool is_start = type == &pk_type_pk__control_start; // there is a token in it
     pk_type named = *type;
     named.name = name;
-    pk_err rc = pk_json_decode(mem, &named, line, out, err);
+    pk_err rc = pk__types_decode(mem, &named, line, is_start ? &careful : NULL, out, err);
     if (rc && rc != PK_ERR_NO_MEMORY) {
         rc = PK_ERR_PROTOCOL;
         if (err) {
@@ -30687,10 +30985,6 @@ static pk_err pk__control_get(pk_mem *mem, const pk_type *type, const char *name
 
 PK__FN pk_err pk__control_read_start(pk_mem *mem, pk_str line, pk__control_start *out, pk_error *err)
 {
-    pk_error why; // errors of syntax quote the text around the place, and here that may be the token
-    if (pk_json_check(line, &why) == PK_ERR_BAD_JSON) {
-        return pk_error_set(err, PK_ERR_PROTOCOL, "cannot decode the host's first line: it is not JSON");
-    }
     return pk__control_get(mem, &pk_type_pk__control_start, "the host's first line", line, out, err);
 }
 
@@ -33567,7 +33861,7 @@ PK_API pk_interceptor pk_request_log_write(const pk_request_log *log)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 33571 "plugkit.h"
+#line 33865 "plugkit.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -33596,6 +33890,11 @@ PK_API pk_interceptor pk_request_log_write(const pk_request_log *log)
 #define PK__HOT static inline __attribute__((always_inline, unused))
 #else
 #define PK__HOT PK__FN
+#endif
+#ifdef __GNUC__
+#define PK__COLD __attribute__((noinline)) PK__FN
+#else
+#define PK__COLD PK__FN
 #endif
 #ifdef PLUGKIT_ASSERT
 #define PK__ASSERT(x) PLUGKIT_ASSERT(x)
@@ -34025,6 +34324,11 @@ PK_API pk_interceptor pk_request_log_write(const pk_request_log *log)
 #define PK__TYPES_WRITE_SHAPE(name)                                                                           \
     PK__FN bool pk__types_write_##name(pk__types_out *out, const pk__types_path *path, const pk_field *field, \
                                        const char *object)
+#ifdef PLUGKIT_WITH_JSON_TOOLS
+#define PK__TYPES_OTHER(name)                                                                                 \
+    PK__FN bool pk__types_other_##name(pk__types_in *in, const pk__types_path *path, const pk_field *field,   \
+                                       char *object, bool at_end)
+#endif
 #define PK__ERROR_BODY_MAX 1536 // room that pk__error_body_write always finds enough
 #define PK__CONTROL_PROTOCOL "plugkit/1"
 #define PK__CONTROL_START_MAX ((size_t)8 * 1024 * 1024) // bytes of the first line: it holds the configuration
@@ -35909,6 +36213,7 @@ PK__FN void pk__adopt_dismiss(const char *control, pk_str token, const pk_alloc 
 
 
 
+
 enum { PK__KEEP_RECORD_MAX = 16 * 1024, PK__KEEP_ENTRIES = 100000, PK__KEEP_PATH = 1024 };
 
 /* ---- names */
@@ -36069,11 +36374,8 @@ static pk_err pk__keep_read_one(pk__kept *kept, const char *path, pk_error *err)
     if (rc) {
         return rc;
     }
-    pk_json_options options = {true, true}; // there is a token in it: no key twice
-    const pk_json_value *doc;
-    rc = pk_json_parse_with(&kept->mem, text, &options, &doc, NULL) == PK_ERR_BAD_JSON
-             ? PK_ERR_PROTOCOL
-             : pk_json_decode(&kept->mem, &pk_type_pk__keep_record, text, &kept->record, NULL);
+    rc = pk__json_check_unique(kept->mem.alloc, text, true, NULL); // there is a token in it
+    rc = rc ? rc : pk_json_decode(&kept->mem, &pk_type_pk__keep_record, text, &kept->record, NULL);
     if (rc == PK_OK && !pk__keep_is_sound(&kept->record)) {
         rc = PK_ERR_PROTOCOL;
     }
@@ -36988,6 +37290,7 @@ PK__FN pk_finder pk__directory_finder(pk__directory *d, const pk_alloc *alloc, c
 
 
 
+
 enum {
     PK__ATTACH_LOOK_MS = 1000,
     PK__ATTACH_ENTRIES = 10000,
@@ -37052,12 +37355,10 @@ static void pk__attach_complain(pk__attach_item *item, const pk_error *why)
 
 PK__FN const char *pk__attach_flaw(pk_mem *mem, pk_str text)
 {
-    pk_json_options options = {true, true};
-    const pk_json_value *doc;
     if (pk_json_check(text, NULL)) {
         return "it is not JSON";
     }
-    return pk_json_parse_with(mem, text, &options, &doc, NULL) == PK_ERR_BAD_JSON ? "a key stands in it twice" : NULL;
+    return pk__json_check_unique(mem->alloc, text, true, NULL) == PK_ERR_BAD_JSON ? "a key stands in it twice" : NULL;
 }
 
 static pk_err pk__attach_read(pk__attach_item *item, pk_error *err)
@@ -43491,6 +43792,8 @@ PK__FN void pk__offers_close(pk__offers *o);
 
 /* config.c. Tells the log, once plugins are known, of configurations that reach none of them. */
 PK__FN void pk__config_warn(pk_manager *m);
+/* Is it JSON, and can it be understood in one way only? */
+PK__FN pk_err pk__config_check_text(const pk_manager_desc *d, pk_str text, pk_error *err);
 
 /* plugins.c */
 PK__FN void pk__plugins_drop_internal(pk_manager *m);
@@ -43577,7 +43880,8 @@ PK__FN pk_err pk__desc_check(const pk_manager_desc *d, pk_error *err)
     }
     for (size_t i = 0; i < d->config_count; i++) {
         pk_error why;
-        if (!d->config[i].type || (d->config[i].data.len && pk_json_check(d->config[i].data, &why))) {
+        pk_str data = d->config[i].data;
+        if (!d->config[i].type || (data.len && pk__config_check_text(d, data, &why))) {
             return pk_error_set(err, PK_ERR_CONFIG, "cannot use the configuration of type '%s': %s",
                                 d->config[i].type ? d->config[i].type : "",
                                 d->config[i].type ? why.msg : "it has no name");
@@ -43757,6 +44061,7 @@ PK__FN pk_err pk__desc_resolve(pk_manager *m, const pk_manager_desc *desc, pk_er
 
 
 
+
 #ifndef PLUGKIT_NO_PROCESS
 
 /* All types that plugins declare; does one of them know this one? */
@@ -43808,7 +44113,18 @@ PK__FN void pk__config_warn(pk_manager *m)
     }
 }
 
+PK__FN pk_err pk__config_check_text(const pk_manager_desc *d, pk_str text, pk_error *err)
+{
+    return pk__json_check_unique(&d->alloc, text, false, err);
+}
+
 #else // nothing is started, so nothing is configured
+
+PK__FN pk_err pk__config_check_text(const pk_manager_desc *d, pk_str text, pk_error *err)
+{
+    (void)d;
+    return pk_json_check(text, err);
+}
 
 PK__FN void pk__config_warn(pk_manager *m)
 {
@@ -45111,7 +45427,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 }
 
 #ifdef PLUGKIT_LINES
-#line 45115 "plugkit.h"
+#line 45431 "plugkit.h"
 #endif
 
 #ifndef PLUGKIT_TEST
@@ -45124,6 +45440,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 #undef PK__OF
 #undef PK__SMALL
 #undef PK__HOT
+#undef PK__COLD
 #undef PK__ASSERT
 #undef PK__ERROR_ROW
 #undef PK__ERROR_NAME
@@ -45229,6 +45546,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 #undef PK__TYPES_READ_SHAPE
 #undef PK__TYPES_WRITE
 #undef PK__TYPES_WRITE_SHAPE
+#undef PK__TYPES_OTHER
 #undef PK__TYPES_PUT
 #undef PK__TYPES_BASIC
 #undef PK__ERROR_BODY_MAX

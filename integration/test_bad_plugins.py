@@ -378,7 +378,8 @@ LINES = {  # the lines that are the answer to a call, and what comes of it
     "fails": (['{"id":%,"error":"no disk"}\n'], FAULT, "cannot call '{}': 500 Internal Server Error: no disk"),
     "zero": (['{"id":%,"status":0}\n'], PROTOCOL, "cannot call '{}': cannot use its answer: 0 is no status"),
     "huge": (['{"id":%,"status":99999}\n'], PROTOCOL, "cannot call '{}': cannot use its answer: 99999 is no status"),
-    "text-status": (['{"id":%,"status":"200"}\n'], PROTOCOL, UNREADABLE + 'status: expected integer, got "200"'),
+    "text-status": (['{"id":%,"status":"200"}\n'], PROTOCOL,
+                    UNREADABLE + 'status: expected integer, got "200" .line 1, column .*'),
     "garbage": (["garbage\n"], PROTOCOL, UNREADABLE + '.* near "garbage"'),
     "text-id": (['{"id":"%"}\n'], PROTOCOL, UNREADABLE + "id: expected integer.*"),
     "gives-up": (['{"error":"I am sick"}\n'], PROTOCOL, "cannot call '{}': the plugin '{}' gave up: I am sick"),
@@ -517,7 +518,7 @@ STARTS = {
         "says-lines",
         {"lines": ['{"listening":7}']},
         PROTOCOL,
-        NOT_UNDERSTOOD + "decode a control line: listening: expected string, got 7",
+        NOT_UNDERSTOOD + "decode a control line: listening: expected string, got 7 .line 1, column 14, offset 13.",
     ),
     "no-json": (
         "says-lines",
@@ -529,7 +530,7 @@ STARTS = {
         "says-lines",
         {"lines": ["[1,2]"]},
         PROTOCOL,
-        NOT_UNDERSTOOD + r"decode a control line: expected object, got \[1,2\]",
+        NOT_UNDERSTOOD + r"decode a control line: expected object, got \[1,2\] .line 1, column 1, offset 0.",
     ),
     "endless": (
         "floods-control",

@@ -312,7 +312,7 @@ def first_line(**changes):
 
 
 @pytest.mark.parametrize("sent, code, says", [
-    (b"hello\n", "RPC_2004", "cannot decode the host's first line: it is not JSON"),
+    (b"hello\n", "RPC_2004", "cannot decode the host's first line: line 1, column 1, offset 0: expected a value"),
     (b"{}\n", "RPC_2004", "instance"),
     (first_line(token=None), "RPC_2004", "token"),
     (first_line(token=""), "RPC_2004", "cannot use the host's token"),

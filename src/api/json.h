@@ -17,9 +17,8 @@
  *
  *     cannot parse JSON: line 2, column 3, offset 10: expected ',' or '}', got '"' near "{"a": 1\x0a  "b": 2}"
  *
- * Nothing is there of a text that is refused. Lines and columns count from 1,
-     columns are characters; offsets count bytes
- * from 0. */
+ * Nothing is there of a text that is refused. Lines and columns count from 1, columns are characters; offsets count
+ * bytes from 0. */
 
 typedef struct pk_json_value pk_json_value; // immutable, any thread may read it; lives in the pk_mem it was parsed into
 
@@ -56,6 +55,8 @@ PK_API pk_err pk_json_parse(pk_mem *mem, pk_str text, const pk_json_value **out,
 typedef struct pk_json_options {
     bool unique_keys; // a key that stands twice in an object is an error
     bool secret;      // errors do not quote the text
+    bool known_keys;  // pk_json_decode_with: a key that the table does not have is an error
+    const struct pk__json_origin *from; // private: where the text stands in a longer one
 } pk_json_options;
 
 PK_API pk_err pk_json_parse_with(pk_mem *mem, pk_str text, const pk_json_options *options, const pk_json_value **out,

@@ -5,12 +5,17 @@
  *         F(T, OPT,  pk_str, name, "name")       // optional: bool has_name; pk_str name;
  *         F(T, LIST, int64_t, tags, "tags")      // struct { int64_t *items; size_t count; } tags;
  *         F(T, MAP,  pk_json, more, "more")      // struct { pk_str *keys; pk_json *values; size_t count; } more;
+ *
+ *         F(T, DEFAULT(80), int32_t, port, "port")      // PLUGKIT_WITH_JSON_TOOLS: a missing key has this value,
+ *         F(T, DEFAULT("5s"), pk_ns, wait, "wait")      // which is JSON
+ *         F(T, REST, pk_json, others, "")        // so, too: like a MAP, of all keys that are not in the table
  *     PK_STRUCT(point, POINT)                    // (each line but the last ends in a backslash)
  *
  * Member types: pk_str, pk_b64 (bytes), pk_json (any value, kept as text), pk_ns (a duration), bool, double, int32_t,
  * uint32_t, int64_t, uint64_t, enums by PK_ENUM, and other structs. PK_MESSAGE makes a struct that owns its memory
- * (it begins with a pk_mem): requests and responses of contracts are messages. Unknown keys are ignored; a member that
- * is null counts as missing, and a missing LIST or MAP is empty. Of duplicate keys the last one counts. */
+ * (it begins with a pk_mem): requests and responses of contracts are messages. Unknown keys are ignored, unless there
+ * is a REST, last in its table; a member that is null counts as missing, and a missing LIST or MAP is empty. Of
+ * duplicate keys the last one counts. DEFAULT({}) of a struct has the defaults that are in it. */
 
 typedef struct pk_type pk_type;
 typedef struct pk_field pk_field;
@@ -30,9 +35,15 @@ typedef struct pk_shape {
     bool (*read)(struct pk__types_in *in, const struct pk__types_path *path, const pk_field *field, char *object);
     bool (*write)(struct pk__types_out *out, const struct pk__types_path *path, const pk_field *field,
                   const char *object);
+    /* Called for keys that are not in the table, and at the end if its own was not there. */
+    bool (*other)(struct pk__types_in *in, const struct pk__types_path *path, const pk_field *field, char *object,
+                  bool at_end);
 } pk_shape;
 PK_API_DATA const pk_codec pk_codec_struct, pk_codec_enum;
 PK_API_DATA const pk_shape pk_shape_req, pk_shape_opt, pk_shape_list, pk_shape_map;
+#ifdef PLUGKIT_WITH_JSON_TOOLS
+PK_API_DATA const pk_shape pk_shape_default, pk_shape_rest;
+#endif
 
 typedef enum pk_type_kind {
     PK_TYPE_STRUCT,
@@ -52,7 +63,7 @@ typedef enum pk_type_kind {
 } pk_type_kind;
 
 struct pk_field {
-    const char *json;
+    const char *json; // behind its NUL a DEFAULT has the text of the value
     const pk_type *type;
     const pk_shape *shape;
     uint32_t at;       // offset in the struct
@@ -125,19 +136,37 @@ PK_API_DATA const pk_type pk_type_pk_str, pk_type_pk_b64, pk_type_pk_json, pk_ty
         type *values;                                                                                         \
         size_t count;                                                                                         \
     } member;
+#define PK__MEMBER_DEFAULT(...) PK__MEMBER_REQ
+#define PK__MEMBER_REST(type, member) PK__MEMBER_MAP(type, member)
 
 #define PK__ROW(T, shape, type, member, json)                                                                 \
-    {json, &pk_type_##type, PK__SHAPE_##shape, PK__AT(T, member), PK__HAS_##shape(T, member),                 \
-     PK__CAST(uint16_t, sizeof(json) - 1)},
+    {PK__HEAD_##shape json PK__TAIL_##shape, &pk_type_##type, PK__SHAPE_##shape, PK__AT(T, member),           \
+     PK__HAS_##shape(T, member), PK__CAST(uint16_t, sizeof(PK__HEAD_##shape json) - 1)},
 #define PK__AT(T, member) PK__CAST(uint32_t, offsetof(T, member))
 #define PK__SHAPE_REQ &pk_shape_req
 #define PK__SHAPE_OPT &pk_shape_opt
 #define PK__SHAPE_LIST &pk_shape_list
 #define PK__SHAPE_MAP &pk_shape_map
+#define PK__SHAPE_DEFAULT(...) &pk_shape_default
+#define PK__SHAPE_REST &pk_shape_rest
 #define PK__HAS_REQ(T, member) 0
 #define PK__HAS_OPT(T, member) PK__CAST(uint16_t, offsetof(T, member) - offsetof(T, has_##member))
 #define PK__HAS_LIST(T, member) 0
 #define PK__HAS_MAP(T, member) 0
+#define PK__HAS_DEFAULT(...) PK__HAS_REQ
+#define PK__HAS_REST(T, member) 0
+#define PK__HEAD_REQ
+#define PK__HEAD_OPT
+#define PK__HEAD_LIST
+#define PK__HEAD_MAP
+#define PK__HEAD_DEFAULT(...)
+#define PK__HEAD_REST "\xFF" // no key has this byte
+#define PK__TAIL_REQ
+#define PK__TAIL_OPT
+#define PK__TAIL_LIST
+#define PK__TAIL_MAP
+#define PK__TAIL_DEFAULT(...) "\0" #__VA_ARGS__
+#define PK__TAIL_REST
 
 #define PK__TABLE(T, FIELDS, has_mem)                                                                         \
     PK_UNUSED static const pk_field pk__fields_##T[] = {FIELDS(PK__ROW, T)};                                  \
@@ -149,9 +178,15 @@ PK_API_DATA const pk_type pk_type_pk_str, pk_type_pk_b64, pk_type_pk_json, pk_ty
  * it; `json` is not needed afterwards. *out is zeroed first, and again after a failure (a message's own pk_mem is left
  * alone: pass &out->mem as mem to use it). For pk_none nothing is read.
  * Errors: PK_ERR_BAD_JSON (syntax); PK_ERR_SERIALIZE with the path, as in
- * "cannot decode settings: config.retry.max: expected integer, got "3""; PK_ERR_LIMIT (nesting), PK_ERR_NO_MEMORY,
- * PK_ERR_MISUSE (a pk_blob). */
+ * "cannot decode settings: config.retry.max: expected integer, got "3" (line 1, column 25, offset 24)" (small builds
+ * name the path alone); PK_ERR_LIMIT (nesting), PK_ERR_NO_MEMORY, PK_ERR_MISUSE (a pk_blob, a DEFAULT that does
+ * not fit). */
 PK_API pk_err pk_json_decode(pk_mem *mem, const pk_type *type, pk_str json, void *out, pk_error *err);
+#ifdef PLUGKIT_WITH_JSON_TOOLS
+/* The same with what is to be refused, or not to be quoted. NULL = nothing. */
+PK_API pk_err pk_json_decode_with(pk_mem *mem, const pk_type *type, pk_str json, const pk_json_options *options,
+                                  void *out, pk_error *err);
+#endif
 /* Appends the struct as compact JSON, without a line break; pk_none appends nothing. After a failure the buffer is as
  * long as before. Errors: PK_ERR_SERIALIZE (not UTF-8, not finite, an enum's value without name, with the path),
  * PK_ERR_LIMIT, PK_ERR_NO_MEMORY, PK_ERR_MISUSE (a pk_blob). */

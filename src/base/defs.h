@@ -36,6 +36,13 @@
 #define PK__HOT PK__FN
 #endif
 
+/* Functions that are called when something is wrong: one copy is enough. */
+#ifdef __GNUC__
+#define PK__COLD __attribute__((noinline)) PK__FN
+#else
+#define PK__COLD PK__FN
+#endif
+
 /* Programming mistakes only. Define PLUGKIT_ASSERT(x) to see them; runtime conditions return errors. */
 #ifdef PLUGKIT_ASSERT
 #define PK__ASSERT(x) PLUGKIT_ASSERT(x)

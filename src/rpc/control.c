@@ -89,9 +89,11 @@ PK__FN pk_err pk__control_write_adopted(pk_buf *out, pk_str proof, pk_error *err
 static pk_err pk__control_get(pk_mem *mem, const pk_type *type, const char *name, pk_str line, void *out,
                               pk_error *err)
 {
+    static const pk_json_options careful = {.unique_keys = true, .secret = true};
+    bool is_start = type == &pk_type_pk__control_start; // there is a token in it
     pk_type named = *type;
     named.name = name;
-    pk_err rc = pk_json_decode(mem, &named, line, out, err);
+    pk_err rc = pk__types_decode(mem, &named, line, is_start ? &careful : NULL, out, err);
     if (rc && rc != PK_ERR_NO_MEMORY) {
         rc = PK_ERR_PROTOCOL;
         if (err) {
@@ -103,10 +105,6 @@ static pk_err pk__control_get(pk_mem *mem, const pk_type *type, const char *name
 
 PK__FN pk_err pk__control_read_start(pk_mem *mem, pk_str line, pk__control_start *out, pk_error *err)
 {
-    pk_error why; // errors of syntax quote the text around the place, and here that may be the token
-    if (pk_json_check(line, &why) == PK_ERR_BAD_JSON) {
-        return pk_error_set(err, PK_ERR_PROTOCOL, "cannot decode the host's first line: it is not JSON");
-    }
     return pk__control_get(mem, &pk_type_pk__control_start, "the host's first line", line, out, err);
 }
 

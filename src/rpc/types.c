@@ -24,13 +24,13 @@ PK__FN size_t pk__types_path_text(const pk__types_path *path, char *out, size_t 
     return more < 0 ? len : PK__MIN(len + (size_t)more, cap - 1);
 }
 
-PK__FN pk_err pk__types_fail(pk_error *err, const char *verb, const pk_type *root, const pk__types_path *path,
-                             const char *reason)
+PK__COLD pk_err pk__types_fail(pk_error *err, const char *verb, const pk_type *root, const pk__types_path *path,
+                             const char *reason, const char *place)
 {
     char where[128];
     size_t len = pk__types_path_text(path, where, sizeof(where));
-    return pk_error_set(err, PK_ERR_SERIALIZE, "cannot %s %s: %s%s%s", verb, root->name, where, len > 0 ? ": " : "",
-                        reason);
+    return pk_error_set(err, PK_ERR_SERIALIZE, place ? "cannot %s %s: %s%s%s (%s)" : "cannot %s %s: %s%s%s", verb,
+                        root->name, where, len > 0 ? ": " : "", reason, place);
 }
 
 PK__FN void pk__types_enum_set(const pk_type *type, void *at, int value)

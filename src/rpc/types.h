@@ -35,9 +35,9 @@ typedef struct pk__types_map {
 } pk__types_map;
 
 PK__FN size_t pk__types_path_text(const pk__types_path *path, char *out, size_t cap); // "servers[2].port"
-/* "cannot <verb> <type>: <path>: <reason>", PK_ERR_SERIALIZE. */
-PK__FN pk_err pk__types_fail(pk_error *err, const char *verb, const pk_type *root, const pk__types_path *path,
-                             const char *reason);
+/* "cannot <verb> <type>: <path>: <reason> (<place>)", PK_ERR_SERIALIZE; place NULL = without. */
+PK__COLD pk_err pk__types_fail(pk_error *err, const char *verb, const pk_type *root, const pk__types_path *path,
+                             const char *reason, const char *place);
 /* Stores an enum's value, as wide as the compiler made the enum. */
 PK__FN void pk__types_enum_set(const pk_type *type, void *at, int value);
 
@@ -88,5 +88,18 @@ PK__TYPES_WRITE_SHAPE(req);
 PK__TYPES_WRITE_SHAPE(opt);
 PK__TYPES_WRITE_SHAPE(list);
 PK__TYPES_WRITE_SHAPE(map);
+
+#ifdef PLUGKIT_WITH_JSON_TOOLS
+#define PK__TYPES_OTHER(name)                                                                                 \
+    PK__FN bool pk__types_other_##name(pk__types_in *in, const pk__types_path *path, const pk_field *field,   \
+                                       char *object, bool at_end)
+PK__TYPES_OTHER(default);
+PK__TYPES_OTHER(rest);
+PK__TYPES_WRITE_SHAPE(rest);
+#endif
+
+/* pk_json_decode_with, but keys that stand twice are seen only if they are in the table: that needs no memory. */
+PK__FN pk_err pk__types_decode(pk_mem *mem, const pk_type *type, pk_str json, const pk_json_options *options, void *out,
+                               pk_error *err);
 
 #endif

@@ -9,23 +9,31 @@
 #include "../wire/duration.h"
 #include "../wire/json_read.h"
 #include "../wire/number.h"
-#include "types.h"
+#include "types_read.h"
 
-struct pk__types_in {
-    pk__json_reader json; // over the copy
-    const char *at;       // the cursor
-    pk_str text;          // what the caller passed: never changed
-    pk_mem *mem;
-    const pk_type *root;
-    pk_error *err;
-    pk_err failed; // what the JSON reader does not know about
-};
-
-static bool pk__types_no_memory(pk__types_in *in)
+PK__FN bool pk__types_no_memory(pk__types_in *in)
 {
     in->failed = pk__error_memory(in->err, "decode JSON");
     return false;
 }
+
+/* The value at `at`, which is that of the path, is refused. */
+#if PK__SMALL // the path has to be enough
+PK__FN bool pk__types_refuse(pk__types_in *in, const pk__types_path *path, const char *at, const char *reason)
+{
+    (void)at;
+    in->failed = pk__types_fail(in->err, "decode", in->root, path, reason, NULL);
+    return false;
+}
+#else
+PK__FN bool pk__types_refuse(pk__types_in *in, const pk__types_path *path, const char *at, const char *reason)
+{
+    char place[PK__JSON_PLACE_CAP];
+    (void)pk__json_place(place, in->text, (size_t)(at - in->json.begin), in->json.options.from);
+    in->failed = pk__types_fail(in->err, "decode", in->root, path, reason, place);
+    return false;
+}
+#endif
 
 /* The value at `value` is not what the table says. If it is no JSON either, that is the error. */
 static bool pk__types_mismatch(pk__types_in *in, const pk__types_path *path, const char *value, const char *expected)
@@ -43,9 +51,9 @@ static bool pk__types_mismatch(pk__types_in *in, const pk__types_path *path, con
     char got[48], reason[160];
     pk_str text = {p, (size_t)(end - p)};
     (void)pk__error_clean(got, sizeof(got), text);
-    (void)snprintf(reason, sizeof(reason), "expected %s, got %s", expected, got);
-    in->failed = pk__types_fail(in->err, "decode", in->root, path, reason);
-    return false;
+    (void)snprintf(reason, sizeof(reason), in->json.options.secret ? "expected %s" : "expected %s, got %s", expected,
+                   got);
+    return pk__types_refuse(in, path, value, reason);
 }
 
 /* The string at the cursor, unescaped, with a NUL behind it. */
@@ -223,7 +231,7 @@ PK__TYPES_READ(bool)
 }
 
 /* Goes over a value that nobody looks into. */
-static bool pk__types_skip(pk__types_in *in)
+PK__FN bool pk__types_skip(pk__types_in *in)
 {
     const char *p = pk__json_skip(&in->json, in->at);
     in->at = p ? p : in->at;
@@ -299,7 +307,7 @@ static bool pk__types_key(pk__types_in *in, pk_str *key)
     return true;
 }
 
-static bool pk__types_is_null(const pk__types_in *in)
+PK__FN bool pk__types_is_null(const pk__types_in *in)
 {
     return in->json.end - in->at >= 4 && memcmp(in->at, "null", 4) == 0;
 }
@@ -326,7 +334,7 @@ static bool pk__types_count(pk__types_in *in, const pk__types_path *path, char b
 }
 
 /* Memory for that many items; NULL for none. */
-static bool pk__types_get(pk__types_in *in, size_t count, size_t item_size, void **out)
+PK__FN bool pk__types_get(pk__types_in *in, size_t count, size_t item_size, void **out)
 {
     size_t size;
     *out = count > 0 && pk__size_mul(count, item_size, &size) ? pk_mem_get(in->mem, size) : NULL;
@@ -383,8 +391,6 @@ PK__TYPES_READ_SHAPE(list)
 
 /* ---- maps: of equal keys the last one stays */
 
-enum { PK__TYPES_FEW = 16 }; // up to so many keys are compared with each other, more are sorted
-
 /* By their bytes; equal ones by their place. */
 static bool pk__types_key_before(const void *a, const void *b)
 {
@@ -395,7 +401,7 @@ static bool pk__types_key_before(const void *a, const void *b)
 }
 
 /* Takes all but the last of equal keys out of a large map. */
-static bool pk__types_unique(pk__types_in *in, pk__types_map *map, size_t item_size)
+PK__FN bool pk__types_unique(pk__types_in *in, pk__types_map *map, size_t item_size)
 {
     size_t kept = 0, size = map->count * sizeof(pk_str *); // no overflow: there are as many keys
     const void **sorted = (const void **)pk_mem_get(in->mem, size);
@@ -425,7 +431,7 @@ static bool pk__types_unique(pk__types_in *in, pk__types_map *map, size_t item_s
 }
 
 /* Where this key goes: among few keys that may be the place of an equal one. */
-static size_t pk__types_slot(const pk__types_map *map, pk_str key, bool few)
+PK__FN size_t pk__types_slot(const pk__types_map *map, pk_str key, bool few)
 {
     size_t i = few ? 0 : map->count;
     while (i < map->count && !pk_str_eq(map->keys[i], key)) {
@@ -536,6 +542,25 @@ PK__HOT bool pk__types_expected(pk__types_in *in, const pk_field *field, pk_str 
     return true;
 }
 
+/* A member that is not in the table. */
+#ifdef PLUGKIT_WITH_JSON_TOOLS
+static bool pk__types_read_unknown(pk__types_in *in, const pk__types_path *path, const pk_type *type, char *object)
+{
+    const pk_field *last = type->count > 0 ? &type->fields[type->count - 1] : NULL;
+    if (last && last->shape->other) {
+        return last->shape->other(in, path, last, object, false);
+    }
+    return in->json.options.known_keys ? pk__types_refuse(in, path, in->at, "there is no such key")
+                                       : pk__types_skip(in);
+}
+#else
+static bool pk__types_read_unknown(pk__types_in *in, const pk__types_path *path, const pk_type *type, char *object)
+{
+    (void)path, (void)type, (void)object;
+    return pk__types_skip(in);
+}
+#endif
+
 /* Into an object of zeros; it may begin with a pk_mem that is in use. */
 static bool pk__types_read_members(pk__types_in *in, const pk__types_path *path, const pk_type *type, char *object)
 {
@@ -557,11 +582,16 @@ static bool pk__types_read_members(pk__types_in *in, const pk__types_path *path,
             }
             i = pk__types_find(type, member.name, next);
         }
-        if (i == type->count || pk__types_is_null(in)) {
-            if (!pk__types_skip(in)) {
+        if (i == type->count) {
+            if (!pk__types_read_unknown(in, &member, type, object)) {
                 return false;
             }
+        } else if (pk__types_is_null(in)) {
+            in->at += 4; // as if it were not there
         } else {
+            if (in->json.options.unique_keys && seen[i / 64] >> i % 64 & 1) {
+                return pk__types_refuse(in, &member, in->at, "it stands there twice");
+            }
             seen[i / 64] |= UINT64_C(1) << i % 64;
             next = i + 1 < type->count ? i + 1 : 0;
             if (!type->fields[i].shape->read(in, &member, &type->fields[i], object)) {
@@ -576,12 +606,19 @@ static bool pk__types_read_members(pk__types_in *in, const pk__types_path *path,
         return true;
     }
     for (uint32_t i = 0; i < type->count; i++) {
-        bool is_due = type->fields[i].shape->is_due && type->fields[i].type->kind != PK_TYPE_NONE;
-        if (is_due && !(seen[i / 64] >> i % 64 & 1)) {
-            member.name.ptr = type->fields[i].json;
-            member.name.len = type->fields[i].json_len;
-            in->failed = pk__types_fail(in->err, "decode", in->root, &member, "it is missing");
+        const pk_field *field = &type->fields[i];
+        if (seen[i / 64] >> i % 64 & 1) {
+            continue;
+        }
+        member.name.ptr = field->json;
+        member.name.len = field->json_len;
+#ifdef PLUGKIT_WITH_JSON_TOOLS
+        if (field->shape->other && !field->shape->other(in, &member, field, object, true)) {
             return false;
+        }
+#endif
+        if (field->shape->is_due && field->type->kind != PK_TYPE_NONE) {
+            return pk__types_refuse(in, &member, in->at, "it is missing");
         }
     }
     return true;
@@ -593,7 +630,8 @@ PK__TYPES_READ(struct)
     return pk__types_read_members(in, path, type, (char *)value);
 }
 
-PK_API pk_err pk_json_decode(pk_mem *mem, const pk_type *type, pk_str json, void *out, pk_error *err)
+PK__FN pk_err pk__types_decode(pk_mem *mem, const pk_type *type, pk_str json, const pk_json_options *options, void *out,
+                               pk_error *err)
 {
     pk__types_in in = {{0}, NULL, json, mem, type, err, PK_OK};
     pk__types_path path = {NULL, {NULL, 0}, 0};
@@ -607,6 +645,9 @@ PK_API pk_err pk_json_decode(pk_mem *mem, const pk_type *type, pk_str json, void
         return pk__error_memory(err, "decode JSON");
     }
     pk__json_begin(&in.json, copy);
+    if (options) {
+        in.json.options = *options;
+    }
     in.at = pk__json_space(in.json.begin, in.json.end);
     if (type->kind != PK_TYPE_BLOB) {
         memset((char *)out + head, 0, type->size - head);
@@ -621,4 +662,9 @@ PK_API pk_err pk_json_decode(pk_mem *mem, const pk_type *type, pk_str json, void
     }
     (void)snprintf(what, sizeof(what), "decode %s", type->name);
     return in.json.failed ? pk__json_error(&in.json, json, what, err) : in.failed;
+}
+
+PK_API pk_err pk_json_decode(pk_mem *mem, const pk_type *type, pk_str json, void *out, pk_error *err)
+{
+    return pk__types_decode(mem, type, json, NULL, out, err);
 }

@@ -1,10 +1,14 @@
 /* types_table.c - the tables of the basic types, and the functions that tables lead to. */
 #include "types.h"
 
-PK__DATA const pk_shape pk_shape_req = {true, pk__types_read_req, pk__types_write_req};
-PK__DATA const pk_shape pk_shape_opt = {false, pk__types_read_opt, pk__types_write_opt};
-PK__DATA const pk_shape pk_shape_list = {false, pk__types_read_list, pk__types_write_list};
-PK__DATA const pk_shape pk_shape_map = {false, pk__types_read_map, pk__types_write_map};
+PK__DATA const pk_shape pk_shape_req = {true, pk__types_read_req, pk__types_write_req, NULL};
+PK__DATA const pk_shape pk_shape_opt = {false, pk__types_read_opt, pk__types_write_opt, NULL};
+PK__DATA const pk_shape pk_shape_list = {false, pk__types_read_list, pk__types_write_list, NULL};
+PK__DATA const pk_shape pk_shape_map = {false, pk__types_read_map, pk__types_write_map, NULL};
+#ifdef PLUGKIT_WITH_JSON_TOOLS
+PK__DATA const pk_shape pk_shape_default = {false, pk__types_read_req, pk__types_write_req, pk__types_other_default};
+PK__DATA const pk_shape pk_shape_rest = {false, NULL, pk__types_write_rest, pk__types_other_rest};
+#endif
 
 PK__DATA const pk_codec pk_codec_struct = {pk__types_read_struct, pk__types_write_struct};
 PK__DATA const pk_codec pk_codec_enum = {pk__types_read_enum, pk__types_write_enum};

@@ -20,7 +20,7 @@ static bool pk__types_put(pk__types_out *out, const pk__types_path *path, const 
         return false;
     }
     if (w->failed && pk__json_fault_code(w) == PK_ERR_SERIALIZE) { // here and not elsewhere: say where
-        out->failed = pk__types_fail(out->err, "encode", out->root, path, pk__json_fault_text(w));
+        out->failed = pk__types_fail(out->err, "encode", out->root, path, pk__json_fault_text(w), NULL);
     }
     return !w->failed;
 }
@@ -59,7 +59,7 @@ PK__TYPES_WRITE(enum)
             return true;
         }
     }
-    out->failed = pk__types_fail(out->err, "encode", out->root, path, "the enum's value has no name");
+    out->failed = pk__types_fail(out->err, "encode", out->root, path, "the enum's value has no name", NULL);
     return false;
 }
 
@@ -99,13 +99,13 @@ PK__TYPES_WRITE_SHAPE(list)
     return true;
 }
 
-PK__TYPES_WRITE_SHAPE(map)
+/* The members of a map, of the object at `up`. */
+static bool pk__types_write_items(pk__types_out *out, const pk__types_path *up, const pk_field *field,
+                                  const char *object)
 {
     pk__types_map map;
-    pk__types_path item = {path, {NULL, 0}, 0};
+    pk__types_path item = {up, {NULL, 0}, 0};
     memcpy(&map, object + field->at, sizeof(map));
-    pk_json_put_key_str(&out->json, path->name);
-    pk_json_put_object(&out->json);
     for (size_t i = 0; i < map.count; i++) {
         item.name.ptr = map.keys[i].ptr ? map.keys[i].ptr : "";
         item.name.len = map.keys[i].len;
@@ -114,9 +114,24 @@ PK__TYPES_WRITE_SHAPE(map)
             return false;
         }
     }
-    pk_json_put_end(&out->json);
     return true;
 }
+
+PK__TYPES_WRITE_SHAPE(map)
+{
+    pk_json_put_key_str(&out->json, path->name);
+    pk_json_put_object(&out->json);
+    bool good = pk__types_write_items(out, path, field, object);
+    pk_json_put_end(&out->json);
+    return good;
+}
+
+#ifdef PLUGKIT_WITH_JSON_TOOLS
+PK__TYPES_WRITE_SHAPE(rest)
+{
+    return pk__types_write_items(out, path->up, field, object);
+}
+#endif
 
 PK__TYPES_WRITE(struct)
 {

@@ -25,7 +25,8 @@ static pk_err pk__settings_decode(pk_mem *mem, const pk_type *type, const char *
 {
     pk_type named = *type;
     named.name = name;
-    pk_err rc = pk_json_decode(mem, &named, json, out, err);
+    pk_json_options options = {.unique_keys = true};
+    pk_err rc = pk__types_decode(mem, &named, json, &options, out, err);
     if (rc && rc != PK_ERR_NO_MEMORY) {
         rc = PK_ERR_CONFIG;
         if (err) {

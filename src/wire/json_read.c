@@ -324,7 +324,9 @@ static pk_err pk__json_parse(pk_mem *mem, pk_str text, bool keep, const pk_json_
         return pk__error_memory(err, what);
     }
     pk__json_begin(&r, copy);
-    r.secret = options && options->secret;
+    if (options) {
+        r.options = *options;
+    }
     const char *p = pk__json_build(&r, r.begin, &t);
     if (p && (p = pk__json_end(&r, p)) != NULL && (keep || PK__SMALL)) {
         pk__json_settle(&t);

@@ -83,5 +83,7 @@ PK__FN const char *pk__json_build(pk__json_reader *r, const char *p, pk__json_tr
 /* The key of the second of two members of that name, anywhere in the tree; NULL if there is none. *failed: there was no
  * memory to find out. */
 PK__FN const pk_json_value *pk__json_twice(const pk__json_tree *tree, bool *failed);
+/* Checks syntax and keys alone: what pk_json_parse_with says, and nothing is kept. */
+PK__FN pk_err pk__json_check_unique(const pk_alloc *alloc, pk_str text, bool secret, pk_error *err);
 
 #endif

@@ -328,30 +328,41 @@ PK__FN const char *pk__json_more(pk__json_reader *r, const char *p, char bracket
 
 /* ---- what went wrong */
 
-PK__FN const char *pk__json_place(char out[PK__JSON_PLACE_CAP], pk_str text, size_t offset)
+PK__FN void pk__json_pass(pk__json_origin *at, pk_str bytes)
 {
-    size_t line = 1, column = 1;
-    for (size_t i = 0; i < offset; i++) {
-        line += text.ptr[i] == '\n';
-        column = text.ptr[i] == '\n' ? 1 : column + ((unsigned char)(text.ptr[i] & 0xC0) != 0x80);
+    for (size_t i = 0; i < bytes.len; i++) {
+        at->line += bytes.ptr[i] == '\n';
+        at->column = bytes.ptr[i] == '\n' ? 1 : at->column + ((unsigned char)(bytes.ptr[i] & 0xC0) != 0x80);
     }
-    (void)snprintf(out, PK__JSON_PLACE_CAP, "line %zu, column %zu, offset %zu", line, column, offset);
+    at->offset += bytes.len;
+}
+
+PK__FN const char *pk__json_place(char out[PK__JSON_PLACE_CAP], pk_str text, size_t offset,
+                                  const pk__json_origin *from)
+{
+    pk__json_origin at = {1, 1, 0};
+    text.len = offset;
+#ifdef PLUGKIT_WITH_JSON_TOOLS // nobody else reads texts in pieces
+    at = from ? *from : at;
+#endif
+    (void)from;
+    pk__json_pass(&at, text);
+    (void)snprintf(out, PK__JSON_PLACE_CAP, "line %zu, column %zu, offset %zu", at.line, at.column, at.offset);
     return out;
 }
 
 /* What stands at p, in words. */
-static void pk__json_got(char *out, size_t cap, const char *p, const char *end)
+static const char *pk__json_got(char *out, size_t cap, const char *p, const char *end)
 {
-    unsigned char c = p < end ? (unsigned char)*p : 0;
     if (p >= end) {
-        (void)snprintf(out, cap, "the end");
-    } else if (end - p >= 3 && memcmp(p, "\xEF\xBB\xBF", 3) == 0) {
-        (void)snprintf(out, cap, "a byte order mark"); // some editors put one in front
-    } else if (c > 0x20 && c < 0x7F) {
-        (void)snprintf(out, cap, "'%c'", c);
-    } else {
-        (void)snprintf(out, cap, "byte 0x%02X", c);
+        return "the end";
     }
+    if (end - p >= 3 && memcmp(p, "\xEF\xBB\xBF", 3) == 0) {
+        return "a byte order mark"; // some editors put one in front
+    }
+    unsigned char c = (unsigned char)*p;
+    (void)snprintf(out, cap, c > 0x20 && c < 0x7F ? "'%c'" : "byte 0x%02X", c);
+    return out;
 }
 
 /* The text around p, as far as whole characters go. */
@@ -371,23 +382,21 @@ static void pk__json_near(char *out, size_t cap, pk_str text, const char *p)
 
 PK__FN pk_err pk__json_error(const pk__json_reader *r, pk_str text, const char *what, pk_error *err)
 {
-    char got[24], near[64], detail[112] = "", place[PK__JSON_PLACE_CAP];
+    char got[24], near[64], place[PK__JSON_PLACE_CAP];
     const char *expected = r->expected ? r->expected : "another key: this one stands there twice";
     if (r->failed == PK_ERR_NO_MEMORY) {
         return pk__error_memory(err, what);
     }
     size_t at = (size_t)(r->wrong - r->begin);
     const char *begin = text.len > 0 ? text.ptr : "", *p = begin + at;
-    (void)pk__json_place(place, text, at);
+    (void)pk__json_place(place, text, at, r->options.from);
     if (r->failed == PK_ERR_LIMIT) {
         return pk_error_set(err, PK_ERR_LIMIT, "cannot %s: %s: nested deeper than %d levels", what, place,
                             PLUGKIT_JSON_DEPTH);
     }
-    if (!r->secret) {
-        pk__json_got(got, sizeof(got), p, begin + text.len);
-        pk__json_near(near, sizeof(near), text, p);
-        (void)snprintf(detail, sizeof(detail), ", got %s%s%s%s", got, text.len ? " near \"" : "", near,
-                       text.len ? "\"" : "");
-    }
-    return pk_error_set(err, PK_ERR_BAD_JSON, "cannot %s: %s: expected %s%s", what, place, expected, detail);
+    pk__json_near(near, sizeof(near), text, p);
+    return pk_error_set(err, PK_ERR_BAD_JSON,
+                        r->options.secret ? "cannot %s: %s: expected %s"
+                                          : "cannot %s: %s: expected %s, got %s near \"%s\"",
+                        what, place, expected, pk__json_got(got, sizeof(got), p, begin + text.len), near);
 }

@@ -11,11 +11,16 @@
 #include "swar.h"
 #include "wide.h"
 
+/* Where a text begins in a longer one: line and column count from 1, the offset from 0. */
+typedef struct pk__json_origin {
+    size_t line, column, offset;
+} pk__json_origin;
+
 typedef struct pk__json_reader {
     const char *begin, *end;
     uint32_t depth;       // levels that the caller has opened already
     bool escaped;         // the last string has escapes
-    bool secret;          // errors must not quote the text
+    pk_json_options options;
     pk_err failed;        // PK_OK, PK_ERR_BAD_JSON, PK_ERR_LIMIT (depth), PK_ERR_NO_MEMORY
     const char *wrong;    // after a mistake: where,
     const char *expected; // and what should have been there (static); NULL: another key, this one is there already
@@ -34,7 +39,10 @@ PK__FN pk_err pk__json_error(const pk__json_reader *r, pk_str text, const char *
 /* Where the byte at `offset` stands, as in "line 3, column 14, offset 40": columns are characters, and count from 1
  * as lines do; the offset counts bytes from 0. */
 enum { PK__JSON_PLACE_CAP = 80 };
-PK__FN const char *pk__json_place(char out[PK__JSON_PLACE_CAP], pk_str text, size_t offset);
+PK__FN const char *pk__json_place(char out[PK__JSON_PLACE_CAP], pk_str text, size_t offset,
+                                  const pk__json_origin *from);
+/* Moves a place over bytes that follow it. */
+PK__FN void pk__json_pass(pk__json_origin *at, pk_str bytes);
 
 /* ---- tokens */
 

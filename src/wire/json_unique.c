@@ -78,3 +78,13 @@ PK__FN const pk_json_value *pk__json_twice(const pk__json_tree *tree, bool *fail
     }
     return found;
 }
+
+PK__FN pk_err pk__json_check_unique(const pk_alloc *alloc, pk_str text, bool secret, pk_error *err)
+{
+    pk_json_options options = {.unique_keys = true, .secret = secret};
+    pk_mem mem = {alloc, NULL, NULL, 0};
+    const pk_json_value *doc;
+    pk_err rc = pk_json_parse_with(&mem, text, &options, &doc, err);
+    pk_mem_free(&mem);
+    return rc;
+}

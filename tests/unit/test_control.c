@@ -125,8 +125,13 @@ TEST(control, refuses_lines_that_say_nonsense)
     static const struct {
         const char *line, *says;
     } rows[] = {
-        {"", "not JSON"},
-        {"hello", "not JSON"},
+        {"", "line 1, column 1, offset 0: expected a value"},
+        {"hello", "line 1, column 1, offset 0: expected a value"},
+        {"{\"instance\":\"a\",\"token\":\"b\",\"token\":\"c\"}",
+            "token: it stands there twice (line 1, column 37, offset 36)"},
+        {"{\"instance\":\"a\",\"token\":\"b\",\"config\":[{\"type\":\"a\",\"type\":\"b\"}]}",
+            "config[0].type: it stands"},
+        {"{\"instance\":\"a\",\"token\":77}", "token: expected string (line 1, column 25, offset 24)"},
         {"{\"instance\":\"a\"}", "token"},
         {"{\"token\":\"a\"}", "instance"},
         {"{\"instance\":1,\"token\":\"a\"}", "instance"},

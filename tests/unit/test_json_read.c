@@ -172,7 +172,7 @@ TEST(json_read, says_where_and_what_is_wrong)
         {ROW("[1,2"), "line 1, column 5, offset 4: expected ',' or ']', got the end near \"[1,2\""},
         {ROW("{\"a\": 1\n  \"b\": 2}"),
          "line 2, column 3, offset 10: expected ',' or '}', got '\"' near \"{\"a\": 1\\x0a  \"b\": 2}\""},
-        {ROW(""), "line 1, column 1, offset 0: expected a value, got the end"},
+        {ROW(""), "line 1, column 1, offset 0: expected a value, got the end near \"\""},
         {ROW("[1,]"), "line 1, column 4, offset 3: expected a value, got ']' near \"[1,]\""},
         {ROW("{a:1}"), "line 1, column 2, offset 1: expected a key in quotes, got 'a' near \"{a:1}\""},
         {ROW("{\"a\" 1}"), "line 1, column 6, offset 5: expected ':', got '1' near \"{\"a\" 1}\""},

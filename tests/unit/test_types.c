@@ -201,6 +201,20 @@ PK_STRUCT(config, CONFIG)
 #define SETTINGS(F, T) F(T, REQ, config, config, "config") F(T, MAP, config, others, "others")
 PK_MESSAGE(settings, SETTINGS)
 
+/* A message, and where in its one line the value stands that is meant. */
+static void check_message(const char *got, const char *type, const char *message)
+{
+    char wanted[512];
+    unsigned column = 0, offset = 0;
+    const char *place = strstr(got, " (line 1, column ");
+    int len = snprintf(wanted, sizeof(wanted), "cannot decode %s: %s", type, message);
+    REQUIRE(place != NULL);
+    CHECK_INT(place - got, ==, len);
+    CHECK_MEM(got, wanted, (size_t)len);
+    CHECK_INT(sscanf(place, " (line 1, column %u, offset %u)", &column, &offset), ==, 2);
+    CHECK(column > 0 && offset + 1 >= column);
+}
+
 TEST(types, errors_name_the_place)
 {
     static const struct {
@@ -230,10 +244,8 @@ TEST(types, errors_name_the_place)
         {
             settings v = {.mem = {test_alloc(), NULL, NULL, 0}};
             pk_error err = {0};
-            char message[256];
-            snprintf(message, sizeof(message), "cannot decode settings: %s", rows[i].message);
             CHECK_ERR(decode(&v.mem, &pk_type_settings, rows[i].json, &v, &err), PK_ERR_SERIALIZE);
-            CHECK_STR(err.msg, message);
+            check_message(err.msg, "settings", rows[i].message);
             CHECK_ERR(decode(&v.mem, &pk_type_settings, rows[i].json, &v, NULL), PK_ERR_SERIALIZE);
             CHECK(v.config.retry.max == 0 && v.others.count == 0); // nothing half done
             pk_mem_free(&v.mem);
@@ -282,10 +294,8 @@ TEST(types, every_kind_says_what_it_expects)
             pk_mem mem = {test_alloc(), NULL, NULL, 0};
             loose v;
             pk_error err = {0};
-            char message[256];
-            snprintf(message, sizeof(message), "cannot decode loose: %s", rows[i].message);
             CHECK_ERR(decode(&mem, &pk_type_loose, rows[i].json, &v, &err), PK_ERR_SERIALIZE);
-            CHECK_STR(err.msg, message);
+            check_message(err.msg, "loose", rows[i].message);
             pk_mem_free(&mem);
         }
     }
@@ -485,7 +495,7 @@ TEST_TORTURE(types, more_than_64_fields_are_watched)
             CHECK_INT(v.f79, ==, 79);
         } else {
             CHECK_ERR(rc, PK_ERR_SERIALIZE);
-            CHECK_STR(err.msg, "cannot decode wide: f79: it is missing");
+            CHECK_STR(err.msg, "cannot decode wide: f79: it is missing (line 1, column 703, offset 702)");
         }
         pk_mem_free(&mem);
     }

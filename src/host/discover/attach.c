@@ -11,6 +11,7 @@
 #include "../../os/file.h"
 #include "../../os/loop.h"
 #include "../../wire/http_head.h"
+#include "../../wire/json_read.h"
 
 enum {
     PK__ATTACH_LOOK_MS = 1000,
@@ -76,12 +77,10 @@ static void pk__attach_complain(pk__attach_item *item, const pk_error *why)
 
 PK__FN const char *pk__attach_flaw(pk_mem *mem, pk_str text)
 {
-    pk_json_options options = {true, true};
-    const pk_json_value *doc;
     if (pk_json_check(text, NULL)) {
         return "it is not JSON";
     }
-    return pk_json_parse_with(mem, text, &options, &doc, NULL) == PK_ERR_BAD_JSON ? "a key stands in it twice" : NULL;
+    return pk__json_check_unique(mem->alloc, text, true, NULL) == PK_ERR_BAD_JSON ? "a key stands in it twice" : NULL;
 }
 
 static pk_err pk__attach_read(pk__attach_item *item, pk_error *err)

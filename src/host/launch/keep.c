@@ -11,6 +11,7 @@
 #include "../../os/fd.h"
 #include "../../os/file.h"
 #include "../../rpc/service.h"
+#include "../../wire/json_read.h"
 
 enum { PK__KEEP_RECORD_MAX = 16 * 1024, PK__KEEP_ENTRIES = 100000, PK__KEEP_PATH = 1024 };
 
@@ -172,11 +173,8 @@ static pk_err pk__keep_read_one(pk__kept *kept, const char *path, pk_error *err)
     if (rc) {
         return rc;
     }
-    pk_json_options options = {true, true}; // there is a token in it: no key twice
-    const pk_json_value *doc;
-    rc = pk_json_parse_with(&kept->mem, text, &options, &doc, NULL) == PK_ERR_BAD_JSON
-             ? PK_ERR_PROTOCOL
-             : pk_json_decode(&kept->mem, &pk_type_pk__keep_record, text, &kept->record, NULL);
+    rc = pk__json_check_unique(kept->mem.alloc, text, true, NULL); // there is a token in it
+    rc = rc ? rc : pk_json_decode(&kept->mem, &pk_type_pk__keep_record, text, &kept->record, NULL);
     if (rc == PK_OK && !pk__keep_is_sound(&kept->record)) {
         rc = PK_ERR_PROTOCOL;
     }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "../../base/error.h"
+#include "../../wire/json_read.h"
 #include "../registry/names.h"
 #include "manager.h"
 
@@ -58,7 +59,18 @@ PK__FN void pk__config_warn(pk_manager *m)
     }
 }
 
+PK__FN pk_err pk__config_check_text(const pk_manager_desc *d, pk_str text, pk_error *err)
+{
+    return pk__json_check_unique(&d->alloc, text, false, err);
+}
+
 #else // nothing is started, so nothing is configured
+
+PK__FN pk_err pk__config_check_text(const pk_manager_desc *d, pk_str text, pk_error *err)
+{
+    (void)d;
+    return pk_json_check(text, err);
+}
 
 PK__FN void pk__config_warn(pk_manager *m)
 {

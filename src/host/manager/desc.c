@@ -68,7 +68,8 @@ PK__FN pk_err pk__desc_check(const pk_manager_desc *d, pk_error *err)
     }
     for (size_t i = 0; i < d->config_count; i++) {
         pk_error why;
-        if (!d->config[i].type || (d->config[i].data.len && pk_json_check(d->config[i].data, &why))) {
+        pk_str data = d->config[i].data;
+        if (!d->config[i].type || (data.len && pk__config_check_text(d, data, &why))) {
             return pk_error_set(err, PK_ERR_CONFIG, "cannot use the configuration of type '%s': %s",
                                 d->config[i].type ? d->config[i].type : "",
                                 d->config[i].type ? why.msg : "it has no name");

@@ -88,6 +88,8 @@ PK__FN void pk__offers_close(pk__offers *o);
 
 /* config.c. Tells the log, once plugins are known, of configurations that reach none of them. */
 PK__FN void pk__config_warn(pk_manager *m);
+/* Is it JSON, and can it be understood in one way only? */
+PK__FN pk_err pk__config_check_text(const pk_manager_desc *d, pk_str text, pk_error *err);
 
 /* plugins.c */
 PK__FN void pk__plugins_drop_internal(pk_manager *m);
