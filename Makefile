@@ -181,6 +181,7 @@ lint: $(HEADERS) ## what CONTRIBUTING.md says, as far as a script can tell
 	@tests/lint.py
 size: $(HEADERS) ## sizes of programs and headers against their budgets
 	@tests/size.py
+	@tests/size.py --parts
 
 # ---- Benchmarks, installation
 

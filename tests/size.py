@@ -3,6 +3,7 @@
 
     tests/size.py [--json]
     tests/size.py --flags       those of a small build, as the top of plugkit_sdk.h has them
+    tests/size.py --parts       what each part that is opted into adds to a host, against what the manual says
     tests/size.py --firmware    make firmware: two programs for ARM processors without a system; qemu runs them
 
 Sizes decide the exit status; times (of the processor) are printed with their budget, but fail nobody. "text" is code
@@ -116,6 +117,27 @@ def best_seconds(folder, source, *flags, rounds):
     return min(compile_file(folder, [*flags, "-c"], source)[1] for _ in range(rounds))
 
 
+def said_of_parts():
+    """What the manual says that each part adds: (name, KiB)."""
+    with open(os.path.join(ROOT, "plugkit.h"), encoding="utf-8") as file:
+        parts = re.findall(r"^ \* +(PLUGKIT_WITH_\w+) .*; (\d+) KiB$", file.read(), re.M)
+    has_tls = subprocess.run([*CC, "-x", "c", "-fsyntax-only", "-"], input="#include <mbedtls/ssl.h>\n", text=True,
+                             stderr=subprocess.DEVNULL).returncode == 0
+    return [(name, int(kib)) for name, kib in parts if has_tls or name != "PLUGKIT_WITH_TLS"]
+
+
+def parts(folder):
+    """Measures each part that is opted into, and holds it against the manual. Gives the exit status."""
+    host = text_kib(folder, HOST)
+    status = 0
+    for name, said in said_of_parts():
+        kib = text_kib(folder, HOST, "-D" + name) - host
+        wrong = abs(kib - said) > max(1, said / 20)
+        print(f"    {name:<40} {kib:8.1f} KiB; the manual says {said}{' WRONG' if wrong else ''}", flush=True)
+        status |= wrong
+    return int(status)
+
+
 def declaration_lines(header, marker):
     with open(os.path.join(ROOT, header), encoding="utf-8") as file:
         return file.read().split("\n").index(marker)
@@ -153,6 +175,9 @@ def main():
     if "--firmware" in sys.argv[1:]:
         with tempfile.TemporaryDirectory(prefix="plugkit-firmware-") as folder:
             return firmware(folder)
+    if "--parts" in sys.argv[1:]:
+        with tempfile.TemporaryDirectory(prefix="plugkit-parts-") as folder:
+            return parts(folder)
     over = False
     with tempfile.TemporaryDirectory(prefix="plugkit-size-") as folder:
         for name, value, budget, unit, decides in measure(folder):
