@@ -2104,6 +2104,19 @@ PK_API void pk_manager_unlisten(pk_manager *m, pk_listener *listener);
 #define PK__COLD PK__FN
 #endif
 
+/* The same number, and no compiler knows it. Where one knows how many bytes to clear, and these are more than 64, it
+ * makes a string instruction of it, which takes several times as long as the library's function. */
+#if defined(__GNUC__) && !PK__SMALL
+PK__HOT size_t pk__unknown(size_t number)
+{
+    __asm__("" : "+r"(number));
+    return number;
+}
+#define PK__UNKNOWN(number) pk__unknown(number)
+#else
+#define PK__UNKNOWN(number) (number)
+#endif
+
 /* Programming mistakes only. Define PLUGKIT_ASSERT(x) to see them; runtime conditions return errors. */
 #ifdef PLUGKIT_ASSERT
 #define PK__ASSERT(x) PLUGKIT_ASSERT(x)
@@ -13994,10 +14007,14 @@ PK__FN void pk__http_head_response(pk__http_head *head, bool to_head_request);
 /* The value of the first field of that name (any case); "" if absent. */
 PK__FN pk_str pk__http_head_find(const pk_meta *fields, size_t count, pk_str name);
 
-/* Is a field called that? Inline: of a name that is known when compiling little more is left than comparing words. */
+/* Is a field called that? Most peers write names as everybody does, and that is quickly seen. */
 PK__HOT bool pk__http_head_named(pk_str field, pk_str name)
 {
-    return field.len == name.len && (memcmp(field.ptr, name.ptr, name.len) == 0 || pk_str_ieq(field, name));
+    if (PK__SMALL) {
+        return pk_str_ieq(field, name);
+    }
+    return field.len == name.len && ((field.ptr[0] ^ name.ptr[0]) & ~0x20) == 0 &&
+           (memcmp(field.ptr, name.ptr, name.len) == 0 || pk_str_ieq(field, name));
 }
 
 /* May it be sent? Field names and methods are tokens; values hold no control characters but tabs. */
@@ -19476,9 +19493,7 @@ PK__FN pk_str pk__http_head_find(const pk_meta *fields, size_t count, pk_str nam
 {
     static const pk_str none = {"", 0};
     for (size_t i = 0; i < count; i++) {
-        /* Most peers write names as everybody does, and that is quickly seen. */
-        if (fields[i].name.len == name.len &&
-            (memcmp(fields[i].name.ptr, name.ptr, name.len) == 0 || pk_str_ieq(fields[i].name, name))) {
+        if (pk__http_head_named(fields[i].name, name)) {
             return fields[i].value;
         }
     }
@@ -24053,7 +24068,7 @@ PK__FN void pk__http_job_reset(pk__http_job *job)
     pk__http_out_reset(&job->out);
     pk_buf_free(&job->collected);
     pk_mem_reset(&job->mem);
-    memset(&job->body, 0, sizeof(*job) - offsetof(pk__http_job, body));
+    memset(&job->body, 0, PK__UNKNOWN(sizeof(*job) - offsetof(pk__http_job, body)));
     job->deadline = PK_FOREVER;
     job->is_fresh = job->end == 0;
 }
@@ -28140,7 +28155,7 @@ PK__TYPES_READ(struct)
 PK__FN pk_err pk__types_decode(pk_mem *mem, const pk_type *type, pk_str json, const pk_json_options *options, void *out,
                                pk_error *err)
 {
-    pk__types_in in = {{0}, NULL, json, mem, type, err, PK_OK};
+    pk__types_in in;
     pk__types_path path = {NULL, {NULL, 0}, 0};
     size_t head = type->has_mem ? sizeof(pk_mem) : 0;
     char what[96];
@@ -28152,6 +28167,11 @@ PK__FN pk_err pk__types_decode(pk_mem *mem, const pk_type *type, pk_str json, co
         return pk__error_memory(err, "decode JSON");
     }
     pk__json_begin(&in.json, copy);
+    in.text = json;
+    in.mem = mem;
+    in.root = type;
+    in.err = err;
+    in.failed = PK_OK;
     if (options) {
         in.json.options = *options;
     }
@@ -29200,8 +29220,8 @@ static void pk__call_on_resume(pk__resumer *self, pk_exchange *x, pk_verdict ver
 
 PK__FN pk_err pk__call_init(pk__call *c, pk_caller *caller, const pk_call_desc *desc, pk_reply *reply)
 {
-    memset(c, 0, offsetof(pk__call, target));
-    memset(&c->target, 0, offsetof(pk__target, composed));
+    memset(c, 0, PK__UNKNOWN(offsetof(pk__call, target)));
+    memset(&c->target, 0, PK__UNKNOWN(offsetof(pk__target, composed)));
     pk__error_none(&c->error);
     c->caller = caller;
     c->desc = *desc;
@@ -29254,7 +29274,7 @@ PK__FN void pk__call_reply_clear(pk_reply *reply)
 {
     pk_mem mem = reply->mem;
     pk_mem_reset(&mem);
-    memset(reply, 0, sizeof(*reply));
+    memset(reply, 0, PK__UNKNOWN(sizeof(*reply)));
     reply->mem = mem;
 }
 
@@ -30494,7 +30514,7 @@ static void pk__http_attempt_fields(pk__http_attempt *h)
 
 static void pk__http_attempt_init(pk__http_attempt *h, pk__http_channel *ch, pk_attempt *a)
 {
-    memset(&h->x, 0, sizeof(h->x));
+    memset(&h->x, 0, PK__UNKNOWN(sizeof(h->x)));
     h->channel = ch;
     h->client = NULL;
     h->attempt = a;
@@ -31426,7 +31446,7 @@ PK__FN pk_err pk__service_serve(const pk_service *service, const pk_method *m, c
     void *resp, *req = pk__service_prepare(m, request->ctx->mem, &resp);
     err = err ? err : &own;
     err->code = PK_OK;
-    memset(response, 0, sizeof(*response));
+    memset(response, 0, PK__UNKNOWN(sizeof(*response)));
     if (!req) {
         return pk__error_memory(err, "make room for the request");
     }
@@ -32039,14 +32059,11 @@ PK_API pk_str pk_request_param(const pk_request *request, const char *name)
 #include <stdio.h>
 #include <string.h>
 
+enum { PK__SERVE_LONG_MS = 1000 };
+
 static pk__serve_call *pk__serve_call_of(pk__http_job *job)
 {
     return (pk__serve_call *)job->extra;
-}
-
-static pk_str pk__serve_field(const pk__http_job *job, pk_str name)
-{
-    return pk__http_head_find(job->head.fields, job->head.field_count, name);
 }
 
 /* ---- answers */
@@ -32154,19 +32171,51 @@ static bool pk__serve_is_open(const pk_server *s, pk_str path)
     return false;
 }
 
-/* Nobody behind this point needs the token, so nobody can print it. */
-static pk_str pk__serve_take_token(pk__http_head *h)
+/* Is it the one that is meant? Then its value is taken: of several, that of the first which has one. */
+static bool pk__serve_is(const pk_meta *field, const char *name, pk_str *value)
 {
-    pk_str token = {"", 0};
+    pk_str ours = {name, field->name.len}; // that has been compared
+    if (!pk__http_head_named(field->name, ours)) {
+        return false;
+    }
+    if (value->len == 0) {
+        *value = field->value;
+    }
+    return true;
+}
+
+/* Looks at each field once. Gives the token, and takes it out: nobody behind this point needs it, so nobody can print
+ * it. */
+static pk_str pk__serve_read_fields(pk__serve_call *c)
+{
+    pk__http_head *h = &c->job->head;
+    pk_str token = {"", 0}, timeout = {"", 0};
+    uint64_t ms = 0;
     size_t kept = 0;
+    c->ctx.traceparent = c->ctx.caller = c->request.body.content_type = token;
     for (size_t i = 0; i < h->field_count; i++) {
-        if (pk__http_head_named(h->fields[i].name, PK_STR("PlugKit-Token"))) {
-            token = kept < i ? pk_str_from("") : h->fields[i].value; // two are none
-        } else {
-            h->fields[kept++] = h->fields[i];
+        const pk_meta *f = &h->fields[i];
+        switch (f->name.len) {
+        case 11: (void)pk__serve_is(f, "traceparent", &c->ctx.traceparent); break;
+        case 12: (void)pk__serve_is(f, "Content-Type", &c->request.body.content_type); break;
+        case 13:
+            if (pk__serve_is(f, "PlugKit-Token", &token)) {
+                token.len = kept < i ? 0 : token.len; // two are none
+                continue;
+            }
+            break;
+        case 14: (void)pk__serve_is(f, "PlugKit-Caller", &c->ctx.caller); break;
+        case 18: (void)pk__serve_is(f, "Connect-Timeout-Ms", &timeout); break;
+        default: break;
         }
+        h->fields[kept++] = *f;
     }
     h->field_count = kept;
+    if (pk__http_head_number(timeout, &ms) && ms > 0 && ms <= UINT32_MAX) {
+        bool is_long = !PK__SMALL && ms >= PK__SERVE_LONG_MS; // then a hundredth of it is nothing
+        c->ctx.timeout_ms = (uint32_t)ms;
+        c->job->deadline = pk__clock_after_ms(is_long ? pk__clock_coarse_ns() : pk__clock_ns(), ms);
+    }
     return token;
 }
 
@@ -32217,7 +32266,7 @@ static void pk__serve_admit(pk__serve_call *c)
     pk__http_job *job = c->job;
     pk_request *r = &c->request;
     pk__url url;
-    pk_str token = pk__serve_take_token(&job->head);
+    pk_str token = pk__serve_read_fields(c);
     r->path = job->head.target; // for interceptors, if it is none
     if (!pk__url_split(r->method, job->head.target, &url) || !pk__serve_decode(c, &url) ||
         !pk__serve_hosts_agree(&job->head, &url) || (url.is_secure && !PK__SECURE_ON(job->link->secure))) {
@@ -32225,7 +32274,7 @@ static void pk__serve_admit(pk__serve_call *c)
         pk__serve_refuse(c, 400, PK_ERR_PARSE, "malformed request target");
         return;
     }
-    bool known = s->on_token ? s->on_token(s->user, token, pk__serve_field(job, PK_STR("PlugKit-Caller")))
+    bool known = s->on_token ? s->on_token(s->user, token, c->ctx.caller)
                              : s->token.len == 0 || pk__token_equal(token, s->token);
     if (!known && !pk__serve_is_open(s, r->path)) {
         pk__serve_refuse(c, 401, PK_ERR_DENIED, "cannot serve the request: the token is missing or wrong");
@@ -32248,7 +32297,7 @@ PK__FN pk__http_plan pk__serve_on_head(void *user, pk__http_job *job)
 {
     pk_server *s = (pk_server *)user;
     pk__serve_call *c = pk__serve_call_of(job);
-    memset(c, 0, offsetof(pk__serve_call, error));
+    memset(c, 0, PK__UNKNOWN(offsetof(pk__serve_call, error)));
     pk__error_none(&c->error);
     c->allow[0] = '\0';
     c->server = s;
@@ -32392,11 +32441,6 @@ static pk_err pk__serve_read(void *user, void *buf, size_t cap, size_t *got, pk_
 static void pk__serve_set_context(pk__serve_call *c)
 {
     pk__http_job *job = c->job;
-    uint64_t ms = 0;
-    if (pk__http_head_number(pk__serve_field(job, PK_STR("Connect-Timeout-Ms")), &ms) && ms > 0 && ms <= UINT32_MAX) {
-        c->ctx.timeout_ms = (uint32_t)ms;
-        job->deadline = pk__clock_after_ms(pk__clock_ns(), ms);
-    }
     pk__ctx_init(&c->impl, job->deadline);
     c->impl.canceled = &c->server->canceled;
     c->impl.is_gone = pk__serve_is_gone;
@@ -32409,8 +32453,6 @@ static void pk__serve_set_context(pk__serve_call *c)
     c->ctx.meta = job->head.fields;
     c->impl.in = job->head.fields;
     c->ctx.meta_count = job->head.field_count;
-    c->ctx.caller = pk__serve_field(job, PK_STR("PlugKit-Caller"));
-    c->ctx.traceparent = pk__serve_field(job, PK_STR("traceparent"));
 }
 
 static bool pk__serve_set_exchange(pk__serve_call *c)
@@ -32447,7 +32489,6 @@ PK__FN void pk__serve_on_job(void *user, pk__http_job *job)
     r->field_count = job->head.field_count;
     r->ctx = &c->ctx;
     r->body.bytes = job->body;
-    r->body.content_type = pk__serve_field(job, PK_STR("Content-Type"));
     if (c->route.flags & PK_UPLOAD) {
         r->body.read = pk__serve_read;
         r->body.user = job;
@@ -33862,7 +33903,7 @@ PK_API pk_interceptor pk_request_log_write(const pk_request_log *log)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 33866 "plugkit.h"
+#line 33907 "plugkit.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -33896,6 +33937,11 @@ PK_API pk_interceptor pk_request_log_write(const pk_request_log *log)
 #define PK__COLD __attribute__((noinline)) PK__FN
 #else
 #define PK__COLD PK__FN
+#endif
+#if defined(__GNUC__) && !PK__SMALL
+#define PK__UNKNOWN(number) pk__unknown(number)
+#else
+#define PK__UNKNOWN(number) (number)
 #endif
 #ifdef PLUGKIT_ASSERT
 #define PK__ASSERT(x) PLUGKIT_ASSERT(x)
@@ -37924,7 +37970,7 @@ static pk_err pk__select_take_locked(pk__registry *r, const pk_call_desc *d, pk_
     if (rc) {
         return rc;
     }
-    memset(out, 0, offsetof(pk__target, composed));
+    memset(out, 0, PK__UNKNOWN(offsetof(pk__target, composed)));
     pk__instance *i = p->instance;
     out->plugin = pk_str_from(p->id);
     if (!i || !i->channel || i->suspect) {
@@ -45428,7 +45474,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 }
 
 #ifdef PLUGKIT_LINES
-#line 45432 "plugkit.h"
+#line 45478 "plugkit.h"
 #endif
 
 #ifndef PLUGKIT_TEST
@@ -45442,6 +45488,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 #undef PK__SMALL
 #undef PK__HOT
 #undef PK__COLD
+#undef PK__UNKNOWN
 #undef PK__ASSERT
 #undef PK__ERROR_ROW
 #undef PK__ERROR_NAME

@@ -43,6 +43,19 @@
 #define PK__COLD PK__FN
 #endif
 
+/* The same number, and no compiler knows it. Where one knows how many bytes to clear, and these are more than 64, it
+ * makes a string instruction of it, which takes several times as long as the library's function. */
+#if defined(__GNUC__) && !PK__SMALL
+PK__HOT size_t pk__unknown(size_t number)
+{
+    __asm__("" : "+r"(number));
+    return number;
+}
+#define PK__UNKNOWN(number) pk__unknown(number)
+#else
+#define PK__UNKNOWN(number) (number)
+#endif
+
 /* Programming mistakes only. Define PLUGKIT_ASSERT(x) to see them; runtime conditions return errors. */
 #ifdef PLUGKIT_ASSERT
 #define PK__ASSERT(x) PLUGKIT_ASSERT(x)

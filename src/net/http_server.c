@@ -86,7 +86,7 @@ PK__FN void pk__http_job_reset(pk__http_job *job)
     pk__http_out_reset(&job->out);
     pk_buf_free(&job->collected);
     pk_mem_reset(&job->mem);
-    memset(&job->body, 0, sizeof(*job) - offsetof(pk__http_job, body));
+    memset(&job->body, 0, PK__UNKNOWN(sizeof(*job) - offsetof(pk__http_job, body)));
     job->deadline = PK_FOREVER;
     job->is_fresh = job->end == 0;
 }

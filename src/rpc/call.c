@@ -76,8 +76,8 @@ static void pk__call_on_resume(pk__resumer *self, pk_exchange *x, pk_verdict ver
 
 PK__FN pk_err pk__call_init(pk__call *c, pk_caller *caller, const pk_call_desc *desc, pk_reply *reply)
 {
-    memset(c, 0, offsetof(pk__call, target));
-    memset(&c->target, 0, offsetof(pk__target, composed));
+    memset(c, 0, PK__UNKNOWN(offsetof(pk__call, target)));
+    memset(&c->target, 0, PK__UNKNOWN(offsetof(pk__target, composed)));
     pk__error_none(&c->error);
     c->caller = caller;
     c->desc = *desc;
@@ -130,7 +130,7 @@ PK__FN void pk__call_reply_clear(pk_reply *reply)
 {
     pk_mem mem = reply->mem;
     pk_mem_reset(&mem);
-    memset(reply, 0, sizeof(*reply));
+    memset(reply, 0, PK__UNKNOWN(sizeof(*reply)));
     reply->mem = mem;
 }
 

@@ -147,7 +147,7 @@ static void pk__http_attempt_fields(pk__http_attempt *h)
 
 static void pk__http_attempt_init(pk__http_attempt *h, pk__http_channel *ch, pk_attempt *a)
 {
-    memset(&h->x, 0, sizeof(h->x));
+    memset(&h->x, 0, PK__UNKNOWN(sizeof(h->x)));
     h->channel = ch;
     h->client = NULL;
     h->attempt = a;

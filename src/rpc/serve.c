@@ -10,14 +10,11 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { PK__SERVE_LONG_MS = 1000 };
+
 static pk__serve_call *pk__serve_call_of(pk__http_job *job)
 {
     return (pk__serve_call *)job->extra;
-}
-
-static pk_str pk__serve_field(const pk__http_job *job, pk_str name)
-{
-    return pk__http_head_find(job->head.fields, job->head.field_count, name);
 }
 
 /* ---- answers */
@@ -125,19 +122,51 @@ static bool pk__serve_is_open(const pk_server *s, pk_str path)
     return false;
 }
 
-/* Nobody behind this point needs the token, so nobody can print it. */
-static pk_str pk__serve_take_token(pk__http_head *h)
+/* Is it the one that is meant? Then its value is taken: of several, that of the first which has one. */
+static bool pk__serve_is(const pk_meta *field, const char *name, pk_str *value)
 {
-    pk_str token = {"", 0};
+    pk_str ours = {name, field->name.len}; // that has been compared
+    if (!pk__http_head_named(field->name, ours)) {
+        return false;
+    }
+    if (value->len == 0) {
+        *value = field->value;
+    }
+    return true;
+}
+
+/* Looks at each field once. Gives the token, and takes it out: nobody behind this point needs it, so nobody can print
+ * it. */
+static pk_str pk__serve_read_fields(pk__serve_call *c)
+{
+    pk__http_head *h = &c->job->head;
+    pk_str token = {"", 0}, timeout = {"", 0};
+    uint64_t ms = 0;
     size_t kept = 0;
+    c->ctx.traceparent = c->ctx.caller = c->request.body.content_type = token;
     for (size_t i = 0; i < h->field_count; i++) {
-        if (pk__http_head_named(h->fields[i].name, PK_STR("PlugKit-Token"))) {
-            token = kept < i ? pk_str_from("") : h->fields[i].value; // two are none
-        } else {
-            h->fields[kept++] = h->fields[i];
+        const pk_meta *f = &h->fields[i];
+        switch (f->name.len) {
+        case 11: (void)pk__serve_is(f, "traceparent", &c->ctx.traceparent); break;
+        case 12: (void)pk__serve_is(f, "Content-Type", &c->request.body.content_type); break;
+        case 13:
+            if (pk__serve_is(f, "PlugKit-Token", &token)) {
+                token.len = kept < i ? 0 : token.len; // two are none
+                continue;
+            }
+            break;
+        case 14: (void)pk__serve_is(f, "PlugKit-Caller", &c->ctx.caller); break;
+        case 18: (void)pk__serve_is(f, "Connect-Timeout-Ms", &timeout); break;
+        default: break;
         }
+        h->fields[kept++] = *f;
     }
     h->field_count = kept;
+    if (pk__http_head_number(timeout, &ms) && ms > 0 && ms <= UINT32_MAX) {
+        bool is_long = !PK__SMALL && ms >= PK__SERVE_LONG_MS; // then a hundredth of it is nothing
+        c->ctx.timeout_ms = (uint32_t)ms;
+        c->job->deadline = pk__clock_after_ms(is_long ? pk__clock_coarse_ns() : pk__clock_ns(), ms);
+    }
     return token;
 }
 
@@ -188,7 +217,7 @@ static void pk__serve_admit(pk__serve_call *c)
     pk__http_job *job = c->job;
     pk_request *r = &c->request;
     pk__url url;
-    pk_str token = pk__serve_take_token(&job->head);
+    pk_str token = pk__serve_read_fields(c);
     r->path = job->head.target; // for interceptors, if it is none
     if (!pk__url_split(r->method, job->head.target, &url) || !pk__serve_decode(c, &url) ||
         !pk__serve_hosts_agree(&job->head, &url) || (url.is_secure && !PK__SECURE_ON(job->link->secure))) {
@@ -196,7 +225,7 @@ static void pk__serve_admit(pk__serve_call *c)
         pk__serve_refuse(c, 400, PK_ERR_PARSE, "malformed request target");
         return;
     }
-    bool known = s->on_token ? s->on_token(s->user, token, pk__serve_field(job, PK_STR("PlugKit-Caller")))
+    bool known = s->on_token ? s->on_token(s->user, token, c->ctx.caller)
                              : s->token.len == 0 || pk__token_equal(token, s->token);
     if (!known && !pk__serve_is_open(s, r->path)) {
         pk__serve_refuse(c, 401, PK_ERR_DENIED, "cannot serve the request: the token is missing or wrong");
@@ -219,7 +248,7 @@ PK__FN pk__http_plan pk__serve_on_head(void *user, pk__http_job *job)
 {
     pk_server *s = (pk_server *)user;
     pk__serve_call *c = pk__serve_call_of(job);
-    memset(c, 0, offsetof(pk__serve_call, error));
+    memset(c, 0, PK__UNKNOWN(offsetof(pk__serve_call, error)));
     pk__error_none(&c->error);
     c->allow[0] = '\0';
     c->server = s;
@@ -363,11 +392,6 @@ static pk_err pk__serve_read(void *user, void *buf, size_t cap, size_t *got, pk_
 static void pk__serve_set_context(pk__serve_call *c)
 {
     pk__http_job *job = c->job;
-    uint64_t ms = 0;
-    if (pk__http_head_number(pk__serve_field(job, PK_STR("Connect-Timeout-Ms")), &ms) && ms > 0 && ms <= UINT32_MAX) {
-        c->ctx.timeout_ms = (uint32_t)ms;
-        job->deadline = pk__clock_after_ms(pk__clock_ns(), ms);
-    }
     pk__ctx_init(&c->impl, job->deadline);
     c->impl.canceled = &c->server->canceled;
     c->impl.is_gone = pk__serve_is_gone;
@@ -380,8 +404,6 @@ static void pk__serve_set_context(pk__serve_call *c)
     c->ctx.meta = job->head.fields;
     c->impl.in = job->head.fields;
     c->ctx.meta_count = job->head.field_count;
-    c->ctx.caller = pk__serve_field(job, PK_STR("PlugKit-Caller"));
-    c->ctx.traceparent = pk__serve_field(job, PK_STR("traceparent"));
 }
 
 static bool pk__serve_set_exchange(pk__serve_call *c)
@@ -418,7 +440,6 @@ PK__FN void pk__serve_on_job(void *user, pk__http_job *job)
     r->field_count = job->head.field_count;
     r->ctx = &c->ctx;
     r->body.bytes = job->body;
-    r->body.content_type = pk__serve_field(job, PK_STR("Content-Type"));
     if (c->route.flags & PK_UPLOAD) {
         r->body.read = pk__serve_read;
         r->body.user = job;

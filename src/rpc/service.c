@@ -366,7 +366,7 @@ PK__FN pk_err pk__service_serve(const pk_service *service, const pk_method *m, c
     void *resp, *req = pk__service_prepare(m, request->ctx->mem, &resp);
     err = err ? err : &own;
     err->code = PK_OK;
-    memset(response, 0, sizeof(*response));
+    memset(response, 0, PK__UNKNOWN(sizeof(*response)));
     if (!req) {
         return pk__error_memory(err, "make room for the request");
     }

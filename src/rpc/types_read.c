@@ -633,7 +633,7 @@ PK__TYPES_READ(struct)
 PK__FN pk_err pk__types_decode(pk_mem *mem, const pk_type *type, pk_str json, const pk_json_options *options, void *out,
                                pk_error *err)
 {
-    pk__types_in in = {{0}, NULL, json, mem, type, err, PK_OK};
+    pk__types_in in;
     pk__types_path path = {NULL, {NULL, 0}, 0};
     size_t head = type->has_mem ? sizeof(pk_mem) : 0;
     char what[96];
@@ -645,6 +645,11 @@ PK__FN pk_err pk__types_decode(pk_mem *mem, const pk_type *type, pk_str json, co
         return pk__error_memory(err, "decode JSON");
     }
     pk__json_begin(&in.json, copy);
+    in.text = json;
+    in.mem = mem;
+    in.root = type;
+    in.err = err;
+    in.failed = PK_OK;
     if (options) {
         in.json.options = *options;
     }

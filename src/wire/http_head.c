@@ -143,9 +143,7 @@ PK__FN pk_str pk__http_head_find(const pk_meta *fields, size_t count, pk_str nam
 {
     static const pk_str none = {"", 0};
     for (size_t i = 0; i < count; i++) {
-        /* Most peers write names as everybody does, and that is quickly seen. */
-        if (fields[i].name.len == name.len &&
-            (memcmp(fields[i].name.ptr, name.ptr, name.len) == 0 || pk_str_ieq(fields[i].name, name))) {
+        if (pk__http_head_named(fields[i].name, name)) {
             return fields[i].value;
         }
     }

@@ -79,10 +79,14 @@ PK__FN void pk__http_head_response(pk__http_head *head, bool to_head_request);
 /* The value of the first field of that name (any case); "" if absent. */
 PK__FN pk_str pk__http_head_find(const pk_meta *fields, size_t count, pk_str name);
 
-/* Is a field called that? Inline: of a name that is known when compiling little more is left than comparing words. */
+/* Is a field called that? Most peers write names as everybody does, and that is quickly seen. */
 PK__HOT bool pk__http_head_named(pk_str field, pk_str name)
 {
-    return field.len == name.len && (memcmp(field.ptr, name.ptr, name.len) == 0 || pk_str_ieq(field, name));
+    if (PK__SMALL) {
+        return pk_str_ieq(field, name);
+    }
+    return field.len == name.len && ((field.ptr[0] ^ name.ptr[0]) & ~0x20) == 0 &&
+           (memcmp(field.ptr, name.ptr, name.len) == 0 || pk_str_ieq(field, name));
 }
 
 /* May it be sent? Field names and methods are tokens; values hold no control characters but tabs. */

@@ -188,6 +188,10 @@ TEST(web, cors_names_them_on_failures_too)
     } rows[] = {
         {"GET /hello?fail" H "PlugKit-Token: t\r\n" FROM("https://app.example") "\r\n", 404},
         {"GET /hello" H FROM("https://app.example") "\r\n", 401},
+        {"GET /hello?fail" H "pLUGKIT-tOKEN: t\r\n" FROM("https://app.example") "\r\n", 404},
+        {"GET /hello" H "PlugKit-Token: t\r\nPlugKit-Token: t\r\n" FROM("https://app.example") "\r\n", 401},
+        {"GET /hello" H "PlugKit-Token: u\r\nX: y\r\nPlugKit-Token: t\r\nPlugKit-Token: t\r\n"
+         FROM("https://app.example") "\r\n", 401},
         {"GET /nope" H "PlugKit-Token: t\r\n" FROM("https://app.example") "\r\n", 404},
         {"POST /hello" H "PlugKit-Token: t\r\n" FROM("https://app.example") "\r\n", 405},
     };

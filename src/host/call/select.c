@@ -259,7 +259,7 @@ static pk_err pk__select_take_locked(pk__registry *r, const pk_call_desc *d, pk_
     if (rc) {
         return rc;
     }
-    memset(out, 0, offsetof(pk__target, composed));
+    memset(out, 0, PK__UNKNOWN(offsetof(pk__target, composed)));
     pk__instance *i = p->instance;
     out->plugin = pk_str_from(p->id);
     if (!i || !i->channel || i->suspect) {
