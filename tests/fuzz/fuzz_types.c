@@ -1,4 +1,5 @@
 /* fuzz_types.c - structs from and to JSON: what was decoded can be encoded, and decodes to the same text again. */
+#define PLUGKIT_WITH_JSON_TOOLS
 #include "fuzz.h"
 
 #define LEVEL(V, T) V(T, LEVEL_LOW, "low") V(T, LEVEL_HIGH, "high")
@@ -22,7 +23,9 @@ PK_STRUCT(inner, INNER)
     F(T, OPT, level, how, "how")                                                                            \
     F(T, OPT, inner, one, "one")                                                                            \
     F(T, LIST, inner, many, "many")                                                                         \
-    F(T, MAP, double, named, "named")
+    F(T, MAP, double, named, "named")                                                                       \
+    F(T, DEFAULT({"a": 1}), inner, usual, "usual")                                                          \
+    F(T, REST, pk_json, others, "")
 PK_MESSAGE(outer, OUTER)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -46,6 +49,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     } else {
         MUST(err.msg[0] != '\0');
     }
+    pk_json_options strict = {.unique_keys = true, .secret = true};
+    pk_err again_rc = pk_json_decode_with(&again.mem, &pk_type_outer, text, &strict, &again, &err);
+    MUST(again_rc == PK_OK ? rc == PK_OK : err.msg[0] != '\0' && again.others.count == 0);
     pk_mem_free(&value.mem);
     pk_mem_free(&again.mem);
     return 0;
