@@ -448,3 +448,27 @@ TEST_TORTURE(manager, whatever_fails_nobody_waits_for_ever)
     }
     stop(&w);
 }
+
+TEST(manager, configurations_are_understood_in_one_way_only)
+{
+    static const struct {
+        const char *data, *says;
+    } rows[] = {
+        {"{\"a\":1,\"b\":{\"c\":1,\"c\":2}}",
+         "line 1, column 19, offset 18: expected another key: this one stands there twice"},
+        {"{\"a\":1,}", "line 1, column 8, offset 7: expected a key in quotes"},
+    };
+    for (size_t i = 0; i < PK__COUNT(rows); i++) {
+        CASE("%s", rows[i].data)
+        {
+            pk_plugin_config config = {.type = "t", .data = pk_str_from(rows[i].data)};
+            pk_manager_desc desc = {.alloc = *test_alloc(), .config = &config, .config_count = 1};
+            pk_manager *m = NULL;
+            pk_error err;
+            CHECK_ERR(pk_manager_create(&m, &desc, &err), PK_ERR_CONFIG);
+            CHECK_CONTAINS(err.msg, "cannot use the configuration of type 't': cannot parse JSON: ");
+            CHECK_CONTAINS(err.msg, rows[i].says);
+            CHECK(m == NULL);
+        }
+    }
+}
