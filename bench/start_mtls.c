@@ -46,9 +46,9 @@ static void our_first_call(void *user, size_t times)
 
 static pk__http_pool *pool_of(starter *s)
 {
-    char *node = (char *)s->manager->registry.instances.next; // of the only one
-    const pk__instance *instance = (const pk__instance *)(void *)(node - offsetof(pk__instance, node));
-    return &((pk__http_channel *)instance->channel)->pool;
+    char *node = (char *)s->manager->registry.plugins.next; // of the only one
+    const pk__plugin *plugin = (const pk__plugin *)(void *)(node - offsetof(pk__plugin, node));
+    return &((pk__http_channel *)plugin->instance->channel)->pool;
 }
 
 static void another_before(void *user)
