@@ -135,6 +135,7 @@
  *     PLUGKIT_WITH_ADMIN          with pk_manager_serve: `plugkit top` and others can look at a running host; 8 KiB
  *     PLUGKIT_WITH_ATTACH         with pk_manager_attach: plugins that somebody else runs; 8 KiB
  *     PLUGKIT_WITH_SCHEMA         with pk_schema and pk_pattern: JSON Schema; 59 KiB
+ *     PLUGKIT_WITH_JSON_TOOLS     with structs that have defaults, keep other keys or refuse them; 2 KiB
  *     PLUGKIT_WITH_TLS            with https, by mbedTLS 2.28 or 3.6: -lmbedtls -lmbedx509 -lmbedcrypto; 27 KiB
  *     PLUGKIT_WITH_STREAMS        with request bodies taken piece by piece, and server-sent events; 5 KiB
  *     PLUGKIT_WITH_CREDENTIALS    with API keys, bearer tokens and passwords on calls: shown, and checked; 4 KiB
@@ -190,40 +191,30 @@
 #endif
 #endif
 
-/* What is opted into, part by part or all at once. */
-#if defined(PLUGKIT_WITH_ALL) && !defined(PLUGKIT_NO_NET) && !defined(PLUGKIT_NO_FILES) && !defined(PLUGKIT_WITH_ADMIN)
+/* What is opted into, part by part or all at once: all but TLS, which needs another library. */
+#ifdef PLUGKIT_WITH_ALL
+#undef PLUGKIT_WITH_SCHEMA
+#define PLUGKIT_WITH_SCHEMA
+#undef PLUGKIT_WITH_JSON_TOOLS
+#define PLUGKIT_WITH_JSON_TOOLS
+#undef PLUGKIT_WITH_STREAMS
+#define PLUGKIT_WITH_STREAMS
+#ifndef PLUGKIT_NO_NET
+#undef PLUGKIT_WITH_ATTACH
+#define PLUGKIT_WITH_ATTACH
+#undef PLUGKIT_WITH_CREDENTIALS
+#define PLUGKIT_WITH_CREDENTIALS
+#undef PLUGKIT_WITH_WEB
+#define PLUGKIT_WITH_WEB
+#ifndef PLUGKIT_NO_FILES
+#undef PLUGKIT_WITH_ADMIN
 #define PLUGKIT_WITH_ADMIN
 #endif
-#if defined(PLUGKIT_WITH_ALL) && !defined(PLUGKIT_NO_NET) && !defined(PLUGKIT_WITH_ATTACH)
-#define PLUGKIT_WITH_ATTACH
 #endif
-#if defined(PLUGKIT_WITH_ALL) && !defined(PLUGKIT_WITH_SCHEMA)
-#define PLUGKIT_WITH_SCHEMA
 #endif
-#if defined(PLUGKIT_WITH_ALL) && !defined(PLUGKIT_WITH_JSON_TOOLS)
-#define PLUGKIT_WITH_JSON_TOOLS
-#endif
-#if defined(PLUGKIT_WITH_ALL) && !defined(PLUGKIT_NO_NET) && !defined(PLUGKIT_WITH_CREDENTIALS)
-#define PLUGKIT_WITH_CREDENTIALS
-#endif
-#if defined(PLUGKIT_WITH_ALL) && !defined(PLUGKIT_WITH_STREAMS)
-#define PLUGKIT_WITH_STREAMS
-#endif
-#if defined(PLUGKIT_WITH_ALL) && !defined(PLUGKIT_NO_NET) && !defined(PLUGKIT_WITH_WEB)
-#define PLUGKIT_WITH_WEB
-#endif
-#if defined(PLUGKIT_WITH_ATTACH) && defined(PLUGKIT_NO_NET)
-#error "plugkit: PLUGKIT_WITH_ATTACH needs sockets: leave out PLUGKIT_NO_NET"
-#endif
-#if defined(PLUGKIT_WITH_WEB) && defined(PLUGKIT_NO_NET)
-#error "plugkit: PLUGKIT_WITH_WEB needs sockets: leave out PLUGKIT_NO_NET"
-#endif
-#if defined(PLUGKIT_WITH_CREDENTIALS) && defined(PLUGKIT_NO_NET)
-#error "plugkit: PLUGKIT_WITH_CREDENTIALS needs sockets: leave out PLUGKIT_NO_NET"
-#endif
-/* All but TLS, which needs another library: that is always asked for by name. */
-#if defined(PLUGKIT_WITH_TLS) && defined(PLUGKIT_NO_NET)
-#error "plugkit: PLUGKIT_WITH_TLS needs sockets: leave out PLUGKIT_NO_NET"
+#if defined(PLUGKIT_NO_NET) && (defined(PLUGKIT_WITH_TLS) || defined(PLUGKIT_WITH_ATTACH) || \
+                                defined(PLUGKIT_WITH_CREDENTIALS) || defined(PLUGKIT_WITH_WEB))
+#error "plugkit: each of PLUGKIT_WITH_TLS, _ATTACH, _CREDENTIALS and _WEB needs sockets: leave out PLUGKIT_NO_NET"
 #endif
 #if defined(PLUGKIT_WITH_ADMIN) && (defined(PLUGKIT_NO_NET) || defined(PLUGKIT_NO_FILES))
 #error "plugkit: PLUGKIT_WITH_ADMIN needs sockets and files: leave out PLUGKIT_NO_NET and PLUGKIT_NO_FILES"
@@ -755,18 +746,8 @@ PK_API_DATA const pk_shape pk_shape_default, pk_shape_rest;
 #endif
 
 typedef enum pk_type_kind {
-    PK_TYPE_STRUCT,
-    PK_TYPE_STR,
-    PK_TYPE_B64,
-    PK_TYPE_JSON,
-    PK_TYPE_NS,
-    PK_TYPE_BOOL,
-    PK_TYPE_I32,
-    PK_TYPE_U32,
-    PK_TYPE_I64,
-    PK_TYPE_U64,
-    PK_TYPE_DOUBLE,
-    PK_TYPE_ENUM,
+    PK_TYPE_STRUCT, PK_TYPE_STR, PK_TYPE_B64, PK_TYPE_JSON, PK_TYPE_NS, PK_TYPE_BOOL, PK_TYPE_I32, PK_TYPE_U32,
+    PK_TYPE_I64, PK_TYPE_U64, PK_TYPE_DOUBLE, PK_TYPE_ENUM,
     PK_TYPE_NONE, // pk_none: nothing on the wire
     PK_TYPE_BLOB  // pk_blob: raw bytes instead of JSON, as a whole body only
 } pk_type_kind;
@@ -33903,7 +33884,7 @@ PK_API pk_interceptor pk_request_log_write(const pk_request_log *log)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 33907 "plugkit.h"
+#line 33888 "plugkit.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -45474,7 +45455,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 }
 
 #ifdef PLUGKIT_LINES
-#line 45478 "plugkit.h"
+#line 45459 "plugkit.h"
 #endif
 
 #ifndef PLUGKIT_TEST

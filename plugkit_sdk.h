@@ -110,40 +110,30 @@
 #endif
 #endif
 
-/* What is opted into, part by part or all at once. */
-#if defined(PLUGKIT_WITH_ALL) && !defined(PLUGKIT_NO_NET) && !defined(PLUGKIT_NO_FILES) && !defined(PLUGKIT_WITH_ADMIN)
+/* What is opted into, part by part or all at once: all but TLS, which needs another library. */
+#ifdef PLUGKIT_WITH_ALL
+#undef PLUGKIT_WITH_SCHEMA
+#define PLUGKIT_WITH_SCHEMA
+#undef PLUGKIT_WITH_JSON_TOOLS
+#define PLUGKIT_WITH_JSON_TOOLS
+#undef PLUGKIT_WITH_STREAMS
+#define PLUGKIT_WITH_STREAMS
+#ifndef PLUGKIT_NO_NET
+#undef PLUGKIT_WITH_ATTACH
+#define PLUGKIT_WITH_ATTACH
+#undef PLUGKIT_WITH_CREDENTIALS
+#define PLUGKIT_WITH_CREDENTIALS
+#undef PLUGKIT_WITH_WEB
+#define PLUGKIT_WITH_WEB
+#ifndef PLUGKIT_NO_FILES
+#undef PLUGKIT_WITH_ADMIN
 #define PLUGKIT_WITH_ADMIN
 #endif
-#if defined(PLUGKIT_WITH_ALL) && !defined(PLUGKIT_NO_NET) && !defined(PLUGKIT_WITH_ATTACH)
-#define PLUGKIT_WITH_ATTACH
 #endif
-#if defined(PLUGKIT_WITH_ALL) && !defined(PLUGKIT_WITH_SCHEMA)
-#define PLUGKIT_WITH_SCHEMA
 #endif
-#if defined(PLUGKIT_WITH_ALL) && !defined(PLUGKIT_WITH_JSON_TOOLS)
-#define PLUGKIT_WITH_JSON_TOOLS
-#endif
-#if defined(PLUGKIT_WITH_ALL) && !defined(PLUGKIT_NO_NET) && !defined(PLUGKIT_WITH_CREDENTIALS)
-#define PLUGKIT_WITH_CREDENTIALS
-#endif
-#if defined(PLUGKIT_WITH_ALL) && !defined(PLUGKIT_WITH_STREAMS)
-#define PLUGKIT_WITH_STREAMS
-#endif
-#if defined(PLUGKIT_WITH_ALL) && !defined(PLUGKIT_NO_NET) && !defined(PLUGKIT_WITH_WEB)
-#define PLUGKIT_WITH_WEB
-#endif
-#if defined(PLUGKIT_WITH_ATTACH) && defined(PLUGKIT_NO_NET)
-#error "plugkit: PLUGKIT_WITH_ATTACH needs sockets: leave out PLUGKIT_NO_NET"
-#endif
-#if defined(PLUGKIT_WITH_WEB) && defined(PLUGKIT_NO_NET)
-#error "plugkit: PLUGKIT_WITH_WEB needs sockets: leave out PLUGKIT_NO_NET"
-#endif
-#if defined(PLUGKIT_WITH_CREDENTIALS) && defined(PLUGKIT_NO_NET)
-#error "plugkit: PLUGKIT_WITH_CREDENTIALS needs sockets: leave out PLUGKIT_NO_NET"
-#endif
-/* All but TLS, which needs another library: that is always asked for by name. */
-#if defined(PLUGKIT_WITH_TLS) && defined(PLUGKIT_NO_NET)
-#error "plugkit: PLUGKIT_WITH_TLS needs sockets: leave out PLUGKIT_NO_NET"
+#if defined(PLUGKIT_NO_NET) && (defined(PLUGKIT_WITH_TLS) || defined(PLUGKIT_WITH_ATTACH) || \
+                                defined(PLUGKIT_WITH_CREDENTIALS) || defined(PLUGKIT_WITH_WEB))
+#error "plugkit: each of PLUGKIT_WITH_TLS, _ATTACH, _CREDENTIALS and _WEB needs sockets: leave out PLUGKIT_NO_NET"
 #endif
 #if defined(PLUGKIT_WITH_ADMIN) && (defined(PLUGKIT_NO_NET) || defined(PLUGKIT_NO_FILES))
 #error "plugkit: PLUGKIT_WITH_ADMIN needs sockets and files: leave out PLUGKIT_NO_NET and PLUGKIT_NO_FILES"
@@ -675,18 +665,8 @@ PK_API_DATA const pk_shape pk_shape_default, pk_shape_rest;
 #endif
 
 typedef enum pk_type_kind {
-    PK_TYPE_STRUCT,
-    PK_TYPE_STR,
-    PK_TYPE_B64,
-    PK_TYPE_JSON,
-    PK_TYPE_NS,
-    PK_TYPE_BOOL,
-    PK_TYPE_I32,
-    PK_TYPE_U32,
-    PK_TYPE_I64,
-    PK_TYPE_U64,
-    PK_TYPE_DOUBLE,
-    PK_TYPE_ENUM,
+    PK_TYPE_STRUCT, PK_TYPE_STR, PK_TYPE_B64, PK_TYPE_JSON, PK_TYPE_NS, PK_TYPE_BOOL, PK_TYPE_I32, PK_TYPE_U32,
+    PK_TYPE_I64, PK_TYPE_U64, PK_TYPE_DOUBLE, PK_TYPE_ENUM,
     PK_TYPE_NONE, // pk_none: nothing on the wire
     PK_TYPE_BLOB  // pk_blob: raw bytes instead of JSON, as a whole body only
 } pk_type_kind;
@@ -33581,7 +33561,7 @@ PK_API pk_interceptor pk_request_log_write(const pk_request_log *log)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 33585 "plugkit_sdk.h"
+#line 33565 "plugkit_sdk.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -37440,7 +37420,7 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 37444 "plugkit_sdk.h"
+#line 37424 "plugkit_sdk.h"
 #endif
 
 #ifndef PLUGKIT_TEST

@@ -13,40 +13,30 @@
 #endif
 #endif
 
-/* What is opted into, part by part or all at once. */
-#if defined(PLUGKIT_WITH_ALL) && !defined(PLUGKIT_NO_NET) && !defined(PLUGKIT_NO_FILES) && !defined(PLUGKIT_WITH_ADMIN)
+/* What is opted into, part by part or all at once: all but TLS, which needs another library. */
+#ifdef PLUGKIT_WITH_ALL
+#undef PLUGKIT_WITH_SCHEMA
+#define PLUGKIT_WITH_SCHEMA
+#undef PLUGKIT_WITH_JSON_TOOLS
+#define PLUGKIT_WITH_JSON_TOOLS
+#undef PLUGKIT_WITH_STREAMS
+#define PLUGKIT_WITH_STREAMS
+#ifndef PLUGKIT_NO_NET
+#undef PLUGKIT_WITH_ATTACH
+#define PLUGKIT_WITH_ATTACH
+#undef PLUGKIT_WITH_CREDENTIALS
+#define PLUGKIT_WITH_CREDENTIALS
+#undef PLUGKIT_WITH_WEB
+#define PLUGKIT_WITH_WEB
+#ifndef PLUGKIT_NO_FILES
+#undef PLUGKIT_WITH_ADMIN
 #define PLUGKIT_WITH_ADMIN
 #endif
-#if defined(PLUGKIT_WITH_ALL) && !defined(PLUGKIT_NO_NET) && !defined(PLUGKIT_WITH_ATTACH)
-#define PLUGKIT_WITH_ATTACH
 #endif
-#if defined(PLUGKIT_WITH_ALL) && !defined(PLUGKIT_WITH_SCHEMA)
-#define PLUGKIT_WITH_SCHEMA
 #endif
-#if defined(PLUGKIT_WITH_ALL) && !defined(PLUGKIT_WITH_JSON_TOOLS)
-#define PLUGKIT_WITH_JSON_TOOLS
-#endif
-#if defined(PLUGKIT_WITH_ALL) && !defined(PLUGKIT_NO_NET) && !defined(PLUGKIT_WITH_CREDENTIALS)
-#define PLUGKIT_WITH_CREDENTIALS
-#endif
-#if defined(PLUGKIT_WITH_ALL) && !defined(PLUGKIT_WITH_STREAMS)
-#define PLUGKIT_WITH_STREAMS
-#endif
-#if defined(PLUGKIT_WITH_ALL) && !defined(PLUGKIT_NO_NET) && !defined(PLUGKIT_WITH_WEB)
-#define PLUGKIT_WITH_WEB
-#endif
-#if defined(PLUGKIT_WITH_ATTACH) && defined(PLUGKIT_NO_NET)
-#error "plugkit: PLUGKIT_WITH_ATTACH needs sockets: leave out PLUGKIT_NO_NET"
-#endif
-#if defined(PLUGKIT_WITH_WEB) && defined(PLUGKIT_NO_NET)
-#error "plugkit: PLUGKIT_WITH_WEB needs sockets: leave out PLUGKIT_NO_NET"
-#endif
-#if defined(PLUGKIT_WITH_CREDENTIALS) && defined(PLUGKIT_NO_NET)
-#error "plugkit: PLUGKIT_WITH_CREDENTIALS needs sockets: leave out PLUGKIT_NO_NET"
-#endif
-/* All but TLS, which needs another library: that is always asked for by name. */
-#if defined(PLUGKIT_WITH_TLS) && defined(PLUGKIT_NO_NET)
-#error "plugkit: PLUGKIT_WITH_TLS needs sockets: leave out PLUGKIT_NO_NET"
+#if defined(PLUGKIT_NO_NET) && (defined(PLUGKIT_WITH_TLS) || defined(PLUGKIT_WITH_ATTACH) || \
+                                defined(PLUGKIT_WITH_CREDENTIALS) || defined(PLUGKIT_WITH_WEB))
+#error "plugkit: each of PLUGKIT_WITH_TLS, _ATTACH, _CREDENTIALS and _WEB needs sockets: leave out PLUGKIT_NO_NET"
 #endif
 #if defined(PLUGKIT_WITH_ADMIN) && (defined(PLUGKIT_NO_NET) || defined(PLUGKIT_NO_FILES))
 #error "plugkit: PLUGKIT_WITH_ADMIN needs sockets and files: leave out PLUGKIT_NO_NET and PLUGKIT_NO_FILES"

@@ -46,18 +46,8 @@ PK_API_DATA const pk_shape pk_shape_default, pk_shape_rest;
 #endif
 
 typedef enum pk_type_kind {
-    PK_TYPE_STRUCT,
-    PK_TYPE_STR,
-    PK_TYPE_B64,
-    PK_TYPE_JSON,
-    PK_TYPE_NS,
-    PK_TYPE_BOOL,
-    PK_TYPE_I32,
-    PK_TYPE_U32,
-    PK_TYPE_I64,
-    PK_TYPE_U64,
-    PK_TYPE_DOUBLE,
-    PK_TYPE_ENUM,
+    PK_TYPE_STRUCT, PK_TYPE_STR, PK_TYPE_B64, PK_TYPE_JSON, PK_TYPE_NS, PK_TYPE_BOOL, PK_TYPE_I32, PK_TYPE_U32,
+    PK_TYPE_I64, PK_TYPE_U64, PK_TYPE_DOUBLE, PK_TYPE_ENUM,
     PK_TYPE_NONE, // pk_none: nothing on the wire
     PK_TYPE_BLOB  // pk_blob: raw bytes instead of JSON, as a whole body only
 } pk_type_kind;
