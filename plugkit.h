@@ -2064,7 +2064,8 @@ PK_API void pk_manager_unlisten(pk_manager *m, pk_listener *listener);
 /* The struct that `ptr` is the `member` of. */
 #define PK__OF(ptr, type, member) ((type *)(void *)((char *)(ptr) - offsetof(type, member)))
 
-/* Is small code wanted rather than fast code? Where there are two ways, both give the same results. */
+/* Is small code wanted rather than fast code? Where there are two ways, both give the same results, but
+ * for the place in an error of a struct table. */
 #if defined(PLUGKIT_SMALL) || defined(__OPTIMIZE_SIZE__)
 #define PK__SMALL 1
 #else
@@ -33884,7 +33885,7 @@ PK_API pk_interceptor pk_request_log_write(const pk_request_log *log)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 33888 "plugkit.h"
+#line 33889 "plugkit.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -45455,7 +45456,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 }
 
 #ifdef PLUGKIT_LINES
-#line 45459 "plugkit.h"
+#line 45460 "plugkit.h"
 #endif
 
 #ifndef PLUGKIT_TEST

@@ -1741,7 +1741,8 @@ PK_API void pk_sdk_log(pk_log_level level, const char *message, const pk_meta *f
 /* The struct that `ptr` is the `member` of. */
 #define PK__OF(ptr, type, member) ((type *)(void *)((char *)(ptr) - offsetof(type, member)))
 
-/* Is small code wanted rather than fast code? Where there are two ways, both give the same results. */
+/* Is small code wanted rather than fast code? Where there are two ways, both give the same results, but
+ * for the place in an error of a struct table. */
 #if defined(PLUGKIT_SMALL) || defined(__OPTIMIZE_SIZE__)
 #define PK__SMALL 1
 #else
@@ -33561,7 +33562,7 @@ PK_API pk_interceptor pk_request_log_write(const pk_request_log *log)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 33565 "plugkit_sdk.h"
+#line 33566 "plugkit_sdk.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -37420,7 +37421,7 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 37424 "plugkit_sdk.h"
+#line 37425 "plugkit_sdk.h"
 #endif
 
 #ifndef PLUGKIT_TEST

@@ -126,7 +126,7 @@ def main():
     runs += [(program, under + [program], "", counts_of_program) for program in args.programs]
     runs += [(f"{args.again} {program}", [program], args.again, counts_of_program) for program in args.programs
              if args.again and "/unit/" in program]
-    with concurrent.futures.ThreadPoolExecutor(max(args.jobs, 1)) as pool:
+    with concurrent.futures.ThreadPoolExecutor(max(args.jobs * 3 // 2, 1)) as pool:  # they wait more than they compute
         pending = {pool.submit(run, command, setting): (name, command, setting, counts_of)
                    for name, command, setting, counts_of in runs}
         for done in concurrent.futures.as_completed(pending):

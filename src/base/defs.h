@@ -22,7 +22,8 @@
 /* The struct that `ptr` is the `member` of. */
 #define PK__OF(ptr, type, member) ((type *)(void *)((char *)(ptr) - offsetof(type, member)))
 
-/* Is small code wanted rather than fast code? Where there are two ways, both give the same results. */
+/* Is small code wanted rather than fast code? Where there are two ways, both give the same results, but
+ * for the place in an error of a struct table. */
 #if defined(PLUGKIT_SMALL) || defined(__OPTIMIZE_SIZE__)
 #define PK__SMALL 1
 #else

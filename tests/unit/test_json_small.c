@@ -1,4 +1,5 @@
-/* test_json_small.c - all tests of JSON again, on the short code that small builds take: the results are the same. */
+/* test_json_small.c - all tests of JSON again, on the short code that small builds take: the results are the same,
+ * but for the places in errors of struct tables. */
 #define UNIT_WHOLE
 #define PLUGKIT_SMALL
 #include "test_json_read.c"

@@ -201,10 +201,15 @@ PK_STRUCT(config, CONFIG)
 #define SETTINGS(F, T) F(T, REQ, config, config, "config") F(T, MAP, config, others, "others")
 PK_MESSAGE(settings, SETTINGS)
 
-/* A message, and where in its one line the value stands that is meant. */
+/* A message, and where in its one line the value stands that is meant. Small builds name the path alone. */
 static void check_message(const char *got, const char *type, const char *message)
 {
     char wanted[512];
+    if (PK__SMALL) {
+        (void)snprintf(wanted, sizeof(wanted), "cannot decode %s: %s", type, message);
+        CHECK_STR(got, wanted);
+        return;
+    }
     unsigned column = 0, offset = 0;
     const char *place = strstr(got, " (line 1, column ");
     int len = snprintf(wanted, sizeof(wanted), "cannot decode %s: %s", type, message);
@@ -495,7 +500,8 @@ TEST_TORTURE(types, more_than_64_fields_are_watched)
             CHECK_INT(v.f79, ==, 79);
         } else {
             CHECK_ERR(rc, PK_ERR_SERIALIZE);
-            CHECK_STR(err.msg, "cannot decode wide: f79: it is missing (line 1, column 703, offset 702)");
+            CHECK_STR(err.msg, PK__SMALL ? "cannot decode wide: f79: it is missing"
+                                         : "cannot decode wide: f79: it is missing (line 1, column 703, offset 702)");
         }
         pk_mem_free(&mem);
     }
