@@ -13,6 +13,9 @@
 #include "plugkit.h"
 #include "plugkit_sdk.h"
 #elif defined(UNIT_WHOLE)
+#ifndef PLUGKIT_STATIC // compilers leave out what the test does not reach, if they optimise at all
+#define PLUGKIT_STATIC
+#endif
 #include "build/src_all.h"
 #else
 #define PK__FN extern
