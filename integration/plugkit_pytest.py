@@ -449,7 +449,7 @@ class Run:
         elif stdin is not None:
             source = folder / f"stdin-{secrets.token_hex(4)}"
             source.write_bytes(stdin.encode() if isinstance(stdin, str) else stdin)
-        self.killed = False
+        self.killed = self.asked = False
         self.process = _Process([path, *args], self._env, cwd=cwd or folder, stdin=source)
 
     @property
@@ -474,6 +474,7 @@ class Run:
 
     def signal(self, number):
         self.killed = self.killed or number == signal.SIGKILL
+        self.asked = self.asked or number in (signal.SIGINT, signal.SIGTERM)
         self.process.signal(number)
 
     def wait(self, timeout=PATIENCE):
@@ -484,6 +485,8 @@ class Run:
         return status
 
     def _finish(self):
+        if self.asked:
+            self.process.ended.wait(PATIENCE)  # a second signal ends many programs at once, with things left behind
         if not self.process.ended.is_set():
             self.process.signal(signal.SIGTERM)
             if not self.process.ended.wait(PATIENCE):

@@ -35,7 +35,8 @@ def outside(tmp_path):
     def run(test, before="", after="", **env):
         (tmp_path / "good").write_text(GOOD % (before, after))
         (tmp_path / "good").chmod(0o755)
-        (tmp_path / "test_it.py").write_text("from plugkit_pytest import *\nimport os, pathlib, subprocess, pytest\n"
+        (tmp_path / "test_it.py").write_text("from plugkit_pytest import *\n"
+                                             "import os, pathlib, signal, subprocess, pytest\n"
                                              "HERE = pathlib.Path(__file__).parent\n" + test)
         result = subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)],
                                 capture_output=True, text=True, timeout=120, cwd=tmp_path, check=False,
@@ -125,6 +126,20 @@ def test_it(free_dir):
 """)
 
     assert "processes were left behind" in output
+
+
+def test_a_host_that_was_asked_to_end_is_not_asked_again_while_it_tidies_up(outside):
+    output = outside("""
+HOST = '''trap 'trap "exit 130" INT TERM; touch ending; sleep 0.5 & wait; rmdir "$XDG_RUNTIME_DIR"/plugkit-0/abc
+      exit 0' INT; mkdir -p "$XDG_RUNTIME_DIR"/plugkit-0/abc; echo up; while :; do sleep 0.1; done'''
+def test_it(host, free_dir):
+    run = host("/bin/sh", "-c", HOST, background=True)
+    run.line("up")
+    run.signal(signal.SIGINT)
+    wait_until(lambda: (free_dir / "ending").exists(), "the host to begin to end")
+""")
+
+    assert "1 passed" in output and "left behind" not in output
 
 
 def test_host_runs_a_program_and_fails_on_what_it_leaves(outside):
