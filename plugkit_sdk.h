@@ -1383,6 +1383,7 @@ PK_API void pk_server_destroy(pk_server *server);
  * What was shown is compared in time that does not depend on it. Secrets stay where they are: only the header of one
  * attempt is a copy, which is overwritten after it. They are in no log and no error. */
 
+#ifdef PLUGKIT_WITH_CREDENTIALS
 typedef enum pk_credential_kind {
     PK_CREDENTIAL_NONE,    // nothing is shown
     PK_CREDENTIAL_API_KEY, // X-API-Key: SECRET
@@ -1422,7 +1423,6 @@ typedef struct pk_access {
     const char *realm;     // in WWW-Authenticate; NULL = "plugin"
 } pk_access;
 
-#ifdef PLUGKIT_WITH_CREDENTIALS
 /* Attempt scope; also for GET /healthz, GET /capabilities and POST /shutdown to plugins that somebody else runs. A
  * header of that name among the call's own is left as it is: Authorization in ctx.meta stays the user's. */
 PK_API pk_interceptor pk_credentials_show(const pk_credentials *credentials);
@@ -1447,6 +1447,7 @@ PK_API pk_interceptor pk_access_check(const pk_access *access);
  * anything else is done for it, and browsers, which ask for leave without credentials, get it before
  * pk_access_check. */
 
+#ifdef PLUGKIT_WITH_WEB
 /* ---- CORS: which pages of others may use this server (Fetch standard). A request that comes from any other page is
  * refused (403); pages of the server itself pass. Yours, and not moved, as long as it is used. */
 typedef struct pk_cors {
@@ -1494,7 +1495,6 @@ typedef struct pk_request_log {
     bool health;   // also routes with PK_INLINE: /healthz and its kind
 } pk_request_log;
 
-#ifdef PLUGKIT_WITH_WEB
 PK_API pk_interceptor pk_cors_allow(const pk_cors *cors);
 PK_API pk_err pk_rate_limit_create(pk_rate_limit **out, const pk_rate_limit_desc *desc, pk_error *err);
 PK_API void pk_rate_limit_destroy(pk_rate_limit *limit); // when no server uses it any more
@@ -1527,6 +1527,7 @@ PK_API pk_interceptor pk_request_log_write(const pk_request_log *log);
  *
  * On the side that calls, pk_sse_read takes them apart again: give it the pieces that on_chunk gets. */
 
+#ifdef PLUGKIT_WITH_STREAMS
 /* One event. `event` and `id` are one line each; data may be any lines, which arrive with LF between them. */
 typedef struct pk_sse_event {
     pk_str event;      // its name; "" = "message"
@@ -1546,7 +1547,6 @@ typedef struct pk_sse_reader {
     bool pk__has_data, pk__after_cr, pk__began, pk__past_mark;
 } pk_sse_reader;
 
-#ifdef PLUGKIT_WITH_STREAMS
 /* The next piece. An error of on_event ends it and is returned. Errors: PK_ERR_LIMIT (an event larger than max_bytes),
  * PK_ERR_NO_MEMORY. What is no event (comments, unknown fields) is skipped, as the standard says; an event that has not
  * ended when the stream does is none. */

@@ -17,6 +17,7 @@
  * What was shown is compared in time that does not depend on it. Secrets stay where they are: only the header of one
  * attempt is a copy, which is overwritten after it. They are in no log and no error. */
 
+#ifdef PLUGKIT_WITH_CREDENTIALS
 typedef enum pk_credential_kind {
     PK_CREDENTIAL_NONE,    // nothing is shown
     PK_CREDENTIAL_API_KEY, // X-API-Key: SECRET
@@ -56,7 +57,6 @@ typedef struct pk_access {
     const char *realm;     // in WWW-Authenticate; NULL = "plugin"
 } pk_access;
 
-#ifdef PLUGKIT_WITH_CREDENTIALS
 /* Attempt scope; also for GET /healthz, GET /capabilities and POST /shutdown to plugins that somebody else runs. A
  * header of that name among the call's own is left as it is: Authorization in ctx.meta stays the user's. */
 PK_API pk_interceptor pk_credentials_show(const pk_credentials *credentials);

@@ -21,6 +21,7 @@
  *
  * On the side that calls, pk_sse_read takes them apart again: give it the pieces that on_chunk gets. */
 
+#ifdef PLUGKIT_WITH_STREAMS
 /* One event. `event` and `id` are one line each; data may be any lines, which arrive with LF between them. */
 typedef struct pk_sse_event {
     pk_str event;      // its name; "" = "message"
@@ -40,7 +41,6 @@ typedef struct pk_sse_reader {
     bool pk__has_data, pk__after_cr, pk__began, pk__past_mark;
 } pk_sse_reader;
 
-#ifdef PLUGKIT_WITH_STREAMS
 /* The next piece. An error of on_event ends it and is returned. Errors: PK_ERR_LIMIT (an event larger than max_bytes),
  * PK_ERR_NO_MEMORY. What is no event (comments, unknown fields) is skipped, as the standard says; an event that has not
  * ended when the stream does is none. */

@@ -13,6 +13,7 @@
  * anything else is done for it, and browsers, which ask for leave without credentials, get it before
  * pk_access_check. */
 
+#ifdef PLUGKIT_WITH_WEB
 /* ---- CORS: which pages of others may use this server (Fetch standard). A request that comes from any other page is
  * refused (403); pages of the server itself pass. Yours, and not moved, as long as it is used. */
 typedef struct pk_cors {
@@ -60,7 +61,6 @@ typedef struct pk_request_log {
     bool health;   // also routes with PK_INLINE: /healthz and its kind
 } pk_request_log;
 
-#ifdef PLUGKIT_WITH_WEB
 PK_API pk_interceptor pk_cors_allow(const pk_cors *cors);
 PK_API pk_err pk_rate_limit_create(pk_rate_limit **out, const pk_rate_limit_desc *desc, pk_error *err);
 PK_API void pk_rate_limit_destroy(pk_rate_limit *limit); // when no server uses it any more
