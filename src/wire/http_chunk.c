@@ -6,8 +6,15 @@
 
 enum {
     PK__CHUNK_SIZE,       // digits of a size
-    PK__CHUNK_BLANK,      // blanks between a size and the ';' of its extension
-    PK__CHUNK_EXT,        // the extension
+    PK__CHUNK_EXT_NAME,   // an extension's name
+    PK__CHUNK_EXT_TOKEN,  // its value
+    PK__CHUNK_EXT_CLOSED, // a value that was in quotes, behind the last one. In all of these the line may end.
+    PK__CHUNK_EXT_GAP,    // blanks behind a size or a value: another extension must follow
+    PK__CHUNK_EXT_NAMED,  // blanks behind a name: a value, or another extension
+    PK__CHUNK_EXT,        // ';' and blanks: a name must follow
+    PK__CHUNK_EXT_IS,     // '=' and blanks: a value
+    PK__CHUNK_EXT_QUOTED, // within quotes
+    PK__CHUNK_EXT_QUOTE,  //   and behind a '\' there
     PK__CHUNK_SIZE_LF,    // the LF behind them
     PK__CHUNK_BYTES,      // data
     PK__CHUNK_BYTES_CR,   // the line end behind data
@@ -46,16 +53,47 @@ static bool pk__http_chunk_is_text(char c)
     return ((unsigned char)c >= 0x20 && c != 0x7f) || c == '\t';
 }
 
-/* Blanks may stand before an extension (RFC 9112, 7.1.1), but not for themselves. */
-static uint8_t pk__http_chunk_blank(pk__http_chunk *c, char byte)
+/* One byte behind the digits, up to the line's end: the next state, or 0 if it may not stand there. */
+static uint8_t pk__http_chunk_ext(uint8_t state, char byte)
 {
-    if (byte != ';' && byte != ' ' && byte != '\t') {
-        return pk__http_chunk_refuse(c, "malformed chunk size");
+    pk_str one = {&byte, 1};
+    if (state >= PK__CHUNK_EXT_QUOTED) {
+        return !pk__http_chunk_is_text(byte)  ? 0
+               : state == PK__CHUNK_EXT_QUOTE ? PK__CHUNK_EXT_QUOTED
+               : byte == '"'                  ? PK__CHUNK_EXT_CLOSED
+               : byte == '\\'                 ? PK__CHUNK_EXT_QUOTE
+                                              : PK__CHUNK_EXT_QUOTED;
     }
-    if (++c->extra > PK__CHUNK_EXTRA_MAX) {
+    switch (byte) {
+    case '\r': return state <= PK__CHUNK_EXT_CLOSED ? PK__CHUNK_SIZE_LF : 0;
+    case ';': return state < PK__CHUNK_EXT ? PK__CHUNK_EXT : 0;
+    case '=': return state == PK__CHUNK_EXT_NAME || state == PK__CHUNK_EXT_NAMED ? PK__CHUNK_EXT_IS : 0;
+    case '"': return state == PK__CHUNK_EXT_IS ? PK__CHUNK_EXT_QUOTED : 0;
+    case ' ':
+    case '\t':
+        return state == PK__CHUNK_EXT_NAME     ? PK__CHUNK_EXT_NAMED
+               : state <= PK__CHUNK_EXT_CLOSED ? PK__CHUNK_EXT_GAP
+                                               : state;
+    default:
+        return !pk__http_head_is_token(one)                                ? 0
+               : state == PK__CHUNK_EXT || state == PK__CHUNK_EXT_NAME     ? PK__CHUNK_EXT_NAME
+               : state == PK__CHUNK_EXT_IS || state == PK__CHUNK_EXT_TOKEN ? PK__CHUNK_EXT_TOKEN
+                                                                           : 0;
+    }
+}
+
+/* Extensions are read to be refused or dropped. */
+static uint8_t pk__http_chunk_line(pk__http_chunk *c, char byte)
+{
+    uint8_t next = pk__http_chunk_ext(c->state, byte);
+    if (next == 0) {
+        return pk__http_chunk_refuse(c, c->state == PK__CHUNK_SIZE ? "malformed chunk size"
+                                                                   : "malformed chunk extension");
+    }
+    if (byte != '\r' && ++c->extra > PK__CHUNK_EXTRA_MAX) {
         return pk__http_chunk_refuse(c, "chunk extensions are too long");
     }
-    return byte == ';' ? PK__CHUNK_EXT : PK__CHUNK_BLANK;
+    return next;
 }
 
 static uint8_t pk__http_chunk_size(pk__http_chunk *c, char byte)
@@ -69,24 +107,7 @@ static uint8_t pk__http_chunk_size(pk__http_chunk *c, char byte)
         c->left = c->left << 4 | (uint64_t)digit;
         return PK__CHUNK_SIZE;
     }
-    if (c->digits == 0) {
-        return pk__http_chunk_refuse(c, "malformed chunk size");
-    }
-    if (byte == '\r') {
-        return PK__CHUNK_SIZE_LF;
-    }
-    return pk__http_chunk_blank(c, byte);
-}
-
-static uint8_t pk__http_chunk_ext(pk__http_chunk *c, char byte)
-{
-    if (byte == '\r') {
-        return PK__CHUNK_SIZE_LF;
-    }
-    if (!pk__http_chunk_is_text(byte)) {
-        return pk__http_chunk_refuse(c, "malformed chunk extension");
-    }
-    return ++c->extra > PK__CHUNK_EXTRA_MAX ? pk__http_chunk_refuse(c, "chunk extensions are too long") : PK__CHUNK_EXT;
+    return c->digits > 0 ? pk__http_chunk_line(c, byte) : pk__http_chunk_refuse(c, "malformed chunk size");
 }
 
 static uint8_t pk__http_chunk_name(pk__http_chunk *c, char byte)
@@ -130,10 +151,13 @@ static uint8_t pk__http_chunk_expect(pk__http_chunk *c, char byte, char want, ui
 /* One byte outside the data: the next state. */
 static uint8_t pk__http_chunk_step(pk__http_chunk *c, char byte)
 {
+    if (c->state == PK__CHUNK_SIZE) {
+        return pk__http_chunk_size(c, byte);
+    }
+    if (c->state <= PK__CHUNK_EXT_QUOTE) {
+        return pk__http_chunk_line(c, byte);
+    }
     switch (c->state) {
-    case PK__CHUNK_SIZE: return pk__http_chunk_size(c, byte);
-    case PK__CHUNK_BLANK: return pk__http_chunk_blank(c, byte);
-    case PK__CHUNK_EXT: return pk__http_chunk_ext(c, byte);
     case PK__CHUNK_SIZE_LF:
         c->digits = 0;
         return pk__http_chunk_expect(c, byte, '\n', c->left > 0 ? PK__CHUNK_BYTES : PK__CHUNK_LINE);

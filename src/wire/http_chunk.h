@@ -8,7 +8,13 @@
  *
  * Sizes are 1 to 15 hexadecimal digits and nothing else. Extensions are checked and dropped, and so are trailers: as
  * an attacker can make both long and useless, each may have 4 KiB in one message. Whoever joins trailers to the head
- * must not see another message in it: those that frame or route one are refused. A bare CR or LF ends it all. */
+ * must not see another message in it: those that frame or route one are refused. A bare CR or LF ends it all.
+ *
+ * An extension is ';' and a name, or that, '=' and a token or a string in quotes. Blanks may stand before and behind
+ * ';' and '=', as RFC 9112 wants it of who reads (7.1.1, BWS); nobody may write them, and some, llhttp for one, refuse
+ * them. They are safe to take: the size ends where the digits do, the line at its CR LF, whatever stands between them
+ * and whoever reads it. For the same reason quotes do not carry a string over the end of a line. Blanks before that end
+ * belong to nothing, and are refused. */
 #ifndef PK__HTTP_CHUNK_H
 #define PK__HTTP_CHUNK_H
 #include "../base/defs.h"

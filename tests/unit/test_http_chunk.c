@@ -48,6 +48,10 @@ TEST(http_chunk, decodes_in_any_pieces)
     check_good("A\r\n0123456789\r\na\r\nabcdefghij\r\n000\r\n\r\n", "0123456789abcdefghij", 0);
     check_good("1;a=b;c=\"d e\"\r\nx\r\n0;last\r\nTrailer: dropped\r\nX:\r\n\r\n", "x", 0);
     check_good("1 \t;a\r\nx\r\n0\r\n\r\n", "x", 0);
+    check_good("1;a;b ; c\t;\td\r\nx\r\n0\r\n\r\n", "x", 0);
+    check_good("1;a=b \t; c = d;e \t=\t f\r\nx\r\n0\r\n\r\n", "x", 0);
+    check_good("1;!#$%&'*+-.^_`|~=!#$%&'*+-.^_`|~\r\nx\r\n0\r\n\r\n", "x", 0);
+    check_good("1;a=\"\";b=\" \t;=,\\\"\\\\\\ \x80\\\xff\" ; c\r\nx\r\n0 ;a=\"\"\r\n\r\n", "x", 0);
     check_good("000000000000001\r\nx\r\n0\r\n\r\n", "x", 0);
     check_good("2\r\n\r\n\r\n0\r\n\r\n", "\r\n", 0);
 }
@@ -58,6 +62,15 @@ TEST(http_chunk, refuses_what_is_unclear)
         "\r\n", ";a\r\n", "-1\r\nx\r\n0\r\n\r\n", "+1\r\nx\r\n0\r\n\r\n", "0x1\r\nx\r\n0\r\n\r\n", "1_0\r\n", " 1\r\n",
         "g\r\n", "1\nx\n0\n\n", "1\r\nx\n0\r\n\r\n", "1\r\nxy\r\n0\r\n\r\n", "1\r\r\nx", "1\rx", "1 \r\nx\r\n0\r\n\r\n",
         "1 x\r\n", "1;a\nb\r\nx\r\n0\r\n\r\n", "1;a\rb\r\nx\r\n0\r\n\r\n", "1;\x01\r\n", "1;\x7f\r\n",
+        /* extensions: a name, and a value that is a token or in quotes, which end in the line */
+        "1;\r\nx\r\n0\r\n\r\n", "1; \r\n", "1;;a\r\n", "1;a;\r\n", "1;=b\r\n", "1;a=\r\n", "1;a= \r\n", "1;a=;b\r\n",
+        "1;a==b\r\n", "1;a=b=c\r\n", "1;a b\r\n", "1;a=b c\r\n", "1;a \r\n", "1;a=b \r\n", "1;a=b \t;\r\n",
+        "1;a,b\r\n", "1;a=b,c\r\n", "1;a(b)\r\n", "1;\"a\"=b\r\n", "1;a\"\r\n", "1;a=b\"\r\n", "1;a=\"\r\n",
+        "1;a=\"b\r\n", "1;a=\"b\\\r\n", "1;a=\"b\\\"\r\n", "1;a=\"\"b\r\n", "1;a=\"\"\"\"\r\n", "1;a=\"b\"=c\r\n",
+        "1;a=\"b\" \r\n", "1;a=\"\x01\"\r\n", "1;a=\"\\\x7f\"\r\n", "1;a=\"\n\"\r\n", "1;a=\"\r\n\"\r\n",
+        "1;a=\"\\\n\"\r\n", "1;\x80\r\n", "1;a=\xc3\xbc\r\n", "1;a\xc3\xbc=b\r\n", "1;a\n\r\n", "1;a=b\rx",
+        "1;a=\"b\"\rx", "1;a=\"b\"\n", "1 ;\n", "1;[a]\r\n", "1 =a\r\n", "1=a\r\n", "1\"a\"\r\n", "1;a=/b\r\n",
+        "1;a=b\\c\r\n", "1;a\\=b\r\n",
         "0000000000000001\r\nx\r\n0\r\n\r\n", "ffffffffffffffff\r\n", "10000000000000000\r\n",
         "0\r\n\n", "0\r\nX\r\n\r\n", "0\r\n: x\r\n\r\n", "0\r\n X: y\r\n\r\n", "0\r\nX : y\r\n\r\n", "0\r\nX: y\n\r\n",
         "0\r\nX: \x01\r\n\r\n", "0\r\n\rX", "0\n\n", "0\r\nX: y\r\n z\r\n\r\n",
