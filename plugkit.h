@@ -43543,6 +43543,29 @@ static pk_err pk__schemas_text(pk_mem *mem, const pk_json_value *v, pk_str *out,
 
 /* ---- compiling */
 
+/* A method's name as part of a $ref: a step of a JSON Pointer in a URI in JSON. */
+static pk_str pk__schemas_step(pk_mem *mem, pk_str name)
+{
+    static const char hex[] = "0123456789ABCDEF";
+    char *to = name.len < SIZE_MAX / 4 ? (char *)pk_mem_get(mem, name.len * 3 + 1) : NULL;
+    pk_str step = {to, 0};
+    for (size_t i = 0; to && i < name.len; i++) {
+        unsigned char c = (unsigned char)name.ptr[i];
+        bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '-';
+        if (plain) {
+            to[step.len++] = (char)c;
+        } else if (c == '~' || c == '/') {
+            to[step.len++] = '~';
+            to[step.len++] = c == '~' ? '0' : '1';
+        } else {
+            to[step.len++] = '%';
+            to[step.len++] = hex[c >> 4];
+            to[step.len++] = hex[c & 15];
+        }
+    }
+    return step;
+}
+
 /* Of a schema with "x-methods" the part that is meant; otherwise the whole of it, which is about requests. */
 static pk_err pk__schemas_create(pk__schemas *s, pk__schemas_kept *k, pk_str text, pk_mem *scratch, pk_error *err)
 {
@@ -43564,9 +43587,9 @@ static pk_err pk__schemas_create(pk__schemas *s, pk__schemas_kept *k, pk_str tex
     if (!pk_json_get(pk__schemas_member(methods, k->key.method), which)) {
         return PK_OK; // it says nothing
     }
-    pk_str ref = pk_mem_printf(scratch, "{\"$ref\":\"plugkit:schema#/x-methods/%" PK_FMT "/%s\"}",
-                               PK_ARG(k->key.method), which);
-    if (!ref.ptr) {
+    pk_str step = pk__schemas_step(scratch, k->key.method);
+    pk_str ref = pk_mem_printf(scratch, "{\"$ref\":\"plugkit:schema#/x-methods/%" PK_FMT "/%s\"}", PK_ARG(step), which);
+    if (!step.ptr || !ref.ptr) {
         return pk__error_memory(err, "read a plugin's schema");
     }
     desc.sources = &source;
@@ -45486,7 +45509,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 }
 
 #ifdef PLUGKIT_LINES
-#line 45490 "plugkit.h"
+#line 45513 "plugkit.h"
 #endif
 
 #ifndef PLUGKIT_TEST

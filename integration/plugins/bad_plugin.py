@@ -173,6 +173,25 @@ def echoes(plugin):
         {"length": len(request.body), "pid": os.getpid()}).encode())
 
 
+@manner
+def advertises(plugin, says, file, body="\"fine\"", status=200):
+    """Its capabilities say this, too. That it runs, and what it is called with, goes into a file: a line each."""
+    def note(text):
+        with open(file, "ab") as out:
+            out.write(text + b"\n")
+
+    def run():
+        note(b"started")
+        Plugin.run(plugin)
+
+    def answer(connection, request):
+        note(request.body)
+        send(connection, f"HTTP/1.1 {status} So\nContent-Type: application/json\nContent-Length: {len(body)}\n\n",
+             body.encode())
+    plugin.capabilities = lambda: {**Plugin.capabilities(plugin), **says}
+    plugin.run, plugin.answer = run, answer
+
+
 # ---- manners: of answers
 
 @manner
@@ -522,8 +541,10 @@ def says_capabilities(plugin, text):
 
 
 @manner
-def speaks_lines(plugin, answers, reads=True):
+def speaks_lines(plugin, answers, reads=True, says=None):
     """A plugin in lines mode. For each call these lines, in which % stands for the call's number."""
+    plugin.capabilities = lambda: {**Plugin.capabilities(plugin), **(says or {})}
+
     def run():
         plugin.hear()
         plugin.say(listening="lines:")

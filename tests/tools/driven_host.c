@@ -9,6 +9,7 @@
  *     rules        [{"plugin":..,"restart":"always"|"never","stop_ms":..,"disabled":..,"needs":[..],"survive":..}]
  *     mtls (required, not only possible),
  *     survive_as, survive_ms, attach_dir, reattach, offers (plugins may call its "greeter")
+ *     schemas      ["config","requests","answers","formats","off"], what is held against schemas; otherwise the default
  *     sigchld      "ignore", "handler" (counts), "thread" (waits for every child there is)
  *     config       [{"plugin":..,"type":..,"data":..}]
  *
@@ -29,6 +30,7 @@
  * Each call is answered once, {"tag":..,"error":..,...}; so are the others but for the last four. Between them come
  * {"event":..} and {"log":..}. The last line is {"ended":true,"allocations":0}: what was never given back. */
 #define PLUGKIT_WITH_ATTACH
+#define PLUGKIT_WITH_SCHEMA
 #define PLUGKIT_IMPLEMENTATION
 #include "plugkit.h"
 
@@ -543,6 +545,18 @@ static void rules_in(pk_mem *mem, const pk_json_value *o, pk_manager_desc *desc)
     desc->rules = rules;
 }
 
+static unsigned schemas_in(const pk_json_value *list)
+{
+    static const char *const names[] = {"config", "requests", "answers", "formats", "off"}; // PK_SCHEMAS_..
+    unsigned what = 0;
+    for (const pk_json_value *v = pk_json_first(list); v; v = pk_json_next(list, v)) {
+        for (unsigned i = 0; i < sizeof(names) / sizeof(*names); i++) {
+            what |= pk_json_is(v, names[i]) ? 1u << i : 0;
+        }
+    }
+    return what;
+}
+
 static pk_err open_manager(pk_mem *mem, const pk_json_value *o, pk_loop *loop, pk_error *err)
 {
     pk_manager_desc desc;
@@ -568,6 +582,7 @@ static pk_err open_manager(pk_mem *mem, const pk_json_value *o, pk_loop *loop, p
     desc.tcp = pk_json_bool(pk_json_get(o, "tcp"), false);
     desc.mtls = pk_json_bool(pk_json_get(o, "mtls"), false) ? PK_MTLS_REQUIRED : PK_MTLS_OFF;
     desc.duplicates = pk_json_bool(pk_json_get(o, "providers"), false) ? PK_DUPLICATES_PROVIDERS : PK_DUPLICATES_REFUSE;
+    desc.schemas = schemas_in(pk_json_get(o, "schemas"));
     desc.on_event = on_event;
     desc.on_log = on_log;
     const pk_json_value *config = pk_json_get(o, "config");
