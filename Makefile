@@ -77,7 +77,8 @@ $(addprefix $(BUILD)/plugins/,$(notdir $(PLUGINS_GO:/main.go=))): $$(wildcard ex
 	@cd $(dir $<) && GOFLAGS=-mod=mod go build -o $(abspath $@) .
 $(CLI_OBJECTS): $(BUILD)/cli/%.o: cli/%.c | $(HEADERS)
 	@mkdir -p $(@D)
-	@$(COMPILE) -D_GNU_SOURCE -DPLUGKIT_WITH_ADMIN -DPLUGKIT_WITH_ATTACH -MF $@.d -c -o $@ $<
+	@$(COMPILE) -D_GNU_SOURCE -DPLUGKIT_WITH_ADMIN -DPLUGKIT_WITH_ATTACH \
+	    -DPLUGKIT_WITH_SCHEMA -MF $@.d -c -o $@ $<
 $(BUILD)/plugkit: $(CLI_OBJECTS)
 	@echo '  cc   $@'
 	@$(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS) $(LDLIBS)

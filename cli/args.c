@@ -28,16 +28,23 @@ const args_option args_options[] = {
     {"follow", 'f', NULL, "go on with what happens, until the host ends", ARGS_FLAG, AT(follow), FOR_EVENTS},
     {"last", 0, "N", "at most so many events of the past", ARGS_TEXT, AT(last), FOR_EVENTS},
     {"everything", 0, NULL, "stop the host itself, with all its plugins", ARGS_FLAG, AT(everything), FOR_STOP},
+    {"with", 0, "FILE", "another schema that $ref may lead to, by its $id (may be repeated)", ARGS_LIST, AT(with),
+     FOR_SCHEMA},
+    {"formats", 0, NULL, "strings must be what `format` says", ARGS_FLAG, AT(formats), FOR_SCHEMA},
+    {"draft-07", 0, NULL, "what has no $schema is of draft-07, not of 2020-12", ARGS_FLAG, AT(draft_07), FOR_SCHEMA},
     {"config", 0, "[ID:]TYPE=JSON", "configuration for plugins that declare TYPE; @FILE reads it (may be repeated)",
      ARGS_LIST, AT(config), FOR_HOSTS},
-    {"env", 0, "NAME[=VALUE]", "let plugins inherit this variable (may be repeated)", ARGS_LIST, AT(env), FOR_HOSTS},
+    {"env", 0, "NAME[=VALUE]", "let plugins inherit this variable (may be repeated)", ARGS_LIST, AT(env),
+     FOR_HOSTS | FOR_SCHEMA},
     {"attach", 0, "ID=ADDRESS", "a plugin that runs already, there: ID=http://NAME:PORT (may be repeated)", ARGS_LIST,
-     AT(attach), FOR_HOSTS},
-    {"runtime-dir", 0, "DIR", "where the private sockets go", ARGS_TEXT, AT(runtime_dir), FOR_HOSTS | FOR_CONTROL},
+     AT(attach), FOR_HOSTS | FOR_SCHEMA},
+    {"runtime-dir", 0, "DIR", "where the private sockets go", ARGS_TEXT, AT(runtime_dir),
+     FOR_HOSTS | FOR_CONTROL | FOR_SCHEMA},
     {"tcp", 0, NULL, "let plugins listen on 127.0.0.1 instead of Unix sockets", ARGS_FLAG, AT(tcp), FOR_HOSTS},
     {"timeout", 0, "TIME", "how long a probe, a start or a call may take: 500ms, 5s, 1m", ARGS_TEXT, AT(timeout),
-     FOR_HOSTS | FOR_ACTS},
-    {"verbose", 'v', NULL, "show on stderr what happens, and what plugins print", ARGS_FLAG, AT(verbose), FOR_HOSTS},
+     FOR_HOSTS | FOR_ACTS | FOR_SCHEMA},
+    {"verbose", 'v', NULL, "show on stderr what happens, and what plugins print", ARGS_FLAG, AT(verbose),
+     FOR_HOSTS | FOR_SCHEMA},
     {"color", 0, "WHEN", "auto, always or never; NO_COLOR is honoured", ARGS_TEXT, AT(color), FOR_ALL},
     {"help", 'h', NULL, "show this help", ARGS_FLAG, AT(help), FOR_ALL},
 };
@@ -245,7 +252,7 @@ bool args_parse(args *a, int argc, char **argv)
     bool options = true;
     memset(a, 0, sizeof(*a));
     size_t room = (size_t)argc + 1;
-    const char **items = (const char **)calloc(room * 5, sizeof(*items));
+    const char **items = (const char **)calloc(room * 6, sizeof(*items));
     if (!items) {
         fprintf(stderr, "plugkit: out of memory\n");
         return false;
@@ -255,6 +262,7 @@ bool args_parse(args *a, int argc, char **argv)
     a->env.items = items + 2 * room;
     a->meta.items = items + 3 * room;
     a->attach.items = items + 4 * room;
+    a->with.items = items + 5 * room;
     for (int i = 0; i < argc; i++) {
         const char *word = argv[i];
         if (options && strcmp(word, "--") == 0) {

@@ -15,10 +15,10 @@ typedef struct args {
     const struct command *command;
     const char **rest; // what is no option
     size_t rest_count;
-    bool json, verbose, tcp, eager, wait, raw, no_start, help, once, follow, everything;
+    bool json, verbose, tcp, eager, wait, raw, no_start, help, once, follow, everything, formats, draft_07;
     const char *color, *timeout, *runtime_dir, *contract, *http, *upload, *download, *content_type, *host, *interval,
         *last;
-    args_list config, env, meta, attach;
+    args_list config, env, meta, attach, with;
     uint32_t timeout_ms, interval_ms; // of `timeout`, `interval`; 0 = not given
     uint32_t last_count;              // of `last`, if that is given
 } args;

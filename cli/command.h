@@ -46,10 +46,11 @@ enum {
     FOR_RESTART = 2048,
     FOR_ENABLE = 4096,
     FOR_DISABLE = 8192,
+    FOR_SCHEMA = 16384,
     FOR_ACTS = FOR_START | FOR_STOP | FOR_RESTART | FOR_ENABLE | FOR_DISABLE,
     FOR_CONTROL = FOR_TOP | FOR_EVENTS | FOR_ACTS, // of a host that runs
     FOR_HOSTS = FOR_LIST | FOR_CALL | FOR_RUN | FOR_INSPECT | FOR_DOCTOR,
-    FOR_ALL = FOR_HOSTS | FOR_CONTROL | FOR_VERSION | FOR_HELP
+    FOR_ALL = FOR_HOSTS | FOR_CONTROL | FOR_SCHEMA | FOR_VERSION | FOR_HELP
 };
 
 extern const command commands[];
@@ -61,6 +62,7 @@ int call_run(const args *a);
 int run_run(const args *a);
 int inspect_run(const args *a);
 int doctor_run(const args *a);
+int schema_run(const args *a);
 int top_run(const args *a);
 int events_run(const args *a);
 int act_run(const args *a);

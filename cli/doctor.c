@@ -103,7 +103,9 @@ static void doctor_examine(doctor *d, doctor_patient *p)
         doctor_find(d, p, DOCTOR_WARNING, plugin->id.ptr, "it offers nothing: its capabilities name no type",
                     "list what it offers under \"types\"");
     }
-    doctor_start(d, p);
+    if (doctor_schemas(d, p)) {
+        doctor_start(d, p);
+    }
 }
 
 /* ---- text */

@@ -4,6 +4,7 @@
  *     doctor_file.c       a plugin's file, before anybody runs it: mode, owner, first line
  *     doctor_place.c      what lies around it: the directory, the runtime directory, what dead hosts left over
  *     doctor_contract.c   does it do what the contracts that it claims ask for?
+ *     doctor_schema.c     are its JSON Schemas some, and does the configuration fit them?
  *     doctor_cure.c       from an error to what to type
  *
  * A finding is a sentence about one plugin or place, and another one about the cure. Notes are worth knowing, warnings
@@ -50,6 +51,7 @@ void doctor_file(doctor *d, doctor_patient *p);
 const char *doctor_file_cure(doctor *d, const char *path);
 void doctor_places(doctor *d);
 void doctor_contracts(doctor *d, doctor_patient *p);
+bool doctor_schemas(doctor *d, doctor_patient *p); // false: hosts do not start it with this configuration
 const char *doctor_cure(doctor *d, const pk_plugin_info *p, const pk_error *err); // in d->mem, or static
 
 #endif

@@ -50,7 +50,8 @@ const command commands[] = {
      "--download file and bytes.\n"
      "\n"
      "The status is 3 if nothing offers TARGET or TARGET has no METHOD (the message lists what there is),\n"
-     "2 if METHOD is missing or a --config is for nobody, and 1 if the plugin did not start or the call failed.\n"
+     "2 if METHOD is missing, a --config is for nobody, or the request does not fit the JSON Schema that the\n"
+     "plugin advertises (--raw sends it nevertheless), and 1 if the plugin did not start or the call failed.\n"
      "\n"
      "    plugkit call build/plugins polite greet '{\"name\":\"you\"}'\n"
      "    plugkit call build/plugins lines transformations\n"
@@ -88,9 +89,9 @@ const command commands[] = {
      2, 2, inspect_run},
     {"doctor", FOR_DOCTOR, "DIR", "says what is wrong with each plugin, and how to mend it",
      "Tries everything: looks at each file, asks for capabilities, holds them against the contracts that\n"
-     "come with PlugKit, starts the plugin, asks how it is, stops it. Then it looks at the directories\n"
-     "around, and for what dead programs left over. The status is 1 if anything keeps a plugin from\n"
-     "working; warnings and notes do not change it.\n"
+     "come with PlugKit, looks at its JSON Schemas and holds each --config against them, starts the plugin,\n"
+     "asks how it is, stops it. Then it looks at the directories around, and for what dead programs left\n"
+     "over. The status is 1 if anything keeps a plugin from working; warnings and notes do not change it.\n"
      "\n"
      "With --json:\n"
      "\n"
@@ -99,6 +100,23 @@ const command commands[] = {
      "\n"
      "where FINDING has level (note, warning, error), subject, what and cure.\n",
      1, 1, doctor_run},
+    {"schema", FOR_SCHEMA, "check SCHEMA DOCUMENT.. | show DIR ID [TYPE]", "holds documents against a JSON Schema",
+     "check says of each document that does not fit where and why: a line each, FILE:LINE:COLUMN: path:\n"
+     "reason [rule], as editors read it. SCHEMA is of draft 2020-12 or 07; a relative $ref leads to the file\n"
+     "beside it. One of the files may be '-', stdin. A key that stands twice in a document is refused. The\n"
+     "status is 1 if a document does not fit, or if it or the schema cannot be used. With --json:\n"
+     "\n"
+     "    {\"schema\",\"documents\":[{\"file\",\"ok\",\"error\":null or as in plugkit call,\"faults\":[{\"line\",\n"
+     "     \"column\",\"path\",\"instance\",\"keyword\",\"rule\",\"reason\"},..]},..],\"ok\"}\n"
+     "\n"
+     "show prints the schemas that a plugin advertises, of its config types and of its types, or that of TYPE.\n"
+     "In a pipe each line has three columns, separated by tabs: contract (or config), type, schema. With\n"
+     "--json: {\"plugin\",\"schemas\":[{\"contract\":null of a config type,\"type\",\"schema\"},..]}. The status is 3\n"
+     "if there is none.\n"
+     "\n"
+     "    plugkit schema check config.schema.json config.json\n"
+     "    plugkit schema show build/plugins py-processor\n",
+     3, SIZE_MAX, schema_run},
     {"top", FOR_TOP, "", "a live table of the plugins of a running host",
      "Shows how each plugin is, what it uses, and how often it is called, and below that what has happened\n"
      "lately. The host is the one of yours that runs (plugkit run, or a program that calls\n"

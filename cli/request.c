@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "command.h"
+#include "fits.h"
 #include "info.h"
 #include "term.h"
 
@@ -89,6 +90,7 @@ int request_open(request *r, session *s, const args *a, const char *name, const 
     int status = target_find(s, name, a->contract, method, &r->target);
     status = status ? status : request_meta(r);
     status = status ? status : request_body(r, body);
+    status = status ? status : fits_check(r, method, body != NULL);
     if (status) {
         return status;
     }

@@ -292,8 +292,8 @@ static int session_describe(session *s, pk_manager_desc *d)
     d->tcp = a->tcp;
     d->deadline.start_ms = a->timeout_ms;
     d->deadline.call_ms = a->timeout_ms;
-    d->config = config;
-    d->config_count = a->config.count;
+    d->config = s->config = config;
+    d->config_count = s->config_count = a->config.count;
     d->env = env;
     d->on_log = session_on_log;
     d->on_event = session_on_event;

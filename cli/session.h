@@ -18,6 +18,8 @@ typedef struct session {
     const char *directory;
     pk_plugin_info *plugins; // as they were after the start; in mem
     size_t count;
+    const pk_plugin_config *config; // from --config; in mem
+    size_t config_count;
     /* Set before session_open; all optional. */
     bool eager, no_deadlines;
     bool needs_config; // a configuration that no plugin takes is wrong usage, and not only a warning

@@ -718,8 +718,8 @@ def test_help_and_version(plugkit):
     names = re.findall(r"^    plugkit (\w+)", everything.stdout, re.M)
 
     assert everything.status == GOOD
-    assert names == ["list", "call", "run", "inspect", "doctor", "top", "events", "start", "stop", "restart", "disable",
-                     "enable", "version", "help"]
+    assert names == ["list", "call", "run", "inspect", "doctor", "schema", "top", "events", "start", "stop", "restart",
+                     "disable", "enable", "version", "help"]
     assert "130 interrupted" in everything.stdout
     for name in names:
         one, same = plugkit("help", name), plugkit(name, "--help")
