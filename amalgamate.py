@@ -18,8 +18,8 @@ import re
 import sys
 
 API_CORE = """
-    shared.h version.h memory.h error.h json.h schema.h types.h call.h contract.h loop.h tls.h extend.h server.h
-    credentials.h web.h streams.h
+    shared.h version.h memory.h error.h json.h schema.h types.h json_stream.h call.h contract.h loop.h tls.h extend.h
+    server.h credentials.h web.h streams.h
 """.split()
 API_HOST = "own.h host.h".split()
 API_SDK = "own.h sdk.h".split()
@@ -84,6 +84,7 @@ CORE = """
     wire/json_read.h
     wire/json_write.h
     wire/json_quote.h
+    wire/json_split.h
     wire/utf8.c
     wire/number.c
     wire/number_double.c
@@ -97,6 +98,7 @@ CORE = """
     wire/json_quote.c
     wire/json_write.c
     wire/json_put_value.c
+    wire/json_split.c
     wire/url.h
     wire/decimal.h
     wire/category.h
@@ -169,6 +171,7 @@ CORE = """
     rpc/types_more.c
     rpc/types_write.c
     rpc/types_table.c
+    rpc/json_stream.c
     rpc/ctx.h
     rpc/error_body.h
     rpc/ctx.c

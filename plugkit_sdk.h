@@ -801,6 +801,62 @@ PK_API pk_err pk_json_decode_with(pk_mem *mem, const pk_type *type, pk_str json,
  * PK_ERR_LIMIT, PK_ERR_NO_MEMORY, PK_ERR_MISUSE (a pk_blob). */
 PK_API pk_err pk_json_encode(pk_buf *buf, const pk_type *type, const void *in, pk_error *err);
 
+/* == api/json_stream.h == */
+/* json_stream.h - JSON as it comes in, with PLUGKIT_WITH_JSON_TOOLS. */
+#ifdef PLUGKIT_WITH_JSON_TOOLS
+/* A stream in pieces of any size: values one behind the other, or one on each line (NDJSON, JSON Lines).
+ *
+ *     static pk_err on_row(void *user, void *in, pk_error *err); // *(row *)in
+ *
+ *     pk_json_stream stream = {.lines = true, .type = &pk_type_row, .on_struct = on_row}; // or .on_value
+ *     while (rc == PK_OK && (piece.len = fread(bytes, 1, sizeof(bytes), file)) > 0) {
+ *         rc = pk_json_stream_read(&stream, piece, &err);
+ *     }
+ *     rc = rc ? rc : pk_json_stream_finish(&stream, &err);
+ *     pk_json_stream_free(&stream);
+ *
+ * A value is given as soon as its last byte has come (a number or word: what follows it), and the memory of the one
+ * before is used again. What cannot become JSON any more is refused at once. Places in errors are those in the stream.
+ *
+ * Without .lines white space or nothing stands between values, or RS (RFC 7464); numbers and words need something.
+ * Lines end in LF or CRLF, the last one also with the stream; those with nothing but blanks are skipped. */
+typedef struct pk_json_stream {
+    /* One of them is required. What they get is valid until they return; their error ends it and is returned. */
+    pk_err (*on_value)(void *user, const pk_json_value *value, pk_error *err);
+    pk_err (*on_struct)(void *user, void *in, pk_error *err); // with .type: of that type; it may be changed
+    /* A value that is refused, and it is clear where the next one begins: with .lines always; else if it is larger,
+     * nested or written wrongly, no more. PK_OK: go on with that one. NULL: it ends there. */
+    pk_err (*on_bad)(void *user, const pk_error *why, pk_error *err);
+    void *user;
+    const pk_type *type;
+    bool lines;
+    size_t max_bytes;        // of one value, or of a line; 0 = 8 MiB
+    pk_json_options options; // as of pk_json_parse_with and pk_json_decode_with
+    const pk_alloc *alloc;   // NULL = libc
+    size_t line, offset;     // set for the callbacks: where the value begins; from 1, and in bytes from 0
+    struct pk__json_intake *pk__in; // private
+} pk_json_stream;
+
+/* The next piece, which is not needed afterwards. After an error nothing more is read until pk_json_stream_finish.
+ * Errors: those of pk_json_parse_with and pk_json_decode_with; PK_ERR_LIMIT (max_bytes); PK_ERR_MISUSE (from inside a
+ * callback); PK_ERR_CANCELED (freed from inside a callback, which is allowed). Not thread-safe. */
+PK_API pk_err pk_json_stream_read(pk_json_stream *stream, pk_str piece, pk_error *err);
+/* There is no more: tells of a value that has not ended, and of an error before. The next piece begins a new stream. */
+PK_API pk_err pk_json_stream_finish(pk_json_stream *stream, pk_error *err);
+PK_API void pk_json_stream_free(pk_json_stream *stream);
+
+/* Writing lines: what stands in the buffer from `line` on, written in any way, becomes one. It is checked, line breaks
+ * in it are taken out, and one is put behind it. After a failure, also one of the writer's before, the buffer ends at
+ * `line` and can be used again: it never has half a line.
+ *
+ *     size_t line = buf.len;
+ *     rc = pk_json_encode(&buf, &pk_type_row, &row, &err); // or pk_json_write .. pk_json_finish
+ *     rc = rc ? rc : pk_json_line_end(&buf, line, &err);   // after pk_json_finish in any case
+ *
+ * Errors: those of pk_json_check; PK_ERR_LIMIT, PK_ERR_NO_MEMORY (of the buffer). */
+PK_API pk_err pk_json_line_end(pk_buf *buf, size_t line, pk_error *err);
+#endif
+
 /* == api/call.h == */
 /* call.h - what travels with a call, and how calls go out. */
 
@@ -9510,6 +9566,41 @@ PK__HOT void pk__json_quoted(pk_json_writer *w, pk_str s, char behind)
 
 
 
+/* == wire/json_split.h == */
+/* json_split.h - finds where a JSON value ends while it is coming in, byte by byte if it has to be.
+ *
+ * A token's first byte says what it is, so a few states and one bit a level know what may come next: the end is found
+ * at the last byte, and what cannot become JSON any more at the first byte that is wrong, however much would follow.
+ * What is inside of numbers, words and escapes is left to the reader, and so is UTF-8. The reader refuses all that is
+ * refused here, and finds its first mistake there or before; so what it says does not depend on the pieces. */
+#ifdef PLUGKIT_LINES
+#line 6 "src/wire/json_split.h"
+#endif
+
+
+#ifdef PLUGKIT_WITH_JSON_TOOLS
+
+
+/* Zeroed before each value. */
+typedef struct pk__json_split {
+    uint64_t objects[PLUGKIT_JSON_DEPTH / 64 + 1]; // a level's bit says that it is an object
+    uint32_t depth;
+    uint8_t due;    // what comes next; zero: a value
+    uint8_t inside; // of which token
+} pk__json_split;
+
+typedef enum pk__json_part {
+    PK__JSON_PART,  // it has not ended
+    PK__JSON_WHOLE, // it has; the bytes behind it are not looked at. Called again, it lets white space follow alone
+    PK__JSON_NEVER  // the byte in front of *at cannot be
+} pk__json_part;
+
+/* Goes on at *at, and leaves it behind what was read. */
+PK__FN pk__json_part pk__json_split_next(pk__json_split *s, const char **at, const char *end);
+
+#endif
+
+
 /* == wire/utf8.c == */
 /* utf8.c - checking and writing UTF-8. */
 #ifdef PLUGKIT_LINES
@@ -12875,6 +12966,151 @@ PK_API void pk_json_put_value(pk_json_writer *w, const pk_json_value *v)
         pk__json_put_nodes(w, v);
     }
 }
+
+/* == wire/json_split.c == */
+/* json_split.c - where a JSON value ends. */
+#ifdef PLUGKIT_LINES
+#line 1 "src/wire/json_split.c"
+#endif
+
+#ifdef PLUGKIT_WITH_JSON_TOOLS
+#include <string.h>
+
+
+
+enum { // due
+    PK__SPLIT_VALUE,
+    PK__SPLIT_ITEM,   // a value, or the end of the array
+    PK__SPLIT_KEY,
+    PK__SPLIT_MEMBER, // a key, or the end of the object
+    PK__SPLIT_COLON,
+    PK__SPLIT_MORE    // a comma, or the end of what is open; nothing if nothing is
+};
+
+enum { // inside
+    PK__SPLIT_NOTHING,
+    PK__SPLIT_STRING,
+    PK__SPLIT_ESCAPE, // behind its backslash
+    PK__SPLIT_PLAIN   // a number or a word
+};
+
+static bool pk__json_split_in_object(const pk__json_split *s)
+{
+    return s->depth > 0 && (s->objects[(s->depth - 1) / 64] >> (s->depth - 1) % 64 & 1);
+}
+
+static bool pk__json_split_open(pk__json_split *s, bool object)
+{
+    uint64_t bit = UINT64_C(1) << s->depth % 64, *word = &s->objects[s->depth / 64];
+    if (s->due > PK__SPLIT_ITEM || s->depth >= PLUGKIT_JSON_DEPTH) {
+        return false;
+    }
+    *word = object ? *word | bit : *word & ~bit;
+    s->depth++;
+    s->due = object ? PK__SPLIT_MEMBER : PK__SPLIT_ITEM;
+    return true;
+}
+
+static bool pk__json_split_close(pk__json_split *s, bool object)
+{
+    bool may = s->due == PK__SPLIT_MORE || s->due == (object ? PK__SPLIT_MEMBER : PK__SPLIT_ITEM);
+    if (!may || s->depth == 0 || object != pk__json_split_in_object(s)) {
+        return false;
+    }
+    s->depth--;
+    s->due = PK__SPLIT_MORE;
+    return true;
+}
+
+/* Is c one that a number or word may have? */
+static bool pk__json_split_is_plain(char c)
+{
+    char lower = (char)(c | 0x20);
+    return (c >= '0' && c <= '9') || (lower >= 'a' && lower <= 'z') || c == '-' || c == '+' || c == '.';
+}
+
+/* The first byte of a token. False: it cannot be. */
+static bool pk__json_split_token(pk__json_split *s, char c)
+{
+    bool value = s->due <= PK__SPLIT_ITEM;
+    switch (c) {
+    case '{':
+    case '[':
+        return pk__json_split_open(s, c == '{');
+    case '}':
+    case ']':
+        return pk__json_split_close(s, c == '}');
+    case ',':
+        value = s->due == PK__SPLIT_MORE && s->depth > 0;
+        s->due = pk__json_split_in_object(s) ? PK__SPLIT_KEY : PK__SPLIT_VALUE;
+        return value;
+    case ':':
+        value = s->due == PK__SPLIT_COLON;
+        s->due = PK__SPLIT_VALUE;
+        return value;
+    case '"':
+        value = s->due <= PK__SPLIT_MEMBER;
+        s->due = s->due <= PK__SPLIT_ITEM ? PK__SPLIT_MORE : PK__SPLIT_COLON;
+        s->inside = PK__SPLIT_STRING;
+        return value;
+    default:
+        s->due = PK__SPLIT_MORE;
+        s->inside = PK__SPLIT_PLAIN;
+        return value && (c == '-' || (c >= '0' && c <= '9') || c == 't' || c == 'f' || c == 'n');
+    }
+}
+
+/* A byte inside of a string. False: it cannot be. */
+static bool pk__json_split_string(pk__json_split *s, char c)
+{
+    if (s->inside == PK__SPLIT_ESCAPE) {
+        s->inside = PK__SPLIT_STRING;
+        return memchr("\"\\/bfnrtu", c, 9) != NULL;
+    }
+    s->inside = c == '"' ? PK__SPLIT_NOTHING : c == '\\' ? PK__SPLIT_ESCAPE : PK__SPLIT_STRING;
+    return (unsigned char)c >= 0x20;
+}
+
+PK__FN pk__json_part pk__json_split_next(pk__json_split *s, const char **at, const char *end)
+{
+    const char *p = *at;
+    pk__json_part part = PK__JSON_PART;
+    while (p < end && part == PK__JSON_PART) {
+        bool good = true;
+        if (s->inside == PK__SPLIT_STRING) {
+            p = pk__json_plain(p, end);
+            if (p == end) {
+                break;
+            }
+        } else if (s->inside == PK__SPLIT_PLAIN) {
+            while (p < end && pk__json_split_is_plain(*p)) {
+                p++;
+            }
+            if (p == end) {
+                break;
+            }
+            s->inside = PK__SPLIT_NOTHING;
+            if (s->depth == 0) {
+                part = PK__JSON_WHOLE;
+                break;
+            }
+        }
+        char c = *p++;
+        if (s->inside != PK__SPLIT_NOTHING) {
+            good = pk__json_split_string(s, c);
+        } else if (c == ' ' || c == '\n' || c == '\r' || c == '\t') {
+            p = pk__json_skip_space(p, end);
+            continue;
+        } else {
+            good = pk__json_split_token(s, c);
+        }
+        bool whole = s->depth == 0 && s->due == PK__SPLIT_MORE && s->inside == PK__SPLIT_NOTHING;
+        part = !good ? PK__JSON_NEVER : whole ? PK__JSON_WHOLE : PK__JSON_PART;
+    }
+    *at = p;
+    return part;
+}
+#endif
 
 /* == wire/url.h == */
 /* url.h - request targets and paths: split once, decoded once, walked once.
@@ -28201,6 +28437,296 @@ PK__TYPES_BASIC(double, double, PK_TYPE_DOUBLE, double, double);
 PK__TYPES_BASIC(pk_none, pk_none, PK_TYPE_NONE, none, none);
 PK__TYPES_BASIC(pk_blob, pk_blob, PK_TYPE_BLOB, blob, blob);
 
+/* == rpc/json_stream.c == */
+/* json_stream.c - values from a stream: pk_json_stream.
+ *
+ * A value that has come as a whole is read where it lies, in the caller's piece; the beginning of one that has not is
+ * kept in `rest` until its end has come. A line that lies in one piece needs no looking for its end but memchr.
+ *
+ * Whatever the pieces are, callbacks and errors are the same, but for what an error quotes of the text behind a
+ * mistake: that is as much as has come. The state lives apart from the public struct: a callback may free that. */
+#ifdef PLUGKIT_LINES
+#line 7 "src/rpc/json_stream.c"
+#endif
+
+
+
+
+
+
+#ifdef PLUGKIT_WITH_JSON_TOOLS
+
+#define PK__JSON_STREAM_MAX ((size_t)8 * 1024 * 1024) // bytes of a value, if nothing else is said
+enum { PK__JSON_STREAM_BEHIND = 16 };                 // bytes behind a mistake that an error may quote
+
+typedef struct pk__json_intake {
+    const pk_alloc *alloc;
+    pk__json_split split;
+    pk__json_origin at; // where the next value begins, or the one that has begun
+    size_t max;
+    pk_buf rest;
+    pk_mem mem;      // of the value that is given
+    pk_err failed;
+    bool skips;      // to the end of the line
+    bool is_running; // a callback, perhaps
+    bool is_freed;   // by that
+} pk__json_intake;
+
+static void pk__json_intake_free(pk__json_intake *in)
+{
+    pk_buf_free(&in->rest);
+    pk_mem_free(&in->mem);
+    pk__free(in->alloc, in, sizeof(*in));
+}
+
+/* The value in `rest` is done with. */
+static void pk__json_intake_next(pk__json_intake *in)
+{
+    pk_buf_clear(&in->rest);
+    memset(&in->split, 0, sizeof(in->split));
+}
+
+static void pk__json_intake_begin(pk__json_intake *in)
+{
+    static const pk__json_origin first = {1, 1, 0};
+    pk__json_intake_next(in);
+    in->at = first;
+    in->failed = PK_OK;
+    in->skips = false;
+}
+
+static pk_err pk__json_stream_open(pk_json_stream *s, pk_error *err)
+{
+    pk__json_intake *in = s->pk__in;
+    if (in && in->is_running) {
+        return pk_error_set(err, PK_ERR_MISUSE, "cannot read from a JSON stream: a callback of it runs");
+    }
+    if (s->type ? !s->on_struct : !s->on_value) {
+        return pk_error_set(err, PK_ERR_MISUSE, "cannot read from a JSON stream: it has no callback");
+    }
+    if (!in) {
+        if (!(in = (pk__json_intake *)pk__new(s->alloc, sizeof(*in)))) {
+            return pk__error_memory(err, "read from a JSON stream");
+        }
+        in->alloc = in->mem.alloc = s->alloc;
+        in->max = PK__MIN(s->max_bytes > 0 ? s->max_bytes : PK__JSON_STREAM_MAX, SIZE_MAX / 2);
+        pk_buf_init(&in->rest, s->alloc, in->max + PK__JSON_STREAM_BEHIND);
+        pk__json_intake_begin(in);
+        s->pk__in = in;
+    }
+    return in->failed ? pk_error_set(err, in->failed, "cannot read from a JSON stream: it has failed before") : PK_OK;
+}
+
+/* A callback or more have been called, and rc has come of it. *s may be gone. */
+static pk_err pk__json_intake_pause(pk__json_intake *in, pk_err rc, pk_error *err)
+{
+    in->failed = rc;
+    in->is_running = false;
+    if (in->is_freed) {
+        pk__json_intake_free(in);
+        rc = rc ? rc : pk_error_set(err, PK_ERR_CANCELED, "cannot read from a JSON stream: a callback has freed it");
+    }
+    return rc;
+}
+
+/* ---- values */
+
+/* Asks what is to become of a value that is refused. */
+static pk_err pk__json_stream_refuse(pk_json_stream *s, const pk_error *why, bool goes_on, pk_error *err)
+{
+    bool its_own = why->code == PK_ERR_BAD_JSON || why->code == PK_ERR_SERIALIZE || why->code == PK_ERR_LIMIT;
+    return goes_on && its_own && s->on_bad ? s->on_bad(s->user, why, err) : pk__error_copy(err, why);
+}
+
+/* Gives a whole value; or the error, if it is none. goes_on: it is clear where the next one begins. */
+static pk_err pk__json_stream_give(pk_json_stream *s, pk_str text, bool goes_on, pk_error *err)
+{
+    pk__json_intake *in = s->pk__in;
+    pk_json_options options = s->options;
+    const pk_json_value *value = NULL;
+    void *out = NULL;
+    pk_error why;
+    pk_err rc;
+    bool lines = s->lines;
+    s->line = in->at.line;
+    s->offset = in->at.offset;
+    options.from = &in->at;
+    pk_mem_reset(&in->mem);
+    if (!s->type) {
+        rc = pk_json_parse_with(&in->mem, text, &options, &value, &why);
+    } else if ((out = pk_mem_zero(&in->mem, s->type->size)) != NULL) {
+        rc = pk_json_decode_with(&in->mem, s->type, text, &options, out, &why);
+    } else {
+        rc = pk__error_memory(&why, "decode JSON");
+    }
+    rc = rc        ? pk__json_stream_refuse(s, &why, goes_on, err)
+         : s->type ? s->on_struct(s->user, out, err)
+                   : s->on_value(s->user, value, err);
+    if (lines) {
+        in->at.offset += text.len; // the end of the line begins a new one
+    } else {
+        pk__json_pass(&in->at, text);
+    }
+    pk__json_intake_next(in);
+    return rc;
+}
+
+static pk_err pk__json_stream_too_large(pk_json_stream *s, pk_error *err)
+{
+    pk__json_intake *in = s->pk__in;
+    pk_error why;
+    s->line = in->at.line;
+    s->offset = in->at.offset;
+    in->skips = true;
+    (void)pk_error_set(&why, PK_ERR_LIMIT, "cannot read JSON: line %zu, column %zu, offset %zu: larger than %zu bytes",
+                       in->at.line, in->at.column, in->at.offset, in->max);
+    in->at.offset += in->rest.len;
+    pk__json_intake_next(in);
+    return pk__json_stream_refuse(s, &why, s->lines, err);
+}
+
+/* ---- pieces */
+
+static void pk__json_intake_drop(pk__json_intake *in, pk_str *piece, size_t count)
+{
+    pk_str part = {piece->ptr, count};
+    pk__json_pass(&in->at, part);
+    piece->ptr += count;
+    piece->len -= count;
+}
+
+static void pk__json_stream_skip_space(const pk_json_stream *s, pk_str *piece)
+{
+    const char *p = piece->ptr, *end = p + piece->len;
+    while ((p = pk__json_space(p, end)) < end && *p == '\x1E' && !s->lines) {
+        p++;
+    }
+    pk__json_intake_drop(s->pk__in, piece, (size_t)(p - piece->ptr));
+}
+
+/* Takes the value at the front of the piece, or the beginning of it; or goes on with the one that has begun. */
+static pk_err pk__json_stream_take(pk_json_stream *s, pk_str *piece, pk_error *err)
+{
+    pk__json_intake *in = s->pk__in;
+    const char *p = piece->ptr;
+    const char *line_end = s->lines ? (const char *)memchr(p, '\n', piece->len) : NULL;
+    size_t len = line_end ? (size_t)(line_end - p) : piece->len, room = in->max - in->rest.len;
+    pk__json_part part = PK__JSON_WHOLE;
+    if (line_end && in->rest.len == 0 && len <= room) {
+        p = line_end;
+    } else {
+        const char *end = p + PK__MIN(len, room + 1);
+        do {
+            part = pk__json_split_next(&in->split, &p, end);
+        } while (s->lines && part == PK__JSON_WHOLE && p < end);
+        if (s->lines && part != PK__JSON_NEVER) {
+            part = p == line_end ? PK__JSON_WHOLE : PK__JSON_PART;
+        }
+    }
+    pk_str text = {piece->ptr, (size_t)(p - piece->ptr)};
+    if (text.len > room) {
+        return pk__json_stream_too_large(s, err);
+    }
+    if (part == PK__JSON_NEVER) {
+        text.len = PK__MIN(text.len + PK__JSON_STREAM_BEHIND, len);
+        in->skips = true;
+    }
+    piece->ptr += text.len;
+    piece->len -= text.len;
+    if (part == PK__JSON_PART || in->rest.len > 0) {
+        if (!pk_buf_add(&in->rest, text)) {
+            return pk__error_memory(err, "read from a JSON stream");
+        }
+        text = pk_buf_str(&in->rest);
+    }
+    return part == PK__JSON_PART ? PK_OK : pk__json_stream_give(s, text, s->lines || part == PK__JSON_WHOLE, err);
+}
+
+PK_API pk_err pk_json_stream_read(pk_json_stream *s, pk_str piece, pk_error *err)
+{
+    pk_err rc = pk__json_stream_open(s, err);
+    pk__json_intake *in = s->pk__in; // *s may be gone after a callback
+    if (rc) {
+        return rc;
+    }
+    in->is_running = true;
+    while (rc == PK_OK && !in->is_freed && piece.len > 0) {
+        if (in->skips) {
+            const char *end = (const char *)memchr(piece.ptr, '\n', piece.len);
+            in->skips = end == NULL;
+            pk__json_intake_drop(in, &piece, end ? (size_t)(end - piece.ptr) : piece.len);
+        } else if (in->rest.len == 0) {
+            pk__json_stream_skip_space(s, &piece);
+            rc = piece.len > 0 ? pk__json_stream_take(s, &piece, err) : PK_OK;
+        } else {
+            rc = pk__json_stream_take(s, &piece, err);
+        }
+    }
+    return pk__json_intake_pause(in, rc, err);
+}
+
+PK_API pk_err pk_json_stream_finish(pk_json_stream *s, pk_error *err)
+{
+    pk__json_intake *in = s->pk__in;
+    pk_err rc = in ? pk__json_stream_open(s, err) : PK_OK;
+    if (!in || in->is_running) {
+        return rc;
+    }
+    if (rc == PK_OK && in->rest.len > 0) {
+        const char *blank = " "; // which ends a number
+        bool whole = pk__json_split_next(&in->split, &blank, blank + 1) == PK__JSON_WHOLE;
+        in->is_running = true;
+        rc = pk__json_stream_give(s, pk_buf_str(&in->rest), s->lines || whole, err);
+        if (in->is_freed) {
+            return pk__json_intake_pause(in, rc, err);
+        }
+        in->is_running = false;
+    }
+    pk__json_intake_begin(in);
+    return rc;
+}
+
+PK_API void pk_json_stream_free(pk_json_stream *s)
+{
+    if (s && s->pk__in) {
+        s->pk__in->is_freed = true;
+        if (!s->pk__in->is_running) {
+            pk__json_intake_free(s->pk__in);
+        }
+        s->pk__in = NULL;
+    }
+}
+
+/* ---- lines to be written */
+
+PK_API pk_err pk_json_line_end(pk_buf *buf, size_t line, pk_error *err)
+{
+    pk_err rc = (pk_err)buf->failed;
+    if (line > buf->len) {
+        return pk_error_set(err, PK_ERR_MISUSE, "cannot write a line of JSON: the buffer ends in front of it");
+    }
+    pk_str text = {buf->len > line ? buf->ptr + line : "", buf->len - line};
+    if (rc == PK_OK && (rc = pk_json_check(text, err)) == PK_OK) {
+        buf->len = line;
+        for (size_t i = 0; i < text.len; i++) { // in what has been checked they are white space
+            buf->ptr[buf->len] = text.ptr[i];
+            buf->len += text.ptr[i] != '\n' && text.ptr[i] != '\r';
+        }
+        if (pk_buf_add_char(buf, '\n')) {
+            return PK_OK;
+        }
+        rc = (pk_err)buf->failed;
+    }
+    if (buf->failed) {
+        rc = rc == PK_ERR_LIMIT ? pk_error_set(err, rc, "cannot write a line of JSON: there is no room for it")
+                                : pk__error_memory(err, "write a line of JSON");
+    }
+    buf->len = line;
+    buf->failed = 0;
+    return rc;
+}
+#endif
+
 /* == rpc/ctx.h == */
 /* ctx.h - what stands behind a pk_ctx while a call runs.
  *
@@ -33592,7 +34118,7 @@ PK_API pk_interceptor pk_request_log_write(const pk_request_log *log)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 33596 "plugkit_sdk.h"
+#line 34122 "plugkit_sdk.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -37451,7 +37977,7 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 37455 "plugkit_sdk.h"
+#line 37981 "plugkit_sdk.h"
 #endif
 
 #ifndef PLUGKIT_TEST
@@ -37574,6 +38100,7 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #undef PK__TYPES_OTHER
 #undef PK__TYPES_PUT
 #undef PK__TYPES_BASIC
+#undef PK__JSON_STREAM_MAX
 #undef PK__ERROR_BODY_MAX
 #undef PK__CONTROL_PROTOCOL
 #undef PK__CONTROL_START_MAX

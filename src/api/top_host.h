@@ -119,7 +119,7 @@
  *     == api/types.h ==       structs from and to JSON               == api/tls.h ==      TLS for servers and calls
  *     == api/call.h ==        calls: raw, asynchronous, streams      == api/host.h ==     THE MANAGER
  *     == api/contract.h ==    typed calls
- *     == api/credentials.h ==  API keys, tokens, passwords
+ *     == api/credentials.h ==  API keys, tokens, passwords          == api/json_stream.h == NDJSON, JSON in pieces
  *
  * CONFIGURATION: define these before the include, the same in every file (PLUGKIT_NO_CORE excepted).
  *
@@ -135,7 +135,7 @@
  *     PLUGKIT_WITH_ADMIN          with pk_manager_serve: `plugkit top` and others can look at a running host; 8 KiB
  *     PLUGKIT_WITH_ATTACH         with pk_manager_attach: plugins that somebody else runs; 8 KiB
  *     PLUGKIT_WITH_SCHEMA         with pk_schema and pk_pattern: JSON Schema; 59 KiB
- *     PLUGKIT_WITH_JSON_TOOLS     with structs that have defaults, keep other keys or refuse them; 2 KiB
+ *     PLUGKIT_WITH_JSON_TOOLS     with streams of JSON and NDJSON, structs with defaults, refused keys; 6 KiB
  *     PLUGKIT_WITH_TLS            with https, by mbedTLS 2.28 or 3.6: -lmbedtls -lmbedx509 -lmbedcrypto; 27 KiB
  *     PLUGKIT_WITH_STREAMS        with request bodies taken piece by piece, and server-sent events; 5 KiB
  *     PLUGKIT_WITH_CREDENTIALS    with API keys, bearer tokens and passwords on calls: shown, and checked; 4 KiB

@@ -3,6 +3,7 @@
 #define UNIT_WHOLE
 #define PLUGKIT_NO_SIMD
 #include "test_json_read.c"
+#include "test_json_stream.c"
 #include "test_json_write.c"
 #include "test_number.c"
 #include "test_swar.c"
