@@ -13832,11 +13832,12 @@ PK__FN const char *pk__http_scan_line(pk__http_scan *s, const char *p, pk_meta *
  *     }
  *
  * One reading of every message, or none: lengths are digits only (19 at most), and a second or a listed one, one
- * together with Transfer-Encoding, any coding but one "chunked", folded lines, a CR or LF that is not a line end, a
- * space before the colon, an empty name, control characters, a missing, second or malformed Host, a Connection that
- * names one of these are all refused. After a refusal nothing on the connection can be trusted: it must be closed. */
+ * together with Transfer-Encoding, any coding but one "chunked" with the line's end right behind it, folded lines, a CR
+ * or LF that is not a line end, a space before the colon, an empty name, control characters, a missing, second or
+ * malformed Host, a Connection that names one of these are all refused. After a refusal nothing on the connection can
+ * be trusted: it must be closed. */
 #ifdef PLUGKIT_LINES
-#line 17 "src/wire/http_head.h"
+#line 18 "src/wire/http_head.h"
 #endif
 
 
@@ -19549,8 +19550,10 @@ static void pk__http_head_coding(pk__http_head *h, pk_str value)
     pk_str list = value, last = {"", 0};
     while (pk__http_head_next(&list, &last)) {
     }
-    /* "gzip, chunked" is proper HTTP that we do not speak; anything else has no certain end. */
-    if (h->has_coding || last.ptr + last.len != value.ptr + value.len || !PK__HTTP_HEAD_IS(last, "chunked")) {
+    /* "gzip, chunked" is proper HTTP that we do not speak; anything else has no certain end. Nor has what a blank
+     * follows: it means nothing, but llhttp (a tab) and Python's http.client take it for a part of the name. */
+    if (h->has_coding || last.ptr + last.len != value.ptr + value.len || value.ptr[value.len] != '\r' ||
+        !PK__HTTP_HEAD_IS(last, "chunked")) {
         (void)pk__http_head_refuse(h, 400, "malformed or second Transfer-Encoding");
     } else if (last.len != value.len) {
         (void)pk__http_head_refuse(h, 501, "transfer coding other than chunked");
@@ -32489,6 +32492,7 @@ static void pk__serve_admit(pk__serve_call *c)
         pk__serve_refuse(c, 400, PK_ERR_PARSE, "malformed request target");
         return;
     }
+    job->keep &= url.form != PK__URL_AUTHORITY; // what is behind a CONNECT is for a tunnel, as some understand it
     bool known = s->on_token ? s->on_token(s->user, token, c->ctx.caller)
                              : s->token.len == 0 || pk__token_equal(token, s->token);
     if (!known && !pk__serve_is_open(s, r->path)) {
@@ -34118,7 +34122,7 @@ PK_API pk_interceptor pk_request_log_write(const pk_request_log *log)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 34122 "plugkit_sdk.h"
+#line 34126 "plugkit_sdk.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -37977,7 +37981,7 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 37981 "plugkit_sdk.h"
+#line 37985 "plugkit_sdk.h"
 #endif
 
 #ifndef PLUGKIT_TEST

@@ -225,6 +225,7 @@ static void pk__serve_admit(pk__serve_call *c)
         pk__serve_refuse(c, 400, PK_ERR_PARSE, "malformed request target");
         return;
     }
+    job->keep &= url.form != PK__URL_AUTHORITY; // what is behind a CONNECT is for a tunnel, as some understand it
     bool known = s->on_token ? s->on_token(s->user, token, c->ctx.caller)
                              : s->token.len == 0 || pk__token_equal(token, s->token);
     if (!known && !pk__serve_is_open(s, r->path)) {

@@ -298,8 +298,10 @@ static void pk__http_head_coding(pk__http_head *h, pk_str value)
     pk_str list = value, last = {"", 0};
     while (pk__http_head_next(&list, &last)) {
     }
-    /* "gzip, chunked" is proper HTTP that we do not speak; anything else has no certain end. */
-    if (h->has_coding || last.ptr + last.len != value.ptr + value.len || !PK__HTTP_HEAD_IS(last, "chunked")) {
+    /* "gzip, chunked" is proper HTTP that we do not speak; anything else has no certain end. Nor has what a blank
+     * follows: it means nothing, but llhttp (a tab) and Python's http.client take it for a part of the name. */
+    if (h->has_coding || last.ptr + last.len != value.ptr + value.len || value.ptr[value.len] != '\r' ||
+        !PK__HTTP_HEAD_IS(last, "chunked")) {
         (void)pk__http_head_refuse(h, 400, "malformed or second Transfer-Encoding");
     } else if (last.len != value.len) {
         (void)pk__http_head_refuse(h, 501, "transfer coding other than chunked");

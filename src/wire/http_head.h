@@ -12,9 +12,10 @@
  *     }
  *
  * One reading of every message, or none: lengths are digits only (19 at most), and a second or a listed one, one
- * together with Transfer-Encoding, any coding but one "chunked", folded lines, a CR or LF that is not a line end, a
- * space before the colon, an empty name, control characters, a missing, second or malformed Host, a Connection that
- * names one of these are all refused. After a refusal nothing on the connection can be trusted: it must be closed. */
+ * together with Transfer-Encoding, any coding but one "chunked" with the line's end right behind it, folded lines, a CR
+ * or LF that is not a line end, a space before the colon, an empty name, control characters, a missing, second or
+ * malformed Host, a Connection that names one of these are all refused. After a refusal nothing on the connection can
+ * be trusted: it must be closed. */
 #ifndef PK__HTTP_HEAD_H
 #define PK__HTTP_HEAD_H
 #include <string.h>

@@ -81,8 +81,12 @@ static const row lengths[] = {
 static const row codings[] = {
     R("200", CHUNKED "0\r\n\r\n"),
     R("200", TE("chunked") "0\r\n\r\n"),
-    R("200", TE(" CHUNKED ") "0\r\n\r\n"),
-    R("200", TE("\tChunked\t") "5\r\nhello\r\n0\r\n\r\n"),
+    R("200", TE(" \t CHUNKED") "0\r\n\r\n"),
+    R("200", TE("\tChunked") "5\r\nhello\r\n0\r\n\r\n"),
+    R("400!", TE(" chunked ") "0\r\n\r\n" EVIL), // some take the blank for a part of the name
+    R("400!", TE(" chunked\t") "0\r\n\r\n" EVIL),
+    R("400!", TE(" chunked  \t ") "0\r\n\r\n" EVIL),
+    R("501!", TE(" gzip , chunked") "0\r\n\r\n" EVIL),
     R("200", "POST /echo" H "transfer-ENCODING: chunked\r\n\r\n0\r\n\r\n"),
     R("200", CHUNKED "23\r\n" EVIL "\r\n0\r\n\r\n"),
     R("400!", "POST /echo" H "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" EVIL),
@@ -378,7 +382,8 @@ static const row targets[] = {
     R("400!", TARGET("*")),
     R("400!", TARGET("*/x")),
     R("400!", "OPTIONS **" H "\r\n"),
-    R("501", "CONNECT a:80" H "\r\n"),
+    R("501!", "CONNECT a:80" H "\r\n"), // what follows may be meant for a tunnel
+    R("501!", "CONNECT a:80" H "Content-Length: 35\r\n\r\n" EVIL),
     R("400!", "CONNECT /x" H "\r\n"),
     R("400!", "CONNECT http://a" H "\r\n"),
     R("400!", TARGET("/..")),

@@ -70,6 +70,9 @@ static const row to_get[] = {
     R("200 hello+", TE("CHUNKED") "1;x\r\nh\r\n4\r\nello\r\n0;y=\"z\"\r\nX: y\r\n\r\n"),
     R("cut", CHUNKED "5\r\nhello\r\n0\r\n"),
     R("cut", CHUNKED "5\r\nhel"),
+    R("200 hello+", TE("\t chunked") "5\r\nhello\r\n0\r\n\r\n"),
+    R("refused", TE(" chunked ") "5\r\nhello\r\n0\r\n\r\n"), // others read to the end of the connection
+    R("refused", TE(" chunked\t") "5\r\nhello\r\n0\r\n\r\n"),
     R("refused", TE("") "5\r\nhello\r\n0\r\n\r\n"),
     R("refused", TE(" identity") "hello"),
     R("refused", TE(" gzip") "hello"),
