@@ -164,8 +164,11 @@ coverage: ## which lines of src/ the unit tests reach; at least 85 %
 
 SECONDS = 60
 FUZZ := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
-fuzz: build/src_all.h ## feeds the parsers nonsense: SECONDS=n for each
+ROUNDS = 50000
+fuzz: build/src_all.h $(HEADERS) ## feeds the parsers nonsense: SECONDS=n for each; ROUNDS=n of HTTP for others too
 	@sh tests/fuzz/run.sh $(SECONDS) $(FUZZ)
+	@PYTHON="$$(sh tests/python.sh)" && HTTP_SEED=$$(date +%s) HTTP_ROUNDS=$(ROUNDS) LIMIT_SECONDS=3600 \
+	    tests/run.py --pytest "$$PYTHON" integration/test_http_differential.py
 KILLS = 10000
 SPAWNS = 10000
 CHILDREN = 100000

@@ -1,14 +1,17 @@
 /* http_get.c - PlugKit's HTTP client on the command line, for tests against servers of other making.
  *
- *     http_get [-X METHOD] [-H "Name: value"] [-d TEXT | -f FILE | -r FILE] [-n TIMES] [-l] ADDRESS PATH
+ *     http_get [-X METHOD] [-H "Name: value"] [-d TEXT | -f FILE | -r FILE] [-n TIMES] [-l] [-o] ADDRESS PATH
+ *     http_get -i ADDRESS PATH
  *
  * -f sends a file by its descriptor, -r by a reader (in chunks), -l drives it by a loop, -o closes each connection. One
  * line of JSON comes out for each exchange: status, length and sum of the body, its first bytes, and whether a kept
- * connection carried it. With PLUGKIT_WITH_TLS also by https: see tls_args.h. */
+ * connection carried it. -i takes methods from stdin, one a line, for one exchange each on a connection of its own, and
+ * tells all fields and the whole body. With PLUGKIT_WITH_TLS also by https: see tls_args.h. */
 #define PLUGKIT_TEST // keeps the private macros
 #define PLUGKIT_IMPLEMENTATION
 #include "plugkit.h"
 
+#include "seen.h"
 #include "tls_args.h"
 
 #include <fcntl.h>
@@ -25,7 +28,10 @@ typedef struct outcome {
     size_t first_len;
     char type[100];
     pk_error error;
+    pk_buf fields, body; // all of them, for -i
 } outcome;
+
+static bool tells_all, closes; // each connection behind its exchange
 
 static pk_err on_head(void *user, const pk__http_answer *answer, pk_error *err)
 {
@@ -34,6 +40,11 @@ static pk_err on_head(void *user, const pk__http_answer *answer, pk_error *err)
     (void)err;
     o->status = answer->status;
     snprintf(o->type, sizeof(o->type), "%" PK_FMT, PK_ARG(type));
+    if (tells_all) {
+        pk_json_writer w;
+        pk_json_write(&w, &o->fields);
+        put_fields(&w, answer->fields, answer->field_count);
+    }
     return PK_OK;
 }
 
@@ -48,7 +59,7 @@ static pk_err on_chunk(void *user, pk_str bytes, pk_error *err)
         o->first[o->first_len++] = bytes.ptr[i];
     }
     o->size += bytes.len;
-    return PK_OK;
+    return !tells_all || pk_buf_add(&o->body, bytes) ? PK_OK : PK_ERR_LIMIT;
 }
 
 static void on_end(void *user, const pk_error *why)
@@ -87,18 +98,23 @@ static void print(const outcome *o, bool reused, pk_error *err)
     pk_json_put_key(&w, "sum");
     pk_json_put_uint(&w, o->sum);
     pk_json_put_key(&w, "type");
-    pk_json_put_str(&w, pk_str_from(o->type));
+    put_bytes(&w, pk_str_from(o->type));
     pk_json_put_key(&w, "first");
     (void)pk__error_clean(clean, sizeof(clean), first);
     pk_json_put_str(&w, pk_str_from(clean));
     pk_json_put_key(&w, "reused");
     pk_json_put_bool(&w, reused);
+    if (tells_all) {
+        pk_json_put_key(&w, "fields");
+        pk_json_put_raw(&w, o->fields.len > 0 ? pk_buf_str(&o->fields) : PK_STR("[]"));
+        pk_json_put_key(&w, "body");
+        put_bytes(&w, pk_buf_str(&o->body));
+    }
     pk_json_put_end(&w);
     printf("%.*s\n", (int)buf.len, buf.ptr);
+    fflush(stdout);
     pk_buf_free(&buf);
 }
-
-static bool closes; // each connection behind its exchange
 
 static pk_err exchange(pk__http_pool *pool, pk_loop *loop, pk__http_exchange *x, outcome *o, pk_error *err)
 {
@@ -128,6 +144,16 @@ static pk_err exchange(pk__http_pool *pool, pk_loop *loop, pk__http_exchange *x,
     return rc;
 }
 
+/* The next line of stdin. False: there is none. */
+static bool read_method(char *line, size_t cap)
+{
+    if (!fgets(line, (int)cap, stdin)) {
+        return false;
+    }
+    line[strcspn(line, "\n")] = '\0';
+    return true;
+}
+
 int main(int argc, char **argv)
 {
     const char *method = "GET", *text = NULL, *path = NULL;
@@ -135,7 +161,7 @@ int main(int argc, char **argv)
     size_t field_count = 0;
     bool by_reader = false, by_loop = false;
     int times = 1, option, fd = -1;
-    while ((option = getopt(argc, argv, "X:H:d:f:r:n:lo")) != -1) {
+    while ((option = getopt(argc, argv, "X:H:d:f:r:n:loi")) != -1) {
         pk_str name, value;
         switch (option) {
         case 'X': method = optarg; break;
@@ -151,6 +177,7 @@ int main(int argc, char **argv)
         case 'n': times = atoi(optarg); break;
         case 'l': by_loop = true; break;
         case 'o': closes = true; break;
+        case 'i': tells_all = closes = true; break;
         default: return 2;
         }
     }
@@ -173,13 +200,17 @@ int main(int argc, char **argv)
 #endif
     rc = rc ? rc : pk__http_pool_init(&pool, &desc, &err);
     rc = rc || !by_loop ? rc : pk_loop_create(&loop, NULL, &err);
-    for (int i = 0; !rc && i < times; i++) {
+    char line[32];
+    for (int i = 0; tells_all ? read_method(line, sizeof(line)) : !rc && i < times; i++) {
         pk__http_exchange x;
         pk_body body;
         outcome o;
         memset(&x, 0, sizeof(x));
         memset(&body, 0, sizeof(body));
         memset(&o, 0, sizeof(o));
+        memset(&err, 0, sizeof(err));
+        pk_buf_init(&o.fields, NULL, 1 << 20);
+        pk_buf_init(&o.body, NULL, 1 << 20);
         if (path) {
             fd = open(path, O_RDONLY);
             (void)fstat(fd, &st);
@@ -190,7 +221,7 @@ int main(int argc, char **argv)
         body.size = (uint64_t)st.st_size;
         body.read = by_reader ? read_file : NULL;
         body.user = &fd;
-        x.method = pk_str_from(method);
+        x.method = pk_str_from(tells_all ? line : method);
         x.target = pk_str_from(argv[optind + 1]);
         x.fields = fields;
         x.field_count = field_count;
@@ -199,10 +230,13 @@ int main(int argc, char **argv)
         x.on_chunk = on_chunk;
         x.on_end = on_end;
         rc = exchange(&pool, loop, &x, &o, &err);
+        pk_buf_free(&o.fields);
+        pk_buf_free(&o.body);
         if (fd >= 0) {
             close(fd);
         }
     }
+    rc = tells_all ? PK_OK : rc;
     if (rc) {
         fprintf(stderr, "http_get: %s\n", err.msg);
     }

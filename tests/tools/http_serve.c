@@ -1,14 +1,16 @@
 /* http_serve.c - a pk_server with a route for everything that peers of other making should be able to do with it.
  *
- *     http_serve ADDRESS [WORKERS]
+ *     http_serve ADDRESS [WORKERS [all]]
  *
  * Prints the address it listens at, and serves until its stdin ends. Streams are the byte 's', counted by the query.
+ * With "all" there is one route for everything, and requests are told as they were read.
  * With PLUGKIT_WITH_STREAMS /events is a stream of events, one at a time, and what is sent to /tell is put in.
  * With PLUGKIT_WITH_TLS also by https (see tls_args.h): then /who is the caller, and a line on stdin reads everything
  * anew. */
 #define PLUGKIT_IMPLEMENTATION
 #include "plugkit.h"
 
+#include "seen.h"
 #include "tls_args.h"
 
 #include <stdio.h>
@@ -111,6 +113,31 @@ static pk_err show(void *user, const pk_request *q, pk_response *a, pk_error *er
     return PK_OK;
 }
 
+static pk_err see(void *user, const pk_request *q, pk_response *a, pk_error *err)
+{
+    pk_buf out;
+    pk_json_writer w;
+    const struct {
+        const char *key;
+        pk_str bytes;
+    } rows[] = {{"method", q->method}, {"path", q->path}, {"query", q->query}, {"body", q->body.bytes}};
+    (void)user;
+    pk_buf_init(&out, NULL, 1 << 24);
+    pk_json_write(&w, &out);
+    pk_json_put_object(&w);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        pk_json_put_key(&w, rows[i].key);
+        put_bytes(&w, rows[i].bytes);
+    }
+    pk_json_put_key(&w, "fields");
+    put_fields(&w, q->fields, q->field_count);
+    pk_json_put_end(&w);
+    pk_err rc = pk_json_finish(&w, err);
+    a->body.bytes = pk_mem_printf(q->ctx->mem, "%" PK_FMT, PK_ARG(pk_buf_str(&out)));
+    pk_buf_free(&out);
+    return rc;
+}
+
 #ifdef PLUGKIT_WITH_STREAMS
 static pk_sse *events;
 
@@ -175,6 +202,7 @@ int main(int argc, char **argv)
     bool running = true;
     FILE *self = fopen(argv[0], "rb");
     int self_fd = self ? fileno(self) : -1;
+    const pk_route all = {"ANY /*", 0, see, NULL};
     const pk_route routes[] = {
         {"GET /healthz", PK_INLINE, healthz, NULL},
         {"POST /echo", 0, echo, NULL},
@@ -201,7 +229,9 @@ int main(int argc, char **argv)
     desc.tls = tls;
 #endif
     rc = rc ? rc : pk_server_create(&server, &desc, &err);
-    for (size_t i = 0; !rc && i < sizeof(routes) / sizeof(routes[0]); i++) {
+    bool only_all = argc > 3 && strcmp(argv[3], "all") == 0;
+    rc = rc || !only_all ? rc : pk_server_add(server, &all, &err);
+    for (size_t i = 0; !rc && !only_all && i < sizeof(routes) / sizeof(routes[0]); i++) {
         rc = pk_server_add(server, &routes[i], &err);
     }
     rc = rc ? rc : pk_watch_add(loop, &watch, true, false, &err);
