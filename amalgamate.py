@@ -18,8 +18,8 @@ import re
 import sys
 
 API_CORE = """
-    shared.h version.h memory.h error.h json.h schema.h types.h json_stream.h call.h contract.h loop.h tls.h extend.h
-    server.h credentials.h web.h streams.h
+    shared.h version.h memory.h error.h json.h json_patch.h schema.h types.h json_stream.h call.h contract.h loop.h
+    tls.h extend.h server.h credentials.h web.h streams.h
 """.split()
 API_HOST = "own.h host.h".split()
 API_SDK = "own.h sdk.h".split()
@@ -101,6 +101,7 @@ CORE = """
     wire/json_split.c
     wire/url.h
     wire/decimal.h
+    wire/json_edit.h
     wire/category.h
     wire/pattern.h
     wire/format_uri.h
@@ -111,6 +112,8 @@ CORE = """
     wire/http_chunk.h
     wire/url.c
     wire/decimal.c
+    wire/json_edit.c
+    wire/json_patch.c
     wire/category.c
     wire/pattern.c
     wire/pattern_match.c

@@ -118,7 +118,7 @@
  *     == api/schema.h ==      JSON Schema, regular expressions       == api/server.h ==   HTTP server
  *     == api/types.h ==       structs from and to JSON               == api/tls.h ==      TLS for servers and calls
  *     == api/call.h ==        calls: raw, asynchronous, streams      == api/host.h ==     THE MANAGER
- *     == api/contract.h ==    typed calls
+ *     == api/contract.h ==    typed calls                            == api/json_patch.h ==  JSON Patch, Merge Patch
  *     == api/credentials.h ==  API keys, tokens, passwords          == api/json_stream.h == NDJSON, JSON in pieces
  *
  * CONFIGURATION: define these before the include, the same in every file (PLUGKIT_NO_CORE excepted).
@@ -135,7 +135,7 @@
  *     PLUGKIT_WITH_ADMIN          with pk_manager_serve: `plugkit top` and others can look at a running host; 8 KiB
  *     PLUGKIT_WITH_ATTACH         with pk_manager_attach: plugins that somebody else runs; 8 KiB
  *     PLUGKIT_WITH_SCHEMA         with pk_schema and pk_pattern: JSON Schema; 59 KiB
- *     PLUGKIT_WITH_JSON_TOOLS     with streams of JSON and NDJSON, structs with defaults, refused keys; 6 KiB
+ *     PLUGKIT_WITH_JSON_TOOLS     with NDJSON, JSON from streams, JSON Patch, defaults in structs, refused keys; 15 KiB
  *     PLUGKIT_WITH_TLS            with https, by mbedTLS 2.28 or 3.6: -lmbedtls -lmbedx509 -lmbedcrypto; 27 KiB
  *     PLUGKIT_WITH_STREAMS        with request bodies taken piece by piece, and server-sent events; 5 KiB
  *     PLUGKIT_WITH_CREDENTIALS    with API keys, bearer tokens and passwords on calls: shown, and checked; 4 KiB
@@ -147,6 +147,7 @@
  *     PLUGKIT_SMALL               short code where there is a choice; with -Os it is chosen without this
  *     PLUGKIT_NO_SIMD             plain C also where SSE2 or NEON would be faster; small builds (-Os) are anyway
  *     PLUGKIT_JSON_DEPTH          levels of nesting that the JSON reader accepts; 256
+ *     PLUGKIT_JSON_PATCH_BYTES    what one JSON Patch may take, its result included; 64 MiB
  *     PLUGKIT_SCHEMA_DEPTH        schemas that may apply inside each other; 600
  *     PLUGKIT_ASSERT(x)           called with what must be true unless the program is wrong; nothing
  *     PLUGKIT_LINES               error messages and debuggers name the files of src/ instead of this one
@@ -431,11 +432,17 @@ typedef enum pk_kind {
     X(STOPPED,             3009, "CORE",      UNAVAILABLE,     ERROR,   0, "the manager is stopping or stopped")  \
     X(BUSY,                3010, "CORE",      PRECONDITION,    ERROR,   1, "somebody else holds it")              \
     X(PARSE,               3011, "CORE",      INVALID,         ERROR,   0, "the text cannot be understood")       \
-    PK__ERR_SCHEMA(X)
+    PK__ERR_SCHEMA(X)                                                                                         \
+    PK__ERR_JSON_TOOLS(X)
 #ifdef PLUGKIT_WITH_SCHEMA
 #define PK__ERR_SCHEMA(X) X(SCHEMA, 3012, "CORE", INVALID, ERROR, 0, "a value does not fit its schema")
 #else
 #define PK__ERR_SCHEMA(X)
+#endif
+#ifdef PLUGKIT_WITH_JSON_TOOLS
+#define PK__ERR_JSON_TOOLS(X) X(CONFLICT, 3013, "CORE", ABORTED, ERROR, 0, "it is not as it was taken to be")
+#else
+#define PK__ERR_JSON_TOOLS(X)
 #endif
 
 typedef enum pk_err {
@@ -611,6 +618,37 @@ PK_API void pk_json_put_null(pk_json_writer *w);
 PK_API void pk_json_put_raw(pk_json_writer *w, pk_json value); // checked; loses its line breaks; "" writes null
 PK_API void pk_json_put_value(pk_json_writer *w, const pk_json_value *v); // all that is in it; NULL writes null
 PK_API pk_err pk_json_finish(pk_json_writer *w, pk_error *err);
+
+/* == api/json_patch.h == */
+/* json_patch.h - documents with changes, with PLUGKIT_WITH_JSON_TOOLS. */
+#ifdef PLUGKIT_WITH_JSON_TOOLS
+/* JSON Patch (RFC 6902) and JSON Merge Patch (RFC 7396):
+ *
+ *     [{"op": "test", "path": "/version", "value": 3}, {"op": "replace", "path": "/retry/max", "value": 5}]
+ *     {"retry": {"max": 5, "delay": null}}          // the merge patch: null takes a member away
+ *
+ * Both make a new document in *mem, which needs neither of the two others; these stay as they are. All of it is done or
+ * nothing: *out is NULL after an error. What is not touched keeps its order, and numbers their text. Any thread. */
+#ifndef PLUGKIT_JSON_PATCH_BYTES
+#define PLUGKIT_JSON_PATCH_BYTES ((size_t)64 << 20) // what one patch may take, the new document included
+#endif
+
+/* Operations are done in their order: add, remove, replace, move, copy, test. Numbers are equal by their value, of any
+ * size, and objects in any order. Members of an operation that nobody knows are ignored; those that are known may not
+ * stand there twice. The document itself can be replaced, not removed. The error names the operation, counted from 0:
+ *
+ *     cannot apply JSON Patch: operation 3 (replace /config/retry/max): there is no member "retry"
+ *
+ * Errors: PK_ERR_BAD_JSON (that is no JSON Patch, or it moves a value into itself); PK_ERR_NOT_FOUND (nothing is at a
+ * path); PK_ERR_CONFLICT (a test found another value); PK_ERR_LIMIT (PLUGKIT_JSON_PATCH_BYTES, or nested too deep);
+ * PK_ERR_NO_MEMORY. */
+PK_API pk_err pk_json_patch(pk_mem *mem, const pk_json_value *doc, const pk_json_value *patch,
+                            const pk_json_value **out, pk_error *err);
+/* Any value is a merge patch: one that is no object takes the document's place. A `doc` of NULL is one that is not
+ * there yet. Errors: PK_ERR_LIMIT, PK_ERR_NO_MEMORY. */
+PK_API pk_err pk_json_merge_patch(pk_mem *mem, const pk_json_value *doc, const pk_json_value *patch,
+                                  const pk_json_value **out, pk_error *err);
+#endif
 
 /* == api/schema.h == */
 /* schema.h - JSON Schema, drafts 2020-12 and 07: does a value fit, and if not, where and why. PLUGKIT_WITH_SCHEMA.
@@ -13494,7 +13532,7 @@ PK__FN bool pk__url_encode(pk_buf *out, pk_str in, bool keep_slash);
 #endif
 
 
-#ifdef PLUGKIT_WITH_SCHEMA
+#if defined(PLUGKIT_WITH_SCHEMA) || defined(PLUGKIT_WITH_JSON_TOOLS)
 
 
 typedef struct pk__decimal {
@@ -13516,6 +13554,88 @@ PK__FN size_t pk__decimal_to_size(const pk__decimal *d); // of an integer that i
 PK__FN uint64_t pk__decimal_hash(const pk__decimal *d);  // the same for equal numbers
 PK__FN bool pk__decimal_to_divisor(const pk__decimal *d, pk__divisor *out); // false: over 18 digits, or <= 0
 PK__FN bool pk__decimal_is_multiple(const pk__decimal *d, const pk__divisor *of);
+
+#endif
+
+
+/* == wire/json_edit.h == */
+/* json_edit.h - a document while it is changed: the ground under JSON Patch and JSON Merge Patch.
+ *
+ *     pk__json_edit_begin(&e, mem, doc);
+ *     open = pk__json_edit_open(&e, &e.root);           // ... and what is in it, as far as it is needed
+ *     pk__json_edit_put(&e, open, key, value);
+ *     changed = pk__json_edit_build(&e, e.mem, e.root); // NULL: e.failed says why
+ *     pk__json_edit_end(&e);
+ *
+ * A parsed document never changes. Of one that is to change the containers on the way to each change are opened: an
+ * opened array is a list of its items, an opened object one of its members. What is in them still is as it was read, or
+ * opened as well, so that a change costs what stands beside it and not the document. At the end all of it is copied
+ * into one new document. An opened container poses as a value without a type: one pointer says either.
+ *
+ * Members are found through a tree of the bits of their keys (PATRICIA): whatever the keys are, no way in it is longer
+ * than nine steps for a byte of a key, so that no document makes it slow, and nothing has to be balanced. A member that
+ * was removed stays in it, without a value. Inserting an item into an array moves those behind it.
+ *
+ * Patches can copy, and so grow without end: everything counts against one bound, PLUGKIT_JSON_PATCH_BYTES. What is
+ * only needed meanwhile comes from the allocator of *mem, or from *mem itself if that has none (pk_mem_over). */
+#ifdef PLUGKIT_LINES
+#line 19 "src/wire/json_edit.h"
+#endif
+
+
+#ifdef PLUGKIT_WITH_JSON_TOOLS
+
+
+
+typedef struct pk__json_edit_member { // a member of an opened object
+    const pk_json_value *key;   // a node of type PK__JSON_KEY
+    const pk_json_value *value; // NULL: it was removed
+    uint64_t bit;               // which bit of a key decides where to go on; 0 in the first, where the tree begins
+    size_t below[2];            // members; one whose bit is not larger is where the way ends
+} pk__json_edit_member;
+
+typedef struct pk__json_opened_value {
+    pk_json_value mark; // of type PK_JSON_NONE, which no value of a document has
+    bool is_object;
+    size_t count, cap;  // items, or members with those that were removed
+    const pk_json_value **items;
+    pk__json_edit_member *members;
+} pk__json_opened_value;
+
+typedef struct pk__json_edit {
+    pk_mem *mem;    // where the new document will be
+    pk_mem scratch; // what is opened
+    size_t left;    // bytes that may still be taken
+    pk_err failed;  // PK_ERR_NO_MEMORY, PK_ERR_LIMIT
+    bool too_deep;
+    const pk_json_value *root;
+} pk__json_edit;
+
+PK__FN void pk__json_edit_begin(pk__json_edit *e, pk_mem *mem, const pk_json_value *doc);
+PK__FN void pk__json_edit_end(pk__json_edit *e);
+/* "cannot <what>: why it has failed"; `what` may be long. */
+PK__FN pk_err pk__json_edit_error(const pk__json_edit *e, const char *what, pk_error *err);
+PK__FN void *pk__json_edit_get(pk__json_edit *e, size_t size); // scratch; NULL: it has failed
+
+PK__FN pk_json_type pk__json_edit_type(const pk_json_value *v); // of what is opened, too; v is not NULL
+/* Opens *slot, unless it is open already. NULL: that is no container, or it has failed. */
+PK__FN pk__json_opened_value *pk__json_edit_open(pk__json_edit *e, const pk_json_value **slot);
+/* Makes *slot an empty object, open. */
+PK__FN pk__json_opened_value *pk__json_edit_object(pk__json_edit *e, const pk_json_value **slot);
+
+PK__FN pk_str pk__json_edit_key(const pk__json_edit_member *member);
+/* Where the value of a member stands; NULL: there is none. Good until the next one is put. */
+PK__FN const pk_json_value **pk__json_edit_find(const pk__json_opened_value *object, pk_str key);
+/* Adds a member, or replaces its value. False: it has failed. */
+PK__FN bool pk__json_edit_put(pk__json_edit *e, pk__json_opened_value *object, const pk_json_value *key,
+                              const pk_json_value *value);
+PK__FN bool pk__json_edit_insert(pk__json_edit *e, pk__json_opened_value *array, size_t at, const pk_json_value *value);
+PK__FN void pk__json_edit_cut(pk__json_opened_value *array, size_t at);
+
+/* Are the two the same? *a may be opened by that, b is as it was read. False also: it has failed. */
+PK__FN bool pk__json_edit_same(pk__json_edit *e, const pk_json_value **a, const pk_json_value *b);
+/* Copies a value into a document of its own, in *to, or in scratch if that is NULL. NULL: it has failed. */
+PK__FN const pk_json_value *pk__json_edit_build(pk__json_edit *e, pk_mem *to, const pk_json_value *v);
 
 #endif
 
@@ -14555,7 +14675,7 @@ PK__FN bool pk__url_encode(pk_buf *out, pk_str in, bool keep_slash)
 #ifdef PLUGKIT_LINES
 #line 1 "src/wire/decimal.c"
 #endif
-#ifdef PLUGKIT_WITH_SCHEMA
+#if defined(PLUGKIT_WITH_SCHEMA) || defined(PLUGKIT_WITH_JSON_TOOLS)
 
 
 #define PK__DECIMAL_FAR INT64_C(1000000000000000)
@@ -14691,6 +14811,830 @@ PK__FN bool pk__decimal_is_multiple(const pk__decimal *d, const pk__divisor *of)
         rest = rest * 10 % of->factor;
     }
     return rest == 0;
+}
+
+#endif
+
+/* == wire/json_edit.c == */
+/* json_edit.c - opened containers: finding, changing, comparing, and making a document of them. */
+#ifdef PLUGKIT_LINES
+#line 1 "src/wire/json_edit.c"
+#endif
+#ifdef PLUGKIT_WITH_JSON_TOOLS
+
+
+#include <string.h>
+
+
+
+
+
+PK__FN void pk__json_edit_begin(pk__json_edit *e, pk_mem *mem, const pk_json_value *doc)
+{
+    memset(e, 0, sizeof(*e));
+    e->mem = mem;
+    e->scratch.alloc = mem->alloc;
+    e->left = PLUGKIT_JSON_PATCH_BYTES;
+    e->root = doc;
+}
+
+PK__FN void pk__json_edit_end(pk__json_edit *e)
+{
+    pk_mem_free(&e->scratch);
+}
+
+PK__FN pk_err pk__json_edit_error(const pk__json_edit *e, const char *what, pk_error *err)
+{
+    if (e->failed == PK_ERR_NO_MEMORY) {
+        return pk__error_memory(err, what);
+    }
+    if (e->too_deep) {
+        return pk_error_set(err, PK_ERR_LIMIT, "cannot %s: nested deeper than %d levels", what, PLUGKIT_JSON_DEPTH);
+    }
+    return pk_error_set(err, PK_ERR_LIMIT, "cannot %s: it takes more than %zu bytes", what,
+                        (size_t)PLUGKIT_JSON_PATCH_BYTES);
+}
+
+static bool pk__json_edit_fail(pk__json_edit *e, pk_err why)
+{
+    e->failed = e->failed ? e->failed : why;
+    return false;
+}
+
+static bool pk__json_edit_count(pk__json_edit *e, size_t size)
+{
+    if (size > e->left) {
+        return pk__json_edit_fail(e, PK_ERR_LIMIT);
+    }
+    e->left -= size;
+    return true;
+}
+
+/* What has been counted. */
+static void *pk__json_edit_take(pk__json_edit *e, pk_mem *from, size_t size)
+{
+    void *at = pk_mem_get(from ? from : &e->scratch, size);
+    if (!at && !from) {
+        at = pk_mem_get(e->mem, size); // bytes of the caller's, perhaps
+    }
+    if (!at) {
+        (void)pk__json_edit_fail(e, PK_ERR_NO_MEMORY);
+    }
+    return at;
+}
+
+PK__FN void *pk__json_edit_get(pk__json_edit *e, size_t size)
+{
+    return pk__json_edit_count(e, size) ? pk__json_edit_take(e, NULL, size) : NULL;
+}
+
+/* ---- the tree of keys */
+
+PK__FN pk_str pk__json_edit_key(const pk__json_edit_member *member)
+{
+    pk_str key = {member->key->of.text, pk__json_len(member->key)};
+    return key;
+}
+
+/* Nine bits for each byte: whether there is one, and its own; 0 behind the end. */
+static unsigned pk__json_key_nine(pk_str key, size_t at)
+{
+    return at < key.len ? 0x100u | (unsigned char)key.ptr[at] : 0;
+}
+
+/* Bits count from 1. */
+static unsigned pk__json_key_bit(pk_str key, uint64_t bit)
+{
+    return bit == 0 ? 0 : pk__json_key_nine(key, (size_t)((bit - 1) / 9)) >> (8 - (bit - 1) % 9) & 1;
+}
+
+/* The first bit in which two keys differ; 0: in none. */
+static uint64_t pk__json_key_differ(pk_str a, pk_str b)
+{
+    size_t at = 0, common = PK__MIN(a.len, b.len);
+    while (at < common && a.ptr[at] == b.ptr[at]) {
+        at++;
+    }
+    unsigned differ = pk__json_key_nine(a, at) ^ pk__json_key_nine(b, at), bit = 1;
+    if (!differ) {
+        return 0;
+    }
+    for (; !(differ & 0x100); differ <<= 1) {
+        bit++;
+    }
+    return (uint64_t)at * 9 + bit;
+}
+
+/* Goes down as far as the bits before `end` lead. Gives where that is; *above is where it came from. */
+static size_t pk__json_edit_down(const pk__json_edit_member *members, pk_str key, uint64_t end, size_t *above)
+{
+    size_t at = 0, next = members[0].below[0];
+    while (members[next].bit > members[at].bit && members[next].bit < end) {
+        at = next;
+        next = members[at].below[pk__json_key_bit(key, members[at].bit)];
+    }
+    *above = at;
+    return next;
+}
+
+PK__FN const pk_json_value **pk__json_edit_find(const pk__json_opened_value *object, pk_str key)
+{
+    size_t above;
+    if (object->count == 0) {
+        return NULL;
+    }
+    pk__json_edit_member *member = &object->members[pk__json_edit_down(object->members, key, UINT64_MAX, &above)];
+    return member->value && pk_str_eq(pk__json_edit_key(member), key) ? &member->value : NULL;
+}
+
+/* Room for so many items or members in all. */
+static bool pk__json_edit_room(pk__json_edit *e, pk__json_opened_value *o, size_t count)
+{
+    size_t each = o->is_object ? sizeof(*o->members) : sizeof(const pk_json_value *), size;
+    if (count <= o->cap) {
+        return true;
+    }
+    count = PK__MAX(count, o->cap * 2);
+    void *more = pk__size_mul(count, each, &size) ? pk__json_edit_get(e, size) : NULL;
+    if (!more) {
+        return pk__json_edit_fail(e, PK_ERR_LIMIT);
+    }
+    o->cap = count;
+    if (o->is_object) {
+        if (o->count > 0) {
+            memcpy(more, o->members, o->count * each);
+        }
+        o->members = (pk__json_edit_member *)more;
+    } else {
+        if (o->count > 0) {
+            memcpy(more, o->items, o->count * each);
+        }
+        o->items = (const pk_json_value **)more;
+    }
+    return true;
+}
+
+PK__FN bool pk__json_edit_put(pk__json_edit *e, pk__json_opened_value *object, const pk_json_value *key,
+                              const pk_json_value *value)
+{
+    pk__json_edit_member fresh = {key, value, 0, {0, 0}}, *members = object->members;
+    pk_str name = pk__json_edit_key(&fresh);
+    size_t above = 0, next = 0;
+    if (object->count > 0) {
+        size_t near = pk__json_edit_down(members, name, UINT64_MAX, &above);
+        fresh.bit = pk__json_key_differ(name, pk__json_edit_key(&members[near]));
+        if (fresh.bit == 0) {
+            members[near].value = value;
+            return true;
+        }
+        next = pk__json_edit_down(members, name, fresh.bit, &above);
+    }
+    if (!pk__json_edit_room(e, object, object->count + 1)) {
+        return false;
+    }
+    members = object->members;
+    if (object->count > 0) {
+        unsigned side = pk__json_key_bit(name, fresh.bit);
+        fresh.below[side] = object->count; // itself
+        fresh.below[!side] = next;
+        members[above].below[pk__json_key_bit(name, members[above].bit)] = object->count;
+    }
+    members[object->count++] = fresh;
+    return true;
+}
+
+/* ---- arrays */
+
+PK__FN bool pk__json_edit_insert(pk__json_edit *e, pk__json_opened_value *array, size_t at, const pk_json_value *value)
+{
+    if (!pk__json_edit_room(e, array, array->count + 1)) {
+        return false;
+    }
+    memmove(array->items + at + 1, array->items + at, (array->count - at) * sizeof(*array->items));
+    array->items[at] = value;
+    array->count++;
+    return true;
+}
+
+PK__FN void pk__json_edit_cut(pk__json_opened_value *array, size_t at)
+{
+    array->count--;
+    memmove(array->items + at, array->items + at + 1, (array->count - at) * sizeof(*array->items));
+}
+
+/* ---- opening */
+
+static pk__json_opened_value *pk__json_opened_from(const pk_json_value *v)
+{
+    return PK__OF((uintptr_t)v, pk__json_opened_value, mark);
+}
+
+PK__FN pk_json_type pk__json_edit_type(const pk_json_value *v)
+{
+    pk_json_type type = pk_json_type_of(v);
+    return type != PK_JSON_NONE ? type : pk__json_opened_from(v)->is_object ? PK_JSON_OBJECT : PK_JSON_ARRAY;
+}
+
+static pk__json_opened_value *pk__json_edit_new(pk__json_edit *e, bool is_object)
+{
+    pk__json_opened_value *open = (pk__json_opened_value *)pk__json_edit_get(e, sizeof(*open));
+    if (open) {
+        memset(open, 0, sizeof(*open));
+        open->mark.tag = PK_JSON_NONE;
+        open->is_object = is_object;
+    }
+    return open;
+}
+
+PK__FN pk__json_opened_value *pk__json_edit_object(pk__json_edit *e, const pk_json_value **slot)
+{
+    pk__json_opened_value *open = pk__json_edit_new(e, true);
+    *slot = open ? &open->mark : *slot;
+    return open;
+}
+
+PK__FN pk__json_opened_value *pk__json_edit_open(pk__json_edit *e, const pk_json_value **slot)
+{
+    const pk_json_value *v = *slot;
+    pk_json_type type = pk_json_type_of(v);
+    if (type == PK_JSON_NONE) {
+        return pk__json_opened_from(v);
+    }
+    if (type != PK_JSON_ARRAY && type != PK_JSON_OBJECT) {
+        return NULL;
+    }
+    pk__json_opened_value *open = pk__json_edit_new(e, type == PK_JSON_OBJECT);
+    if (!open || !pk__json_edit_room(e, open, pk_json_count(v) + 1)) {
+        return NULL;
+    }
+    for (const pk_json_value *item = pk_json_first(v); item; item = pk_json_next(v, item)) {
+        if (!(open->is_object ? pk__json_edit_put(e, open, item - 1, item)
+                              : pk__json_edit_insert(e, open, open->count, item))) {
+            return NULL;
+        }
+    }
+    *slot = &open->mark;
+    return open;
+}
+
+/* ---- equality (RFC 6902, 4.6) */
+
+/* Of duplicates the last one counts, and order does not: both are opened. */
+static bool pk__json_same_objects(pk__json_edit *e, const pk_json_value **a, const pk_json_value *b)
+{
+    const pk__json_opened_value *x = pk__json_edit_open(e, a), *y = x ? pk__json_edit_open(e, &b) : NULL;
+    size_t more = 0; // members that x has and y has not
+    for (size_t i = 0; y && i < x->count; i++) {
+        more += x->members[i].value != NULL;
+    }
+    for (size_t i = 0; y && i < y->count; i++) { // none of these was removed
+        const pk_json_value **other = pk__json_edit_find(x, pk__json_edit_key(&y->members[i]));
+        if (!other || !pk__json_edit_same(e, other, y->members[i].value)) {
+            return false;
+        }
+        more--;
+    }
+    return y && more == 0;
+}
+
+static bool pk__json_same_arrays(pk__json_edit *e, const pk_json_value **a, const pk_json_value *b)
+{
+    const pk__json_opened_value *x = pk__json_edit_open(e, a);
+    const pk_json_value *other = pk_json_first(b);
+    if (!x || x->count != pk_json_count(b)) {
+        return false;
+    }
+    for (size_t i = 0; i < x->count; i++, other = pk_json_next(b, other)) {
+        if (!pk__json_edit_same(e, &x->items[i], other)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* As deep as the reader lets b be. */
+PK__FN bool pk__json_edit_same(pk__json_edit *e, const pk_json_value **a, const pk_json_value *b)
+{
+    pk_json_type type = pk__json_edit_type(*a);
+    if (type != pk_json_type_of(b)) {
+        return false;
+    }
+    switch (type) {
+    case PK_JSON_BOOL: return pk_json_bool(*a, false) == pk_json_bool(b, false);
+    case PK_JSON_NUMBER: {
+        pk__decimal x = pk__decimal_from(pk_json_number_text(*a)), y = pk__decimal_from(pk_json_number_text(b));
+        return pk__decimal_compare(&x, &y) == 0;
+    }
+    case PK_JSON_STRING: return pk_str_eq(pk_json_str(*a), pk_json_str(b));
+    case PK_JSON_ARRAY: return pk__json_same_arrays(e, a, b);
+    case PK_JSON_OBJECT: return pk__json_same_objects(e, a, b);
+    default: return true;
+    }
+}
+
+/* ---- a new document: all is gone over twice, to know how large it is, and to copy it */
+
+typedef struct pk__json_built {
+    pk__json_edit *edit;
+    pk_json_value *nodes; // NULL: it is only counted
+    char *text;           // where the next one goes
+    size_t count, bytes;  // of nodes and text
+} pk__json_built;
+
+/* A node without others in it. */
+static bool pk__json_build_leaf(pk__json_built *b, const pk_json_value *v)
+{
+    uint64_t type = v->tag & PK__JSON_TYPE_MASK;
+    pk_str text = {NULL, 0};
+    if (type == PK_JSON_NUMBER) {
+        text = pk_json_number_text(v);
+    } else if (type == PK_JSON_STRING || type == PK__JSON_KEY) {
+        text.ptr = v->of.text;
+        text.len = pk__json_len(v);
+    }
+    size_t at = b->count++, bytes = text.ptr ? text.len + 1 : 0;
+    if (!b->nodes) {
+        b->bytes += bytes;
+        return pk__json_edit_count(b->edit, bytes + sizeof(*v));
+    }
+    if (text.ptr) {
+        memcpy(b->text, text.ptr, text.len);
+        b->text[text.len] = '\0';
+    }
+    b->nodes[at].tag = v->tag;
+    b->nodes[at].of.text = b->text;
+    if (type == PK_JSON_NUMBER) {
+        pk__json_set_number(&b->nodes[at], pk__json_form(v), v->of.bits, b->text);
+    }
+    b->text += bytes;
+    return true;
+}
+
+static bool pk__json_build_value(pk__json_built *b, const pk_json_value *v, int depth);
+
+static bool pk__json_build_opened(pk__json_built *b, const pk__json_opened_value *o, int depth, uint64_t *items)
+{
+    for (size_t i = 0; i < o->count; i++) {
+        const pk_json_value *item = o->is_object ? o->members[i].value : o->items[i];
+        if (item && ((o->is_object && !pk__json_build_leaf(b, o->members[i].key)) ||
+                     !pk__json_build_value(b, item, depth + 1))) {
+            return false;
+        }
+        *items += item != NULL;
+    }
+    return true;
+}
+
+static bool pk__json_build_read(pk__json_built *b, const pk_json_value *v, int depth, uint64_t *items)
+{
+    bool is_object = pk_json_type_of(v) == PK_JSON_OBJECT;
+    for (const pk_json_value *item = pk_json_first(v); item; item = pk_json_next(v, item)) {
+        if ((is_object && !pk__json_build_leaf(b, item - 1)) || !pk__json_build_value(b, item, depth + 1)) {
+            return false;
+        }
+        *items += 1;
+    }
+    return true;
+}
+
+/* No deeper than the reader goes. */
+static bool pk__json_build_value(pk__json_built *b, const pk_json_value *v, int depth)
+{
+    pk_json_type type = pk__json_edit_type(v);
+    uint64_t items = 0;
+    size_t at = b->count;
+    if (type != PK_JSON_ARRAY && type != PK_JSON_OBJECT) {
+        return pk__json_build_leaf(b, v);
+    }
+    if (depth >= PLUGKIT_JSON_DEPTH) {
+        b->edit->too_deep = true;
+        return pk__json_edit_fail(b->edit, PK_ERR_LIMIT);
+    }
+    if (!b->nodes && !pk__json_edit_count(b->edit, sizeof(*v))) {
+        return false;
+    }
+    b->count++;
+    if (!(pk_json_type_of(v) == PK_JSON_NONE ? pk__json_build_opened(b, pk__json_opened_from(v), depth, &items)
+                                             : pk__json_build_read(b, v, depth, &items))) {
+        return false;
+    }
+    if (b->nodes) {
+        b->nodes[at].tag = (uint64_t)type | items << PK__JSON_TYPE_BITS;
+        b->nodes[at].of.span = b->count - at;
+    }
+    return true;
+}
+
+PK__FN const pk_json_value *pk__json_edit_build(pk__json_edit *e, pk_mem *to, const pk_json_value *v)
+{
+    pk__json_built b = {e, NULL, NULL, 1, 0}; // an empty node in front, as every document has one
+    if (!pk__json_edit_count(e, sizeof(*v)) || !pk__json_build_value(&b, v, 0)) {
+        return NULL;
+    }
+    b.nodes = (pk_json_value *)pk__json_edit_take(e, to, b.count * sizeof(*v) + b.bytes); // counted, so no overflow
+    if (!b.nodes) {
+        return NULL;
+    }
+    b.text = (char *)(b.nodes + b.count);
+    b.nodes[0].tag = PK_JSON_NONE;
+    b.count = 1;
+    (void)pk__json_build_value(&b, v, 0);
+    return &b.nodes[1];
+}
+
+#endif
+
+/* == wire/json_patch.c == */
+/* json_patch.c - JSON Patch and JSON Merge Patch.
+ *
+ * An operation is read when its turn comes; a spot is what its pointer leads to: a container, which is open then, and a
+ * place in it where a value is or could be. Errors quote keys and paths, never values. */
+#ifdef PLUGKIT_LINES
+#line 4 "src/wire/json_patch.c"
+#endif
+#ifdef PLUGKIT_WITH_JSON_TOOLS
+#include <stdio.h>
+#include <string.h>
+
+
+
+
+
+
+typedef enum pk__json_op {
+    PK__JSON_OP_NONE,
+    PK__JSON_OP_ADD,
+    PK__JSON_OP_REMOVE,
+    PK__JSON_OP_REPLACE,
+    PK__JSON_OP_MOVE,
+    PK__JSON_OP_COPY,
+    PK__JSON_OP_TEST,
+    PK__JSON_OP_COUNT
+} pk__json_op;
+
+static const char pk__json_op_words[] = "\0add\0remove\0replace\0move\0copy\0test";
+
+/* The members of an operation, in the order of their names. */
+enum { PK__JSON_OP, PK__JSON_PATH, PK__JSON_FROM, PK__JSON_VALUE, PK__JSON_OP_MEMBERS };
+
+typedef struct pk__json_patching {
+    pk__json_edit edit;
+    pk_error *err;
+    size_t number; // of the operation, from 0
+    pk__json_op op;
+    pk_str path, from;
+    const pk_json_value *value;
+} pk__json_patching;
+
+typedef struct pk__json_spot {
+    pk__json_opened_value *in;  // NULL: it is the document itself
+    const pk_json_value **slot; // NULL: nothing is there
+    size_t index;               // of an array: where the item is, or could be added; SIZE_MAX: nowhere
+    pk_str token;               // the last one of the pointer, without escapes
+} pk__json_spot;
+
+/* ---- errors */
+
+/* "cannot apply JSON Patch: operation 3 (replace /a/b): there is no member "b"" */
+static bool pk__json_patch_wrong(pk__json_patching *p, pk_err code, const char *reason, pk_str token)
+{
+    char path[90], quoted[50];
+    const char *op = pk__words_at(pk__json_op_words, (size_t)p->op);
+    pk_str none = {"", 0};
+    (void)pk__error_clean(path, sizeof(path), p->path.ptr ? p->path : none);
+    (void)pk__error_clean(quoted, sizeof(quoted), token.ptr ? token : none);
+    const char *mark = token.ptr ? "\"" : "";
+    (void)pk_error_set(p->err, code, "cannot apply JSON Patch: operation %zu%s%s%s%s%s: %s%s%s%s%s", p->number,
+                       p->op ? " (" : "", op, p->path.len > 0 ? " " : "", path, p->op ? ")" : "", reason,
+                       token.ptr ? " " : "", mark, quoted, mark);
+    p->edit.failed = code;
+    return false;
+}
+
+static bool pk__json_patch_bad(pk__json_patching *p, const char *reason)
+{
+    pk_str none = {NULL, 0};
+    return pk__json_patch_wrong(p, PK_ERR_BAD_JSON, reason, none);
+}
+
+static bool pk__json_patch_missing(pk__json_patching *p, const pk__json_spot *spot)
+{
+    return pk__json_patch_wrong(p, PK_ERR_NOT_FOUND,
+                                spot->in && !spot->in->is_object ? "there is no item" : "there is no member",
+                                spot->token);
+}
+
+/* ---- pointers (RFC 6901) */
+
+static bool pk__json_is_pointer(pk_str text)
+{
+    bool good = text.len == 0 || text.ptr[0] == '/';
+    for (size_t i = 0; i < text.len; i++) {
+        good = good && (text.ptr[i] != '~' || (i + 1 < text.len && (text.ptr[i + 1] & 0xFE) == '0')); // 0 or 1
+    }
+    return good;
+}
+
+/* Takes the first token, behind its slash, off a pointer. Only one with escapes is copied. */
+static bool pk__json_take_token(pk__json_edit *e, pk_str *pointer, pk_str *token)
+{
+    const char *from = pointer->ptr + 1, *end = pointer->ptr + pointer->len;
+    const char *slash = (const char *)memchr(from, '/', (size_t)(end - from));
+    end = slash ? slash : end;
+    token->ptr = from;
+    token->len = (size_t)(end - from);
+    pointer->len -= token->len + 1;
+    pointer->ptr = end;
+    if (!memchr(from, '~', token->len)) {
+        return true;
+    }
+    char *out = (char *)pk__json_edit_get(e, token->len);
+    token->ptr = out;
+    token->len = 0;
+    for (; out && from < end; from++) {
+        char c = *from;
+        if (c == '~') {
+            c = *++from == '0' ? '~' : '/';
+        }
+        out[token->len++] = c;
+    }
+    return out != NULL;
+}
+
+/* What a token means in an array: a number without zeros in front, or '-' for the place behind the last item. */
+static size_t pk__json_token_index(pk_str token, size_t count)
+{
+    uint64_t index;
+    const char *at = token.ptr, *end = at + token.len;
+    if (token.len == 1 && *at == '-') {
+        return count;
+    }
+    for (; at < end && (unsigned char)(*at - '0') < 10; at++) {
+    }
+    bool number = at == end && token.len > 0 && (token.len == 1 || token.ptr[0] != '0');
+    return number && pk__number_to_uint(token, &index) && index <= count ? (size_t)index : SIZE_MAX;
+}
+
+/* Opens what is on the way. */
+static bool pk__json_patch_go(pk__json_patching *p, pk_str pointer, pk__json_spot *spot)
+{
+    spot->in = NULL;
+    spot->slot = &p->edit.root;
+    spot->index = 0;
+    while (pointer.len > 0) {
+        if (!spot->slot) {
+            return pk__json_patch_missing(p, spot);
+        }
+        spot->in = pk__json_edit_open(&p->edit, spot->slot);
+        if (p->edit.failed || !pk__json_take_token(&p->edit, &pointer, &spot->token)) {
+            return false;
+        }
+        if (!spot->in) {
+            return pk__json_patch_wrong(p, PK_ERR_NOT_FOUND, "there is no object or array around", spot->token);
+        }
+        if (spot->in->is_object) {
+            spot->slot = pk__json_edit_find(spot->in, spot->token);
+        } else {
+            spot->index = pk__json_token_index(spot->token, spot->in->count);
+            spot->slot = spot->index < spot->in->count ? &spot->in->items[spot->index] : NULL;
+        }
+    }
+    return true;
+}
+
+/* The same to a value that must be there. */
+static bool pk__json_patch_find(pk__json_patching *p, pk_str pointer, pk__json_spot *spot)
+{
+    return pk__json_patch_go(p, pointer, spot) && (spot->slot || pk__json_patch_missing(p, spot));
+}
+
+/* ---- operations */
+
+static bool pk__json_patch_add(pk__json_patching *p, const pk_json_value *value)
+{
+    pk__json_spot spot;
+    if (!pk__json_patch_go(p, p->path, &spot)) {
+        return false;
+    }
+    if (spot.in && !spot.in->is_object) {
+        return spot.index == SIZE_MAX ? pk__json_patch_missing(p, &spot)
+                                      : pk__json_edit_insert(&p->edit, spot.in, spot.index, value);
+    }
+    if (spot.slot) { // the document, or a member that is there
+        *spot.slot = value;
+        return true;
+    }
+    pk_json_value *key = (pk_json_value *)pk__json_edit_get(&p->edit, sizeof(*key));
+    if (!key) {
+        return false;
+    }
+    key->tag = PK__JSON_KEY | (uint64_t)spot.token.len << PK__JSON_TYPE_BITS;
+    key->of.text = spot.token.ptr;
+    return pk__json_edit_put(&p->edit, spot.in, key, value);
+}
+
+static bool pk__json_patch_remove(pk__json_patching *p, pk_str pointer)
+{
+    pk__json_spot spot;
+    if (!pk__json_patch_find(p, pointer, &spot)) {
+        return false;
+    }
+    if (!spot.in) {
+        return pk__json_patch_bad(p, "the whole document cannot be removed");
+    }
+    if (spot.in->is_object) {
+        *spot.slot = NULL;
+    } else {
+        pk__json_edit_cut(spot.in, spot.index);
+    }
+    return true;
+}
+
+static bool pk__json_patch_move(pk__json_patching *p)
+{
+    pk__json_spot spot;
+    if (!pk__json_patch_find(p, p->from, &spot)) {
+        return false;
+    }
+    if (pk_str_eq(p->from, p->path)) {
+        return true;
+    }
+    if (pk_str_starts(p->path, p->from) && p->path.ptr[p->from.len] == '/') {
+        return pk__json_patch_bad(p, "a value cannot be moved into itself");
+    }
+    const pk_json_value *value = *spot.slot;
+    return pk__json_patch_remove(p, p->from) && pk__json_patch_add(p, value);
+}
+
+static bool pk__json_patch_copy(pk__json_patching *p)
+{
+    pk__json_spot spot;
+    if (!pk__json_patch_find(p, p->from, &spot)) {
+        return false;
+    }
+    const pk_json_value *value = *spot.slot;
+    if (pk_json_type_of(value) == PK_JSON_NONE) { // it is open, and the two will change apart
+        value = pk__json_edit_build(&p->edit, NULL, value);
+    }
+    return value && pk__json_patch_add(p, value);
+}
+
+static bool pk__json_patch_do(pk__json_patching *p)
+{
+    static const pk_str none = {NULL, 0};
+    pk__json_spot spot;
+    switch (p->op) {
+    case PK__JSON_OP_ADD: return pk__json_patch_add(p, p->value);
+    case PK__JSON_OP_REMOVE: return pk__json_patch_remove(p, p->path);
+    case PK__JSON_OP_MOVE: return pk__json_patch_move(p);
+    case PK__JSON_OP_COPY: return pk__json_patch_copy(p);
+    default: break;
+    }
+    if (!pk__json_patch_find(p, p->path, &spot)) {
+        return false;
+    }
+    if (p->op == PK__JSON_OP_REPLACE) {
+        *spot.slot = p->value;
+        return true;
+    }
+    return pk__json_edit_same(&p->edit, spot.slot, p->value) ||
+           (!p->edit.failed && pk__json_patch_wrong(p, PK_ERR_CONFLICT, "another value is there", none));
+}
+
+/* ---- reading an operation */
+
+static bool pk__json_patch_pointer(pk__json_patching *p, const pk_json_value *v, const char *missing,
+                                   const char *wrong, pk_str *out)
+{
+    if (pk_json_type_of(v) != PK_JSON_STRING) {
+        return pk__json_patch_bad(p, missing);
+    }
+    *out = pk_json_str(v);
+    return pk__json_is_pointer(*out) || pk__json_patch_bad(p, wrong);
+}
+
+static bool pk__json_patch_read(pk__json_patching *p, const pk_json_value *operation)
+{
+    static const char names[] = "op\0path\0from\0value";
+    const pk_json_value *members[PK__JSON_OP_MEMBERS] = {NULL};
+    if (pk_json_type_of(operation) != PK_JSON_OBJECT) {
+        return pk__json_patch_bad(p, "it is no object");
+    }
+    for (const pk_json_value *m = pk_json_first(operation); m; m = pk_json_next(operation, m)) {
+        for (size_t i = 0; i < PK__JSON_OP_MEMBERS; i++) {
+            if (pk_str_is(pk_json_key(m), pk__words_at(names, i))) {
+                if (members[i]) {
+                    return pk__json_patch_wrong(p, PK_ERR_BAD_JSON, "there are two members", pk_json_key(m));
+                }
+                members[i] = m;
+            }
+        }
+    }
+    if (pk_json_type_of(members[PK__JSON_OP]) != PK_JSON_STRING) {
+        return pk__json_patch_bad(p, "\"op\" is missing, or no string");
+    }
+    size_t op = PK__JSON_OP_COUNT - 1;
+    while (op > 0 && !pk_json_is(members[PK__JSON_OP], pk__words_at(pk__json_op_words, op))) {
+        op--;
+    }
+    if (op == 0) {
+        return pk__json_patch_wrong(p, PK_ERR_BAD_JSON, "there is no operation", pk_json_str(members[PK__JSON_OP]));
+    }
+    p->op = (pk__json_op)op;
+    p->value = members[PK__JSON_VALUE];
+    if (!pk__json_patch_pointer(p, members[PK__JSON_PATH], "\"path\" is missing, or no string",
+                                "\"path\" is no JSON Pointer", &p->path)) {
+        return false;
+    }
+    if (p->op == PK__JSON_OP_MOVE || p->op == PK__JSON_OP_COPY) {
+        return pk__json_patch_pointer(p, members[PK__JSON_FROM], "\"from\" is missing, or no string",
+                                      "\"from\" is no JSON Pointer", &p->from);
+    }
+    return p->op == PK__JSON_OP_REMOVE || p->value || pk__json_patch_bad(p, "\"value\" is missing");
+}
+
+/* ---- all of it */
+
+/* What is left to do when all changes are made. */
+static pk_err pk__json_edit_finish(pk__json_edit *e, const char *what, const pk_json_value **out, pk_error *err)
+{
+    const pk_json_value *built = e->failed ? NULL : pk__json_edit_build(e, e->mem, e->root);
+    pk_err rc = built ? PK_OK : pk__json_edit_error(e, what, err);
+    pk__json_edit_end(e);
+    *out = built;
+    return rc;
+}
+
+PK_API pk_err pk_json_patch(pk_mem *mem, const pk_json_value *doc, const pk_json_value *patch,
+                            const pk_json_value **out, pk_error *err)
+{
+    pk__json_patching p = {.err = err};
+    *out = NULL;
+    if (!doc) {
+        return pk_error_set(err, PK_ERR_MISUSE, "cannot apply JSON Patch: there is no document");
+    }
+    if (pk_json_type_of(patch) != PK_JSON_ARRAY) {
+        return pk_error_set(err, PK_ERR_BAD_JSON, "cannot apply JSON Patch: it is no array");
+    }
+    pk__json_edit_begin(&p.edit, mem, doc);
+    for (const pk_json_value *o = pk_json_first(patch); o; o = pk_json_next(patch, o), p.number++) {
+        p.op = PK__JSON_OP_NONE;
+        p.path.len = 0;
+        if (!pk__json_patch_read(&p, o) || !pk__json_patch_do(&p)) {
+            pk_err failed = p.edit.failed;
+            if (failed == PK_ERR_NO_MEMORY || failed == PK_ERR_LIMIT) { // the others have been told
+                char what[48];
+                (void)snprintf(what, sizeof(what), "apply JSON Patch: operation %zu", p.number);
+                (void)pk__json_edit_error(&p.edit, what, err);
+            }
+            pk__json_edit_end(&p.edit);
+            return failed;
+        }
+    }
+    return pk__json_edit_finish(&p.edit, "apply JSON Patch", out, err);
+}
+
+/* *slot is NULL if nothing is there yet. As deep as the reader lets a patch be. */
+static bool pk__json_merge(pk__json_edit *e, const pk_json_value **slot, const pk_json_value *patch)
+{
+    if (pk_json_type_of(patch) != PK_JSON_OBJECT) {
+        *slot = patch;
+        return true;
+    }
+    bool object = *slot && pk__json_edit_type(*slot) == PK_JSON_OBJECT;
+    pk__json_opened_value *to = object ? pk__json_edit_open(e, slot) : pk__json_edit_object(e, slot);
+    pk__json_opened_value *with = to ? pk__json_edit_open(e, &patch) : NULL; // of duplicates the last one counts
+    for (size_t i = 0; with && i < with->count; i++) {
+        pk__json_edit_member *member = &with->members[i];
+        const pk_json_value *value = NULL, **there = pk__json_edit_find(to, pk__json_edit_key(member));
+        bool is_null = pk_json_type_of(member->value) == PK_JSON_NULL;
+        if (is_null && there) {
+            *there = NULL;
+        }
+        if (is_null) {
+            continue;
+        }
+        if (!pk__json_merge(e, there ? there : &value, member->value)) {
+            return false;
+        }
+        if (!there && !pk__json_edit_put(e, to, member->key, value)) {
+            return false;
+        }
+    }
+    return with != NULL;
+}
+
+PK_API pk_err pk_json_merge_patch(pk_mem *mem, const pk_json_value *doc, const pk_json_value *patch,
+                                  const pk_json_value **out, pk_error *err)
+{
+    pk__json_edit e;
+    *out = NULL;
+    if (!patch) {
+        return pk_error_set(err, PK_ERR_MISUSE, "cannot apply JSON Merge Patch: there is none");
+    }
+    pk__json_edit_begin(&e, mem, doc);
+    (void)pk__json_merge(&e, &e.root, patch); // after a failure nothing is built
+    return pk__json_edit_finish(&e, "apply JSON Merge Patch", out, err);
 }
 
 #endif
@@ -34445,7 +35389,7 @@ PK_API pk_interceptor pk_request_log_write(const pk_request_log *log)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 34449 "plugkit.h"
+#line 35393 "plugkit.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -46039,7 +46983,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 }
 
 #ifdef PLUGKIT_LINES
-#line 46043 "plugkit.h"
+#line 46987 "plugkit.h"
 #endif
 
 #ifndef PLUGKIT_TEST

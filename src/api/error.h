@@ -63,11 +63,17 @@ typedef enum pk_kind {
     X(STOPPED,             3009, "CORE",      UNAVAILABLE,     ERROR,   0, "the manager is stopping or stopped")  \
     X(BUSY,                3010, "CORE",      PRECONDITION,    ERROR,   1, "somebody else holds it")              \
     X(PARSE,               3011, "CORE",      INVALID,         ERROR,   0, "the text cannot be understood")       \
-    PK__ERR_SCHEMA(X)
+    PK__ERR_SCHEMA(X)                                                                                         \
+    PK__ERR_JSON_TOOLS(X)
 #ifdef PLUGKIT_WITH_SCHEMA
 #define PK__ERR_SCHEMA(X) X(SCHEMA, 3012, "CORE", INVALID, ERROR, 0, "a value does not fit its schema")
 #else
 #define PK__ERR_SCHEMA(X)
+#endif
+#ifdef PLUGKIT_WITH_JSON_TOOLS
+#define PK__ERR_JSON_TOOLS(X) X(CONFLICT, 3013, "CORE", ABORTED, ERROR, 0, "it is not as it was taken to be")
+#else
+#define PK__ERR_JSON_TOOLS(X)
 #endif
 
 typedef enum pk_err {

@@ -118,7 +118,7 @@
  *     == api/schema.h ==      JSON Schema, regular expressions       == api/server.h ==   HTTP server
  *     == api/types.h ==       structs from and to JSON               == api/tls.h ==      TLS for servers and calls
  *     == api/call.h ==        calls: raw, asynchronous, streams      == api/host.h ==     THE MANAGER
- *     == api/contract.h ==    typed calls
+ *     == api/contract.h ==    typed calls                            == api/json_patch.h ==  JSON Patch, Merge Patch
  *     == api/credentials.h ==  API keys, tokens, passwords          == api/json_stream.h == NDJSON, JSON in pieces
  *
  * CONFIGURATION: define these before the include, the same in every file (PLUGKIT_NO_CORE excepted).
@@ -135,7 +135,7 @@
  *     PLUGKIT_WITH_ADMIN          with pk_manager_serve: `plugkit top` and others can look at a running host; 8 KiB
  *     PLUGKIT_WITH_ATTACH         with pk_manager_attach: plugins that somebody else runs; 8 KiB
  *     PLUGKIT_WITH_SCHEMA         with pk_schema and pk_pattern: JSON Schema; 59 KiB
- *     PLUGKIT_WITH_JSON_TOOLS     with streams of JSON and NDJSON, structs with defaults, refused keys; 6 KiB
+ *     PLUGKIT_WITH_JSON_TOOLS     with NDJSON, JSON from streams, JSON Patch, defaults in structs, refused keys; 15 KiB
  *     PLUGKIT_WITH_TLS            with https, by mbedTLS 2.28 or 3.6: -lmbedtls -lmbedx509 -lmbedcrypto; 27 KiB
  *     PLUGKIT_WITH_STREAMS        with request bodies taken piece by piece, and server-sent events; 5 KiB
  *     PLUGKIT_WITH_CREDENTIALS    with API keys, bearer tokens and passwords on calls: shown, and checked; 4 KiB
@@ -147,6 +147,7 @@
  *     PLUGKIT_SMALL               short code where there is a choice; with -Os it is chosen without this
  *     PLUGKIT_NO_SIMD             plain C also where SSE2 or NEON would be faster; small builds (-Os) are anyway
  *     PLUGKIT_JSON_DEPTH          levels of nesting that the JSON reader accepts; 256
+ *     PLUGKIT_JSON_PATCH_BYTES    what one JSON Patch may take, its result included; 64 MiB
  *     PLUGKIT_SCHEMA_DEPTH        schemas that may apply inside each other; 600
  *     PLUGKIT_ASSERT(x)           called with what must be true unless the program is wrong; nothing
  *     PLUGKIT_LINES               error messages and debuggers name the files of src/ instead of this one

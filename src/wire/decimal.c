@@ -1,5 +1,5 @@
 /* decimal.c - comparing and dividing numbers of any size. */
-#ifdef PLUGKIT_WITH_SCHEMA
+#if defined(PLUGKIT_WITH_SCHEMA) || defined(PLUGKIT_WITH_JSON_TOOLS)
 #include "decimal.h"
 
 #define PK__DECIMAL_FAR INT64_C(1000000000000000)

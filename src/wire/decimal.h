@@ -4,7 +4,7 @@
  * So 1, 1.0 and 10e-1 are the same, and of any size. An exponent beyond 10^15 counts as 10^15. */
 #ifndef PK__DECIMAL_H
 #define PK__DECIMAL_H
-#ifdef PLUGKIT_WITH_SCHEMA
+#if defined(PLUGKIT_WITH_SCHEMA) || defined(PLUGKIT_WITH_JSON_TOOLS)
 #include "../base/defs.h"
 
 typedef struct pk__decimal {
