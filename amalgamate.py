@@ -280,6 +280,7 @@ SDK = """
     sdk/log.h
     sdk/args.h
     sdk/settings.h
+    sdk/config_schema.h
     sdk/work.h
     sdk/door.h
     sdk/stdout.h
@@ -292,6 +293,7 @@ SDK = """
     sdk/log.c
     sdk/args.c
     sdk/settings.c
+    sdk/config_schema.c
     sdk/work.c
     sdk/door.c
     sdk/stdout.c

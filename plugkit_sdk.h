@@ -57,7 +57,7 @@
  *                                 core, and this file keeps its copy to itself
  *     PLUGKIT_STATIC              all functions are static: nothing is exported, several files may have their own
  *     PLUGKIT_NO_THREADS          no threads: handlers run one after the other
- *     PLUGKIT_WITH_SCHEMA         with pk_schema and pk_pattern: JSON Schema, about 59 KiB of code
+ *     PLUGKIT_WITH_SCHEMA         with pk_schema, pk_pattern and config_schemas: JSON Schema, about 59 KiB
  *     PLUGKIT_WITH_TLS            with https, by mbedTLS 2.28 or 3.6: -lmbedtls -lmbedx509 -lmbedcrypto
  *     PLUGKIT_WITH_STREAMS        with request bodies taken piece by piece, and server-sent events
  *     PLUGKIT_WITH_CREDENTIALS    with API keys, bearer tokens and passwords on calls: shown, and checked
@@ -1708,6 +1708,11 @@ typedef struct pk_sdk_desc {
     const pk_service *services;    size_t service_count;
     const pk_route *routes;        size_t route_count; // besides the services' own
     const char *const *config_types; // NULL-terminated: what on_config understands; others are refused
+#ifdef PLUGKIT_WITH_SCHEMA
+    /* JSON Schemas of config_types, one each; "" = none. They are part of the capabilities, so that hosts look at what
+     * they send; and what does not fit is refused here, before on_config, with the place and the reason. */
+    const pk_json *config_schemas;
+#endif
     pk_loop *loop;                 // NULL = its own
     const pk_alloc *alloc;         // NULL = libc
     pk_tls *tls;                   // serve HTTPS only, by this configuration; borrowed. NULL = plain
@@ -35065,7 +35070,7 @@ PK_API pk_interceptor pk_request_log_write(const pk_request_log *log)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 35069 "plugkit_sdk.h"
+#line 35074 "plugkit_sdk.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -35737,9 +35742,33 @@ static inline pk_tls *pk__settings_secure(const pk__settings *s)
 /* Errors of both: PK_ERR_CONFIG, PK_ERR_PROTOCOL, PK_ERR_BAD_NAME, PK_ERR_BAD_ENDPOINT, PK_ERR_NO_MEMORY. */
 PK__FN pk_err pk__settings_read_config(pk__settings *s, pk_str json, pk_error *err); // --config
 PK__FN pk_err pk__settings_read_line(pk__settings *s, pk_str line, pk_error *err);   // the control socket
-/* Hands the configuration to desc->on_config. One of a type that is not declared is an error, as is on_config's. */
+/* Hands the configuration to desc->on_config. One of a type that is not declared is an error, as is one with a key
+ * that stands twice, and on_config's. */
 PK__FN pk_err pk__settings_apply(const pk__settings *s, const pk_sdk_desc *desc, pk_error *err);
 
+
+
+/* == sdk/config_schema.h == */
+/* config_schema.h - configurations, held against the plugin's own JSON Schemas: pk_sdk_desc.config_schemas.
+ *
+ * Hosts may do the same, for the schemas are part of the capabilities; those of the Go framework do not, and neither do
+ * people who type --config. Nothing of the SDK knows this but sdk.c, which puts pk__config_schema_check in the place of
+ * the plugin's on_config. */
+#ifdef PLUGKIT_LINES
+#line 5 "src/sdk/config_schema.h"
+#endif
+
+
+#ifdef PLUGKIT_WITH_SCHEMA
+
+
+/* An on_config whose `user` is the plugin's pk_sdk_desc, and whose on_config is called with what fits. It has been told
+ * of no type that is not declared. Errors: PK_ERR_CONFIG, PK_ERR_NO_MEMORY, and those of on_config. */
+PK__FN pk_err pk__config_schema_check(void *user, pk_str type, pk_json data, pk_error *err);
+/* Adds "configSchemas" to the text of capabilities. */
+PK__FN pk_err pk__config_schema_put(pk_buf *capabilities, const pk_sdk_desc *desc, pk_error *err);
+
+#endif
 
 
 /* == sdk/work.h == */
@@ -36138,6 +36167,7 @@ PK__FN void pk__endpoints_deinit(pk__endpoints *e); // after the server
 
 
 #ifndef PLUGKIT_NO_NET
+
 
 
 
@@ -36617,6 +36647,19 @@ static void pk__settings_list(const char *const *types, char *out, size_t cap)
     }
 }
 
+/* Decoding looks for keys that stand twice only where a table knows them, and data is JSON that no table knows. To look
+ * into it takes 3 KiB of code: small builds rely on hosts, which look before they send it. */
+static pk_err pk__settings_check_keys(const pk__settings *s, const pk__control_config *c, const char *id, pk_error *err)
+{
+    pk_error why;
+    pk_err rc = PK__SMALL ? PK_OK : pk__json_check_unique(s->mem.alloc, c->data, true, &why);
+    if (!rc || rc == PK_ERR_NO_MEMORY) {
+        return rc ? pk__error_copy(err, &why) : PK_OK;
+    }
+    return pk_error_set(err, PK_ERR_CONFIG, "cannot configure '%s' with '%" PK_FMT "': %s", id, PK_ARG(c->type),
+                        why.msg);
+}
+
 PK__FN pk_err pk__settings_apply(const pk__settings *s, const pk_sdk_desc *desc, pk_error *err)
 {
     for (size_t i = 0; i < s->config_count; i++) {
@@ -36633,7 +36676,11 @@ PK__FN pk_err pk__settings_apply(const pk__settings *s, const pk_sdk_desc *desc,
         }
         pk_error why;
         memset(&why, 0, sizeof(why));
-        pk_err rc = desc->on_config ? desc->on_config(desc->user, c->type, c->data, &why) : PK_OK;
+        pk_err rc = pk__settings_check_keys(s, c, desc->id, err);
+        if (rc) {
+            return rc;
+        }
+        rc = desc->on_config ? desc->on_config(desc->user, c->type, c->data, &why) : PK_OK;
         if (rc && why.code != rc) { // returned a code, and did not say more
             return pk_error_set(err, rc, "cannot configure '%s' with '%" PK_FMT "': %s", desc->id, PK_ARG(c->type),
                                 pk_err_text(rc));
@@ -36644,6 +36691,89 @@ PK__FN pk_err pk__settings_apply(const pk__settings *s, const pk_sdk_desc *desc,
     }
     return PK_OK;
 }
+
+/* == sdk/config_schema.c == */
+/* config_schema.c - configurations, held against the plugin's own JSON Schemas. */
+#ifdef PLUGKIT_LINES
+#line 1 "src/sdk/config_schema.c"
+#endif
+#ifdef PLUGKIT_WITH_SCHEMA
+
+
+
+
+static pk_str pk__config_schema_of(const pk_sdk_desc *desc, pk_str type)
+{
+    for (size_t i = 0; desc->config_schemas && desc->config_types && desc->config_types[i]; i++) {
+        if (pk_str_is(type, desc->config_types[i])) {
+            return desc->config_schemas[i];
+        }
+    }
+    return PK_STR("");
+}
+
+/* No data at all arrives as null, and is an empty object to hosts that look at it. */
+static pk_err pk__config_schema_fits(const pk_alloc *alloc, pk_str text, pk_json data, pk_error *why)
+{
+    pk_schema_desc how = {0};
+    pk_schema *s;
+    how.alloc = alloc;
+    pk_err rc = pk_schema_create(&s, text, &how, why);
+    if (rc) {
+        pk__error_wrap(why, "its schema is wrong");
+        return rc;
+    }
+    rc = pk_schema_check_text(s, pk_str_is(data, "null") ? PK_STR("{}") : data, why);
+    pk_schema_destroy(s);
+    return rc;
+}
+
+PK__FN pk_err pk__config_schema_check(void *user, pk_str type, pk_json data, pk_error *err)
+{
+    const pk_sdk_desc *desc = (const pk_sdk_desc *)user;
+    pk_error why;
+    pk_str text = pk__config_schema_of(desc, type);
+    pk_err rc = text.len ? pk__config_schema_fits(desc->alloc, text, data, &why) : PK_OK;
+    if (rc == PK_ERR_NO_MEMORY) {
+        return pk__error_copy(err, &why);
+    }
+    if (rc) {
+        return pk_error_set(err, PK_ERR_CONFIG, "cannot configure '%s' with '%" PK_FMT "': %s", desc->id, PK_ARG(type),
+                            why.msg);
+    }
+    return desc->on_config ? desc->on_config(desc->user, type, data, err) : PK_OK;
+}
+
+PK__FN pk_err pk__config_schema_put(pk_buf *capabilities, const pk_sdk_desc *desc, pk_error *err)
+{
+    pk_json_writer w;
+    pk_buf all;
+    bool any = false;
+    pk_buf_init(&all, desc->alloc, capabilities->max);
+    pk_json_write(&w, &all);
+    pk_json_put_object(&w);
+    for (size_t i = 0; desc->config_schemas && desc->config_types && desc->config_types[i]; i++) {
+        if (desc->config_schemas[i].len) {
+            pk_json_put_key(&w, desc->config_types[i]);
+            pk_json_put_raw(&w, desc->config_schemas[i]);
+            any = true;
+        }
+    }
+    pk_json_put_end(&w);
+    pk_err rc = pk_json_finish(&w, err);
+    if (rc) {
+        pk__error_wrap(err, "cannot say what configSchemas there are");
+    } else if (any) {
+        capabilities->len--; // the brace that closes them
+        (void)pk_buf_printf(capabilities, ",\"configSchemas\":%" PK_FMT "}", PK_ARG(pk_buf_str(&all)));
+        rc = (pk_err)capabilities->failed;
+        rc = rc ? pk_error_set(err, rc, "cannot say what configSchemas there are: %s", pk_err_text(rc)) : PK_OK;
+    }
+    pk_buf_free(&all);
+    return rc;
+}
+
+#endif
 
 /* == sdk/work.c == */
 /* work.c - counts requests, and tells when there have been none for long enough. */
@@ -38421,7 +38551,11 @@ static pk_err pk__sdk_capabilities(const pk_sdk *p, pk_buf *out, pk_error *err)
                                      desc->author,      desc->license,       lifeline,
                                      PK__SURVIVE_CAN,   PK__CONTROL_HAS_TLS};
     pk_buf_init(out, desc->alloc, PK__SDK_OUTPUT_MAX);
-    return pk__service_capabilities(out, &about, err);
+    pk_err rc = pk__service_capabilities(out, &about, err);
+#ifdef PLUGKIT_WITH_SCHEMA
+    rc = rc ? rc : pk__config_schema_put(out, desc, err);
+#endif
+    return rc;
 }
 
 static pk_err pk__sdk_print_capabilities(const pk_sdk *p, pk_error *err)
@@ -38479,6 +38613,21 @@ static pk_err pk__sdk_print_usage(const char *program, const pk_sdk_desc *desc, 
     pk_buf_free(&buf);
     return pk_error_set(err, PK_ERR_CANCELED, "the usage was printed: there is nothing else to do");
 }
+
+#ifdef PLUGKIT_WITH_SCHEMA
+static pk_err pk__sdk_configure(pk_sdk *p, pk_error *err)
+{
+    pk_sdk_desc checked = p->desc;
+    checked.on_config = pk__config_schema_check;
+    checked.user = &p->desc;
+    return pk__settings_apply(&p->settings, &checked, err);
+}
+#else
+static pk_err pk__sdk_configure(pk_sdk *p, pk_error *err)
+{
+    return pk__settings_apply(&p->settings, &p->desc, err);
+}
+#endif
 
 #ifdef PLUGKIT_WITH_TLS
 /* The next certificate. The host's wish must not turn a plain server into another one. */
@@ -38652,7 +38801,7 @@ static pk_err pk__sdk_start(pk_sdk *p, const char *program, pk_error *err)
         pk__sdk_hush_hangup();
         pk__lifeline_guard(&p->lifeline);
     }
-    rc = pk__settings_apply(&p->settings, &p->desc, err);
+    rc = pk__sdk_configure(p, err);
     if (!rc) {
         p->settings.is_secure = pk__settings_secure(&p->settings) || p->desc.tls;
         rc = pk__door_open(&p->door, p->alloc, &p->settings, p->args.listen_fd, err);
@@ -38924,7 +39073,7 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 38928 "plugkit_sdk.h"
+#line 39077 "plugkit_sdk.h"
 #endif
 
 #ifndef PLUGKIT_TEST

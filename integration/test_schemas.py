@@ -5,6 +5,8 @@ Beside each plugin whose schema says no, or is no schema, stands one that works 
 """
 
 import json
+import shutil
+import subprocess
 
 import pytest
 
@@ -281,4 +283,79 @@ def test_schemas_of_any_size(driven, plugins, advertise):
     huge = host.plugin("huge")  # what a plugin says of itself has a mebibyte at most
     assert (huge["plugin_status"], huge["error"]) == ("rejected", LIMIT) and "capabilities" in huge["msg"]
     assert good(host.call("fine"))
+    host.end()
+
+
+# ---- plugins with the SDK that have schemas of their own
+
+SDK_PLUGIN = r"""
+#define PLUGKIT_WITH_SCHEMA
+#define PLUGKIT_SDK_IMPLEMENTATION
+#include "plugkit_sdk.h"
+#include <stdio.h>
+
+static pk_err configure(void *user, pk_str type, pk_json data, pk_error *err)
+{
+    (void)user, (void)err;
+    fprintf(stderr, "configured %" PK_FMT " with %" PK_FMT "\n", PK_ARG(type), PK_ARG(data));
+    return PK_OK;
+}
+
+static pk_err go(void *user, const pk_request *request, pk_response *response, pk_error *err)
+{
+    (void)user, (void)request, (void)err;
+    response->body.bytes = PK_STR("\"fine\"");
+    return PK_OK;
+}
+
+int main(int argc, char **argv)
+{
+    static const char *const types[] = {"db", "log", NULL};
+    static const pk_route route = {.match = "POST /go", .run = go};
+    static const pk_json schemas[] = {
+        PK_STR_INIT("{\"properties\":{\"retry\":{\"properties\":{\"max\":{\"type\":\"integer\"}}}}}"), PK_STR_INIT("")};
+    static const pk_sdk_desc desc = {.id = "own", .config_types = types, .config_schemas = schemas,
+                                     .on_config = configure, .routes = &route, .route_count = 1};
+    return pk_sdk_main(argc, argv, &desc);
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def own(build, tmp_path_factory):
+    source = tmp_path_factory.mktemp("own") / "own.c"
+    source.write_text(SDK_PLUGIN)
+    return build(source)
+
+
+def by_hand(program, *args):
+    return subprocess.run([program, *args], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          text=True, timeout=60, check=False)
+
+
+def framework(data):
+    return "--config", json.dumps({"id": "own", "configTypes": [{"type": "db", "data": data}]})
+
+
+def test_a_plugin_with_the_sdk_refuses_what_does_not_fit_its_own_schema(own, driven, free_dir):
+    folder = free_dir / "plugins"
+    folder.mkdir()
+    shutil.copy(own, folder / "own")
+    says = "cannot configure 'own' with 'db': retry.max: expected integer, got \"3\""
+    ill, well = '{"retry":{"max":"3"}}', '{"retry":{"max":3}}'
+
+    assert json.loads(by_hand(own, "capabilities").stdout)["configSchemas"] == {
+        "db": {"properties": {"retry": {"properties": {"max": {"type": "integer"}}}}}}
+    for data in (json.loads(ill), ill, b64(ill)):  # a host that does not look
+        run = by_hand(own, *framework(data))
+        assert (run.returncode, [json.loads(line)["msg"] for line in run.stderr.splitlines()]) == (1, [says])
+    for schemas in (["off"], ["config"]):
+        host = driven(dir=folder, schemas=schemas, config=[{"type": "db", "data": ill}, {"type": "log", "data": "7"}])
+        assert says in host.start("own")["msg"]
+        assert not [line for line in host.lines() if "configured" in line.get("log", "")]
+        host.end()
+    host = driven(dir=folder, config=[{"type": "db", "data": well}, {"type": "log", "data": "7"}])
+    assert good(host.call("own"))
+    for text in (f"configured db with {well}", "configured log with 7"):
+        host.line(lambda line: line.get("log") == text, text)
     host.end()

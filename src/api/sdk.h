@@ -16,6 +16,11 @@ typedef struct pk_sdk_desc {
     const pk_service *services;    size_t service_count;
     const pk_route *routes;        size_t route_count; // besides the services' own
     const char *const *config_types; // NULL-terminated: what on_config understands; others are refused
+#ifdef PLUGKIT_WITH_SCHEMA
+    /* JSON Schemas of config_types, one each; "" = none. They are part of the capabilities, so that hosts look at what
+     * they send; and what does not fit is refused here, before on_config, with the place and the reason. */
+    const pk_json *config_schemas;
+#endif
     pk_loop *loop;                 // NULL = its own
     const pk_alloc *alloc;         // NULL = libc
     pk_tls *tls;                   // serve HTTPS only, by this configuration; borrowed. NULL = plain

@@ -57,7 +57,7 @@
  *                                 core, and this file keeps its copy to itself
  *     PLUGKIT_STATIC              all functions are static: nothing is exported, several files may have their own
  *     PLUGKIT_NO_THREADS          no threads: handlers run one after the other
- *     PLUGKIT_WITH_SCHEMA         with pk_schema and pk_pattern: JSON Schema, about 59 KiB of code
+ *     PLUGKIT_WITH_SCHEMA         with pk_schema, pk_pattern and config_schemas: JSON Schema, about 59 KiB
  *     PLUGKIT_WITH_TLS            with https, by mbedTLS 2.28 or 3.6: -lmbedtls -lmbedx509 -lmbedcrypto
  *     PLUGKIT_WITH_STREAMS        with request bodies taken piece by piece, and server-sent events
  *     PLUGKIT_WITH_CREDENTIALS    with API keys, bearer tokens and passwords on calls: shown, and checked

@@ -196,7 +196,11 @@ static pk_err pk__sdk_capabilities(const pk_sdk *p, pk_buf *out, pk_error *err)
                                      desc->author,      desc->license,       lifeline,
                                      PK__SURVIVE_CAN,   PK__CONTROL_HAS_TLS};
     pk_buf_init(out, desc->alloc, PK__SDK_OUTPUT_MAX);
-    return pk__service_capabilities(out, &about, err);
+    pk_err rc = pk__service_capabilities(out, &about, err);
+#ifdef PLUGKIT_WITH_SCHEMA
+    rc = rc ? rc : pk__config_schema_put(out, desc, err);
+#endif
+    return rc;
 }
 
 static pk_err pk__sdk_print_capabilities(const pk_sdk *p, pk_error *err)
@@ -254,6 +258,21 @@ static pk_err pk__sdk_print_usage(const char *program, const pk_sdk_desc *desc, 
     pk_buf_free(&buf);
     return pk_error_set(err, PK_ERR_CANCELED, "the usage was printed: there is nothing else to do");
 }
+
+#ifdef PLUGKIT_WITH_SCHEMA
+static pk_err pk__sdk_configure(pk_sdk *p, pk_error *err)
+{
+    pk_sdk_desc checked = p->desc;
+    checked.on_config = pk__config_schema_check;
+    checked.user = &p->desc;
+    return pk__settings_apply(&p->settings, &checked, err);
+}
+#else
+static pk_err pk__sdk_configure(pk_sdk *p, pk_error *err)
+{
+    return pk__settings_apply(&p->settings, &p->desc, err);
+}
+#endif
 
 #ifdef PLUGKIT_WITH_TLS
 /* The next certificate. The host's wish must not turn a plain server into another one. */
@@ -427,7 +446,7 @@ static pk_err pk__sdk_start(pk_sdk *p, const char *program, pk_error *err)
         pk__sdk_hush_hangup();
         pk__lifeline_guard(&p->lifeline);
     }
-    rc = pk__settings_apply(&p->settings, &p->desc, err);
+    rc = pk__sdk_configure(p, err);
     if (!rc) {
         p->settings.is_secure = pk__settings_secure(&p->settings) || p->desc.tls;
         rc = pk__door_open(&p->door, p->alloc, &p->settings, p->args.listen_fd, err);

@@ -21,6 +21,7 @@
 #include "../os/atomic.h"
 #include "../os/signal.h"
 #include "args.h"
+#include "config_schema.h"
 #include "door.h"
 #include "endpoints.h"
 #include "host_client.h"

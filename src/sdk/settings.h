@@ -63,7 +63,8 @@ static inline pk_tls *pk__settings_secure(const pk__settings *s)
 /* Errors of both: PK_ERR_CONFIG, PK_ERR_PROTOCOL, PK_ERR_BAD_NAME, PK_ERR_BAD_ENDPOINT, PK_ERR_NO_MEMORY. */
 PK__FN pk_err pk__settings_read_config(pk__settings *s, pk_str json, pk_error *err); // --config
 PK__FN pk_err pk__settings_read_line(pk__settings *s, pk_str line, pk_error *err);   // the control socket
-/* Hands the configuration to desc->on_config. One of a type that is not declared is an error, as is on_config's. */
+/* Hands the configuration to desc->on_config. One of a type that is not declared is an error, as is one with a key
+ * that stands twice, and on_config's. */
 PK__FN pk_err pk__settings_apply(const pk__settings *s, const pk_sdk_desc *desc, pk_error *err);
 
 #endif

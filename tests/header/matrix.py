@@ -242,7 +242,8 @@ def build_cases():
     case("exported symbols begin with pk_: sdk", symbols, cc, ["-std=c11"], SDK, public)
     case("exported symbols begin with pk_: host with everything", symbols, cc, ["-std=c11", "-DPLUGKIT_WITH_ALL"], HOST,
          public)
-    opted = (r"pk__admin_|pk_manager_serve|pk__schema|pk_schema_|pk__pattern_|pk_pattern_|pk__category_|pk__decimal_|"
+    opted = (r"pk__admin_|pk_manager_serve|pk__schema|pk_schema_|pk__config_schema_|pk__pattern_|pk_pattern_|"
+             r"pk__category_|pk__decimal_|"
              r"pk__format_|pk__uri_|pk__tls_|pk_tls_|pk__secure_(?!table_of)|pk_ctx_peer|mbedtls_|psa_|"
              r"pk_sse|pk__sse_|pk__streams_|pk_request_take|pk__http_link_take|pk_manager_attach|pk__attach_|"
              r"pk__reattach_|pk__lookup_|pk__reaching_(try|on_found|learn)|pk_json_decode_with|pk_shape_default|"

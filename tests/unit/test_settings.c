@@ -1,6 +1,15 @@
 /* test_settings.c - what a plugin is told: every form of the framework's --config, and the host's first line. */
 #include "unit.h"
 
+#include "json_text.h"
+
+static pk_err never_configured(void *user, pk_str type, pk_json data, pk_error *err)
+{
+    (void)user, (void)type, (void)data, (void)err;
+    CHECK(false);
+    return PK_OK;
+}
+
 static pk_err read_config(pk__settings *s, const char *json, pk_error *err)
 {
     memset(s, 0, sizeof(*s));
@@ -113,6 +122,43 @@ TEST(settings, refuses_bad_configs)
             pk_error err;
             CHECK_ERR(read_config(&s, rows[i].json, &err), rows[i].code);
             CHECK_CONTAINS(err.msg, rows[i].says);
+            pk_mem_free(&s.mem);
+        }
+    }
+}
+
+/* Wherever the configuration came from: two readers could understand it in two ways. */
+TEST(settings, a_configuration_with_a_key_that_stands_twice_configures_nothing)
+{
+    static const struct {
+        const char *config, *line; // of --config and of the host's first line, whichever it is
+        const char *says;
+    } rows[] = {
+        {"{'type':'t','data':{'a':1,'a':2}}", NULL, "line 1, column 8, offset 7"},
+        {"{'type':'t','data':{'b':[{'a':1,'\\u0061':2}]}}", NULL, "line 1, column 14, offset 13"},
+        {"{'type':'t','data':'eyJhIjoxLCJhIjoyfQ=='}", NULL, "line 1, column 8, offset 7"},
+        {"{'type':'t','data':'{\\'a\\':1,\\'a\\':2}'}", NULL, "line 1, column 8, offset 7"},
+        {"{'type':'t','host':1,'host':2}", NULL, "offset 21"}, // OCM: the entry itself
+        {NULL, "{'config':[{'type':'t','data':{'a':1,'a':2}}],'instance':'x-1','token':'s'}", "offset 7"},
+    };
+    static const char *const types[] = {"t", NULL};
+    for (size_t i = 0; i < PK__COUNT(rows) && !PK__SMALL; i++) { // small builds rely on hosts
+        CASE("%s", rows[i].config ? rows[i].config : rows[i].line)
+        {
+            pk__settings s;
+            pk_error err;
+            pk_sdk_desc desc = {.id = "x", .config_types = types, .on_config = never_configured};
+            char json[256];
+            if (rows[i].config) {
+                snprintf(json, sizeof(json), "{'id':'x','configTypes':[%s]}", rows[i].config);
+                REQUIRE_OK(read_config(&s, json_text(json), NULL));
+            } else {
+                REQUIRE_OK(read_line(&s, json_text(rows[i].line), NULL));
+            }
+            CHECK_ERR(pk__settings_apply(&s, &desc, &err), PK_ERR_CONFIG);
+            CHECK_CONTAINS(err.msg, "cannot configure 'x' with 't': cannot parse JSON: line 1, column ");
+            CHECK_CONTAINS(err.msg, rows[i].says);
+            CHECK_CONTAINS(err.msg, ": expected another key: this one stands there twice");
             pk_mem_free(&s.mem);
         }
     }
