@@ -78,7 +78,7 @@ $(addprefix $(BUILD)/plugins/,$(notdir $(PLUGINS_GO:/main.go=))): $$(wildcard ex
 $(CLI_OBJECTS): $(BUILD)/cli/%.o: cli/%.c | $(HEADERS)
 	@mkdir -p $(@D)
 	@$(COMPILE) -D_GNU_SOURCE -DPLUGKIT_WITH_ADMIN -DPLUGKIT_WITH_ATTACH \
-	    -DPLUGKIT_WITH_SCHEMA -MF $@.d -c -o $@ $<
+	    -DPLUGKIT_WITH_SCHEMA -DPLUGKIT_WITH_MANIFESTS -MF $@.d -c -o $@ $<
 $(BUILD)/plugkit: $(CLI_OBJECTS)
 	@echo '  cc   $@'
 	@$(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS) $(LDLIBS)

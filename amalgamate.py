@@ -21,7 +21,7 @@ API_CORE = """
     shared.h version.h memory.h error.h json.h json_patch.h schema.h types.h json_stream.h call.h contract.h loop.h
     tls.h extend.h server.h credentials.h web.h streams.h
 """.split()
-API_HOST = "own.h host.h".split()
+API_HOST = "own.h manifest.h host.h".split()
 API_SDK = "own.h sdk.h".split()
 
 # What host and SDK share, layer by layer.
@@ -229,10 +229,14 @@ HOST = """
     host/launch/keep.c
     host/launch/adopt_launcher.c
     host/discover/sink.h
+    host/discover/manifest.h
     host/discover/directory.h
+    host/discover/folder.h
     host/discover/attach.h
     host/discover/reattach.h
     host/discover/sink.c
+    host/discover/manifest.c
+    host/discover/folder.c
     host/discover/directory.c
     host/discover/attach.c
     host/discover/reattach.c

@@ -120,6 +120,7 @@
  *     == api/call.h ==        calls: raw, asynchronous, streams      == api/host.h ==     THE MANAGER
  *     == api/contract.h ==    typed calls                            == api/json_patch.h ==  JSON Patch, Merge Patch
  *     == api/credentials.h ==  API keys, tokens, passwords          == api/json_stream.h == NDJSON, JSON in pieces
+ *     == api/manifest.h ==    manifests, search
  *
  * CONFIGURATION: define these before the include, the same in every file (PLUGKIT_NO_CORE excepted).
  *
@@ -134,6 +135,7 @@
  *     PLUGKIT_NO_NET              no sockets: bring a transport of your own
  *     PLUGKIT_WITH_ADMIN          with pk_manager_serve: `plugkit top` and others can look at a running host; 8 KiB
  *     PLUGKIT_WITH_ATTACH         with pk_manager_attach: plugins that somebody else runs; 8 KiB
+ *     PLUGKIT_WITH_MANIFESTS      with folders that have a manifest.json or plugin.json; 13 KiB
  *     PLUGKIT_WITH_SCHEMA         with pk_schema and pk_pattern: JSON Schema; 59 KiB
  *     PLUGKIT_WITH_JSON_TOOLS     with NDJSON, JSON from streams, JSON Patch, defaults in structs, refused keys; 15 KiB
  *     PLUGKIT_WITH_TLS            with https, by mbedTLS 2.28 or 3.6: -lmbedtls -lmbedx509 -lmbedcrypto; 27 KiB
@@ -200,6 +202,8 @@
 #define PLUGKIT_WITH_JSON_TOOLS
 #undef PLUGKIT_WITH_STREAMS
 #define PLUGKIT_WITH_STREAMS
+#undef PLUGKIT_WITH_MANIFESTS
+#define PLUGKIT_WITH_MANIFESTS
 #ifndef PLUGKIT_NO_NET
 #undef PLUGKIT_WITH_ATTACH
 #define PLUGKIT_WITH_ATTACH
@@ -1771,6 +1775,86 @@ PK_API void pk_sse_close(pk_sse *stream);
 #define PK_API extern
 #endif
 
+/* == api/manifest.h == */
+/* manifest.h - what a plugin's folder says of it (PLUGKIT_WITH_MANIFESTS; docs/manifests.md).
+ *
+ * A folder below plugin_dir that holds a manifest.json or a plugin.json is one plugin: its name is the id, and the
+ * manifest says which file in it is run. What the manifests of three systems say becomes one record, pk_manifest.
+ */
+#ifdef PLUGKIT_WITH_MANIFESTS
+
+#define PK_MANIFEST_FORMS(V, T)                                                                               \
+    V(T, PK_MANIFEST_DATABRIDGE, "databridge") /* DataBridge's manifest.json */                               \
+    V(T, PK_MANIFEST_BLACKHOLE, "blackhole")   /* Blackhole's plugin.json */                                  \
+    V(T, PK_MANIFEST_GO_PLUGINS, "go-plugins") /* what go-plugins discovers: either name */
+PK_ENUM(pk_manifest_form, PK_MANIFEST_FORMS)
+
+#define PK_DEPENDENCY(F, T)                                                                                   \
+    F(T, REQ, pk_str, id, "id")                                                                               \
+    F(T, REQ, pk_str, range, "range") /* "^1.2.0", ">=1.2 <3 || 4.0.0"; "" = any version */                   \
+    F(T, REQ, bool, optional, "optional")
+PK_STRUCT(pk_dependency, PK_DEPENDENCY)
+
+/* What the plugin asks for; 0 = it does not say. Nothing here is enforced by itself. */
+#define PK_MANIFEST_RESOURCES(F, T)                                                                           \
+    F(T, REQ, double, memory_mb, "memoryMb")                                                                  \
+    F(T, REQ, double, cpu_percent, "cpuPercent") /* of one core */                                            \
+    F(T, REQ, double, disk_mb, "diskMb")                                                                      \
+    F(T, REQ, double, network_mbps, "networkMbps")                                                            \
+    F(T, REQ, uint64_t, threads, "threads")                                                                   \
+    F(T, REQ, uint64_t, files, "files")                                                                       \
+    F(T, REQ, uint64_t, connections, "connections")                                                           \
+    F(T, REQ, uint64_t, requests, "requests") /* a second */                                                  \
+    F(T, REQ, pk_ns, execution_ns, "execution") /* of one call */
+PK_STRUCT(pk_manifest_resources, PK_MANIFEST_RESOURCES)
+
+/* Texts that the manifest does not have are "". pk_json_encode(&buf, &pk_type_pk_manifest, m, &err) writes it. */
+#define PK_MANIFEST(F, T)                                                                                     \
+    F(T, REQ, pk_manifest_form, form, "form")                                                                 \
+    F(T, REQ, pk_str, id, "id")     /* also the folder's name */                                              \
+    F(T, REQ, pk_str, name, "name") /* for people */                                                          \
+    F(T, REQ, pk_str, version, "version")                                                                     \
+    F(T, REQ, pk_str, type, "type") /* "processor", "controller", "reporting" */                              \
+    F(T, REQ, pk_str, description, "description")                                                             \
+    F(T, REQ, pk_str, author, "author")                                                                       \
+    F(T, REQ, pk_str, license, "license")                                                                     \
+    F(T, REQ, pk_str, homepage, "homepage")                                                                   \
+    F(T, REQ, pk_str, repository, "repository")                                                               \
+    F(T, REQ, pk_str, category, "category")                                                                   \
+    F(T, LIST, pk_str, tags, "tags")                                                                          \
+    F(T, LIST, pk_str, capabilities, "capabilities")                                                          \
+    F(T, LIST, pk_str, permissions, "permissions")                                                            \
+    F(T, LIST, pk_dependency, dependencies, "dependencies")                                                   \
+    F(T, REQ, pk_str, entry, "entry")       /* what is run, below the folder; "" = what is called as it is */ \
+    F(T, REQ, pk_str, endpoint, "endpoint") /* where it runs already: an address */                           \
+    F(T, REQ, pk_str, transport, "transport") /* "exec", "grpc", "grpc-tls" */                                \
+    F(T, REQ, pk_str, source, "source")     /* "local", "remote", "marketplace" */                            \
+    F(T, REQ, pk_str, hash, "hash")         /* SHA-256 of the entry, in hex; nothing compares it by itself */ \
+    F(T, REQ, pk_str, isolation, "isolation") /* "none", "thread", "process", "container", "vm" */            \
+    F(T, REQ, pk_json, config, "config")    /* an object, or null */                                          \
+    F(T, REQ, pk_manifest_resources, resources, "resources")                                                  \
+    F(T, MAP, pk_str, env, "env")           /* variables and their values */                                  \
+    F(T, LIST, pk_str, env_names, "envNames") /* variables that it wants to find */                           \
+    F(T, MAP, pk_str, labels, "labels")                                                                       \
+    F(T, REQ, pk_json, json, "json")        /* the whole file */
+PK_STRUCT(pk_manifest, PK_MANIFEST)
+
+/* Reads the text of a manifest; `file` is its name, which decides where the text does not. What *out points to lives in
+ * *mem. Keys that nobody knows are ignored, and stand in `json`; one that stands twice is an error.
+ * Errors: PK_ERR_BAD_JSON, PK_ERR_SERIALIZE (a wrong type, with the path), PK_ERR_CONFIG (a field is missing, or its
+ * value cannot be), PK_ERR_LIMIT (more than 1 MiB), PK_ERR_NO_MEMORY. */
+PK_API pk_err pk_manifest_parse(pk_mem *mem, const char *file, pk_str text, pk_manifest *out, pk_error *err);
+#ifndef PLUGKIT_NO_FILES
+/* The same with the manifest of a folder. PK_ERR_NOT_FOUND: it has none. PK_ERR_CONFIG: also if its id is another name
+ * than the folder's. */
+PK_API pk_err pk_manifest_read(pk_mem *mem, const char *folder, pk_manifest *out, pk_error *err);
+#endif
+/* Is this version in that range? False also if one of them cannot be read. A prerelease is only in a range that names
+ * one of the same three numbers. */
+PK_API bool pk_version_in(pk_str version, pk_str range);
+
+#endif
+
 /* == api/host.h == */
 /* host.h - the manager: finds plugins, starts them, carries calls to them, keeps them alive, stops them. */
 
@@ -1792,6 +1876,9 @@ typedef struct pk_found {
     pk_endpoint endpoint; // only without path: somebody else runs it; see pk_manager_attach
     pk_json manifest;     // capabilities that are known without asking; "" = ask (endpoint: PLUGKIT_WITH_ATTACH)
     const char *skipped;  // why this file is no plugin, and the cure; NULL = it is one
+#ifdef PLUGKIT_WITH_MANIFESTS
+    struct pk__about *about; // private: its manifest
+#endif
 } pk_found;
 typedef struct pk_sink pk_sink; // valid until the finder's stop has returned; any thread
 PK_API pk_err pk_sink_found(pk_sink *sink, const pk_found *found, pk_error *err); // copied
@@ -1921,6 +2008,9 @@ typedef struct pk_plugin_info {
     const pk_service_info *services;
     size_t service_count;
     pk_json capabilities;     // as the plugin printed them
+#ifdef PLUGKIT_WITH_MANIFESTS
+    const pk_manifest *manifest; // of its folder, as long as the manager; NULL = it has none, or it cannot be used
+#endif
 } pk_plugin_info;
 
 /* A plugin that is named and does not declare the type is not started: PK_ERR_CONFIG. A type that no plugin declares,
@@ -9465,15 +9555,17 @@ PK__FN size_t pk__duration_format(char out[PK__DURATION_CAP], pk_ns value);
 /* semver.h - versions by Semantic Versioning 2.0.0: "1.4.0", "2.0.0-rc.1+build.5".
  *
  * Contracts use one simple rule, pk__semver_serves: the same major number, and a minor number that is not lower. Who
- * chooses plugins by version may write a range instead:
+ * chooses plugins by version (PLUGKIT_WITH_MANIFESTS) may write a range instead:
  *
  *     1.2.3    this one (1.2: any 1.2.x; 1: any 1.x.y)        ^1.2.3   from 1.2.3 on, below 2.0.0 (^0.2.3: below 0.3.0)
  *     *, ""    any                                            ~1.2.3   from 1.2.3 on, below 1.3.0 (~1: below 2.0.0)
+ *     >=1.2.3 <2, >1.2.3, <=1.2.3, =1.2.3                      words with blanks between them: all of them hold
+ *     ^1.2.3 || ^2.0.0                                         or: one side holds (>1.2: from 1.3.0 on; <=1.2: below)
  *
  * A prerelease is only in a range whose own version is a prerelease of the same three numbers: nobody gets 2.0.0-rc.1
  * who did not ask for it. */
 #ifdef PLUGKIT_LINES
-#line 10 "src/wire/semver.h"
+#line 12 "src/wire/semver.h"
 #endif
 
 
@@ -9489,9 +9581,11 @@ PK__FN bool pk__semver_parse(pk_str text, pk__semver *out); // false: not a vers
 PK__FN int pk__semver_compare(const pk__semver *a, const pk__semver *b);
 /* Can a provider of that version of a contract serve a caller that needs this one? */
 PK__FN bool pk__semver_serves(const pk__semver *provider, const pk__semver *needed);
+#ifdef PLUGKIT_WITH_MANIFESTS
 /* Is the version in the range? False also if the range cannot be read: pk__semver_is_range tells. */
 PK__FN bool pk__semver_matches(const pk__semver *version, pk_str range);
 PK__FN bool pk__semver_is_range(pk_str range);
+#endif
 
 
 
@@ -11473,57 +11567,145 @@ PK__FN bool pk__semver_serves(const pk__semver *provider, const pk__semver *need
     return provider->part[0] == needed->part[0] && provider->part[1] >= needed->part[1];
 }
 
-typedef struct pk__semver_range {
-    pk__semver least;
-    int same;   // so many of its numbers must be the same
-    bool exact; // all must be the same, the prerelease too
-} pk__semver_range;
+#ifdef PLUGKIT_WITH_MANIFESTS
+/* ---- ranges: words that all have to hold, and alternatives of them */
 
-static bool pk__semver_read_range(pk_str text, pk__semver_range *out)
+static bool pk__semver_is_same(const pk__semver *a, const pk__semver *b, int count)
 {
-    int count;
-    char sign = text.len > 0 ? *text.ptr : '\0';
-    memset(out, 0, sizeof(*out));
-    if (sign == '\0' || pk_str_is(text, "*")) {
-        return true;
+    return memcmp(a->part, b->part, (size_t)count * sizeof(a->part[0])) == 0;
+}
+
+/* The sign that a word begins with: one of ^ ~ > < =, twice as much with "=" behind > and <; it is taken off. */
+static int pk__semver_sign(pk_str *word)
+{
+    int sign = word->len > 0 && strchr("^~><=", *word->ptr) ? *word->ptr : 0;
+    size_t len = sign ? 1 : 0;
+    if ((sign == '>' || sign == '<') && word->len > 1 && word->ptr[1] == '=') {
+        sign *= 2;
+        len = 2;
     }
-    if (sign == '^' || sign == '~') {
-        text.ptr++;
-        text.len--;
+    while (len < word->len && sign && word->ptr[len] == ' ') {
+        len++;
     }
-    if (!pk__semver_read(text, &out->least, &count)) {
-        return false;
+    word->ptr += len;
+    word->len -= len;
+    return sign;
+}
+
+/* "^": the same up to the first number that is not 0; "~": major and minor. */
+static int pk__semver_fixed(const pk__semver *least, int sign, int count)
+{
+    int same = 1;
+    if (sign == '~') {
+        return PK__MIN(count, 2);
     }
-    if (sign == '^') { // up to the first number that is not 0
-        for (out->same = 1; out->same < count && out->least.part[out->same - 1] == 0; out->same++) {
+    while (sign == '^' && same < count && least->part[same - 1] == 0) {
+        same++;
+    }
+    return sign == '^' ? same : count;
+}
+
+static bool pk__semver_holds(const pk__semver *v, const pk__semver *least, int sign, int count)
+{
+    pk__semver cut = *v; // of "1.2" only two numbers count
+    if (count < 3) {
+        memset(cut.part + count, 0, (size_t)(3 - count) * sizeof(cut.part[0]));
+        cut.before.len = sign == '^' || sign == '~' ? cut.before.len : 0;
+    }
+    int order = pk__semver_compare(&cut, least);
+    switch (sign) {
+    case '>': return order > 0;
+    case 2 * '>': return order >= 0;
+    case '<': return order < 0;
+    case 2 * '<': return order <= 0;
+    case '^':
+    case '~':
+        return pk__semver_is_same(v, least, pk__semver_fixed(least, sign, count)) &&
+               pk__semver_compare(v, least) >= 0;
+    default: return order == 0;
+    }
+}
+
+/* Takes the next word of an alternative: what stands up to a blank, but one behind a sign. False: there is none. */
+static bool pk__semver_word(pk_str *rest, pk_str *word)
+{
+    while (rest->len > 0 && *rest->ptr == ' ') {
+        rest->ptr++;
+        rest->len--;
+    }
+    word->ptr = rest->ptr;
+    size_t len = 0;
+    while (len < rest->len && strchr("^~><=", rest->ptr[len])) {
+        len++;
+    }
+    while (len < rest->len && len > 0 && rest->ptr[len] == ' ') {
+        len++;
+    }
+    while (len < rest->len && rest->ptr[len] != ' ') {
+        len++;
+    }
+    word->len = len;
+    rest->ptr += len;
+    rest->len -= len;
+    return len > 0;
+}
+
+/* Do all words hold? False in *readable: one is none. With version NULL only that is asked. */
+static bool pk__semver_all_hold(const pk__semver *version, pk_str words, bool *readable)
+{
+    bool holds = true, named = false; // is this prerelease asked for?
+    pk_str word;
+    while (pk__semver_word(&words, &word)) {
+        pk__semver least;
+        int count;
+        if (pk_str_is(word, "*")) {
+            continue;
         }
-    } else {
-        out->same = sign == '~' ? PK__MIN(count, 2) : count;
-        out->exact = sign != '~' && count == 3;
+        int sign = pk__semver_sign(&word);
+        if (!pk__semver_read(word, &least, &count)) {
+            return *readable = false;
+        }
+        if (version) {
+            holds = holds && pk__semver_holds(version, &least, sign, count);
+            named = named || (least.before.len > 0 && pk__semver_is_same(version, &least, 3));
+        }
     }
-    return true;
+    return version && holds && (version->before.len == 0 || named);
+}
+
+static bool pk__semver_any_holds(const pk__semver *version, pk_str range, bool *readable)
+{
+    bool holds = false, more = true;
+    *readable = true;
+    while (more) {
+        pk_str words = range;
+        more = false;
+        for (size_t i = 0; i + 1 < range.len && !more; i++) {
+            if (range.ptr[i] == '|' && range.ptr[i + 1] == '|') {
+                words.len = i;
+                range.ptr += i + 2;
+                range.len -= i + 2;
+                more = true;
+            }
+        }
+        holds = pk__semver_all_hold(version, words, readable) || holds;
+    }
+    return holds && *readable;
 }
 
 PK__FN bool pk__semver_matches(const pk__semver *version, pk_str range)
 {
-    pk__semver_range r;
-    if (!pk__semver_read_range(range, &r)) {
-        return false;
-    }
-    int order = pk__semver_compare(version, &r.least);
-    bool same_release = memcmp(version->part, r.least.part, sizeof(r.least.part)) == 0;
-    if (version->before.len > 0 && !(same_release && r.least.before.len > 0)) {
-        return false;
-    }
-    bool same = memcmp(version->part, r.least.part, (size_t)r.same * sizeof(r.least.part[0])) == 0;
-    return r.exact ? order == 0 : same && order >= 0;
+    bool readable;
+    return pk__semver_any_holds(version, range, &readable);
 }
 
 PK__FN bool pk__semver_is_range(pk_str range)
 {
-    pk__semver_range r;
-    return pk__semver_read_range(range, &r);
+    bool readable;
+    (void)pk__semver_any_holds(NULL, range, &readable);
+    return readable;
 }
+#endif
 
 /* == wire/json_scan.c == */
 /* json_scan.c - tokens by RFC 8259 and nothing else; sentences about what is none. */
@@ -35389,7 +35571,7 @@ PK_API pk_interceptor pk_request_log_write(const pk_request_log *log)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 35393 "plugkit.h"
+#line 35575 "plugkit.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -36027,6 +36209,16 @@ typedef enum pk__instance_state {
 
 typedef struct pk__plugin pk__plugin;
 
+#ifdef PLUGKIT_WITH_MANIFESTS
+/* What stands in a plugin's folder. A finder makes it and hands it over; then it does not change. */
+typedef struct pk__about {
+    pk_mem mem;           // of all below
+    pk_manifest manifest;
+    pk_error why;         // it cannot be used; code PK_OK = it can
+    bool is_taken;        // by a plugin, which frees it
+} pk__about;
+#endif
+
 typedef struct pk__method_entry {
     pk_str name, verb, path;
     unsigned flags;
@@ -36099,6 +36291,9 @@ struct pk__plugin {
     int64_t ready_at;           // of the last start, by pk__clock_ns
     void *life;                 // life's own record
     pk__node node;              // in registry->plugins
+#ifdef PLUGKIT_WITH_MANIFESTS
+    pk__about *about;           // NULL = it has no manifest
+#endif
     pk_error why;               // of the last failure; code PK_OK = none
 };
 
@@ -36121,6 +36316,9 @@ typedef struct pk__registry {
 
 PK__FN void pk__registry_init(pk__registry *r, const pk_alloc *alloc, const pk_manager_desc *desc, pk_loop *loop);
 PK__FN void pk__registry_deinit(pk__registry *r);
+#ifdef PLUGKIT_WITH_MANIFESTS
+PK__FN void pk__registry_drop_about(const pk_alloc *alloc, pk__about *about); // NULL is fine
+#endif
 /* Locked from here on, until _unlock. */
 PK__FN void pk__registry_lock(pk__registry *r);
 PK__FN void pk__registry_unlock(pk__registry *r);
@@ -36133,6 +36331,17 @@ PK__FN pk_err pk__registry_offer(pk__registry *r, pk__plugin *p, pk__service_ent
 /* A chain; type "" = any. */
 PK__FN pk__service_entry *pk__registry_services(const pk__registry *r, pk_str contract, pk_str type);
 PK__FN void pk__registry_wake(pk__registry *r, pk__plugin *p); // its waiters, and whoever waits for `changed`
+
+/* The version that a plugin has if it prints this one: if it prints none, its manifest's. */
+static inline pk_str pk__registry_version(const pk__plugin *p, pk_str printed)
+{
+#ifdef PLUGKIT_WITH_MANIFESTS
+    return printed.len == 0 && p->about ? p->about->manifest.version : printed;
+#else
+    (void)p;
+    return printed;
+#endif
+}
 
 #ifdef PLUGKIT_WITH_ATTACH
 static inline bool pk__registry_is_attached(const pk__plugin *p)
@@ -36222,6 +36431,16 @@ PK__FN void pk__registry_init(pk__registry *r, const pk_alloc *alloc, const pk_m
     pk__list_init(&r->plugins);
 }
 
+#ifdef PLUGKIT_WITH_MANIFESTS
+PK__FN void pk__registry_drop_about(const pk_alloc *alloc, pk__about *about)
+{
+    if (about) {
+        pk_mem_free(&about->mem);
+        pk__free(alloc, about, sizeof(*about));
+    }
+}
+#endif
+
 PK__FN void pk__registry_deinit(pk__registry *r)
 {
     if (!r->plugins.next) {
@@ -36230,6 +36449,9 @@ PK__FN void pk__registry_deinit(pk__registry *r)
     for (pk__node *n; (n = pk__list_pop(&r->plugins)) != NULL;) {
         pk__plugin *p = PK__OF(n, pk__plugin, node);
         PK__ASSERT(!p->instance && !p->life);
+#ifdef PLUGKIT_WITH_MANIFESTS
+        pk__registry_drop_about(r->alloc, p->about);
+#endif
         pk_mem_free(&p->mem);
         pk__free(r->alloc, p, sizeof(*p));
     }
@@ -38365,6 +38587,35 @@ PK__FN pk_err pk__sink_add(pk__registry *r, const pk_found *found, pk_error *err
 
 
 
+/* == host/discover/manifest.h == */
+/* manifest.h - the manifests of three systems, read into one record.
+ *
+ * A struct table takes the union of what they know, so that types are checked with their path; what is required, what
+ * a value may be, and where the three say the same in different words is decided here, by the form:
+ *
+ *     DataBridge    id, name, version, type are required; type is one of three; dependencies are texts
+ *     Blackhole     name, version; source.path is what is run; dependencies [{name, version, optional}]
+ *     go-plugins    name, version (a real one); transport and endpoint; requirements.required_plugins
+ *
+ * A text with an id or a type is DataBridge's, one with a transport or requirements go-plugins', one with a source, an
+ * isolation or other dependencies Blackhole's; otherwise the name of the file tells. A manifest decides what is run, so
+ * a key that stands twice is refused. */
+#ifdef PLUGKIT_LINES
+#line 12 "src/host/discover/manifest.h"
+#endif
+
+
+
+#ifdef PLUGKIT_WITH_MANIFESTS
+
+enum { PK__MANIFEST_MAX = 1024 * 1024, PK__MANIFEST_NEEDS = 1000 };
+
+/* The reason alone, without "cannot use ..". */
+PK__FN pk_err pk__manifest_parse(pk_mem *mem, const char *file, pk_str text, pk_manifest *out, pk_error *err);
+
+#endif
+
+
 /* == host/discover/directory.h == */
 /* directory.h - the finder that looks for executables below a directory, as the Go framework does.
  *
@@ -38383,6 +38634,7 @@ PK__FN pk_err pk__sink_add(pk__registry *r, const pk_found *found, pk_error *err
 
 
 
+
 #ifndef PLUGKIT_NO_FILES
 
 #define PK__DIRECTORY_DEPTH 8
@@ -38398,6 +38650,44 @@ typedef struct pk__directory {
 
 PK__FN pk_finder pk__directory_finder(pk__directory *d, const pk_alloc *alloc, const char *path,
                                       bool (*filter)(void *user, const char *path), void *user);
+/* Why a file, which is there, must not be run, and how to mend it; NULL = it may. Lives in *mem. */
+PK__FN const char *pk__directory_unfit(pk_mem *mem, const pk__file_entry *e, const char *path);
+
+#endif
+
+
+/* == host/discover/folder.h == */
+/* folder.h - a folder with a manifest is one plugin (PLUGKIT_WITH_MANIFESTS).
+ *
+ * The directory finder asks here for each folder below plugin_dir, with what is in it. One without manifest.json and
+ * plugin.json is none of ours, and is looked through as ever. Of one that is, nothing else is a plugin: the manifest
+ * names what is run ("bin/tool", with any extension), or what is called as the folder is. The rules for files that are
+ * run are those of directory.h; the way there must not lead out of the folder or over a link, and the manifest must
+ * not be anybody's to change.
+ *
+ * A manifest that cannot be used makes a plugin that is rejected, with the reason: people look for it under its
+ * folder's name. */
+#ifdef PLUGKIT_LINES
+#line 10 "src/host/discover/folder.h"
+#endif
+
+
+
+
+
+#if defined(PLUGKIT_WITH_MANIFESTS) && !defined(PLUGKIT_NO_FILES)
+
+typedef struct pk__folder {
+    const pk__directory *directory;
+    pk_sink *sink;
+    int fd;
+    const char *path;
+    const pk__file_entry *entries;
+    size_t count;
+} pk__folder;
+
+/* *is_plugin false: it has no manifest, and nothing was done. */
+PK__FN pk_err pk__folder_take(const pk__folder *f, bool *is_plugin, pk_error *err);
 
 #endif
 
@@ -38520,6 +38810,24 @@ static bool pk__sink_copy(pk__plugin *p, const pk_found *found)
     return p->endpoint.address && p->endpoint.dialect && p->endpoint.token.ptr;
 }
 
+#ifdef PLUGKIT_WITH_MANIFESTS
+/* One that cannot be used is known by its name all the same: nobody else may have it, and others that need it are told
+ * why they do not get it. */
+static void pk__sink_take_about(pk__plugin *p, pk__about *about)
+{
+    if (about) {
+        p->about = about;
+        about->is_taken = true;
+        if (p->why.code == PK_OK) {
+            p->why = about->why;
+        }
+        if (p->why.code == PK_OK) {
+            p->version = about->manifest.version;
+        }
+    }
+}
+#endif
+
 PK__FN pk_err pk__sink_add(pk__registry *r, const pk_found *found, pk_error *err)
 {
     pk__plugin *p = NULL;
@@ -38562,6 +38870,9 @@ PK__FN pk_err pk__sink_add(pk__registry *r, const pk_found *found, pk_error *err
     if (p->why.code == PK_OK && !pk__map_put(&r->by_id, pk_str_from(p->id), p)) {
         (void)pk__error_memory(&p->why, "take what was found");
     }
+#ifdef PLUGKIT_WITH_MANIFESTS
+    pk__sink_take_about(p, found->about);
+#endif
     return PK_OK;
 }
 
@@ -38625,6 +38936,789 @@ PK__FN void pk__sink_stop(pk_sink *sink)
     sink->is_started = false;
 }
 
+/* == host/discover/manifest.c == */
+/* manifest.c - one record from manifest.json and plugin.json. */
+#ifdef PLUGKIT_LINES
+#line 1 "src/host/discover/manifest.c"
+#endif
+
+#ifdef PLUGKIT_WITH_MANIFESTS
+#include <string.h>
+
+
+
+
+
+
+
+
+/* ---- what stands in the files, under the names of all three */
+
+#define PK__MANIFEST_SOURCE(F, T)                                                                             \
+    F(T, OPT, pk_str, type, "type")                                                                           \
+    F(T, OPT, pk_str, path, "path")                                                                           \
+    F(T, OPT, pk_str, hash, "hash")
+PK_STRUCT(pk__manifest_source, PK__MANIFEST_SOURCE)
+
+#define PK__MANIFEST_LIMITS(F, T)                                                                             \
+    F(T, OPT, double, memory, "memory")                                                                       \
+    F(T, OPT, double, cpu, "cpu")                                                                             \
+    F(T, OPT, double, disk, "disk")                                                                           \
+    F(T, OPT, double, network, "network")                                                                     \
+    F(T, OPT, double, max_memory_mb, "max_memory_mb")                                                         \
+    F(T, OPT, double, max_cpu_percent, "max_cpu_percent")                                                     \
+    F(T, OPT, uint64_t, max_connections, "max_connections")                                                   \
+    F(T, OPT, uint64_t, max_requests, "max_requests")                                                         \
+    F(T, OPT, uint64_t, max_file_descriptors, "max_file_descriptors")                                         \
+    F(T, OPT, pk_ns, max_execution_time, "max_execution_time")                                                \
+    F(T, OPT, double, maxMemoryMB, "maxMemoryMB")                                                             \
+    F(T, OPT, double, maxCpuPercent, "maxCpuPercent")                                                         \
+    F(T, OPT, uint64_t, maxGoroutines, "maxGoroutines")                                                       \
+    F(T, OPT, uint64_t, maxFileHandles, "maxFileHandles")                                                     \
+    F(T, OPT, uint32_t, maxExecutionMs, "maxExecutionMs")
+PK_STRUCT(pk__manifest_limits, PK__MANIFEST_LIMITS)
+
+#define PK__MANIFEST_REQUIREMENTS(F, T)                                                                       \
+    F(T, OPT, pk_json, required_plugins, "required_plugins")                                                  \
+    F(T, OPT, pk_json, optional_plugins, "optional_plugins")                                                  \
+    F(T, LIST, pk_str, environment_vars, "environment_vars")
+PK_STRUCT(pk__manifest_requirements, PK__MANIFEST_REQUIREMENTS)
+
+#define PK__MANIFEST_FILE(F, T)                                                                               \
+    F(T, OPT, pk_str, id, "id")                                                                               \
+    F(T, OPT, pk_str, name, "name")                                                                           \
+    F(T, OPT, pk_str, version, "version")                                                                     \
+    F(T, OPT, pk_str, type, "type")                                                                           \
+    F(T, OPT, pk_str, description, "description")                                                             \
+    F(T, OPT, pk_str, author, "author")                                                                       \
+    F(T, OPT, pk_str, license, "license")                                                                     \
+    F(T, OPT, pk_str, homepage, "homepage")                                                                   \
+    F(T, OPT, pk_str, repository, "repository")                                                               \
+    F(T, OPT, pk_str, category, "category")                                                                   \
+    F(T, LIST, pk_str, tags, "tags")                                                                          \
+    F(T, LIST, pk_str, capabilities, "capabilities")                                                          \
+    F(T, LIST, pk_str, permissions, "permissions")                                                            \
+    F(T, OPT, pk_json, dependencies, "dependencies")                                                          \
+    F(T, OPT, pk_json, optional, "optionalDependencies")                                                      \
+    F(T, OPT, pk__manifest_requirements, requirements, "requirements")                                        \
+    F(T, OPT, pk_str, entry, "entryPoint")                                                                    \
+    F(T, OPT, pk_str, executable, "executable")                                                               \
+    F(T, OPT, pk__manifest_source, source, "source")                                                          \
+    F(T, OPT, pk_str, transport, "transport")                                                                 \
+    F(T, OPT, pk_str, endpoint, "endpoint")                                                                   \
+    F(T, OPT, pk_str, isolation, "isolation")                                                                 \
+    F(T, OPT, pk_json, config, "config")                                                                      \
+    F(T, OPT, pk__manifest_limits, resources, "resources")                                                    \
+    F(T, OPT, pk_json, env, "env")                                                                            \
+    F(T, MAP, pk_str, labels, "labels")
+PK_STRUCT(pk__manifest_file, PK__MANIFEST_FILE)
+
+/* Under the name that errors say. */
+static const pk_type pk__manifest_type = {"manifest", PK_TYPE_STRUCT, PK__SIZE(pk__manifest_file),
+                                          PK__COUNT(pk__fields_pk__manifest_file), false,
+                                          pk__fields_pk__manifest_file, NULL, &pk_codec_struct};
+
+typedef struct pk__manifest_reader {
+    pk_mem *mem;
+    pk__manifest_file file;
+    pk_manifest *out;
+    size_t room; // dependencies that fit
+    pk_error *err;
+} pk__manifest_reader;
+
+static pk_err pk__manifest_missing(const pk__manifest_reader *r, const char *field)
+{
+    bool id = strcmp(field, "id") == 0; // as DataBridge's loader and its validator say it
+    return pk_error_set(r->err, PK_ERR_CONFIG, "%smissing required field: %s", id ? "manifest " : "", field);
+}
+
+/* A text of the user's in a message. */
+static const char *pk__manifest_shown(char out[64], pk_str text)
+{
+    (void)pk__error_clean(out, 64, text);
+    return out;
+}
+
+static pk_err pk__manifest_invalid(const pk__manifest_reader *r, const char *what, pk_str value)
+{
+    char shown[64];
+    return pk_error_set(r->err, PK_ERR_CONFIG, "invalid %s: %s", what, pk__manifest_shown(shown, value));
+}
+
+/* Is it one of those words, separated by blanks? */
+static bool pk__manifest_is_one_of(pk_str value, const char *words)
+{
+    pk_str rest = pk_str_from(words), word;
+    while (pk_str_cut(rest, ' ', &word, &rest)) {
+        if (pk_str_eq(word, value)) {
+            return true;
+        }
+    }
+    return pk_str_eq(rest, value);
+}
+
+/* ---- dependencies */
+
+static pk_err pk__manifest_need(pk__manifest_reader *r, pk_str id, pk_str range, bool optional)
+{
+    char shown[64];
+    pk_manifest *m = r->out;
+    if (!pk__service_is_name(id)) {
+        return pk_error_set(r->err, PK_ERR_CONFIG, "dependency at index %d: '%s' is no plugin's name",
+                            (int)m->dependencies.count, pk__manifest_shown(shown, id));
+    }
+    if (!pk__semver_is_range(range)) {
+        return pk_error_set(r->err, PK_ERR_CONFIG, "dependency '%" PK_FMT "': '%s' is no range of versions", PK_ARG(id),
+                            pk__manifest_shown(shown, range));
+    }
+    for (size_t i = 0; i < m->dependencies.count; i++) {
+        if (pk_str_eq(m->dependencies.items[i].id, id)) {
+            return pk_error_set(r->err, PK_ERR_CONFIG, "dependency '%" PK_FMT "' stands there twice", PK_ARG(id));
+        }
+    }
+    if (m->dependencies.count == PK__MANIFEST_NEEDS) {
+        return pk_error_set(r->err, PK_ERR_LIMIT, "it has more than %d dependencies", (int)PK__MANIFEST_NEEDS);
+    }
+    if (m->dependencies.count == r->room) {
+        size_t room = r->room ? r->room * 2 : 8;
+        pk_dependency *items = (pk_dependency *)pk_mem_zero(r->mem, room * sizeof(*items));
+        if (!items) {
+            return pk__error_memory(r->err, "read a manifest");
+        }
+        if (r->room) {
+            memcpy(items, m->dependencies.items, r->room * sizeof(*items));
+        }
+        m->dependencies.items = items;
+        r->room = room;
+    }
+    pk_dependency *d = &m->dependencies.items[m->dependencies.count++];
+    d->id = id;
+    d->range = pk_str_is(range, "*") ? PK_STR("") : range;
+    d->optional = optional;
+    return PK_OK;
+}
+
+/* "id", or "id@range". */
+static pk_err pk__manifest_need_text(pk__manifest_reader *r, pk_str text, bool optional)
+{
+    pk_str id = text, range = PK_STR("");
+    (void)pk_str_cut(text, '@', &id, &range);
+    return pk__manifest_need(r, id, range, optional);
+}
+
+/* {"name":"db","version":"^1.0.0","optional":true} */
+static pk_err pk__manifest_need_object(pk__manifest_reader *r, const pk_json_value *v, int index, bool optional)
+{
+    const pk_json_value *id = pk_json_get(v, "name"), *range = pk_json_get(v, "version");
+    const pk_json_value *may = pk_json_get(v, "optional");
+    pk_json_type range_type = pk_json_type_of(range), may_type = pk_json_type_of(may);
+    id = id ? id : pk_json_get(v, "id");
+    if (pk_json_type_of(id) != PK_JSON_STRING) {
+        return pk_error_set(r->err, PK_ERR_CONFIG, "dependency at index %d has no name", index);
+    }
+    if (range_type != PK_JSON_NONE && range_type != PK_JSON_NULL && range_type != PK_JSON_STRING) {
+        return pk_error_set(r->err, PK_ERR_CONFIG, "dependency at index %d: its version must be a string", index);
+    }
+    if (may_type != PK_JSON_NONE && may_type != PK_JSON_NULL && may_type != PK_JSON_BOOL) {
+        return pk_error_set(r->err, PK_ERR_CONFIG, "dependency at index %d: optional must be true or false", index);
+    }
+    return pk__manifest_need(r, pk_json_str(id), pk_json_str(range), optional || pk_json_bool(may, false));
+}
+
+/* A list of texts or (not DataBridge's) objects, or {"db":"^1.0.0"}. */
+static pk_err pk__manifest_needs(pk__manifest_reader *r, pk_json text, const char *key, bool optional)
+{
+    const pk_json_value *all = NULL;
+    int index = 0;
+    if (text.len == 0) {
+        return PK_OK;
+    }
+    pk_err rc = pk_json_parse(r->mem, text, &all, r->err);
+    bool is_list = pk_json_type_of(all) == PK_JSON_ARRAY;
+    if (!rc && !is_list && (pk_json_type_of(all) != PK_JSON_OBJECT || r->out->form == PK_MANIFEST_DATABRIDGE)) {
+        rc = pk_error_set(r->err, PK_ERR_CONFIG, "%s must be a list", key);
+    }
+    for (const pk_json_value *v = pk_json_first(all); !rc && v; v = pk_json_next(all, v), index++) {
+        pk_json_type type = pk_json_type_of(v);
+        if (type == PK_JSON_STRING) {
+            rc = is_list ? pk__manifest_need_text(r, pk_json_str(v), optional)
+                         : pk__manifest_need(r, pk_json_key(v), pk_json_str(v), optional);
+        } else if (type == PK_JSON_OBJECT && is_list && r->out->form != PK_MANIFEST_DATABRIDGE) {
+            rc = pk__manifest_need_object(r, v, index, optional);
+        } else {
+            rc = pk_error_set(r->err, PK_ERR_CONFIG, "dependency at index %d must be a string", index);
+        }
+    }
+    return rc;
+}
+
+static pk_err pk__manifest_all_needs(pk__manifest_reader *r)
+{
+    const pk__manifest_file *f = &r->file;
+    pk_err rc = pk__manifest_needs(r, f->dependencies, "dependencies", false);
+    rc = rc ? rc : pk__manifest_needs(r, f->requirements.required_plugins, "required_plugins", false);
+    rc = rc ? rc : pk__manifest_needs(r, f->optional, "optionalDependencies", true);
+    return rc ? rc : pk__manifest_needs(r, f->requirements.optional_plugins, "optional_plugins", true);
+}
+
+/* ---- the rest */
+
+static pk_err pk__manifest_config(pk__manifest_reader *r)
+{
+    const pk_json_value *config = NULL;
+    pk_manifest *m = r->out;
+    m->config = PK_STR("null");
+    if (r->file.config.len == 0) {
+        return PK_OK;
+    }
+    pk_err rc = pk_json_parse(r->mem, r->file.config, &config, r->err);
+    if (!rc && pk_json_type_of(config) != PK_JSON_OBJECT) {
+        return pk_error_set(r->err, PK_ERR_CONFIG, "config must be an object");
+    }
+    bool texts = m->form == PK_MANIFEST_DATABRIDGE;
+    for (const pk_json_value *v = pk_json_first(config); !rc && v; v = pk_json_next(config, v)) {
+        char shown[64];
+        if (texts && pk_json_type_of(v) != PK_JSON_STRING) {
+            rc = pk_error_set(r->err, PK_ERR_CONFIG, "config '%s' must be a string",
+                              pk__manifest_shown(shown, pk_json_key(v)));
+        }
+    }
+    m->config = r->file.config;
+    return rc;
+}
+
+/* ["NAME=value", ..], or {"NAME":"value"}. */
+static pk_err pk__manifest_env(pk__manifest_reader *r)
+{
+    const pk_json_value *all = NULL;
+    pk_manifest *m = r->out;
+    m->env_names.items = r->file.requirements.environment_vars.items;
+    m->env_names.count = r->file.requirements.environment_vars.count;
+    if (r->file.env.len == 0) {
+        return PK_OK;
+    }
+    pk_err rc = pk_json_parse(r->mem, r->file.env, &all, r->err);
+    size_t count = pk_json_count(all);
+    bool is_list = pk_json_type_of(all) == PK_JSON_ARRAY;
+    if (!rc && !is_list && pk_json_type_of(all) != PK_JSON_OBJECT) {
+        rc = pk_error_set(r->err, PK_ERR_CONFIG, "env must be a list or an object");
+    }
+    m->env.keys = rc ? NULL : (pk_str *)pk_mem_get(r->mem, (count + 1) * sizeof(pk_str));
+    m->env.values = rc ? NULL : (pk_str *)pk_mem_get(r->mem, (count + 1) * sizeof(pk_str));
+    if (!rc && (!m->env.keys || !m->env.values)) {
+        rc = pk__error_memory(r->err, "read a manifest");
+    }
+    for (const pk_json_value *v = pk_json_first(all); !rc && v; v = pk_json_next(all, v)) {
+        pk_str key = is_list ? pk_json_str(v) : pk_json_key(v), value = pk_json_str(v);
+        bool good = pk_json_type_of(v) == PK_JSON_STRING && (!is_list || pk_str_cut(value, '=', &key, &value));
+        if (!good || key.len == 0 || memchr(key.ptr, '=', key.len) || memchr(key.ptr, 0, key.len) ||
+            (value.len > 0 && memchr(value.ptr, 0, value.len))) {
+            rc = pk_error_set(r->err, PK_ERR_CONFIG, "env: entry %d is no NAME=value", (int)m->env.count);
+            break;
+        }
+        m->env.keys[m->env.count] = key;
+        m->env.values[m->env.count++] = value;
+    }
+    return rc;
+}
+
+static double pk__manifest_first(double a, double b, double c)
+{
+    return a != 0 ? a : b != 0 ? b : c;
+}
+
+static pk_err pk__manifest_resources(pk__manifest_reader *r)
+{
+    const pk__manifest_limits *l = &r->file.resources;
+    pk_manifest_resources *out = &r->out->resources;
+    out->memory_mb = pk__manifest_first(l->memory, l->max_memory_mb, l->maxMemoryMB);
+    out->cpu_percent = pk__manifest_first(l->cpu, l->max_cpu_percent, l->maxCpuPercent);
+    out->disk_mb = l->disk;
+    out->network_mbps = l->network;
+    out->threads = l->maxGoroutines;
+    out->files = l->maxFileHandles ? l->maxFileHandles : l->max_file_descriptors;
+    out->connections = l->max_connections;
+    out->requests = l->max_requests;
+    out->execution_ns = l->maxExecutionMs ? (pk_ns)l->maxExecutionMs * 1000000 : l->max_execution_time;
+    if (out->memory_mb < 0 || out->cpu_percent < 0 || out->disk_mb < 0 || out->network_mbps < 0 ||
+        out->execution_ns < 0) {
+        return pk_error_set(r->err, PK_ERR_CONFIG, "resources must not be negative");
+    }
+    return PK_OK;
+}
+
+static bool pk__manifest_is_address(pk_str text)
+{
+    for (size_t i = 0; i + 2 < text.len; i++) {
+        if (memcmp(text.ptr + i, "://", 3) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What is run, or where it runs. */
+static pk_err pk__manifest_place(pk__manifest_reader *r)
+{
+    const pk__manifest_file *f = &r->file;
+    pk_manifest *m = r->out;
+    m->entry = f->executable.len ? f->executable : f->entry.len ? f->entry : f->source.path;
+    m->source = f->has_source ? f->source.has_type ? f->source.type : PK_STR("local") : PK_STR("");
+    m->hash = f->source.hash;
+    m->transport = f->transport;
+    m->isolation = f->isolation;
+    if (m->source.len && !pk__manifest_is_one_of(m->source, "local remote marketplace")) {
+        return pk__manifest_invalid(r, "source type", m->source);
+    }
+    if (f->has_transport && !pk__manifest_is_one_of(m->transport, "exec grpc grpc-tls")) {
+        return pk__manifest_invalid(r, "transport", m->transport);
+    }
+    if (f->has_isolation && !pk__manifest_is_one_of(m->isolation, "none thread process container vm")) {
+        return pk__manifest_invalid(r, "isolation level", m->isolation);
+    }
+    bool runs = !pk__manifest_is_address(f->endpoint) && (!f->has_transport || pk_str_is(m->transport, "exec"));
+    if (f->endpoint.len && runs) {
+        m->entry = m->entry.len ? m->entry : f->endpoint;
+    } else {
+        m->endpoint = f->endpoint;
+    }
+    if (m->entry.len && memchr(m->entry.ptr, 0, m->entry.len)) {
+        return pk__manifest_invalid(r, "entry point", m->entry);
+    }
+    return PK_OK;
+}
+
+static pk_manifest_form pk__manifest_form(const pk__manifest_file *f, const char *file)
+{
+    if (f->has_id || f->has_type) {
+        return PK_MANIFEST_DATABRIDGE;
+    }
+    if (f->has_transport || f->has_requirements || f->has_endpoint) {
+        return PK_MANIFEST_GO_PLUGINS;
+    }
+    bool other = f->has_source || f->has_isolation || f->has_resources;
+    return !other && file && strcmp(file, "manifest.json") == 0 ? PK_MANIFEST_DATABRIDGE : PK_MANIFEST_BLACKHOLE;
+}
+
+static pk_err pk__manifest_names(pk__manifest_reader *r)
+{
+    const pk__manifest_file *f = &r->file;
+    pk_manifest *m = r->out;
+    pk__semver version;
+    bool databridge = m->form == PK_MANIFEST_DATABRIDGE;
+    m->id = databridge ? f->id : f->name;
+    m->name = f->name;
+    m->version = f->version;
+    m->type = f->type;
+    if (databridge && m->id.len == 0) {
+        return pk__manifest_missing(r, "id");
+    }
+    if (m->name.len == 0) {
+        return pk__manifest_missing(r, "name");
+    }
+    if (m->version.len == 0) {
+        return pk__manifest_missing(r, "version");
+    }
+    if (databridge && m->type.len == 0) {
+        return pk__manifest_missing(r, "type");
+    }
+    if (databridge && !pk__manifest_is_one_of(m->type, "processor controller reporting")) {
+        return pk__manifest_invalid(r, "plugin type", m->type);
+    }
+    if (m->form == PK_MANIFEST_GO_PLUGINS && !pk__semver_parse(m->version, &version)) {
+        return pk__manifest_invalid(r, "version", m->version);
+    }
+    if (!pk__service_is_name(m->id)) {
+        char shown[64];
+        return pk_error_set(r->err, PK_ERR_BAD_NAME,
+                            "invalid %s: %s: 1 to 64 letters, digits, '_', '.' and '-', beginning with none of the "
+                            "last two",
+                            databridge ? "id" : "name", pk__manifest_shown(shown, m->id));
+    }
+    return PK_OK;
+}
+
+/* Texts that are missing have no bytes, but somewhere they have to be. */
+static void pk__manifest_texts(pk_manifest *m)
+{
+    for (size_t i = 0; i < pk_type_pk_manifest.count; i++) {
+        const pk_field *field = &pk_type_pk_manifest.fields[i];
+        pk_str text;
+        if (field->shape == &pk_shape_req && field->type == &pk_type_pk_str) {
+            memcpy(&text, (const char *)m + field->at, sizeof(text));
+            text = text.ptr ? text : PK_STR("");
+            memcpy((char *)m + field->at, &text, sizeof(text));
+        }
+    }
+}
+
+static pk_err pk__manifest_fill(pk__manifest_reader *r, const char *file)
+{
+    const pk__manifest_file *f = &r->file;
+    pk_manifest *m = r->out;
+    m->form = pk__manifest_form(f, file);
+    m->description = f->description;
+    m->author = f->author;
+    m->license = f->license;
+    m->homepage = f->homepage;
+    m->repository = f->repository;
+    m->category = f->category;
+    m->tags.items = f->tags.items;
+    m->tags.count = f->tags.count;
+    m->capabilities.items = f->capabilities.items;
+    m->capabilities.count = f->capabilities.count;
+    m->permissions.items = f->permissions.items;
+    m->permissions.count = f->permissions.count;
+    m->labels.keys = f->labels.keys;
+    m->labels.values = f->labels.values;
+    m->labels.count = f->labels.count;
+    pk_err rc = pk__manifest_names(r);
+    rc = rc ? rc : pk__manifest_place(r);
+    rc = rc ? rc : pk__manifest_all_needs(r);
+    rc = rc ? rc : pk__manifest_config(r);
+    rc = rc ? rc : pk__manifest_env(r);
+    return rc ? rc : pk__manifest_resources(r);
+}
+
+PK__FN pk_err pk__manifest_parse(pk_mem *mem, const char *file, pk_str text, pk_manifest *out, pk_error *err)
+{
+    pk__manifest_reader r;
+    memset(&r, 0, sizeof(r));
+    memset(out, 0, sizeof(*out));
+    r.mem = mem;
+    r.out = out;
+    r.err = err;
+    if (text.len > PK__MANIFEST_MAX) {
+        return pk_error_set(err, PK_ERR_LIMIT, "it is larger than 1 MiB");
+    }
+    if (text.len == 0) {
+        return pk_error_set(err, PK_ERR_BAD_JSON, "it is empty");
+    }
+    pk_err rc = pk__types_decode(mem, &pk__manifest_type, text, NULL, &r.file, err);
+    rc = rc ? rc : pk__json_check_unique(mem->alloc, text, false, err);
+    rc = rc ? rc : pk__manifest_fill(&r, file);
+    out->json = rc ? text : pk_mem_dup(mem, text);
+    if (!rc && !out->json.ptr) {
+        rc = pk__error_memory(err, "read a manifest");
+    }
+    if (rc) {
+        memset(out, 0, sizeof(*out));
+    } else {
+        pk__manifest_texts(out);
+    }
+    return rc;
+}
+
+PK_API pk_err pk_manifest_parse(pk_mem *mem, const char *file, pk_str text, pk_manifest *out, pk_error *err)
+{
+    pk_err rc = pk__manifest_parse(mem, file, text, out, err);
+    if (rc) {
+        pk__error_wrap(err, "cannot use %s", file ? file : "the manifest");
+    }
+    return rc;
+}
+
+PK_API bool pk_version_in(pk_str version, pk_str range)
+{
+    pk__semver v;
+    return pk__semver_parse(version, &v) && pk__semver_matches(&v, range);
+}
+
+#endif
+
+/* == host/discover/folder.c == */
+/* folder.c - from a folder to a plugin. */
+#ifdef PLUGKIT_LINES
+#line 1 "src/host/discover/folder.c"
+#endif
+
+#if defined(PLUGKIT_WITH_MANIFESTS) && !defined(PLUGKIT_NO_FILES)
+#include <string.h>
+
+
+
+
+
+static const char *const pk__folder_names[] = {"manifest.json", "plugin.json"};
+
+static const pk__file_entry *pk__folder_entry(const pk__folder *f, const char *name)
+{
+    for (size_t i = 0; i < f->count; i++) {
+        if (strcmp(f->entries[i].name, name) == 0) {
+            return &f->entries[i];
+        }
+    }
+    return NULL;
+}
+
+/* ---- the manifest */
+
+/* Which of the two there is; NULL = none, and *err says so if there are both. */
+static const pk__file_entry *pk__folder_manifest(const pk__folder *f, pk_error *err)
+{
+    const pk__file_entry *a = pk__folder_entry(f, pk__folder_names[0]);
+    const pk__file_entry *b = pk__folder_entry(f, pk__folder_names[1]);
+    if (a && b) {
+        (void)pk_error_set(err, PK_ERR_CONFIG, "it has a manifest.json and a plugin.json: one of them has to go");
+    }
+    return a ? a : b;
+}
+
+static pk_err pk__folder_check(const pk__file_entry *e, pk_error *err)
+{
+    if (e->kind != PK__FILE_REGULAR) {
+        const char *link = "it is a symbolic link, which could lead anywhere: put the file here";
+        return pk_error_set(err, PK_ERR_PATH, "%s", e->kind == PK__FILE_LINK ? link : "it is no file");
+    }
+    if (e->mode & 0002) {
+        return pk_error_set(err, PK_ERR_PERMISSION, "everybody may write to it: chmod o-w it");
+    }
+    if (e->owner != 0 && e->owner != geteuid()) {
+        return pk_error_set(err, PK_ERR_PERMISSION, "it belongs to another user (%lu)", (unsigned long)e->owner);
+    }
+    return e->size > PK__MANIFEST_MAX ? pk_error_set(err, PK_ERR_LIMIT, "it is larger than 1 MiB") : PK_OK;
+}
+
+/* The text, of which there may be more or less than when the folder was listed. */
+static pk_err pk__folder_read(int dir_fd, const char *name, uint64_t size, pk_buf *text, pk_error *err)
+{
+    int fd;
+    ssize_t got = 1;
+    pk_err rc = pk__file_open_beneath(dir_fd, name, O_RDONLY | O_NONBLOCK, 0, &fd, err);
+    if (rc) {
+        return rc;
+    }
+    while (got > 0 && !text->failed) {
+        if (pk_buf_reserve(text, text->len ? 4096 : (size_t)size + 1)) {
+            got = pk__fd_read(fd, text->ptr + text->len, text->cap - text->len);
+            text->len += got > 0 ? (size_t)got : 0;
+        }
+    }
+    if (text->failed) {
+        rc = text->failed == PK_ERR_LIMIT ? pk_error_set(err, PK_ERR_LIMIT, "it is larger than 1 MiB")
+                                          : pk__error_memory(err, "read it");
+    } else if (got < 0) {
+        rc = pk_error_sys(err, PK_ERR_OS, errno, "cannot read it");
+    }
+    pk__fd_close(fd);
+    return rc;
+}
+
+static pk_err pk__folder_parse(pk_mem *mem, int dir_fd, const pk__file_entry *e, pk_str folder, pk_manifest *out,
+                               pk_error *err)
+{
+    pk_buf text;
+    pk_buf_init(&text, mem->alloc, PK__MANIFEST_MAX + 4097); // what is longer is refused as too long, not as cut
+    pk_err rc = pk__folder_check(e, err);
+    rc = rc ? rc : pk__folder_read(dir_fd, e->name, e->size, &text, err);
+    rc = rc ? rc : pk__manifest_parse(mem, e->name, pk_buf_str(&text), out, err);
+    if (!rc && folder.len && !pk_str_eq(out->id, folder)) {
+        char shown[100];
+        (void)pk__error_clean(shown, sizeof(shown), folder);
+        rc = pk_error_set(err, PK_ERR_CONFIG, "its %s is '%" PK_FMT "', and its folder is called '%s'",
+                          out->form == PK_MANIFEST_DATABRIDGE ? "id" : "name", PK_ARG(out->id), shown);
+    }
+    pk_buf_free(&text);
+    return rc;
+}
+
+/* ---- what is run */
+
+static pk_err pk__folder_part(const char *name, pk_error *err)
+{
+    bool bad = *name == '\0' || strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
+    return bad ? pk_error_set(err, PK_ERR_PATH, "it must be a path below its folder") : PK_OK;
+}
+
+/* A folder on the way: others must not exchange things in it. */
+static pk_err pk__folder_pass(const pk__folder *f, const char *way, pk_error *err)
+{
+    int fd;
+    struct stat st;
+    pk_err rc = pk__file_open_beneath(f->fd, way, O_RDONLY | O_DIRECTORY, 0, &fd, err);
+    if (rc) {
+        return rc;
+    }
+    int failed = PK__SYS(fstat)(fd, &st) != 0 ? errno : 0;
+    pk__fd_close(fd);
+    if (failed) {
+        return pk_error_sys(err, PK_ERR_OS, failed, "cannot look at '%s'", way);
+    }
+    return (st.st_mode & 0002) && !(st.st_mode & 01000)
+               ? pk_error_set(err, PK_ERR_PERMISSION, "everybody may change what is in '%s': chmod o-w it", way)
+               : PK_OK;
+}
+
+/* Goes from folder to folder. *name is what stands behind the last '/'. */
+static pk_err pk__folder_walk(const pk__folder *f, char *entry, char **name, pk_error *err)
+{
+    pk_err rc = PK_OK;
+    *name = entry;
+    for (char *at = entry; !rc && (at = strchr(at, '/')) != NULL; *name = ++at) {
+        *at = '\0';
+        rc = pk__folder_part(*name, err);
+        rc = rc ? rc : pk__folder_pass(f, entry, err);
+        *at = '/';
+    }
+    return rc ? rc : pk__folder_part(*name, err);
+}
+
+static pk_err pk__folder_stat(const pk__folder *f, const char *entry, pk__file_entry *out, pk_error *err)
+{
+    struct stat st;
+    if (PK__SYS(fstatat)(f->fd, entry, &st, AT_SYMLINK_NOFOLLOW) != 0) {
+        return errno == ENOENT ? pk_error_set(err, PK_ERR_NOT_FOUND, "there is no such file")
+                               : pk_error_sys(err, PK_ERR_OS, errno, "cannot look at it");
+    }
+    if (!S_ISREG(st.st_mode)) {
+        return pk_error_set(err, PK_ERR_PATH, "%s", S_ISLNK(st.st_mode) ? "it is a symbolic link" : "it is no file");
+    }
+    out->name = entry;
+    out->kind = PK__FILE_REGULAR;
+    out->mode = st.st_mode & 07777;
+    out->owner = st.st_uid;
+    out->size = (uint64_t)st.st_size;
+    return PK_OK;
+}
+
+/* The path of what is run, in *mem. */
+static pk_err pk__folder_program(const pk__folder *f, pk_mem *mem, const pk_manifest *m, const char **out,
+                                 pk_error *err)
+{
+    pk__file_entry e;
+    bool named = m->entry.len > 0;
+    char *name = NULL;
+    pk_str what = named ? m->entry : m->id;
+    if (pk_str_starts(what, PK_STR("./"))) {
+        what.ptr += 2;
+        what.len -= 2;
+    }
+    char *entry = (char *)(uintptr_t)pk_mem_dup(mem, what).ptr;
+    *out = entry ? pk__file_join(mem, f->path, entry) : NULL;
+    if (!*out) {
+        return pk__error_memory(err, "use it");
+    }
+    pk_err rc = pk__folder_walk(f, entry, &name, err);
+    rc = rc ? rc : pk__folder_stat(f, entry, &e, err);
+    if (!rc) {
+        const char *ext = strrchr(name, '.');
+        const char *reason = ext && strcmp(ext, ".so") == 0
+                                 ? "it is a shared object, and this build starts programs"
+                                 : pk__directory_unfit(mem, &e, *out);
+        rc = reason ? pk_error_set(err, PK_ERR_NOT_EXECUTABLE, "%s", reason) : PK_OK;
+    }
+    if (rc) {
+        pk__error_wrap(err, named ? "cannot run its entry '%.100s'" : "it names no entry; cannot run '%.100s'", entry);
+    }
+    return rc;
+}
+
+/* What is to be told of it: where it runs, or what is run. */
+static pk_err pk__folder_place(const pk__folder *f, pk__about *about, pk_found *found, pk_error *err)
+{
+    const pk_manifest *m = &about->manifest;
+    if (pk_str_starts(m->transport, PK_STR("grpc"))) {
+        return pk_error_set(err, PK_ERR_UNSUPPORTED, "its transport is %" PK_FMT ", which this build does not speak",
+                            PK_ARG(m->transport));
+    }
+    if (m->entry.len == 0 && m->source.len && !pk_str_is(m->source, "local")) {
+        return pk_error_set(err, PK_ERR_UNSUPPORTED, "its source is %" PK_FMT ": only what is in the folder is run",
+                            PK_ARG(m->source));
+    }
+    if (m->endpoint.len) {
+        found->endpoint.address = pk_mem_dup(&about->mem, m->endpoint).ptr;
+        return found->endpoint.address ? PK_OK : pk__error_memory(err, "use it");
+    }
+    return pk__folder_program(f, &about->mem, m, &found->path, err);
+}
+
+/* ---- all of it */
+
+static pk_err pk__folder_tell(const pk__folder *f, const pk__file_entry *e, pk__about *about, pk_error *err)
+{
+    pk_found found;
+    pk_str name = pk__file_basename(f->path);
+    pk_mem *mem = &about->mem;
+    const char *file = pk__file_join(mem, f->path, e->name);
+    memset(&found, 0, sizeof(found));
+    found.id = name.ptr; // the last part of a path that ends there
+    if (!file) {
+        return pk__error_memory(err, "scan a directory");
+    }
+    pk_err rc = about->why.code;
+    rc = rc ? rc : pk__folder_parse(mem, f->fd, e, name, &about->manifest, &about->why);
+    rc = rc ? rc : pk__folder_place(f, about, &found, &about->why);
+    if (rc == PK_ERR_NO_MEMORY) {
+        return pk__error_copy(err, &about->why);
+    }
+    if (rc) {
+        pk__error_wrap(&about->why, "cannot use '%s'", file);
+        found.path = file;
+        found.endpoint.address = NULL;
+    } else if (found.path && f->directory->filter && !f->directory->filter(f->directory->user, found.path)) {
+        return PK_OK;
+    }
+    found.about = about;
+    return pk_sink_found(f->sink, &found, err);
+}
+
+PK__FN pk_err pk__folder_take(const pk__folder *f, bool *is_plugin, pk_error *err)
+{
+    pk_error both;
+    memset(&both, 0, sizeof(both));
+    const pk__file_entry *e = pk__folder_manifest(f, &both);
+    *is_plugin = e != NULL;
+    if (!e) {
+        return PK_OK;
+    }
+    pk__about *about = (pk__about *)pk__new(f->directory->alloc, sizeof(*about));
+    if (!about) {
+        return pk__error_memory(err, "scan a directory");
+    }
+    about->mem.alloc = f->directory->alloc;
+    about->why = both;
+    pk_err rc = pk__folder_tell(f, e, about, err);
+    if (!about->is_taken) {
+        pk__registry_drop_about(f->directory->alloc, about);
+    }
+    return rc;
+}
+
+PK_API pk_err pk_manifest_read(pk_mem *mem, const char *folder, pk_manifest *out, pk_error *err)
+{
+    int fd;
+    pk__file_entry e;
+    pk__folder f;
+    const char *last = folder;
+    memset(out, 0, sizeof(*out));
+    memset(&f, 0, sizeof(f));
+    pk_err rc = pk__fd_open(folder, O_RDONLY | O_DIRECTORY, 0, &fd, err);
+    if (rc) {
+        return rc;
+    }
+    f.fd = fd;
+    rc = PK_ERR_NOT_FOUND;
+    for (size_t i = 0; i < PK__COUNT(pk__folder_names) && rc == PK_ERR_NOT_FOUND; i++) {
+        last = pk__folder_names[i];
+        rc = pk__folder_stat(&f, last, &e, err);
+    }
+    pk_str name = pk__file_basename(folder);
+    bool is_name = name.len && !pk_str_is(name, ".") && !pk_str_is(name, "..");
+    if (rc == PK_ERR_NOT_FOUND) {
+        rc = pk_error_set(err, rc, "manifest.json not found in %s", folder); // as DataBridge says it
+    } else {
+        rc = rc ? rc : pk__folder_parse(mem, fd, &e, is_name ? name : PK_STR(""), out, err);
+        if (rc) {
+            memset(out, 0, sizeof(*out));
+            pk__error_wrap(err, "cannot use '%s/%s'", folder, last);
+        }
+    }
+    pk__fd_close(fd);
+    return rc;
+}
+
+#endif
+
 /* == host/discover/directory.c == */
 /* directory.c - executables below a directory. */
 #ifdef PLUGKIT_LINES
@@ -38634,6 +39728,7 @@ PK__FN void pk__sink_stop(pk_sink *sink)
 #ifndef PLUGKIT_NO_FILES
 
 #include <string.h>
+
 
 
 
@@ -38676,6 +39771,21 @@ static bool pk__directory_is_text(const char *name)
     return false;
 }
 
+PK__FN const char *pk__directory_unfit(pk_mem *mem, const pk__file_entry *e, const char *path)
+{
+    if ((e->mode & 0111) == 0) {
+        return pk_mem_printf(mem, "it is not executable: chmod +x '%s'", path).ptr;
+    }
+    if (e->mode & 0002) {
+        return pk_mem_printf(mem, "everybody may write to it: chmod o-w '%s'", path).ptr;
+    }
+    if (e->owner != 0 && e->owner != geteuid()) {
+        return pk_mem_printf(mem, "it belongs to another user (%lu): chown it, or run as that user",
+                             (unsigned long)e->owner).ptr;
+    }
+    return NULL;
+}
+
 /* What is wrong with a file that would be a plugin, and how to mend it; NULL = nothing. *mention is false for files
  * that nobody would take for one. */
 static const char *pk__directory_objection(pk_mem *mem, const pk__file_entry *e, const char *path, bool *mention)
@@ -38691,18 +39801,8 @@ static const char *pk__directory_objection(pk_mem *mem, const pk__file_entry *e,
         return pk_mem_printf(mem, "it has the extension '%s': plugins have none; rename it to '%.*s'", ext,
                              (int)(ext - e->name), e->name).ptr;
     }
-    if (!runs) {
-        *mention = !pk__directory_is_text(e->name);
-        return pk_mem_printf(mem, "it is not executable: chmod +x '%s'", path).ptr;
-    }
-    if (e->mode & 0002) {
-        return pk_mem_printf(mem, "everybody may write to it: chmod o-w '%s'", path).ptr;
-    }
-    if (e->owner != 0 && e->owner != geteuid()) {
-        return pk_mem_printf(mem, "it belongs to another user (%lu): chown it, or run as that user",
-                             (unsigned long)e->owner).ptr;
-    }
-    return NULL;
+    *mention = runs || !pk__directory_is_text(e->name);
+    return pk__directory_unfit(mem, e, path);
 }
 
 static pk_err pk__directory_file(pk__directory_scan *s, pk_mem *mem, const pk__file_entry *e, const char *path)
@@ -38750,7 +39850,16 @@ static pk_err pk__directory_enter(pk__directory_scan *s, int fd, const char *pat
     int list_fd = PK__SYS(fcntl)(fd, F_DUPFD_CLOEXEC, 3);
     pk_err rc = list_fd < 0 ? pk_error_sys(s->err, PK_ERR_OS, errno, "cannot scan '%s'", path)
                             : pk__file_list(&mem, list_fd, PK__DIRECTORY_ENTRIES, path, &entries, &count, s->err);
-    for (size_t i = 0; !rc && i < count; i++) {
+    bool is_plugin = false;
+#ifdef PLUGKIT_WITH_MANIFESTS
+    if (!rc && depth > 0) {
+        pk__folder folder = {s->d, s->sink, fd, path, entries, count};
+        rc = pk__folder_take(&folder, &is_plugin, s->err);
+    }
+#else
+    (void)depth;
+#endif
+    for (size_t i = 0; !rc && !is_plugin && i < count; i++) {
         const pk__file_entry *e = &entries[i];
         if (e->name[0] == '.') {
             continue;
@@ -43174,7 +44283,7 @@ PK__FN pk_err pk__keeper_learn(pk__keeper *k, pk_str text, pk_error *err)
     pk__registry_lock(r);
     rc = pk__registry_offer(r, p, known.services, known.count, err);
     if (!rc) {
-        p->version = known.version;
+        p->version = pk__registry_version(p, known.version);
         p->capabilities = known.text;
         p->config_types = known.config_types;
         p->speaks_plugkit = known.speaks_plugkit || !p->path;
@@ -44352,6 +45461,21 @@ static void pk__admin_put_health(pk_json_writer *w, const pk_plugin_info *p)
     pk_json_put_end(w);
 }
 
+#ifdef PLUGKIT_WITH_MANIFESTS
+static void pk__admin_put_manifest(pk_json_writer *w, const pk_manifest *m)
+{
+    pk_buf text;
+    pk_buf_init(&text, w->buf->alloc, 8 << 20);
+    pk_json_put_key(w, "manifest");
+    if (m && pk_json_encode(&text, &pk_type_pk_manifest, m, NULL) == PK_OK) {
+        pk_json_put_raw(w, pk_buf_str(&text));
+    } else {
+        pk_json_put_null(w);
+    }
+    pk_buf_free(&text);
+}
+#endif
+
 PK__FN void pk__admin_put_plugin(pk_json_writer *w, const pk_plugin_info *p, bool whole)
 {
     pk_json_put_object(w);
@@ -44379,6 +45503,9 @@ PK__FN void pk__admin_put_plugin(pk_json_writer *w, const pk_plugin_info *p, boo
     if (whole) {
         pk_json_put_key(w, "capabilities");
         pk_json_put_raw(w, p->capabilities);
+#ifdef PLUGKIT_WITH_MANIFESTS
+        pk__admin_put_manifest(w, p->manifest);
+#endif
     }
     pk_json_put_end(w);
 }
@@ -46133,6 +47260,9 @@ static bool pk__plugins_info(pk_mem *mem, const pk__plugin *p, pk_plugin_info *o
     out->output_dropped = p->output_dropped;
     out->start_time = p->start_time;
     out->up_time = i ? pk__clock_ns() - p->ready_at : 0;
+#ifdef PLUGKIT_WITH_MANIFESTS
+    out->manifest = p->about && p->about->why.code == PK_OK ? &p->about->manifest : NULL;
+#endif
     return pk__plugins_copy(mem, pk_str_from(p->id), &out->id) &&
            pk__plugins_copy(mem, pk_str_from(p->path), &out->path) &&
            pk__plugins_copy(mem, p->version, &out->version) &&
@@ -46983,7 +48113,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 }
 
 #ifdef PLUGKIT_LINES
-#line 46987 "plugkit.h"
+#line 48117 "plugkit.h"
 #endif
 
 #ifndef PLUGKIT_TEST
@@ -47139,6 +48269,10 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 #undef PK__DIRECTORY_DEPTH
 #undef PK__DIRECTORY_ENTRIES
 #undef PK__ATTACH_ENTRY
+#undef PK__MANIFEST_SOURCE
+#undef PK__MANIFEST_LIMITS
+#undef PK__MANIFEST_REQUIREMENTS
+#undef PK__MANIFEST_FILE
 #undef PK__REATTACH_ALL
 #undef PK__OUTPUT_LINE
 #undef PK__PLUGIN_EVENTS

@@ -90,6 +90,9 @@ static const char *doctor_cure_remote(const pk_error *err)
 const char *doctor_cure(doctor *d, const pk_plugin_info *p, const pk_error *err)
 {
     const char *cure = "";
+    if (pk_str_starts(pk_str_from(err->msg), PK_STR("cannot use '")) && pk_str_is(p->status, "rejected")) {
+        return "mend the manifest, as docs/manifests.md has it";
+    }
     switch (err->code) {
     case PK_ERR_NOT_EXECUTABLE: return ""; // the finder says it all
     case PK_ERR_BAD_NAME: return "rename it: letters, digits, '_', '.' and '-', 64 at most, no dot or dash in front";

@@ -76,6 +76,37 @@ static void inspect_row(table *t, const char *name, term_style style, pk_str val
     }
 }
 
+/* "a, b, c" */
+static pk_str inspect_joined(pk_mem *mem, const pk_str *items, size_t count)
+{
+    pk_str all = PK_STR("");
+    for (size_t i = 0; i < count && all.ptr; i++) {
+        all = pk_mem_printf(mem, "%" PK_FMT "%s%" PK_FMT, PK_ARG(all), i ? ", " : "", PK_ARG(items[i]));
+    }
+    return all;
+}
+
+static void inspect_print_manifest(inspection *in, table *t)
+{
+    const pk_manifest *m = in->plugin->manifest;
+    if (!m) {
+        return;
+    }
+    inspect_row(t, "name", TERM_PLAIN, m->name);
+    inspect_row(t, "type", TERM_PLAIN, m->type);
+    inspect_row(t, "description", TERM_PLAIN, m->description);
+    inspect_row(t, "author", TERM_PLAIN, m->author);
+    inspect_row(t, "license", TERM_PLAIN, m->license);
+    inspect_row(t, "category", TERM_PLAIN, m->category);
+    inspect_row(t, "tags", TERM_PLAIN, inspect_joined(&in->mem, m->tags.items, m->tags.count));
+    for (size_t i = 0; i < m->dependencies.count; i++) {
+        const pk_dependency *d = &m->dependencies.items[i];
+        inspect_row(t, d->optional ? "may use" : "needs", TERM_PLAIN,
+                    pk_mem_printf(&in->mem, "%" PK_FMT "%s%" PK_FMT, PK_ARG(d->id), d->range.len ? " " : "",
+                                  PK_ARG(d->range)));
+    }
+}
+
 static void inspect_print_facts(inspection *in)
 {
     const pk_plugin_info *p = in->plugin;
@@ -89,6 +120,7 @@ static void inspect_print_facts(inspection *in)
     inspect_row(&t, "reason", TERM_BAD, pk_str_from(p->why.msg));
     inspect_row(&t, "path", TERM_PLAIN, p->path);
     inspect_row(&t, "version", TERM_PLAIN, p->version);
+    inspect_print_manifest(in, &t);
     inspect_row(&t, "dialect", TERM_PLAIN, p->dialect);
     inspect_row(&t, "address", TERM_PLAIN, p->address);
     if (p->pid) {

@@ -20,9 +20,9 @@
 
 const command commands[] = {
     {"list", FOR_LIST, "DIR", "what plugins there are, and what they offer",
-     "Finds the plugins below DIR: executable files without an extension. Each is asked for its\n"
-     "capabilities; none is started. Files that look like plugins and are none are listed too, with\n"
-     "the reason.\n"
+     "Finds the plugins below DIR: executable files without an extension, and folders with a\n"
+     "manifest.json or plugin.json. Each is asked for its capabilities; none is started. Files that look\n"
+     "like plugins and are none are listed too, with the reason.\n"
      "\n"
      "In a pipe each line has five columns, separated by tabs: id, status, version, services\n"
      "(contract/type,contract/type), reason. With --json:\n"
@@ -32,7 +32,8 @@ const command commands[] = {
      "where PLUGIN has id, path, status, reason (null, or code, name, kind, message), version,\n"
      "services (contract, type, version), dialect, address, pid, hostDeath, health (null, or status,\n"
      "reason, unavailable), starts, crashes, startMs, upMs (for how long it has been ready), calls,\n"
-     "failures, inFlight, bytesIn, bytesOut, outputDropped and capabilities. What is not known is null.\n"
+     "failures, inFlight, bytesIn, bytesOut, outputDropped, capabilities and manifest. What is not known is\n"
+     "null.\n"
      "\n"
      "    plugkit list build/plugins\n"
      "    plugkit list build/plugins | cut -f1\n",

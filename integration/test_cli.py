@@ -95,7 +95,7 @@ PLUGIN = record(
     pid=maybe(INT), hostDeath=maybe(TEXT),
     health=maybe(record(status=TEXT, reason=maybe(TEXT), unavailable=maybe(TEXT))), starts=INT, crashes=INT,
     startMs=maybe(NUMBER), upMs=maybe(NUMBER), calls=INT, failures=INT, inFlight=INT, bytesIn=INT, bytesOut=INT,
-    outputDropped=INT, capabilities=maybe({"type": "object"}))
+    outputDropped=INT, capabilities=maybe({"type": "object"}), manifest=maybe({"type": "object"}))
 HEALTH = maybe(record(status={"enum": ["ok", "degraded", "bad", "unknown"]}, reason=maybe(TEXT), durationMs=NUMBER))
 FINDING = record(level={"enum": ["note", "warning", "error"]}, subject=TEXT, what=TEXT, cure=maybe(TEXT))
 SCHEMAS = {

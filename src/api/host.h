@@ -18,6 +18,9 @@ typedef struct pk_found {
     pk_endpoint endpoint; // only without path: somebody else runs it; see pk_manager_attach
     pk_json manifest;     // capabilities that are known without asking; "" = ask (endpoint: PLUGKIT_WITH_ATTACH)
     const char *skipped;  // why this file is no plugin, and the cure; NULL = it is one
+#ifdef PLUGKIT_WITH_MANIFESTS
+    struct pk__about *about; // private: its manifest
+#endif
 } pk_found;
 typedef struct pk_sink pk_sink; // valid until the finder's stop has returned; any thread
 PK_API pk_err pk_sink_found(pk_sink *sink, const pk_found *found, pk_error *err); // copied
@@ -147,6 +150,9 @@ typedef struct pk_plugin_info {
     const pk_service_info *services;
     size_t service_count;
     pk_json capabilities;     // as the plugin printed them
+#ifdef PLUGKIT_WITH_MANIFESTS
+    const pk_manifest *manifest; // of its folder, as long as the manager; NULL = it has none, or it cannot be used
+#endif
 } pk_plugin_info;
 
 /* A plugin that is named and does not declare the type is not started: PK_ERR_CONFIG. A type that no plugin declares,

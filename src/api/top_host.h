@@ -120,6 +120,7 @@
  *     == api/call.h ==        calls: raw, asynchronous, streams      == api/host.h ==     THE MANAGER
  *     == api/contract.h ==    typed calls                            == api/json_patch.h ==  JSON Patch, Merge Patch
  *     == api/credentials.h ==  API keys, tokens, passwords          == api/json_stream.h == NDJSON, JSON in pieces
+ *     == api/manifest.h ==    manifests, search
  *
  * CONFIGURATION: define these before the include, the same in every file (PLUGKIT_NO_CORE excepted).
  *
@@ -134,6 +135,7 @@
  *     PLUGKIT_NO_NET              no sockets: bring a transport of your own
  *     PLUGKIT_WITH_ADMIN          with pk_manager_serve: `plugkit top` and others can look at a running host; 8 KiB
  *     PLUGKIT_WITH_ATTACH         with pk_manager_attach: plugins that somebody else runs; 8 KiB
+ *     PLUGKIT_WITH_MANIFESTS      with folders that have a manifest.json or plugin.json; 13 KiB
  *     PLUGKIT_WITH_SCHEMA         with pk_schema and pk_pattern: JSON Schema; 59 KiB
  *     PLUGKIT_WITH_JSON_TOOLS     with NDJSON, JSON from streams, JSON Patch, defaults in structs, refused keys; 15 KiB
  *     PLUGKIT_WITH_TLS            with https, by mbedTLS 2.28 or 3.6: -lmbedtls -lmbedx509 -lmbedcrypto; 27 KiB

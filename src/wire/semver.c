@@ -121,54 +121,142 @@ PK__FN bool pk__semver_serves(const pk__semver *provider, const pk__semver *need
     return provider->part[0] == needed->part[0] && provider->part[1] >= needed->part[1];
 }
 
-typedef struct pk__semver_range {
-    pk__semver least;
-    int same;   // so many of its numbers must be the same
-    bool exact; // all must be the same, the prerelease too
-} pk__semver_range;
+#ifdef PLUGKIT_WITH_MANIFESTS
+/* ---- ranges: words that all have to hold, and alternatives of them */
 
-static bool pk__semver_read_range(pk_str text, pk__semver_range *out)
+static bool pk__semver_is_same(const pk__semver *a, const pk__semver *b, int count)
 {
-    int count;
-    char sign = text.len > 0 ? *text.ptr : '\0';
-    memset(out, 0, sizeof(*out));
-    if (sign == '\0' || pk_str_is(text, "*")) {
-        return true;
+    return memcmp(a->part, b->part, (size_t)count * sizeof(a->part[0])) == 0;
+}
+
+/* The sign that a word begins with: one of ^ ~ > < =, twice as much with "=" behind > and <; it is taken off. */
+static int pk__semver_sign(pk_str *word)
+{
+    int sign = word->len > 0 && strchr("^~><=", *word->ptr) ? *word->ptr : 0;
+    size_t len = sign ? 1 : 0;
+    if ((sign == '>' || sign == '<') && word->len > 1 && word->ptr[1] == '=') {
+        sign *= 2;
+        len = 2;
     }
-    if (sign == '^' || sign == '~') {
-        text.ptr++;
-        text.len--;
+    while (len < word->len && sign && word->ptr[len] == ' ') {
+        len++;
     }
-    if (!pk__semver_read(text, &out->least, &count)) {
-        return false;
+    word->ptr += len;
+    word->len -= len;
+    return sign;
+}
+
+/* "^": the same up to the first number that is not 0; "~": major and minor. */
+static int pk__semver_fixed(const pk__semver *least, int sign, int count)
+{
+    int same = 1;
+    if (sign == '~') {
+        return PK__MIN(count, 2);
     }
-    if (sign == '^') { // up to the first number that is not 0
-        for (out->same = 1; out->same < count && out->least.part[out->same - 1] == 0; out->same++) {
+    while (sign == '^' && same < count && least->part[same - 1] == 0) {
+        same++;
+    }
+    return sign == '^' ? same : count;
+}
+
+static bool pk__semver_holds(const pk__semver *v, const pk__semver *least, int sign, int count)
+{
+    pk__semver cut = *v; // of "1.2" only two numbers count
+    if (count < 3) {
+        memset(cut.part + count, 0, (size_t)(3 - count) * sizeof(cut.part[0]));
+        cut.before.len = sign == '^' || sign == '~' ? cut.before.len : 0;
+    }
+    int order = pk__semver_compare(&cut, least);
+    switch (sign) {
+    case '>': return order > 0;
+    case 2 * '>': return order >= 0;
+    case '<': return order < 0;
+    case 2 * '<': return order <= 0;
+    case '^':
+    case '~':
+        return pk__semver_is_same(v, least, pk__semver_fixed(least, sign, count)) &&
+               pk__semver_compare(v, least) >= 0;
+    default: return order == 0;
+    }
+}
+
+/* Takes the next word of an alternative: what stands up to a blank, but one behind a sign. False: there is none. */
+static bool pk__semver_word(pk_str *rest, pk_str *word)
+{
+    while (rest->len > 0 && *rest->ptr == ' ') {
+        rest->ptr++;
+        rest->len--;
+    }
+    word->ptr = rest->ptr;
+    size_t len = 0;
+    while (len < rest->len && strchr("^~><=", rest->ptr[len])) {
+        len++;
+    }
+    while (len < rest->len && len > 0 && rest->ptr[len] == ' ') {
+        len++;
+    }
+    while (len < rest->len && rest->ptr[len] != ' ') {
+        len++;
+    }
+    word->len = len;
+    rest->ptr += len;
+    rest->len -= len;
+    return len > 0;
+}
+
+/* Do all words hold? False in *readable: one is none. With version NULL only that is asked. */
+static bool pk__semver_all_hold(const pk__semver *version, pk_str words, bool *readable)
+{
+    bool holds = true, named = false; // is this prerelease asked for?
+    pk_str word;
+    while (pk__semver_word(&words, &word)) {
+        pk__semver least;
+        int count;
+        if (pk_str_is(word, "*")) {
+            continue;
         }
-    } else {
-        out->same = sign == '~' ? PK__MIN(count, 2) : count;
-        out->exact = sign != '~' && count == 3;
+        int sign = pk__semver_sign(&word);
+        if (!pk__semver_read(word, &least, &count)) {
+            return *readable = false;
+        }
+        if (version) {
+            holds = holds && pk__semver_holds(version, &least, sign, count);
+            named = named || (least.before.len > 0 && pk__semver_is_same(version, &least, 3));
+        }
     }
-    return true;
+    return version && holds && (version->before.len == 0 || named);
+}
+
+static bool pk__semver_any_holds(const pk__semver *version, pk_str range, bool *readable)
+{
+    bool holds = false, more = true;
+    *readable = true;
+    while (more) {
+        pk_str words = range;
+        more = false;
+        for (size_t i = 0; i + 1 < range.len && !more; i++) {
+            if (range.ptr[i] == '|' && range.ptr[i + 1] == '|') {
+                words.len = i;
+                range.ptr += i + 2;
+                range.len -= i + 2;
+                more = true;
+            }
+        }
+        holds = pk__semver_all_hold(version, words, readable) || holds;
+    }
+    return holds && *readable;
 }
 
 PK__FN bool pk__semver_matches(const pk__semver *version, pk_str range)
 {
-    pk__semver_range r;
-    if (!pk__semver_read_range(range, &r)) {
-        return false;
-    }
-    int order = pk__semver_compare(version, &r.least);
-    bool same_release = memcmp(version->part, r.least.part, sizeof(r.least.part)) == 0;
-    if (version->before.len > 0 && !(same_release && r.least.before.len > 0)) {
-        return false;
-    }
-    bool same = memcmp(version->part, r.least.part, (size_t)r.same * sizeof(r.least.part[0])) == 0;
-    return r.exact ? order == 0 : same && order >= 0;
+    bool readable;
+    return pk__semver_any_holds(version, range, &readable);
 }
 
 PK__FN bool pk__semver_is_range(pk_str range)
 {
-    pk__semver_range r;
-    return pk__semver_read_range(range, &r);
+    bool readable;
+    (void)pk__semver_any_holds(NULL, range, &readable);
+    return readable;
 }
+#endif

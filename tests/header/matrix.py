@@ -178,6 +178,12 @@ def build_cases():
          ["-std=c99", *SYNTAX, "-DPLUGKIT_STATIC", "-DPLUGKIT_WITH_SCHEMA"] +
          ["-DPLUGKIT_NO_" + name for name in WITHOUT],
          HOST + SDK + MAIN)
+    case("manifests without files", compile_text, cc,
+         ["-std=c99", *SYNTAX, "-DPLUGKIT_STATIC", "-DPLUGKIT_WITH_MANIFESTS", "-DPLUGKIT_NO_FILES"], HOST + MAIN)
+    case("manifests without a system", compile_text, cc,
+         ["-std=c99", *SYNTAX, "-DPLUGKIT_STATIC", "-DPLUGKIT_WITH_MANIFESTS"] +
+         ["-DPLUGKIT_NO_" + name for name in WITHOUT],
+         HOST + SDK + MAIN)
     case("attaching without files", compile_text, cc,
          ["-std=c99", *SYNTAX, "-DPLUGKIT_STATIC", "-DPLUGKIT_WITH_ATTACH", "-DPLUGKIT_NO_FILES"], HOST + MAIN)
     case("attaching without sockets: refused", compile_text, cc,
@@ -248,7 +254,9 @@ def build_cases():
              r"pk_sse|pk__sse_|pk__streams_|pk_request_take|pk__http_link_take|pk_manager_attach|pk__attach_|"
              r"pk__reattach_|pk__lookup_|pk__reaching_(try|on_found|learn)|pk_json_decode_with|pk_shape_default|"
              r"pk_shape_rest|pk__types_(other|take|write)_(default|rest)|pk_json_(merge_)?patch|"
-             r"pk__json_(edit|patch|merge|key_(nine|bit|differ)|same|build_|take_token|opened_from)")
+             r"pk__json_(edit|patch|merge|key_(nine|bit|differ)|same|build_|take_token|opened_from)|"
+             r"pk__?manifest_|pk__folder_|pk__registry_drop_about|pk__depends_|pk__search_|pk_manager_search|"
+             r"pk_version_in|pk__semver_(matches|is_range|any_holds)")
     for mode, source in (("host", HOST), ("sdk", SDK)):
         case(f"what is not opted into is not there: {mode}", without, cc, ["-std=c11"], source, opted)
     case("PLUGKIT_STATIC exports nothing", symbols, cc, ["-std=c11", "-DPLUGKIT_STATIC"], HOST + SDK + MAIN, "main")

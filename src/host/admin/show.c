@@ -95,6 +95,21 @@ static void pk__admin_put_health(pk_json_writer *w, const pk_plugin_info *p)
     pk_json_put_end(w);
 }
 
+#ifdef PLUGKIT_WITH_MANIFESTS
+static void pk__admin_put_manifest(pk_json_writer *w, const pk_manifest *m)
+{
+    pk_buf text;
+    pk_buf_init(&text, w->buf->alloc, 8 << 20);
+    pk_json_put_key(w, "manifest");
+    if (m && pk_json_encode(&text, &pk_type_pk_manifest, m, NULL) == PK_OK) {
+        pk_json_put_raw(w, pk_buf_str(&text));
+    } else {
+        pk_json_put_null(w);
+    }
+    pk_buf_free(&text);
+}
+#endif
+
 PK__FN void pk__admin_put_plugin(pk_json_writer *w, const pk_plugin_info *p, bool whole)
 {
     pk_json_put_object(w);
@@ -122,6 +137,9 @@ PK__FN void pk__admin_put_plugin(pk_json_writer *w, const pk_plugin_info *p, boo
     if (whole) {
         pk_json_put_key(w, "capabilities");
         pk_json_put_raw(w, p->capabilities);
+#ifdef PLUGKIT_WITH_MANIFESTS
+        pk__admin_put_manifest(w, p->manifest);
+#endif
     }
     pk_json_put_end(w);
 }

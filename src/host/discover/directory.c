@@ -7,6 +7,7 @@
 #include "../../base/error.h"
 #include "../../base/memory.h"
 #include "../../os/fd.h"
+#include "folder.h"
 
 typedef struct pk__directory_scan {
     const pk__directory *d;
@@ -45,6 +46,21 @@ static bool pk__directory_is_text(const char *name)
     return false;
 }
 
+PK__FN const char *pk__directory_unfit(pk_mem *mem, const pk__file_entry *e, const char *path)
+{
+    if ((e->mode & 0111) == 0) {
+        return pk_mem_printf(mem, "it is not executable: chmod +x '%s'", path).ptr;
+    }
+    if (e->mode & 0002) {
+        return pk_mem_printf(mem, "everybody may write to it: chmod o-w '%s'", path).ptr;
+    }
+    if (e->owner != 0 && e->owner != geteuid()) {
+        return pk_mem_printf(mem, "it belongs to another user (%lu): chown it, or run as that user",
+                             (unsigned long)e->owner).ptr;
+    }
+    return NULL;
+}
+
 /* What is wrong with a file that would be a plugin, and how to mend it; NULL = nothing. *mention is false for files
  * that nobody would take for one. */
 static const char *pk__directory_objection(pk_mem *mem, const pk__file_entry *e, const char *path, bool *mention)
@@ -60,18 +76,8 @@ static const char *pk__directory_objection(pk_mem *mem, const pk__file_entry *e,
         return pk_mem_printf(mem, "it has the extension '%s': plugins have none; rename it to '%.*s'", ext,
                              (int)(ext - e->name), e->name).ptr;
     }
-    if (!runs) {
-        *mention = !pk__directory_is_text(e->name);
-        return pk_mem_printf(mem, "it is not executable: chmod +x '%s'", path).ptr;
-    }
-    if (e->mode & 0002) {
-        return pk_mem_printf(mem, "everybody may write to it: chmod o-w '%s'", path).ptr;
-    }
-    if (e->owner != 0 && e->owner != geteuid()) {
-        return pk_mem_printf(mem, "it belongs to another user (%lu): chown it, or run as that user",
-                             (unsigned long)e->owner).ptr;
-    }
-    return NULL;
+    *mention = runs || !pk__directory_is_text(e->name);
+    return pk__directory_unfit(mem, e, path);
 }
 
 static pk_err pk__directory_file(pk__directory_scan *s, pk_mem *mem, const pk__file_entry *e, const char *path)
@@ -119,7 +125,16 @@ static pk_err pk__directory_enter(pk__directory_scan *s, int fd, const char *pat
     int list_fd = PK__SYS(fcntl)(fd, F_DUPFD_CLOEXEC, 3);
     pk_err rc = list_fd < 0 ? pk_error_sys(s->err, PK_ERR_OS, errno, "cannot scan '%s'", path)
                             : pk__file_list(&mem, list_fd, PK__DIRECTORY_ENTRIES, path, &entries, &count, s->err);
-    for (size_t i = 0; !rc && i < count; i++) {
+    bool is_plugin = false;
+#ifdef PLUGKIT_WITH_MANIFESTS
+    if (!rc && depth > 0) {
+        pk__folder folder = {s->d, s->sink, fd, path, entries, count};
+        rc = pk__folder_take(&folder, &is_plugin, s->err);
+    }
+#else
+    (void)depth;
+#endif
+    for (size_t i = 0; !rc && !is_plugin && i < count; i++) {
         const pk__file_entry *e = &entries[i];
         if (e->name[0] == '.') {
             continue;

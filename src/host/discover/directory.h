@@ -12,6 +12,7 @@
 #ifndef PK__DIRECTORY_H
 #define PK__DIRECTORY_H
 #include "../../os/file.h"
+#include "../registry/registry.h"
 #ifndef PLUGKIT_NO_FILES
 
 #define PK__DIRECTORY_DEPTH 8
@@ -27,6 +28,8 @@ typedef struct pk__directory {
 
 PK__FN pk_finder pk__directory_finder(pk__directory *d, const pk_alloc *alloc, const char *path,
                                       bool (*filter)(void *user, const char *path), void *user);
+/* Why a file, which is there, must not be run, and how to mend it; NULL = it may. Lives in *mem. */
+PK__FN const char *pk__directory_unfit(pk_mem *mem, const pk__file_entry *e, const char *path);
 
 #endif
 #endif

@@ -27,6 +27,24 @@ static bool pk__sink_copy(pk__plugin *p, const pk_found *found)
     return p->endpoint.address && p->endpoint.dialect && p->endpoint.token.ptr;
 }
 
+#ifdef PLUGKIT_WITH_MANIFESTS
+/* One that cannot be used is known by its name all the same: nobody else may have it, and others that need it are told
+ * why they do not get it. */
+static void pk__sink_take_about(pk__plugin *p, pk__about *about)
+{
+    if (about) {
+        p->about = about;
+        about->is_taken = true;
+        if (p->why.code == PK_OK) {
+            p->why = about->why;
+        }
+        if (p->why.code == PK_OK) {
+            p->version = about->manifest.version;
+        }
+    }
+}
+#endif
+
 PK__FN pk_err pk__sink_add(pk__registry *r, const pk_found *found, pk_error *err)
 {
     pk__plugin *p = NULL;
@@ -69,6 +87,9 @@ PK__FN pk_err pk__sink_add(pk__registry *r, const pk_found *found, pk_error *err
     if (p->why.code == PK_OK && !pk__map_put(&r->by_id, pk_str_from(p->id), p)) {
         (void)pk__error_memory(&p->why, "take what was found");
     }
+#ifdef PLUGKIT_WITH_MANIFESTS
+    pk__sink_take_about(p, found->about);
+#endif
     return PK_OK;
 }
 

@@ -320,7 +320,7 @@ PK__FN pk_err pk__keeper_learn(pk__keeper *k, pk_str text, pk_error *err)
     pk__registry_lock(r);
     rc = pk__registry_offer(r, p, known.services, known.count, err);
     if (!rc) {
-        p->version = known.version;
+        p->version = pk__registry_version(p, known.version);
         p->capabilities = known.text;
         p->config_types = known.config_types;
         p->speaks_plugkit = known.speaks_plugkit || !p->path;

@@ -215,6 +215,9 @@ static bool pk__plugins_info(pk_mem *mem, const pk__plugin *p, pk_plugin_info *o
     out->output_dropped = p->output_dropped;
     out->start_time = p->start_time;
     out->up_time = i ? pk__clock_ns() - p->ready_at : 0;
+#ifdef PLUGKIT_WITH_MANIFESTS
+    out->manifest = p->about && p->about->why.code == PK_OK ? &p->about->manifest : NULL;
+#endif
     return pk__plugins_copy(mem, pk_str_from(p->id), &out->id) &&
            pk__plugins_copy(mem, pk_str_from(p->path), &out->path) &&
            pk__plugins_copy(mem, p->version, &out->version) &&

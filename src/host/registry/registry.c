@@ -22,6 +22,16 @@ PK__FN void pk__registry_init(pk__registry *r, const pk_alloc *alloc, const pk_m
     pk__list_init(&r->plugins);
 }
 
+#ifdef PLUGKIT_WITH_MANIFESTS
+PK__FN void pk__registry_drop_about(const pk_alloc *alloc, pk__about *about)
+{
+    if (about) {
+        pk_mem_free(&about->mem);
+        pk__free(alloc, about, sizeof(*about));
+    }
+}
+#endif
+
 PK__FN void pk__registry_deinit(pk__registry *r)
 {
     if (!r->plugins.next) {
@@ -30,6 +40,9 @@ PK__FN void pk__registry_deinit(pk__registry *r)
     for (pk__node *n; (n = pk__list_pop(&r->plugins)) != NULL;) {
         pk__plugin *p = PK__OF(n, pk__plugin, node);
         PK__ASSERT(!p->instance && !p->life);
+#ifdef PLUGKIT_WITH_MANIFESTS
+        pk__registry_drop_about(r->alloc, p->about);
+#endif
         pk_mem_free(&p->mem);
         pk__free(r->alloc, p, sizeof(*p));
     }

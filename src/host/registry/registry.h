@@ -51,6 +51,16 @@ typedef enum pk__instance_state {
 
 typedef struct pk__plugin pk__plugin;
 
+#ifdef PLUGKIT_WITH_MANIFESTS
+/* What stands in a plugin's folder. A finder makes it and hands it over; then it does not change. */
+typedef struct pk__about {
+    pk_mem mem;           // of all below
+    pk_manifest manifest;
+    pk_error why;         // it cannot be used; code PK_OK = it can
+    bool is_taken;        // by a plugin, which frees it
+} pk__about;
+#endif
+
 typedef struct pk__method_entry {
     pk_str name, verb, path;
     unsigned flags;
@@ -123,6 +133,9 @@ struct pk__plugin {
     int64_t ready_at;           // of the last start, by pk__clock_ns
     void *life;                 // life's own record
     pk__node node;              // in registry->plugins
+#ifdef PLUGKIT_WITH_MANIFESTS
+    pk__about *about;           // NULL = it has no manifest
+#endif
     pk_error why;               // of the last failure; code PK_OK = none
 };
 
@@ -145,6 +158,9 @@ typedef struct pk__registry {
 
 PK__FN void pk__registry_init(pk__registry *r, const pk_alloc *alloc, const pk_manager_desc *desc, pk_loop *loop);
 PK__FN void pk__registry_deinit(pk__registry *r);
+#ifdef PLUGKIT_WITH_MANIFESTS
+PK__FN void pk__registry_drop_about(const pk_alloc *alloc, pk__about *about); // NULL is fine
+#endif
 /* Locked from here on, until _unlock. */
 PK__FN void pk__registry_lock(pk__registry *r);
 PK__FN void pk__registry_unlock(pk__registry *r);
@@ -157,6 +173,17 @@ PK__FN pk_err pk__registry_offer(pk__registry *r, pk__plugin *p, pk__service_ent
 /* A chain; type "" = any. */
 PK__FN pk__service_entry *pk__registry_services(const pk__registry *r, pk_str contract, pk_str type);
 PK__FN void pk__registry_wake(pk__registry *r, pk__plugin *p); // its waiters, and whoever waits for `changed`
+
+/* The version that a plugin has if it prints this one: if it prints none, its manifest's. */
+static inline pk_str pk__registry_version(const pk__plugin *p, pk_str printed)
+{
+#ifdef PLUGKIT_WITH_MANIFESTS
+    return printed.len == 0 && p->about ? p->about->manifest.version : printed;
+#else
+    (void)p;
+    return printed;
+#endif
+}
 
 #ifdef PLUGKIT_WITH_ATTACH
 static inline bool pk__registry_is_attached(const pk__plugin *p)
