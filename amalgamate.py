@@ -156,6 +156,7 @@ CORE = """
     net/http_client_run.c
     net/http_pool.c
     net/http_server.c
+    net/http_server_link.c
     net/http_server_read.c
     net/http_server_write.c
     net/http_server_take.c

@@ -22633,6 +22633,13 @@ PK__FN bool pk__http_job_continue(pk__http_job *job); // says 100, if that is wa
 PK__FN void pk__http_link_due(pk__http_link *l, uint32_t ms); // 0 = no deadline
 PK__FN void pk__http_link_next(pk__http_link *l); // on to the next request
 PK__FN void pk__http_link_answered(pk__http_link *l);
+PK__FN bool pk__http_link_watch(pk__http_link *l, bool read, bool write);
+PK__FN void pk__http_link_run(pk__http_link *l); // as far as it goes
+PK__FN void pk__http_link_on_ready(void *user, bool can_read, bool can_write);
+PK__FN void pk__http_link_on_time(void *user);
+PK__FN void pk__http_link_close(pk__http_link *l);
+PK__FN void pk__http_job_free(pk__http_job *job);
+PK__FN void pk__http_peer_leave(pk__http_server *s, pk__http_peer *p); // NULL is nobody
 PK__FN void pk__http_server_listen(pk__http_server *s); // accepts again, if nothing is against it
 PK__FN pk_io pk__http_link_recv(pk__http_link *l, void *buf, size_t cap, size_t *got, pk_error *err);
 PK__FN pk__wire pk__http_link_wire(pk__http_link *l); // to send by
@@ -25354,7 +25361,7 @@ PK__FN void pk__http_pool_interrupt(pk__http_pool *pool)
 }
 
 /* == net/http_server.c == */
-/* http_server.c - listener, links, jobs and deadlines; how a link goes from state to state. */
+/* http_server.c - the listener: who may come in, how many of whom, and how it all ends. */
 #ifdef PLUGKIT_LINES
 #line 1 "src/net/http_server.c"
 #endif
@@ -25367,16 +25374,308 @@ PK__FN void pk__http_pool_interrupt(pk__http_pool *pool)
 #include <string.h>
 
 enum {
-    PK__HTTP_SERVER_ACCEPTS = 16,  // connections taken before others have their turn
-    PK__HTTP_SERVER_SHARE = 16,    // receives and requests of one connection, likewise
+    PK__HTTP_SERVER_ACCEPTS = 16, // connections taken before others have their turn
+    PK__HTTP_SERVER_REST_MS = 50  // from accepting, when descriptors have run out
+};
+
+/* ---- the listener */
+
+static bool pk__http_server_make_room(pk__http_server *s)
+{
+    if (s->link_count < s->desc.connections) {
+        return true;
+    }
+    if (pk__list_is_empty(&s->idle)) {
+        return false;
+    }
+    pk__http_link_close(PK__OF(s->idle.next, pk__http_link, idle)); // the one that has waited longest
+    return true;
+}
+
+static void pk__http_server_add(pk__http_server *s, int fd)
+{
+    pk__http_link *l = NULL;
+    pk__http_peer *peer = NULL;
+    if ((!s->is_unix || s->desc.any_uid || pk__fd_check_peer(fd, NULL, NULL) == PK_OK) &&
+        (!s->admit || s->admit(s, fd, &peer)) && pk__http_server_make_room(s)) {
+        l = (pk__http_link *)pk__new(s->desc.alloc, sizeof(*l));
+    }
+    if (!l) {
+        pk__http_peer_leave(s, peer);
+        pk__fd_close(fd);
+        return;
+    }
+    l->peer = peer;
+    l->server = s;
+    l->watch.fd = fd;
+    l->watch.on_ready = pk__http_link_on_ready;
+    l->watch.user = l;
+    l->watch.pk__news = !PK__SECURE_ON(s->desc.tls); // there less may come than is there
+    l->timer.on_time = pk__http_link_on_time;
+    l->timer.user = l;
+    if (PK__SECURE_ON(s->desc.tls)) {
+        l->state = PK__HTTP_LINK_SHAKE;
+    }
+    pk__list_push(&s->links, &l->node);
+    pk__list_push(&s->idle, &l->idle);
+    s->link_count++;
+    pk__http_link_due(l, s->desc.header_ms); // for the first request; those after it may take their time
+    if (!pk__http_link_watch(l, true, false)) {
+        pk__http_link_close(l);
+    }
+}
+
+static void pk__http_server_mute(pk__http_server *s)
+{
+    if (s->accepting) {
+        pk_watch_remove(s->desc.loop, &s->listener);
+        s->accepting = false;
+    }
+}
+
+PK__FN void pk__http_server_listen(pk__http_server *s)
+{
+    if (s->accepting || pk__atomic_load(&s->draining) || pk__timer_is_running(&s->rest)) {
+        return;
+    }
+    s->accepting = pk_watch_add(s->desc.loop, &s->listener, true, false, NULL) == PK_OK;
+    if (!s->accepting) {
+        (void)pk_timer_start(s->desc.loop, &s->rest, PK__HTTP_SERVER_REST_MS, NULL);
+    }
+}
+
+static void pk__http_server_on_rest(void *user)
+{
+    pk__http_server_listen((pk__http_server *)user);
+}
+
+/* Without descriptors the listener stays readable: asking again at once would only burn the processor. */
+static void pk__http_server_take_rest(pk__http_server *s)
+{
+    if (pk_timer_start(s->desc.loop, &s->rest, PK__HTTP_SERVER_REST_MS, NULL) == PK_OK) {
+        pk__http_server_mute(s);
+    }
+}
+
+static void pk__http_server_on_ready(void *user, bool can_read, bool can_write)
+{
+    pk__http_server *s = (pk__http_server *)user;
+    (void)can_read, (void)can_write;
+    pk__http_server_enter(s);
+    for (int i = 0; i < PK__HTTP_SERVER_ACCEPTS && s->accepting; i++) {
+        int fd = -1;
+        if (s->link_count >= s->desc.connections && pk__list_is_empty(&s->idle)) {
+            pk__http_server_mute(s); // until one is closed
+            break;
+        }
+        if (pk__socket_accept(s->listener.fd, &s->reserve, &fd, NULL)) {
+            pk__http_server_take_rest(s);
+            break;
+        }
+        if (fd < 0) {
+            break;
+        }
+        pk__http_server_add(s, fd);
+    }
+    pk__http_server_leave(s);
+}
+
+/* ---- limits per peer: linked in by who asks for them */
+
+/* In words, as far as that goes: he has not asked yet, or has asked in vain. */
+static bool pk__http_peer_refuse(const pk__http_server *s, int fd)
+{
+    static const pk_str busy = PK_STR_INIT("HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\n"
+                                           "Connection: close\r\n\r\n");
+    size_t sent = 0;
+    if (!PK__SECURE_ON(s->desc.tls)) {
+        (void)pk__socket_send(fd, &busy, 1, &sent, NULL);
+    }
+    return false;
+}
+
+PK__FN void pk__http_peer_leave(pk__http_server *s, pk__http_peer *p)
+{
+    if (p && --p->count == 0) {
+        pk__list_remove(&p->node);
+        pk__free(s->desc.alloc, p, sizeof(*p));
+    }
+}
+
+static bool pk__http_peer_enter(pk__http_server *s, int fd, pk__http_peer **out)
+{
+    uint64_t id = 0;
+    if (!pk__socket_peer(fd, &id)) {
+        return false;
+    }
+    pk__node *list = &s->peers[id * 0x9e3779b97f4a7c15u >> 58], *n = list->next;
+    while (n != list && PK__OF(n, pk__http_peer, node)->id != id) {
+        n = n->next;
+    }
+    pk__http_peer *p = n != list ? PK__OF(n, pk__http_peer, node) : (pk__http_peer *)pk__new(s->desc.alloc, sizeof(*p));
+    if (!p || p->count >= s->per_peer) {
+        return pk__http_peer_refuse(s, fd);
+    }
+    if (p->count++ == 0) {
+        p->id = id;
+        pk__list_push(list, &p->node);
+    }
+    *out = p;
+    return true;
+}
+
+PK__FN void pk__http_server_limit_peers(pk__http_server *s, size_t connections)
+{
+    for (size_t i = 0; i < PK__HTTP_SERVER_PEERS && !s->peers[i].next; i++) {
+        pk__list_init(&s->peers[i]);
+    }
+    s->per_peer = connections;
+    s->admit = connections > 0 ? pk__http_peer_enter : NULL;
+}
+
+/* ---- life */
+
+PK__FN void pk__http_server_enter(pk__http_server *s)
+{
+    s->depth++;
+}
+
+PK__FN void pk__http_server_leave(pk__http_server *s)
+{
+    s->depth--;
+    if (s->depth == 0 && s->doomed) {
+        pk__http_server_destroy(s);
+    }
+}
+
+PK__FN pk_err pk__http_server_create(pk__http_server **out, const pk__http_server_desc *desc, pk_error *err)
+{
+    pk__address local;
+    pk__http_server *s = NULL;
+    *out = NULL;
+    pk_err rc = pk__socket_local(desc->listen_fd, &local, err);
+    if (rc == PK_OK) {
+        rc = pk__fd_set_nonblock(desc->listen_fd, true, err);
+    }
+    if (rc == PK_OK) {
+        rc = pk__fd_set_cloexec(desc->listen_fd, true, err);
+    }
+    if (rc == PK_OK) {
+        s = (pk__http_server *)pk__new(desc->alloc, sizeof(*s));
+        rc = s ? PK_OK : pk__error_memory(err, "create a server");
+    }
+    if (rc) {
+        pk__fd_close(desc->listen_fd);
+        return rc;
+    }
+    s->desc = *desc;
+    s->is_unix = local.kind == PK__ADDRESS_UNIX;
+    s->reserve = -1;
+    s->listener.fd = desc->listen_fd;
+    s->listener.on_ready = pk__http_server_on_ready;
+    s->listener.user = s;
+    s->rest.on_time = pk__http_server_on_rest;
+    s->rest.user = s;
+    pk__list_init(&s->links);
+    pk__list_init(&s->idle);
+    pk__list_init(&s->spare);
+    rc = pk_watch_add(desc->loop, &s->listener, true, false, err);
+    s->accepting = rc == PK_OK;
+    if (rc) {
+        s->desc.on_destroyed = NULL;
+        pk__http_server_destroy(s);
+        return rc;
+    }
+    *out = s;
+    return PK_OK;
+}
+
+/* Whoever has connected before the door is shut may have asked already. */
+static void pk__http_server_last_guests(pk__http_server *s)
+{
+    int fd = 0;
+    if (s->is_unix) {
+        (void)PK__SYS(shutdown)(s->listener.fd, SHUT_RD); // connecting fails from now on
+    }
+    while (s->link_count < s->desc.connections && pk__socket_accept(s->listener.fd, &s->reserve, &fd, NULL) == PK_OK &&
+           fd >= 0) {
+        pk__http_server_add(s, fd);
+    }
+}
+
+PK__FN void pk__http_server_drain(pk__http_server *s)
+{
+    if (pk__atomic_load(&s->draining)) {
+        return;
+    }
+    pk__http_server_mute(s);
+    pk_timer_stop(s->desc.loop, &s->rest);
+    pk__atomic_store(&s->draining, 1);
+    pk__http_server_enter(s);
+    pk__http_server_last_guests(s);
+    pk__fd_close(s->listener.fd);
+    s->listener.fd = -1;
+    for (pk__node *n; (n = pk__list_pop(&s->idle)) != NULL;) {
+        pk__http_link *l = PK__OF(n, pk__http_link, idle);
+        l->can_read = true; // a request that has come already is served
+        if (!l->running) {
+            pk__http_link_run(l);
+        }
+    }
+    pk__http_server_leave(s);
+}
+
+PK__FN void pk__http_server_destroy(pk__http_server *s)
+{
+    if (!s) {
+        return;
+    }
+    s->doomed = true;
+    pk__atomic_store(&s->draining, 1);
+    if (s->depth > 0) {
+        return;
+    }
+    pk__http_server_mute(s);
+    pk_timer_stop(s->desc.loop, &s->rest);
+    while (!pk__list_is_empty(&s->links)) {
+        pk__http_link_close(PK__OF(s->links.next, pk__http_link, node));
+    }
+    for (pk__node *n; (n = pk__list_pop(&s->spare)) != NULL;) {
+        pk__http_job_free(PK__OF(n, pk__http_job, node));
+    }
+    pk__fd_close(s->listener.fd);
+    pk__fd_close(s->reserve);
+    void (*on_destroyed)(void *user) = s->desc.on_destroyed;
+    void *user = s->desc.user;
+    pk__free(s->desc.alloc, s, sizeof(*s));
+    if (on_destroyed) {
+        on_destroyed(user);
+    }
+}
+#endif
+
+/* == net/http_server_link.c == */
+/* http_server_link.c - links and their jobs: how a link goes from state to state, and its deadlines. */
+#ifdef PLUGKIT_LINES
+#line 1 "src/net/http_server_link.c"
+#endif
+
+#ifndef PLUGKIT_NO_NET
+
+
+
+
+#include <string.h>
+
+enum {
+    PK__HTTP_SERVER_SHARE = 16,    // receives and requests of one connection before others have their turn
     PK__HTTP_SERVER_PART = 512,    // bytes of a head that are kept without a job
-    PK__HTTP_SERVER_REST_MS = 50,  // from accepting, when descriptors have run out
     PK__HTTP_SERVER_SLACK = 8 * 1024 // room behind the largest head, for bodies and what follows
 };
 
 /* ---- jobs */
 
-static void pk__http_job_free(pk__http_job *job)
+PK__FN void pk__http_job_free(pk__http_job *job)
 {
     const pk_alloc *alloc = job->server->desc.alloc;
     const pk__http_server_desc *d = &job->server->desc;
@@ -25500,15 +25799,7 @@ PK__FN void pk__http_link_due(pk__http_link *l, uint32_t ms)
     pk__http_link_due_at(l, ms > 0 ? pk__clock_after_ms(pk__clock_ns(), ms) : PK_FOREVER);
 }
 
-static void pk__http_peer_leave(pk__http_server *s, pk__http_peer *p)
-{
-    if (p && --p->count == 0) {
-        pk__list_remove(&p->node);
-        pk__free(s->desc.alloc, p, sizeof(*p));
-    }
-}
-
-static void pk__http_link_close(pk__http_link *l)
+PK__FN void pk__http_link_close(pk__http_link *l)
 {
     pk__http_server *s = l->server;
     pk__http_link_give_job(l);
@@ -25529,7 +25820,7 @@ static void pk__http_link_close(pk__http_link *l)
     pk__http_server_listen(s);
 }
 
-static bool pk__http_link_watch(pk__http_link *l, bool read, bool write)
+PK__FN bool pk__http_link_watch(pk__http_link *l, bool read, bool write)
 {
     pk_loop *loop = l->server->desc.loop;
     uint8_t want = (uint8_t)((read ? PK__LOOP_READ : 0) | (write ? PK__LOOP_WRITE : 0));
@@ -25690,21 +25981,8 @@ static pk__http_step pk__http_link_step(pk__http_link *l)
     }
 }
 
-PK__FN void pk__http_server_enter(pk__http_server *s)
-{
-    s->depth++;
-}
-
-PK__FN void pk__http_server_leave(pk__http_server *s)
-{
-    s->depth--;
-    if (s->depth == 0 && s->doomed) {
-        pk__http_server_destroy(s);
-    }
-}
-
 /* Moves a link on as far as it goes. It may be gone afterwards, and so may the server. */
-static void pk__http_link_run(pk__http_link *l)
+PK__FN void pk__http_link_run(pk__http_link *l)
 {
     pk__http_server *s = l->server;
     pk__http_step step;
@@ -25728,7 +26006,7 @@ static void pk__http_link_run(pk__http_link *l)
     pk__http_server_leave(s);
 }
 
-static void pk__http_link_on_ready(void *user, bool can_read, bool can_write)
+PK__FN void pk__http_link_on_ready(void *user, bool can_read, bool can_write)
 {
     pk__http_link *l = (pk__http_link *)user;
     bool is_moving = l->state == PK__HTTP_LINK_WRITE || l->state == PK__HTTP_LINK_BODY;
@@ -25750,7 +26028,7 @@ static void pk__http_link_on_ready(void *user, bool can_read, bool can_write)
     pk__http_link_run(l);
 }
 
-static void pk__http_link_on_time(void *user)
+PK__FN void pk__http_link_on_time(void *user)
 {
     pk__http_link *l = (pk__http_link *)user;
     pk__http_server *s = l->server;
@@ -25809,260 +26087,6 @@ PK__FN void pk__http_server_detach(pk__http_job *job)
     job->detached = true;
     job->task.run = pk__http_job_on_home;
     job->task.user = job;
-}
-
-/* ---- the listener */
-
-static bool pk__http_server_make_room(pk__http_server *s)
-{
-    if (s->link_count < s->desc.connections) {
-        return true;
-    }
-    if (pk__list_is_empty(&s->idle)) {
-        return false;
-    }
-    pk__http_link_close(PK__OF(s->idle.next, pk__http_link, idle)); // the one that has waited longest
-    return true;
-}
-
-static void pk__http_server_add(pk__http_server *s, int fd)
-{
-    pk__http_link *l = NULL;
-    pk__http_peer *peer = NULL;
-    if ((!s->is_unix || s->desc.any_uid || pk__fd_check_peer(fd, NULL, NULL) == PK_OK) &&
-        (!s->admit || s->admit(s, fd, &peer)) && pk__http_server_make_room(s)) {
-        l = (pk__http_link *)pk__new(s->desc.alloc, sizeof(*l));
-    }
-    if (!l) {
-        pk__http_peer_leave(s, peer);
-        pk__fd_close(fd);
-        return;
-    }
-    l->peer = peer;
-    l->server = s;
-    l->watch.fd = fd;
-    l->watch.on_ready = pk__http_link_on_ready;
-    l->watch.user = l;
-    l->watch.pk__news = !PK__SECURE_ON(s->desc.tls); // there less may come than is there
-    l->timer.on_time = pk__http_link_on_time;
-    l->timer.user = l;
-    if (PK__SECURE_ON(s->desc.tls)) {
-        l->state = PK__HTTP_LINK_SHAKE;
-    }
-    pk__list_push(&s->links, &l->node);
-    pk__list_push(&s->idle, &l->idle);
-    s->link_count++;
-    pk__http_link_due(l, s->desc.header_ms); // for the first request; those after it may take their time
-    if (!pk__http_link_watch(l, true, false)) {
-        pk__http_link_close(l);
-    }
-}
-
-static void pk__http_server_mute(pk__http_server *s)
-{
-    if (s->accepting) {
-        pk_watch_remove(s->desc.loop, &s->listener);
-        s->accepting = false;
-    }
-}
-
-PK__FN void pk__http_server_listen(pk__http_server *s)
-{
-    if (s->accepting || pk__atomic_load(&s->draining) || pk__timer_is_running(&s->rest)) {
-        return;
-    }
-    s->accepting = pk_watch_add(s->desc.loop, &s->listener, true, false, NULL) == PK_OK;
-    if (!s->accepting) {
-        (void)pk_timer_start(s->desc.loop, &s->rest, PK__HTTP_SERVER_REST_MS, NULL);
-    }
-}
-
-static void pk__http_server_on_rest(void *user)
-{
-    pk__http_server_listen((pk__http_server *)user);
-}
-
-/* Without descriptors the listener stays readable: asking again at once would only burn the processor. */
-static void pk__http_server_take_rest(pk__http_server *s)
-{
-    if (pk_timer_start(s->desc.loop, &s->rest, PK__HTTP_SERVER_REST_MS, NULL) == PK_OK) {
-        pk__http_server_mute(s);
-    }
-}
-
-static void pk__http_server_on_ready(void *user, bool can_read, bool can_write)
-{
-    pk__http_server *s = (pk__http_server *)user;
-    (void)can_read, (void)can_write;
-    pk__http_server_enter(s);
-    for (int i = 0; i < PK__HTTP_SERVER_ACCEPTS && s->accepting; i++) {
-        int fd = -1;
-        if (s->link_count >= s->desc.connections && pk__list_is_empty(&s->idle)) {
-            pk__http_server_mute(s); // until one is closed
-            break;
-        }
-        if (pk__socket_accept(s->listener.fd, &s->reserve, &fd, NULL)) {
-            pk__http_server_take_rest(s);
-            break;
-        }
-        if (fd < 0) {
-            break;
-        }
-        pk__http_server_add(s, fd);
-    }
-    pk__http_server_leave(s);
-}
-
-/* ---- limits per peer: linked in by who asks for them */
-
-/* In words, as far as that goes: he has not asked yet, or has asked in vain. */
-static bool pk__http_peer_refuse(const pk__http_server *s, int fd)
-{
-    static const pk_str busy = PK_STR_INIT("HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\n"
-                                           "Connection: close\r\n\r\n");
-    size_t sent = 0;
-    if (!PK__SECURE_ON(s->desc.tls)) {
-        (void)pk__socket_send(fd, &busy, 1, &sent, NULL);
-    }
-    return false;
-}
-
-static bool pk__http_peer_enter(pk__http_server *s, int fd, pk__http_peer **out)
-{
-    uint64_t id = 0;
-    if (!pk__socket_peer(fd, &id)) {
-        return false;
-    }
-    pk__node *list = &s->peers[id * 0x9e3779b97f4a7c15u >> 58], *n = list->next;
-    while (n != list && PK__OF(n, pk__http_peer, node)->id != id) {
-        n = n->next;
-    }
-    pk__http_peer *p = n != list ? PK__OF(n, pk__http_peer, node) : (pk__http_peer *)pk__new(s->desc.alloc, sizeof(*p));
-    if (!p || p->count >= s->per_peer) {
-        return pk__http_peer_refuse(s, fd);
-    }
-    if (p->count++ == 0) {
-        p->id = id;
-        pk__list_push(list, &p->node);
-    }
-    *out = p;
-    return true;
-}
-
-PK__FN void pk__http_server_limit_peers(pk__http_server *s, size_t connections)
-{
-    for (size_t i = 0; i < PK__HTTP_SERVER_PEERS && !s->peers[i].next; i++) {
-        pk__list_init(&s->peers[i]);
-    }
-    s->per_peer = connections;
-    s->admit = connections > 0 ? pk__http_peer_enter : NULL;
-}
-
-/* ---- life */
-
-PK__FN pk_err pk__http_server_create(pk__http_server **out, const pk__http_server_desc *desc, pk_error *err)
-{
-    pk__address local;
-    pk__http_server *s = NULL;
-    *out = NULL;
-    pk_err rc = pk__socket_local(desc->listen_fd, &local, err);
-    if (rc == PK_OK) {
-        rc = pk__fd_set_nonblock(desc->listen_fd, true, err);
-    }
-    if (rc == PK_OK) {
-        rc = pk__fd_set_cloexec(desc->listen_fd, true, err);
-    }
-    if (rc == PK_OK) {
-        s = (pk__http_server *)pk__new(desc->alloc, sizeof(*s));
-        rc = s ? PK_OK : pk__error_memory(err, "create a server");
-    }
-    if (rc) {
-        pk__fd_close(desc->listen_fd);
-        return rc;
-    }
-    s->desc = *desc;
-    s->is_unix = local.kind == PK__ADDRESS_UNIX;
-    s->reserve = -1;
-    s->listener.fd = desc->listen_fd;
-    s->listener.on_ready = pk__http_server_on_ready;
-    s->listener.user = s;
-    s->rest.on_time = pk__http_server_on_rest;
-    s->rest.user = s;
-    pk__list_init(&s->links);
-    pk__list_init(&s->idle);
-    pk__list_init(&s->spare);
-    rc = pk_watch_add(desc->loop, &s->listener, true, false, err);
-    s->accepting = rc == PK_OK;
-    if (rc) {
-        s->desc.on_destroyed = NULL;
-        pk__http_server_destroy(s);
-        return rc;
-    }
-    *out = s;
-    return PK_OK;
-}
-
-/* Whoever has connected before the door is shut may have asked already. */
-static void pk__http_server_last_guests(pk__http_server *s)
-{
-    int fd = 0;
-    if (s->is_unix) {
-        (void)PK__SYS(shutdown)(s->listener.fd, SHUT_RD); // connecting fails from now on
-    }
-    while (s->link_count < s->desc.connections && pk__socket_accept(s->listener.fd, &s->reserve, &fd, NULL) == PK_OK &&
-           fd >= 0) {
-        pk__http_server_add(s, fd);
-    }
-}
-
-PK__FN void pk__http_server_drain(pk__http_server *s)
-{
-    if (pk__atomic_load(&s->draining)) {
-        return;
-    }
-    pk__http_server_mute(s);
-    pk_timer_stop(s->desc.loop, &s->rest);
-    pk__atomic_store(&s->draining, 1);
-    pk__http_server_enter(s);
-    pk__http_server_last_guests(s);
-    pk__fd_close(s->listener.fd);
-    s->listener.fd = -1;
-    for (pk__node *n; (n = pk__list_pop(&s->idle)) != NULL;) {
-        pk__http_link *l = PK__OF(n, pk__http_link, idle);
-        l->can_read = true; // a request that has come already is served
-        if (!l->running) {
-            pk__http_link_run(l);
-        }
-    }
-    pk__http_server_leave(s);
-}
-
-PK__FN void pk__http_server_destroy(pk__http_server *s)
-{
-    if (!s) {
-        return;
-    }
-    s->doomed = true;
-    pk__atomic_store(&s->draining, 1);
-    if (s->depth > 0) {
-        return;
-    }
-    pk__http_server_mute(s);
-    pk_timer_stop(s->desc.loop, &s->rest);
-    while (!pk__list_is_empty(&s->links)) {
-        pk__http_link_close(PK__OF(s->links.next, pk__http_link, node));
-    }
-    for (pk__node *n; (n = pk__list_pop(&s->spare)) != NULL;) {
-        pk__http_job_free(PK__OF(n, pk__http_job, node));
-    }
-    pk__fd_close(s->listener.fd);
-    pk__fd_close(s->reserve);
-    void (*on_destroyed)(void *user) = s->desc.on_destroyed;
-    void *user = s->desc.user;
-    pk__free(s->desc.alloc, s, sizeof(*s));
-    if (on_destroyed) {
-        on_destroyed(user);
-    }
 }
 #endif
 
@@ -35571,7 +35595,7 @@ PK_API pk_interceptor pk_request_log_write(const pk_request_log *log)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 35575 "plugkit.h"
+#line 35599 "plugkit.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -48113,7 +48137,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 }
 
 #ifdef PLUGKIT_LINES
-#line 48117 "plugkit.h"
+#line 48141 "plugkit.h"
 #endif
 
 #ifndef PLUGKIT_TEST

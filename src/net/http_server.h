@@ -200,6 +200,13 @@ PK__FN bool pk__http_job_continue(pk__http_job *job); // says 100, if that is wa
 PK__FN void pk__http_link_due(pk__http_link *l, uint32_t ms); // 0 = no deadline
 PK__FN void pk__http_link_next(pk__http_link *l); // on to the next request
 PK__FN void pk__http_link_answered(pk__http_link *l);
+PK__FN bool pk__http_link_watch(pk__http_link *l, bool read, bool write);
+PK__FN void pk__http_link_run(pk__http_link *l); // as far as it goes
+PK__FN void pk__http_link_on_ready(void *user, bool can_read, bool can_write);
+PK__FN void pk__http_link_on_time(void *user);
+PK__FN void pk__http_link_close(pk__http_link *l);
+PK__FN void pk__http_job_free(pk__http_job *job);
+PK__FN void pk__http_peer_leave(pk__http_server *s, pk__http_peer *p); // NULL is nobody
 PK__FN void pk__http_server_listen(pk__http_server *s); // accepts again, if nothing is against it
 PK__FN pk_io pk__http_link_recv(pk__http_link *l, void *buf, size_t cap, size_t *got, pk_error *err);
 PK__FN pk__wire pk__http_link_wire(pk__http_link *l); // to send by
