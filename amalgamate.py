@@ -21,7 +21,7 @@ API_CORE = """
     shared.h version.h memory.h error.h json.h json_patch.h schema.h types.h json_stream.h call.h contract.h loop.h
     tls.h extend.h server.h credentials.h web.h streams.h
 """.split()
-API_HOST = "own.h manifest.h host.h".split()
+API_HOST = "own.h manifest.h isolate.h host.h".split()
 API_SDK = "own.h sdk.h".split()
 
 # What host and SDK share, layer by layer.
@@ -57,6 +57,7 @@ CORE = """
     os/loop.h
     os/signal.h
     os/process.h
+    os/confine.h
     os/sys.c
     os/clock.c
     os/spin.c
@@ -73,6 +74,7 @@ CORE = """
     os/lock.c
     os/signal.c
     os/process.c
+    os/confine.c
     wire/swar.h
     wire/wide.h
     wire/utf8.h
@@ -222,8 +224,10 @@ HOST = """
     host/launch/guardian.h
     host/launch/guardian.c
     host/launch/pipes.h
+    host/launch/isolate.h
     host/launch/process_launcher.h
     host/launch/pipes.c
+    host/launch/isolate.c
     host/launch/process_launcher.c
     host/launch/keep.h
     host/launch/adopt_launcher.h
@@ -252,6 +256,7 @@ HOST = """
     host/life/surviving.h
     host/life/reaching.h
     host/life/securing.h
+    host/life/isolating.h
     host/life/output.c
     host/life/states.c
     host/life/rules.c
@@ -259,6 +264,7 @@ HOST = """
     host/life/capabilities.c
     host/life/surviving.c
     host/life/securing.c
+    host/life/isolating.c
     host/life/telling.c
     host/life/hearing.c
     host/life/launching.c

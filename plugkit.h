@@ -120,7 +120,7 @@
  *     == api/call.h ==        calls: raw, asynchronous, streams      == api/host.h ==     THE MANAGER
  *     == api/contract.h ==    typed calls                            == api/json_patch.h ==  JSON Patch, Merge Patch
  *     == api/credentials.h ==  API keys, tokens, passwords          == api/json_stream.h == NDJSON, JSON in pieces
- *     == api/manifest.h ==    manifests, search
+ *     == api/manifest.h ==    manifests, search                      == api/isolate.h ==     limits for plugins
  *
  * CONFIGURATION: define these before the include, the same in every file (PLUGKIT_NO_CORE excepted).
  *
@@ -135,6 +135,7 @@
  *     PLUGKIT_NO_NET              no sockets: bring a transport of your own
  *     PLUGKIT_WITH_ADMIN          with pk_manager_serve: `plugkit top` and others can look at a running host; 8 KiB
  *     PLUGKIT_WITH_ATTACH         with pk_manager_attach: plugins that somebody else runs; 8 KiB
+ *     PLUGKIT_WITH_ISOLATE        with limits for plugins that are child processes: pk_isolate; 5 KiB
  *     PLUGKIT_WITH_MANIFESTS      with folders that have a manifest.json or plugin.json; 13 KiB
  *     PLUGKIT_WITH_SCHEMA         with pk_schema and pk_pattern: JSON Schema; 59 KiB
  *     PLUGKIT_WITH_JSON_TOOLS     with NDJSON, JSON from streams, JSON Patch, defaults in structs, refused keys; 15 KiB
@@ -174,7 +175,8 @@
  * what waits. Log callbacks may come on any thread. After fork() the child must not use the parent's manager.
  *
  * SECURITY. Sockets are private to the uid, each instance has a secret of its own that never shows in argv, environment
- * or logs, and peers of another uid are refused. A plugin has the rights of its host: this is no sandbox.
+ * or logs, and peers of another uid are refused. A plugin has the rights of its host: this is no sandbox, unless you
+ * say what to take away (isolate.h).
  *
  * Licence: MIT, at the end of this file. Generated from src/ by amalgamate.py: edit there. */
 
@@ -204,6 +206,10 @@
 #define PLUGKIT_WITH_STREAMS
 #undef PLUGKIT_WITH_MANIFESTS
 #define PLUGKIT_WITH_MANIFESTS
+#ifndef PLUGKIT_NO_PROCESS
+#undef PLUGKIT_WITH_ISOLATE
+#define PLUGKIT_WITH_ISOLATE
+#endif
 #ifndef PLUGKIT_NO_NET
 #undef PLUGKIT_WITH_ATTACH
 #define PLUGKIT_WITH_ATTACH
@@ -220,6 +226,9 @@
 #if defined(PLUGKIT_NO_NET) && (defined(PLUGKIT_WITH_TLS) || defined(PLUGKIT_WITH_ATTACH) || \
                                 defined(PLUGKIT_WITH_CREDENTIALS) || defined(PLUGKIT_WITH_WEB))
 #error "plugkit: each of PLUGKIT_WITH_TLS, _ATTACH, _CREDENTIALS and _WEB needs sockets: leave out PLUGKIT_NO_NET"
+#endif
+#if defined(PLUGKIT_WITH_ISOLATE) && defined(PLUGKIT_NO_PROCESS)
+#error "plugkit: PLUGKIT_WITH_ISOLATE is about child processes: leave out PLUGKIT_NO_PROCESS"
 #endif
 #if defined(PLUGKIT_WITH_ADMIN) && (defined(PLUGKIT_NO_NET) || defined(PLUGKIT_NO_FILES))
 #error "plugkit: PLUGKIT_WITH_ADMIN needs sockets and files: leave out PLUGKIT_NO_NET and PLUGKIT_NO_FILES"
@@ -1855,6 +1864,54 @@ PK_API bool pk_version_in(pk_str version, pk_str range);
 
 #endif
 
+/* == api/isolate.h == */
+/* isolate.h - limits for plugins that run as child processes, and what of them really holds. PLUGKIT_WITH_ISOLATE.
+ *
+ *     static const pk_isolate small = {.address_space_bytes = 256u << 20, .files = 64, .no_new_privileges = true};
+ *     static const pk_plugin_rule rule = {.isolate = &small};
+ *     pk_manager_desc desc = {.plugin_dir = "plugins", .rules = &rule, .rule_count = 1};
+ *
+ * They are in force before the first instruction of the plugin, also of `PLUGIN capabilities`, and what it starts
+ * inherits them. Zero limits nothing. What the system cannot give is a refusal (PK_ERR_EXEC, with the name of the
+ * limit), for who asks for a limit relies on it; with .go_on the plugin is started without that one, and a warning is
+ * logged, "plugin.isolate". pk_plugin_info.limits says what became of each. A plugin that survived its host has the
+ * limits that it was started with. */
+#ifdef PLUGKIT_WITH_ISOLATE
+typedef struct pk_isolate {
+    bool go_on;                   // without what cannot be had
+    /* For each process of the plugin by itself, by setrlimit; what is lower already stays. Each is a ceiling of the
+     * system for the program: memory that cannot be had, EMFILE, EFBIG, SIGXCPU. */
+    uint64_t address_space_bytes; // not for programs with sanitizers, Go or Java, which reserve far more than they use
+    uint64_t file_size_bytes;     // of each file that it writes
+    uint32_t cpu_s;               // seconds of computing, ever: SIGXCPU, and SIGKILL a second later
+    uint32_t files;               // open at a time: the numbers of descriptors are below
+    uint32_t processes;           // and threads, of its user, all programs counted. Nothing to root
+    bool no_core;                 // no core files
+    int nice;                     // -20 to 19; below the host's only root may
+    uint32_t umask;               // as 077; to begin with
+    const char *directory;        // where it starts, absolute; plugin_dir and runtime_dir must be absolute then
+    bool no_new_privileges;       // setuid programs and file capabilities give none. Linux
+    bool no_capabilities;         // none of root's rights but to be the user with number 0. Linux
+    /* For hosts of root: another user, and groups. 0 = the host's. With uid gid has to be given; without groups it has
+     * none else. It can reach neither plugin nor runtime directory unless you see to that: .tcp, or plugins that serve
+     * lines. */
+    uint32_t uid, gid;
+    const uint32_t *groups;       size_t group_count; // at most 32
+} pk_isolate;
+
+typedef enum pk_limit_state {
+    PK_LIMIT_ENFORCED = 1, // the plugin cannot get around it
+    PK_LIMIT_BEST_EFFORT,  // it is set, but see `why`
+    PK_LIMIT_UNAVAILABLE   // not here: it runs without
+} pk_limit_state;
+typedef struct pk_limit_report {
+    const char *name;      // "open files"
+    pk_limit_state state;
+    const char *why;       // "" = nothing to say
+} pk_limit_report;
+PK_API const char *pk_limit_state_name(pk_limit_state state); // "enforced", "best effort", "unavailable"; static
+#endif
+
 /* == api/host.h == */
 /* host.h - the manager: finds plugins, starts them, carries calls to them, keeps them alive, stops them. */
 
@@ -1904,6 +1961,10 @@ typedef struct pk_launch_info {
     bool lasting_thread;       // `start` runs on a thread that lasts as long as the host
     pk_json config;            // the first line on the control socket; sent by `send`, here for who has no socket
     pk_loop *loop;
+#ifdef PLUGKIT_WITH_ISOLATE
+    const pk_isolate *isolate; // NULL = no limits; else pk_launch_isolated has to be called before `start` returns
+    const char *runtime_dir;   // where its socket will be, if it has one; NULL = not known
+#endif
 } pk_launch_info;
 typedef enum pk_stream { PK_STREAM_OUT, PK_STREAM_ERR, PK_STREAM_CONTROL } pk_stream;
 /* Reports; any thread, except output, which comes from the loop's. */
@@ -1913,6 +1974,9 @@ PK_API void pk_launch_output(pk_launch *l, pk_stream stream, pk_str bytes);     
 PK_API void pk_launch_listening(pk_launch *l, const pk_endpoint *endpoint);        // it can be called there: ready
 PK_API void pk_launch_pid(pk_launch *l, int64_t pid);                              // for people only
 PK_API void pk_launch_host_death(pk_launch *l, const char *level); // of pk_plugin_info; a constant; may come again
+#ifdef PLUGKIT_WITH_ISOLATE
+PK_API void pk_launch_isolated(pk_launch *l, const pk_limit_report *limits, size_t count); // copied
+#endif
 /* Once; wait_status is waitpid's, -1 = not known; why may be NULL. */
 PK_API void pk_launch_exited(pk_launch *l, int wait_status, const char *why);
 typedef enum pk_look { // how a process stands
@@ -1947,6 +2011,9 @@ typedef struct pk_plugin_rule {
                               // crashes, this one is started anew with it. NULL = none
     bool survive;             // goes on when the host ends without stopping it: survive_as. Only plugins that are
                               // made with plugkit_sdk.h can; of others a warning is logged, "plugin.survive"
+#ifdef PLUGKIT_WITH_ISOLATE
+    const pk_isolate *isolate; // limits of its processes; NULL = none
+#endif
 } pk_plugin_rule;
 
 /* ---- events and information */
@@ -2010,6 +2077,10 @@ typedef struct pk_plugin_info {
     pk_json capabilities;     // as the plugin printed them
 #ifdef PLUGKIT_WITH_MANIFESTS
     const pk_manifest *manifest; // of its folder, as long as the manager; NULL = it has none, or it cannot be used
+#endif
+#ifdef PLUGKIT_WITH_ISOLATE
+    const pk_limit_report *limits; // of the running instance: those that its rule asks for
+    size_t limit_count;
 #endif
 } pk_plugin_info;
 
@@ -3937,6 +4008,33 @@ typedef struct pk__sys_names {
 #define PK__SYS_LIST_PROCESS(X)
 #endif
 
+#ifdef PLUGKIT_WITH_ISOLATE // what confine.h makes
+#define PK__SYS_LIST_CONFINE(X)                                                                             \
+    X(int, get_limit, (int what, struct rlimit *out), pk__confine_port_get_limit(what, out), EINVAL, -1)    \
+    X(int, set_limit, (int what, const struct rlimit *limit), pk__confine_port_set_limit(what, limit),      \
+      EPERM, -1)                                                                                            \
+    X(int, set_nice, (int nice), setpriority(PRIO_PROCESS, 0, nice), EACCES, -1)                            \
+    X(mode_t, set_umask, (mode_t mask), umask(mask), 0, umask(mask))                                        \
+    X(int, drop_capability, (int number), pk__confine_port_drop_capability(number), EPERM, -1)              \
+    X(int, drop_inherited, (void), pk__confine_port_drop_inherited(), EPERM, -1)                            \
+    X(int, set_groups, (size_t count, const gid_t *groups), pk__confine_port_set_groups(count, groups),     \
+      EPERM, -1)                                                                                            \
+    X(int, set_group, (gid_t gid), pk__confine_port_set_group(gid), EPERM, -1)                              \
+    X(int, set_user, (uid_t uid), pk__confine_port_set_user(uid), EPERM, -1)                                \
+    X(int, no_new_privileges, (void), pk__confine_port_no_new_privileges(), EINVAL, -1)
+
+PK__FN int pk__confine_port_get_limit(int what, struct rlimit *out);
+PK__FN int pk__confine_port_set_limit(int what, const struct rlimit *limit);
+PK__FN int pk__confine_port_drop_capability(int number); // EINVAL: there are not so many
+PK__FN int pk__confine_port_drop_inherited(void); // those that programs would get from here without being root's
+PK__FN int pk__confine_port_set_groups(size_t count, const gid_t *groups);
+PK__FN int pk__confine_port_set_group(gid_t gid);
+PK__FN int pk__confine_port_set_user(uid_t uid);
+PK__FN int pk__confine_port_no_new_privileges(void);
+#else
+#define PK__SYS_LIST_CONFINE(X)
+#endif
+
 #ifndef PLUGKIT_NO_THREADS
 #define PK__SYS_LIST_THREAD(X)                                                                              \
     X(int, pthread_create,                                                                                  \
@@ -3954,6 +4052,7 @@ typedef struct pk__sys_names {
     PK__SYS_LIST_LINUX(X)                                                                                   \
     PK__SYS_LIST_KQUEUE(X)                                                                                  \
     PK__SYS_LIST_PROCESS(X)                                                                                 \
+    PK__SYS_LIST_CONFINE(X)                                                                                 \
     PK__SYS_LIST_THREAD(X)
 
 /* What only some systems have, as functions that exist on all: with errno ENOSYS where there is no other way.
@@ -4612,6 +4711,13 @@ typedef struct pk__spawn_fd {
     int child, parent; // the child's number, and ours that it becomes
 } pk__spawn_fd;
 
+/* What else a child does before it execs, with its descriptors in place. System calls only, as all that it does. */
+typedef struct pk__spawn_step {
+    const char *(*run)(void *arg); // NULL = done; otherwise the name of what failed, a constant, and errno
+    void *arg;
+    const char *failed;            // set by pk__process_spawn: that name; NULL = nothing of this
+} pk__spawn_step;
+
 typedef struct pk__spawn_desc {
     const char *path;        // of the executable: not searched for; with exec_fd only its name for messages
     int exec_fd;             // 0 = run path; otherwise what this descriptor holds
@@ -4622,6 +4728,7 @@ typedef struct pk__spawn_desc {
     const char *cwd;         // NULL = ours
     pid_t group;             // 0 = a new one, led by the child
     int death_signal;        // sent to it when the thread that spawned it ends; 0 = none. Linux
+    pk__spawn_step *confine; // NULL = nothing
     bool is_deaf;            // it ignores all signals but SIGCONT and SIGCHLD, until it says otherwise
 } pk__spawn_desc;
 
@@ -4669,6 +4776,66 @@ PK__FN void pk__process_deinit(pk__process *p);
 
 /* "exit status 3", "signal 11 (segmentation fault)", "exited, status unknown". Returns out. */
 PK__FN const char *pk__process_describe(int status, char *out, size_t cap);
+
+#endif
+
+
+/* == os/confine.h == */
+/* confine.h - what a child does to itself before it execs, so that what it becomes has limits. PLUGKIT_WITH_ISOLATE.
+ *
+ *     pk__confine c = {0};
+ *     c.wanted = 1u << PK__CONFINE_FILES; c.number[PK__CONFINE_FILES] = 64;
+ *     pk__spawn_step step = {pk__confine_run, &c, NULL};
+ *     desc.confine = &step;                         pk__process_spawn does the rest
+ *
+ * All of it is prepared by the parent; the child makes system calls only, for it may share the parent's memory
+ * (process.h), in the order of the list: what needs root comes before the user is changed, what forbids system calls is
+ * the last. The first that fails ends it, and its name is told. By raw calls where the C library would change the
+ * user of all threads, which are the parent's. */
+#ifdef PLUGKIT_LINES
+#line 11 "src/os/confine.h"
+#endif
+
+
+#ifdef PLUGKIT_WITH_ISOLATE
+
+
+#define PK__CONFINES(X)                                                                                     \
+    X(NICE, "nice")                                                                                         \
+    X(ADDRESS_SPACE, "address space")                                                                       \
+    X(CPU, "cpu time")                                                                                      \
+    X(FILES, "open files")                                                                                  \
+    X(PROCESSES, "processes")                                                                               \
+    X(FILE_SIZE, "file size")                                                                               \
+    X(CORE, "core files")                                                                                   \
+    X(CAPABILITIES, "capabilities")                                                                         \
+    X(USER, "user")                                                                                         \
+    X(DIRECTORY, "directory")                                                                               \
+    X(UMASK, "umask")                                                                                       \
+    X(PRIVILEGES, "new privileges")
+typedef enum pk__confine_what {
+#define PK__CONFINE_WHAT(name, text) PK__CONFINE_##name,
+    PK__CONFINES(PK__CONFINE_WHAT)
+#undef PK__CONFINE_WHAT
+    PK__CONFINE_COUNT
+} pk__confine_what;
+
+enum { PK__CONFINE_GROUPS = 32 };
+
+typedef struct pk__confine {
+    uint32_t wanted;                    // a bit for each
+    bool is_root;                       // who begins
+    uint64_t number[PK__CONFINE_COUNT]; // of those that are limits of numbers
+    int nice;
+    mode_t umask;
+    const char *directory;
+    uid_t uid;
+    gid_t gid, groups[PK__CONFINE_GROUPS];
+    size_t group_count;
+} pk__confine;
+
+PK__FN const char *pk__confine_run(void *confine); // a pk__spawn_step's
+PK__FN const char *pk__confine_name(pk__confine_what what); // the same pointer as that returns
 
 #endif
 
@@ -8524,12 +8691,14 @@ typedef enum pk__process_step {
     PK__STEP_PARENT,
     PK__STEP_FDS,
     PK__STEP_CWD,
-    PK__STEP_EXEC
+    PK__STEP_EXEC,
+    PK__STEP_CONFINE
 } pk__process_step;
 
 /* What the child says if it fails: also the message in the pipe. */
 typedef struct pk__process_report {
     int32_t step, error;
+    const char *what; // of PK__STEP_CONFINE: a constant, at the same place in both processes
 } pk__process_report;
 
 /* Everything that the child needs. It lies in the parent's memory, which the child shares or has copied. */
@@ -8653,19 +8822,22 @@ PK__FN int pk__process_child(void *arg)
     if (PK__SYS(setpgid)(0, desc->group) != 0) {
         pk__process_fail(job, PK__STEP_GROUP);
     }
-    if (desc->death_signal) {
+    if (!pk__process_place_fds(job)) {
+        pk__process_fail(job, PK__STEP_FDS);
+    }
+    if (desc->cwd && PK__SYS(chdir)(desc->cwd) != 0) {
+        pk__process_fail(job, PK__STEP_CWD);
+    }
+    if (desc->confine && (job->report.what = desc->confine->run(desc->confine->arg)) != NULL) {
+        pk__process_fail(job, PK__STEP_CONFINE);
+    }
+    if (desc->death_signal) { // behind what may change the user, for that makes the system forget it
         if (PK__SYS(die_with_parent)(desc->death_signal) != 0 && errno != ENOSYS) {
             pk__process_fail(job, PK__STEP_PARENT);
         }
         if (getppid() != job->parent) { // it was over before we asked
             _exit(127);
         }
-    }
-    if (!pk__process_place_fds(job)) {
-        pk__process_fail(job, PK__STEP_FDS);
-    }
-    if (desc->cwd && PK__SYS(chdir)(desc->cwd) != 0) {
-        pk__process_fail(job, PK__STEP_CWD);
     }
     sigemptyset(&none);
     (void)PK__SYS(mask_signals)(SIG_SETMASK, &none, NULL);
@@ -8698,7 +8870,7 @@ PK__FN const char *pk__process_reason(const pk__process_job *job)
     if (exec && job->report.error == ENOENT && PK__SYS(stat)(job->desc->path, &st) == 0) {
         return "exec: the interpreter that its first line names, or its loader";
     }
-    return pk__process_step_name(job->report.step);
+    return job->report.step == PK__STEP_CONFINE ? job->report.what : pk__process_step_name(job->report.step);
 }
 
 /* Takes fd; returns it or a copy above `highest`. -1 with errno: fd is closed. */
@@ -8842,6 +9014,9 @@ PK__FN pk_err pk__process_spawn(pk__process *p, const pk__spawn_desc *desc, pk_e
         struct timespec pause = {0, ms * (long)PK__MS};
         (void)PK__SYS(nanosleep)(&pause);
         pid = pk__process_attempt(&job);
+    }
+    if (desc->confine) {
+        desc->confine->failed = job.report.step == PK__STEP_CONFINE ? job.report.what : NULL;
     }
     if (pid == 0) {
         code = job.report.error == ENOMEM ? PK_ERR_NO_MEMORY : PK_ERR_EXEC;
@@ -9141,6 +9316,196 @@ PK__FN const char *pk__process_describe(int status, char *out, size_t cap)
     return out;
 }
 
+#endif
+
+/* == os/confine.c == */
+/* confine.c - the limits of a child. */
+#ifdef PLUGKIT_LINES
+#line 1 "src/os/confine.c"
+#endif
+#ifdef PLUGKIT_WITH_ISOLATE
+
+
+#ifdef __GLIBC__ // where a resource is an enum, for compilers that mind
+typedef __rlimit_resource_t pk__confine_resource;
+#else
+typedef int pk__confine_resource;
+#endif
+
+PK__FN int pk__confine_port_get_limit(int what, struct rlimit *out)
+{
+    return getrlimit((pk__confine_resource)what, out);
+}
+
+PK__FN int pk__confine_port_set_limit(int what, const struct rlimit *limit)
+{
+    return setrlimit((pk__confine_resource)what, limit);
+}
+
+/* ---- what systems do differently */
+#ifdef PK__LINUX
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
+/* On 32-bit systems the calls of these names know users below 65536 only. */
+#ifdef SYS_setgroups32
+#define PK__CONFINE_CALL(name) SYS_##name##32
+#else
+#define PK__CONFINE_CALL(name) SYS_##name
+#endif
+
+PK__FN int pk__confine_port_drop_capability(int number)
+{
+    return prctl(PR_CAPBSET_DROP, number, 0, 0, 0);
+}
+
+PK__FN int pk__confine_port_drop_inherited(void)
+{
+    struct {
+        uint32_t version;
+        int pid;
+    } who = {0x20080522, 0}; // _LINUX_CAPABILITY_VERSION_3: two words of each set
+    struct {
+        uint32_t effective, permitted, inheritable;
+    } sets[2];
+    if (syscall(SYS_capget, &who, sets) != 0) {
+        return -1;
+    }
+    sets[0].inheritable = sets[1].inheritable = 0; // and with them the ambient ones
+    return (int)syscall(SYS_capset, &who, sets);
+}
+
+PK__FN int pk__confine_port_set_groups(size_t count, const gid_t *groups)
+{
+    return (int)syscall(PK__CONFINE_CALL(setgroups), count, groups);
+}
+
+PK__FN int pk__confine_port_set_group(gid_t gid)
+{
+    return (int)syscall(PK__CONFINE_CALL(setresgid), gid, gid, gid);
+}
+
+PK__FN int pk__confine_port_set_user(uid_t uid)
+{
+    return (int)syscall(PK__CONFINE_CALL(setresuid), uid, uid, uid);
+}
+
+PK__FN int pk__confine_port_no_new_privileges(void)
+{
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+}
+#undef PK__CONFINE_CALL
+
+#else // there the child is forked, and has no other threads
+#include <grp.h>
+
+PK__FN int pk__confine_port_drop_capability(int number)
+{
+    (void)number;
+    return pk__sys_port_missing();
+}
+
+PK__FN int pk__confine_port_drop_inherited(void)
+{
+    return pk__sys_port_missing();
+}
+
+PK__FN int pk__confine_port_set_groups(size_t count, const gid_t *groups)
+{
+    return setgroups(count, groups);
+}
+
+PK__FN int pk__confine_port_set_group(gid_t gid)
+{
+    return setgid(gid);
+}
+
+PK__FN int pk__confine_port_set_user(uid_t uid)
+{
+    return setuid(uid);
+}
+
+PK__FN int pk__confine_port_no_new_privileges(void)
+{
+    return pk__sys_port_missing();
+}
+#endif
+
+/* ---- one by one */
+
+/* Never above what holds already. */
+static bool pk__confine_limit(const pk__confine *c, pk__confine_what what, int resource)
+{
+    struct rlimit now, limit;
+    if (PK__SYS(get_limit)(resource, &now) != 0) {
+        return false;
+    }
+    uint64_t number = c->number[what], more = what == PK__CONFINE_CPU ? number + 1 : number; // SIGXCPU, then SIGKILL
+    limit.rlim_max = now.rlim_max < more ? now.rlim_max : (rlim_t)more;
+    limit.rlim_cur = limit.rlim_max < number ? limit.rlim_max : (rlim_t)number;
+    return PK__SYS(set_limit)(resource, &limit) == 0;
+}
+
+/* What a program of root's is given when it begins is bounded by a set; others have only what they inherit. */
+static bool pk__confine_capabilities(const pk__confine *c)
+{
+    if (PK__SYS(drop_inherited)() != 0) {
+        return false;
+    }
+    for (int number = 0; c->is_root && number < 64; number++) {
+        if (PK__SYS(drop_capability)(number) != 0) {
+            return errno == EINVAL && number > 0; // all that this system has
+        }
+    }
+    return true;
+}
+
+static bool pk__confine_user(const pk__confine *c)
+{
+    return PK__SYS(set_groups)(c->group_count, c->groups) == 0 && PK__SYS(set_group)(c->gid) == 0 &&
+           PK__SYS(set_user)(c->uid) == 0;
+}
+
+static bool pk__confine_do(const pk__confine *c, pk__confine_what what)
+{
+    switch (what) {
+    case PK__CONFINE_NICE: return PK__SYS(set_nice)(c->nice) == 0;
+    case PK__CONFINE_ADDRESS_SPACE: return pk__confine_limit(c, what, RLIMIT_AS);
+    case PK__CONFINE_CPU: return pk__confine_limit(c, what, RLIMIT_CPU);
+    case PK__CONFINE_FILES: return pk__confine_limit(c, what, RLIMIT_NOFILE);
+    case PK__CONFINE_PROCESSES: return pk__confine_limit(c, what, RLIMIT_NPROC);
+    case PK__CONFINE_FILE_SIZE: return pk__confine_limit(c, what, RLIMIT_FSIZE);
+    case PK__CONFINE_CORE: return pk__confine_limit(c, what, RLIMIT_CORE);
+    case PK__CONFINE_CAPABILITIES: return pk__confine_capabilities(c);
+    case PK__CONFINE_USER: return pk__confine_user(c);
+    case PK__CONFINE_DIRECTORY: return PK__SYS(chdir)(c->directory) == 0;
+    case PK__CONFINE_UMASK: return (void)PK__SYS(set_umask)(c->umask), true;
+    case PK__CONFINE_PRIVILEGES: return PK__SYS(no_new_privileges)() == 0;
+    case PK__CONFINE_COUNT: break;
+    }
+    return true;
+}
+
+PK__FN const char *pk__confine_name(pk__confine_what what)
+{
+    static const char *const names[] = {
+#define PK__CONFINE_NAME(name, text) text,
+        PK__CONFINES(PK__CONFINE_NAME)
+#undef PK__CONFINE_NAME
+    };
+    return names[what];
+}
+
+PK__FN const char *pk__confine_run(void *confine)
+{
+    const pk__confine *c = (const pk__confine *)confine;
+    for (int what = 0; what < PK__CONFINE_COUNT; what++) {
+        if ((c->wanted & (1u << what)) && !pk__confine_do(c, (pk__confine_what)what)) {
+            return pk__confine_name((pk__confine_what)what);
+        }
+    }
+    return NULL;
+}
 #endif
 
 /* == wire/swar.h == */
@@ -35595,7 +35960,7 @@ PK_API pk_interceptor pk_request_log_write(const pk_request_log *log)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 35599 "plugkit.h"
+#line 35964 "plugkit.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -35840,6 +36205,23 @@ PK_API pk_interceptor pk_request_log_write(const pk_request_log *log)
 #else
 #define PK__SYS_LIST_PROCESS(X)
 #endif
+#ifdef PLUGKIT_WITH_ISOLATE // what confine.h makes
+#define PK__SYS_LIST_CONFINE(X)                                                                             \
+    X(int, get_limit, (int what, struct rlimit *out), pk__confine_port_get_limit(what, out), EINVAL, -1)    \
+    X(int, set_limit, (int what, const struct rlimit *limit), pk__confine_port_set_limit(what, limit),      \
+      EPERM, -1)                                                                                            \
+    X(int, set_nice, (int nice), setpriority(PRIO_PROCESS, 0, nice), EACCES, -1)                            \
+    X(mode_t, set_umask, (mode_t mask), umask(mask), 0, umask(mask))                                        \
+    X(int, drop_capability, (int number), pk__confine_port_drop_capability(number), EPERM, -1)              \
+    X(int, drop_inherited, (void), pk__confine_port_drop_inherited(), EPERM, -1)                            \
+    X(int, set_groups, (size_t count, const gid_t *groups), pk__confine_port_set_groups(count, groups),     \
+      EPERM, -1)                                                                                            \
+    X(int, set_group, (gid_t gid), pk__confine_port_set_group(gid), EPERM, -1)                              \
+    X(int, set_user, (uid_t uid), pk__confine_port_set_user(uid), EPERM, -1)                                \
+    X(int, no_new_privileges, (void), pk__confine_port_no_new_privileges(), EINVAL, -1)
+#else
+#define PK__SYS_LIST_CONFINE(X)
+#endif
 #ifndef PLUGKIT_NO_THREADS
 #define PK__SYS_LIST_THREAD(X)                                                                              \
     X(int, pthread_create,                                                                                  \
@@ -35856,6 +36238,7 @@ PK_API pk_interceptor pk_request_log_write(const pk_request_log *log)
     PK__SYS_LIST_LINUX(X)                                                                                   \
     PK__SYS_LIST_KQUEUE(X)                                                                                  \
     PK__SYS_LIST_PROCESS(X)                                                                                 \
+    PK__SYS_LIST_CONFINE(X)                                                                                 \
     PK__SYS_LIST_THREAD(X)
 #ifndef PK__NO_FD
 #define PK__SYS_BENEATH 1     // for openat2: nothing outside of `dir`, whatever the path says
@@ -35898,6 +36281,23 @@ PK_API pk_interceptor pk_request_log_write(const pk_request_log *log)
 #define PK__STATUS_UNKNOWN (-1) // exited, but somebody else has its status
 #ifndef PLUGKIT_NO_PROCESS
 #define PK__SPAWN_FDS 16        // declared descriptors of a child, at most
+#endif
+#ifdef PLUGKIT_WITH_ISOLATE
+#define PK__CONFINES(X)                                                                                     \
+    X(NICE, "nice")                                                                                         \
+    X(ADDRESS_SPACE, "address space")                                                                       \
+    X(CPU, "cpu time")                                                                                      \
+    X(FILES, "open files")                                                                                  \
+    X(PROCESSES, "processes")                                                                               \
+    X(FILE_SIZE, "file size")                                                                               \
+    X(CORE, "core files")                                                                                   \
+    X(CAPABILITIES, "capabilities")                                                                         \
+    X(USER, "user")                                                                                         \
+    X(DIRECTORY, "directory")                                                                               \
+    X(UMASK, "umask")                                                                                       \
+    X(PRIVILEGES, "new privileges")
+#define PK__CONFINE_WHAT(name, text) PK__CONFINE_##name,
+#undef PK__CONFINE_WHAT
 #endif
 #define PK__SWAR_ONES UINT64_C(0x0101010101010101)
 #define PK__SWAR_TOPS UINT64_C(0x8080808080808080)
@@ -36274,6 +36674,10 @@ typedef struct pk__instance {
     const char *health;         // "healthy", "degraded", "unhealthy"; NULL = nobody knows
     const char *death;          // what becomes of the process when the host dies: as in pk_plugin_info
     const char *group_death;    // and of its group: the same, or more; NULL = nothing is known of it
+#ifdef PLUGKIT_WITH_ISOLATE
+    const pk_limit_report *limits; // in mem
+    size_t limit_count;
+#endif
     void *life;                 // life's own record
     pk__node node;              // in plugin->instances
     char name[80];              // "shout-1"
@@ -37421,6 +37825,55 @@ PK__FN pk_err pk__pipes_send(pk__pipes *p, pk_str bytes, pk_error *err);
 #endif
 
 
+/* == host/launch/isolate.h == */
+/* isolate.h - a pk_isolate made into what a child does to itself, and the report of what came of it.
+ *
+ *     pk__isolate_spawn(&process, &desc, launch, info, err);        in the place of pk__process_spawn
+ *
+ * Nothing is believed to work because it should: a limit counts as set when the child has set it. If the system refuses
+ * one, the child is not started, and its error names the limit; with .go_on that one is crossed out and the start tried
+ * again. Some things are accepted and do nothing, or can be undone by who has the right to: that is known here, and
+ * reported as best effort or unavailable. Without PLUGKIT_WITH_ISOLATE all of this is nothing. */
+#ifdef PLUGKIT_LINES
+#line 8 "src/host/launch/isolate.h"
+#endif
+
+
+
+#ifdef PLUGKIT_WITH_ISOLATE
+
+/* Can this be meant? Errors: PK_ERR_MISUSE. */
+PK__FN pk_err pk__isolate_check(const pk_plugin_rule *rule, pk_error *err);
+PK__FN bool pk__isolate_copy(pk_mem *mem, pk_plugin_rule *rule); // its isolate becomes a copy; false = out of memory
+PK__FN const pk_limit_report *pk__isolate_copy_reports(pk_mem *mem, const pk_limit_report *from, size_t count);
+/* Starts it under its limits, and reports them. Errors: those of pk__process_spawn, and PK_ERR_MISUSE. */
+PK__FN pk_err pk__isolate_spawn(pk__process *p, const pk__spawn_desc *desc, pk_launch *l, const pk_launch_info *info,
+                                pk_error *err);
+
+#else
+static inline pk_err pk__isolate_check(const pk_plugin_rule *rule, pk_error *err)
+{
+    (void)rule, (void)err;
+    return PK_OK;
+}
+
+static inline bool pk__isolate_copy(pk_mem *mem, pk_plugin_rule *rule)
+{
+    (void)mem, (void)rule;
+    return true;
+}
+
+#ifndef PLUGKIT_NO_PROCESS
+static inline pk_err pk__isolate_spawn(pk__process *p, const pk__spawn_desc *desc, pk_launch *l,
+                                       const pk_launch_info *info, pk_error *err)
+{
+    (void)l, (void)info;
+    return pk__process_spawn(p, desc, err);
+}
+#endif
+#endif
+
+
 /* == host/launch/process_launcher.h == */
 /* process_launcher.h - the launcher that starts plugins as child processes.
  *
@@ -37627,6 +38080,235 @@ PK__FN pk_err pk__pipes_send(pk__pipes *p, pk_str bytes, pk_error *err)
 }
 #endif
 
+/* == host/launch/isolate.c == */
+/* isolate.c - the limits of plugins, and what of them holds. */
+#ifdef PLUGKIT_LINES
+#line 1 "src/host/launch/isolate.c"
+#endif
+#ifdef PLUGKIT_WITH_ISOLATE
+
+
+#include <stdio.h>
+#include <string.h>
+
+
+
+
+PK_API const char *pk_limit_state_name(pk_limit_state state)
+{
+    static const char *const names[] = {"", "enforced", "best effort", "unavailable"};
+    return (size_t)state < PK__COUNT(names) ? names[state] : "";
+}
+
+/* ---- descriptions */
+
+PK__FN pk_err pk__isolate_check(const pk_plugin_rule *rule, pk_error *err)
+{
+    const pk_isolate *d = rule->isolate;
+    if (!d) {
+        return PK_OK;
+    }
+    const char *wrong = d->nice < -20 || d->nice > 19           ? "nice is from -20 to 19"
+                        : d->umask > 0777                       ? "umask is at most 0777"
+                        : d->directory && d->directory[0] != '/' ? "directory has to be absolute"
+                        : d->uid && !d->gid                     ? "with uid gid has to be given"
+                        : !d->uid && (d->gid || d->group_count) ? "gid and groups need uid"
+                        : d->group_count > PK__CONFINE_GROUPS   ? "there are more than 32 groups"
+                                                                : NULL;
+    return wrong ? pk_error_set(err, PK_ERR_MISUSE, "cannot isolate '%s': %s", rule->plugin ? rule->plugin : "", wrong)
+                 : PK_OK;
+}
+
+PK__FN bool pk__isolate_copy(pk_mem *mem, pk_plugin_rule *rule)
+{
+    const pk_isolate *from = rule->isolate;
+    if (!from) {
+        return true;
+    }
+    pk_isolate *d = (pk_isolate *)pk_mem_get(mem, sizeof(*d));
+    uint32_t *groups = (uint32_t *)pk_mem_get(mem, (from->group_count + 1) * sizeof(*groups));
+    rule->isolate = d;
+    if (!d || !groups) {
+        return false;
+    }
+    *d = *from;
+    d->directory = from->directory ? pk_mem_dup(mem, pk_str_from(from->directory)).ptr : NULL;
+    for (size_t i = 0; i < from->group_count; i++) {
+        groups[i] = from->groups[i];
+    }
+    d->groups = groups;
+    return d->directory || !from->directory;
+}
+
+PK__FN const pk_limit_report *pk__isolate_copy_reports(pk_mem *mem, const pk_limit_report *from, size_t count)
+{
+    pk_limit_report *to = (pk_limit_report *)pk_mem_zero(mem, (count + 1) * sizeof(*to));
+    for (size_t i = 0; to && i < count; i++) {
+        to[i].state = from[i].state;
+        to[i].name = pk_mem_dup(mem, pk_str_from(from[i].name)).ptr;
+        to[i].why = pk_mem_dup(mem, pk_str_from(from[i].why ? from[i].why : "")).ptr;
+        if (!to[i].name || !to[i].why) {
+            return NULL;
+        }
+    }
+    return to;
+}
+
+/* ---- one start */
+
+enum { PK__ISOLATE_WHY = 100 };
+
+typedef struct pk__isolate {
+    const pk_isolate *desc;
+    pk__confine confine;
+    bool is_root;                      // and has root's rights: it may undo what needs those
+    uint32_t unavailable;              // a bit for each pk__confine_what that is asked for
+    char why[PK__CONFINE_COUNT][PK__ISOLATE_WHY];
+} pk__isolate;
+
+static void pk__isolate_want(pk__isolate *i, pk__confine_what what, uint64_t number)
+{
+    if (number) {
+        i->confine.wanted |= 1u << what;
+        i->confine.number[what] = number;
+    }
+}
+
+static void pk__isolate_miss(pk__isolate *i, pk__confine_what what, const char *why)
+{
+    i->confine.wanted &= ~(1u << what);
+    i->unavailable |= 1u << what;
+    (void)snprintf(i->why[what], sizeof(i->why[what]), "%.*s", PK__ISOLATE_WHY - 1, why);
+}
+
+static void pk__isolate_init(pk__isolate *i, const pk_isolate *d)
+{
+    pk__confine *c = &i->confine;
+    memset(i, 0, sizeof(*i));
+    i->desc = d;
+    i->is_root = geteuid() == 0 && !d->uid && !d->no_capabilities;
+    pk__isolate_want(i, PK__CONFINE_ADDRESS_SPACE, d->address_space_bytes);
+    pk__isolate_want(i, PK__CONFINE_FILE_SIZE, d->file_size_bytes);
+    pk__isolate_want(i, PK__CONFINE_CPU, d->cpu_s);
+    pk__isolate_want(i, PK__CONFINE_FILES, d->files);
+    pk__isolate_want(i, PK__CONFINE_PROCESSES, d->processes);
+    pk__isolate_want(i, PK__CONFINE_CORE, d->no_core);
+    pk__isolate_want(i, PK__CONFINE_NICE, d->nice != 0);
+    pk__isolate_want(i, PK__CONFINE_UMASK, d->umask);
+    pk__isolate_want(i, PK__CONFINE_DIRECTORY, d->directory != NULL);
+    pk__isolate_want(i, PK__CONFINE_PRIVILEGES, d->no_new_privileges);
+    pk__isolate_want(i, PK__CONFINE_CAPABILITIES, d->no_capabilities);
+    pk__isolate_want(i, PK__CONFINE_USER, d->uid);
+    c->number[PK__CONFINE_CORE] = 0;
+    c->is_root = geteuid() == 0;
+    c->nice = d->nice;
+    c->umask = (mode_t)d->umask;
+    c->directory = d->directory;
+    c->uid = d->uid;
+    c->gid = d->gid;
+    c->group_count = d->group_count;
+    for (size_t k = 0; k < d->group_count; k++) {
+        c->groups[k] = d->groups[k];
+    }
+    if (d->processes && c->is_root && !d->uid) {
+        pk__isolate_miss(i, PK__CONFINE_PROCESSES, "the system does not count root's: give it another uid");
+    }
+}
+
+/* What holds for as long as the plugin wants it to. */
+static const char *pk__isolate_loophole(const pk__isolate *i, pk__confine_what what)
+{
+    switch (what) {
+    case PK__CONFINE_UMASK: return "it may choose another one";
+    case PK__CONFINE_DIRECTORY: return "it may go to another one";
+    case PK__CONFINE_PROCESSES: return "all processes of its user are counted";
+    case PK__CONFINE_NICE:
+    case PK__CONFINE_ADDRESS_SPACE:
+    case PK__CONFINE_CPU:
+    case PK__CONFINE_FILES:
+    case PK__CONFINE_FILE_SIZE:
+    case PK__CONFINE_CORE: return i->is_root ? "it runs as root, who may undo it" : "";
+    default: return "";
+    }
+}
+
+static void pk__isolate_tell(const pk__isolate *i, pk_launch *l)
+{
+    pk_limit_report reports[PK__CONFINE_COUNT];
+    size_t count = 0;
+    for (int k = 0; k < PK__CONFINE_COUNT; k++) {
+        pk__confine_what what = (pk__confine_what)k;
+        pk_limit_report *r = &reports[count];
+        bool missing = (i->unavailable & (1u << k)) != 0;
+        if (missing || (i->confine.wanted & (1u << k))) {
+            r->name = pk__confine_name(what);
+            r->why = missing ? i->why[k] : pk__isolate_loophole(i, what);
+            r->state = missing ? PK_LIMIT_UNAVAILABLE : r->why[0] ? PK_LIMIT_BEST_EFFORT : PK_LIMIT_ENFORCED;
+            count++;
+        }
+    }
+    pk_launch_isolated(l, reports, count);
+}
+
+/* What is known beforehand not to be had. */
+static pk_err pk__isolate_refuse(const pk__isolate *i, const pk_launch_info *info, pk_error *err)
+{
+    for (int k = 0; k < PK__CONFINE_COUNT && !i->desc->go_on; k++) {
+        if (i->unavailable & (1u << k)) {
+            return pk_error_set(err, PK_ERR_EXEC, "cannot start '%s': %s: %s", info->path,
+                                pk__confine_name((pk__confine_what)k), i->why[k]);
+        }
+    }
+    if (i->desc->directory && info->path[0] != '/') {
+        return pk_error_set(err, PK_ERR_MISUSE, "cannot start '%s': its path has to be absolute, for it is to start in "
+                            "another directory", info->path);
+    }
+    return PK_OK;
+}
+
+/* The start failed at one of the limits: is it to be tried without? */
+static bool pk__isolate_give_up_one(pk__isolate *i, const pk__spawn_step *step, const pk_error *err)
+{
+    pk_error why;
+    for (int k = 0; k < PK__CONFINE_COUNT && i->desc->go_on && step->failed; k++) {
+        pk__confine_what what = (pk__confine_what)k;
+        if (step->failed == pk__confine_name(what)) {
+            (void)pk_error_sys(&why, PK_ERR_OS, err->sys_errno, "no");
+            pk__isolate_miss(i, what, why.msg + sizeof("no: ") - 1);
+            return true;
+        }
+    }
+    return false;
+}
+
+PK__FN pk_err pk__isolate_spawn(pk__process *p, const pk__spawn_desc *desc, pk_launch *l, const pk_launch_info *info,
+                                pk_error *err)
+{
+    pk__isolate i;
+    pk__spawn_step step = {pk__confine_run, &i.confine, NULL};
+    pk__spawn_desc confined = *desc;
+    pk_error own;
+    err = err ? err : &own;
+    if (!info->isolate) {
+        return pk__process_spawn(p, desc, err);
+    }
+    pk__isolate_init(&i, info->isolate);
+    pk_err rc = pk__isolate_refuse(&i, info, err);
+    confined.confine = &step;
+    while (!rc) {
+        rc = pk__process_spawn(p, &confined, err);
+        if (!rc || !pk__isolate_give_up_one(&i, &step, err)) {
+            break;
+        }
+        rc = PK_OK;
+    }
+    if (!rc) {
+        pk__isolate_tell(&i, l);
+    }
+    return rc;
+}
+#endif
+
 /* == host/launch/process_launcher.c == */
 /* process_launcher.c - plugins as child processes. */
 #ifdef PLUGKIT_LINES
@@ -37636,6 +38318,7 @@ PK__FN pk_err pk__pipes_send(pk__pipes *p, pk_str bytes, pk_error *err)
 #ifndef PLUGKIT_NO_PROCESS
 
 #include <string.h>
+
 
 
 
@@ -37758,7 +38441,7 @@ static pk_err pk__launcher_child_spawn(pk__launcher_child *c, const pk_launch_in
         desc.fds = fds;
         desc.fd_count = count;
         desc.death_signal = !info->die_with_host ? SIGCONT : info->lasting_thread ? SIGKILL : 0;
-        rc = pk__process_spawn(&c->process, &desc, err);
+        rc = pk__isolate_spawn(&c->process, &desc, c->launch, info, err);
     }
     while (made-- > 0) {
         pk__fd_close(fds[made].parent);
@@ -40854,6 +41537,7 @@ PK__FN pk_err pk__capabilities_parse(pk__plugin *p, pk_str text, pk__capabilitie
  *     launching.c   one incarnation, from its start to its exit; implements pk_launch_*
  *     surviving.c   those that outlive their host: records, adopting
  *     securing.c    mutual TLS: certificates for those that are started here
+ *     isolating.c   the limits of those that are started here, and what of them holds
  *     reaching.c    those that somebody else runs: host names, addresses, asking what they offer
  *     telling.c     what it is started with: environment, arguments, configuration
  *     hearing.c     what it prints and says: logs, its address, control lines
@@ -40864,7 +41548,7 @@ PK__FN pk_err pk__capabilities_parse(pk__plugin *p, pk_str text, pk__capabilitie
  * A move is made under the registry's lock by the tables of states.h; the event is told after it has settled, with no
  * lock held. */
 #ifdef PLUGKIT_LINES
-#line 20 "src/host/life/life.h"
+#line 21 "src/host/life/life.h"
 #endif
 
 
@@ -40959,6 +41643,9 @@ struct pk_launch {
     bool is_secured;          // it is called over mutual TLS
     struct pk__authority_issued *issued; // its certificate, until it has been told
     pk_timer renew;           // when the next one is due
+#endif
+#ifdef PLUGKIT_WITH_ISOLATE
+    bool is_isolated;         // the launcher has said what of the limits holds, and that is kept
 #endif
     uint32_t retry_ms, misses;
     bool is_asking;           // a health request is under way
@@ -41336,6 +42023,35 @@ static inline void pk__securing_up(pk_launch *l)
 }
 
 static inline void pk__securing_end(pk_launch *l)
+{
+    (void)l;
+}
+#endif
+
+
+/* == host/life/isolating.h == */
+/* isolating.h - the limits of plugins as life sees them: which ones its rule has, and what the launcher says of them.
+ *
+ * A launcher that is given limits has to say what of them holds before its start returns; one that does not, because it
+ * is the user's and older than this, gets no plugin started: who asks for limits relies on them. Without
+ * PLUGKIT_WITH_ISOLATE all of this is nothing. */
+#ifdef PLUGKIT_LINES
+#line 5 "src/host/life/isolating.h"
+#endif
+
+
+
+
+#ifdef PLUGKIT_WITH_ISOLATE
+PK__FN void pk__isolating_prepare(pk_launch *l);
+PK__FN void pk__isolating_check(pk_launch *l); // after the start: sets l->failure if limits are asked for and not given
+#else
+static inline void pk__isolating_prepare(pk_launch *l)
+{
+    (void)l;
+}
+
+static inline void pk__isolating_check(pk_launch *l)
 {
     (void)l;
 }
@@ -42788,6 +43504,73 @@ PK__FN void pk__securing_end(pk_launch *l)
 }
 #endif
 
+/* == host/life/isolating.c == */
+/* isolating.c - what holds of a plugin's limits. */
+#ifdef PLUGKIT_LINES
+#line 1 "src/host/life/isolating.c"
+#endif
+
+#ifdef PLUGKIT_WITH_ISOLATE
+
+
+
+
+
+PK__FN void pk__isolating_prepare(pk_launch *l)
+{
+    static const pk_limit_report before = {"limits", PK_LIMIT_BEST_EFFORT,
+                                           "those that the host gave it which started it"};
+    l->info.isolate = pk__life_rule(l->life, l->plugin)->isolate;
+    l->info.runtime_dir = l->life->runtime_dir;
+    if (l->info.isolate && l->kept) {
+        l->info.isolate = NULL;
+        pk_launch_isolated(l, &before, 1);
+    }
+}
+
+/* One record for all that is missing. */
+static void pk__isolating_log(pk_launch *l, const pk_limit_report *limits, size_t count)
+{
+    pk_buf text;
+    pk_buf_init(&text, l->life->alloc, 4096);
+    for (size_t i = 0; i < count; i++) {
+        if (limits[i].state == PK_LIMIT_UNAVAILABLE) {
+            (void)pk_buf_printf(&text, "%s%s: %s", text.len ? "; " : "it runs without limits of ", limits[i].name,
+                                limits[i].why);
+        }
+    }
+    (void)pk_buf_add_char(&text, '\0');
+    if (text.len > 1) {
+        pk__life_log(l->life, PK_LOG_WARN, "plugin.isolate", l->plugin->id,
+                     text.failed ? "it runs without some of its limits" : text.ptr);
+    }
+    pk_buf_free(&text);
+}
+
+PK_API void pk_launch_isolated(pk_launch *l, const pk_limit_report *limits, size_t count)
+{
+    pk__instance *i = l->instance;
+    if (!i) { // a probe: what it runs under is nobody's business for long
+        l->is_isolated = true;
+        return;
+    }
+    pk__registry_lock(l->life->registry);
+    i->limits = pk__isolate_copy_reports(&i->mem, limits, count);
+    i->limit_count = i->limits ? count : 0;
+    l->is_isolated = i->limits != NULL;
+    pk__registry_unlock(l->life->registry);
+    pk__isolating_log(l, limits, count);
+}
+
+PK__FN void pk__isolating_check(pk_launch *l)
+{
+    if (l->info.isolate && !l->is_isolated && l->failure.code == PK_OK) {
+        (void)pk_error_set(&l->failure, PK_ERR_UNSUPPORTED, "cannot start '%s': its launcher '%s' does not say that "
+                           "its limits hold", l->plugin->id, l->launcher->name);
+    }
+}
+#endif
+
 /* == host/life/telling.c == */
 /* telling.c - what a process is started with. */
 #ifdef PLUGKIT_LINES
@@ -43392,6 +44175,7 @@ PK__FN void pk__hearing_deinit(pk_launch *l)
 
 
 
+
 PK__FN void pk__launching_fail(pk_launch *l, const pk_error *why)
 {
     if (l->failure.code == PK_OK) {
@@ -43725,9 +44509,13 @@ static pk_err pk__launching_run(pk_launch *l, pk_error *err)
     rc = rc ? rc : pk__securing_prepare(l, err);
     rc = rc ? rc : pk__telling_prepare(l, &hello, err);
     rc = rc ? rc : pk__surviving_record(l, err);
+    pk__isolating_prepare(l);
     /* Reports may come before start has returned; what they ask for waits until there is something to stop. */
     rc = rc ? rc : l->launcher->start(l->launcher->user, l, &l->info, &state, err);
     l->state = state;
+    if (!rc) {
+        pk__isolating_check(l);
+    }
     if (!rc && l->failure.code) {
         pk__launching_signal(l, 2);
     }
@@ -46438,6 +47226,7 @@ PK__FN void pk__schemas_deinit(pk__schemas *s)
 
 
 
+
 typedef struct pk__offers {
     pk_server *server;
     struct pk__offer *items;
@@ -46541,6 +47330,10 @@ static pk_err pk__desc_check_rules(const pk_manager_desc *d, pk_error *err)
         if (rule->survive && !d->survive_as) {
             return pk_error_set(err, PK_ERR_MISUSE, "cannot use the rule for '%s': to survive needs survive_as",
                                 rule->plugin ? rule->plugin : "");
+        }
+        pk_err rc = pk__isolate_check(rule, err);
+        if (rc) {
+            return rc;
         }
     }
     return PK_OK;
@@ -46659,6 +47452,7 @@ static void pk__desc_copy_rules(pk_manager *m, bool *ok)
     for (size_t i = 0; *ok && i < m->desc.rule_count; i++) {
         rules[i].plugin = pk__desc_text(m, rules[i].plugin, ok);
         rules[i].needs = rules[i].needs ? pk__desc_texts(m, rules[i].needs, ok) : NULL;
+        *ok = *ok && pk__isolate_copy(&m->mem, &rules[i]);
     }
     m->desc.rules = rules;
 }
@@ -47267,6 +48061,21 @@ static const char *pk__plugins_host_death(const pk__instance *i)
 }
 #endif
 
+#ifdef PLUGKIT_WITH_ISOLATE
+static bool pk__plugins_limits(pk_mem *mem, const pk__instance *i, pk_plugin_info *out)
+{
+    out->limit_count = i ? i->limit_count : 0;
+    out->limits = out->limit_count ? pk__isolate_copy_reports(mem, i->limits, i->limit_count) : NULL;
+    return out->limit_count == 0 || out->limits;
+}
+#else
+static bool pk__plugins_limits(pk_mem *mem, const pk__instance *i, const pk_plugin_info *out)
+{
+    (void)mem, (void)i, (void)out;
+    return true;
+}
+#endif
+
 static bool pk__plugins_info(pk_mem *mem, const pk__plugin *p, pk_plugin_info *out)
 {
     const pk__instance *i = p->instance;
@@ -47297,7 +48106,8 @@ static bool pk__plugins_info(pk_mem *mem, const pk__plugin *p, pk_plugin_info *o
            pk__plugins_copy(mem, pk_str_from(i ? i->reason : ""), &out->health_reason) &&
            pk__plugins_copy(mem, pk_str_from(i ? i->unavailable : ""), &out->unavailable) &&
            pk__plugins_copy(mem, pk_str_from(i ? pk__plugins_host_death(i) : NULL), &out->host_death) &&
-           pk__plugins_copy(mem, p->capabilities, &out->capabilities) && pk__plugins_services(mem, p, out);
+           pk__plugins_copy(mem, p->capabilities, &out->capabilities) && pk__plugins_services(mem, p, out) &&
+           pk__plugins_limits(mem, i, out);
 }
 
 static bool pk__plugins_before(const pk__plugin *a, const pk__plugin *b)
@@ -48137,7 +48947,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 }
 
 #ifdef PLUGKIT_LINES
-#line 48141 "plugkit.h"
+#line 48951 "plugkit.h"
 #endif
 
 #ifndef PLUGKIT_TEST
@@ -48172,6 +48982,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 #undef PK__SYS_LIST_LINUX
 #undef PK__SYS_LIST_KQUEUE
 #undef PK__SYS_LIST_PROCESS
+#undef PK__SYS_LIST_CONFINE
 #undef PK__SYS_LIST_THREAD
 #undef PK__SYS_LIST
 #undef PK__SYS_BENEATH
@@ -48192,6 +49003,8 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 #undef PK__LOOP_WRITE
 #undef PK__STATUS_UNKNOWN
 #undef PK__SPAWN_FDS
+#undef PK__CONFINES
+#undef PK__CONFINE_WHAT
 #undef PK__SYS_OPENAT2
 #undef PK__SYS_CLOSE_RANGE
 #undef PK__SYS_PIDFD_OPEN
@@ -48213,6 +49026,8 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 #undef PK__FILE_ENTRIES
 #undef PK__LOCK_TRIES
 #undef PK__PROCESS_POLL_MS
+#undef PK__CONFINE_CALL
+#undef PK__CONFINE_NAME
 #undef PK__SWAR_ONES
 #undef PK__SWAR_TOPS
 #undef PK__WIDE

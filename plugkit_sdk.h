@@ -120,6 +120,10 @@
 #define PLUGKIT_WITH_STREAMS
 #undef PLUGKIT_WITH_MANIFESTS
 #define PLUGKIT_WITH_MANIFESTS
+#ifndef PLUGKIT_NO_PROCESS
+#undef PLUGKIT_WITH_ISOLATE
+#define PLUGKIT_WITH_ISOLATE
+#endif
 #ifndef PLUGKIT_NO_NET
 #undef PLUGKIT_WITH_ATTACH
 #define PLUGKIT_WITH_ATTACH
@@ -136,6 +140,9 @@
 #if defined(PLUGKIT_NO_NET) && (defined(PLUGKIT_WITH_TLS) || defined(PLUGKIT_WITH_ATTACH) || \
                                 defined(PLUGKIT_WITH_CREDENTIALS) || defined(PLUGKIT_WITH_WEB))
 #error "plugkit: each of PLUGKIT_WITH_TLS, _ATTACH, _CREDENTIALS and _WEB needs sockets: leave out PLUGKIT_NO_NET"
+#endif
+#if defined(PLUGKIT_WITH_ISOLATE) && defined(PLUGKIT_NO_PROCESS)
+#error "plugkit: PLUGKIT_WITH_ISOLATE is about child processes: leave out PLUGKIT_NO_PROCESS"
 #endif
 #if defined(PLUGKIT_WITH_ADMIN) && (defined(PLUGKIT_NO_NET) || defined(PLUGKIT_NO_FILES))
 #error "plugkit: PLUGKIT_WITH_ADMIN needs sockets and files: leave out PLUGKIT_NO_NET and PLUGKIT_NO_FILES"
@@ -3530,6 +3537,33 @@ typedef struct pk__sys_names {
 #define PK__SYS_LIST_PROCESS(X)
 #endif
 
+#ifdef PLUGKIT_WITH_ISOLATE // what confine.h makes
+#define PK__SYS_LIST_CONFINE(X)                                                                             \
+    X(int, get_limit, (int what, struct rlimit *out), pk__confine_port_get_limit(what, out), EINVAL, -1)    \
+    X(int, set_limit, (int what, const struct rlimit *limit), pk__confine_port_set_limit(what, limit),      \
+      EPERM, -1)                                                                                            \
+    X(int, set_nice, (int nice), setpriority(PRIO_PROCESS, 0, nice), EACCES, -1)                            \
+    X(mode_t, set_umask, (mode_t mask), umask(mask), 0, umask(mask))                                        \
+    X(int, drop_capability, (int number), pk__confine_port_drop_capability(number), EPERM, -1)              \
+    X(int, drop_inherited, (void), pk__confine_port_drop_inherited(), EPERM, -1)                            \
+    X(int, set_groups, (size_t count, const gid_t *groups), pk__confine_port_set_groups(count, groups),     \
+      EPERM, -1)                                                                                            \
+    X(int, set_group, (gid_t gid), pk__confine_port_set_group(gid), EPERM, -1)                              \
+    X(int, set_user, (uid_t uid), pk__confine_port_set_user(uid), EPERM, -1)                                \
+    X(int, no_new_privileges, (void), pk__confine_port_no_new_privileges(), EINVAL, -1)
+
+PK__FN int pk__confine_port_get_limit(int what, struct rlimit *out);
+PK__FN int pk__confine_port_set_limit(int what, const struct rlimit *limit);
+PK__FN int pk__confine_port_drop_capability(int number); // EINVAL: there are not so many
+PK__FN int pk__confine_port_drop_inherited(void); // those that programs would get from here without being root's
+PK__FN int pk__confine_port_set_groups(size_t count, const gid_t *groups);
+PK__FN int pk__confine_port_set_group(gid_t gid);
+PK__FN int pk__confine_port_set_user(uid_t uid);
+PK__FN int pk__confine_port_no_new_privileges(void);
+#else
+#define PK__SYS_LIST_CONFINE(X)
+#endif
+
 #ifndef PLUGKIT_NO_THREADS
 #define PK__SYS_LIST_THREAD(X)                                                                              \
     X(int, pthread_create,                                                                                  \
@@ -3547,6 +3581,7 @@ typedef struct pk__sys_names {
     PK__SYS_LIST_LINUX(X)                                                                                   \
     PK__SYS_LIST_KQUEUE(X)                                                                                  \
     PK__SYS_LIST_PROCESS(X)                                                                                 \
+    PK__SYS_LIST_CONFINE(X)                                                                                 \
     PK__SYS_LIST_THREAD(X)
 
 /* What only some systems have, as functions that exist on all: with errno ENOSYS where there is no other way.
@@ -4205,6 +4240,13 @@ typedef struct pk__spawn_fd {
     int child, parent; // the child's number, and ours that it becomes
 } pk__spawn_fd;
 
+/* What else a child does before it execs, with its descriptors in place. System calls only, as all that it does. */
+typedef struct pk__spawn_step {
+    const char *(*run)(void *arg); // NULL = done; otherwise the name of what failed, a constant, and errno
+    void *arg;
+    const char *failed;            // set by pk__process_spawn: that name; NULL = nothing of this
+} pk__spawn_step;
+
 typedef struct pk__spawn_desc {
     const char *path;        // of the executable: not searched for; with exec_fd only its name for messages
     int exec_fd;             // 0 = run path; otherwise what this descriptor holds
@@ -4215,6 +4257,7 @@ typedef struct pk__spawn_desc {
     const char *cwd;         // NULL = ours
     pid_t group;             // 0 = a new one, led by the child
     int death_signal;        // sent to it when the thread that spawned it ends; 0 = none. Linux
+    pk__spawn_step *confine; // NULL = nothing
     bool is_deaf;            // it ignores all signals but SIGCONT and SIGCHLD, until it says otherwise
 } pk__spawn_desc;
 
@@ -4262,6 +4305,66 @@ PK__FN void pk__process_deinit(pk__process *p);
 
 /* "exit status 3", "signal 11 (segmentation fault)", "exited, status unknown". Returns out. */
 PK__FN const char *pk__process_describe(int status, char *out, size_t cap);
+
+#endif
+
+
+/* == os/confine.h == */
+/* confine.h - what a child does to itself before it execs, so that what it becomes has limits. PLUGKIT_WITH_ISOLATE.
+ *
+ *     pk__confine c = {0};
+ *     c.wanted = 1u << PK__CONFINE_FILES; c.number[PK__CONFINE_FILES] = 64;
+ *     pk__spawn_step step = {pk__confine_run, &c, NULL};
+ *     desc.confine = &step;                         pk__process_spawn does the rest
+ *
+ * All of it is prepared by the parent; the child makes system calls only, for it may share the parent's memory
+ * (process.h), in the order of the list: what needs root comes before the user is changed, what forbids system calls is
+ * the last. The first that fails ends it, and its name is told. By raw calls where the C library would change the
+ * user of all threads, which are the parent's. */
+#ifdef PLUGKIT_LINES
+#line 11 "src/os/confine.h"
+#endif
+
+
+#ifdef PLUGKIT_WITH_ISOLATE
+
+
+#define PK__CONFINES(X)                                                                                     \
+    X(NICE, "nice")                                                                                         \
+    X(ADDRESS_SPACE, "address space")                                                                       \
+    X(CPU, "cpu time")                                                                                      \
+    X(FILES, "open files")                                                                                  \
+    X(PROCESSES, "processes")                                                                               \
+    X(FILE_SIZE, "file size")                                                                               \
+    X(CORE, "core files")                                                                                   \
+    X(CAPABILITIES, "capabilities")                                                                         \
+    X(USER, "user")                                                                                         \
+    X(DIRECTORY, "directory")                                                                               \
+    X(UMASK, "umask")                                                                                       \
+    X(PRIVILEGES, "new privileges")
+typedef enum pk__confine_what {
+#define PK__CONFINE_WHAT(name, text) PK__CONFINE_##name,
+    PK__CONFINES(PK__CONFINE_WHAT)
+#undef PK__CONFINE_WHAT
+    PK__CONFINE_COUNT
+} pk__confine_what;
+
+enum { PK__CONFINE_GROUPS = 32 };
+
+typedef struct pk__confine {
+    uint32_t wanted;                    // a bit for each
+    bool is_root;                       // who begins
+    uint64_t number[PK__CONFINE_COUNT]; // of those that are limits of numbers
+    int nice;
+    mode_t umask;
+    const char *directory;
+    uid_t uid;
+    gid_t gid, groups[PK__CONFINE_GROUPS];
+    size_t group_count;
+} pk__confine;
+
+PK__FN const char *pk__confine_run(void *confine); // a pk__spawn_step's
+PK__FN const char *pk__confine_name(pk__confine_what what); // the same pointer as that returns
 
 #endif
 
@@ -8117,12 +8220,14 @@ typedef enum pk__process_step {
     PK__STEP_PARENT,
     PK__STEP_FDS,
     PK__STEP_CWD,
-    PK__STEP_EXEC
+    PK__STEP_EXEC,
+    PK__STEP_CONFINE
 } pk__process_step;
 
 /* What the child says if it fails: also the message in the pipe. */
 typedef struct pk__process_report {
     int32_t step, error;
+    const char *what; // of PK__STEP_CONFINE: a constant, at the same place in both processes
 } pk__process_report;
 
 /* Everything that the child needs. It lies in the parent's memory, which the child shares or has copied. */
@@ -8246,19 +8351,22 @@ PK__FN int pk__process_child(void *arg)
     if (PK__SYS(setpgid)(0, desc->group) != 0) {
         pk__process_fail(job, PK__STEP_GROUP);
     }
-    if (desc->death_signal) {
+    if (!pk__process_place_fds(job)) {
+        pk__process_fail(job, PK__STEP_FDS);
+    }
+    if (desc->cwd && PK__SYS(chdir)(desc->cwd) != 0) {
+        pk__process_fail(job, PK__STEP_CWD);
+    }
+    if (desc->confine && (job->report.what = desc->confine->run(desc->confine->arg)) != NULL) {
+        pk__process_fail(job, PK__STEP_CONFINE);
+    }
+    if (desc->death_signal) { // behind what may change the user, for that makes the system forget it
         if (PK__SYS(die_with_parent)(desc->death_signal) != 0 && errno != ENOSYS) {
             pk__process_fail(job, PK__STEP_PARENT);
         }
         if (getppid() != job->parent) { // it was over before we asked
             _exit(127);
         }
-    }
-    if (!pk__process_place_fds(job)) {
-        pk__process_fail(job, PK__STEP_FDS);
-    }
-    if (desc->cwd && PK__SYS(chdir)(desc->cwd) != 0) {
-        pk__process_fail(job, PK__STEP_CWD);
     }
     sigemptyset(&none);
     (void)PK__SYS(mask_signals)(SIG_SETMASK, &none, NULL);
@@ -8291,7 +8399,7 @@ PK__FN const char *pk__process_reason(const pk__process_job *job)
     if (exec && job->report.error == ENOENT && PK__SYS(stat)(job->desc->path, &st) == 0) {
         return "exec: the interpreter that its first line names, or its loader";
     }
-    return pk__process_step_name(job->report.step);
+    return job->report.step == PK__STEP_CONFINE ? job->report.what : pk__process_step_name(job->report.step);
 }
 
 /* Takes fd; returns it or a copy above `highest`. -1 with errno: fd is closed. */
@@ -8435,6 +8543,9 @@ PK__FN pk_err pk__process_spawn(pk__process *p, const pk__spawn_desc *desc, pk_e
         struct timespec pause = {0, ms * (long)PK__MS};
         (void)PK__SYS(nanosleep)(&pause);
         pid = pk__process_attempt(&job);
+    }
+    if (desc->confine) {
+        desc->confine->failed = job.report.step == PK__STEP_CONFINE ? job.report.what : NULL;
     }
     if (pid == 0) {
         code = job.report.error == ENOMEM ? PK_ERR_NO_MEMORY : PK_ERR_EXEC;
@@ -8734,6 +8845,196 @@ PK__FN const char *pk__process_describe(int status, char *out, size_t cap)
     return out;
 }
 
+#endif
+
+/* == os/confine.c == */
+/* confine.c - the limits of a child. */
+#ifdef PLUGKIT_LINES
+#line 1 "src/os/confine.c"
+#endif
+#ifdef PLUGKIT_WITH_ISOLATE
+
+
+#ifdef __GLIBC__ // where a resource is an enum, for compilers that mind
+typedef __rlimit_resource_t pk__confine_resource;
+#else
+typedef int pk__confine_resource;
+#endif
+
+PK__FN int pk__confine_port_get_limit(int what, struct rlimit *out)
+{
+    return getrlimit((pk__confine_resource)what, out);
+}
+
+PK__FN int pk__confine_port_set_limit(int what, const struct rlimit *limit)
+{
+    return setrlimit((pk__confine_resource)what, limit);
+}
+
+/* ---- what systems do differently */
+#ifdef PK__LINUX
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
+/* On 32-bit systems the calls of these names know users below 65536 only. */
+#ifdef SYS_setgroups32
+#define PK__CONFINE_CALL(name) SYS_##name##32
+#else
+#define PK__CONFINE_CALL(name) SYS_##name
+#endif
+
+PK__FN int pk__confine_port_drop_capability(int number)
+{
+    return prctl(PR_CAPBSET_DROP, number, 0, 0, 0);
+}
+
+PK__FN int pk__confine_port_drop_inherited(void)
+{
+    struct {
+        uint32_t version;
+        int pid;
+    } who = {0x20080522, 0}; // _LINUX_CAPABILITY_VERSION_3: two words of each set
+    struct {
+        uint32_t effective, permitted, inheritable;
+    } sets[2];
+    if (syscall(SYS_capget, &who, sets) != 0) {
+        return -1;
+    }
+    sets[0].inheritable = sets[1].inheritable = 0; // and with them the ambient ones
+    return (int)syscall(SYS_capset, &who, sets);
+}
+
+PK__FN int pk__confine_port_set_groups(size_t count, const gid_t *groups)
+{
+    return (int)syscall(PK__CONFINE_CALL(setgroups), count, groups);
+}
+
+PK__FN int pk__confine_port_set_group(gid_t gid)
+{
+    return (int)syscall(PK__CONFINE_CALL(setresgid), gid, gid, gid);
+}
+
+PK__FN int pk__confine_port_set_user(uid_t uid)
+{
+    return (int)syscall(PK__CONFINE_CALL(setresuid), uid, uid, uid);
+}
+
+PK__FN int pk__confine_port_no_new_privileges(void)
+{
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+}
+#undef PK__CONFINE_CALL
+
+#else // there the child is forked, and has no other threads
+#include <grp.h>
+
+PK__FN int pk__confine_port_drop_capability(int number)
+{
+    (void)number;
+    return pk__sys_port_missing();
+}
+
+PK__FN int pk__confine_port_drop_inherited(void)
+{
+    return pk__sys_port_missing();
+}
+
+PK__FN int pk__confine_port_set_groups(size_t count, const gid_t *groups)
+{
+    return setgroups(count, groups);
+}
+
+PK__FN int pk__confine_port_set_group(gid_t gid)
+{
+    return setgid(gid);
+}
+
+PK__FN int pk__confine_port_set_user(uid_t uid)
+{
+    return setuid(uid);
+}
+
+PK__FN int pk__confine_port_no_new_privileges(void)
+{
+    return pk__sys_port_missing();
+}
+#endif
+
+/* ---- one by one */
+
+/* Never above what holds already. */
+static bool pk__confine_limit(const pk__confine *c, pk__confine_what what, int resource)
+{
+    struct rlimit now, limit;
+    if (PK__SYS(get_limit)(resource, &now) != 0) {
+        return false;
+    }
+    uint64_t number = c->number[what], more = what == PK__CONFINE_CPU ? number + 1 : number; // SIGXCPU, then SIGKILL
+    limit.rlim_max = now.rlim_max < more ? now.rlim_max : (rlim_t)more;
+    limit.rlim_cur = limit.rlim_max < number ? limit.rlim_max : (rlim_t)number;
+    return PK__SYS(set_limit)(resource, &limit) == 0;
+}
+
+/* What a program of root's is given when it begins is bounded by a set; others have only what they inherit. */
+static bool pk__confine_capabilities(const pk__confine *c)
+{
+    if (PK__SYS(drop_inherited)() != 0) {
+        return false;
+    }
+    for (int number = 0; c->is_root && number < 64; number++) {
+        if (PK__SYS(drop_capability)(number) != 0) {
+            return errno == EINVAL && number > 0; // all that this system has
+        }
+    }
+    return true;
+}
+
+static bool pk__confine_user(const pk__confine *c)
+{
+    return PK__SYS(set_groups)(c->group_count, c->groups) == 0 && PK__SYS(set_group)(c->gid) == 0 &&
+           PK__SYS(set_user)(c->uid) == 0;
+}
+
+static bool pk__confine_do(const pk__confine *c, pk__confine_what what)
+{
+    switch (what) {
+    case PK__CONFINE_NICE: return PK__SYS(set_nice)(c->nice) == 0;
+    case PK__CONFINE_ADDRESS_SPACE: return pk__confine_limit(c, what, RLIMIT_AS);
+    case PK__CONFINE_CPU: return pk__confine_limit(c, what, RLIMIT_CPU);
+    case PK__CONFINE_FILES: return pk__confine_limit(c, what, RLIMIT_NOFILE);
+    case PK__CONFINE_PROCESSES: return pk__confine_limit(c, what, RLIMIT_NPROC);
+    case PK__CONFINE_FILE_SIZE: return pk__confine_limit(c, what, RLIMIT_FSIZE);
+    case PK__CONFINE_CORE: return pk__confine_limit(c, what, RLIMIT_CORE);
+    case PK__CONFINE_CAPABILITIES: return pk__confine_capabilities(c);
+    case PK__CONFINE_USER: return pk__confine_user(c);
+    case PK__CONFINE_DIRECTORY: return PK__SYS(chdir)(c->directory) == 0;
+    case PK__CONFINE_UMASK: return (void)PK__SYS(set_umask)(c->umask), true;
+    case PK__CONFINE_PRIVILEGES: return PK__SYS(no_new_privileges)() == 0;
+    case PK__CONFINE_COUNT: break;
+    }
+    return true;
+}
+
+PK__FN const char *pk__confine_name(pk__confine_what what)
+{
+    static const char *const names[] = {
+#define PK__CONFINE_NAME(name, text) text,
+        PK__CONFINES(PK__CONFINE_NAME)
+#undef PK__CONFINE_NAME
+    };
+    return names[what];
+}
+
+PK__FN const char *pk__confine_run(void *confine)
+{
+    const pk__confine *c = (const pk__confine *)confine;
+    for (int what = 0; what < PK__CONFINE_COUNT; what++) {
+        if ((c->wanted & (1u << what)) && !pk__confine_do(c, (pk__confine_what)what)) {
+            return pk__confine_name((pk__confine_what)what);
+        }
+    }
+    return NULL;
+}
 #endif
 
 /* == wire/swar.h == */
@@ -35188,7 +35489,7 @@ PK_API pk_interceptor pk_request_log_write(const pk_request_log *log)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 35192 "plugkit_sdk.h"
+#line 35493 "plugkit_sdk.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -35433,6 +35734,23 @@ PK_API pk_interceptor pk_request_log_write(const pk_request_log *log)
 #else
 #define PK__SYS_LIST_PROCESS(X)
 #endif
+#ifdef PLUGKIT_WITH_ISOLATE // what confine.h makes
+#define PK__SYS_LIST_CONFINE(X)                                                                             \
+    X(int, get_limit, (int what, struct rlimit *out), pk__confine_port_get_limit(what, out), EINVAL, -1)    \
+    X(int, set_limit, (int what, const struct rlimit *limit), pk__confine_port_set_limit(what, limit),      \
+      EPERM, -1)                                                                                            \
+    X(int, set_nice, (int nice), setpriority(PRIO_PROCESS, 0, nice), EACCES, -1)                            \
+    X(mode_t, set_umask, (mode_t mask), umask(mask), 0, umask(mask))                                        \
+    X(int, drop_capability, (int number), pk__confine_port_drop_capability(number), EPERM, -1)              \
+    X(int, drop_inherited, (void), pk__confine_port_drop_inherited(), EPERM, -1)                            \
+    X(int, set_groups, (size_t count, const gid_t *groups), pk__confine_port_set_groups(count, groups),     \
+      EPERM, -1)                                                                                            \
+    X(int, set_group, (gid_t gid), pk__confine_port_set_group(gid), EPERM, -1)                              \
+    X(int, set_user, (uid_t uid), pk__confine_port_set_user(uid), EPERM, -1)                                \
+    X(int, no_new_privileges, (void), pk__confine_port_no_new_privileges(), EINVAL, -1)
+#else
+#define PK__SYS_LIST_CONFINE(X)
+#endif
 #ifndef PLUGKIT_NO_THREADS
 #define PK__SYS_LIST_THREAD(X)                                                                              \
     X(int, pthread_create,                                                                                  \
@@ -35449,6 +35767,7 @@ PK_API pk_interceptor pk_request_log_write(const pk_request_log *log)
     PK__SYS_LIST_LINUX(X)                                                                                   \
     PK__SYS_LIST_KQUEUE(X)                                                                                  \
     PK__SYS_LIST_PROCESS(X)                                                                                 \
+    PK__SYS_LIST_CONFINE(X)                                                                                 \
     PK__SYS_LIST_THREAD(X)
 #ifndef PK__NO_FD
 #define PK__SYS_BENEATH 1     // for openat2: nothing outside of `dir`, whatever the path says
@@ -35491,6 +35810,23 @@ PK_API pk_interceptor pk_request_log_write(const pk_request_log *log)
 #define PK__STATUS_UNKNOWN (-1) // exited, but somebody else has its status
 #ifndef PLUGKIT_NO_PROCESS
 #define PK__SPAWN_FDS 16        // declared descriptors of a child, at most
+#endif
+#ifdef PLUGKIT_WITH_ISOLATE
+#define PK__CONFINES(X)                                                                                     \
+    X(NICE, "nice")                                                                                         \
+    X(ADDRESS_SPACE, "address space")                                                                       \
+    X(CPU, "cpu time")                                                                                      \
+    X(FILES, "open files")                                                                                  \
+    X(PROCESSES, "processes")                                                                               \
+    X(FILE_SIZE, "file size")                                                                               \
+    X(CORE, "core files")                                                                                   \
+    X(CAPABILITIES, "capabilities")                                                                         \
+    X(USER, "user")                                                                                         \
+    X(DIRECTORY, "directory")                                                                               \
+    X(UMASK, "umask")                                                                                       \
+    X(PRIVILEGES, "new privileges")
+#define PK__CONFINE_WHAT(name, text) PK__CONFINE_##name,
+#undef PK__CONFINE_WHAT
 #endif
 #define PK__SWAR_ONES UINT64_C(0x0101010101010101)
 #define PK__SWAR_TOPS UINT64_C(0x8080808080808080)
@@ -39191,7 +39527,7 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 39195 "plugkit_sdk.h"
+#line 39531 "plugkit_sdk.h"
 #endif
 
 #ifndef PLUGKIT_TEST
@@ -39226,6 +39562,7 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #undef PK__SYS_LIST_LINUX
 #undef PK__SYS_LIST_KQUEUE
 #undef PK__SYS_LIST_PROCESS
+#undef PK__SYS_LIST_CONFINE
 #undef PK__SYS_LIST_THREAD
 #undef PK__SYS_LIST
 #undef PK__SYS_BENEATH
@@ -39246,6 +39583,8 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #undef PK__LOOP_WRITE
 #undef PK__STATUS_UNKNOWN
 #undef PK__SPAWN_FDS
+#undef PK__CONFINES
+#undef PK__CONFINE_WHAT
 #undef PK__SYS_OPENAT2
 #undef PK__SYS_CLOSE_RANGE
 #undef PK__SYS_PIDFD_OPEN
@@ -39267,6 +39606,8 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #undef PK__FILE_ENTRIES
 #undef PK__LOCK_TRIES
 #undef PK__PROCESS_POLL_MS
+#undef PK__CONFINE_CALL
+#undef PK__CONFINE_NAME
 #undef PK__SWAR_ONES
 #undef PK__SWAR_TOPS
 #undef PK__WIDE

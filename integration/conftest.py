@@ -40,6 +40,7 @@ NOT_RUN = pytest.StashKey()
 def pytest_configure(config):
     config.addinivalue_line("markers", "gosdk: needs the Go framework's own SDK; left out, and said so, without it")
     config.addinivalue_line("markers", "mbedtls: needs mbedTLS; left out, and said so, without it")
+    config.addinivalue_line("markers", "root: needs root's rights; left out, and said so, without them")
     config.addinivalue_line("markers", "musl: needs musl-gcc; left out, and said so, without it")
 
 
@@ -59,6 +60,10 @@ def musl_missing():
     return "" if shutil.which("musl-gcc") else "there is no musl-gcc"
 
 
+def root_missing():
+    return "" if os.geteuid() == 0 else "this user is another one"
+
+
 def mbedtls_flags():
     """What the compiler needs for mbedTLS; [] if it is not there."""
     run = subprocess.run(["sh", str(ROOT / "tests" / "mbedtls.sh"), os.environ.get("CC", "cc"), "--flags"],
@@ -74,6 +79,7 @@ def pytest_collection_modifyitems(config, items):
     config.stash[NOT_RUN] = []
     for marker, missing, what in (("gosdk", go_modules_missing, "tests with the Go framework's own SDK"),
                                   ("musl", musl_missing, "tests with musl"),
+                                  ("root", root_missing, "tests that need root"),
                                   ("mbedtls", mbedtls_missing, "tests of TLS")):
         wanted = [item for item in items if item.get_closest_marker(marker)]
         why = missing() if wanted else ""

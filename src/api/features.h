@@ -23,6 +23,10 @@
 #define PLUGKIT_WITH_STREAMS
 #undef PLUGKIT_WITH_MANIFESTS
 #define PLUGKIT_WITH_MANIFESTS
+#ifndef PLUGKIT_NO_PROCESS
+#undef PLUGKIT_WITH_ISOLATE
+#define PLUGKIT_WITH_ISOLATE
+#endif
 #ifndef PLUGKIT_NO_NET
 #undef PLUGKIT_WITH_ATTACH
 #define PLUGKIT_WITH_ATTACH
@@ -39,6 +43,9 @@
 #if defined(PLUGKIT_NO_NET) && (defined(PLUGKIT_WITH_TLS) || defined(PLUGKIT_WITH_ATTACH) || \
                                 defined(PLUGKIT_WITH_CREDENTIALS) || defined(PLUGKIT_WITH_WEB))
 #error "plugkit: each of PLUGKIT_WITH_TLS, _ATTACH, _CREDENTIALS and _WEB needs sockets: leave out PLUGKIT_NO_NET"
+#endif
+#if defined(PLUGKIT_WITH_ISOLATE) && defined(PLUGKIT_NO_PROCESS)
+#error "plugkit: PLUGKIT_WITH_ISOLATE is about child processes: leave out PLUGKIT_NO_PROCESS"
 #endif
 #if defined(PLUGKIT_WITH_ADMIN) && (defined(PLUGKIT_NO_NET) || defined(PLUGKIT_NO_FILES))
 #error "plugkit: PLUGKIT_WITH_ADMIN needs sockets and files: leave out PLUGKIT_NO_NET and PLUGKIT_NO_FILES"

@@ -46,6 +46,10 @@ typedef struct pk_launch_info {
     bool lasting_thread;       // `start` runs on a thread that lasts as long as the host
     pk_json config;            // the first line on the control socket; sent by `send`, here for who has no socket
     pk_loop *loop;
+#ifdef PLUGKIT_WITH_ISOLATE
+    const pk_isolate *isolate; // NULL = no limits; else pk_launch_isolated has to be called before `start` returns
+    const char *runtime_dir;   // where its socket will be, if it has one; NULL = not known
+#endif
 } pk_launch_info;
 typedef enum pk_stream { PK_STREAM_OUT, PK_STREAM_ERR, PK_STREAM_CONTROL } pk_stream;
 /* Reports; any thread, except output, which comes from the loop's. */
@@ -55,6 +59,9 @@ PK_API void pk_launch_output(pk_launch *l, pk_stream stream, pk_str bytes);     
 PK_API void pk_launch_listening(pk_launch *l, const pk_endpoint *endpoint);        // it can be called there: ready
 PK_API void pk_launch_pid(pk_launch *l, int64_t pid);                              // for people only
 PK_API void pk_launch_host_death(pk_launch *l, const char *level); // of pk_plugin_info; a constant; may come again
+#ifdef PLUGKIT_WITH_ISOLATE
+PK_API void pk_launch_isolated(pk_launch *l, const pk_limit_report *limits, size_t count); // copied
+#endif
 /* Once; wait_status is waitpid's, -1 = not known; why may be NULL. */
 PK_API void pk_launch_exited(pk_launch *l, int wait_status, const char *why);
 typedef enum pk_look { // how a process stands
@@ -89,6 +96,9 @@ typedef struct pk_plugin_rule {
                               // crashes, this one is started anew with it. NULL = none
     bool survive;             // goes on when the host ends without stopping it: survive_as. Only plugins that are
                               // made with plugkit_sdk.h can; of others a warning is logged, "plugin.survive"
+#ifdef PLUGKIT_WITH_ISOLATE
+    const pk_isolate *isolate; // limits of its processes; NULL = none
+#endif
 } pk_plugin_rule;
 
 /* ---- events and information */
@@ -152,6 +162,10 @@ typedef struct pk_plugin_info {
     pk_json capabilities;     // as the plugin printed them
 #ifdef PLUGKIT_WITH_MANIFESTS
     const pk_manifest *manifest; // of its folder, as long as the manager; NULL = it has none, or it cannot be used
+#endif
+#ifdef PLUGKIT_WITH_ISOLATE
+    const pk_limit_report *limits; // of the running instance: those that its rule asks for
+    size_t limit_count;
 #endif
 } pk_plugin_info;
 

@@ -120,7 +120,7 @@
  *     == api/call.h ==        calls: raw, asynchronous, streams      == api/host.h ==     THE MANAGER
  *     == api/contract.h ==    typed calls                            == api/json_patch.h ==  JSON Patch, Merge Patch
  *     == api/credentials.h ==  API keys, tokens, passwords          == api/json_stream.h == NDJSON, JSON in pieces
- *     == api/manifest.h ==    manifests, search
+ *     == api/manifest.h ==    manifests, search                      == api/isolate.h ==     limits for plugins
  *
  * CONFIGURATION: define these before the include, the same in every file (PLUGKIT_NO_CORE excepted).
  *
@@ -135,6 +135,7 @@
  *     PLUGKIT_NO_NET              no sockets: bring a transport of your own
  *     PLUGKIT_WITH_ADMIN          with pk_manager_serve: `plugkit top` and others can look at a running host; 8 KiB
  *     PLUGKIT_WITH_ATTACH         with pk_manager_attach: plugins that somebody else runs; 8 KiB
+ *     PLUGKIT_WITH_ISOLATE        with limits for plugins that are child processes: pk_isolate; 5 KiB
  *     PLUGKIT_WITH_MANIFESTS      with folders that have a manifest.json or plugin.json; 13 KiB
  *     PLUGKIT_WITH_SCHEMA         with pk_schema and pk_pattern: JSON Schema; 59 KiB
  *     PLUGKIT_WITH_JSON_TOOLS     with NDJSON, JSON from streams, JSON Patch, defaults in structs, refused keys; 15 KiB
@@ -174,6 +175,7 @@
  * what waits. Log callbacks may come on any thread. After fork() the child must not use the parent's manager.
  *
  * SECURITY. Sockets are private to the uid, each instance has a secret of its own that never shows in argv, environment
- * or logs, and peers of another uid are refused. A plugin has the rights of its host: this is no sandbox.
+ * or logs, and peers of another uid are refused. A plugin has the rights of its host: this is no sandbox, unless you
+ * say what to take away (isolate.h).
  *
  * Licence: MIT, at the end of this file. Generated from src/ by amalgamate.py: edit there. */

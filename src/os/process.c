@@ -16,12 +16,14 @@ typedef enum pk__process_step {
     PK__STEP_PARENT,
     PK__STEP_FDS,
     PK__STEP_CWD,
-    PK__STEP_EXEC
+    PK__STEP_EXEC,
+    PK__STEP_CONFINE
 } pk__process_step;
 
 /* What the child says if it fails: also the message in the pipe. */
 typedef struct pk__process_report {
     int32_t step, error;
+    const char *what; // of PK__STEP_CONFINE: a constant, at the same place in both processes
 } pk__process_report;
 
 /* Everything that the child needs. It lies in the parent's memory, which the child shares or has copied. */
@@ -145,19 +147,22 @@ PK__FN int pk__process_child(void *arg)
     if (PK__SYS(setpgid)(0, desc->group) != 0) {
         pk__process_fail(job, PK__STEP_GROUP);
     }
-    if (desc->death_signal) {
+    if (!pk__process_place_fds(job)) {
+        pk__process_fail(job, PK__STEP_FDS);
+    }
+    if (desc->cwd && PK__SYS(chdir)(desc->cwd) != 0) {
+        pk__process_fail(job, PK__STEP_CWD);
+    }
+    if (desc->confine && (job->report.what = desc->confine->run(desc->confine->arg)) != NULL) {
+        pk__process_fail(job, PK__STEP_CONFINE);
+    }
+    if (desc->death_signal) { // behind what may change the user, for that makes the system forget it
         if (PK__SYS(die_with_parent)(desc->death_signal) != 0 && errno != ENOSYS) {
             pk__process_fail(job, PK__STEP_PARENT);
         }
         if (getppid() != job->parent) { // it was over before we asked
             _exit(127);
         }
-    }
-    if (!pk__process_place_fds(job)) {
-        pk__process_fail(job, PK__STEP_FDS);
-    }
-    if (desc->cwd && PK__SYS(chdir)(desc->cwd) != 0) {
-        pk__process_fail(job, PK__STEP_CWD);
     }
     sigemptyset(&none);
     (void)PK__SYS(mask_signals)(SIG_SETMASK, &none, NULL);
@@ -190,7 +195,7 @@ PK__FN const char *pk__process_reason(const pk__process_job *job)
     if (exec && job->report.error == ENOENT && PK__SYS(stat)(job->desc->path, &st) == 0) {
         return "exec: the interpreter that its first line names, or its loader";
     }
-    return pk__process_step_name(job->report.step);
+    return job->report.step == PK__STEP_CONFINE ? job->report.what : pk__process_step_name(job->report.step);
 }
 
 /* Takes fd; returns it or a copy above `highest`. -1 with errno: fd is closed. */
@@ -334,6 +339,9 @@ PK__FN pk_err pk__process_spawn(pk__process *p, const pk__spawn_desc *desc, pk_e
         struct timespec pause = {0, ms * (long)PK__MS};
         (void)PK__SYS(nanosleep)(&pause);
         pid = pk__process_attempt(&job);
+    }
+    if (desc->confine) {
+        desc->confine->failed = job.report.step == PK__STEP_CONFINE ? job.report.what : NULL;
     }
     if (pid == 0) {
         code = job.report.error == ENOMEM ? PK_ERR_NO_MEMORY : PK_ERR_EXEC;

@@ -33,6 +33,13 @@ typedef struct pk__spawn_fd {
     int child, parent; // the child's number, and ours that it becomes
 } pk__spawn_fd;
 
+/* What else a child does before it execs, with its descriptors in place. System calls only, as all that it does. */
+typedef struct pk__spawn_step {
+    const char *(*run)(void *arg); // NULL = done; otherwise the name of what failed, a constant, and errno
+    void *arg;
+    const char *failed;            // set by pk__process_spawn: that name; NULL = nothing of this
+} pk__spawn_step;
+
 typedef struct pk__spawn_desc {
     const char *path;        // of the executable: not searched for; with exec_fd only its name for messages
     int exec_fd;             // 0 = run path; otherwise what this descriptor holds
@@ -43,6 +50,7 @@ typedef struct pk__spawn_desc {
     const char *cwd;         // NULL = ours
     pid_t group;             // 0 = a new one, led by the child
     int death_signal;        // sent to it when the thread that spawned it ends; 0 = none. Linux
+    pk__spawn_step *confine; // NULL = nothing
     bool is_deaf;            // it ignores all signals but SIGCONT and SIGCHLD, until it says otherwise
 } pk__spawn_desc;
 

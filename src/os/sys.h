@@ -278,6 +278,33 @@ typedef struct pk__sys_names {
 #define PK__SYS_LIST_PROCESS(X)
 #endif
 
+#ifdef PLUGKIT_WITH_ISOLATE // what confine.h makes
+#define PK__SYS_LIST_CONFINE(X)                                                                             \
+    X(int, get_limit, (int what, struct rlimit *out), pk__confine_port_get_limit(what, out), EINVAL, -1)    \
+    X(int, set_limit, (int what, const struct rlimit *limit), pk__confine_port_set_limit(what, limit),      \
+      EPERM, -1)                                                                                            \
+    X(int, set_nice, (int nice), setpriority(PRIO_PROCESS, 0, nice), EACCES, -1)                            \
+    X(mode_t, set_umask, (mode_t mask), umask(mask), 0, umask(mask))                                        \
+    X(int, drop_capability, (int number), pk__confine_port_drop_capability(number), EPERM, -1)              \
+    X(int, drop_inherited, (void), pk__confine_port_drop_inherited(), EPERM, -1)                            \
+    X(int, set_groups, (size_t count, const gid_t *groups), pk__confine_port_set_groups(count, groups),     \
+      EPERM, -1)                                                                                            \
+    X(int, set_group, (gid_t gid), pk__confine_port_set_group(gid), EPERM, -1)                              \
+    X(int, set_user, (uid_t uid), pk__confine_port_set_user(uid), EPERM, -1)                                \
+    X(int, no_new_privileges, (void), pk__confine_port_no_new_privileges(), EINVAL, -1)
+
+PK__FN int pk__confine_port_get_limit(int what, struct rlimit *out);
+PK__FN int pk__confine_port_set_limit(int what, const struct rlimit *limit);
+PK__FN int pk__confine_port_drop_capability(int number); // EINVAL: there are not so many
+PK__FN int pk__confine_port_drop_inherited(void); // those that programs would get from here without being root's
+PK__FN int pk__confine_port_set_groups(size_t count, const gid_t *groups);
+PK__FN int pk__confine_port_set_group(gid_t gid);
+PK__FN int pk__confine_port_set_user(uid_t uid);
+PK__FN int pk__confine_port_no_new_privileges(void);
+#else
+#define PK__SYS_LIST_CONFINE(X)
+#endif
+
 #ifndef PLUGKIT_NO_THREADS
 #define PK__SYS_LIST_THREAD(X)                                                                              \
     X(int, pthread_create,                                                                                  \
@@ -295,6 +322,7 @@ typedef struct pk__sys_names {
     PK__SYS_LIST_LINUX(X)                                                                                   \
     PK__SYS_LIST_KQUEUE(X)                                                                                  \
     PK__SYS_LIST_PROCESS(X)                                                                                 \
+    PK__SYS_LIST_CONFINE(X)                                                                                 \
     PK__SYS_LIST_THREAD(X)
 
 /* What only some systems have, as functions that exist on all: with errno ENOSYS where there is no other way.

@@ -184,6 +184,14 @@ def build_cases():
          ["-std=c99", *SYNTAX, "-DPLUGKIT_STATIC", "-DPLUGKIT_WITH_MANIFESTS"] +
          ["-DPLUGKIT_NO_" + name for name in WITHOUT],
          HOST + SDK + MAIN)
+    case("limits, but no processes: refused", compile_text, cc,
+         ["-std=c99", *SYNTAX, "-DPLUGKIT_WITH_ISOLATE", "-DPLUGKIT_NO_PROCESS"], HOST + MAIN, says="child processes")
+    case("with everything, but without processes", compile_text, cc,
+         ["-std=c99", *SYNTAX, "-DPLUGKIT_WITH_ALL", "-DPLUGKIT_NO_PROCESS"], HOST + SDK + MAIN)
+    for compiler, flag in itertools.product(compilers, ("PLUGKIT_POSIX", "PLUGKIT_NO_THREADS", "PLUGKIT_NO_FILES",
+                                                        "PLUGKIT_NO_NET")):
+        case(f"{compiler[0]}: limits with {flag}", compile_text, compiler,
+             ["-std=c99", *SYNTAX, "-DPLUGKIT_STATIC", "-DPLUGKIT_WITH_ISOLATE", "-D" + flag], HOST + SDK + MAIN)
     case("attaching without files", compile_text, cc,
          ["-std=c99", *SYNTAX, "-DPLUGKIT_STATIC", "-DPLUGKIT_WITH_ATTACH", "-DPLUGKIT_NO_FILES"], HOST + MAIN)
     case("attaching without sockets: refused", compile_text, cc,
@@ -253,6 +261,7 @@ def build_cases():
              r"pk__format_|pk__uri_|pk__tls_|pk_tls_|pk__secure_(?!table_of)|pk_ctx_peer|mbedtls_|psa_|"
              r"pk_sse|pk__sse_|pk__streams_|pk_request_take|pk__http_link_take|pk_manager_attach|pk__attach_|"
              r"pk__reattach_|pk__lookup_|pk__reaching_(try|on_found|learn)|pk_json_decode_with|pk_shape_default|"
+             r"pk__confine_|pk__isolate_(init|tell|want|miss|refuse)|pk__isolating_log|pk_launch_isolated|pk_limit_|"
              r"pk_shape_rest|pk__types_(other|take|write)_(default|rest)|pk_json_(merge_)?patch|"
              r"pk__json_(edit|patch|merge|key_(nine|bit|differ)|same|build_|take_token|opened_from)|"
              r"pk__?manifest_|pk__folder_|pk__registry_drop_about|pk__depends_|pk__search_|pk_manager_search|"

@@ -6,7 +6,8 @@
  *
  *     dir, runtime (its runtime_dir), start_ms, call_ms, stop_ms, idle_ms, health_ms, restart_max, eager, tcp,
  *     own_loop (the program steps the loop, on its main thread), providers (several plugins may offer one type)
- *     rules        [{"plugin":..,"restart":"always"|"never","stop_ms":..,"disabled":..,"needs":[..],"survive":..}]
+ *     rules        [{"plugin":..,"restart":"always"|"never","stop_ms":..,"disabled":..,"needs":[..],"survive":..,
+ *                   "isolate":{fields of pk_isolate}}]
  *     mtls (required, not only possible),
  *     survive_as, survive_ms, attach_dir, reattach, offers (plugins may call its "greeter")
  *     schemas      ["config","requests","answers","formats","off"], what is held against schemas; otherwise the default
@@ -30,6 +31,7 @@
  * Each call is answered once, {"tag":..,"error":..,...}; so are the others but for the last four. Between them come
  * {"event":..} and {"log":..}. The last line is {"ended":true,"allocations":0}: what was never given back. */
 #define PLUGKIT_WITH_ATTACH
+#define PLUGKIT_WITH_ISOLATE
 #define PLUGKIT_WITH_SCHEMA
 #define PLUGKIT_IMPLEMENTATION
 #include "plugkit.h"
@@ -138,7 +140,8 @@ static void on_log(void *user, pk_log_level level, const char *event, pk_str tex
     pk_json_writer w;
     pk_buf buf;
     (void)user;
-    if (strcmp(event, "plugin.output") != 0 && strcmp(event, "plugin.survive") != 0) {
+    if (strcmp(event, "plugin.output") != 0 && strcmp(event, "plugin.survive") != 0 &&
+        strcmp(event, "plugin.isolate") != 0) {
         return; // what the manager logs is told as events, too
     }
     line_begin(&w, &buf);
@@ -308,6 +311,20 @@ static void cancel(job *j)
     job_end(j);
 }
 
+static void put_limits(pk_json_writer *w, const pk_plugin_info *info)
+{
+    pk_json_put_key(w, "limits");
+    pk_json_put_object(w);
+    for (size_t i = 0; i < info->limit_count; i++) {
+        pk_json_put_key(w, info->limits[i].name);
+        pk_json_put_array(w);
+        pk_json_put_text(w, pk_limit_state_name(info->limits[i].state));
+        pk_json_put_text(w, info->limits[i].why);
+        pk_json_put_end(w);
+    }
+    pk_json_put_end(w);
+}
+
 static void list(job *j)
 {
     pk_json_writer w;
@@ -336,6 +353,7 @@ static void list(job *j)
         put_int(&w, "crashes", all[i].crashes);
         put_int(&w, "starts", all[i].starts);
         put_int(&w, "in_flight", all[i].in_flight);
+        put_limits(&w, &all[i]);
         pk_json_put_end(&w);
     }
     pk_json_put_end(&w);
@@ -526,6 +544,32 @@ static const char *const *texts_in(pk_mem *mem, const pk_json_value *list)
     return texts;
 }
 
+static const pk_isolate *isolate_in(pk_mem *mem, const pk_json_value *o)
+{
+    pk_isolate *i = pk_mem_zero(mem, sizeof(*i));
+    const pk_json_value *groups = pk_json_get(o, "groups");
+    uint32_t *numbers = pk_mem_zero(mem, (pk_json_count(groups) + 1) * sizeof(*numbers));
+    for (const pk_json_value *v = pk_json_first(groups); v; v = pk_json_next(groups, v)) {
+        numbers[i->group_count++] = (uint32_t)pk_json_uint(v, 0);
+    }
+    i->groups = numbers;
+    i->go_on = pk_json_bool(pk_json_get(o, "go_on"), false);
+    i->address_space_bytes = pk_json_uint(pk_json_get(o, "address_space_bytes"), 0);
+    i->file_size_bytes = pk_json_uint(pk_json_get(o, "file_size_bytes"), 0);
+    i->cpu_s = (uint32_t)pk_json_uint(pk_json_get(o, "cpu_s"), 0);
+    i->files = (uint32_t)pk_json_uint(pk_json_get(o, "files"), 0);
+    i->processes = (uint32_t)pk_json_uint(pk_json_get(o, "processes"), 0);
+    i->no_core = pk_json_bool(pk_json_get(o, "no_core"), false);
+    i->nice = (int)pk_json_int(pk_json_get(o, "nice"), 0);
+    i->umask = (uint32_t)pk_json_uint(pk_json_get(o, "umask"), 0);
+    i->directory = text_in(o, "directory");
+    i->no_new_privileges = pk_json_bool(pk_json_get(o, "no_new_privileges"), false);
+    i->no_capabilities = pk_json_bool(pk_json_get(o, "no_capabilities"), false);
+    i->uid = (uint32_t)pk_json_uint(pk_json_get(o, "uid"), 0);
+    i->gid = (uint32_t)pk_json_uint(pk_json_get(o, "gid"), 0);
+    return o ? i : NULL;
+}
+
 static void rules_in(pk_mem *mem, const pk_json_value *o, pk_manager_desc *desc)
 {
     const pk_json_value *list = pk_json_get(o, "rules");
@@ -540,6 +584,7 @@ static void rules_in(pk_mem *mem, const pk_json_value *o, pk_manager_desc *desc)
         rule->stop_ms = (uint32_t)pk_json_uint(pk_json_get(r, "stop_ms"), 0);
         rule->disabled = pk_json_bool(pk_json_get(r, "disabled"), false);
         rule->needs = texts_in(mem, pk_json_get(r, "needs"));
+        rule->isolate = isolate_in(mem, pk_json_get(r, "isolate"));
         rule->survive = pk_json_bool(pk_json_get(r, "survive"), false);
     }
     desc->rules = rules;

@@ -8,6 +8,7 @@
 #include "../../base/memory.h"
 #include "../../os/fd.h"
 #include "../../os/loop.h"
+#include "isolate.h"
 
 enum {
     PK__PROCESS_LAUNCHER_GRACE_MS = 100,
@@ -125,7 +126,7 @@ static pk_err pk__launcher_child_spawn(pk__launcher_child *c, const pk_launch_in
         desc.fds = fds;
         desc.fd_count = count;
         desc.death_signal = !info->die_with_host ? SIGCONT : info->lasting_thread ? SIGKILL : 0;
-        rc = pk__process_spawn(&c->process, &desc, err);
+        rc = pk__isolate_spawn(&c->process, &desc, c->launch, info, err);
     }
     while (made-- > 0) {
         pk__fd_close(fds[made].parent);

@@ -9,6 +9,7 @@
 #include "../../os/loop.h"
 #include "../../os/random.h"
 #include "hearing.h"
+#include "isolating.h"
 #include "reaching.h"
 #include "securing.h"
 #include "surviving.h"
@@ -347,9 +348,13 @@ static pk_err pk__launching_run(pk_launch *l, pk_error *err)
     rc = rc ? rc : pk__securing_prepare(l, err);
     rc = rc ? rc : pk__telling_prepare(l, &hello, err);
     rc = rc ? rc : pk__surviving_record(l, err);
+    pk__isolating_prepare(l);
     /* Reports may come before start has returned; what they ask for waits until there is something to stop. */
     rc = rc ? rc : l->launcher->start(l->launcher->user, l, &l->info, &state, err);
     l->state = state;
+    if (!rc) {
+        pk__isolating_check(l);
+    }
     if (!rc && l->failure.code) {
         pk__launching_signal(l, 2);
     }

@@ -9,6 +9,7 @@
  *     launching.c   one incarnation, from its start to its exit; implements pk_launch_*
  *     surviving.c   those that outlive their host: records, adopting
  *     securing.c    mutual TLS: certificates for those that are started here
+ *     isolating.c   the limits of those that are started here, and what of them holds
  *     reaching.c    those that somebody else runs: host names, addresses, asking what they offer
  *     telling.c     what it is started with: environment, arguments, configuration
  *     hearing.c     what it prints and says: logs, its address, control lines
@@ -111,6 +112,9 @@ struct pk_launch {
     bool is_secured;          // it is called over mutual TLS
     struct pk__authority_issued *issued; // its certificate, until it has been told
     pk_timer renew;           // when the next one is due
+#endif
+#ifdef PLUGKIT_WITH_ISOLATE
+    bool is_isolated;         // the launcher has said what of the limits holds, and that is kept
 #endif
     uint32_t retry_ms, misses;
     bool is_asking;           // a health request is under way

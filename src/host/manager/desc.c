@@ -23,6 +23,10 @@ static pk_err pk__desc_check_rules(const pk_manager_desc *d, pk_error *err)
             return pk_error_set(err, PK_ERR_MISUSE, "cannot use the rule for '%s': to survive needs survive_as",
                                 rule->plugin ? rule->plugin : "");
         }
+        pk_err rc = pk__isolate_check(rule, err);
+        if (rc) {
+            return rc;
+        }
     }
     return PK_OK;
 }
@@ -140,6 +144,7 @@ static void pk__desc_copy_rules(pk_manager *m, bool *ok)
     for (size_t i = 0; *ok && i < m->desc.rule_count; i++) {
         rules[i].plugin = pk__desc_text(m, rules[i].plugin, ok);
         rules[i].needs = rules[i].needs ? pk__desc_texts(m, rules[i].needs, ok) : NULL;
+        *ok = *ok && pk__isolate_copy(&m->mem, &rules[i]);
     }
     m->desc.rules = rules;
 }

@@ -22,6 +22,7 @@
 #include "../discover/directory.h"
 #include "../discover/reattach.h"
 #include "../discover/sink.h"
+#include "../launch/isolate.h"
 #include "../launch/process_launcher.h"
 #include "../life/life.h"
 #include "../registry/registry.h"

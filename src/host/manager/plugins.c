@@ -198,6 +198,21 @@ static const char *pk__plugins_host_death(const pk__instance *i)
 }
 #endif
 
+#ifdef PLUGKIT_WITH_ISOLATE
+static bool pk__plugins_limits(pk_mem *mem, const pk__instance *i, pk_plugin_info *out)
+{
+    out->limit_count = i ? i->limit_count : 0;
+    out->limits = out->limit_count ? pk__isolate_copy_reports(mem, i->limits, i->limit_count) : NULL;
+    return out->limit_count == 0 || out->limits;
+}
+#else
+static bool pk__plugins_limits(pk_mem *mem, const pk__instance *i, const pk_plugin_info *out)
+{
+    (void)mem, (void)i, (void)out;
+    return true;
+}
+#endif
+
 static bool pk__plugins_info(pk_mem *mem, const pk__plugin *p, pk_plugin_info *out)
 {
     const pk__instance *i = p->instance;
@@ -228,7 +243,8 @@ static bool pk__plugins_info(pk_mem *mem, const pk__plugin *p, pk_plugin_info *o
            pk__plugins_copy(mem, pk_str_from(i ? i->reason : ""), &out->health_reason) &&
            pk__plugins_copy(mem, pk_str_from(i ? i->unavailable : ""), &out->unavailable) &&
            pk__plugins_copy(mem, pk_str_from(i ? pk__plugins_host_death(i) : NULL), &out->host_death) &&
-           pk__plugins_copy(mem, p->capabilities, &out->capabilities) && pk__plugins_services(mem, p, out);
+           pk__plugins_copy(mem, p->capabilities, &out->capabilities) && pk__plugins_services(mem, p, out) &&
+           pk__plugins_limits(mem, i, out);
 }
 
 static bool pk__plugins_before(const pk__plugin *a, const pk__plugin *b)

@@ -92,6 +92,10 @@ typedef struct pk__instance {
     const char *health;         // "healthy", "degraded", "unhealthy"; NULL = nobody knows
     const char *death;          // what becomes of the process when the host dies: as in pk_plugin_info
     const char *group_death;    // and of its group: the same, or more; NULL = nothing is known of it
+#ifdef PLUGKIT_WITH_ISOLATE
+    const pk_limit_report *limits; // in mem
+    size_t limit_count;
+#endif
     void *life;                 // life's own record
     pk__node node;              // in plugin->instances
     char name[80];              // "shout-1"

@@ -1,0 +1,162 @@
+/* hostile.c - a plugin that takes all it can get: integration/test_isolate.py says what. Each of its doings stops by
+ * itself, should no limit stop it.
+ *
+ *     POST /eat           memory, up to 1 GiB: how many MiB it got
+ *     POST /open          descriptors, up to 2000: how many
+ *     POST /fork          processes, up to 200: how many, and they are gone again
+ *     POST /write         a file in its directory, up to 64 MiB: how many bytes it got
+ *     POST /burn          computes for 20 s, without an answer
+ *     GET /about          {"pid":..,"uid":..,"gid":..,"groups":[..],"nice":..,"umask":..,"directory":"..",
+ *                          "noNewPrivs":..,"capabilities":".."} */
+#define PLUGKIT_SDK_IMPLEMENTATION
+#include "plugkit_sdk.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+static pk_err answer(const pk_request *request, pk_response *response, long number, int error)
+{
+    response->body.bytes = pk_mem_printf(request->ctx->mem, "[%ld,\"%s\"]", number, error ? strerror(error) : "");
+    return response->body.bytes.ptr ? PK_OK : PK_ERR_NO_MEMORY;
+}
+
+static pk_err post_eat(void *user, const pk_request *request, pk_response *response, pk_error *err)
+{
+    static void *eaten[1024];
+    int count = 0;
+    (void)user, (void)err;
+    errno = 0;
+    while (count < 1024 && (eaten[count] = malloc(1 << 20)) != NULL) {
+        memset(eaten[count++], 1, 1 << 20);
+    }
+    int error = errno;
+    for (int i = 0; i < count; i++) {
+        free(eaten[i]);
+    }
+    return answer(request, response, count, error);
+}
+
+static pk_err post_open(void *user, const pk_request *request, pk_response *response, pk_error *err)
+{
+    static int fds[2000];
+    int count = 0;
+    (void)user, (void)err;
+    errno = 0;
+    while (count < 2000 && (fds[count] = open("/dev/null", O_RDONLY)) >= 0) {
+        count++;
+    }
+    int error = errno;
+    for (int i = 0; i < count; i++) {
+        close(fds[i]);
+    }
+    return answer(request, response, count, error);
+}
+
+static pk_err post_fork(void *user, const pk_request *request, pk_response *response, pk_error *err)
+{
+    pid_t children[200];
+    int count = 0;
+    (void)user, (void)err;
+    errno = 0;
+    while (count < 200 && (children[count] = fork()) >= 0) {
+        if (children[count] == 0) {
+            alarm(30);
+            pause();
+            _exit(0);
+        }
+        count++;
+    }
+    int error = errno;
+    for (int i = 0; i < count; i++) {
+        kill(children[i], SIGKILL);
+        waitpid(children[i], NULL, 0);
+    }
+    return answer(request, response, count, error);
+}
+
+static pk_err post_write(void *user, const pk_request *request, pk_response *response, pk_error *err)
+{
+    static char bytes[65536];
+    long total = 0;
+    (void)user, (void)err;
+    signal(SIGXFSZ, SIG_IGN);
+    int fd = open("filled", O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    errno = 0;
+    for (ssize_t n = 0; total < 64 << 20 && (n = write(fd, bytes, sizeof(bytes))) > 0;) {
+        total += n;
+    }
+    int error = errno;
+    close(fd);
+    unlink("filled");
+    return answer(request, response, total, error);
+}
+
+static pk_err post_burn(void *user, const pk_request *request, pk_response *response, pk_error *err)
+{
+    struct timespec used;
+    (void)user, (void)err;
+    do {
+        clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+    } while (used.tv_sec < 20);
+    return answer(request, response, (long)used.tv_sec, 0);
+}
+
+/* The value of a line in /proc/self/status; "" = there is none. */
+static const char *status_of(const char *name, char *text, size_t cap)
+{
+    FILE *file = fopen("/proc/self/status", "r");
+    size_t len = strlen(name);
+    text[0] = '\0';
+    while (file && fgets(text, (int)cap, file)) {
+        if (strncmp(text, name, len) == 0 && text[len] == ':') {
+            text[strcspn(text, "\n")] = '\0';
+            fclose(file);
+            return text + len + 2;
+        }
+    }
+    if (file) {
+        fclose(file);
+    }
+    return "";
+}
+
+static pk_err get_about(void *user, const pk_request *request, pk_response *response, pk_error *err)
+{
+    char place[4096], privileges[200], capabilities[200], list[400] = "";
+    gid_t groups[40];
+    int count = getgroups(40, groups);
+    mode_t mask = umask(0);
+    (void)user, (void)err;
+    umask(mask);
+    for (int i = 0; i < count; i++) {
+        snprintf(list + strlen(list), sizeof(list) - strlen(list), "%s%lu", i ? "," : "", (unsigned long)groups[i]);
+    }
+    response->body.bytes = pk_mem_printf(
+        request->ctx->mem,
+        "{\"pid\":%ld,\"uid\":%lu,\"gid\":%lu,\"groups\":[%s],\"nice\":%d,\"umask\":%lu,\"directory\":\"%s\","
+        "\"noNewPrivs\":%s,\"capabilities\":\"%s\"}",
+        (long)getpid(), (unsigned long)getuid(), (unsigned long)getgid(), list, getpriority(PRIO_PROCESS, 0),
+        (unsigned long)mask, getcwd(place, sizeof(place)) ? place : "",
+        status_of("NoNewPrivs", privileges, sizeof(privileges)),
+        status_of("CapPrm", capabilities, sizeof(capabilities)));
+    return response->body.bytes.ptr ? PK_OK : PK_ERR_NO_MEMORY;
+}
+
+int main(int argc, char **argv)
+{
+    static const pk_route routes[] = {{"POST /eat", 0, post_eat, NULL},     {"POST /open", 0, post_open, NULL},
+                                      {"POST /fork", 0, post_fork, NULL},   {"POST /write", 0, post_write, NULL},
+                                      {"POST /burn", 0, post_burn, NULL},   {"GET /about", 0, get_about, NULL}};
+    pk_sdk_desc desc = {.id = "hostile", .version = "1.0.0", .routes = routes,
+                        .route_count = sizeof(routes) / sizeof(routes[0])};
+    return pk_sdk_main(argc, argv, &desc);
+}

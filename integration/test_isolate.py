@@ -1,0 +1,222 @@
+"""Limits of plugins: each is really hit by a plugin that wants too much, beside eight others that notice nothing."""
+
+import json
+import os
+import pathlib
+import shutil
+import signal
+import threading
+
+import pytest
+
+from conftest import ROOT
+
+MIB = 1 << 20
+HOSTILE = ROOT / "integration" / "plugins" / "hostile.c"
+COUNTER = ROOT / "integration" / "plugins" / "counter.c"
+INNOCENT = [f"innocent-{number}" for number in range(8)]
+SOMEBODY = 54321  # whose user has no other processes
+root = os.geteuid() == 0
+
+
+@pytest.fixture
+def plugins(free_dir, build):
+    folder = free_dir / "plugins"
+    folder.mkdir()
+    shutil.copy(build(HOSTILE), folder / "hostile")
+    for name in INNOCENT:
+        shutil.copy(build(COUNTER), folder / name)
+    for place in (free_dir, folder):
+        place.chmod(0o711)  # also for plugins of another user
+    return folder
+
+
+@pytest.fixture
+def limited(driven, plugins):
+    """limited(field=.., options={..}): a host with limits for `hostile` alone."""
+
+    def start(options=None, **fields):
+        return driven(**{"dir": plugins, "rules": [{"plugin": "hostile", "isolate": fields}], **(options or {})})
+
+    return start
+
+
+class Crowd:
+    """Calls the eight others for as long as it lasts; each call has to succeed."""
+
+    def __init__(self, host):
+        self.host, self.bad, self.calls, self.over = host, [], 0, False
+        self.thread = threading.Thread(target=self.run)
+
+    def run(self):
+        while not self.over and not self.bad:
+            tags = [self.host.begin(name, "POST /count") for name in INNOCENT]
+            answers = [self.host.answer(tag) for tag in tags]
+            self.bad += [answer for answer in answers if answer["error"]]
+            self.calls += len(answers)
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.over = True
+        self.thread.join()
+        assert not self.bad
+        assert self.calls >= len(INNOCENT)
+
+
+def tried(host, what):
+    """What the plugin got, and what stopped it; meanwhile the others are called."""
+    with Crowd(host):
+        answer = host.call("hostile", f"POST /{what}")
+    assert answer["error"] == "", answer
+    return json.loads(answer["body"])
+
+
+def about(host):
+    answer = host.call("hostile", "GET /about")
+    assert answer["error"] == "", answer
+    return json.loads(answer["body"])
+
+
+def state(host, limit):
+    return host.plugin("hostile")["limits"][limit][0]
+
+
+LASTING = "best effort" if root else "enforced"  # root may undo what it has not lost the right to
+
+
+def test_without_limits_nothing_is_said_and_nothing_is_limited(limited):
+    host = limited()
+    assert host.call("hostile", "POST /open")["body"] == '[2000,""]'
+    assert host.plugin("hostile")["limits"] == {}
+    assert all(host.plugin(name)["limits"] == {} for name in INNOCENT)
+    host.end()
+
+
+def test_a_memory_eater_meets_its_address_space(limited):
+    host = limited(address_space_bytes=256 * MIB)
+    got, why = tried(host, "eat")
+    assert 32 < got < 256 and why == os.strerror(12)
+    assert state(host, "address space") == LASTING
+    assert about(host)["pid"] == host.pid("hostile")  # it has survived that, and works
+    host.end()
+
+
+def test_a_hoarder_of_descriptors_is_given_no_more(limited):
+    host = limited(files=48)
+    got, why = tried(host, "open")
+    assert 16 < got < 48 and why == os.strerror(24)
+    assert state(host, "open files") == LASTING
+    host.end()
+
+
+def test_a_file_grows_to_its_limit_and_no_further(limited, free_dir):
+    host = limited(file_size_bytes=MIB, directory=str(free_dir))
+    assert tried(host, "write") == [MIB, os.strerror(27)]
+    assert state(host, "file size") == LASTING
+    host.end()
+
+
+def test_one_that_computes_for_ever_is_ended_and_started_again(limited):
+    host = limited(cpu_s=1)
+    with Crowd(host):
+        answer = host.call("hostile", "POST /burn")
+    assert answer["error"] == "PK_ERR_PLUGIN_CONNECTION", answer
+    assert "too much cpu time" in host.event("plugin.backoff", "hostile")["why"]
+    assert about(host)["pid"] == host.pid("hostile")
+    assert state(host, "cpu time") == LASTING
+    host.end()
+
+
+@pytest.mark.root  # needs a user without other processes
+def test_a_fork_bomb_ends_at_the_number_of_processes(limited):
+    host = limited(processes=12, uid=SOMEBODY, gid=SOMEBODY, options={"tcp": True})
+    got, why = tried(host, "fork")
+    assert 4 < got < 12 and why == os.strerror(11)
+    assert host.plugin("hostile")["limits"]["processes"] == ["best effort", "all processes of its user are counted"]
+    host.end()
+
+
+def test_what_holds_to_begin_with(limited, free_dir):
+    host = limited(nice=7, umask=0o77, directory=str(free_dir), no_core=True)
+    said = about(host)
+    assert (said["nice"], said["umask"], said["directory"]) == (7, 0o77, str(free_dir))
+    limits = host.plugin("hostile")["limits"]
+    assert limits["umask"] == ["best effort", "it may choose another one"]
+    assert limits["directory"] == ["best effort", "it may go to another one"]
+    assert limits["nice"][0] == limits["core files"][0] == LASTING
+    assert "0 " in pathlib.Path(f"/proc/{said['pid']}/limits").read_text().split("Max core file size")[1][:20]
+    host.end()
+
+
+def test_no_privileges_are_left(limited):
+    host = limited(no_new_privileges=True, no_capabilities=True, files=100)
+    said = about(host)
+    assert (said["noNewPrivs"], int(said["capabilities"], 16)) == (1, 0)
+    assert {name: state(host, name) for name in ("new privileges", "capabilities", "open files")} == {
+        "new privileges": "enforced", "capabilities": "enforced", "open files": "enforced"}
+    host.end()
+
+
+@pytest.mark.root  # only root may change the user
+def test_another_user_and_groups(limited):
+    host = limited(uid=SOMEBODY, gid=SOMEBODY + 1, groups=[7, 8], options={"tcp": True})
+    said = about(host)
+    assert (said["uid"], said["gid"], said["groups"]) == (SOMEBODY, SOMEBODY + 1, [7, 8])
+    assert int(said["capabilities"], 16) == 0
+    assert state(host, "user") == "enforced"
+    host.end()
+
+
+@pytest.mark.root  # of whose processes the system keeps no count
+def test_what_cannot_be_had_is_a_refusal(limited):
+    host = limited(processes=10)
+    why = host.plugin("hostile")
+    assert why["plugin_status"] == "rejected"
+    assert "processes: the system does not count root's: give it another uid" in why["msg"]
+    assert host.call(INNOCENT[0], "POST /count")["error"] == ""
+    host.end()
+
+
+@pytest.mark.root  # of whose processes the system keeps no count
+def test_or_it_goes_on_without_and_says_so(limited):
+    host = limited(processes=10, files=100, go_on=True)
+    assert about(host)["pid"] == host.pid("hostile")
+    limits = host.plugin("hostile")["limits"]
+    assert limits["processes"] == ["unavailable", "the system does not count root's: give it another uid"]
+    assert limits["open files"][0] == LASTING
+    said = [line["log"] for line in host.lines() if "log" in line and line.get("plugin") == "hostile"]
+    assert said == ["it runs without limits of processes: the system does not count root's: give it another uid"]
+    host.end()
+
+
+def test_what_only_the_system_knows_not_to_be_there(limited, free_dir):
+    nowhere = str(free_dir / "nowhere")
+    host = limited(directory=nowhere)
+    assert f"hostile': directory: {os.strerror(2).lower()}" in host.plugin("hostile")["msg"].lower()
+    host.end()
+    host = limited(directory=nowhere, files=100, go_on=True)
+    assert about(host)["directory"] == os.readlink(f"/proc/{host.run.process.pid}/cwd")
+    assert host.plugin("hostile")["limits"]["directory"] == ["unavailable", os.strerror(2)]
+    assert state(host, "open files") == LASTING
+    host.end()
+
+
+def test_one_that_has_survived_its_host_keeps_them(plugins, driven):
+    shutil.copy(plugins / INNOCENT[0], plugins / "hostile")
+    rules = [{"plugin": "hostile", "survive": True, "isolate": {"files": 48}}]
+    first = driven(dir=plugins, survive_as="limited", rules=rules)
+    assert first.call("hostile", "POST /count")["body"] == "1"
+    first.run.killed = True
+    first.run.signal(signal.SIGKILL)
+    first.run.wait()
+    host = driven(dir=plugins, survive_as="limited", rules=rules)
+    host.event("plugin.adopted", "hostile")
+    assert host.call("hostile", "POST /count")["body"] == "2"
+    plugin = host.plugin("hostile")
+    assert plugin["limits"] == {"limits": ["best effort", "those that the host gave it which started it"]}
+    held = pathlib.Path(f"/proc/{plugin['pid']}/limits").read_text().split("Max open files")[1].split()
+    assert held[:2] == ["48", "48"]
+    host.end()

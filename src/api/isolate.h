@@ -1,0 +1,46 @@
+/* isolate.h - limits for plugins that run as child processes, and what of them really holds. PLUGKIT_WITH_ISOLATE.
+ *
+ *     static const pk_isolate small = {.address_space_bytes = 256u << 20, .files = 64, .no_new_privileges = true};
+ *     static const pk_plugin_rule rule = {.isolate = &small};
+ *     pk_manager_desc desc = {.plugin_dir = "plugins", .rules = &rule, .rule_count = 1};
+ *
+ * They are in force before the first instruction of the plugin, also of `PLUGIN capabilities`, and what it starts
+ * inherits them. Zero limits nothing. What the system cannot give is a refusal (PK_ERR_EXEC, with the name of the
+ * limit), for who asks for a limit relies on it; with .go_on the plugin is started without that one, and a warning is
+ * logged, "plugin.isolate". pk_plugin_info.limits says what became of each. A plugin that survived its host has the
+ * limits that it was started with. */
+#ifdef PLUGKIT_WITH_ISOLATE
+typedef struct pk_isolate {
+    bool go_on;                   // without what cannot be had
+    /* For each process of the plugin by itself, by setrlimit; what is lower already stays. Each is a ceiling of the
+     * system for the program: memory that cannot be had, EMFILE, EFBIG, SIGXCPU. */
+    uint64_t address_space_bytes; // not for programs with sanitizers, Go or Java, which reserve far more than they use
+    uint64_t file_size_bytes;     // of each file that it writes
+    uint32_t cpu_s;               // seconds of computing, ever: SIGXCPU, and SIGKILL a second later
+    uint32_t files;               // open at a time: the numbers of descriptors are below
+    uint32_t processes;           // and threads, of its user, all programs counted. Nothing to root
+    bool no_core;                 // no core files
+    int nice;                     // -20 to 19; below the host's only root may
+    uint32_t umask;               // as 077; to begin with
+    const char *directory;        // where it starts, absolute; plugin_dir and runtime_dir must be absolute then
+    bool no_new_privileges;       // setuid programs and file capabilities give none. Linux
+    bool no_capabilities;         // none of root's rights but to be the user with number 0. Linux
+    /* For hosts of root: another user, and groups. 0 = the host's. With uid gid has to be given; without groups it has
+     * none else. It can reach neither plugin nor runtime directory unless you see to that: .tcp, or plugins that serve
+     * lines. */
+    uint32_t uid, gid;
+    const uint32_t *groups;       size_t group_count; // at most 32
+} pk_isolate;
+
+typedef enum pk_limit_state {
+    PK_LIMIT_ENFORCED = 1, // the plugin cannot get around it
+    PK_LIMIT_BEST_EFFORT,  // it is set, but see `why`
+    PK_LIMIT_UNAVAILABLE   // not here: it runs without
+} pk_limit_state;
+typedef struct pk_limit_report {
+    const char *name;      // "open files"
+    pk_limit_state state;
+    const char *why;       // "" = nothing to say
+} pk_limit_report;
+PK_API const char *pk_limit_state_name(pk_limit_state state); // "enforced", "best effort", "unavailable"; static
+#endif

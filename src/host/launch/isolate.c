@@ -1,0 +1,224 @@
+/* isolate.c - the limits of plugins, and what of them holds. */
+#ifdef PLUGKIT_WITH_ISOLATE
+#include "isolate.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "../../base/error.h"
+#include "../../base/memory.h"
+
+PK_API const char *pk_limit_state_name(pk_limit_state state)
+{
+    static const char *const names[] = {"", "enforced", "best effort", "unavailable"};
+    return (size_t)state < PK__COUNT(names) ? names[state] : "";
+}
+
+/* ---- descriptions */
+
+PK__FN pk_err pk__isolate_check(const pk_plugin_rule *rule, pk_error *err)
+{
+    const pk_isolate *d = rule->isolate;
+    if (!d) {
+        return PK_OK;
+    }
+    const char *wrong = d->nice < -20 || d->nice > 19           ? "nice is from -20 to 19"
+                        : d->umask > 0777                       ? "umask is at most 0777"
+                        : d->directory && d->directory[0] != '/' ? "directory has to be absolute"
+                        : d->uid && !d->gid                     ? "with uid gid has to be given"
+                        : !d->uid && (d->gid || d->group_count) ? "gid and groups need uid"
+                        : d->group_count > PK__CONFINE_GROUPS   ? "there are more than 32 groups"
+                                                                : NULL;
+    return wrong ? pk_error_set(err, PK_ERR_MISUSE, "cannot isolate '%s': %s", rule->plugin ? rule->plugin : "", wrong)
+                 : PK_OK;
+}
+
+PK__FN bool pk__isolate_copy(pk_mem *mem, pk_plugin_rule *rule)
+{
+    const pk_isolate *from = rule->isolate;
+    if (!from) {
+        return true;
+    }
+    pk_isolate *d = (pk_isolate *)pk_mem_get(mem, sizeof(*d));
+    uint32_t *groups = (uint32_t *)pk_mem_get(mem, (from->group_count + 1) * sizeof(*groups));
+    rule->isolate = d;
+    if (!d || !groups) {
+        return false;
+    }
+    *d = *from;
+    d->directory = from->directory ? pk_mem_dup(mem, pk_str_from(from->directory)).ptr : NULL;
+    for (size_t i = 0; i < from->group_count; i++) {
+        groups[i] = from->groups[i];
+    }
+    d->groups = groups;
+    return d->directory || !from->directory;
+}
+
+PK__FN const pk_limit_report *pk__isolate_copy_reports(pk_mem *mem, const pk_limit_report *from, size_t count)
+{
+    pk_limit_report *to = (pk_limit_report *)pk_mem_zero(mem, (count + 1) * sizeof(*to));
+    for (size_t i = 0; to && i < count; i++) {
+        to[i].state = from[i].state;
+        to[i].name = pk_mem_dup(mem, pk_str_from(from[i].name)).ptr;
+        to[i].why = pk_mem_dup(mem, pk_str_from(from[i].why ? from[i].why : "")).ptr;
+        if (!to[i].name || !to[i].why) {
+            return NULL;
+        }
+    }
+    return to;
+}
+
+/* ---- one start */
+
+enum { PK__ISOLATE_WHY = 100 };
+
+typedef struct pk__isolate {
+    const pk_isolate *desc;
+    pk__confine confine;
+    bool is_root;                      // and has root's rights: it may undo what needs those
+    uint32_t unavailable;              // a bit for each pk__confine_what that is asked for
+    char why[PK__CONFINE_COUNT][PK__ISOLATE_WHY];
+} pk__isolate;
+
+static void pk__isolate_want(pk__isolate *i, pk__confine_what what, uint64_t number)
+{
+    if (number) {
+        i->confine.wanted |= 1u << what;
+        i->confine.number[what] = number;
+    }
+}
+
+static void pk__isolate_miss(pk__isolate *i, pk__confine_what what, const char *why)
+{
+    i->confine.wanted &= ~(1u << what);
+    i->unavailable |= 1u << what;
+    (void)snprintf(i->why[what], sizeof(i->why[what]), "%.*s", PK__ISOLATE_WHY - 1, why);
+}
+
+static void pk__isolate_init(pk__isolate *i, const pk_isolate *d)
+{
+    pk__confine *c = &i->confine;
+    memset(i, 0, sizeof(*i));
+    i->desc = d;
+    i->is_root = geteuid() == 0 && !d->uid && !d->no_capabilities;
+    pk__isolate_want(i, PK__CONFINE_ADDRESS_SPACE, d->address_space_bytes);
+    pk__isolate_want(i, PK__CONFINE_FILE_SIZE, d->file_size_bytes);
+    pk__isolate_want(i, PK__CONFINE_CPU, d->cpu_s);
+    pk__isolate_want(i, PK__CONFINE_FILES, d->files);
+    pk__isolate_want(i, PK__CONFINE_PROCESSES, d->processes);
+    pk__isolate_want(i, PK__CONFINE_CORE, d->no_core);
+    pk__isolate_want(i, PK__CONFINE_NICE, d->nice != 0);
+    pk__isolate_want(i, PK__CONFINE_UMASK, d->umask);
+    pk__isolate_want(i, PK__CONFINE_DIRECTORY, d->directory != NULL);
+    pk__isolate_want(i, PK__CONFINE_PRIVILEGES, d->no_new_privileges);
+    pk__isolate_want(i, PK__CONFINE_CAPABILITIES, d->no_capabilities);
+    pk__isolate_want(i, PK__CONFINE_USER, d->uid);
+    c->number[PK__CONFINE_CORE] = 0;
+    c->is_root = geteuid() == 0;
+    c->nice = d->nice;
+    c->umask = (mode_t)d->umask;
+    c->directory = d->directory;
+    c->uid = d->uid;
+    c->gid = d->gid;
+    c->group_count = d->group_count;
+    for (size_t k = 0; k < d->group_count; k++) {
+        c->groups[k] = d->groups[k];
+    }
+    if (d->processes && c->is_root && !d->uid) {
+        pk__isolate_miss(i, PK__CONFINE_PROCESSES, "the system does not count root's: give it another uid");
+    }
+}
+
+/* What holds for as long as the plugin wants it to. */
+static const char *pk__isolate_loophole(const pk__isolate *i, pk__confine_what what)
+{
+    switch (what) {
+    case PK__CONFINE_UMASK: return "it may choose another one";
+    case PK__CONFINE_DIRECTORY: return "it may go to another one";
+    case PK__CONFINE_PROCESSES: return "all processes of its user are counted";
+    case PK__CONFINE_NICE:
+    case PK__CONFINE_ADDRESS_SPACE:
+    case PK__CONFINE_CPU:
+    case PK__CONFINE_FILES:
+    case PK__CONFINE_FILE_SIZE:
+    case PK__CONFINE_CORE: return i->is_root ? "it runs as root, who may undo it" : "";
+    default: return "";
+    }
+}
+
+static void pk__isolate_tell(const pk__isolate *i, pk_launch *l)
+{
+    pk_limit_report reports[PK__CONFINE_COUNT];
+    size_t count = 0;
+    for (int k = 0; k < PK__CONFINE_COUNT; k++) {
+        pk__confine_what what = (pk__confine_what)k;
+        pk_limit_report *r = &reports[count];
+        bool missing = (i->unavailable & (1u << k)) != 0;
+        if (missing || (i->confine.wanted & (1u << k))) {
+            r->name = pk__confine_name(what);
+            r->why = missing ? i->why[k] : pk__isolate_loophole(i, what);
+            r->state = missing ? PK_LIMIT_UNAVAILABLE : r->why[0] ? PK_LIMIT_BEST_EFFORT : PK_LIMIT_ENFORCED;
+            count++;
+        }
+    }
+    pk_launch_isolated(l, reports, count);
+}
+
+/* What is known beforehand not to be had. */
+static pk_err pk__isolate_refuse(const pk__isolate *i, const pk_launch_info *info, pk_error *err)
+{
+    for (int k = 0; k < PK__CONFINE_COUNT && !i->desc->go_on; k++) {
+        if (i->unavailable & (1u << k)) {
+            return pk_error_set(err, PK_ERR_EXEC, "cannot start '%s': %s: %s", info->path,
+                                pk__confine_name((pk__confine_what)k), i->why[k]);
+        }
+    }
+    if (i->desc->directory && info->path[0] != '/') {
+        return pk_error_set(err, PK_ERR_MISUSE, "cannot start '%s': its path has to be absolute, for it is to start in "
+                            "another directory", info->path);
+    }
+    return PK_OK;
+}
+
+/* The start failed at one of the limits: is it to be tried without? */
+static bool pk__isolate_give_up_one(pk__isolate *i, const pk__spawn_step *step, const pk_error *err)
+{
+    pk_error why;
+    for (int k = 0; k < PK__CONFINE_COUNT && i->desc->go_on && step->failed; k++) {
+        pk__confine_what what = (pk__confine_what)k;
+        if (step->failed == pk__confine_name(what)) {
+            (void)pk_error_sys(&why, PK_ERR_OS, err->sys_errno, "no");
+            pk__isolate_miss(i, what, why.msg + sizeof("no: ") - 1);
+            return true;
+        }
+    }
+    return false;
+}
+
+PK__FN pk_err pk__isolate_spawn(pk__process *p, const pk__spawn_desc *desc, pk_launch *l, const pk_launch_info *info,
+                                pk_error *err)
+{
+    pk__isolate i;
+    pk__spawn_step step = {pk__confine_run, &i.confine, NULL};
+    pk__spawn_desc confined = *desc;
+    pk_error own;
+    err = err ? err : &own;
+    if (!info->isolate) {
+        return pk__process_spawn(p, desc, err);
+    }
+    pk__isolate_init(&i, info->isolate);
+    pk_err rc = pk__isolate_refuse(&i, info, err);
+    confined.confine = &step;
+    while (!rc) {
+        rc = pk__process_spawn(p, &confined, err);
+        if (!rc || !pk__isolate_give_up_one(&i, &step, err)) {
+            break;
+        }
+        rc = PK_OK;
+    }
+    if (!rc) {
+        pk__isolate_tell(&i, l);
+    }
+    return rc;
+}
+#endif

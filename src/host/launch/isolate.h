@@ -1,0 +1,44 @@
+/* isolate.h - a pk_isolate made into what a child does to itself, and the report of what came of it.
+ *
+ *     pk__isolate_spawn(&process, &desc, launch, info, err);        in the place of pk__process_spawn
+ *
+ * Nothing is believed to work because it should: a limit counts as set when the child has set it. If the system refuses
+ * one, the child is not started, and its error names the limit; with .go_on that one is crossed out and the start tried
+ * again. Some things are accepted and do nothing, or can be undone by who has the right to: that is known here, and
+ * reported as best effort or unavailable. Without PLUGKIT_WITH_ISOLATE all of this is nothing. */
+#ifndef PK__ISOLATE_H
+#define PK__ISOLATE_H
+#include "../../os/confine.h"
+#ifdef PLUGKIT_WITH_ISOLATE
+
+/* Can this be meant? Errors: PK_ERR_MISUSE. */
+PK__FN pk_err pk__isolate_check(const pk_plugin_rule *rule, pk_error *err);
+PK__FN bool pk__isolate_copy(pk_mem *mem, pk_plugin_rule *rule); // its isolate becomes a copy; false = out of memory
+PK__FN const pk_limit_report *pk__isolate_copy_reports(pk_mem *mem, const pk_limit_report *from, size_t count);
+/* Starts it under its limits, and reports them. Errors: those of pk__process_spawn, and PK_ERR_MISUSE. */
+PK__FN pk_err pk__isolate_spawn(pk__process *p, const pk__spawn_desc *desc, pk_launch *l, const pk_launch_info *info,
+                                pk_error *err);
+
+#else
+static inline pk_err pk__isolate_check(const pk_plugin_rule *rule, pk_error *err)
+{
+    (void)rule, (void)err;
+    return PK_OK;
+}
+
+static inline bool pk__isolate_copy(pk_mem *mem, pk_plugin_rule *rule)
+{
+    (void)mem, (void)rule;
+    return true;
+}
+
+#ifndef PLUGKIT_NO_PROCESS
+static inline pk_err pk__isolate_spawn(pk__process *p, const pk__spawn_desc *desc, pk_launch *l,
+                                       const pk_launch_info *info, pk_error *err)
+{
+    (void)l, (void)info;
+    return pk__process_spawn(p, desc, err);
+}
+#endif
+#endif
+#endif

@@ -1,0 +1,55 @@
+/* confine.h - what a child does to itself before it execs, so that what it becomes has limits. PLUGKIT_WITH_ISOLATE.
+ *
+ *     pk__confine c = {0};
+ *     c.wanted = 1u << PK__CONFINE_FILES; c.number[PK__CONFINE_FILES] = 64;
+ *     pk__spawn_step step = {pk__confine_run, &c, NULL};
+ *     desc.confine = &step;                         pk__process_spawn does the rest
+ *
+ * All of it is prepared by the parent; the child makes system calls only, for it may share the parent's memory
+ * (process.h), in the order of the list: what needs root comes before the user is changed, what forbids system calls is
+ * the last. The first that fails ends it, and its name is told. By raw calls where the C library would change the
+ * user of all threads, which are the parent's. */
+#ifndef PK__CONFINE_H
+#define PK__CONFINE_H
+#ifdef PLUGKIT_WITH_ISOLATE
+#include "process.h"
+
+#define PK__CONFINES(X)                                                                                     \
+    X(NICE, "nice")                                                                                         \
+    X(ADDRESS_SPACE, "address space")                                                                       \
+    X(CPU, "cpu time")                                                                                      \
+    X(FILES, "open files")                                                                                  \
+    X(PROCESSES, "processes")                                                                               \
+    X(FILE_SIZE, "file size")                                                                               \
+    X(CORE, "core files")                                                                                   \
+    X(CAPABILITIES, "capabilities")                                                                         \
+    X(USER, "user")                                                                                         \
+    X(DIRECTORY, "directory")                                                                               \
+    X(UMASK, "umask")                                                                                       \
+    X(PRIVILEGES, "new privileges")
+typedef enum pk__confine_what {
+#define PK__CONFINE_WHAT(name, text) PK__CONFINE_##name,
+    PK__CONFINES(PK__CONFINE_WHAT)
+#undef PK__CONFINE_WHAT
+    PK__CONFINE_COUNT
+} pk__confine_what;
+
+enum { PK__CONFINE_GROUPS = 32 };
+
+typedef struct pk__confine {
+    uint32_t wanted;                    // a bit for each
+    bool is_root;                       // who begins
+    uint64_t number[PK__CONFINE_COUNT]; // of those that are limits of numbers
+    int nice;
+    mode_t umask;
+    const char *directory;
+    uid_t uid;
+    gid_t gid, groups[PK__CONFINE_GROUPS];
+    size_t group_count;
+} pk__confine;
+
+PK__FN const char *pk__confine_run(void *confine); // a pk__spawn_step's
+PK__FN const char *pk__confine_name(pk__confine_what what); // the same pointer as that returns
+
+#endif
+#endif
