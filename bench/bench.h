@@ -123,6 +123,31 @@ BENCH_FN void bench_die_with_parent(void)
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 }
 
+/* A process that carries out `serve` with one end of a socket pair, and ends, at the latest with this one. Gives the
+ * other end. Those of earlier peers (`others`) it closes: each peer sees when its own is closed here. */
+BENCH_FN int bench_fork_peer(void (*serve)(int fd), const int *others, int count)
+{
+    int pair[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair)) {
+        bench_die("socketpair: %s", strerror(errno));
+    }
+    pid_t pid = fork();
+    if (pid < 0) {
+        bench_die("fork: %s", strerror(errno));
+    }
+    if (pid == 0) {
+        bench_die_with_parent();
+        for (int i = 0; i < count; i++) {
+            close(others[i]);
+        }
+        close(pair[0]);
+        serve(pair[1]);
+        _exit(0);
+    }
+    close(pair[1]);
+    return pair[0];
+}
+
 static int64_t bench_clock_ns(clockid_t clock)
 {
     struct timespec t;

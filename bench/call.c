@@ -184,11 +184,12 @@ static void bench_unix(void)
 
 enum { SPIN_US = 100 };
 
-/* Between the rounds it sleeps, so that the others have the core. */
+/* On the other core. Between the rounds it sleeps, so that others have it. */
 static void raw_serve_awake(int fd)
 {
     char buf[4096], answer[ECHO_RESPONSE_BYTES];
     memset(answer, 'a', sizeof(answer));
+    bench_pin_away(0);
     for (;;) {
         int64_t end = bench_clock_ns(CLOCK_MONOTONIC) + 1000 * SPIN_US;
         ssize_t n;
@@ -219,27 +220,6 @@ static void raw_run_awake(void *user, size_t times)
     }
 }
 
-static void raw_open_awake(ping_pong *end)
-{
-    int pair[2];
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair)) {
-        bench_die("socketpair: %s", strerror(errno));
-    }
-    pid_t pid = fork();
-    if (pid < 0) {
-        bench_die("fork: %s", strerror(errno));
-    }
-    if (pid == 0) {
-        bench_die_with_parent();
-        bench_pin_away(0);
-        close(pair[0]);
-        raw_serve_awake(pair[1]);
-        _exit(0);
-    }
-    close(pair[1]);
-    end->fd = pair[0];
-}
-
 static void bench_spin(void)
 {
     static const char name[] = "call.unix_spin";
@@ -252,7 +232,7 @@ static void bench_spin(void)
         return;
     }
     bench_unpin(); // who may use one core only does not spin
-    raw_open_awake(&raw);
+    raw.fd = bench_fork_peer(raw_serve_awake, NULL, 0);
     pk_manager *m = manager_open(&(pk_manager_desc){.plugin_dir = bench_path("plugins_spin"), .spin_us = SPIN_US});
     client_open(&ours, m, "echo");
     client_call(&ours, 1);

@@ -86,32 +86,19 @@ typedef struct raw_crowd {
     int count, next;
 } raw_crowd;
 
+static void raw_serve(int fd)
+{
+    char buf[4096], answer[ECHO_RESPONSE_BYTES];
+    memset(answer, 'a', sizeof(answer));
+    while (recv(fd, buf, sizeof(buf), 0) > 0 && send(fd, answer, sizeof(answer), MSG_NOSIGNAL) > 0) {
+    }
+}
+
 static void raw_open(raw_crowd *raw, int count)
 {
     raw->count = count;
     for (int i = 0; i < count; i++) {
-        int pair[2];
-        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair)) {
-            bench_die("socketpair: %s", strerror(errno));
-        }
-        pid_t pid = fork();
-        if (pid < 0) {
-            bench_die("fork: %s", strerror(errno));
-        }
-        if (pid == 0) {
-            char buf[4096], answer[ECHO_RESPONSE_BYTES];
-            bench_die_with_parent();
-            for (int k = 0; k < i; k++) {
-                close(raw->fds[k]);
-            }
-            close(pair[0]);
-            memset(answer, 'a', sizeof(answer));
-            while (recv(pair[1], buf, sizeof(buf), 0) > 0 && send(pair[1], answer, sizeof(answer), MSG_NOSIGNAL) > 0) {
-            }
-            _exit(0);
-        }
-        close(pair[1]);
-        raw->fds[i] = pair[0];
+        raw->fds[i] = bench_fork_peer(raw_serve, raw->fds, i);
     }
 }
 
