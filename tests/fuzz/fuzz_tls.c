@@ -4,7 +4,7 @@
  * never gets through, says why, and the outcome does not depend on how the bytes are cut. Odd: the rest are changes, of
  * four bytes each, to what a real client and a real server say to each other, up to the bytes behind the handshake.
  * Then either both know each other and every byte that arrives is the one that was sent, or somebody says why not. With
- * bit 2 they resume a session that they had before, which takes no arithmetic and so a twentieth of the time.
+ * bit 2 or 3 they resume a session that they had before, which takes no arithmetic and so a twentieth of the time.
  *
  * Needs mbedTLS: tests/mbedtls.sh knows where. */
 #define PLUGKIT_WITH_TLS
@@ -199,7 +199,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     pk__tls_kept_free(ends.client_tls->material);
     if (data[0] & 1) {
-        if (data[0] & 4) {
+        if (data[0] & 12) {
             recall();
         }
         meddle(data + 1, size - 1);
