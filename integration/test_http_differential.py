@@ -248,7 +248,7 @@ def ask_ours(address, data):
             if line.startswith(b"HTTP/1.1 200"):
                 it = json.loads(body)
                 requests.append(Request(it["method"], it["path"], it["query"], plain(it["fields"]), it["body"]))
-            elif not closes:
+            elif not closes or line.startswith(b"HTTP/1.1 204"):
                 requests.append(None)  # read, and answered by the server itself: OPTIONS, methods that nothing knows
             else:
                 refused = json.loads(body)["message"]
