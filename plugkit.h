@@ -10405,8 +10405,8 @@ PK__HOT void pk__json_quoted(pk_json_writer *w, pk_str s, char behind)
 typedef struct pk__json_split {
     uint64_t objects[PLUGKIT_JSON_DEPTH / 64 + 1]; // a level's bit says that it is an object
     uint32_t depth;
-    uint8_t due;    // what comes next; zero: a value
-    uint8_t inside; // of which token
+    uint32_t due;    // what comes next; zero: a value
+    uint32_t inside; // of which token
 } pk__json_split;
 
 typedef enum pk__json_part {
@@ -12408,11 +12408,21 @@ PK__FN const char *pk__json_more(pk__json_reader *r, const char *p, char bracket
 
 PK__FN void pk__json_pass(pk__json_origin *at, pk_str bytes)
 {
-    for (size_t i = 0; i < bytes.len; i++) {
-        at->line += bytes.ptr[i] == '\n';
-        at->column = bytes.ptr[i] == '\n' ? 1 : at->column + ((unsigned char)(bytes.ptr[i] & 0xC0) != 0x80);
-    }
+    const char *p = bytes.len > 0 ? bytes.ptr : "", *end = p + bytes.len, *line;
     at->offset += bytes.len;
+    while (p < end && (line = (const char *)memchr(p, '\n', (size_t)(end - p))) != NULL) {
+        at->line++;
+        at->column = 1;
+        p = line + 1;
+    }
+    at->column += (size_t)(end - p);
+    for (; end - p >= 8 && !PK__SMALL; p += 8) { // characters are bytes but those that continue one: 10xxxxxx
+        uint64_t word = pk__swar_load(p), continues = word >> 7 & ~(word >> 6) & UINT64_C(0x0101010101010101);
+        at->column -= (size_t)((continues * UINT64_C(0x0101010101010101)) >> 56);
+    }
+    for (; p < end; p++) {
+        at->column -= (unsigned char)(*p & 0xC0) == 0x80;
+    }
 }
 
 PK__FN const char *pk__json_place(char out[PK__JSON_PLACE_CAP], pk_str text, size_t offset,
@@ -13968,55 +13978,64 @@ static bool pk__json_split_token(pk__json_split *s, char c)
     }
 }
 
-/* A byte inside of a string. False: it cannot be. */
-static bool pk__json_split_string(pk__json_split *s, char c)
+/* Inside of a string, up to behind its end or the first byte that cannot be: then *good is false. */
+static const char *pk__json_split_string(pk__json_split *s, const char *p, const char *end, bool *good)
 {
-    if (s->inside == PK__SPLIT_ESCAPE) {
-        s->inside = PK__SPLIT_STRING;
-        return memchr("\"\\/bfnrtu", c, 9) != NULL;
+    while (p < end && *good) {
+        if (s->inside == PK__SPLIT_ESCAPE) {
+            s->inside = PK__SPLIT_STRING;
+            *good = memchr("\"\\/bfnrtu", *p++, 9) != NULL;
+            continue;
+        }
+        p = pk__json_plain(p, end);
+        if (p == end) {
+            break;
+        }
+        char c = *p++;
+        if (c == '"') {
+            s->inside = PK__SPLIT_NOTHING;
+            break;
+        }
+        s->inside = c == '\\' ? PK__SPLIT_ESCAPE : PK__SPLIT_STRING;
+        *good = (unsigned char)c >= 0x20;
     }
-    s->inside = c == '"' ? PK__SPLIT_NOTHING : c == '\\' ? PK__SPLIT_ESCAPE : PK__SPLIT_STRING;
-    return (unsigned char)c >= 0x20;
+    return p;
+}
+
+/* Inside of a number or word, up to what follows it. */
+static const char *pk__json_split_plain(pk__json_split *s, const char *p, const char *end)
+{
+    while (p < end && pk__json_split_is_plain(*p)) {
+        p++;
+    }
+    s->inside = p < end ? PK__SPLIT_NOTHING : PK__SPLIT_PLAIN;
+    return p;
 }
 
 PK__FN pk__json_part pk__json_split_next(pk__json_split *s, const char **at, const char *end)
 {
     const char *p = *at;
-    pk__json_part part = PK__JSON_PART;
-    while (p < end && part == PK__JSON_PART) {
-        bool good = true;
-        if (s->inside == PK__SPLIT_STRING) {
-            p = pk__json_plain(p, end);
+    bool good = true, whole = false;
+    while (p < end && good && !whole) {
+        if (s->inside == PK__SPLIT_NOTHING) {
+            p = pk__json_space(p, end);
             if (p == end) {
                 break;
             }
-        } else if (s->inside == PK__SPLIT_PLAIN) {
-            while (p < end && pk__json_split_is_plain(*p)) {
-                p++;
-            }
-            if (p == end) {
-                break;
-            }
-            s->inside = PK__SPLIT_NOTHING;
-            if (s->depth == 0) {
-                part = PK__JSON_WHOLE;
+            good = pk__json_split_token(s, *p++);
+            if (!good) {
                 break;
             }
         }
-        char c = *p++;
-        if (s->inside != PK__SPLIT_NOTHING) {
-            good = pk__json_split_string(s, c);
-        } else if (c == ' ' || c == '\n' || c == '\r' || c == '\t') {
-            p = pk__json_skip_space(p, end);
-            continue;
-        } else {
-            good = pk__json_split_token(s, c);
+        if (s->inside == PK__SPLIT_PLAIN) {
+            p = pk__json_split_plain(s, p, end);
+        } else if (s->inside != PK__SPLIT_NOTHING) {
+            p = pk__json_split_string(s, p, end, &good);
         }
-        bool whole = s->depth == 0 && s->due == PK__SPLIT_MORE && s->inside == PK__SPLIT_NOTHING;
-        part = !good ? PK__JSON_NEVER : whole ? PK__JSON_WHOLE : PK__JSON_PART;
+        whole = s->depth == 0 && s->due == PK__SPLIT_MORE && s->inside == PK__SPLIT_NOTHING;
     }
     *at = p;
-    return part;
+    return !good ? PK__JSON_NEVER : whole ? PK__JSON_WHOLE : PK__JSON_PART;
 }
 #endif
 
@@ -30282,7 +30301,7 @@ PK__TYPES_BASIC(pk_blob, pk_blob, PK_TYPE_BLOB, blob, blob);
 /* json_stream.c - values from a stream: pk_json_stream.
  *
  * A value that has come as a whole is read where it lies, in the caller's piece; the beginning of one that has not is
- * kept in `rest` until its end has come. A line that lies in one piece needs no looking for its end but memchr.
+ * kept in `rest` until its end has come.
  *
  * Whatever the pieces are, callbacks and errors are the same, but for what an error quotes of the text behind a
  * mistake: that is as much as has come. The state lives apart from the public struct: a callback may free that. */
@@ -30445,6 +30464,26 @@ static void pk__json_stream_skip_space(const pk_json_stream *s, pk_str *piece)
     pk__json_intake_drop(s->pk__in, piece, (size_t)(p - piece->ptr));
 }
 
+/* Does the value at *p lie there as a whole? Then *p goes to its end. That of a line needs no looking for, and that of
+ * anything in brackets or quotes the reader finds fastest. `len` bytes are here, and no more than there may be. */
+static bool pk__json_stream_at_once(const pk_json_stream *s, const char **p, const char *line_end, size_t len)
+{
+    pk__json_reader r;
+    pk_str text = {*p, len};
+    const char *end = NULL;
+    if (s->pk__in->rest.len > 0 || (s->lines && (!line_end || (size_t)(line_end - *p) > len))) {
+        return false;
+    }
+    if (s->lines) {
+        end = line_end;
+    } else if (**p == '{' || **p == '[' || **p == '"') {
+        pk__json_begin(&r, text);
+        end = pk__json_skip(&r, *p);
+    }
+    *p = end ? end : *p;
+    return end != NULL;
+}
+
 /* Takes the value at the front of the piece, or the beginning of it; or goes on with the one that has begun. */
 static pk_err pk__json_stream_take(pk_json_stream *s, pk_str *piece, pk_error *err)
 {
@@ -30453,9 +30492,7 @@ static pk_err pk__json_stream_take(pk_json_stream *s, pk_str *piece, pk_error *e
     const char *line_end = s->lines ? (const char *)memchr(p, '\n', piece->len) : NULL;
     size_t len = line_end ? (size_t)(line_end - p) : piece->len, room = in->max - in->rest.len;
     pk__json_part part = PK__JSON_WHOLE;
-    if (line_end && in->rest.len == 0 && len <= room) {
-        p = line_end;
-    } else {
+    if (!pk__json_stream_at_once(s, &p, line_end, PK__MIN(len, room))) {
         const char *end = p + PK__MIN(len, room + 1);
         do {
             part = pk__json_split_next(&in->split, &p, end);
@@ -35960,7 +35997,7 @@ PK_API pk_interceptor pk_request_log_write(const pk_request_log *log)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 35964 "plugkit.h"
+#line 36001 "plugkit.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -48947,7 +48984,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 }
 
 #ifdef PLUGKIT_LINES
-#line 48951 "plugkit.h"
+#line 48988 "plugkit.h"
 #endif
 
 #ifndef PLUGKIT_TEST

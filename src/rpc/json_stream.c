@@ -1,7 +1,7 @@
 /* json_stream.c - values from a stream: pk_json_stream.
  *
  * A value that has come as a whole is read where it lies, in the caller's piece; the beginning of one that has not is
- * kept in `rest` until its end has come. A line that lies in one piece needs no looking for its end but memchr.
+ * kept in `rest` until its end has come.
  *
  * Whatever the pieces are, callbacks and errors are the same, but for what an error quotes of the text behind a
  * mistake: that is as much as has come. The state lives apart from the public struct: a callback may free that. */
@@ -161,6 +161,26 @@ static void pk__json_stream_skip_space(const pk_json_stream *s, pk_str *piece)
     pk__json_intake_drop(s->pk__in, piece, (size_t)(p - piece->ptr));
 }
 
+/* Does the value at *p lie there as a whole? Then *p goes to its end. That of a line needs no looking for, and that of
+ * anything in brackets or quotes the reader finds fastest. `len` bytes are here, and no more than there may be. */
+static bool pk__json_stream_at_once(const pk_json_stream *s, const char **p, const char *line_end, size_t len)
+{
+    pk__json_reader r;
+    pk_str text = {*p, len};
+    const char *end = NULL;
+    if (s->pk__in->rest.len > 0 || (s->lines && (!line_end || (size_t)(line_end - *p) > len))) {
+        return false;
+    }
+    if (s->lines) {
+        end = line_end;
+    } else if (**p == '{' || **p == '[' || **p == '"') {
+        pk__json_begin(&r, text);
+        end = pk__json_skip(&r, *p);
+    }
+    *p = end ? end : *p;
+    return end != NULL;
+}
+
 /* Takes the value at the front of the piece, or the beginning of it; or goes on with the one that has begun. */
 static pk_err pk__json_stream_take(pk_json_stream *s, pk_str *piece, pk_error *err)
 {
@@ -169,9 +189,7 @@ static pk_err pk__json_stream_take(pk_json_stream *s, pk_str *piece, pk_error *e
     const char *line_end = s->lines ? (const char *)memchr(p, '\n', piece->len) : NULL;
     size_t len = line_end ? (size_t)(line_end - p) : piece->len, room = in->max - in->rest.len;
     pk__json_part part = PK__JSON_WHOLE;
-    if (line_end && in->rest.len == 0 && len <= room) {
-        p = line_end;
-    } else {
+    if (!pk__json_stream_at_once(s, &p, line_end, PK__MIN(len, room))) {
         const char *end = p + PK__MIN(len, room + 1);
         do {
             part = pk__json_split_next(&in->split, &p, end);

@@ -330,11 +330,21 @@ PK__FN const char *pk__json_more(pk__json_reader *r, const char *p, char bracket
 
 PK__FN void pk__json_pass(pk__json_origin *at, pk_str bytes)
 {
-    for (size_t i = 0; i < bytes.len; i++) {
-        at->line += bytes.ptr[i] == '\n';
-        at->column = bytes.ptr[i] == '\n' ? 1 : at->column + ((unsigned char)(bytes.ptr[i] & 0xC0) != 0x80);
-    }
+    const char *p = bytes.len > 0 ? bytes.ptr : "", *end = p + bytes.len, *line;
     at->offset += bytes.len;
+    while (p < end && (line = (const char *)memchr(p, '\n', (size_t)(end - p))) != NULL) {
+        at->line++;
+        at->column = 1;
+        p = line + 1;
+    }
+    at->column += (size_t)(end - p);
+    for (; end - p >= 8 && !PK__SMALL; p += 8) { // characters are bytes but those that continue one: 10xxxxxx
+        uint64_t word = pk__swar_load(p), continues = word >> 7 & ~(word >> 6) & UINT64_C(0x0101010101010101);
+        at->column -= (size_t)((continues * UINT64_C(0x0101010101010101)) >> 56);
+    }
+    for (; p < end; p++) {
+        at->column -= (unsigned char)(*p & 0xC0) == 0x80;
+    }
 }
 
 PK__FN const char *pk__json_place(char out[PK__JSON_PLACE_CAP], pk_str text, size_t offset,

@@ -87,54 +87,63 @@ static bool pk__json_split_token(pk__json_split *s, char c)
     }
 }
 
-/* A byte inside of a string. False: it cannot be. */
-static bool pk__json_split_string(pk__json_split *s, char c)
+/* Inside of a string, up to behind its end or the first byte that cannot be: then *good is false. */
+static const char *pk__json_split_string(pk__json_split *s, const char *p, const char *end, bool *good)
 {
-    if (s->inside == PK__SPLIT_ESCAPE) {
-        s->inside = PK__SPLIT_STRING;
-        return memchr("\"\\/bfnrtu", c, 9) != NULL;
+    while (p < end && *good) {
+        if (s->inside == PK__SPLIT_ESCAPE) {
+            s->inside = PK__SPLIT_STRING;
+            *good = memchr("\"\\/bfnrtu", *p++, 9) != NULL;
+            continue;
+        }
+        p = pk__json_plain(p, end);
+        if (p == end) {
+            break;
+        }
+        char c = *p++;
+        if (c == '"') {
+            s->inside = PK__SPLIT_NOTHING;
+            break;
+        }
+        s->inside = c == '\\' ? PK__SPLIT_ESCAPE : PK__SPLIT_STRING;
+        *good = (unsigned char)c >= 0x20;
     }
-    s->inside = c == '"' ? PK__SPLIT_NOTHING : c == '\\' ? PK__SPLIT_ESCAPE : PK__SPLIT_STRING;
-    return (unsigned char)c >= 0x20;
+    return p;
+}
+
+/* Inside of a number or word, up to what follows it. */
+static const char *pk__json_split_plain(pk__json_split *s, const char *p, const char *end)
+{
+    while (p < end && pk__json_split_is_plain(*p)) {
+        p++;
+    }
+    s->inside = p < end ? PK__SPLIT_NOTHING : PK__SPLIT_PLAIN;
+    return p;
 }
 
 PK__FN pk__json_part pk__json_split_next(pk__json_split *s, const char **at, const char *end)
 {
     const char *p = *at;
-    pk__json_part part = PK__JSON_PART;
-    while (p < end && part == PK__JSON_PART) {
-        bool good = true;
-        if (s->inside == PK__SPLIT_STRING) {
-            p = pk__json_plain(p, end);
+    bool good = true, whole = false;
+    while (p < end && good && !whole) {
+        if (s->inside == PK__SPLIT_NOTHING) {
+            p = pk__json_space(p, end);
             if (p == end) {
                 break;
             }
-        } else if (s->inside == PK__SPLIT_PLAIN) {
-            while (p < end && pk__json_split_is_plain(*p)) {
-                p++;
-            }
-            if (p == end) {
-                break;
-            }
-            s->inside = PK__SPLIT_NOTHING;
-            if (s->depth == 0) {
-                part = PK__JSON_WHOLE;
+            good = pk__json_split_token(s, *p++);
+            if (!good) {
                 break;
             }
         }
-        char c = *p++;
-        if (s->inside != PK__SPLIT_NOTHING) {
-            good = pk__json_split_string(s, c);
-        } else if (c == ' ' || c == '\n' || c == '\r' || c == '\t') {
-            p = pk__json_skip_space(p, end);
-            continue;
-        } else {
-            good = pk__json_split_token(s, c);
+        if (s->inside == PK__SPLIT_PLAIN) {
+            p = pk__json_split_plain(s, p, end);
+        } else if (s->inside != PK__SPLIT_NOTHING) {
+            p = pk__json_split_string(s, p, end, &good);
         }
-        bool whole = s->depth == 0 && s->due == PK__SPLIT_MORE && s->inside == PK__SPLIT_NOTHING;
-        part = !good ? PK__JSON_NEVER : whole ? PK__JSON_WHOLE : PK__JSON_PART;
+        whole = s->depth == 0 && s->due == PK__SPLIT_MORE && s->inside == PK__SPLIT_NOTHING;
     }
     *at = p;
-    return part;
+    return !good ? PK__JSON_NEVER : whole ? PK__JSON_WHOLE : PK__JSON_PART;
 }
 #endif

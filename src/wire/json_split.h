@@ -13,8 +13,8 @@
 typedef struct pk__json_split {
     uint64_t objects[PLUGKIT_JSON_DEPTH / 64 + 1]; // a level's bit says that it is an object
     uint32_t depth;
-    uint8_t due;    // what comes next; zero: a value
-    uint8_t inside; // of which token
+    uint32_t due;    // what comes next; zero: a value
+    uint32_t inside; // of which token
 } pk__json_split;
 
 typedef enum pk__json_part {

@@ -311,6 +311,27 @@ TEST(json_stream, an_error_quotes_what_stands_around)
     pk_json_stream_free(&stream);
 }
 
+/* Eight bytes at a time, and one by one; of texts with few lines, with many, and with none. */
+TEST(json_stream, places_are_counted_in_characters)
+{
+    static const char some[] = {'a', '\n', '\xC3', '\x80', '\xBF', '\x7F', '\0', '\xFF', '\x9F', ' '};
+    uint32_t seed = 1;
+    for (size_t len = 0; len < 200; len++) {
+        char bytes[200];
+        pk__json_origin at = {3, 5, 7}, slow = {3, 5, 7 + len};
+        for (size_t i = 0; i < len; i++) {
+            seed = seed * 1103515245u + 12345u;
+            bytes[i] = some[(seed >> 16) % (len % 2 ? 10 : 4) + (len % 2 ? 0 : 1 + len % 3)];
+            slow.line += bytes[i] == '\n';
+            slow.column = bytes[i] == '\n' ? 1 : slow.column + ((unsigned char)(bytes[i] & 0xC0) != 0x80);
+        }
+        char *guarded = test_guarded(bytes, len);
+        pk__json_pass(&at, (pk_str){guarded, len});
+        test_guarded_free(guarded, len);
+        CHECK(at.line == slow.line && at.column == slow.column && at.offset == slow.offset);
+    }
+}
+
 /* ---- limits */
 
 /* Memory that knows how much of it was in use at most, and how often some was asked for. */
@@ -386,6 +407,7 @@ TEST(json_stream, a_value_is_as_large_as_was_said_or_less)
         {"a string", PK_STR_INIT("\"12345678\""), LARGE("line 1, column 1, offset 0")},
         {"wrong before", PK_STR_INIT("[1234,x,12]"), WRONG("line 1, column 7, offset 6", "a value")},
         {"wrong at the last byte", PK_STR_INIT("[12345,x"), WRONG("line 1, column 8, offset 7", "a value")},
+        {"and more behind that", PK_STR_INIT("[12345,x99]"), WRONG("line 1, column 8, offset 7", "a value")},
         {"wrong behind it", PK_STR_INIT("[123456,x]"), LARGE("line 1, column 1, offset 0")},
         {"not ended", PK_STR_INIT("[1,2,3,4"), WRONG("line 1, column 9, offset 8", "',' or ']'")},
         {"much space between", PK_STR_INIT("1                    2                      \n"), "1@1:0;2@1:21;"},
