@@ -135,7 +135,7 @@
  *     PLUGKIT_NO_NET              no sockets: bring a transport of your own
  *     PLUGKIT_WITH_ADMIN          with pk_manager_serve: `plugkit top` and others can look at a running host; 8 KiB
  *     PLUGKIT_WITH_ATTACH         with pk_manager_attach: plugins that somebody else runs; 8 KiB
- *     PLUGKIT_WITH_ISOLATE        with limits for plugins that are child processes: pk_isolate; 5 KiB
+ *     PLUGKIT_WITH_ISOLATE        with limits for plugins that are child processes: pk_isolate; 8 KiB
  *     PLUGKIT_WITH_MANIFESTS      with folders that have a manifest.json or plugin.json; 13 KiB
  *     PLUGKIT_WITH_SCHEMA         with pk_schema and pk_pattern: JSON Schema; 59 KiB
  *     PLUGKIT_WITH_JSON_TOOLS     with NDJSON, JSON from streams, JSON Patch, defaults in structs, refused keys; 15 KiB
@@ -1877,6 +1877,20 @@ PK_API bool pk_version_in(pk_str version, pk_str range);
  * logged, "plugin.isolate". pk_plugin_info.limits says what became of each. A plugin that survived its host has the
  * limits that it was started with. */
 #ifdef PLUGKIT_WITH_ISOLATE
+typedef struct pk_path_rule {
+    const char *path; // of a file, or of a directory and all that is below it; it has to be there
+    bool write;       // also to write, make, rename and remove; else only to read
+    bool execute;     // also to run
+} pk_path_rule;
+
+/* System calls that a plugin may make. The others fail with EPERM, or ENOSYS if they are newer than the list. Neither
+ * has what changes the system or other processes: mounts, modules, namespaces, users, ptrace, bpf, io_uring, keys. */
+typedef enum pk_calls {
+    PK_CALLS_ALL,   // no filter
+    PK_CALLS_RUN,   // files, sockets, threads, processes
+    PK_CALLS_SERVE  // the same, without new processes; it may become another program
+} pk_calls;
+
 typedef struct pk_isolate {
     bool go_on;                   // without what cannot be had
     /* For each process of the plugin by itself, by setrlimit; what is lower already stays. Each is a ceiling of the
@@ -1897,6 +1911,11 @@ typedef struct pk_isolate {
      * lines. */
     uint32_t uid, gid;
     const uint32_t *groups;       size_t group_count; // at most 32
+    /* Files: nothing but these, and what programs need to run at all: /usr, /bin, /sbin, /lib*, /etc to read and run,
+     * /proc to read, /dev/null and its kind, its own file, and its socket in runtime_dir. For whole programs, with all
+     * that they start. Linux, Landlock; implies no_new_privileges, as calls do. */
+    const pk_path_rule *paths;    size_t path_count;  // at most 64
+    pk_calls calls;               // Linux on x86-64, aarch64 and riscv64
 } pk_isolate;
 
 typedef enum pk_limit_state {
@@ -4021,7 +4040,12 @@ typedef struct pk__sys_names {
       EPERM, -1)                                                                                            \
     X(int, set_group, (gid_t gid), pk__confine_port_set_group(gid), EPERM, -1)                              \
     X(int, set_user, (uid_t uid), pk__confine_port_set_user(uid), EPERM, -1)                                \
-    X(int, no_new_privileges, (void), pk__confine_port_no_new_privileges(), EINVAL, -1)
+    X(int, no_new_privileges, (void), pk__confine_port_no_new_privileges(), EINVAL, -1)                     \
+    X(int, landlock_create, (uint64_t access), pk__confine_port_landlock_create(access), ENOSYS, -1)        \
+    X(int, landlock_add, (int set, int place, uint64_t access),                                             \
+      pk__confine_port_landlock_add(set, place, access), EINVAL, -1)                                        \
+    X(int, landlock_enter, (int set), pk__confine_port_landlock_enter(set), E2BIG, -1)                      \
+    X(int, filter_calls, (const void *program), pk__confine_port_filter_calls(program), EINVAL, -1)
 
 PK__FN int pk__confine_port_get_limit(int what, struct rlimit *out);
 PK__FN int pk__confine_port_set_limit(int what, const struct rlimit *limit);
@@ -4031,6 +4055,10 @@ PK__FN int pk__confine_port_set_groups(size_t count, const gid_t *groups);
 PK__FN int pk__confine_port_set_group(gid_t gid);
 PK__FN int pk__confine_port_set_user(uid_t uid);
 PK__FN int pk__confine_port_no_new_privileges(void);
+PK__FN int pk__confine_port_landlock_create(uint64_t access); // a descriptor; with 0 the version
+PK__FN int pk__confine_port_landlock_add(int set, int place, uint64_t access);
+PK__FN int pk__confine_port_landlock_enter(int set);
+PK__FN int pk__confine_port_filter_calls(const void *program); // a struct sock_fprog
 #else
 #define PK__SYS_LIST_CONFINE(X)
 #endif
@@ -4812,7 +4840,9 @@ PK__FN const char *pk__process_describe(int status, char *out, size_t cap);
     X(USER, "user")                                                                                         \
     X(DIRECTORY, "directory")                                                                               \
     X(UMASK, "umask")                                                                                       \
-    X(PRIVILEGES, "new privileges")
+    X(PRIVILEGES, "new privileges")                                                                         \
+    X(PATHS, "paths")                                                                                       \
+    X(CALLS, "system calls")
 typedef enum pk__confine_what {
 #define PK__CONFINE_WHAT(name, text) PK__CONFINE_##name,
     PK__CONFINES(PK__CONFINE_WHAT)
@@ -4820,7 +4850,18 @@ typedef enum pk__confine_what {
     PK__CONFINE_COUNT
 } pk__confine_what;
 
-enum { PK__CONFINE_GROUPS = 32 };
+enum { PK__CONFINE_GROUPS = 32, PK__CONFINE_PROGRAM = 600 };
+
+/* A filter of system calls, as the kernel wants to have it: struct sock_filter and sock_fprog of linux/filter.h. */
+typedef struct pk__confine_code {
+    uint16_t code;
+    uint8_t yes, no;
+    uint32_t k;
+} pk__confine_code;
+typedef struct pk__confine_program {
+    unsigned short count;
+    const pk__confine_code *code;
+} pk__confine_program;
 
 typedef struct pk__confine {
     uint32_t wanted;                    // a bit for each
@@ -4832,9 +4873,19 @@ typedef struct pk__confine {
     uid_t uid;
     gid_t gid, groups[PK__CONFINE_GROUPS];
     size_t group_count;
+    int paths;                          // of Landlock; above all descriptors of the child
+    pk__confine_program program;
+    pk__confine_code code[PK__CONFINE_PROGRAM];
 } pk__confine;
 
 PK__FN const char *pk__confine_run(void *confine); // a pk__spawn_step's
+/* In the parent: fills in the program. False: there is none for this kind of processor or system. */
+PK__FN bool pk__confine_calls(pk__confine *c, bool processes);
+/* Likewise c->paths, with nothing allowed; the version of Landlock, or -1 with errno. */
+PK__FN int pk__confine_paths_open(pk__confine *c);
+/* Allows a file, or a directory and what is below it, as far as this system knows these kinds of access. */
+enum { PK__CONFINE_READ = 1, PK__CONFINE_WRITE = 2, PK__CONFINE_EXECUTE = 4, PK__CONFINE_SOCKETS = 8 };
+PK__FN bool pk__confine_paths_allow(const pk__confine *c, const char *path, unsigned how); // false = see errno
 PK__FN const char *pk__confine_name(pk__confine_what what); // the same pointer as that returns
 
 #endif
@@ -5423,7 +5474,8 @@ PK__FN bool pk__sys_is_old(void)
 
 PK__FN bool pk__sys_is_young(const char *name)
 {
-    static const char *const young[] = {"pidfd_open", "close_range", "openat2", "memfd_create", "execveat"};
+    static const char *const young[] = {"pidfd_open", "close_range", "openat2", "memfd_create", "execveat",
+                                        "landlock_create"};
     for (size_t i = 0; i < PK__COUNT(young); i++) {
         if (strcmp(name, young[i]) == 0) {
             return true;
@@ -9326,6 +9378,16 @@ PK__FN const char *pk__process_describe(int status, char *out, size_t cap)
 #ifdef PLUGKIT_WITH_ISOLATE
 
 
+#include <string.h>
+
+
+
+#ifdef O_PATH
+#define PK__CONFINE_O_PATH O_PATH
+#else
+#define PK__CONFINE_O_PATH 0
+#endif
+
 #ifdef __GLIBC__ // where a resource is an enum, for compilers that mind
 typedef __rlimit_resource_t pk__confine_resource;
 #else
@@ -9396,6 +9458,32 @@ PK__FN int pk__confine_port_no_new_privileges(void)
 }
 #undef PK__CONFINE_CALL
 
+/* The numbers are the same on all kinds of processors. */
+PK__FN int pk__confine_port_landlock_create(uint64_t access)
+{
+    return access ? (int)syscall(444, &access, sizeof(access), 0) : (int)syscall(444, NULL, 0, 1);
+}
+
+PK__FN int pk__confine_port_landlock_add(int set, int place, uint64_t access)
+{
+    struct { // struct landlock_path_beneath_attr, which is packed
+        uint32_t access[2];
+        int32_t place;
+    } rule = {{0, 0}, place};
+    memcpy(rule.access, &access, sizeof(access));
+    return (int)syscall(445, set, 1, &rule, 0);
+}
+
+PK__FN int pk__confine_port_landlock_enter(int set)
+{
+    return (int)syscall(446, set, 0);
+}
+
+PK__FN int pk__confine_port_filter_calls(const void *program)
+{
+    return (int)syscall(SYS_seccomp, 1, 0, program); // SECCOMP_SET_MODE_FILTER
+}
+
 #else // there the child is forked, and has no other threads
 #include <grp.h>
 
@@ -9427,6 +9515,30 @@ PK__FN int pk__confine_port_set_user(uid_t uid)
 
 PK__FN int pk__confine_port_no_new_privileges(void)
 {
+    return pk__sys_port_missing();
+}
+
+PK__FN int pk__confine_port_landlock_create(uint64_t access)
+{
+    (void)access;
+    return pk__sys_port_missing();
+}
+
+PK__FN int pk__confine_port_landlock_add(int set, int place, uint64_t access)
+{
+    (void)set, (void)place, (void)access;
+    return pk__sys_port_missing();
+}
+
+PK__FN int pk__confine_port_landlock_enter(int set)
+{
+    (void)set;
+    return pk__sys_port_missing();
+}
+
+PK__FN int pk__confine_port_filter_calls(const void *program)
+{
+    (void)program;
     return pk__sys_port_missing();
 }
 #endif
@@ -9466,6 +9578,16 @@ static bool pk__confine_user(const pk__confine *c)
            PK__SYS(set_user)(c->uid) == 0;
 }
 
+static bool pk__confine_paths(const pk__confine *c)
+{
+    return PK__SYS(no_new_privileges)() == 0 && PK__SYS(landlock_enter)(c->paths) == 0;
+}
+
+static bool pk__confine_filter(const pk__confine *c)
+{
+    return PK__SYS(no_new_privileges)() == 0 && PK__SYS(filter_calls)(&c->program) == 0;
+}
+
 static bool pk__confine_do(const pk__confine *c, pk__confine_what what)
 {
     switch (what) {
@@ -9481,6 +9603,8 @@ static bool pk__confine_do(const pk__confine *c, pk__confine_what what)
     case PK__CONFINE_DIRECTORY: return PK__SYS(chdir)(c->directory) == 0;
     case PK__CONFINE_UMASK: return (void)PK__SYS(set_umask)(c->umask), true;
     case PK__CONFINE_PRIVILEGES: return PK__SYS(no_new_privileges)() == 0;
+    case PK__CONFINE_PATHS: return pk__confine_paths(c);
+    case PK__CONFINE_CALLS: return pk__confine_filter(c);
     case PK__CONFINE_COUNT: break;
     }
     return true;
@@ -9506,6 +9630,192 @@ PK__FN const char *pk__confine_run(void *confine)
     }
     return NULL;
 }
+
+/* ---- in the parent: paths */
+
+/* Bits of LANDLOCK_ACCESS_FS_, from version 1 on; later ones know more of them. */
+#define PK__CONFINE_FS_EXECUTE 1u
+#define PK__CONFINE_FS_READ 0xcu       // files and directories
+#define PK__CONFINE_FS_WRITE 0x77b2u   // and truncate, remove, make, link between; no devices
+#define PK__CONFINE_FS_SOCKET 0x220u   // make one, remove it
+#define PK__CONFINE_FS_FILE 0xc007u    // what makes sense for what is no directory
+#define PK__CONFINE_FS_DEVICE 0x8000u  // ioctl
+
+static uint64_t pk__confine_known(int version)
+{
+    return version >= 5 ? 0xffffu : version >= 3 ? 0x7fffu : version == 2 ? 0x3fffu : 0x1fffu;
+}
+
+PK__FN int pk__confine_paths_open(pk__confine *c)
+{
+    int version = PK__SYS(landlock_create)(0);
+    int fd = version < 1 ? -1 : PK__SYS(landlock_create)(pk__confine_known(version));
+    if (fd < 0) {
+        return -1;
+    }
+    c->paths = PK__SYS(fcntl)(fd, F_DUPFD_CLOEXEC, 2 * PK__SPAWN_FDS); // what the child has lies below
+    pk__fd_close(fd);
+    return c->paths < 0 ? -1 : version;
+}
+
+PK__FN bool pk__confine_paths_allow(const pk__confine *c, const char *path, unsigned how)
+{
+    struct stat st;
+    uint64_t access = (how & PK__CONFINE_READ ? PK__CONFINE_FS_READ : 0) |
+                      (how & PK__CONFINE_WRITE ? PK__CONFINE_FS_WRITE : 0) |
+                      (how & PK__CONFINE_EXECUTE ? PK__CONFINE_FS_EXECUTE : 0) |
+                      (how & PK__CONFINE_SOCKETS ? PK__CONFINE_FS_SOCKET : 0);
+    int version = PK__SYS(landlock_create)(0);
+    int fd = version < 1 ? -1 : PK__SYS(open)(path, O_RDONLY | O_CLOEXEC | PK__CONFINE_O_PATH, 0);
+    if (fd < 0) {
+        return false;
+    }
+    bool ok = PK__SYS(fstat)(fd, &st) == 0;
+    if (ok && !S_ISDIR(st.st_mode)) {
+        access = (access & PK__CONFINE_FS_FILE) | (S_ISREG(st.st_mode) ? 0 : PK__CONFINE_FS_DEVICE);
+    }
+    ok = ok && PK__SYS(landlock_add)(c->paths, fd, access & pk__confine_known(version)) == 0;
+    int error = errno;
+    pk__fd_close(fd);
+    errno = error;
+    return ok;
+}
+
+/* ---- in the parent: system calls */
+
+#if defined(PK__LINUX) && defined(__x86_64__) && defined(__LP64__)
+#define PK__CONFINE_ARCH 0xc000003eu // AUDIT_ARCH_..
+#elif defined(PK__LINUX) && defined(__aarch64__) && defined(__LP64__) && !defined(__AARCH64EB__)
+#define PK__CONFINE_ARCH 0xc00000b7u
+#elif defined(PK__LINUX) && defined(__riscv) && defined(__LP64__)
+#define PK__CONFINE_ARCH 0xc00000f3u
+#endif
+
+#ifdef PK__CONFINE_ARCH
+
+/* What programs do that serve, compute, read and write. Numbers from 424 on are the same everywhere. */
+static const uint16_t pk__confine_allowed[] = {
+    SYS_read, SYS_write, SYS_close, SYS_fstat, SYS_lseek, SYS_pread64, SYS_pwrite64, SYS_readv, SYS_writev, SYS_preadv,
+    SYS_pwritev, SYS_preadv2, SYS_pwritev2, SYS_openat, SYS_dup, SYS_dup3, SYS_fcntl, SYS_flock, SYS_ioctl, SYS_fsync,
+    SYS_fdatasync, SYS_syncfs, SYS_truncate, SYS_ftruncate, SYS_fallocate, SYS_fadvise64, SYS_readahead, SYS_sendfile,
+    SYS_splice, SYS_tee, SYS_copy_file_range, SYS_pipe2, SYS_getdents64, SYS_getcwd, SYS_chdir, SYS_fchdir,
+    SYS_mkdirat, SYS_unlinkat, SYS_renameat2, SYS_linkat, SYS_symlinkat, SYS_readlinkat, SYS_faccessat, SYS_newfstatat,
+    SYS_statx, SYS_statfs, SYS_fstatfs, SYS_utimensat, SYS_umask, SYS_fchmod, SYS_fchmodat, SYS_fchown, SYS_fchownat,
+    SYS_getxattr, SYS_lgetxattr, SYS_fgetxattr, SYS_listxattr, SYS_llistxattr, SYS_flistxattr,
+    SYS_mmap, SYS_munmap, SYS_mremap, SYS_mprotect, SYS_madvise, SYS_msync, SYS_mincore, SYS_mlock, SYS_munlock,
+    SYS_brk, SYS_memfd_create, SYS_membarrier,
+    SYS_socket, SYS_socketpair, SYS_bind, SYS_listen, SYS_accept, SYS_accept4, SYS_connect, SYS_shutdown, SYS_sendto,
+    SYS_recvfrom, SYS_sendmsg, SYS_recvmsg, SYS_sendmmsg, SYS_recvmmsg, SYS_getsockname, SYS_getpeername,
+    SYS_setsockopt, SYS_getsockopt,
+    SYS_epoll_create1, SYS_epoll_ctl, SYS_epoll_pwait, SYS_ppoll, SYS_pselect6, SYS_eventfd2, SYS_signalfd4,
+    SYS_timerfd_create, SYS_timerfd_settime, SYS_timerfd_gettime, SYS_inotify_init1, SYS_inotify_add_watch,
+    SYS_inotify_rm_watch,
+    SYS_rt_sigaction, SYS_rt_sigprocmask, SYS_rt_sigreturn, SYS_rt_sigpending, SYS_rt_sigtimedwait, SYS_rt_sigsuspend,
+    SYS_sigaltstack, SYS_restart_syscall, SYS_kill, SYS_tkill, SYS_tgkill,
+    SYS_clock_gettime, SYS_clock_getres, SYS_clock_nanosleep, SYS_nanosleep, SYS_gettimeofday, SYS_times, SYS_getitimer,
+    SYS_setitimer, SYS_timer_create, SYS_timer_settime, SYS_timer_gettime, SYS_timer_getoverrun, SYS_timer_delete,
+    SYS_futex, SYS_set_robust_list, SYS_get_robust_list, SYS_set_tid_address, SYS_gettid, SYS_sched_yield,
+    SYS_sched_getaffinity, SYS_sched_setaffinity, SYS_sched_getparam, SYS_sched_getscheduler,
+    SYS_sched_get_priority_max, SYS_sched_get_priority_min, SYS_sched_rr_get_interval, SYS_getcpu, SYS_getpriority,
+    SYS_setpriority, SYS_prctl, SYS_exit, SYS_exit_group, SYS_wait4, SYS_waitid, SYS_execve, SYS_execveat,
+    SYS_getpid, SYS_getppid, SYS_getpgid, SYS_setpgid, SYS_getsid, SYS_setsid, SYS_getuid, SYS_geteuid, SYS_getgid,
+    SYS_getegid, SYS_getresuid, SYS_getresgid, SYS_getgroups, SYS_capget, SYS_uname, SYS_sysinfo, SYS_getrusage,
+    SYS_prlimit64, SYS_getrandom,
+#ifdef SYS_rseq
+    SYS_rseq,
+#endif
+#ifdef SYS_getrlimit
+    SYS_getrlimit, SYS_setrlimit,
+#endif
+#ifdef SYS_renameat
+    SYS_renameat,
+#endif
+#ifdef __x86_64__
+    SYS_open, SYS_creat, SYS_stat, SYS_lstat, SYS_access, SYS_readlink, SYS_mkdir, SYS_rmdir, SYS_unlink, SYS_rename,
+    SYS_link, SYS_symlink, SYS_chmod, SYS_chown, SYS_lchown, SYS_utime, SYS_utimes, SYS_futimesat, SYS_getdents,
+    SYS_pipe, SYS_dup2, SYS_poll, SYS_select, SYS_epoll_create, SYS_epoll_wait, SYS_eventfd, SYS_signalfd,
+    SYS_inotify_init, SYS_pause, SYS_alarm, SYS_time, SYS_getpgrp, SYS_arch_prctl,
+#endif
+    424 /* pidfd_send_signal */, 434 /* pidfd_open */, 436 /* close_range */, 437 /* openat2 */, 439 /* faccessat2 */,
+    441 /* epoll_pwait2 */, 444, 445, 446 /* landlock: it may have less */, 449 /* futex_waitv */, 452 /* fchmodat2 */,
+    454, 455, 456 /* futex_wake, _wait, _requeue */
+};
+
+enum { PK__CONFINE_NEWEST = 456 };
+
+static void pk__confine_add(pk__confine *c, uint16_t code, uint8_t yes, uint8_t no, uint32_t k)
+{
+    pk__confine_code *at = &c->code[c->program.count++];
+    at->code = code;
+    at->yes = yes;
+    at->no = no;
+    at->k = k;
+}
+
+#define PK__CONFINE_LOAD 0x20u   // BPF_LD | BPF_W | BPF_ABS
+#define PK__CONFINE_EQUAL 0x15u  // BPF_JMP | BPF_JEQ | BPF_K
+#define PK__CONFINE_LEAST 0x35u  // .. JGE
+#define PK__CONFINE_HAS 0x45u    // .. JSET
+#define PK__CONFINE_RETURN 0x06u
+#define PK__CONFINE_YES 0x7fff0000u             // SECCOMP_RET_ALLOW
+#define PK__CONFINE_NO (0x00050000u | (uint32_t)EPERM) // .. ERRNO
+#define PK__CONFINE_NEW (0x00050000u | (uint32_t)ENOSYS)
+
+#ifdef __x86_64__
+static void pk__confine_older(pk__confine *c, bool processes)
+{
+    if (processes) {
+        pk__confine_add(c, PK__CONFINE_EQUAL, 0, 1, SYS_fork);
+        pk__confine_add(c, PK__CONFINE_RETURN, 0, 0, PK__CONFINE_YES);
+        pk__confine_add(c, PK__CONFINE_EQUAL, 0, 1, SYS_vfork);
+        pk__confine_add(c, PK__CONFINE_RETURN, 0, 0, PK__CONFINE_YES);
+    }
+    pk__confine_add(c, PK__CONFINE_LEAST, 0, 1, 0x40000000); // those of x32
+    pk__confine_add(c, PK__CONFINE_RETURN, 0, 0, PK__CONFINE_NO);
+}
+#else
+static void pk__confine_older(const pk__confine *c, bool processes)
+{
+    (void)c, (void)processes;
+}
+#endif
+
+PK__FN bool pk__confine_calls(pk__confine *c, bool processes)
+{
+    c->program.count = 0;
+    c->program.code = c->code;
+    pk__confine_add(c, PK__CONFINE_LOAD, 0, 0, 4); // seccomp_data.arch
+    pk__confine_add(c, PK__CONFINE_EQUAL, 1, 0, PK__CONFINE_ARCH);
+    pk__confine_add(c, PK__CONFINE_RETURN, 0, 0, PK__CONFINE_NO);
+    pk__confine_add(c, PK__CONFINE_LOAD, 0, 0, 0); // .nr
+    for (size_t i = 0; i < PK__COUNT(pk__confine_allowed); i++) {
+        pk__confine_add(c, PK__CONFINE_EQUAL, 0, 1, pk__confine_allowed[i]);
+        pk__confine_add(c, PK__CONFINE_RETURN, 0, 0, PK__CONFINE_YES);
+    }
+    pk__confine_older(c, processes);
+    pk__confine_add(c, PK__CONFINE_EQUAL, 0, 1, 435); // clone3, whose flags cannot be seen: who hears this takes clone
+    pk__confine_add(c, PK__CONFINE_RETURN, 0, 0, PK__CONFINE_NEW);
+    pk__confine_add(c, PK__CONFINE_LEAST, 0, 1, PK__CONFINE_NEWEST + 1);
+    pk__confine_add(c, PK__CONFINE_RETURN, 0, 0, PK__CONFINE_NEW);
+    pk__confine_add(c, PK__CONFINE_EQUAL, 1, 0, SYS_clone);
+    pk__confine_add(c, PK__CONFINE_RETURN, 0, 0, PK__CONFINE_NO);
+    pk__confine_add(c, PK__CONFINE_LOAD, 0, 0, 16); // .args[0], the lower half
+    if (processes) { // but none in namespaces of its own
+        pk__confine_add(c, PK__CONFINE_HAS, 0, 1, 0x7e020000);
+    } else { // CLONE_THREAD
+        pk__confine_add(c, PK__CONFINE_HAS, 1, 0, 0x10000);
+    }
+    pk__confine_add(c, PK__CONFINE_RETURN, 0, 0, PK__CONFINE_NO);
+    pk__confine_add(c, PK__CONFINE_RETURN, 0, 0, PK__CONFINE_YES);
+    return true;
+}
+#else
+PK__FN bool pk__confine_calls(pk__confine *c, bool processes)
+{
+    (void)c, (void)processes;
+    return false;
+}
+#endif
 #endif
 
 /* == wire/swar.h == */
@@ -35997,7 +36307,7 @@ PK_API pk_interceptor pk_request_log_write(const pk_request_log *log)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 36001 "plugkit.h"
+#line 36311 "plugkit.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -36255,7 +36565,12 @@ PK_API pk_interceptor pk_request_log_write(const pk_request_log *log)
       EPERM, -1)                                                                                            \
     X(int, set_group, (gid_t gid), pk__confine_port_set_group(gid), EPERM, -1)                              \
     X(int, set_user, (uid_t uid), pk__confine_port_set_user(uid), EPERM, -1)                                \
-    X(int, no_new_privileges, (void), pk__confine_port_no_new_privileges(), EINVAL, -1)
+    X(int, no_new_privileges, (void), pk__confine_port_no_new_privileges(), EINVAL, -1)                     \
+    X(int, landlock_create, (uint64_t access), pk__confine_port_landlock_create(access), ENOSYS, -1)        \
+    X(int, landlock_add, (int set, int place, uint64_t access),                                             \
+      pk__confine_port_landlock_add(set, place, access), EINVAL, -1)                                        \
+    X(int, landlock_enter, (int set), pk__confine_port_landlock_enter(set), E2BIG, -1)                      \
+    X(int, filter_calls, (const void *program), pk__confine_port_filter_calls(program), EINVAL, -1)
 #else
 #define PK__SYS_LIST_CONFINE(X)
 #endif
@@ -36332,7 +36647,9 @@ PK_API pk_interceptor pk_request_log_write(const pk_request_log *log)
     X(USER, "user")                                                                                         \
     X(DIRECTORY, "directory")                                                                               \
     X(UMASK, "umask")                                                                                       \
-    X(PRIVILEGES, "new privileges")
+    X(PRIVILEGES, "new privileges")                                                                         \
+    X(PATHS, "paths")                                                                                       \
+    X(CALLS, "system calls")
 #define PK__CONFINE_WHAT(name, text) PK__CONFINE_##name,
 #undef PK__CONFINE_WHAT
 #endif
@@ -38131,6 +38448,7 @@ PK__FN pk_err pk__pipes_send(pk__pipes *p, pk_str bytes, pk_error *err)
 
 
 
+
 PK_API const char *pk_limit_state_name(pk_limit_state state)
 {
     static const char *const names[] = {"", "enforced", "best effort", "unavailable"};
@@ -38138,6 +38456,8 @@ PK_API const char *pk_limit_state_name(pk_limit_state state)
 }
 
 /* ---- descriptions */
+
+enum { PK__ISOLATE_PATHS = 64 };
 
 PK__FN pk_err pk__isolate_check(const pk_plugin_rule *rule, pk_error *err)
 {
@@ -38151,6 +38471,8 @@ PK__FN pk_err pk__isolate_check(const pk_plugin_rule *rule, pk_error *err)
                         : d->uid && !d->gid                     ? "with uid gid has to be given"
                         : !d->uid && (d->gid || d->group_count) ? "gid and groups need uid"
                         : d->group_count > PK__CONFINE_GROUPS   ? "there are more than 32 groups"
+                        : d->path_count > PK__ISOLATE_PATHS     ? "there are more than 64 paths"
+                        : (unsigned)d->calls > PK_CALLS_SERVE   ? "there is no such list of calls"
                                                                 : NULL;
     return wrong ? pk_error_set(err, PK_ERR_MISUSE, "cannot isolate '%s': %s", rule->plugin ? rule->plugin : "", wrong)
                  : PK_OK;
@@ -38174,7 +38496,15 @@ PK__FN bool pk__isolate_copy(pk_mem *mem, pk_plugin_rule *rule)
         groups[i] = from->groups[i];
     }
     d->groups = groups;
-    return d->directory || !from->directory;
+    pk_path_rule *paths = (pk_path_rule *)pk_mem_zero(mem, (from->path_count + 1) * sizeof(*paths));
+    bool ok = paths && (d->directory || !from->directory);
+    for (size_t i = 0; ok && i < from->path_count; i++) {
+        paths[i] = from->paths[i];
+        paths[i].path = pk_mem_dup(mem, pk_str_from(from->paths[i].path)).ptr;
+        ok = paths[i].path != NULL;
+    }
+    d->paths = paths;
+    return ok;
 }
 
 PK__FN const pk_limit_report *pk__isolate_copy_reports(pk_mem *mem, const pk_limit_report *from, size_t count)
@@ -38197,10 +38527,11 @@ enum { PK__ISOLATE_WHY = 100 };
 
 typedef struct pk__isolate {
     const pk_isolate *desc;
-    pk__confine confine;
     bool is_root;                      // and has root's rights: it may undo what needs those
+    int landlock;                      // the version that is there
     uint32_t unavailable;              // a bit for each pk__confine_what that is asked for
     char why[PK__CONFINE_COUNT][PK__ISOLATE_WHY];
+    pk__confine confine;
 } pk__isolate;
 
 static void pk__isolate_want(pk__isolate *i, pk__confine_what what, uint64_t number)
@@ -38221,7 +38552,7 @@ static void pk__isolate_miss(pk__isolate *i, pk__confine_what what, const char *
 static void pk__isolate_init(pk__isolate *i, const pk_isolate *d)
 {
     pk__confine *c = &i->confine;
-    memset(i, 0, sizeof(*i));
+    memset(i, 0, offsetof(pk__isolate, confine) + offsetof(pk__confine, code)); // the rest is filled in if need be
     i->desc = d;
     i->is_root = geteuid() == 0 && !d->uid && !d->no_capabilities;
     pk__isolate_want(i, PK__CONFINE_ADDRESS_SPACE, d->address_space_bytes);
@@ -38236,6 +38567,9 @@ static void pk__isolate_init(pk__isolate *i, const pk_isolate *d)
     pk__isolate_want(i, PK__CONFINE_PRIVILEGES, d->no_new_privileges);
     pk__isolate_want(i, PK__CONFINE_CAPABILITIES, d->no_capabilities);
     pk__isolate_want(i, PK__CONFINE_USER, d->uid);
+    pk__isolate_want(i, PK__CONFINE_PATHS, d->path_count);
+    pk__isolate_want(i, PK__CONFINE_CALLS, d->calls != PK_CALLS_ALL);
+    c->paths = -1;
     c->number[PK__CONFINE_CORE] = 0;
     c->is_root = geteuid() == 0;
     c->nice = d->nice;
@@ -38252,6 +38586,70 @@ static void pk__isolate_init(pk__isolate *i, const pk_isolate *d)
     }
 }
 
+static void pk__isolate_miss_errno(pk__isolate *i, pk__confine_what what, int error, const char *path)
+{
+    char text[PK__ISOLATE_WHY];
+    pk_error why;
+    (void)pk_error_sys(&why, PK_ERR_OS, error, "%s", path);
+    (void)snprintf(text, sizeof(text), "%.*s", PK__ISOLATE_WHY - 1, path[0] ? why.msg : why.msg + 2); // behind ": "
+    pk__isolate_miss(i, what, text);
+}
+
+/* Everything that a program needs to run, as far as it is there, and what the rule says. */
+static bool pk__isolate_allow(pk__isolate *i, const pk_launch_info *info, const char **which)
+{
+    static const char *const programs[] = {"/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc", "/nix/store"};
+    static const char *const devices[] = {"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"};
+    for (size_t k = 0; k < PK__COUNT(programs); k++) {
+        if (!pk__confine_paths_allow(&i->confine, programs[k], PK__CONFINE_READ | PK__CONFINE_EXECUTE) &&
+            errno != ENOENT) {
+            *which = programs[k];
+            return false;
+        }
+    }
+    for (size_t k = 0; k < PK__COUNT(devices); k++) {
+        if (!pk__confine_paths_allow(&i->confine, devices[k], PK__CONFINE_READ | PK__CONFINE_WRITE) &&
+            errno != ENOENT) {
+            *which = devices[k];
+            return false;
+        }
+    }
+    for (size_t k = 0; k < i->desc->path_count; k++) {
+        const pk_path_rule *rule = &i->desc->paths[k];
+        unsigned how = PK__CONFINE_READ | (rule->write ? PK__CONFINE_WRITE : 0u) |
+                       (rule->execute ? PK__CONFINE_EXECUTE : 0u);
+        *which = rule->path;
+        if (!pk__confine_paths_allow(&i->confine, rule->path, how)) {
+            return false;
+        }
+    }
+    *which = "/proc";
+    if (!pk__confine_paths_allow(&i->confine, "/proc", PK__CONFINE_READ) && errno != ENOENT) {
+        return false;
+    }
+    *which = info->runtime_dir;
+    if (info->runtime_dir && !pk__confine_paths_allow(&i->confine, info->runtime_dir, PK__CONFINE_SOCKETS)) {
+        return false;
+    }
+    *which = info->path;
+    return pk__confine_paths_allow(&i->confine, info->path, PK__CONFINE_READ | PK__CONFINE_EXECUTE);
+}
+
+/* What a child cannot make for itself. */
+static void pk__isolate_prepare(pk__isolate *i, const pk_launch_info *info)
+{
+    const char *which = "";
+    if (i->desc->path_count) {
+        i->landlock = pk__confine_paths_open(&i->confine);
+        if (i->landlock < 0 || !pk__isolate_allow(i, info, &which)) {
+            pk__isolate_miss_errno(i, PK__CONFINE_PATHS, errno, which);
+        }
+    }
+    if (i->desc->calls != PK_CALLS_ALL && !pk__confine_calls(&i->confine, i->desc->calls == PK_CALLS_RUN)) {
+        pk__isolate_miss(i, PK__CONFINE_CALLS, "there is no list for this kind of system or processor");
+    }
+}
+
 /* What holds for as long as the plugin wants it to. */
 static const char *pk__isolate_loophole(const pk__isolate *i, pk__confine_what what)
 {
@@ -38259,6 +38657,7 @@ static const char *pk__isolate_loophole(const pk__isolate *i, pk__confine_what w
     case PK__CONFINE_UMASK: return "it may choose another one";
     case PK__CONFINE_DIRECTORY: return "it may go to another one";
     case PK__CONFINE_PROCESSES: return "all processes of its user are counted";
+    case PK__CONFINE_PATHS: return i->landlock < 3 ? "this kernel does not keep it from truncating files" : "";
     case PK__CONFINE_NICE:
     case PK__CONFINE_ADDRESS_SPACE:
     case PK__CONFINE_CPU:
@@ -38306,12 +38705,10 @@ static pk_err pk__isolate_refuse(const pk__isolate *i, const pk_launch_info *inf
 /* The start failed at one of the limits: is it to be tried without? */
 static bool pk__isolate_give_up_one(pk__isolate *i, const pk__spawn_step *step, const pk_error *err)
 {
-    pk_error why;
     for (int k = 0; k < PK__CONFINE_COUNT && i->desc->go_on && step->failed; k++) {
         pk__confine_what what = (pk__confine_what)k;
         if (step->failed == pk__confine_name(what)) {
-            (void)pk_error_sys(&why, PK_ERR_OS, err->sys_errno, "no");
-            pk__isolate_miss(i, what, why.msg + sizeof("no: ") - 1);
+            pk__isolate_miss_errno(i, what, err->sys_errno, "");
             return true;
         }
     }
@@ -38330,6 +38727,7 @@ PK__FN pk_err pk__isolate_spawn(pk__process *p, const pk__spawn_desc *desc, pk_l
         return pk__process_spawn(p, desc, err);
     }
     pk__isolate_init(&i, info->isolate);
+    pk__isolate_prepare(&i, info);
     pk_err rc = pk__isolate_refuse(&i, info, err);
     confined.confine = &step;
     while (!rc) {
@@ -38342,6 +38740,7 @@ PK__FN pk_err pk__isolate_spawn(pk__process *p, const pk__spawn_desc *desc, pk_l
     if (!rc) {
         pk__isolate_tell(&i, l);
     }
+    pk__fd_close(i.confine.paths);
     return rc;
 }
 #endif
@@ -48984,7 +49383,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 }
 
 #ifdef PLUGKIT_LINES
-#line 48988 "plugkit.h"
+#line 49387 "plugkit.h"
 #endif
 
 #ifndef PLUGKIT_TEST
@@ -49063,8 +49462,24 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 #undef PK__FILE_ENTRIES
 #undef PK__LOCK_TRIES
 #undef PK__PROCESS_POLL_MS
+#undef PK__CONFINE_O_PATH
 #undef PK__CONFINE_CALL
 #undef PK__CONFINE_NAME
+#undef PK__CONFINE_FS_EXECUTE
+#undef PK__CONFINE_FS_READ
+#undef PK__CONFINE_FS_WRITE
+#undef PK__CONFINE_FS_SOCKET
+#undef PK__CONFINE_FS_FILE
+#undef PK__CONFINE_FS_DEVICE
+#undef PK__CONFINE_ARCH
+#undef PK__CONFINE_LOAD
+#undef PK__CONFINE_EQUAL
+#undef PK__CONFINE_LEAST
+#undef PK__CONFINE_HAS
+#undef PK__CONFINE_RETURN
+#undef PK__CONFINE_YES
+#undef PK__CONFINE_NO
+#undef PK__CONFINE_NEW
 #undef PK__SWAR_ONES
 #undef PK__SWAR_TOPS
 #undef PK__WIDE

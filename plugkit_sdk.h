@@ -3550,7 +3550,12 @@ typedef struct pk__sys_names {
       EPERM, -1)                                                                                            \
     X(int, set_group, (gid_t gid), pk__confine_port_set_group(gid), EPERM, -1)                              \
     X(int, set_user, (uid_t uid), pk__confine_port_set_user(uid), EPERM, -1)                                \
-    X(int, no_new_privileges, (void), pk__confine_port_no_new_privileges(), EINVAL, -1)
+    X(int, no_new_privileges, (void), pk__confine_port_no_new_privileges(), EINVAL, -1)                     \
+    X(int, landlock_create, (uint64_t access), pk__confine_port_landlock_create(access), ENOSYS, -1)        \
+    X(int, landlock_add, (int set, int place, uint64_t access),                                             \
+      pk__confine_port_landlock_add(set, place, access), EINVAL, -1)                                        \
+    X(int, landlock_enter, (int set), pk__confine_port_landlock_enter(set), E2BIG, -1)                      \
+    X(int, filter_calls, (const void *program), pk__confine_port_filter_calls(program), EINVAL, -1)
 
 PK__FN int pk__confine_port_get_limit(int what, struct rlimit *out);
 PK__FN int pk__confine_port_set_limit(int what, const struct rlimit *limit);
@@ -3560,6 +3565,10 @@ PK__FN int pk__confine_port_set_groups(size_t count, const gid_t *groups);
 PK__FN int pk__confine_port_set_group(gid_t gid);
 PK__FN int pk__confine_port_set_user(uid_t uid);
 PK__FN int pk__confine_port_no_new_privileges(void);
+PK__FN int pk__confine_port_landlock_create(uint64_t access); // a descriptor; with 0 the version
+PK__FN int pk__confine_port_landlock_add(int set, int place, uint64_t access);
+PK__FN int pk__confine_port_landlock_enter(int set);
+PK__FN int pk__confine_port_filter_calls(const void *program); // a struct sock_fprog
 #else
 #define PK__SYS_LIST_CONFINE(X)
 #endif
@@ -4341,7 +4350,9 @@ PK__FN const char *pk__process_describe(int status, char *out, size_t cap);
     X(USER, "user")                                                                                         \
     X(DIRECTORY, "directory")                                                                               \
     X(UMASK, "umask")                                                                                       \
-    X(PRIVILEGES, "new privileges")
+    X(PRIVILEGES, "new privileges")                                                                         \
+    X(PATHS, "paths")                                                                                       \
+    X(CALLS, "system calls")
 typedef enum pk__confine_what {
 #define PK__CONFINE_WHAT(name, text) PK__CONFINE_##name,
     PK__CONFINES(PK__CONFINE_WHAT)
@@ -4349,7 +4360,18 @@ typedef enum pk__confine_what {
     PK__CONFINE_COUNT
 } pk__confine_what;
 
-enum { PK__CONFINE_GROUPS = 32 };
+enum { PK__CONFINE_GROUPS = 32, PK__CONFINE_PROGRAM = 600 };
+
+/* A filter of system calls, as the kernel wants to have it: struct sock_filter and sock_fprog of linux/filter.h. */
+typedef struct pk__confine_code {
+    uint16_t code;
+    uint8_t yes, no;
+    uint32_t k;
+} pk__confine_code;
+typedef struct pk__confine_program {
+    unsigned short count;
+    const pk__confine_code *code;
+} pk__confine_program;
 
 typedef struct pk__confine {
     uint32_t wanted;                    // a bit for each
@@ -4361,9 +4383,19 @@ typedef struct pk__confine {
     uid_t uid;
     gid_t gid, groups[PK__CONFINE_GROUPS];
     size_t group_count;
+    int paths;                          // of Landlock; above all descriptors of the child
+    pk__confine_program program;
+    pk__confine_code code[PK__CONFINE_PROGRAM];
 } pk__confine;
 
 PK__FN const char *pk__confine_run(void *confine); // a pk__spawn_step's
+/* In the parent: fills in the program. False: there is none for this kind of processor or system. */
+PK__FN bool pk__confine_calls(pk__confine *c, bool processes);
+/* Likewise c->paths, with nothing allowed; the version of Landlock, or -1 with errno. */
+PK__FN int pk__confine_paths_open(pk__confine *c);
+/* Allows a file, or a directory and what is below it, as far as this system knows these kinds of access. */
+enum { PK__CONFINE_READ = 1, PK__CONFINE_WRITE = 2, PK__CONFINE_EXECUTE = 4, PK__CONFINE_SOCKETS = 8 };
+PK__FN bool pk__confine_paths_allow(const pk__confine *c, const char *path, unsigned how); // false = see errno
 PK__FN const char *pk__confine_name(pk__confine_what what); // the same pointer as that returns
 
 #endif
@@ -4952,7 +4984,8 @@ PK__FN bool pk__sys_is_old(void)
 
 PK__FN bool pk__sys_is_young(const char *name)
 {
-    static const char *const young[] = {"pidfd_open", "close_range", "openat2", "memfd_create", "execveat"};
+    static const char *const young[] = {"pidfd_open", "close_range", "openat2", "memfd_create", "execveat",
+                                        "landlock_create"};
     for (size_t i = 0; i < PK__COUNT(young); i++) {
         if (strcmp(name, young[i]) == 0) {
             return true;
@@ -8855,6 +8888,16 @@ PK__FN const char *pk__process_describe(int status, char *out, size_t cap)
 #ifdef PLUGKIT_WITH_ISOLATE
 
 
+#include <string.h>
+
+
+
+#ifdef O_PATH
+#define PK__CONFINE_O_PATH O_PATH
+#else
+#define PK__CONFINE_O_PATH 0
+#endif
+
 #ifdef __GLIBC__ // where a resource is an enum, for compilers that mind
 typedef __rlimit_resource_t pk__confine_resource;
 #else
@@ -8925,6 +8968,32 @@ PK__FN int pk__confine_port_no_new_privileges(void)
 }
 #undef PK__CONFINE_CALL
 
+/* The numbers are the same on all kinds of processors. */
+PK__FN int pk__confine_port_landlock_create(uint64_t access)
+{
+    return access ? (int)syscall(444, &access, sizeof(access), 0) : (int)syscall(444, NULL, 0, 1);
+}
+
+PK__FN int pk__confine_port_landlock_add(int set, int place, uint64_t access)
+{
+    struct { // struct landlock_path_beneath_attr, which is packed
+        uint32_t access[2];
+        int32_t place;
+    } rule = {{0, 0}, place};
+    memcpy(rule.access, &access, sizeof(access));
+    return (int)syscall(445, set, 1, &rule, 0);
+}
+
+PK__FN int pk__confine_port_landlock_enter(int set)
+{
+    return (int)syscall(446, set, 0);
+}
+
+PK__FN int pk__confine_port_filter_calls(const void *program)
+{
+    return (int)syscall(SYS_seccomp, 1, 0, program); // SECCOMP_SET_MODE_FILTER
+}
+
 #else // there the child is forked, and has no other threads
 #include <grp.h>
 
@@ -8956,6 +9025,30 @@ PK__FN int pk__confine_port_set_user(uid_t uid)
 
 PK__FN int pk__confine_port_no_new_privileges(void)
 {
+    return pk__sys_port_missing();
+}
+
+PK__FN int pk__confine_port_landlock_create(uint64_t access)
+{
+    (void)access;
+    return pk__sys_port_missing();
+}
+
+PK__FN int pk__confine_port_landlock_add(int set, int place, uint64_t access)
+{
+    (void)set, (void)place, (void)access;
+    return pk__sys_port_missing();
+}
+
+PK__FN int pk__confine_port_landlock_enter(int set)
+{
+    (void)set;
+    return pk__sys_port_missing();
+}
+
+PK__FN int pk__confine_port_filter_calls(const void *program)
+{
+    (void)program;
     return pk__sys_port_missing();
 }
 #endif
@@ -8995,6 +9088,16 @@ static bool pk__confine_user(const pk__confine *c)
            PK__SYS(set_user)(c->uid) == 0;
 }
 
+static bool pk__confine_paths(const pk__confine *c)
+{
+    return PK__SYS(no_new_privileges)() == 0 && PK__SYS(landlock_enter)(c->paths) == 0;
+}
+
+static bool pk__confine_filter(const pk__confine *c)
+{
+    return PK__SYS(no_new_privileges)() == 0 && PK__SYS(filter_calls)(&c->program) == 0;
+}
+
 static bool pk__confine_do(const pk__confine *c, pk__confine_what what)
 {
     switch (what) {
@@ -9010,6 +9113,8 @@ static bool pk__confine_do(const pk__confine *c, pk__confine_what what)
     case PK__CONFINE_DIRECTORY: return PK__SYS(chdir)(c->directory) == 0;
     case PK__CONFINE_UMASK: return (void)PK__SYS(set_umask)(c->umask), true;
     case PK__CONFINE_PRIVILEGES: return PK__SYS(no_new_privileges)() == 0;
+    case PK__CONFINE_PATHS: return pk__confine_paths(c);
+    case PK__CONFINE_CALLS: return pk__confine_filter(c);
     case PK__CONFINE_COUNT: break;
     }
     return true;
@@ -9035,6 +9140,192 @@ PK__FN const char *pk__confine_run(void *confine)
     }
     return NULL;
 }
+
+/* ---- in the parent: paths */
+
+/* Bits of LANDLOCK_ACCESS_FS_, from version 1 on; later ones know more of them. */
+#define PK__CONFINE_FS_EXECUTE 1u
+#define PK__CONFINE_FS_READ 0xcu       // files and directories
+#define PK__CONFINE_FS_WRITE 0x77b2u   // and truncate, remove, make, link between; no devices
+#define PK__CONFINE_FS_SOCKET 0x220u   // make one, remove it
+#define PK__CONFINE_FS_FILE 0xc007u    // what makes sense for what is no directory
+#define PK__CONFINE_FS_DEVICE 0x8000u  // ioctl
+
+static uint64_t pk__confine_known(int version)
+{
+    return version >= 5 ? 0xffffu : version >= 3 ? 0x7fffu : version == 2 ? 0x3fffu : 0x1fffu;
+}
+
+PK__FN int pk__confine_paths_open(pk__confine *c)
+{
+    int version = PK__SYS(landlock_create)(0);
+    int fd = version < 1 ? -1 : PK__SYS(landlock_create)(pk__confine_known(version));
+    if (fd < 0) {
+        return -1;
+    }
+    c->paths = PK__SYS(fcntl)(fd, F_DUPFD_CLOEXEC, 2 * PK__SPAWN_FDS); // what the child has lies below
+    pk__fd_close(fd);
+    return c->paths < 0 ? -1 : version;
+}
+
+PK__FN bool pk__confine_paths_allow(const pk__confine *c, const char *path, unsigned how)
+{
+    struct stat st;
+    uint64_t access = (how & PK__CONFINE_READ ? PK__CONFINE_FS_READ : 0) |
+                      (how & PK__CONFINE_WRITE ? PK__CONFINE_FS_WRITE : 0) |
+                      (how & PK__CONFINE_EXECUTE ? PK__CONFINE_FS_EXECUTE : 0) |
+                      (how & PK__CONFINE_SOCKETS ? PK__CONFINE_FS_SOCKET : 0);
+    int version = PK__SYS(landlock_create)(0);
+    int fd = version < 1 ? -1 : PK__SYS(open)(path, O_RDONLY | O_CLOEXEC | PK__CONFINE_O_PATH, 0);
+    if (fd < 0) {
+        return false;
+    }
+    bool ok = PK__SYS(fstat)(fd, &st) == 0;
+    if (ok && !S_ISDIR(st.st_mode)) {
+        access = (access & PK__CONFINE_FS_FILE) | (S_ISREG(st.st_mode) ? 0 : PK__CONFINE_FS_DEVICE);
+    }
+    ok = ok && PK__SYS(landlock_add)(c->paths, fd, access & pk__confine_known(version)) == 0;
+    int error = errno;
+    pk__fd_close(fd);
+    errno = error;
+    return ok;
+}
+
+/* ---- in the parent: system calls */
+
+#if defined(PK__LINUX) && defined(__x86_64__) && defined(__LP64__)
+#define PK__CONFINE_ARCH 0xc000003eu // AUDIT_ARCH_..
+#elif defined(PK__LINUX) && defined(__aarch64__) && defined(__LP64__) && !defined(__AARCH64EB__)
+#define PK__CONFINE_ARCH 0xc00000b7u
+#elif defined(PK__LINUX) && defined(__riscv) && defined(__LP64__)
+#define PK__CONFINE_ARCH 0xc00000f3u
+#endif
+
+#ifdef PK__CONFINE_ARCH
+
+/* What programs do that serve, compute, read and write. Numbers from 424 on are the same everywhere. */
+static const uint16_t pk__confine_allowed[] = {
+    SYS_read, SYS_write, SYS_close, SYS_fstat, SYS_lseek, SYS_pread64, SYS_pwrite64, SYS_readv, SYS_writev, SYS_preadv,
+    SYS_pwritev, SYS_preadv2, SYS_pwritev2, SYS_openat, SYS_dup, SYS_dup3, SYS_fcntl, SYS_flock, SYS_ioctl, SYS_fsync,
+    SYS_fdatasync, SYS_syncfs, SYS_truncate, SYS_ftruncate, SYS_fallocate, SYS_fadvise64, SYS_readahead, SYS_sendfile,
+    SYS_splice, SYS_tee, SYS_copy_file_range, SYS_pipe2, SYS_getdents64, SYS_getcwd, SYS_chdir, SYS_fchdir,
+    SYS_mkdirat, SYS_unlinkat, SYS_renameat2, SYS_linkat, SYS_symlinkat, SYS_readlinkat, SYS_faccessat, SYS_newfstatat,
+    SYS_statx, SYS_statfs, SYS_fstatfs, SYS_utimensat, SYS_umask, SYS_fchmod, SYS_fchmodat, SYS_fchown, SYS_fchownat,
+    SYS_getxattr, SYS_lgetxattr, SYS_fgetxattr, SYS_listxattr, SYS_llistxattr, SYS_flistxattr,
+    SYS_mmap, SYS_munmap, SYS_mremap, SYS_mprotect, SYS_madvise, SYS_msync, SYS_mincore, SYS_mlock, SYS_munlock,
+    SYS_brk, SYS_memfd_create, SYS_membarrier,
+    SYS_socket, SYS_socketpair, SYS_bind, SYS_listen, SYS_accept, SYS_accept4, SYS_connect, SYS_shutdown, SYS_sendto,
+    SYS_recvfrom, SYS_sendmsg, SYS_recvmsg, SYS_sendmmsg, SYS_recvmmsg, SYS_getsockname, SYS_getpeername,
+    SYS_setsockopt, SYS_getsockopt,
+    SYS_epoll_create1, SYS_epoll_ctl, SYS_epoll_pwait, SYS_ppoll, SYS_pselect6, SYS_eventfd2, SYS_signalfd4,
+    SYS_timerfd_create, SYS_timerfd_settime, SYS_timerfd_gettime, SYS_inotify_init1, SYS_inotify_add_watch,
+    SYS_inotify_rm_watch,
+    SYS_rt_sigaction, SYS_rt_sigprocmask, SYS_rt_sigreturn, SYS_rt_sigpending, SYS_rt_sigtimedwait, SYS_rt_sigsuspend,
+    SYS_sigaltstack, SYS_restart_syscall, SYS_kill, SYS_tkill, SYS_tgkill,
+    SYS_clock_gettime, SYS_clock_getres, SYS_clock_nanosleep, SYS_nanosleep, SYS_gettimeofday, SYS_times, SYS_getitimer,
+    SYS_setitimer, SYS_timer_create, SYS_timer_settime, SYS_timer_gettime, SYS_timer_getoverrun, SYS_timer_delete,
+    SYS_futex, SYS_set_robust_list, SYS_get_robust_list, SYS_set_tid_address, SYS_gettid, SYS_sched_yield,
+    SYS_sched_getaffinity, SYS_sched_setaffinity, SYS_sched_getparam, SYS_sched_getscheduler,
+    SYS_sched_get_priority_max, SYS_sched_get_priority_min, SYS_sched_rr_get_interval, SYS_getcpu, SYS_getpriority,
+    SYS_setpriority, SYS_prctl, SYS_exit, SYS_exit_group, SYS_wait4, SYS_waitid, SYS_execve, SYS_execveat,
+    SYS_getpid, SYS_getppid, SYS_getpgid, SYS_setpgid, SYS_getsid, SYS_setsid, SYS_getuid, SYS_geteuid, SYS_getgid,
+    SYS_getegid, SYS_getresuid, SYS_getresgid, SYS_getgroups, SYS_capget, SYS_uname, SYS_sysinfo, SYS_getrusage,
+    SYS_prlimit64, SYS_getrandom,
+#ifdef SYS_rseq
+    SYS_rseq,
+#endif
+#ifdef SYS_getrlimit
+    SYS_getrlimit, SYS_setrlimit,
+#endif
+#ifdef SYS_renameat
+    SYS_renameat,
+#endif
+#ifdef __x86_64__
+    SYS_open, SYS_creat, SYS_stat, SYS_lstat, SYS_access, SYS_readlink, SYS_mkdir, SYS_rmdir, SYS_unlink, SYS_rename,
+    SYS_link, SYS_symlink, SYS_chmod, SYS_chown, SYS_lchown, SYS_utime, SYS_utimes, SYS_futimesat, SYS_getdents,
+    SYS_pipe, SYS_dup2, SYS_poll, SYS_select, SYS_epoll_create, SYS_epoll_wait, SYS_eventfd, SYS_signalfd,
+    SYS_inotify_init, SYS_pause, SYS_alarm, SYS_time, SYS_getpgrp, SYS_arch_prctl,
+#endif
+    424 /* pidfd_send_signal */, 434 /* pidfd_open */, 436 /* close_range */, 437 /* openat2 */, 439 /* faccessat2 */,
+    441 /* epoll_pwait2 */, 444, 445, 446 /* landlock: it may have less */, 449 /* futex_waitv */, 452 /* fchmodat2 */,
+    454, 455, 456 /* futex_wake, _wait, _requeue */
+};
+
+enum { PK__CONFINE_NEWEST = 456 };
+
+static void pk__confine_add(pk__confine *c, uint16_t code, uint8_t yes, uint8_t no, uint32_t k)
+{
+    pk__confine_code *at = &c->code[c->program.count++];
+    at->code = code;
+    at->yes = yes;
+    at->no = no;
+    at->k = k;
+}
+
+#define PK__CONFINE_LOAD 0x20u   // BPF_LD | BPF_W | BPF_ABS
+#define PK__CONFINE_EQUAL 0x15u  // BPF_JMP | BPF_JEQ | BPF_K
+#define PK__CONFINE_LEAST 0x35u  // .. JGE
+#define PK__CONFINE_HAS 0x45u    // .. JSET
+#define PK__CONFINE_RETURN 0x06u
+#define PK__CONFINE_YES 0x7fff0000u             // SECCOMP_RET_ALLOW
+#define PK__CONFINE_NO (0x00050000u | (uint32_t)EPERM) // .. ERRNO
+#define PK__CONFINE_NEW (0x00050000u | (uint32_t)ENOSYS)
+
+#ifdef __x86_64__
+static void pk__confine_older(pk__confine *c, bool processes)
+{
+    if (processes) {
+        pk__confine_add(c, PK__CONFINE_EQUAL, 0, 1, SYS_fork);
+        pk__confine_add(c, PK__CONFINE_RETURN, 0, 0, PK__CONFINE_YES);
+        pk__confine_add(c, PK__CONFINE_EQUAL, 0, 1, SYS_vfork);
+        pk__confine_add(c, PK__CONFINE_RETURN, 0, 0, PK__CONFINE_YES);
+    }
+    pk__confine_add(c, PK__CONFINE_LEAST, 0, 1, 0x40000000); // those of x32
+    pk__confine_add(c, PK__CONFINE_RETURN, 0, 0, PK__CONFINE_NO);
+}
+#else
+static void pk__confine_older(const pk__confine *c, bool processes)
+{
+    (void)c, (void)processes;
+}
+#endif
+
+PK__FN bool pk__confine_calls(pk__confine *c, bool processes)
+{
+    c->program.count = 0;
+    c->program.code = c->code;
+    pk__confine_add(c, PK__CONFINE_LOAD, 0, 0, 4); // seccomp_data.arch
+    pk__confine_add(c, PK__CONFINE_EQUAL, 1, 0, PK__CONFINE_ARCH);
+    pk__confine_add(c, PK__CONFINE_RETURN, 0, 0, PK__CONFINE_NO);
+    pk__confine_add(c, PK__CONFINE_LOAD, 0, 0, 0); // .nr
+    for (size_t i = 0; i < PK__COUNT(pk__confine_allowed); i++) {
+        pk__confine_add(c, PK__CONFINE_EQUAL, 0, 1, pk__confine_allowed[i]);
+        pk__confine_add(c, PK__CONFINE_RETURN, 0, 0, PK__CONFINE_YES);
+    }
+    pk__confine_older(c, processes);
+    pk__confine_add(c, PK__CONFINE_EQUAL, 0, 1, 435); // clone3, whose flags cannot be seen: who hears this takes clone
+    pk__confine_add(c, PK__CONFINE_RETURN, 0, 0, PK__CONFINE_NEW);
+    pk__confine_add(c, PK__CONFINE_LEAST, 0, 1, PK__CONFINE_NEWEST + 1);
+    pk__confine_add(c, PK__CONFINE_RETURN, 0, 0, PK__CONFINE_NEW);
+    pk__confine_add(c, PK__CONFINE_EQUAL, 1, 0, SYS_clone);
+    pk__confine_add(c, PK__CONFINE_RETURN, 0, 0, PK__CONFINE_NO);
+    pk__confine_add(c, PK__CONFINE_LOAD, 0, 0, 16); // .args[0], the lower half
+    if (processes) { // but none in namespaces of its own
+        pk__confine_add(c, PK__CONFINE_HAS, 0, 1, 0x7e020000);
+    } else { // CLONE_THREAD
+        pk__confine_add(c, PK__CONFINE_HAS, 1, 0, 0x10000);
+    }
+    pk__confine_add(c, PK__CONFINE_RETURN, 0, 0, PK__CONFINE_NO);
+    pk__confine_add(c, PK__CONFINE_RETURN, 0, 0, PK__CONFINE_YES);
+    return true;
+}
+#else
+PK__FN bool pk__confine_calls(pk__confine *c, bool processes)
+{
+    (void)c, (void)processes;
+    return false;
+}
+#endif
 #endif
 
 /* == wire/swar.h == */
@@ -35526,7 +35817,7 @@ PK_API pk_interceptor pk_request_log_write(const pk_request_log *log)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 35530 "plugkit_sdk.h"
+#line 35821 "plugkit_sdk.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -35784,7 +36075,12 @@ PK_API pk_interceptor pk_request_log_write(const pk_request_log *log)
       EPERM, -1)                                                                                            \
     X(int, set_group, (gid_t gid), pk__confine_port_set_group(gid), EPERM, -1)                              \
     X(int, set_user, (uid_t uid), pk__confine_port_set_user(uid), EPERM, -1)                                \
-    X(int, no_new_privileges, (void), pk__confine_port_no_new_privileges(), EINVAL, -1)
+    X(int, no_new_privileges, (void), pk__confine_port_no_new_privileges(), EINVAL, -1)                     \
+    X(int, landlock_create, (uint64_t access), pk__confine_port_landlock_create(access), ENOSYS, -1)        \
+    X(int, landlock_add, (int set, int place, uint64_t access),                                             \
+      pk__confine_port_landlock_add(set, place, access), EINVAL, -1)                                        \
+    X(int, landlock_enter, (int set), pk__confine_port_landlock_enter(set), E2BIG, -1)                      \
+    X(int, filter_calls, (const void *program), pk__confine_port_filter_calls(program), EINVAL, -1)
 #else
 #define PK__SYS_LIST_CONFINE(X)
 #endif
@@ -35861,7 +36157,9 @@ PK_API pk_interceptor pk_request_log_write(const pk_request_log *log)
     X(USER, "user")                                                                                         \
     X(DIRECTORY, "directory")                                                                               \
     X(UMASK, "umask")                                                                                       \
-    X(PRIVILEGES, "new privileges")
+    X(PRIVILEGES, "new privileges")                                                                         \
+    X(PATHS, "paths")                                                                                       \
+    X(CALLS, "system calls")
 #define PK__CONFINE_WHAT(name, text) PK__CONFINE_##name,
 #undef PK__CONFINE_WHAT
 #endif
@@ -39564,7 +39862,7 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 39568 "plugkit_sdk.h"
+#line 39866 "plugkit_sdk.h"
 #endif
 
 #ifndef PLUGKIT_TEST
@@ -39643,8 +39941,24 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #undef PK__FILE_ENTRIES
 #undef PK__LOCK_TRIES
 #undef PK__PROCESS_POLL_MS
+#undef PK__CONFINE_O_PATH
 #undef PK__CONFINE_CALL
 #undef PK__CONFINE_NAME
+#undef PK__CONFINE_FS_EXECUTE
+#undef PK__CONFINE_FS_READ
+#undef PK__CONFINE_FS_WRITE
+#undef PK__CONFINE_FS_SOCKET
+#undef PK__CONFINE_FS_FILE
+#undef PK__CONFINE_FS_DEVICE
+#undef PK__CONFINE_ARCH
+#undef PK__CONFINE_LOAD
+#undef PK__CONFINE_EQUAL
+#undef PK__CONFINE_LEAST
+#undef PK__CONFINE_HAS
+#undef PK__CONFINE_RETURN
+#undef PK__CONFINE_YES
+#undef PK__CONFINE_NO
+#undef PK__CONFINE_NEW
 #undef PK__SWAR_ONES
 #undef PK__SWAR_TOPS
 #undef PK__WIDE

@@ -5,11 +5,13 @@ import os
 import pathlib
 import shutil
 import signal
+import sys
 import threading
 
 import pytest
 
 from conftest import ROOT
+from driven import good, install
 
 MIB = 1 << 20
 HOSTILE = ROOT / "integration" / "plugins" / "hostile.c"
@@ -201,6 +203,66 @@ def test_what_only_the_system_knows_not_to_be_there(limited, free_dir):
     assert about(host)["directory"] == os.readlink(f"/proc/{host.run.process.pid}/cwd")
     assert host.plugin("hostile")["limits"]["directory"] == ["unavailable", os.strerror(2)]
     assert state(host, "open files") == LASTING
+    host.end()
+
+
+def errors(host, what, path=None):
+    """[what came of it, errno as text] for a path; the others are called meanwhile."""
+    with Crowd(host):
+        answer = host.call("hostile", f"POST /{what}", *([] if path is None else [str(path)]))
+    assert answer["error"] == "", answer
+    return json.loads(answer["body"])
+
+
+def test_files_are_those_that_it_was_given(limited, free_dir, plugins):
+    given, secret = free_dir / "given", free_dir / "secret"
+    for folder in (given, secret):
+        folder.mkdir()
+        (folder / "file").write_text("text")
+    shutil.copy("/bin/true", given / "true")
+    (given / "link").symlink_to(secret / "file")
+    host = limited(paths=[{"path": str(given), "write": True}, {"path": str(secret / "file")}])
+    fine, denied = [0, ""], [-1, os.strerror(13)]
+    assert host.plugin("hostile")["plugin_status"] == "stopped"  # its capabilities were asked for under the same rule
+    assert errors(host, "read", given / "file") == errors(host, "make", given / "new") == fine
+    assert errors(host, "read", secret / "file") == errors(host, "read", given / "link") == fine
+    assert errors(host, "make", secret / "file") == errors(host, "make", secret / "new") == denied
+    assert errors(host, "read", plugins / INNOCENT[0]) == errors(host, "make", "/etc/plugkit-new") == denied
+    assert errors(host, "read", host.runtime()) == denied  # the sockets of the others
+    assert errors(host, "run", "/bin/true") == fine and errors(host, "run", given / "true") == [99, ""]
+    assert about(host)["noNewPrivs"] == 1
+    assert host.plugin("hostile")["limits"] == {"paths": ["enforced", ""]}
+    host.end()
+
+
+def test_a_path_that_is_not_there_is_named(limited, free_dir):
+    host = limited(paths=[{"path": str(free_dir / "no")}])
+    assert f"paths: {free_dir / 'no'}: {os.strerror(2)}" in host.plugin("hostile")["msg"]
+    host.end()
+
+
+@pytest.mark.parametrize("calls", ["run", "serve"])
+def test_system_calls_are_those_of_the_list(limited, free_dir, calls):
+    host = limited(calls=calls, directory=str(free_dir))
+    assert errors(host, "calls") == [1, 1, 1, 1, 1, 38]
+    assert errors(host, "read", "/etc/passwd") == [0, ""]
+    assert errors(host, "run", "/bin/true") == ([0, ""] if calls == "run" else [-1, os.strerror(1)])
+    assert errors(host, "write")[0] == 64 << 20
+    assert host.plugin("hostile")["limits"]["system calls"] == ["enforced", ""]
+    assert about(host)["pid"] == host.pid("hostile")
+    host.end()
+
+
+def test_scripts_run_within_all_of_it(driven, free_dir):
+    folder = free_dir / "scripts"
+    install(folder, "fine")
+    own = [pathlib.Path(sys.executable).resolve().parent.parent, sys.base_prefix, sys.prefix]  # it need not be in /usr
+    paths = [{"path": str(path), "execute": True} for path in own] + [{"path": str(HOSTILE.parent)}]
+    host = driven(dir=folder, rules=[{"isolate": {"paths": paths, "calls": "serve", "files": 64,
+                                                  "no_capabilities": True}}])
+    assert good(host.call("fine")), host.plugin("fine")
+    assert {name: limit[0] for name, limit in host.plugin("fine")["limits"].items()} == {
+        "paths": "enforced", "system calls": "enforced", "open files": "enforced", "capabilities": "enforced"}
     host.end()
 
 

@@ -5,9 +5,13 @@
  *     POST /open          descriptors, up to 2000: how many
  *     POST /fork          processes, up to 200: how many, and they are gone again
  *     POST /write         a file in its directory, up to 64 MiB: how many bytes it got
+ *     POST /read, /make   the file whose path is the body: opens it, or makes it and writes to it
+ *     POST /run           the program whose path is the body, in a child: its exit status
+ *     POST /calls         what comes of unshare, mount, ptrace, bpf, clone for a namespace, and of one that is no call
  *     POST /burn          computes for 20 s, without an answer
  *     GET /about          {"pid":..,"uid":..,"gid":..,"groups":[..],"nice":..,"umask":..,"directory":"..",
  *                          "noNewPrivs":..,"capabilities":".."} */
+#define _GNU_SOURCE
 #define PLUGKIT_SDK_IMPLEMENTATION
 #include "plugkit_sdk.h"
 
@@ -19,6 +23,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -100,6 +105,66 @@ static pk_err post_write(void *user, const pk_request *request, pk_response *res
     return answer(request, response, total, error);
 }
 
+static pk_err open_it(const pk_request *request, pk_response *response, int flags)
+{
+    char path[4096];
+    snprintf(path, sizeof(path), "%" PK_FMT, PK_ARG(request->body.bytes));
+    errno = 0;
+    int fd = open(path, flags, 0600);
+    int error = fd < 0 || ((flags & O_CREAT) && write(fd, "x", 1) != 1) ? errno : 0;
+    if (fd >= 0) {
+        close(fd);
+    }
+    return answer(request, response, fd < 0 ? -1 : 0, error);
+}
+
+static pk_err post_read(void *user, const pk_request *request, pk_response *response, pk_error *err)
+{
+    (void)user, (void)err;
+    return open_it(request, response, O_RDONLY);
+}
+
+static pk_err post_make(void *user, const pk_request *request, pk_response *response, pk_error *err)
+{
+    (void)user, (void)err;
+    return open_it(request, response, O_WRONLY | O_CREAT);
+}
+
+static pk_err post_run(void *user, const pk_request *request, pk_response *response, pk_error *err)
+{
+    char path[4096];
+    int status = 0;
+    (void)user, (void)err;
+    snprintf(path, sizeof(path), "%" PK_FMT, PK_ARG(request->body.bytes));
+    errno = 0;
+    pid_t pid = fork();
+    if (pid == 0) {
+        execl(path, path, (char *)NULL);
+        _exit(errno == EACCES ? 99 : 98);
+    }
+    int error = errno;
+    if (pid > 0) {
+        waitpid(pid, &status, 0);
+        error = 0;
+    }
+    return answer(request, response, pid < 0 ? -1 : WEXITSTATUS(status), error);
+}
+
+static pk_err post_calls(void *user, const pk_request *request, pk_response *response, pk_error *err)
+{
+    int errors[6] = {0};
+    (void)user, (void)err;
+    errors[0] = syscall(SYS_unshare, 0x04000000) ? errno : 0;
+    errors[1] = syscall(SYS_mount, "none", "/no/such/place", "tmpfs", 0, NULL) ? errno : 0;
+    errors[2] = syscall(SYS_ptrace, 16, getppid(), 0, 0) ? errno : 0;
+    errors[3] = syscall(SYS_bpf, -1, NULL, 0) ? errno : 0;
+    errors[4] = syscall(SYS_clone, 0x04000000 | SIGCHLD, NULL, NULL, NULL, NULL) < 0 ? errno : 0;
+    errors[5] = syscall(2000, 0) ? errno : 0;
+    response->body.bytes = pk_mem_printf(request->ctx->mem, "[%d,%d,%d,%d,%d,%d]", errors[0], errors[1], errors[2],
+                                         errors[3], errors[4], errors[5]);
+    return response->body.bytes.ptr ? PK_OK : PK_ERR_NO_MEMORY;
+}
+
 static pk_err post_burn(void *user, const pk_request *request, pk_response *response, pk_error *err)
 {
     struct timespec used;
@@ -155,6 +220,8 @@ int main(int argc, char **argv)
 {
     static const pk_route routes[] = {{"POST /eat", 0, post_eat, NULL},     {"POST /open", 0, post_open, NULL},
                                       {"POST /fork", 0, post_fork, NULL},   {"POST /write", 0, post_write, NULL},
+                                      {"POST /read", 0, post_read, NULL},   {"POST /make", 0, post_make, NULL},
+                                      {"POST /run", 0, post_run, NULL},     {"POST /calls", 0, post_calls, NULL},
                                       {"POST /burn", 0, post_burn, NULL},   {"GET /about", 0, get_about, NULL}};
     pk_sdk_desc desc = {.id = "hostile", .version = "1.0.0", .routes = routes,
                         .route_count = sizeof(routes) / sizeof(routes[0])};

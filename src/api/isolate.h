@@ -10,6 +10,20 @@
  * logged, "plugin.isolate". pk_plugin_info.limits says what became of each. A plugin that survived its host has the
  * limits that it was started with. */
 #ifdef PLUGKIT_WITH_ISOLATE
+typedef struct pk_path_rule {
+    const char *path; // of a file, or of a directory and all that is below it; it has to be there
+    bool write;       // also to write, make, rename and remove; else only to read
+    bool execute;     // also to run
+} pk_path_rule;
+
+/* System calls that a plugin may make. The others fail with EPERM, or ENOSYS if they are newer than the list. Neither
+ * has what changes the system or other processes: mounts, modules, namespaces, users, ptrace, bpf, io_uring, keys. */
+typedef enum pk_calls {
+    PK_CALLS_ALL,   // no filter
+    PK_CALLS_RUN,   // files, sockets, threads, processes
+    PK_CALLS_SERVE  // the same, without new processes; it may become another program
+} pk_calls;
+
 typedef struct pk_isolate {
     bool go_on;                   // without what cannot be had
     /* For each process of the plugin by itself, by setrlimit; what is lower already stays. Each is a ceiling of the
@@ -30,6 +44,11 @@ typedef struct pk_isolate {
      * lines. */
     uint32_t uid, gid;
     const uint32_t *groups;       size_t group_count; // at most 32
+    /* Files: nothing but these, and what programs need to run at all: /usr, /bin, /sbin, /lib*, /etc to read and run,
+     * /proc to read, /dev/null and its kind, its own file, and its socket in runtime_dir. For whole programs, with all
+     * that they start. Linux, Landlock; implies no_new_privileges, as calls do. */
+    const pk_path_rule *paths;    size_t path_count;  // at most 64
+    pk_calls calls;               // Linux on x86-64, aarch64 and riscv64
 } pk_isolate;
 
 typedef enum pk_limit_state {

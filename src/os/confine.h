@@ -26,7 +26,9 @@
     X(USER, "user")                                                                                         \
     X(DIRECTORY, "directory")                                                                               \
     X(UMASK, "umask")                                                                                       \
-    X(PRIVILEGES, "new privileges")
+    X(PRIVILEGES, "new privileges")                                                                         \
+    X(PATHS, "paths")                                                                                       \
+    X(CALLS, "system calls")
 typedef enum pk__confine_what {
 #define PK__CONFINE_WHAT(name, text) PK__CONFINE_##name,
     PK__CONFINES(PK__CONFINE_WHAT)
@@ -34,7 +36,18 @@ typedef enum pk__confine_what {
     PK__CONFINE_COUNT
 } pk__confine_what;
 
-enum { PK__CONFINE_GROUPS = 32 };
+enum { PK__CONFINE_GROUPS = 32, PK__CONFINE_PROGRAM = 600 };
+
+/* A filter of system calls, as the kernel wants to have it: struct sock_filter and sock_fprog of linux/filter.h. */
+typedef struct pk__confine_code {
+    uint16_t code;
+    uint8_t yes, no;
+    uint32_t k;
+} pk__confine_code;
+typedef struct pk__confine_program {
+    unsigned short count;
+    const pk__confine_code *code;
+} pk__confine_program;
 
 typedef struct pk__confine {
     uint32_t wanted;                    // a bit for each
@@ -46,9 +59,19 @@ typedef struct pk__confine {
     uid_t uid;
     gid_t gid, groups[PK__CONFINE_GROUPS];
     size_t group_count;
+    int paths;                          // of Landlock; above all descriptors of the child
+    pk__confine_program program;
+    pk__confine_code code[PK__CONFINE_PROGRAM];
 } pk__confine;
 
 PK__FN const char *pk__confine_run(void *confine); // a pk__spawn_step's
+/* In the parent: fills in the program. False: there is none for this kind of processor or system. */
+PK__FN bool pk__confine_calls(pk__confine *c, bool processes);
+/* Likewise c->paths, with nothing allowed; the version of Landlock, or -1 with errno. */
+PK__FN int pk__confine_paths_open(pk__confine *c);
+/* Allows a file, or a directory and what is below it, as far as this system knows these kinds of access. */
+enum { PK__CONFINE_READ = 1, PK__CONFINE_WRITE = 2, PK__CONFINE_EXECUTE = 4, PK__CONFINE_SOCKETS = 8 };
+PK__FN bool pk__confine_paths_allow(const pk__confine *c, const char *path, unsigned how); // false = see errno
 PK__FN const char *pk__confine_name(pk__confine_what what); // the same pointer as that returns
 
 #endif

@@ -577,7 +577,8 @@ PK__FN bool pk__sys_is_old(void)
 
 PK__FN bool pk__sys_is_young(const char *name)
 {
-    static const char *const young[] = {"pidfd_open", "close_range", "openat2", "memfd_create", "execveat"};
+    static const char *const young[] = {"pidfd_open", "close_range", "openat2", "memfd_create", "execveat",
+                                        "landlock_create"};
     for (size_t i = 0; i < PK__COUNT(young); i++) {
         if (strcmp(name, young[i]) == 0) {
             return true;

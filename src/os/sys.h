@@ -291,7 +291,12 @@ typedef struct pk__sys_names {
       EPERM, -1)                                                                                            \
     X(int, set_group, (gid_t gid), pk__confine_port_set_group(gid), EPERM, -1)                              \
     X(int, set_user, (uid_t uid), pk__confine_port_set_user(uid), EPERM, -1)                                \
-    X(int, no_new_privileges, (void), pk__confine_port_no_new_privileges(), EINVAL, -1)
+    X(int, no_new_privileges, (void), pk__confine_port_no_new_privileges(), EINVAL, -1)                     \
+    X(int, landlock_create, (uint64_t access), pk__confine_port_landlock_create(access), ENOSYS, -1)        \
+    X(int, landlock_add, (int set, int place, uint64_t access),                                             \
+      pk__confine_port_landlock_add(set, place, access), EINVAL, -1)                                        \
+    X(int, landlock_enter, (int set), pk__confine_port_landlock_enter(set), E2BIG, -1)                      \
+    X(int, filter_calls, (const void *program), pk__confine_port_filter_calls(program), EINVAL, -1)
 
 PK__FN int pk__confine_port_get_limit(int what, struct rlimit *out);
 PK__FN int pk__confine_port_set_limit(int what, const struct rlimit *limit);
@@ -301,6 +306,10 @@ PK__FN int pk__confine_port_set_groups(size_t count, const gid_t *groups);
 PK__FN int pk__confine_port_set_group(gid_t gid);
 PK__FN int pk__confine_port_set_user(uid_t uid);
 PK__FN int pk__confine_port_no_new_privileges(void);
+PK__FN int pk__confine_port_landlock_create(uint64_t access); // a descriptor; with 0 the version
+PK__FN int pk__confine_port_landlock_add(int set, int place, uint64_t access);
+PK__FN int pk__confine_port_landlock_enter(int set);
+PK__FN int pk__confine_port_filter_calls(const void *program); // a struct sock_fprog
 #else
 #define PK__SYS_LIST_CONFINE(X)
 #endif

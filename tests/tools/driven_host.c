@@ -567,6 +567,17 @@ static const pk_isolate *isolate_in(pk_mem *mem, const pk_json_value *o)
     i->no_capabilities = pk_json_bool(pk_json_get(o, "no_capabilities"), false);
     i->uid = (uint32_t)pk_json_uint(pk_json_get(o, "uid"), 0);
     i->gid = (uint32_t)pk_json_uint(pk_json_get(o, "gid"), 0);
+    const pk_json_value *paths = pk_json_get(o, "paths");
+    pk_path_rule *rules = pk_mem_zero(mem, (pk_json_count(paths) + 1) * sizeof(*rules));
+    for (const pk_json_value *v = pk_json_first(paths); v; v = pk_json_next(paths, v)) {
+        pk_path_rule *rule = &rules[i->path_count++];
+        rule->path = text_in(v, "path");
+        rule->write = pk_json_bool(pk_json_get(v, "write"), false);
+        rule->execute = pk_json_bool(pk_json_get(v, "execute"), false);
+    }
+    i->paths = rules;
+    const pk_json_value *calls = pk_json_get(o, "calls");
+    i->calls = pk_json_is(calls, "run") ? PK_CALLS_RUN : pk_json_is(calls, "serve") ? PK_CALLS_SERVE : PK_CALLS_ALL;
     return o ? i : NULL;
 }
 

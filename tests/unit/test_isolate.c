@@ -251,6 +251,81 @@ TEST(isolate, a_relative_path_and_another_directory_do_not_go_together)
     stage_close(&s);
 }
 
+static int no_landlock(uint64_t access)
+{
+    (void)access;
+    errno = ENOSYS;
+    return -1;
+}
+
+static int no_filter(const void *program)
+{
+    (void)program;
+    errno = EINVAL;
+    return -1;
+}
+
+static int old_landlock(uint64_t access)
+{
+    return access ? pk__confine_port_landlock_create(access & 0x3fff) : 2;
+}
+
+TEST(isolate, a_kernel_without_landlock_or_filters_is_told_of)
+{
+    const pk_path_rule path = {.path = "/", .execute = true};
+    const pk_isolate asked = {.paths = &path, .path_count = 1, .calls = PK_CALLS_RUN};
+    pk_isolate anyway = asked;
+    pk_error err = {0};
+    stage s;
+    anyway.go_on = true;
+    pk__sys.landlock_create = no_landlock;
+    pk__sys.filter_calls = no_filter;
+    stage_open(&s);
+    CHECK_ERR(stage_try(&s, &asked, NULL, &err), PK_ERR_EXEC);
+    CHECK_CONTAINS(err.msg, ": paths: ");
+    CHECK_CONTAINS(err.msg, strerror(ENOSYS));
+    REQUIRE_OK(stage_try(&s, &anyway, NULL, &err));
+    CHECK_CONTAINS(s.said, "files ");
+    CHECK_UINT(s.instance.limit_count, ==, 2);
+    CHECK_INT(stage_report(&s, "paths")->state, ==, PK_LIMIT_UNAVAILABLE);
+    CHECK_STR(stage_report(&s, "paths")->why, strerror(ENOSYS));
+    CHECK_INT(stage_report(&s, "system calls")->state, ==, PK_LIMIT_UNAVAILABLE);
+    CHECK_CONTAINS(s.logged, "it runs without limits of paths: ");
+    stage_close(&s);
+    pk__sys_reset();
+}
+
+TEST(isolate, an_old_landlock_is_a_best_effort)
+{
+    const pk_path_rule path = {.path = "/", .execute = true};
+    const pk_isolate asked = {.paths = &path, .path_count = 1};
+    stage s;
+    if (pk__confine_port_landlock_create(0) < 2) {
+        SKIP("this kernel has no Landlock of version 2");
+    }
+    pk__sys.landlock_create = old_landlock;
+    stage_open(&s);
+    REQUIRE_OK(stage_try(&s, &asked, NULL, NULL));
+    CHECK_INT(stage_report(&s, "paths")->state, ==, PK_LIMIT_BEST_EFFORT);
+    CHECK_STR(stage_report(&s, "paths")->why, "this kernel does not keep it from truncating files");
+    stage_close(&s);
+    pk__sys_reset();
+}
+
+TEST(isolate, nothing_of_a_set_of_paths_stays_open_in_the_host)
+{
+    const pk_path_rule path = {.path = "/", .execute = true}, none = {.path = "/no/such/place"};
+    const pk_isolate asked = {.paths = &path, .path_count = 1, .go_on = true, .calls = PK_CALLS_SERVE};
+    const pk_isolate wrong = {.paths = &none, .path_count = 1};
+    pk_error err = {0};
+    stage s;
+    stage_open(&s);
+    REQUIRE_OK(stage_try(&s, &asked, NULL, NULL)); // the harness looks for descriptors that are left
+    CHECK_ERR(stage_try(&s, &wrong, NULL, &err), PK_ERR_EXEC);
+    CHECK_CONTAINS(err.msg, "paths: ");
+    stage_close(&s);
+}
+
 TEST(isolate, what_cannot_be_meant_is_refused)
 {
     static const uint32_t many[33] = {1};
@@ -266,6 +341,8 @@ TEST(isolate, what_cannot_be_meant_is_refused)
         {{.gid = 5}, "gid and groups need uid"},
         {{.groups = many, .group_count = 1}, "gid and groups need uid"},
         {{.uid = 5, .gid = 5, .groups = many, .group_count = 33}, "there are more than 32 groups"},
+        {{.paths = NULL, .path_count = 65}, "there are more than 64 paths"},
+        {{.calls = (pk_calls)3}, "there is no such list of calls"},
     };
     for (size_t i = 0; i < PK__COUNT(cases); i++) {
         const pk_plugin_rule rules[] = {{.plugin = "other"}, {.plugin = "p", .isolate = &cases[i].isolate}};
@@ -360,7 +437,9 @@ TEST_TORTURE(isolate, a_start_with_limits_is_whole_or_none)
 
 TEST_TORTURE(isolate, what_goes_on_says_what_it_runs_without)
 {
-    const pk_isolate asked = {.go_on = true, .files = 40, .no_core = true, .umask = 027};
+    const pk_path_rule path = {.path = "/", .execute = true};
+    const pk_isolate asked = {.go_on = true, .files = 40, .no_core = true, .umask = 027, .paths = &path,
+                              .path_count = 1, .calls = PK_CALLS_RUN};
     pk_error err = {0};
     stage s;
     stage_open(&s);
@@ -376,11 +455,16 @@ TEST_TORTURE(isolate, what_goes_on_says_what_it_runs_without)
 TEST_TORTURE(isolate, rules_with_limits_are_copied_whole_or_not_at_all)
 {
     uint32_t groups[] = {3, 4};
-    pk_isolate asked = {.uid = 7, .gid = 8, .groups = groups, .group_count = 2, .directory = "/somewhere"};
+    pk_path_rule path = {.path = "/there", .write = true};
+    pk_isolate asked = {.uid = 7, .gid = 8, .groups = groups, .group_count = 2, .directory = "/somewhere",
+                        .paths = &path, .path_count = 1};
     pk_plugin_rule rule = {.isolate = &asked};
     pk_mem mem = {.alloc = test_alloc()};
     if (pk__isolate_copy(&mem, &rule)) {
         groups[1] = 0;
+        path.path = NULL;
+        CHECK_STR(rule.isolate->paths[0].path, "/there");
+        CHECK(rule.isolate->paths[0].write && !rule.isolate->paths[0].execute);
         CHECK(rule.isolate != &asked && rule.isolate->groups[1] == 4 && rule.isolate->uid == 7);
         CHECK_STR(rule.isolate->directory, "/somewhere");
     } else {

@@ -7,6 +7,7 @@
 
 #include "../../base/error.h"
 #include "../../base/memory.h"
+#include "../../os/fd.h"
 
 PK_API const char *pk_limit_state_name(pk_limit_state state)
 {
@@ -15,6 +16,8 @@ PK_API const char *pk_limit_state_name(pk_limit_state state)
 }
 
 /* ---- descriptions */
+
+enum { PK__ISOLATE_PATHS = 64 };
 
 PK__FN pk_err pk__isolate_check(const pk_plugin_rule *rule, pk_error *err)
 {
@@ -28,6 +31,8 @@ PK__FN pk_err pk__isolate_check(const pk_plugin_rule *rule, pk_error *err)
                         : d->uid && !d->gid                     ? "with uid gid has to be given"
                         : !d->uid && (d->gid || d->group_count) ? "gid and groups need uid"
                         : d->group_count > PK__CONFINE_GROUPS   ? "there are more than 32 groups"
+                        : d->path_count > PK__ISOLATE_PATHS     ? "there are more than 64 paths"
+                        : (unsigned)d->calls > PK_CALLS_SERVE   ? "there is no such list of calls"
                                                                 : NULL;
     return wrong ? pk_error_set(err, PK_ERR_MISUSE, "cannot isolate '%s': %s", rule->plugin ? rule->plugin : "", wrong)
                  : PK_OK;
@@ -51,7 +56,15 @@ PK__FN bool pk__isolate_copy(pk_mem *mem, pk_plugin_rule *rule)
         groups[i] = from->groups[i];
     }
     d->groups = groups;
-    return d->directory || !from->directory;
+    pk_path_rule *paths = (pk_path_rule *)pk_mem_zero(mem, (from->path_count + 1) * sizeof(*paths));
+    bool ok = paths && (d->directory || !from->directory);
+    for (size_t i = 0; ok && i < from->path_count; i++) {
+        paths[i] = from->paths[i];
+        paths[i].path = pk_mem_dup(mem, pk_str_from(from->paths[i].path)).ptr;
+        ok = paths[i].path != NULL;
+    }
+    d->paths = paths;
+    return ok;
 }
 
 PK__FN const pk_limit_report *pk__isolate_copy_reports(pk_mem *mem, const pk_limit_report *from, size_t count)
@@ -74,10 +87,11 @@ enum { PK__ISOLATE_WHY = 100 };
 
 typedef struct pk__isolate {
     const pk_isolate *desc;
-    pk__confine confine;
     bool is_root;                      // and has root's rights: it may undo what needs those
+    int landlock;                      // the version that is there
     uint32_t unavailable;              // a bit for each pk__confine_what that is asked for
     char why[PK__CONFINE_COUNT][PK__ISOLATE_WHY];
+    pk__confine confine;
 } pk__isolate;
 
 static void pk__isolate_want(pk__isolate *i, pk__confine_what what, uint64_t number)
@@ -98,7 +112,7 @@ static void pk__isolate_miss(pk__isolate *i, pk__confine_what what, const char *
 static void pk__isolate_init(pk__isolate *i, const pk_isolate *d)
 {
     pk__confine *c = &i->confine;
-    memset(i, 0, sizeof(*i));
+    memset(i, 0, offsetof(pk__isolate, confine) + offsetof(pk__confine, code)); // the rest is filled in if need be
     i->desc = d;
     i->is_root = geteuid() == 0 && !d->uid && !d->no_capabilities;
     pk__isolate_want(i, PK__CONFINE_ADDRESS_SPACE, d->address_space_bytes);
@@ -113,6 +127,9 @@ static void pk__isolate_init(pk__isolate *i, const pk_isolate *d)
     pk__isolate_want(i, PK__CONFINE_PRIVILEGES, d->no_new_privileges);
     pk__isolate_want(i, PK__CONFINE_CAPABILITIES, d->no_capabilities);
     pk__isolate_want(i, PK__CONFINE_USER, d->uid);
+    pk__isolate_want(i, PK__CONFINE_PATHS, d->path_count);
+    pk__isolate_want(i, PK__CONFINE_CALLS, d->calls != PK_CALLS_ALL);
+    c->paths = -1;
     c->number[PK__CONFINE_CORE] = 0;
     c->is_root = geteuid() == 0;
     c->nice = d->nice;
@@ -129,6 +146,70 @@ static void pk__isolate_init(pk__isolate *i, const pk_isolate *d)
     }
 }
 
+static void pk__isolate_miss_errno(pk__isolate *i, pk__confine_what what, int error, const char *path)
+{
+    char text[PK__ISOLATE_WHY];
+    pk_error why;
+    (void)pk_error_sys(&why, PK_ERR_OS, error, "%s", path);
+    (void)snprintf(text, sizeof(text), "%.*s", PK__ISOLATE_WHY - 1, path[0] ? why.msg : why.msg + 2); // behind ": "
+    pk__isolate_miss(i, what, text);
+}
+
+/* Everything that a program needs to run, as far as it is there, and what the rule says. */
+static bool pk__isolate_allow(pk__isolate *i, const pk_launch_info *info, const char **which)
+{
+    static const char *const programs[] = {"/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc", "/nix/store"};
+    static const char *const devices[] = {"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"};
+    for (size_t k = 0; k < PK__COUNT(programs); k++) {
+        if (!pk__confine_paths_allow(&i->confine, programs[k], PK__CONFINE_READ | PK__CONFINE_EXECUTE) &&
+            errno != ENOENT) {
+            *which = programs[k];
+            return false;
+        }
+    }
+    for (size_t k = 0; k < PK__COUNT(devices); k++) {
+        if (!pk__confine_paths_allow(&i->confine, devices[k], PK__CONFINE_READ | PK__CONFINE_WRITE) &&
+            errno != ENOENT) {
+            *which = devices[k];
+            return false;
+        }
+    }
+    for (size_t k = 0; k < i->desc->path_count; k++) {
+        const pk_path_rule *rule = &i->desc->paths[k];
+        unsigned how = PK__CONFINE_READ | (rule->write ? PK__CONFINE_WRITE : 0u) |
+                       (rule->execute ? PK__CONFINE_EXECUTE : 0u);
+        *which = rule->path;
+        if (!pk__confine_paths_allow(&i->confine, rule->path, how)) {
+            return false;
+        }
+    }
+    *which = "/proc";
+    if (!pk__confine_paths_allow(&i->confine, "/proc", PK__CONFINE_READ) && errno != ENOENT) {
+        return false;
+    }
+    *which = info->runtime_dir;
+    if (info->runtime_dir && !pk__confine_paths_allow(&i->confine, info->runtime_dir, PK__CONFINE_SOCKETS)) {
+        return false;
+    }
+    *which = info->path;
+    return pk__confine_paths_allow(&i->confine, info->path, PK__CONFINE_READ | PK__CONFINE_EXECUTE);
+}
+
+/* What a child cannot make for itself. */
+static void pk__isolate_prepare(pk__isolate *i, const pk_launch_info *info)
+{
+    const char *which = "";
+    if (i->desc->path_count) {
+        i->landlock = pk__confine_paths_open(&i->confine);
+        if (i->landlock < 0 || !pk__isolate_allow(i, info, &which)) {
+            pk__isolate_miss_errno(i, PK__CONFINE_PATHS, errno, which);
+        }
+    }
+    if (i->desc->calls != PK_CALLS_ALL && !pk__confine_calls(&i->confine, i->desc->calls == PK_CALLS_RUN)) {
+        pk__isolate_miss(i, PK__CONFINE_CALLS, "there is no list for this kind of system or processor");
+    }
+}
+
 /* What holds for as long as the plugin wants it to. */
 static const char *pk__isolate_loophole(const pk__isolate *i, pk__confine_what what)
 {
@@ -136,6 +217,7 @@ static const char *pk__isolate_loophole(const pk__isolate *i, pk__confine_what w
     case PK__CONFINE_UMASK: return "it may choose another one";
     case PK__CONFINE_DIRECTORY: return "it may go to another one";
     case PK__CONFINE_PROCESSES: return "all processes of its user are counted";
+    case PK__CONFINE_PATHS: return i->landlock < 3 ? "this kernel does not keep it from truncating files" : "";
     case PK__CONFINE_NICE:
     case PK__CONFINE_ADDRESS_SPACE:
     case PK__CONFINE_CPU:
@@ -183,12 +265,10 @@ static pk_err pk__isolate_refuse(const pk__isolate *i, const pk_launch_info *inf
 /* The start failed at one of the limits: is it to be tried without? */
 static bool pk__isolate_give_up_one(pk__isolate *i, const pk__spawn_step *step, const pk_error *err)
 {
-    pk_error why;
     for (int k = 0; k < PK__CONFINE_COUNT && i->desc->go_on && step->failed; k++) {
         pk__confine_what what = (pk__confine_what)k;
         if (step->failed == pk__confine_name(what)) {
-            (void)pk_error_sys(&why, PK_ERR_OS, err->sys_errno, "no");
-            pk__isolate_miss(i, what, why.msg + sizeof("no: ") - 1);
+            pk__isolate_miss_errno(i, what, err->sys_errno, "");
             return true;
         }
     }
@@ -207,6 +287,7 @@ PK__FN pk_err pk__isolate_spawn(pk__process *p, const pk__spawn_desc *desc, pk_l
         return pk__process_spawn(p, desc, err);
     }
     pk__isolate_init(&i, info->isolate);
+    pk__isolate_prepare(&i, info);
     pk_err rc = pk__isolate_refuse(&i, info, err);
     confined.confine = &step;
     while (!rc) {
@@ -219,6 +300,7 @@ PK__FN pk_err pk__isolate_spawn(pk__process *p, const pk__spawn_desc *desc, pk_l
     if (!rc) {
         pk__isolate_tell(&i, l);
     }
+    pk__fd_close(i.confine.paths);
     return rc;
 }
 #endif
