@@ -1,4 +1,5 @@
 /* fuzz_text.c - the small formats: base64, hex, durations and versions. What was written reads back. */
+#define PLUGKIT_WITH_MANIFESTS // ranges of versions
 #include "fuzz.h"
 
 static void try_base64(pk_str text)
