@@ -1916,6 +1916,9 @@ typedef struct pk_isolate {
      * that they start. Linux, Landlock; implies no_new_privileges, as calls do. */
     const pk_path_rule *paths;    size_t path_count;  // at most 64
     pk_calls calls;               // Linux on x86-64, aarch64 and riscv64
+    /* Namespaces of Linux; without root's rights as far as the system lets users have them. */
+    bool no_network;              // no network at all, nor abstract sockets; those with a path remain. Not with .tcp
+    bool no_ipc;                  // no System V memory, semaphores and queues but its own, nor POSIX queues
 } pk_isolate;
 
 typedef enum pk_limit_state {
@@ -4040,6 +4043,7 @@ typedef struct pk__sys_names {
       EPERM, -1)                                                                                            \
     X(int, set_group, (gid_t gid), pk__confine_port_set_group(gid), EPERM, -1)                              \
     X(int, set_user, (uid_t uid), pk__confine_port_set_user(uid), EPERM, -1)                                \
+    X(int, unshare, (unsigned spaces), pk__confine_port_unshare(spaces), EPERM, -1)                         \
     X(int, no_new_privileges, (void), pk__confine_port_no_new_privileges(), EINVAL, -1)                     \
     X(int, landlock_create, (uint64_t access), pk__confine_port_landlock_create(access), ENOSYS, -1)        \
     X(int, landlock_add, (int set, int place, uint64_t access),                                             \
@@ -4054,6 +4058,10 @@ PK__FN int pk__confine_port_drop_inherited(void); // those that programs would g
 PK__FN int pk__confine_port_set_groups(size_t count, const gid_t *groups);
 PK__FN int pk__confine_port_set_group(gid_t gid);
 PK__FN int pk__confine_port_set_user(uid_t uid);
+PK__FN int pk__confine_port_unshare(unsigned spaces); // PK__SYS_SPACE_..
+#define PK__SYS_SPACE_IPC 0x08000000u
+#define PK__SYS_SPACE_USER 0x10000000u
+#define PK__SYS_SPACE_NETWORK 0x40000000u
 PK__FN int pk__confine_port_no_new_privileges(void);
 PK__FN int pk__confine_port_landlock_create(uint64_t access); // a descriptor; with 0 the version
 PK__FN int pk__confine_port_landlock_add(int set, int place, uint64_t access);
@@ -4829,6 +4837,8 @@ PK__FN const char *pk__process_describe(int status, char *out, size_t cap);
 
 
 #define PK__CONFINES(X)                                                                                     \
+    X(NETWORK, "network")                                                                                   \
+    X(IPC, "ipc")                                                                                           \
     X(NICE, "nice")                                                                                         \
     X(ADDRESS_SPACE, "address space")                                                                       \
     X(CPU, "cpu time")                                                                                      \
@@ -4873,6 +4883,7 @@ typedef struct pk__confine {
     uid_t uid;
     gid_t gid, groups[PK__CONFINE_GROUPS];
     size_t group_count;
+    char users[40], numbers[40];        // for those who begin without root's rights: of themselves, and of their group
     int paths;                          // of Landlock; above all descriptors of the child
     pk__confine_program program;
     pk__confine_code code[PK__CONFINE_PROGRAM];
@@ -9452,6 +9463,11 @@ PK__FN int pk__confine_port_set_user(uid_t uid)
     return (int)syscall(PK__CONFINE_CALL(setresuid), uid, uid, uid);
 }
 
+PK__FN int pk__confine_port_unshare(unsigned spaces)
+{
+    return (int)syscall(SYS_unshare, (unsigned long)spaces);
+}
+
 PK__FN int pk__confine_port_no_new_privileges(void)
 {
     return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
@@ -9513,6 +9529,12 @@ PK__FN int pk__confine_port_set_user(uid_t uid)
     return setuid(uid);
 }
 
+PK__FN int pk__confine_port_unshare(unsigned spaces)
+{
+    (void)spaces;
+    return pk__sys_port_missing();
+}
+
 PK__FN int pk__confine_port_no_new_privileges(void)
 {
     return pk__sys_port_missing();
@@ -9544,6 +9566,30 @@ PK__FN int pk__confine_port_filter_calls(const void *program)
 #endif
 
 /* ---- one by one */
+
+static bool pk__confine_write(const char *path, const char *text, size_t len)
+{
+    int fd = PK__SYS(open)(path, O_WRONLY | O_CLOEXEC, 0);
+    bool ok = fd >= 0 && PK__SYS(write)(fd, text, len) == (ssize_t)len;
+    int error = errno;
+    if (fd >= 0) {
+        (void)PK__SYS(close)(fd);
+    }
+    errno = error;
+    return ok;
+}
+
+/* Who has not root's rights has them in a space of users of its own, until it execs; there it is who it was. */
+static bool pk__confine_unshare(const pk__confine *c, unsigned space, bool first)
+{
+    if (c->is_root || !first) {
+        return PK__SYS(unshare)(space) == 0;
+    }
+    return PK__SYS(unshare)(space | PK__SYS_SPACE_USER) == 0 &&
+           pk__confine_write("/proc/self/setgroups", "deny", 4) &&
+           pk__confine_write("/proc/self/uid_map", c->users, strlen(c->users)) &&
+           pk__confine_write("/proc/self/gid_map", c->numbers, strlen(c->numbers));
+}
 
 /* Never above what holds already. */
 static bool pk__confine_limit(const pk__confine *c, pk__confine_what what, int resource)
@@ -9591,6 +9637,9 @@ static bool pk__confine_filter(const pk__confine *c)
 static bool pk__confine_do(const pk__confine *c, pk__confine_what what)
 {
     switch (what) {
+    case PK__CONFINE_NETWORK: return pk__confine_unshare(c, PK__SYS_SPACE_NETWORK, true);
+    case PK__CONFINE_IPC:
+        return pk__confine_unshare(c, PK__SYS_SPACE_IPC, (c->wanted & (1u << PK__CONFINE_NETWORK)) == 0);
     case PK__CONFINE_NICE: return PK__SYS(set_nice)(c->nice) == 0;
     case PK__CONFINE_ADDRESS_SPACE: return pk__confine_limit(c, what, RLIMIT_AS);
     case PK__CONFINE_CPU: return pk__confine_limit(c, what, RLIMIT_CPU);
@@ -36307,7 +36356,7 @@ PK_API pk_interceptor pk_request_log_write(const pk_request_log *log)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 36311 "plugkit.h"
+#line 36360 "plugkit.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -36565,12 +36614,16 @@ PK_API pk_interceptor pk_request_log_write(const pk_request_log *log)
       EPERM, -1)                                                                                            \
     X(int, set_group, (gid_t gid), pk__confine_port_set_group(gid), EPERM, -1)                              \
     X(int, set_user, (uid_t uid), pk__confine_port_set_user(uid), EPERM, -1)                                \
+    X(int, unshare, (unsigned spaces), pk__confine_port_unshare(spaces), EPERM, -1)                         \
     X(int, no_new_privileges, (void), pk__confine_port_no_new_privileges(), EINVAL, -1)                     \
     X(int, landlock_create, (uint64_t access), pk__confine_port_landlock_create(access), ENOSYS, -1)        \
     X(int, landlock_add, (int set, int place, uint64_t access),                                             \
       pk__confine_port_landlock_add(set, place, access), EINVAL, -1)                                        \
     X(int, landlock_enter, (int set), pk__confine_port_landlock_enter(set), E2BIG, -1)                      \
     X(int, filter_calls, (const void *program), pk__confine_port_filter_calls(program), EINVAL, -1)
+#define PK__SYS_SPACE_IPC 0x08000000u
+#define PK__SYS_SPACE_USER 0x10000000u
+#define PK__SYS_SPACE_NETWORK 0x40000000u
 #else
 #define PK__SYS_LIST_CONFINE(X)
 #endif
@@ -36636,6 +36689,8 @@ PK_API pk_interceptor pk_request_log_write(const pk_request_log *log)
 #endif
 #ifdef PLUGKIT_WITH_ISOLATE
 #define PK__CONFINES(X)                                                                                     \
+    X(NETWORK, "network")                                                                                   \
+    X(IPC, "ipc")                                                                                           \
     X(NICE, "nice")                                                                                         \
     X(ADDRESS_SPACE, "address space")                                                                       \
     X(CPU, "cpu time")                                                                                      \
@@ -38197,7 +38252,7 @@ PK__FN pk_err pk__pipes_send(pk__pipes *p, pk_str bytes, pk_error *err);
 #ifdef PLUGKIT_WITH_ISOLATE
 
 /* Can this be meant? Errors: PK_ERR_MISUSE. */
-PK__FN pk_err pk__isolate_check(const pk_plugin_rule *rule, pk_error *err);
+PK__FN pk_err pk__isolate_check(const pk_plugin_rule *rule, bool tcp, pk_error *err);
 PK__FN bool pk__isolate_copy(pk_mem *mem, pk_plugin_rule *rule); // its isolate becomes a copy; false = out of memory
 PK__FN const pk_limit_report *pk__isolate_copy_reports(pk_mem *mem, const pk_limit_report *from, size_t count);
 /* Starts it under its limits, and reports them. Errors: those of pk__process_spawn, and PK_ERR_MISUSE. */
@@ -38205,9 +38260,9 @@ PK__FN pk_err pk__isolate_spawn(pk__process *p, const pk__spawn_desc *desc, pk_l
                                 pk_error *err);
 
 #else
-static inline pk_err pk__isolate_check(const pk_plugin_rule *rule, pk_error *err)
+static inline pk_err pk__isolate_check(const pk_plugin_rule *rule, bool tcp, pk_error *err)
 {
-    (void)rule, (void)err;
+    (void)rule, (void)tcp, (void)err;
     return PK_OK;
 }
 
@@ -38459,7 +38514,7 @@ PK_API const char *pk_limit_state_name(pk_limit_state state)
 
 enum { PK__ISOLATE_PATHS = 64 };
 
-PK__FN pk_err pk__isolate_check(const pk_plugin_rule *rule, pk_error *err)
+PK__FN pk_err pk__isolate_check(const pk_plugin_rule *rule, bool tcp, pk_error *err)
 {
     const pk_isolate *d = rule->isolate;
     if (!d) {
@@ -38471,6 +38526,7 @@ PK__FN pk_err pk__isolate_check(const pk_plugin_rule *rule, pk_error *err)
                         : d->uid && !d->gid                     ? "with uid gid has to be given"
                         : !d->uid && (d->gid || d->group_count) ? "gid and groups need uid"
                         : d->group_count > PK__CONFINE_GROUPS   ? "there are more than 32 groups"
+                        : d->no_network && tcp                  ? "without a network it cannot be called by TCP"
                         : d->path_count > PK__ISOLATE_PATHS     ? "there are more than 64 paths"
                         : (unsigned)d->calls > PK_CALLS_SERVE   ? "there is no such list of calls"
                                                                 : NULL;
@@ -38567,11 +38623,15 @@ static void pk__isolate_init(pk__isolate *i, const pk_isolate *d)
     pk__isolate_want(i, PK__CONFINE_PRIVILEGES, d->no_new_privileges);
     pk__isolate_want(i, PK__CONFINE_CAPABILITIES, d->no_capabilities);
     pk__isolate_want(i, PK__CONFINE_USER, d->uid);
+    pk__isolate_want(i, PK__CONFINE_NETWORK, d->no_network);
+    pk__isolate_want(i, PK__CONFINE_IPC, d->no_ipc);
     pk__isolate_want(i, PK__CONFINE_PATHS, d->path_count);
     pk__isolate_want(i, PK__CONFINE_CALLS, d->calls != PK_CALLS_ALL);
     c->paths = -1;
     c->number[PK__CONFINE_CORE] = 0;
     c->is_root = geteuid() == 0;
+    (void)snprintf(c->users, sizeof(c->users), "%lu %lu 1", (unsigned long)geteuid(), (unsigned long)geteuid());
+    (void)snprintf(c->numbers, sizeof(c->numbers), "%lu %lu 1", (unsigned long)getegid(), (unsigned long)getegid());
     c->nice = d->nice;
     c->umask = (mode_t)d->umask;
     c->directory = d->directory;
@@ -47767,7 +47827,7 @@ static pk_err pk__desc_check_rules(const pk_manager_desc *d, pk_error *err)
             return pk_error_set(err, PK_ERR_MISUSE, "cannot use the rule for '%s': to survive needs survive_as",
                                 rule->plugin ? rule->plugin : "");
         }
-        pk_err rc = pk__isolate_check(rule, err);
+        pk_err rc = pk__isolate_check(rule, d->tcp, err);
         if (rc) {
             return rc;
         }
@@ -49383,7 +49443,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 }
 
 #ifdef PLUGKIT_LINES
-#line 49387 "plugkit.h"
+#line 49447 "plugkit.h"
 #endif
 
 #ifndef PLUGKIT_TEST
@@ -49419,6 +49479,9 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 #undef PK__SYS_LIST_KQUEUE
 #undef PK__SYS_LIST_PROCESS
 #undef PK__SYS_LIST_CONFINE
+#undef PK__SYS_SPACE_IPC
+#undef PK__SYS_SPACE_USER
+#undef PK__SYS_SPACE_NETWORK
 #undef PK__SYS_LIST_THREAD
 #undef PK__SYS_LIST
 #undef PK__SYS_BENEATH

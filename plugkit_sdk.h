@@ -3550,6 +3550,7 @@ typedef struct pk__sys_names {
       EPERM, -1)                                                                                            \
     X(int, set_group, (gid_t gid), pk__confine_port_set_group(gid), EPERM, -1)                              \
     X(int, set_user, (uid_t uid), pk__confine_port_set_user(uid), EPERM, -1)                                \
+    X(int, unshare, (unsigned spaces), pk__confine_port_unshare(spaces), EPERM, -1)                         \
     X(int, no_new_privileges, (void), pk__confine_port_no_new_privileges(), EINVAL, -1)                     \
     X(int, landlock_create, (uint64_t access), pk__confine_port_landlock_create(access), ENOSYS, -1)        \
     X(int, landlock_add, (int set, int place, uint64_t access),                                             \
@@ -3564,6 +3565,10 @@ PK__FN int pk__confine_port_drop_inherited(void); // those that programs would g
 PK__FN int pk__confine_port_set_groups(size_t count, const gid_t *groups);
 PK__FN int pk__confine_port_set_group(gid_t gid);
 PK__FN int pk__confine_port_set_user(uid_t uid);
+PK__FN int pk__confine_port_unshare(unsigned spaces); // PK__SYS_SPACE_..
+#define PK__SYS_SPACE_IPC 0x08000000u
+#define PK__SYS_SPACE_USER 0x10000000u
+#define PK__SYS_SPACE_NETWORK 0x40000000u
 PK__FN int pk__confine_port_no_new_privileges(void);
 PK__FN int pk__confine_port_landlock_create(uint64_t access); // a descriptor; with 0 the version
 PK__FN int pk__confine_port_landlock_add(int set, int place, uint64_t access);
@@ -4339,6 +4344,8 @@ PK__FN const char *pk__process_describe(int status, char *out, size_t cap);
 
 
 #define PK__CONFINES(X)                                                                                     \
+    X(NETWORK, "network")                                                                                   \
+    X(IPC, "ipc")                                                                                           \
     X(NICE, "nice")                                                                                         \
     X(ADDRESS_SPACE, "address space")                                                                       \
     X(CPU, "cpu time")                                                                                      \
@@ -4383,6 +4390,7 @@ typedef struct pk__confine {
     uid_t uid;
     gid_t gid, groups[PK__CONFINE_GROUPS];
     size_t group_count;
+    char users[40], numbers[40];        // for those who begin without root's rights: of themselves, and of their group
     int paths;                          // of Landlock; above all descriptors of the child
     pk__confine_program program;
     pk__confine_code code[PK__CONFINE_PROGRAM];
@@ -8962,6 +8970,11 @@ PK__FN int pk__confine_port_set_user(uid_t uid)
     return (int)syscall(PK__CONFINE_CALL(setresuid), uid, uid, uid);
 }
 
+PK__FN int pk__confine_port_unshare(unsigned spaces)
+{
+    return (int)syscall(SYS_unshare, (unsigned long)spaces);
+}
+
 PK__FN int pk__confine_port_no_new_privileges(void)
 {
     return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
@@ -9023,6 +9036,12 @@ PK__FN int pk__confine_port_set_user(uid_t uid)
     return setuid(uid);
 }
 
+PK__FN int pk__confine_port_unshare(unsigned spaces)
+{
+    (void)spaces;
+    return pk__sys_port_missing();
+}
+
 PK__FN int pk__confine_port_no_new_privileges(void)
 {
     return pk__sys_port_missing();
@@ -9054,6 +9073,30 @@ PK__FN int pk__confine_port_filter_calls(const void *program)
 #endif
 
 /* ---- one by one */
+
+static bool pk__confine_write(const char *path, const char *text, size_t len)
+{
+    int fd = PK__SYS(open)(path, O_WRONLY | O_CLOEXEC, 0);
+    bool ok = fd >= 0 && PK__SYS(write)(fd, text, len) == (ssize_t)len;
+    int error = errno;
+    if (fd >= 0) {
+        (void)PK__SYS(close)(fd);
+    }
+    errno = error;
+    return ok;
+}
+
+/* Who has not root's rights has them in a space of users of its own, until it execs; there it is who it was. */
+static bool pk__confine_unshare(const pk__confine *c, unsigned space, bool first)
+{
+    if (c->is_root || !first) {
+        return PK__SYS(unshare)(space) == 0;
+    }
+    return PK__SYS(unshare)(space | PK__SYS_SPACE_USER) == 0 &&
+           pk__confine_write("/proc/self/setgroups", "deny", 4) &&
+           pk__confine_write("/proc/self/uid_map", c->users, strlen(c->users)) &&
+           pk__confine_write("/proc/self/gid_map", c->numbers, strlen(c->numbers));
+}
 
 /* Never above what holds already. */
 static bool pk__confine_limit(const pk__confine *c, pk__confine_what what, int resource)
@@ -9101,6 +9144,9 @@ static bool pk__confine_filter(const pk__confine *c)
 static bool pk__confine_do(const pk__confine *c, pk__confine_what what)
 {
     switch (what) {
+    case PK__CONFINE_NETWORK: return pk__confine_unshare(c, PK__SYS_SPACE_NETWORK, true);
+    case PK__CONFINE_IPC:
+        return pk__confine_unshare(c, PK__SYS_SPACE_IPC, (c->wanted & (1u << PK__CONFINE_NETWORK)) == 0);
     case PK__CONFINE_NICE: return PK__SYS(set_nice)(c->nice) == 0;
     case PK__CONFINE_ADDRESS_SPACE: return pk__confine_limit(c, what, RLIMIT_AS);
     case PK__CONFINE_CPU: return pk__confine_limit(c, what, RLIMIT_CPU);
@@ -35817,7 +35863,7 @@ PK_API pk_interceptor pk_request_log_write(const pk_request_log *log)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 35821 "plugkit_sdk.h"
+#line 35867 "plugkit_sdk.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -36075,12 +36121,16 @@ PK_API pk_interceptor pk_request_log_write(const pk_request_log *log)
       EPERM, -1)                                                                                            \
     X(int, set_group, (gid_t gid), pk__confine_port_set_group(gid), EPERM, -1)                              \
     X(int, set_user, (uid_t uid), pk__confine_port_set_user(uid), EPERM, -1)                                \
+    X(int, unshare, (unsigned spaces), pk__confine_port_unshare(spaces), EPERM, -1)                         \
     X(int, no_new_privileges, (void), pk__confine_port_no_new_privileges(), EINVAL, -1)                     \
     X(int, landlock_create, (uint64_t access), pk__confine_port_landlock_create(access), ENOSYS, -1)        \
     X(int, landlock_add, (int set, int place, uint64_t access),                                             \
       pk__confine_port_landlock_add(set, place, access), EINVAL, -1)                                        \
     X(int, landlock_enter, (int set), pk__confine_port_landlock_enter(set), E2BIG, -1)                      \
     X(int, filter_calls, (const void *program), pk__confine_port_filter_calls(program), EINVAL, -1)
+#define PK__SYS_SPACE_IPC 0x08000000u
+#define PK__SYS_SPACE_USER 0x10000000u
+#define PK__SYS_SPACE_NETWORK 0x40000000u
 #else
 #define PK__SYS_LIST_CONFINE(X)
 #endif
@@ -36146,6 +36196,8 @@ PK_API pk_interceptor pk_request_log_write(const pk_request_log *log)
 #endif
 #ifdef PLUGKIT_WITH_ISOLATE
 #define PK__CONFINES(X)                                                                                     \
+    X(NETWORK, "network")                                                                                   \
+    X(IPC, "ipc")                                                                                           \
     X(NICE, "nice")                                                                                         \
     X(ADDRESS_SPACE, "address space")                                                                       \
     X(CPU, "cpu time")                                                                                      \
@@ -39862,7 +39914,7 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 39866 "plugkit_sdk.h"
+#line 39918 "plugkit_sdk.h"
 #endif
 
 #ifndef PLUGKIT_TEST
@@ -39898,6 +39950,9 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #undef PK__SYS_LIST_KQUEUE
 #undef PK__SYS_LIST_PROCESS
 #undef PK__SYS_LIST_CONFINE
+#undef PK__SYS_SPACE_IPC
+#undef PK__SYS_SPACE_USER
+#undef PK__SYS_SPACE_NETWORK
 #undef PK__SYS_LIST_THREAD
 #undef PK__SYS_LIST
 #undef PK__SYS_BENEATH

@@ -5,6 +5,7 @@ import os
 import pathlib
 import shutil
 import signal
+import socket
 import sys
 import threading
 
@@ -251,6 +252,28 @@ def test_system_calls_are_those_of_the_list(limited, free_dir, calls):
     assert host.plugin("hostile")["limits"]["system calls"] == ["enforced", ""]
     assert about(host)["pid"] == host.pid("hostile")
     host.end()
+
+
+@pytest.fixture
+def neighbour():
+    """The port of a server on 127.0.0.1 that everybody may connect to."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+def test_a_plugin_without_a_network_is_called_and_reaches_nobody(limited, neighbour):
+    host = limited(no_network=True, no_ipc=True)
+    interfaces, here, there, shared = errors(host, "net", neighbour)
+    assert interfaces <= 4 and here == there == 101 and shared == 2  # ENETUNREACH, ENOENT
+    about_it = host.plugin("hostile")
+    assert about_it["limits"] == {"network": ["enforced", ""], "ipc": ["enforced", ""]}
+    spaces = {name: os.readlink(f"/proc/{about_it['pid']}/ns/{name}") != os.readlink(f"/proc/self/ns/{name}")
+              for name in ("net", "ipc", "mnt", "pid")}
+    assert spaces == {"net": True, "ipc": True, "mnt": False, "pid": False}
+    host.end()
+    free = limited()
+    assert errors(free, "net", neighbour)[1] == 0
+    free.end()
 
 
 def test_scripts_run_within_all_of_it(driven, free_dir):

@@ -8,6 +8,8 @@
  *     POST /read, /make   the file whose path is the body: opens it, or makes it and writes to it
  *     POST /run           the program whose path is the body, in a child: its exit status
  *     POST /calls         what comes of unshare, mount, ptrace, bpf, clone for a namespace, and of one that is no call
+ *     POST /net           what it can reach: [how many interfaces, errno of connecting to 127.0.0.1 at the port in the
+ *                         body, errno of sending to another machine, errno of finding System V memory 4711]
  *     POST /burn          computes for 20 s, without an answer
  *     GET /about          {"pid":..,"uid":..,"gid":..,"groups":[..],"nice":..,"umask":..,"directory":"..",
  *                          "noNewPrivs":..,"capabilities":".."} */
@@ -21,7 +23,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <net/if.h>
+#include <netinet/in.h>
 #include <sys/resource.h>
+#include <sys/shm.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -165,6 +171,33 @@ static pk_err post_calls(void *user, const pk_request *request, pk_response *res
     return response->body.bytes.ptr ? PK_OK : PK_ERR_NO_MEMORY;
 }
 
+static int try_connect(int type, uint32_t host, int port)
+{
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr = {htonl(host)}};
+    int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
+    int error = connect(fd, (const struct sockaddr *)&to, sizeof(to)) ? errno : 0;
+    close(fd);
+    return error;
+}
+
+static pk_err post_net(void *user, const pk_request *request, pk_response *response, pk_error *err)
+{
+    struct if_nameindex *all = if_nameindex();
+    int count = 0, port = 0;
+    (void)user, (void)err;
+    while (all && all[count].if_index) {
+        count++;
+    }
+    if_freenameindex(all);
+    for (size_t i = 0; i < request->body.bytes.len; i++) {
+        port = port * 10 + (request->body.bytes.ptr[i] - '0');
+    }
+    int here = try_connect(SOCK_STREAM, 0x7f000001, port), there = try_connect(SOCK_DGRAM, 0xc0000201, 9);
+    int shared = shmget(4711, 0, 0) < 0 ? errno : 0;
+    response->body.bytes = pk_mem_printf(request->ctx->mem, "[%d,%d,%d,%d]", count, here, there, shared);
+    return response->body.bytes.ptr ? PK_OK : PK_ERR_NO_MEMORY;
+}
+
 static pk_err post_burn(void *user, const pk_request *request, pk_response *response, pk_error *err)
 {
     struct timespec used;
@@ -222,6 +255,7 @@ int main(int argc, char **argv)
                                       {"POST /fork", 0, post_fork, NULL},   {"POST /write", 0, post_write, NULL},
                                       {"POST /read", 0, post_read, NULL},   {"POST /make", 0, post_make, NULL},
                                       {"POST /run", 0, post_run, NULL},     {"POST /calls", 0, post_calls, NULL},
+                                      {"POST /net", 0, post_net, NULL},
                                       {"POST /burn", 0, post_burn, NULL},   {"GET /about", 0, get_about, NULL}};
     pk_sdk_desc desc = {.id = "hostile", .version = "1.0.0", .routes = routes,
                         .route_count = sizeof(routes) / sizeof(routes[0])};

@@ -49,6 +49,9 @@ typedef struct pk_isolate {
      * that they start. Linux, Landlock; implies no_new_privileges, as calls do. */
     const pk_path_rule *paths;    size_t path_count;  // at most 64
     pk_calls calls;               // Linux on x86-64, aarch64 and riscv64
+    /* Namespaces of Linux; without root's rights as far as the system lets users have them. */
+    bool no_network;              // no network at all, nor abstract sockets; those with a path remain. Not with .tcp
+    bool no_ipc;                  // no System V memory, semaphores and queues but its own, nor POSIX queues
 } pk_isolate;
 
 typedef enum pk_limit_state {

@@ -76,6 +76,11 @@ PK__FN int pk__confine_port_set_user(uid_t uid)
     return (int)syscall(PK__CONFINE_CALL(setresuid), uid, uid, uid);
 }
 
+PK__FN int pk__confine_port_unshare(unsigned spaces)
+{
+    return (int)syscall(SYS_unshare, (unsigned long)spaces);
+}
+
 PK__FN int pk__confine_port_no_new_privileges(void)
 {
     return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
@@ -137,6 +142,12 @@ PK__FN int pk__confine_port_set_user(uid_t uid)
     return setuid(uid);
 }
 
+PK__FN int pk__confine_port_unshare(unsigned spaces)
+{
+    (void)spaces;
+    return pk__sys_port_missing();
+}
+
 PK__FN int pk__confine_port_no_new_privileges(void)
 {
     return pk__sys_port_missing();
@@ -168,6 +179,30 @@ PK__FN int pk__confine_port_filter_calls(const void *program)
 #endif
 
 /* ---- one by one */
+
+static bool pk__confine_write(const char *path, const char *text, size_t len)
+{
+    int fd = PK__SYS(open)(path, O_WRONLY | O_CLOEXEC, 0);
+    bool ok = fd >= 0 && PK__SYS(write)(fd, text, len) == (ssize_t)len;
+    int error = errno;
+    if (fd >= 0) {
+        (void)PK__SYS(close)(fd);
+    }
+    errno = error;
+    return ok;
+}
+
+/* Who has not root's rights has them in a space of users of its own, until it execs; there it is who it was. */
+static bool pk__confine_unshare(const pk__confine *c, unsigned space, bool first)
+{
+    if (c->is_root || !first) {
+        return PK__SYS(unshare)(space) == 0;
+    }
+    return PK__SYS(unshare)(space | PK__SYS_SPACE_USER) == 0 &&
+           pk__confine_write("/proc/self/setgroups", "deny", 4) &&
+           pk__confine_write("/proc/self/uid_map", c->users, strlen(c->users)) &&
+           pk__confine_write("/proc/self/gid_map", c->numbers, strlen(c->numbers));
+}
 
 /* Never above what holds already. */
 static bool pk__confine_limit(const pk__confine *c, pk__confine_what what, int resource)
@@ -215,6 +250,9 @@ static bool pk__confine_filter(const pk__confine *c)
 static bool pk__confine_do(const pk__confine *c, pk__confine_what what)
 {
     switch (what) {
+    case PK__CONFINE_NETWORK: return pk__confine_unshare(c, PK__SYS_SPACE_NETWORK, true);
+    case PK__CONFINE_IPC:
+        return pk__confine_unshare(c, PK__SYS_SPACE_IPC, (c->wanted & (1u << PK__CONFINE_NETWORK)) == 0);
     case PK__CONFINE_NICE: return PK__SYS(set_nice)(c->nice) == 0;
     case PK__CONFINE_ADDRESS_SPACE: return pk__confine_limit(c, what, RLIMIT_AS);
     case PK__CONFINE_CPU: return pk__confine_limit(c, what, RLIMIT_CPU);

@@ -15,6 +15,8 @@
 #include "process.h"
 
 #define PK__CONFINES(X)                                                                                     \
+    X(NETWORK, "network")                                                                                   \
+    X(IPC, "ipc")                                                                                           \
     X(NICE, "nice")                                                                                         \
     X(ADDRESS_SPACE, "address space")                                                                       \
     X(CPU, "cpu time")                                                                                      \
@@ -59,6 +61,7 @@ typedef struct pk__confine {
     uid_t uid;
     gid_t gid, groups[PK__CONFINE_GROUPS];
     size_t group_count;
+    char users[40], numbers[40];        // for those who begin without root's rights: of themselves, and of their group
     int paths;                          // of Landlock; above all descriptors of the child
     pk__confine_program program;
     pk__confine_code code[PK__CONFINE_PROGRAM];

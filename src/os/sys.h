@@ -291,6 +291,7 @@ typedef struct pk__sys_names {
       EPERM, -1)                                                                                            \
     X(int, set_group, (gid_t gid), pk__confine_port_set_group(gid), EPERM, -1)                              \
     X(int, set_user, (uid_t uid), pk__confine_port_set_user(uid), EPERM, -1)                                \
+    X(int, unshare, (unsigned spaces), pk__confine_port_unshare(spaces), EPERM, -1)                         \
     X(int, no_new_privileges, (void), pk__confine_port_no_new_privileges(), EINVAL, -1)                     \
     X(int, landlock_create, (uint64_t access), pk__confine_port_landlock_create(access), ENOSYS, -1)        \
     X(int, landlock_add, (int set, int place, uint64_t access),                                             \
@@ -305,6 +306,10 @@ PK__FN int pk__confine_port_drop_inherited(void); // those that programs would g
 PK__FN int pk__confine_port_set_groups(size_t count, const gid_t *groups);
 PK__FN int pk__confine_port_set_group(gid_t gid);
 PK__FN int pk__confine_port_set_user(uid_t uid);
+PK__FN int pk__confine_port_unshare(unsigned spaces); // PK__SYS_SPACE_..
+#define PK__SYS_SPACE_IPC 0x08000000u
+#define PK__SYS_SPACE_USER 0x10000000u
+#define PK__SYS_SPACE_NETWORK 0x40000000u
 PK__FN int pk__confine_port_no_new_privileges(void);
 PK__FN int pk__confine_port_landlock_create(uint64_t access); // a descriptor; with 0 the version
 PK__FN int pk__confine_port_landlock_add(int set, int place, uint64_t access);

@@ -342,11 +342,12 @@ TEST(isolate, what_cannot_be_meant_is_refused)
         {{.groups = many, .group_count = 1}, "gid and groups need uid"},
         {{.uid = 5, .gid = 5, .groups = many, .group_count = 33}, "there are more than 32 groups"},
         {{.paths = NULL, .path_count = 65}, "there are more than 64 paths"},
+        {{.no_network = true}, "without a network it cannot be called by TCP"},
         {{.calls = (pk_calls)3}, "there is no such list of calls"},
     };
     for (size_t i = 0; i < PK__COUNT(cases); i++) {
         const pk_plugin_rule rules[] = {{.plugin = "other"}, {.plugin = "p", .isolate = &cases[i].isolate}};
-        const pk_manager_desc desc = {.rules = rules, .rule_count = 2};
+        const pk_manager_desc desc = {.rules = rules, .rule_count = 2, .tcp = true};
         pk_manager *m = NULL;
         pk_error err = {0};
         char expected[200];
@@ -421,7 +422,7 @@ TEST(isolate, a_launcher_that_does_not_tell_of_limits_starts_nothing_that_is_to_
 TEST_TORTURE(isolate, a_start_with_limits_is_whole_or_none)
 {
     const pk_isolate asked = {.files = 40, .no_core = true, .umask = 027, .no_new_privileges = true,
-                              .no_capabilities = true};
+                              .no_capabilities = true, .no_network = true, .no_ipc = true};
     pk_error err = {0};
     stage s;
     stage_open(&s);
@@ -429,7 +430,7 @@ TEST_TORTURE(isolate, a_start_with_limits_is_whole_or_none)
     if (TRY_OK(rc) && s.launch.is_isolated) { // else life ends it: there was no memory for the report
         CHECK_CONTAINS(s.said, "files 40 40;core 0 0;");
         CHECK_CONTAINS(s.said, "umask 27;");
-        CHECK_UINT(s.instance.limit_count, ==, 5);
+        CHECK_UINT(s.instance.limit_count, ==, 7);
     }
     CHECK(s.instance.limit_count == 0 || s.launch.is_isolated);
     stage_close(&s);

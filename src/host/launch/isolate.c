@@ -19,7 +19,7 @@ PK_API const char *pk_limit_state_name(pk_limit_state state)
 
 enum { PK__ISOLATE_PATHS = 64 };
 
-PK__FN pk_err pk__isolate_check(const pk_plugin_rule *rule, pk_error *err)
+PK__FN pk_err pk__isolate_check(const pk_plugin_rule *rule, bool tcp, pk_error *err)
 {
     const pk_isolate *d = rule->isolate;
     if (!d) {
@@ -31,6 +31,7 @@ PK__FN pk_err pk__isolate_check(const pk_plugin_rule *rule, pk_error *err)
                         : d->uid && !d->gid                     ? "with uid gid has to be given"
                         : !d->uid && (d->gid || d->group_count) ? "gid and groups need uid"
                         : d->group_count > PK__CONFINE_GROUPS   ? "there are more than 32 groups"
+                        : d->no_network && tcp                  ? "without a network it cannot be called by TCP"
                         : d->path_count > PK__ISOLATE_PATHS     ? "there are more than 64 paths"
                         : (unsigned)d->calls > PK_CALLS_SERVE   ? "there is no such list of calls"
                                                                 : NULL;
@@ -127,11 +128,15 @@ static void pk__isolate_init(pk__isolate *i, const pk_isolate *d)
     pk__isolate_want(i, PK__CONFINE_PRIVILEGES, d->no_new_privileges);
     pk__isolate_want(i, PK__CONFINE_CAPABILITIES, d->no_capabilities);
     pk__isolate_want(i, PK__CONFINE_USER, d->uid);
+    pk__isolate_want(i, PK__CONFINE_NETWORK, d->no_network);
+    pk__isolate_want(i, PK__CONFINE_IPC, d->no_ipc);
     pk__isolate_want(i, PK__CONFINE_PATHS, d->path_count);
     pk__isolate_want(i, PK__CONFINE_CALLS, d->calls != PK_CALLS_ALL);
     c->paths = -1;
     c->number[PK__CONFINE_CORE] = 0;
     c->is_root = geteuid() == 0;
+    (void)snprintf(c->users, sizeof(c->users), "%lu %lu 1", (unsigned long)geteuid(), (unsigned long)geteuid());
+    (void)snprintf(c->numbers, sizeof(c->numbers), "%lu %lu 1", (unsigned long)getegid(), (unsigned long)getegid());
     c->nice = d->nice;
     c->umask = (mode_t)d->umask;
     c->directory = d->directory;

@@ -12,7 +12,7 @@
 #ifdef PLUGKIT_WITH_ISOLATE
 
 /* Can this be meant? Errors: PK_ERR_MISUSE. */
-PK__FN pk_err pk__isolate_check(const pk_plugin_rule *rule, pk_error *err);
+PK__FN pk_err pk__isolate_check(const pk_plugin_rule *rule, bool tcp, pk_error *err);
 PK__FN bool pk__isolate_copy(pk_mem *mem, pk_plugin_rule *rule); // its isolate becomes a copy; false = out of memory
 PK__FN const pk_limit_report *pk__isolate_copy_reports(pk_mem *mem, const pk_limit_report *from, size_t count);
 /* Starts it under its limits, and reports them. Errors: those of pk__process_spawn, and PK_ERR_MISUSE. */
@@ -20,9 +20,9 @@ PK__FN pk_err pk__isolate_spawn(pk__process *p, const pk__spawn_desc *desc, pk_l
                                 pk_error *err);
 
 #else
-static inline pk_err pk__isolate_check(const pk_plugin_rule *rule, pk_error *err)
+static inline pk_err pk__isolate_check(const pk_plugin_rule *rule, bool tcp, pk_error *err)
 {
-    (void)rule, (void)err;
+    (void)rule, (void)tcp, (void)err;
     return PK_OK;
 }
 

@@ -23,7 +23,7 @@ static pk_err pk__desc_check_rules(const pk_manager_desc *d, pk_error *err)
             return pk_error_set(err, PK_ERR_MISUSE, "cannot use the rule for '%s': to survive needs survive_as",
                                 rule->plugin ? rule->plugin : "");
         }
-        pk_err rc = pk__isolate_check(rule, err);
+        pk_err rc = pk__isolate_check(rule, d->tcp, err);
         if (rc) {
             return rc;
         }
