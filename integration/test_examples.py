@@ -493,3 +493,44 @@ def test_depot_serves_others_as_well(plugin):
     assert depot.call("GET /file").body == b""
     depot.shutdown()
     assert depot.wait() == 0
+
+
+# ---- 13 ndjson
+
+
+def blocks_of(text):
+    """The indented ones."""
+    return [re.sub(r"^    ", "", block, flags=re.M) for block in re.findall(r"(?:^    .*\n)+", text, re.M)]
+
+
+def test_ndjson_does_what_its_readme_shows(host):
+    shell, printed, said = blocks_of((ROOT / "examples/13_ndjson/README.md").read_text())
+    log = re.search(r"<<'END'\n(.*)END\n", shell, re.S).group(1)
+
+    run = host(PROGRAMS / "examples/13_ndjson/longest", stdin=log)
+
+    assert (run.status, run.stdout, run.stderr) == (1, printed, said)
+
+
+def test_ndjson_reads_lines_of_any_length(host):
+    rng = random.Random(1)
+    visits = [(f"/{'x' * rng.choice((1, 2, 100, 5000))}{rng.randrange(50)}", rng.randrange(10 ** 12))
+              for _ in range(500)]
+    longest = {}
+    for page, took in visits:
+        longest[page] = max(took, longest.get(page, 0))
+    log = "\r\n".join(json.dumps({"more": [page], "took": took, "page": page}) for page, took in visits)
+
+    run = host(PROGRAMS / "examples/13_ndjson/longest", stdin=log)
+
+    assert (run.status, run.stderr) == (0, "")
+    assert {line["page"]: line["took"] for line in map(json.loads, run.stdout.splitlines())} == longest
+
+
+def test_ndjson_has_a_limit_of_pages(host):
+    log = "".join(f'{{"page":"/{number}"}}\n' for number in range(1001))
+
+    run = host(PROGRAMS / "examples/13_ndjson/longest", stdin=log)
+
+    assert (run.status, run.stdout) == (1, "")
+    assert run.stderr == "longest: cannot count '/1000': there are too many pages\n"
