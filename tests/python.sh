@@ -16,17 +16,19 @@ found() { # prints the first Python that has pytest
 found && exit 0
 
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-    say "no pytest here: installing Debian's packages python3-pytest, python3-hypothesis and python3-jsonschema"
+    say "no pytest here: installing Debian's packages python3-pytest, -hypothesis, -jsonschema and -jsonpatch"
     export DEBIAN_FRONTEND=noninteractive
     apt-get update >&2 || say "apt-get update failed; going on with the lists that are there"
-    apt-get install -y --no-install-recommends python3-pytest python3-hypothesis python3-jsonschema >&2 ||
+    apt-get install -y --no-install-recommends python3-pytest python3-hypothesis python3-jsonschema \
+        python3-jsonpatch >&2 ||
         apt-get install -y --no-install-recommends python3-pytest >&2
     found && exit 0
 fi
 
 say "no pytest here: making .venv with pip"
 if python3 -m venv .venv >&2 && .venv/bin/python3 -m pip install --quiet pytest >&2; then
-    .venv/bin/python3 -m pip install --quiet hypothesis jsonschema >&2 || say "without hypothesis and jsonschema"
+    .venv/bin/python3 -m pip install --quiet hypothesis jsonschema jsonpatch >&2 ||
+        say "without hypothesis, jsonschema and jsonpatch"
     found && exit 0
 fi
 
