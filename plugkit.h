@@ -135,7 +135,7 @@
  *     PLUGKIT_NO_NET              no sockets: bring a transport of your own
  *     PLUGKIT_WITH_ADMIN          with pk_manager_serve: `plugkit top` and others can look at a running host; 8 KiB
  *     PLUGKIT_WITH_ATTACH         with pk_manager_attach: plugins that somebody else runs; 8 KiB
- *     PLUGKIT_WITH_ISOLATE        with limits for plugins that are child processes: pk_isolate; 8 KiB
+ *     PLUGKIT_WITH_ISOLATE        with limits for plugins that are child processes: pk_isolate; 10 KiB
  *     PLUGKIT_WITH_MANIFESTS      with folders that have a manifest.json or plugin.json; 13 KiB
  *     PLUGKIT_WITH_SCHEMA         with pk_schema and pk_pattern: JSON Schema; 59 KiB
  *     PLUGKIT_WITH_JSON_TOOLS     with NDJSON, JSON from streams, JSON Patch, defaults in structs, refused keys; 15 KiB
@@ -1918,6 +1918,9 @@ typedef struct pk_isolate {
     pk_calls calls;               // Linux on x86-64, aarch64 and riscv64
     /* Namespaces of Linux; without root's rights as far as the system lets users have them. */
     bool no_network;              // no network at all, nor abstract sockets; those with a path remain. Not with .tcp
+    uint64_t private_tmp_bytes;   // an empty /tmp of its own, in memory, of that size. What of its own directory and of
+                                  // runtime_dir lies in /tmp is there as well, nothing else. It starts in / unless
+                                  // .directory says otherwise; plugin_dir must be absolute
     bool no_ipc;                  // no System V memory, semaphores and queues but its own, nor POSIX queues
 } pk_isolate;
 
@@ -4044,6 +4047,8 @@ typedef struct pk__sys_names {
     X(int, set_group, (gid_t gid), pk__confine_port_set_group(gid), EPERM, -1)                              \
     X(int, set_user, (uid_t uid), pk__confine_port_set_user(uid), EPERM, -1)                                \
     X(int, unshare, (unsigned spaces), pk__confine_port_unshare(spaces), EPERM, -1)                         \
+    X(int, mount, (const char *what, const char *where, const char *type, unsigned long how, const char *more),     \
+      pk__confine_port_mount(what, where, type, how, more), EPERM, -1)                                      \
     X(int, no_new_privileges, (void), pk__confine_port_no_new_privileges(), EINVAL, -1)                     \
     X(int, landlock_create, (uint64_t access), pk__confine_port_landlock_create(access), ENOSYS, -1)        \
     X(int, landlock_add, (int set, int place, uint64_t access),                                             \
@@ -4059,6 +4064,12 @@ PK__FN int pk__confine_port_set_groups(size_t count, const gid_t *groups);
 PK__FN int pk__confine_port_set_group(gid_t gid);
 PK__FN int pk__confine_port_set_user(uid_t uid);
 PK__FN int pk__confine_port_unshare(unsigned spaces); // PK__SYS_SPACE_..
+PK__FN int pk__confine_port_mount(const char *what, const char *where, const char *type, unsigned long how,
+                                  const char *more); // PK__SYS_MOUNT_..
+#define PK__SYS_MOUNT_FRESH 6u         // no setuid programs and no devices in it
+#define PK__SYS_MOUNT_BIND 0x1000u
+#define PK__SYS_MOUNT_PRIVATE 0x44000u // and all below it
+#define PK__SYS_SPACE_MOUNTS 0x00020000u
 #define PK__SYS_SPACE_IPC 0x08000000u
 #define PK__SYS_SPACE_USER 0x10000000u
 #define PK__SYS_SPACE_NETWORK 0x40000000u
@@ -4839,6 +4850,7 @@ PK__FN const char *pk__process_describe(int status, char *out, size_t cap);
 #define PK__CONFINES(X)                                                                                     \
     X(NETWORK, "network")                                                                                   \
     X(IPC, "ipc")                                                                                           \
+    X(TMP, "tmp")                                                                                           \
     X(NICE, "nice")                                                                                         \
     X(ADDRESS_SPACE, "address space")                                                                       \
     X(CPU, "cpu time")                                                                                      \
@@ -4860,7 +4872,7 @@ typedef enum pk__confine_what {
     PK__CONFINE_COUNT
 } pk__confine_what;
 
-enum { PK__CONFINE_GROUPS = 32, PK__CONFINE_PROGRAM = 600 };
+enum { PK__CONFINE_GROUPS = 32, PK__CONFINE_PROGRAM = 600, PK__CONFINE_KEEP = 512 };
 
 /* A filter of system calls, as the kernel wants to have it: struct sock_filter and sock_fprog of linux/filter.h. */
 typedef struct pk__confine_code {
@@ -4884,6 +4896,8 @@ typedef struct pk__confine {
     gid_t gid, groups[PK__CONFINE_GROUPS];
     size_t group_count;
     char users[40], numbers[40];        // for those who begin without root's rights: of themselves, and of their group
+    char tmp_options[64];
+    char keep[2][PK__CONFINE_KEEP];     // directories in /tmp that stay; "" = none
     int paths;                          // of Landlock; above all descriptors of the child
     pk__confine_program program;
     pk__confine_code code[PK__CONFINE_PROGRAM];
@@ -9468,6 +9482,12 @@ PK__FN int pk__confine_port_unshare(unsigned spaces)
     return (int)syscall(SYS_unshare, (unsigned long)spaces);
 }
 
+PK__FN int pk__confine_port_mount(const char *what, const char *where, const char *type, unsigned long how,
+                                  const char *more)
+{
+    return (int)syscall(SYS_mount, what, where, type, how, more);
+}
+
 PK__FN int pk__confine_port_no_new_privileges(void)
 {
     return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
@@ -9535,6 +9555,13 @@ PK__FN int pk__confine_port_unshare(unsigned spaces)
     return pk__sys_port_missing();
 }
 
+PK__FN int pk__confine_port_mount(const char *what, const char *where, const char *type, unsigned long how,
+                                  const char *more)
+{
+    (void)what, (void)where, (void)type, (void)how, (void)more;
+    return pk__sys_port_missing();
+}
+
 PK__FN int pk__confine_port_no_new_privileges(void)
 {
     return pk__sys_port_missing();
@@ -9591,6 +9618,66 @@ static bool pk__confine_unshare(const pk__confine *c, unsigned space, bool first
            pk__confine_write("/proc/self/gid_map", c->numbers, strlen(c->numbers));
 }
 
+/* Makes a directory in /tmp, and those that it is in. The path is as it was afterwards. */
+static bool pk__confine_make(char *path)
+{
+    for (char *at = path + sizeof("/tmp/") - 1;; at++) {
+        if (*at == '/' || *at == '\0') {
+            char was = *at;
+            *at = '\0';
+            int result = PK__SYS(mkdir)(path, 0755);
+            *at = was;
+            if (result != 0 && errno != EEXIST) {
+                return false;
+            }
+            if (was == '\0') {
+                return true;
+            }
+        }
+    }
+}
+
+/* What a descriptor stands for, seen at that path too. */
+static bool pk__confine_bind(int fd, char *path)
+{
+    char name[] = "/proc/self/fd/0000";
+    int number = fd;
+    for (size_t i = sizeof(name) - 2; i > sizeof(name) - 6; i--, number /= 10) {
+        name[i] = (char)('0' + number % 10);
+    }
+    char *digits = name + sizeof("/proc/self/fd/") - 1; // without zeros in front
+    size_t zeros = 0;
+    while (zeros < 3 && digits[zeros] == '0') {
+        zeros++;
+    }
+    memmove(digits, digits + zeros, 5 - zeros);
+    bool ok = number == 0 && pk__confine_make(path) &&
+              PK__SYS(mount)(name, path, NULL, PK__SYS_MOUNT_BIND, NULL) == 0;
+    int error = errno;
+    (void)PK__SYS(close)(fd);
+    errno = error;
+    return ok;
+}
+
+/* Nothing of the old /tmp is left: not even by the way up from where the host is. */
+static bool pk__confine_tmp(pk__confine *c)
+{
+    int kept[2] = {-1, -1};
+    bool first = (c->wanted & (1u << PK__CONFINE_NETWORK | 1u << PK__CONFINE_IPC)) == 0;
+    bool ok = pk__confine_unshare(c, PK__SYS_SPACE_MOUNTS, first) &&
+              PK__SYS(mount)("none", "/", NULL, PK__SYS_MOUNT_PRIVATE, NULL) == 0;
+    for (size_t i = 0; ok && i < PK__COUNT(kept); i++) {
+        kept[i] = c->keep[i][0] ? PK__SYS(open)(c->keep[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC | PK__CONFINE_O_PATH, 0)
+                                : -1;
+        ok = kept[i] >= 0 || !c->keep[i][0];
+    }
+    ok = ok && PK__SYS(mount)("tmpfs", "/tmp", "tmpfs", PK__SYS_MOUNT_FRESH, c->tmp_options) == 0;
+    for (size_t i = 0; ok && i < PK__COUNT(kept); i++) {
+        ok = kept[i] < 0 || pk__confine_bind(kept[i], c->keep[i]);
+    }
+    return ok && PK__SYS(chdir)("/") == 0;
+}
+
 /* Never above what holds already. */
 static bool pk__confine_limit(const pk__confine *c, pk__confine_what what, int resource)
 {
@@ -9634,12 +9721,13 @@ static bool pk__confine_filter(const pk__confine *c)
     return PK__SYS(no_new_privileges)() == 0 && PK__SYS(filter_calls)(&c->program) == 0;
 }
 
-static bool pk__confine_do(const pk__confine *c, pk__confine_what what)
+static bool pk__confine_do(pk__confine *c, pk__confine_what what)
 {
     switch (what) {
     case PK__CONFINE_NETWORK: return pk__confine_unshare(c, PK__SYS_SPACE_NETWORK, true);
     case PK__CONFINE_IPC:
         return pk__confine_unshare(c, PK__SYS_SPACE_IPC, (c->wanted & (1u << PK__CONFINE_NETWORK)) == 0);
+    case PK__CONFINE_TMP: return pk__confine_tmp(c);
     case PK__CONFINE_NICE: return PK__SYS(set_nice)(c->nice) == 0;
     case PK__CONFINE_ADDRESS_SPACE: return pk__confine_limit(c, what, RLIMIT_AS);
     case PK__CONFINE_CPU: return pk__confine_limit(c, what, RLIMIT_CPU);
@@ -9671,7 +9759,7 @@ PK__FN const char *pk__confine_name(pk__confine_what what)
 
 PK__FN const char *pk__confine_run(void *confine)
 {
-    const pk__confine *c = (const pk__confine *)confine;
+    pk__confine *c = (pk__confine *)confine;
     for (int what = 0; what < PK__CONFINE_COUNT; what++) {
         if ((c->wanted & (1u << what)) && !pk__confine_do(c, (pk__confine_what)what)) {
             return pk__confine_name((pk__confine_what)what);
@@ -36356,7 +36444,7 @@ PK_API pk_interceptor pk_request_log_write(const pk_request_log *log)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 36360 "plugkit.h"
+#line 36448 "plugkit.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -36615,12 +36703,18 @@ PK_API pk_interceptor pk_request_log_write(const pk_request_log *log)
     X(int, set_group, (gid_t gid), pk__confine_port_set_group(gid), EPERM, -1)                              \
     X(int, set_user, (uid_t uid), pk__confine_port_set_user(uid), EPERM, -1)                                \
     X(int, unshare, (unsigned spaces), pk__confine_port_unshare(spaces), EPERM, -1)                         \
+    X(int, mount, (const char *what, const char *where, const char *type, unsigned long how, const char *more),     \
+      pk__confine_port_mount(what, where, type, how, more), EPERM, -1)                                      \
     X(int, no_new_privileges, (void), pk__confine_port_no_new_privileges(), EINVAL, -1)                     \
     X(int, landlock_create, (uint64_t access), pk__confine_port_landlock_create(access), ENOSYS, -1)        \
     X(int, landlock_add, (int set, int place, uint64_t access),                                             \
       pk__confine_port_landlock_add(set, place, access), EINVAL, -1)                                        \
     X(int, landlock_enter, (int set), pk__confine_port_landlock_enter(set), E2BIG, -1)                      \
     X(int, filter_calls, (const void *program), pk__confine_port_filter_calls(program), EINVAL, -1)
+#define PK__SYS_MOUNT_FRESH 6u         // no setuid programs and no devices in it
+#define PK__SYS_MOUNT_BIND 0x1000u
+#define PK__SYS_MOUNT_PRIVATE 0x44000u // and all below it
+#define PK__SYS_SPACE_MOUNTS 0x00020000u
 #define PK__SYS_SPACE_IPC 0x08000000u
 #define PK__SYS_SPACE_USER 0x10000000u
 #define PK__SYS_SPACE_NETWORK 0x40000000u
@@ -36691,6 +36785,7 @@ PK_API pk_interceptor pk_request_log_write(const pk_request_log *log)
 #define PK__CONFINES(X)                                                                                     \
     X(NETWORK, "network")                                                                                   \
     X(IPC, "ipc")                                                                                           \
+    X(TMP, "tmp")                                                                                           \
     X(NICE, "nice")                                                                                         \
     X(ADDRESS_SPACE, "address space")                                                                       \
     X(CPU, "cpu time")                                                                                      \
@@ -38625,6 +38720,7 @@ static void pk__isolate_init(pk__isolate *i, const pk_isolate *d)
     pk__isolate_want(i, PK__CONFINE_USER, d->uid);
     pk__isolate_want(i, PK__CONFINE_NETWORK, d->no_network);
     pk__isolate_want(i, PK__CONFINE_IPC, d->no_ipc);
+    pk__isolate_want(i, PK__CONFINE_TMP, d->private_tmp_bytes);
     pk__isolate_want(i, PK__CONFINE_PATHS, d->path_count);
     pk__isolate_want(i, PK__CONFINE_CALLS, d->calls != PK_CALLS_ALL);
     c->paths = -1;
@@ -38695,6 +38791,30 @@ static bool pk__isolate_allow(pk__isolate *i, const pk_launch_info *info, const 
     return pk__confine_paths_allow(&i->confine, info->path, PK__CONFINE_READ | PK__CONFINE_EXECUTE);
 }
 
+/* A directory that is still there when /tmp is another one; `len` of its path count. False: it is /tmp itself. */
+static bool pk__isolate_keep(pk__isolate *i, size_t which, const char *path, size_t len)
+{
+    bool inside = len > sizeof("/tmp/") - 1 && strncmp(path, "/tmp/", sizeof("/tmp/") - 1) == 0;
+    bool itself = (len == 4 || len == 5) && strncmp(path, "/tmp/", len) == 0;
+    if (inside && len < PK__CONFINE_KEEP) {
+        memcpy(i->confine.keep[which], path, len);
+        i->confine.keep[which][len] = '\0';
+    }
+    return !itself && len < PK__CONFINE_KEEP;
+}
+
+static void pk__isolate_tmp(pk__isolate *i, const pk_launch_info *info)
+{
+    const char *runtime = info->runtime_dir ? info->runtime_dir : "";
+    const char *name = strrchr(info->path, '/');
+    (void)snprintf(i->confine.tmp_options, sizeof(i->confine.tmp_options), "mode=1777,size=%llu",
+                   (unsigned long long)i->desc->private_tmp_bytes);
+    if (!pk__isolate_keep(i, 0, info->path, name ? (size_t)(name - info->path) : 0) ||
+        !pk__isolate_keep(i, 1, runtime, strlen(runtime))) {
+        pk__isolate_miss(i, PK__CONFINE_TMP, "plugin or runtime directory is /tmp itself, or has a path too long");
+    }
+}
+
 /* What a child cannot make for itself. */
 static void pk__isolate_prepare(pk__isolate *i, const pk_launch_info *info)
 {
@@ -38704,6 +38824,9 @@ static void pk__isolate_prepare(pk__isolate *i, const pk_launch_info *info)
         if (i->landlock < 0 || !pk__isolate_allow(i, info, &which)) {
             pk__isolate_miss_errno(i, PK__CONFINE_PATHS, errno, which);
         }
+    }
+    if (i->desc->private_tmp_bytes) {
+        pk__isolate_tmp(i, info);
     }
     if (i->desc->calls != PK_CALLS_ALL && !pk__confine_calls(&i->confine, i->desc->calls == PK_CALLS_RUN)) {
         pk__isolate_miss(i, PK__CONFINE_CALLS, "there is no list for this kind of system or processor");
@@ -38755,7 +38878,7 @@ static pk_err pk__isolate_refuse(const pk__isolate *i, const pk_launch_info *inf
                                 pk__confine_name((pk__confine_what)k), i->why[k]);
         }
     }
-    if (i->desc->directory && info->path[0] != '/') {
+    if ((i->desc->directory || i->desc->private_tmp_bytes) && info->path[0] != '/') {
         return pk_error_set(err, PK_ERR_MISUSE, "cannot start '%s': its path has to be absolute, for it is to start in "
                             "another directory", info->path);
     }
@@ -49443,7 +49566,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 }
 
 #ifdef PLUGKIT_LINES
-#line 49447 "plugkit.h"
+#line 49570 "plugkit.h"
 #endif
 
 #ifndef PLUGKIT_TEST
@@ -49479,6 +49602,10 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 #undef PK__SYS_LIST_KQUEUE
 #undef PK__SYS_LIST_PROCESS
 #undef PK__SYS_LIST_CONFINE
+#undef PK__SYS_MOUNT_FRESH
+#undef PK__SYS_MOUNT_BIND
+#undef PK__SYS_MOUNT_PRIVATE
+#undef PK__SYS_SPACE_MOUNTS
 #undef PK__SYS_SPACE_IPC
 #undef PK__SYS_SPACE_USER
 #undef PK__SYS_SPACE_NETWORK

@@ -3551,6 +3551,8 @@ typedef struct pk__sys_names {
     X(int, set_group, (gid_t gid), pk__confine_port_set_group(gid), EPERM, -1)                              \
     X(int, set_user, (uid_t uid), pk__confine_port_set_user(uid), EPERM, -1)                                \
     X(int, unshare, (unsigned spaces), pk__confine_port_unshare(spaces), EPERM, -1)                         \
+    X(int, mount, (const char *what, const char *where, const char *type, unsigned long how, const char *more),     \
+      pk__confine_port_mount(what, where, type, how, more), EPERM, -1)                                      \
     X(int, no_new_privileges, (void), pk__confine_port_no_new_privileges(), EINVAL, -1)                     \
     X(int, landlock_create, (uint64_t access), pk__confine_port_landlock_create(access), ENOSYS, -1)        \
     X(int, landlock_add, (int set, int place, uint64_t access),                                             \
@@ -3566,6 +3568,12 @@ PK__FN int pk__confine_port_set_groups(size_t count, const gid_t *groups);
 PK__FN int pk__confine_port_set_group(gid_t gid);
 PK__FN int pk__confine_port_set_user(uid_t uid);
 PK__FN int pk__confine_port_unshare(unsigned spaces); // PK__SYS_SPACE_..
+PK__FN int pk__confine_port_mount(const char *what, const char *where, const char *type, unsigned long how,
+                                  const char *more); // PK__SYS_MOUNT_..
+#define PK__SYS_MOUNT_FRESH 6u         // no setuid programs and no devices in it
+#define PK__SYS_MOUNT_BIND 0x1000u
+#define PK__SYS_MOUNT_PRIVATE 0x44000u // and all below it
+#define PK__SYS_SPACE_MOUNTS 0x00020000u
 #define PK__SYS_SPACE_IPC 0x08000000u
 #define PK__SYS_SPACE_USER 0x10000000u
 #define PK__SYS_SPACE_NETWORK 0x40000000u
@@ -4346,6 +4354,7 @@ PK__FN const char *pk__process_describe(int status, char *out, size_t cap);
 #define PK__CONFINES(X)                                                                                     \
     X(NETWORK, "network")                                                                                   \
     X(IPC, "ipc")                                                                                           \
+    X(TMP, "tmp")                                                                                           \
     X(NICE, "nice")                                                                                         \
     X(ADDRESS_SPACE, "address space")                                                                       \
     X(CPU, "cpu time")                                                                                      \
@@ -4367,7 +4376,7 @@ typedef enum pk__confine_what {
     PK__CONFINE_COUNT
 } pk__confine_what;
 
-enum { PK__CONFINE_GROUPS = 32, PK__CONFINE_PROGRAM = 600 };
+enum { PK__CONFINE_GROUPS = 32, PK__CONFINE_PROGRAM = 600, PK__CONFINE_KEEP = 512 };
 
 /* A filter of system calls, as the kernel wants to have it: struct sock_filter and sock_fprog of linux/filter.h. */
 typedef struct pk__confine_code {
@@ -4391,6 +4400,8 @@ typedef struct pk__confine {
     gid_t gid, groups[PK__CONFINE_GROUPS];
     size_t group_count;
     char users[40], numbers[40];        // for those who begin without root's rights: of themselves, and of their group
+    char tmp_options[64];
+    char keep[2][PK__CONFINE_KEEP];     // directories in /tmp that stay; "" = none
     int paths;                          // of Landlock; above all descriptors of the child
     pk__confine_program program;
     pk__confine_code code[PK__CONFINE_PROGRAM];
@@ -8975,6 +8986,12 @@ PK__FN int pk__confine_port_unshare(unsigned spaces)
     return (int)syscall(SYS_unshare, (unsigned long)spaces);
 }
 
+PK__FN int pk__confine_port_mount(const char *what, const char *where, const char *type, unsigned long how,
+                                  const char *more)
+{
+    return (int)syscall(SYS_mount, what, where, type, how, more);
+}
+
 PK__FN int pk__confine_port_no_new_privileges(void)
 {
     return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
@@ -9042,6 +9059,13 @@ PK__FN int pk__confine_port_unshare(unsigned spaces)
     return pk__sys_port_missing();
 }
 
+PK__FN int pk__confine_port_mount(const char *what, const char *where, const char *type, unsigned long how,
+                                  const char *more)
+{
+    (void)what, (void)where, (void)type, (void)how, (void)more;
+    return pk__sys_port_missing();
+}
+
 PK__FN int pk__confine_port_no_new_privileges(void)
 {
     return pk__sys_port_missing();
@@ -9098,6 +9122,66 @@ static bool pk__confine_unshare(const pk__confine *c, unsigned space, bool first
            pk__confine_write("/proc/self/gid_map", c->numbers, strlen(c->numbers));
 }
 
+/* Makes a directory in /tmp, and those that it is in. The path is as it was afterwards. */
+static bool pk__confine_make(char *path)
+{
+    for (char *at = path + sizeof("/tmp/") - 1;; at++) {
+        if (*at == '/' || *at == '\0') {
+            char was = *at;
+            *at = '\0';
+            int result = PK__SYS(mkdir)(path, 0755);
+            *at = was;
+            if (result != 0 && errno != EEXIST) {
+                return false;
+            }
+            if (was == '\0') {
+                return true;
+            }
+        }
+    }
+}
+
+/* What a descriptor stands for, seen at that path too. */
+static bool pk__confine_bind(int fd, char *path)
+{
+    char name[] = "/proc/self/fd/0000";
+    int number = fd;
+    for (size_t i = sizeof(name) - 2; i > sizeof(name) - 6; i--, number /= 10) {
+        name[i] = (char)('0' + number % 10);
+    }
+    char *digits = name + sizeof("/proc/self/fd/") - 1; // without zeros in front
+    size_t zeros = 0;
+    while (zeros < 3 && digits[zeros] == '0') {
+        zeros++;
+    }
+    memmove(digits, digits + zeros, 5 - zeros);
+    bool ok = number == 0 && pk__confine_make(path) &&
+              PK__SYS(mount)(name, path, NULL, PK__SYS_MOUNT_BIND, NULL) == 0;
+    int error = errno;
+    (void)PK__SYS(close)(fd);
+    errno = error;
+    return ok;
+}
+
+/* Nothing of the old /tmp is left: not even by the way up from where the host is. */
+static bool pk__confine_tmp(pk__confine *c)
+{
+    int kept[2] = {-1, -1};
+    bool first = (c->wanted & (1u << PK__CONFINE_NETWORK | 1u << PK__CONFINE_IPC)) == 0;
+    bool ok = pk__confine_unshare(c, PK__SYS_SPACE_MOUNTS, first) &&
+              PK__SYS(mount)("none", "/", NULL, PK__SYS_MOUNT_PRIVATE, NULL) == 0;
+    for (size_t i = 0; ok && i < PK__COUNT(kept); i++) {
+        kept[i] = c->keep[i][0] ? PK__SYS(open)(c->keep[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC | PK__CONFINE_O_PATH, 0)
+                                : -1;
+        ok = kept[i] >= 0 || !c->keep[i][0];
+    }
+    ok = ok && PK__SYS(mount)("tmpfs", "/tmp", "tmpfs", PK__SYS_MOUNT_FRESH, c->tmp_options) == 0;
+    for (size_t i = 0; ok && i < PK__COUNT(kept); i++) {
+        ok = kept[i] < 0 || pk__confine_bind(kept[i], c->keep[i]);
+    }
+    return ok && PK__SYS(chdir)("/") == 0;
+}
+
 /* Never above what holds already. */
 static bool pk__confine_limit(const pk__confine *c, pk__confine_what what, int resource)
 {
@@ -9141,12 +9225,13 @@ static bool pk__confine_filter(const pk__confine *c)
     return PK__SYS(no_new_privileges)() == 0 && PK__SYS(filter_calls)(&c->program) == 0;
 }
 
-static bool pk__confine_do(const pk__confine *c, pk__confine_what what)
+static bool pk__confine_do(pk__confine *c, pk__confine_what what)
 {
     switch (what) {
     case PK__CONFINE_NETWORK: return pk__confine_unshare(c, PK__SYS_SPACE_NETWORK, true);
     case PK__CONFINE_IPC:
         return pk__confine_unshare(c, PK__SYS_SPACE_IPC, (c->wanted & (1u << PK__CONFINE_NETWORK)) == 0);
+    case PK__CONFINE_TMP: return pk__confine_tmp(c);
     case PK__CONFINE_NICE: return PK__SYS(set_nice)(c->nice) == 0;
     case PK__CONFINE_ADDRESS_SPACE: return pk__confine_limit(c, what, RLIMIT_AS);
     case PK__CONFINE_CPU: return pk__confine_limit(c, what, RLIMIT_CPU);
@@ -9178,7 +9263,7 @@ PK__FN const char *pk__confine_name(pk__confine_what what)
 
 PK__FN const char *pk__confine_run(void *confine)
 {
-    const pk__confine *c = (const pk__confine *)confine;
+    pk__confine *c = (pk__confine *)confine;
     for (int what = 0; what < PK__CONFINE_COUNT; what++) {
         if ((c->wanted & (1u << what)) && !pk__confine_do(c, (pk__confine_what)what)) {
             return pk__confine_name((pk__confine_what)what);
@@ -35863,7 +35948,7 @@ PK_API pk_interceptor pk_request_log_write(const pk_request_log *log)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 35867 "plugkit_sdk.h"
+#line 35952 "plugkit_sdk.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -36122,12 +36207,18 @@ PK_API pk_interceptor pk_request_log_write(const pk_request_log *log)
     X(int, set_group, (gid_t gid), pk__confine_port_set_group(gid), EPERM, -1)                              \
     X(int, set_user, (uid_t uid), pk__confine_port_set_user(uid), EPERM, -1)                                \
     X(int, unshare, (unsigned spaces), pk__confine_port_unshare(spaces), EPERM, -1)                         \
+    X(int, mount, (const char *what, const char *where, const char *type, unsigned long how, const char *more),     \
+      pk__confine_port_mount(what, where, type, how, more), EPERM, -1)                                      \
     X(int, no_new_privileges, (void), pk__confine_port_no_new_privileges(), EINVAL, -1)                     \
     X(int, landlock_create, (uint64_t access), pk__confine_port_landlock_create(access), ENOSYS, -1)        \
     X(int, landlock_add, (int set, int place, uint64_t access),                                             \
       pk__confine_port_landlock_add(set, place, access), EINVAL, -1)                                        \
     X(int, landlock_enter, (int set), pk__confine_port_landlock_enter(set), E2BIG, -1)                      \
     X(int, filter_calls, (const void *program), pk__confine_port_filter_calls(program), EINVAL, -1)
+#define PK__SYS_MOUNT_FRESH 6u         // no setuid programs and no devices in it
+#define PK__SYS_MOUNT_BIND 0x1000u
+#define PK__SYS_MOUNT_PRIVATE 0x44000u // and all below it
+#define PK__SYS_SPACE_MOUNTS 0x00020000u
 #define PK__SYS_SPACE_IPC 0x08000000u
 #define PK__SYS_SPACE_USER 0x10000000u
 #define PK__SYS_SPACE_NETWORK 0x40000000u
@@ -36198,6 +36289,7 @@ PK_API pk_interceptor pk_request_log_write(const pk_request_log *log)
 #define PK__CONFINES(X)                                                                                     \
     X(NETWORK, "network")                                                                                   \
     X(IPC, "ipc")                                                                                           \
+    X(TMP, "tmp")                                                                                           \
     X(NICE, "nice")                                                                                         \
     X(ADDRESS_SPACE, "address space")                                                                       \
     X(CPU, "cpu time")                                                                                      \
@@ -39914,7 +40006,7 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 39918 "plugkit_sdk.h"
+#line 40010 "plugkit_sdk.h"
 #endif
 
 #ifndef PLUGKIT_TEST
@@ -39950,6 +40042,10 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #undef PK__SYS_LIST_KQUEUE
 #undef PK__SYS_LIST_PROCESS
 #undef PK__SYS_LIST_CONFINE
+#undef PK__SYS_MOUNT_FRESH
+#undef PK__SYS_MOUNT_BIND
+#undef PK__SYS_MOUNT_PRIVATE
+#undef PK__SYS_SPACE_MOUNTS
 #undef PK__SYS_SPACE_IPC
 #undef PK__SYS_SPACE_USER
 #undef PK__SYS_SPACE_NETWORK

@@ -276,6 +276,28 @@ def test_a_plugin_without_a_network_is_called_and_reaches_nobody(limited, neighb
     free.end()
 
 
+@pytest.mark.parametrize("tcp", [False, True])
+def test_a_tmp_of_its_own_has_a_size_and_nothing_of_others(limited, free_dir, plugins, tcp):
+    (free_dir / "secret").write_text("text")
+    host = limited(private_tmp_bytes=4 * MIB, directory="/tmp", options={"tcp": tcp})
+    got, why = tried(host, "write")
+    assert 3 * MIB < got <= 4 * MIB and why == os.strerror(28)  # ENOSPC
+    assert errors(host, "make", "/tmp/mine") == [0, ""] and not pathlib.Path("/tmp/mine").exists()
+    assert errors(host, "read", free_dir / "secret") == [-1, os.strerror(2)]
+    assert errors(host, "read", plugins / "hostile") == [0, ""]
+    assert about(host)["directory"] == "/tmp"
+    assert host.plugin("hostile")["limits"]["tmp"] == ["enforced", ""]
+    host.end()
+
+
+def test_the_old_tmp_is_not_reached_from_where_the_host_was(limited, free_dir):
+    (free_dir / "secret").write_text("text")
+    host = limited(private_tmp_bytes=4 * MIB, options={"cwd": free_dir})
+    assert about(host)["directory"] == "/"
+    assert errors(host, "read", "secret") == errors(host, "read", "../secret") == [-1, os.strerror(2)]
+    host.end()
+
+
 def test_scripts_run_within_all_of_it(driven, free_dir):
     folder = free_dir / "scripts"
     install(folder, "fine")

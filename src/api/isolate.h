@@ -51,6 +51,9 @@ typedef struct pk_isolate {
     pk_calls calls;               // Linux on x86-64, aarch64 and riscv64
     /* Namespaces of Linux; without root's rights as far as the system lets users have them. */
     bool no_network;              // no network at all, nor abstract sockets; those with a path remain. Not with .tcp
+    uint64_t private_tmp_bytes;   // an empty /tmp of its own, in memory, of that size. What of its own directory and of
+                                  // runtime_dir lies in /tmp is there as well, nothing else. It starts in / unless
+                                  // .directory says otherwise; plugin_dir must be absolute
     bool no_ipc;                  // no System V memory, semaphores and queues but its own, nor POSIX queues
 } pk_isolate;
 

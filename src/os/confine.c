@@ -81,6 +81,12 @@ PK__FN int pk__confine_port_unshare(unsigned spaces)
     return (int)syscall(SYS_unshare, (unsigned long)spaces);
 }
 
+PK__FN int pk__confine_port_mount(const char *what, const char *where, const char *type, unsigned long how,
+                                  const char *more)
+{
+    return (int)syscall(SYS_mount, what, where, type, how, more);
+}
+
 PK__FN int pk__confine_port_no_new_privileges(void)
 {
     return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
@@ -148,6 +154,13 @@ PK__FN int pk__confine_port_unshare(unsigned spaces)
     return pk__sys_port_missing();
 }
 
+PK__FN int pk__confine_port_mount(const char *what, const char *where, const char *type, unsigned long how,
+                                  const char *more)
+{
+    (void)what, (void)where, (void)type, (void)how, (void)more;
+    return pk__sys_port_missing();
+}
+
 PK__FN int pk__confine_port_no_new_privileges(void)
 {
     return pk__sys_port_missing();
@@ -204,6 +217,66 @@ static bool pk__confine_unshare(const pk__confine *c, unsigned space, bool first
            pk__confine_write("/proc/self/gid_map", c->numbers, strlen(c->numbers));
 }
 
+/* Makes a directory in /tmp, and those that it is in. The path is as it was afterwards. */
+static bool pk__confine_make(char *path)
+{
+    for (char *at = path + sizeof("/tmp/") - 1;; at++) {
+        if (*at == '/' || *at == '\0') {
+            char was = *at;
+            *at = '\0';
+            int result = PK__SYS(mkdir)(path, 0755);
+            *at = was;
+            if (result != 0 && errno != EEXIST) {
+                return false;
+            }
+            if (was == '\0') {
+                return true;
+            }
+        }
+    }
+}
+
+/* What a descriptor stands for, seen at that path too. */
+static bool pk__confine_bind(int fd, char *path)
+{
+    char name[] = "/proc/self/fd/0000";
+    int number = fd;
+    for (size_t i = sizeof(name) - 2; i > sizeof(name) - 6; i--, number /= 10) {
+        name[i] = (char)('0' + number % 10);
+    }
+    char *digits = name + sizeof("/proc/self/fd/") - 1; // without zeros in front
+    size_t zeros = 0;
+    while (zeros < 3 && digits[zeros] == '0') {
+        zeros++;
+    }
+    memmove(digits, digits + zeros, 5 - zeros);
+    bool ok = number == 0 && pk__confine_make(path) &&
+              PK__SYS(mount)(name, path, NULL, PK__SYS_MOUNT_BIND, NULL) == 0;
+    int error = errno;
+    (void)PK__SYS(close)(fd);
+    errno = error;
+    return ok;
+}
+
+/* Nothing of the old /tmp is left: not even by the way up from where the host is. */
+static bool pk__confine_tmp(pk__confine *c)
+{
+    int kept[2] = {-1, -1};
+    bool first = (c->wanted & (1u << PK__CONFINE_NETWORK | 1u << PK__CONFINE_IPC)) == 0;
+    bool ok = pk__confine_unshare(c, PK__SYS_SPACE_MOUNTS, first) &&
+              PK__SYS(mount)("none", "/", NULL, PK__SYS_MOUNT_PRIVATE, NULL) == 0;
+    for (size_t i = 0; ok && i < PK__COUNT(kept); i++) {
+        kept[i] = c->keep[i][0] ? PK__SYS(open)(c->keep[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC | PK__CONFINE_O_PATH, 0)
+                                : -1;
+        ok = kept[i] >= 0 || !c->keep[i][0];
+    }
+    ok = ok && PK__SYS(mount)("tmpfs", "/tmp", "tmpfs", PK__SYS_MOUNT_FRESH, c->tmp_options) == 0;
+    for (size_t i = 0; ok && i < PK__COUNT(kept); i++) {
+        ok = kept[i] < 0 || pk__confine_bind(kept[i], c->keep[i]);
+    }
+    return ok && PK__SYS(chdir)("/") == 0;
+}
+
 /* Never above what holds already. */
 static bool pk__confine_limit(const pk__confine *c, pk__confine_what what, int resource)
 {
@@ -247,12 +320,13 @@ static bool pk__confine_filter(const pk__confine *c)
     return PK__SYS(no_new_privileges)() == 0 && PK__SYS(filter_calls)(&c->program) == 0;
 }
 
-static bool pk__confine_do(const pk__confine *c, pk__confine_what what)
+static bool pk__confine_do(pk__confine *c, pk__confine_what what)
 {
     switch (what) {
     case PK__CONFINE_NETWORK: return pk__confine_unshare(c, PK__SYS_SPACE_NETWORK, true);
     case PK__CONFINE_IPC:
         return pk__confine_unshare(c, PK__SYS_SPACE_IPC, (c->wanted & (1u << PK__CONFINE_NETWORK)) == 0);
+    case PK__CONFINE_TMP: return pk__confine_tmp(c);
     case PK__CONFINE_NICE: return PK__SYS(set_nice)(c->nice) == 0;
     case PK__CONFINE_ADDRESS_SPACE: return pk__confine_limit(c, what, RLIMIT_AS);
     case PK__CONFINE_CPU: return pk__confine_limit(c, what, RLIMIT_CPU);
@@ -284,7 +358,7 @@ PK__FN const char *pk__confine_name(pk__confine_what what)
 
 PK__FN const char *pk__confine_run(void *confine)
 {
-    const pk__confine *c = (const pk__confine *)confine;
+    pk__confine *c = (pk__confine *)confine;
     for (int what = 0; what < PK__CONFINE_COUNT; what++) {
         if ((c->wanted & (1u << what)) && !pk__confine_do(c, (pk__confine_what)what)) {
             return pk__confine_name((pk__confine_what)what);

@@ -17,6 +17,7 @@
 #define PK__CONFINES(X)                                                                                     \
     X(NETWORK, "network")                                                                                   \
     X(IPC, "ipc")                                                                                           \
+    X(TMP, "tmp")                                                                                           \
     X(NICE, "nice")                                                                                         \
     X(ADDRESS_SPACE, "address space")                                                                       \
     X(CPU, "cpu time")                                                                                      \
@@ -38,7 +39,7 @@ typedef enum pk__confine_what {
     PK__CONFINE_COUNT
 } pk__confine_what;
 
-enum { PK__CONFINE_GROUPS = 32, PK__CONFINE_PROGRAM = 600 };
+enum { PK__CONFINE_GROUPS = 32, PK__CONFINE_PROGRAM = 600, PK__CONFINE_KEEP = 512 };
 
 /* A filter of system calls, as the kernel wants to have it: struct sock_filter and sock_fprog of linux/filter.h. */
 typedef struct pk__confine_code {
@@ -62,6 +63,8 @@ typedef struct pk__confine {
     gid_t gid, groups[PK__CONFINE_GROUPS];
     size_t group_count;
     char users[40], numbers[40];        // for those who begin without root's rights: of themselves, and of their group
+    char tmp_options[64];
+    char keep[2][PK__CONFINE_KEEP];     // directories in /tmp that stay; "" = none
     int paths;                          // of Landlock; above all descriptors of the child
     pk__confine_program program;
     pk__confine_code code[PK__CONFINE_PROGRAM];

@@ -292,6 +292,8 @@ typedef struct pk__sys_names {
     X(int, set_group, (gid_t gid), pk__confine_port_set_group(gid), EPERM, -1)                              \
     X(int, set_user, (uid_t uid), pk__confine_port_set_user(uid), EPERM, -1)                                \
     X(int, unshare, (unsigned spaces), pk__confine_port_unshare(spaces), EPERM, -1)                         \
+    X(int, mount, (const char *what, const char *where, const char *type, unsigned long how, const char *more),     \
+      pk__confine_port_mount(what, where, type, how, more), EPERM, -1)                                      \
     X(int, no_new_privileges, (void), pk__confine_port_no_new_privileges(), EINVAL, -1)                     \
     X(int, landlock_create, (uint64_t access), pk__confine_port_landlock_create(access), ENOSYS, -1)        \
     X(int, landlock_add, (int set, int place, uint64_t access),                                             \
@@ -307,6 +309,12 @@ PK__FN int pk__confine_port_set_groups(size_t count, const gid_t *groups);
 PK__FN int pk__confine_port_set_group(gid_t gid);
 PK__FN int pk__confine_port_set_user(uid_t uid);
 PK__FN int pk__confine_port_unshare(unsigned spaces); // PK__SYS_SPACE_..
+PK__FN int pk__confine_port_mount(const char *what, const char *where, const char *type, unsigned long how,
+                                  const char *more); // PK__SYS_MOUNT_..
+#define PK__SYS_MOUNT_FRESH 6u         // no setuid programs and no devices in it
+#define PK__SYS_MOUNT_BIND 0x1000u
+#define PK__SYS_MOUNT_PRIVATE 0x44000u // and all below it
+#define PK__SYS_SPACE_MOUNTS 0x00020000u
 #define PK__SYS_SPACE_IPC 0x08000000u
 #define PK__SYS_SPACE_USER 0x10000000u
 #define PK__SYS_SPACE_NETWORK 0x40000000u

@@ -577,6 +577,7 @@ static const pk_isolate *isolate_in(pk_mem *mem, const pk_json_value *o)
     }
     i->paths = rules;
     i->no_network = pk_json_bool(pk_json_get(o, "no_network"), false);
+    i->private_tmp_bytes = pk_json_uint(pk_json_get(o, "private_tmp_bytes"), 0);
     i->no_ipc = pk_json_bool(pk_json_get(o, "no_ipc"), false);
     const pk_json_value *calls = pk_json_get(o, "calls");
     i->calls = pk_json_is(calls, "run") ? PK_CALLS_RUN : pk_json_is(calls, "serve") ? PK_CALLS_SERVE : PK_CALLS_ALL;

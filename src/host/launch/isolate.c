@@ -130,6 +130,7 @@ static void pk__isolate_init(pk__isolate *i, const pk_isolate *d)
     pk__isolate_want(i, PK__CONFINE_USER, d->uid);
     pk__isolate_want(i, PK__CONFINE_NETWORK, d->no_network);
     pk__isolate_want(i, PK__CONFINE_IPC, d->no_ipc);
+    pk__isolate_want(i, PK__CONFINE_TMP, d->private_tmp_bytes);
     pk__isolate_want(i, PK__CONFINE_PATHS, d->path_count);
     pk__isolate_want(i, PK__CONFINE_CALLS, d->calls != PK_CALLS_ALL);
     c->paths = -1;
@@ -200,6 +201,30 @@ static bool pk__isolate_allow(pk__isolate *i, const pk_launch_info *info, const 
     return pk__confine_paths_allow(&i->confine, info->path, PK__CONFINE_READ | PK__CONFINE_EXECUTE);
 }
 
+/* A directory that is still there when /tmp is another one; `len` of its path count. False: it is /tmp itself. */
+static bool pk__isolate_keep(pk__isolate *i, size_t which, const char *path, size_t len)
+{
+    bool inside = len > sizeof("/tmp/") - 1 && strncmp(path, "/tmp/", sizeof("/tmp/") - 1) == 0;
+    bool itself = (len == 4 || len == 5) && strncmp(path, "/tmp/", len) == 0;
+    if (inside && len < PK__CONFINE_KEEP) {
+        memcpy(i->confine.keep[which], path, len);
+        i->confine.keep[which][len] = '\0';
+    }
+    return !itself && len < PK__CONFINE_KEEP;
+}
+
+static void pk__isolate_tmp(pk__isolate *i, const pk_launch_info *info)
+{
+    const char *runtime = info->runtime_dir ? info->runtime_dir : "";
+    const char *name = strrchr(info->path, '/');
+    (void)snprintf(i->confine.tmp_options, sizeof(i->confine.tmp_options), "mode=1777,size=%llu",
+                   (unsigned long long)i->desc->private_tmp_bytes);
+    if (!pk__isolate_keep(i, 0, info->path, name ? (size_t)(name - info->path) : 0) ||
+        !pk__isolate_keep(i, 1, runtime, strlen(runtime))) {
+        pk__isolate_miss(i, PK__CONFINE_TMP, "plugin or runtime directory is /tmp itself, or has a path too long");
+    }
+}
+
 /* What a child cannot make for itself. */
 static void pk__isolate_prepare(pk__isolate *i, const pk_launch_info *info)
 {
@@ -209,6 +234,9 @@ static void pk__isolate_prepare(pk__isolate *i, const pk_launch_info *info)
         if (i->landlock < 0 || !pk__isolate_allow(i, info, &which)) {
             pk__isolate_miss_errno(i, PK__CONFINE_PATHS, errno, which);
         }
+    }
+    if (i->desc->private_tmp_bytes) {
+        pk__isolate_tmp(i, info);
     }
     if (i->desc->calls != PK_CALLS_ALL && !pk__confine_calls(&i->confine, i->desc->calls == PK_CALLS_RUN)) {
         pk__isolate_miss(i, PK__CONFINE_CALLS, "there is no list for this kind of system or processor");
@@ -260,7 +288,7 @@ static pk_err pk__isolate_refuse(const pk__isolate *i, const pk_launch_info *inf
                                 pk__confine_name((pk__confine_what)k), i->why[k]);
         }
     }
-    if (i->desc->directory && info->path[0] != '/') {
+    if ((i->desc->directory || i->desc->private_tmp_bytes) && info->path[0] != '/') {
         return pk_error_set(err, PK_ERR_MISUSE, "cannot start '%s': its path has to be absolute, for it is to start in "
                             "another directory", info->path);
     }
