@@ -39,7 +39,8 @@ check: ## are the headers what src/ gives?
 # ---- Examples: examples/NN_name/host.c -> build/examples/NN_name/host, .../plugins/ID.c -> build/plugins/ID. A plugin
 # in another language is an executable file without extension, or a folder with a main.go, in the same place.
 
-HOSTS       := $(patsubst examples/%.c,$(BUILD)/examples/%,$(wildcard examples/*/*.c))
+OBJECT      := $(BUILD)/examples/13_object
+HOSTS       := $(filter-out $(OBJECT)/host,$(patsubst examples/%.c,$(BUILD)/examples/%,$(wildcard examples/*/*.c)))
 HOSTS_CXX   := $(patsubst examples/%.cpp,$(BUILD)/examples/%,$(wildcard examples/*/*.cpp))
 PLUGINS_C   := $(wildcard examples/*/plugins/*.c)
 PLUGINS_GO  := $(if $(shell command -v go 2>/dev/null),$(wildcard examples/*/plugins/*/main.go))
@@ -50,7 +51,7 @@ CLI         := $(BUILD)/plugkit
 CLI_OBJECTS := $(patsubst cli/%.c,$(BUILD)/cli/%.o,$(wildcard cli/*.c))
 
 .PHONY: examples cli
-examples: $(HOSTS) $(HOSTS_CXX) $(PLUGINS) $(ORGANS)
+examples: $(HOSTS) $(HOSTS_CXX) $(PLUGINS) $(ORGANS) $(addprefix $(OBJECT)/,host programs/shout objects/shout.so)
 cli: $(CLI)
 
 $(HOSTS): $(BUILD)/examples/%: examples/%.c | $(HEADERS)
@@ -69,6 +70,14 @@ $(addprefix $(BUILD)/plugins/,$(notdir $(PLUGINS_C:.c=))): $$(wildcard examples/
 $(ORGANS): examples/11_heal/organs/organ.c | $(HEADERS)
 	@mkdir -p $(@D) && echo '  cc   $@'
 	@$(COMPILE) -MF $(BUILD)/$(@F).organ.d -o $@ $< $(LDFLAGS) $(LDLIBS)
+# One source, as a program, as a shared object, and compiled into its host.
+$(OBJECT)/programs/shout $(OBJECT)/objects/shout.so $(OBJECT)/shout.o: examples/13_object/shout/shout.c | $(HEADERS)
+	@mkdir -p $(@D) && echo '  cc   $@'
+	@$(COMPILE) -MF $(BUILD)/$(@F).object.d -MT $@ -o $@ $< $(if $(filter %.so,$@),-DPLUGKIT_OBJECT -fPIC -shared) \
+	    $(if $(filter %.o,$@),-DPLUGKIT_COMPILED_IN=shout_plugin -c,$(LDFLAGS) $(LDLIBS))
+$(OBJECT)/host: examples/13_object/host.c $(OBJECT)/shout.o | $(HEADERS)
+	@echo '  cc   $@'
+	@$(COMPILE) -MF $@.d -o $@ $< $(OBJECT)/shout.o $(LDFLAGS) $(LDLIBS)
 $(addprefix $(BUILD)/plugins/,$(notdir $(PLUGINS_ANY))): $$(wildcard examples/*/plugins/$$(@F))
 	@mkdir -p $(@D) && echo '  cp   $@'
 	@cp $< $@ && chmod 755 $@

@@ -19,7 +19,7 @@ import sys
 
 API_CORE = """
     shared.h version.h memory.h error.h json.h json_patch.h schema.h types.h json_stream.h call.h contract.h loop.h
-    tls.h extend.h server.h credentials.h web.h streams.h
+    tls.h extend.h server.h credentials.h web.h streams.h object.h
 """.split()
 API_HOST = "own.h manifest.h isolate.h host.h".split()
 API_SDK = "own.h sdk.h".split()
@@ -210,6 +210,8 @@ CORE = """
     rpc/cors.c
     rpc/rate_limit.c
     rpc/request_log.c
+    rpc/object.h
+    rpc/object.c
 """.split()
 
 HOST = """
@@ -219,8 +221,10 @@ HOST = """
     host/registry/registry.c
     host/speak/internal.h
     host/speak/lines.h
+    host/speak/objects.h
     host/speak/internal.c
     host/speak/lines.c
+    host/speak/objects.c
     host/launch/guardian.h
     host/launch/guardian.c
     host/launch/pipes.h
@@ -231,8 +235,10 @@ HOST = """
     host/launch/process_launcher.c
     host/launch/keep.h
     host/launch/adopt_launcher.h
+    host/launch/object_launcher.h
     host/launch/keep.c
     host/launch/adopt_launcher.c
+    host/launch/object_launcher.c
     host/discover/sink.h
     host/discover/manifest.h
     host/discover/directory.h
@@ -301,6 +307,7 @@ SDK = """
     sdk/host_client.h
     sdk/endpoints.h
     sdk/sdk.h
+    sdk/object.h
     sdk/log.c
     sdk/args.c
     sdk/settings.c
@@ -315,6 +322,7 @@ SDK = """
     sdk/endpoints.c
     sdk/health.c
     sdk/sdk.c
+    sdk/object.c
 """.split()
 
 HEADERS = {
@@ -329,7 +337,7 @@ LAYERS = ["base", "os", "wire", "net", "rpc", "host sdk"]
 ROOMS = {
     "registry": "",
     "speak": "",
-    "launch": "",
+    "launch": "speak",
     "discover": "registry",
     "guard": "registry",
     "observe": "registry",

@@ -119,6 +119,7 @@
  *     == api/types.h ==       structs from and to JSON               == api/tls.h ==      TLS for servers and calls
  *     == api/call.h ==        calls: raw, asynchronous, streams      == api/host.h ==     THE MANAGER
  *     == api/contract.h ==    typed calls                            == api/json_patch.h ==  JSON Patch, Merge Patch
+ *     == api/object.h ==      shared objects, plugins compiled in
  *     == api/credentials.h ==  API keys, tokens, passwords          == api/json_stream.h == NDJSON, JSON in pieces
  *     == api/manifest.h ==    manifests, search                      == api/isolate.h ==     limits for plugins
  *
@@ -135,6 +136,7 @@
  *     PLUGKIT_NO_NET              no sockets: bring a transport of your own
  *     PLUGKIT_WITH_ADMIN          with pk_manager_serve: `plugkit top` and others can look at a running host; 8 KiB
  *     PLUGKIT_WITH_ATTACH         with pk_manager_attach: plugins that somebody else runs; 8 KiB
+ *     PLUGKIT_WITH_DLOPEN         with plugins in this process: shared objects, and compiled in; 12 KiB
  *     PLUGKIT_WITH_ISOLATE        with limits for plugins that are child processes: pk_isolate; 10 KiB
  *     PLUGKIT_WITH_MANIFESTS      with folders that have a manifest.json or plugin.json; 13 KiB
  *     PLUGKIT_WITH_SCHEMA         with pk_schema and pk_pattern: JSON Schema; 59 KiB
@@ -196,6 +198,14 @@
 #endif
 #endif
 
+/* Of a plugin, from its command line: see object.h. */
+#if defined(PLUGKIT_OBJECT) || defined(PLUGKIT_COMPILED_IN)
+#undef PLUGKIT_STATIC
+#define PLUGKIT_STATIC
+#undef PLUGKIT_WITH_DLOPEN
+#define PLUGKIT_WITH_DLOPEN
+#endif
+
 /* What is opted into, part by part or all at once: all but TLS, which needs another library. */
 #ifdef PLUGKIT_WITH_ALL
 #undef PLUGKIT_WITH_SCHEMA
@@ -220,6 +230,10 @@
 #ifndef PLUGKIT_NO_FILES
 #undef PLUGKIT_WITH_ADMIN
 #define PLUGKIT_WITH_ADMIN
+#ifndef PLUGKIT_NO_PROCESS
+#undef PLUGKIT_WITH_DLOPEN
+#define PLUGKIT_WITH_DLOPEN
+#endif
 #endif
 #endif
 #endif
@@ -232,6 +246,10 @@
 #endif
 #if defined(PLUGKIT_WITH_ADMIN) && (defined(PLUGKIT_NO_NET) || defined(PLUGKIT_NO_FILES))
 #error "plugkit: PLUGKIT_WITH_ADMIN needs sockets and files: leave out PLUGKIT_NO_NET and PLUGKIT_NO_FILES"
+#endif
+#if defined(PLUGKIT_WITH_DLOPEN) && \
+    (defined(PLUGKIT_NO_NET) || defined(PLUGKIT_NO_FILES) || defined(PLUGKIT_NO_PROCESS))
+#error "plugkit: PLUGKIT_WITH_DLOPEN needs sockets, files and processes: leave out PLUGKIT_NO_NET, _FILES and _PROCESS"
 #endif
 
 #if defined(PK__CORE_H) && PK__CORE_H != 100
@@ -1773,6 +1791,66 @@ PK_API void pk_sse_close(pk_sse *stream);
 #endif
 #endif
 
+/* == api/object.h == */
+/* object.h - plugins in the host's own process: shared objects, and compiled in (PLUGKIT_WITH_DLOPEN).
+ *
+ * One source is a plugin in three ways. It ends in PK_PLUGIN(desc), and the command line of the compiler says which:
+ *
+ *     cc shout.c -o plugins/shout -pthread                                          a program
+ *     cc -DPLUGKIT_OBJECT -fPIC -shared shout.c -o plugins/shout.so -pthread        a shared object
+ *     cc -DPLUGKIT_COMPILED_IN=shout -c shout.c                                     pk_object shout, for .compiled_in
+ *
+ * The last two imply PLUGKIT_STATIC: a plugin of theirs is one .c file with a core of its own. A host with
+ * PLUGKIT_WITH_DLOPEN takes ID.so (macOS: ID.dylib) in its plugin directory for the plugin ID; older C libraries want
+ * -ldl. It is checked, found, started, stopped, configured and called as others are, through the same interceptors,
+ * but in the host's process, and never unloaded: a new file under an old name is not seen before the next run.
+ *
+ * What is different there. Handlers run on the thread of whoever calls, one at a time if .workers is 0, and cannot be
+ * interrupted: a call that takes longer than its deadline is told to the log, and its answer still comes. on_config,
+ * on_start and on_close run on the manager's thread and should not wait. There is no idleness. pk_sdk_log goes to the
+ * program's stderr, pk_sdk_loop is NULL, pk_sdk_server takes routes in on_start and nothing else, calls to pk_sdk_host
+ * fail and say why. An object with interceptors, tls or loop is not started. A plugin that crashes takes its host with
+ * it, unless its rule says PK_ISOLATION_PROCESS: then the same file runs in a process of its own, where all works. */
+#ifdef PLUGKIT_WITH_DLOPEN
+#define PK_OBJECT_ABI 1u
+
+typedef struct pk_object_layout {
+    const char *name; // of a struct that both sides use
+    size_t size;
+} pk_object_layout;
+
+typedef struct pk_object_host { // what an instance is given; as long as it runs
+    const pk_alloc *alloc;
+    void (*say)(void *user, pk_str line); // a control line, as over the socket; any thread
+    void *user;
+} pk_object_host;
+
+/* What such a plugin exports, as `plugkit_plugin`. Made by PK_PLUGIN, read by hosts: magic, abi and size before
+ * anything else. The functions are for hosts alone. */
+typedef struct pk_object {
+    char magic[8];         // "plugkit"
+    uint32_t abi, size;    // PK_OBJECT_ABI, sizeof(pk_object)
+    const char *version;   // PK_VERSION
+    const pk_object_layout *(*layout)(void); // ends with a NULL name
+    const void *desc;      // a pk_sdk_desc
+    int (*main)(const void *desc, int argc, char **argv); // NULL: compiled in
+    pk_err (*describe)(const void *desc, pk_buf *out, pk_error *err); // its capabilities
+    pk_err (*start)(const void *desc, const pk_object_host *host, pk_str told, void **state, pk_error *err);
+    pk_err (*serve)(void *state, const pk_request *request, pk_response *response, pk_error *err);
+    void (*stop)(void *state);
+    bool (*is_serial)(const void *desc);
+} pk_object;
+
+typedef struct pk_compiled { // a plugin that is compiled in; borrowed as long as the manager
+    const char *id;
+    const pk_object *object;
+} pk_compiled;
+
+/* `PROGRAM object FILE.so ARGUMENTS...`: the main of a program that runs an object as a plugin of its own. Such a
+ * program is pk_manager_desc.object_runner. Returns main's exit status, 1 with the reason on stderr. */
+PK_API int pk_object_main(int argc, char **argv);
+#endif
+
 #endif // PK__CORE_H
 
 /* == api/own.h == */
@@ -2027,6 +2105,13 @@ typedef enum pk_restart {
     PK_RESTART_NEVER       // it stays down until the next call
 } pk_restart;
 
+#ifdef PLUGKIT_WITH_DLOPEN
+typedef enum pk_isolation { // of a shared object
+    PK_ISOLATION_NONE,      // it runs in this process, and can bring it down
+    PK_ISOLATION_PROCESS    // it gets a process of its own, by object_runner
+} pk_isolation;
+#endif
+
 typedef struct pk_plugin_rule {
     const char *plugin;       // the id; NULL = all that have no rule of their own. The first that fits counts
     pk_restart restart;
@@ -2038,6 +2123,9 @@ typedef struct pk_plugin_rule {
                               // made with plugkit_sdk.h can; of others a warning is logged, "plugin.survive"
 #ifdef PLUGKIT_WITH_ISOLATE
     const pk_isolate *isolate; // limits of its processes; NULL = none
+#endif
+#ifdef PLUGKIT_WITH_DLOPEN
+    pk_isolation isolation;
 #endif
 } pk_plugin_rule;
 
@@ -2200,6 +2288,14 @@ typedef struct pk_manager_desc {
     const pk_transport *const *transports;     size_t transport_count;
     const pk_dialect *const *dialects;         size_t dialect_count;
     const pk_interceptor *const *interceptors; size_t interceptor_count;
+#ifdef PLUGKIT_WITH_DLOPEN
+    /* Plugins that are compiled in with a descriptor (object.h). They have the life that others have: configuration,
+     * start, health, events, enable and disable. Ids are theirs here: the same object may come under several. */
+    const pk_compiled *compiled_in;            size_t compiled_in_count;
+    /* A program whose main calls pk_object_main; absolute. It runs shared objects with PK_ISOLATION_PROCESS, and asks
+     * all others what they can do, so that what their constructors do happens to it. NULL = this process asks. */
+    const char *object_runner;
+#endif
 #ifdef PLUGKIT_WITH_SCHEMA
     unsigned schemas;              // PK_SCHEMAS_..., or'ed; 0 = PK_SCHEMAS_CONFIG
 #endif
@@ -3839,6 +3935,9 @@ PK__LOCAL bool pk__atomic_cas_ptr(void **at, void *expected, void *value)
 #ifndef PLUGKIT_NO_PROCESS
 #include <sys/wait.h>
 #endif
+#ifdef PLUGKIT_WITH_DLOPEN
+#include <dlfcn.h>
+#endif
 #ifndef PLUGKIT_NO_THREADS
 #include <pthread.h>
 #endif
@@ -4091,6 +4190,14 @@ PK__FN int pk__confine_port_filter_calls(const void *program); // a struct sock_
 #define PK__SYS_LIST_THREAD(X)
 #endif
 
+#ifdef PLUGKIT_WITH_DLOPEN
+#define PK__SYS_LIST_OBJECT(X)                                                                              \
+    X(void *, dlopen, (const char *path, int flags), dlopen(path, flags), ENOMEM, NULL)                     \
+    X(void *, dlsym, (void *object, const char *name), dlsym(object, name), ENOMEM, NULL)
+#else
+#define PK__SYS_LIST_OBJECT(X)
+#endif
+
 #define PK__SYS_LIST(X)                                                                                     \
     PK__SYS_LIST_CLOCK(X)                                                                                   \
     PK__SYS_LIST_FD(X)                                                                                      \
@@ -4100,6 +4207,7 @@ PK__FN int pk__confine_port_filter_calls(const void *program); // a struct sock_
     PK__SYS_LIST_KQUEUE(X)                                                                                  \
     PK__SYS_LIST_PROCESS(X)                                                                                 \
     PK__SYS_LIST_CONFINE(X)                                                                                 \
+    PK__SYS_LIST_OBJECT(X)                                                                                  \
     PK__SYS_LIST_THREAD(X)
 
 /* What only some systems have, as functions that exist on all: with errno ENOSYS where there is no other way.
@@ -36443,8 +36551,322 @@ PK_API pk_interceptor pk_request_log_write(const pk_request_log *log)
 }
 #endif
 
+/* == rpc/object.h == */
+/* object.h - what a plugin in the host's process shows, and how a shared object is opened.
+ *
+ * Two copies of PlugKit meet there, that of the host and that of the object. So what they hand to each other is little:
+ * a request, a response, a context, memory, errors and text. All structs of these, private ones included, stand in a
+ * table with their sizes, each side has its own, and they are compared before anything is called. What else an object
+ * does (JSON, services, settings) it does with its own copy.
+ *
+ * An object is opened in steps, so that a bad one is a sentence and no crash:
+ *
+ *     the file     is regular, ours or root's, and nobody else may write to it; opened without following a link
+ *     ELF          magic, width, byte order and processor are this program's, and all segments lie inside the file: the
+ *                  dynamic linker maps them without looking, and touching what is behind the end is SIGBUS
+ *     dlopen       RTLD_NOW: an unresolved symbol is told now; RTLD_LOCAL: what it exports reaches nobody else
+ *     descriptor   its first 16 bytes, then its size, then its table
+ *
+ * Constructors of the object run in dlopen. One that exits or crashes ends this process: who does not trust an object
+ * has it probed and run by another one (host/launch/object_launcher.h). It is never closed: threads, atexit handlers
+ * and pointers of its own may be left. */
 #ifdef PLUGKIT_LINES
-#line 36448 "plugkit.h"
+#line 18 "src/rpc/object.h"
+#endif
+
+
+
+#ifdef PLUGKIT_WITH_DLOPEN
+
+#define PK__OBJECT_SYMBOL "plugkit_plugin"
+
+PK__FN const pk_object_layout *pk__object_layout(void); // ends with a NULL name
+/* Can this copy of PlugKit use it? `name` is for the error: PK_ERR_BAD_CONTRACT, which tells versions and struct. */
+PK__FN pk_err pk__object_check(const pk_object *object, const char *name, pk_error *err);
+/* Finds the descriptor of a shared object. *out stays as long as the process.
+ * Errors: PK_ERR_NOT_FOUND, PK_ERR_PERMISSION, PK_ERR_OS (the file), PK_ERR_START (it cannot be opened),
+ * PK_ERR_BAD_CONTRACT (the descriptor), PK_ERR_UNSUPPORTED (this program is linked statically). */
+PK__FN pk_err pk__object_open(const char *path, bool check_layout, const pk_object **out, pk_error *err);
+
+#endif
+
+
+/* == rpc/object.c == */
+/* object.c - shared objects: opened, and their descriptors looked at. */
+#ifdef PLUGKIT_LINES
+#line 1 "src/rpc/object.c"
+#endif
+
+#ifdef PLUGKIT_WITH_DLOPEN
+
+#include <stdio.h>
+#include <string.h>
+
+
+
+
+
+
+/* What an error says of dlerror's words. */
+enum { PK__OBJECT_WORDS = 180, PK__OBJECT_HEADERS = 256 };
+
+PK__FN const pk_object_layout *pk__object_layout(void)
+{
+#define PK__OBJECT_ROW(type) {#type, sizeof(type)}
+    static const pk_object_layout table[] = {
+        PK__OBJECT_ROW(pk_object),  PK__OBJECT_ROW(pk_object_host), PK__OBJECT_ROW(pk_str),
+        PK__OBJECT_ROW(pk_alloc),   PK__OBJECT_ROW(pk_mem),         PK__OBJECT_ROW(pk__mem_block), // memory.c
+        PK__OBJECT_ROW(pk_buf),     PK__OBJECT_ROW(pk_err),         PK__OBJECT_ROW(pk_error),
+        PK__OBJECT_ROW(pk_meta),    PK__OBJECT_ROW(pk_body),        PK__OBJECT_ROW(pk_ctx),
+        PK__OBJECT_ROW(pk__ctx_impl), PK__OBJECT_ROW(pk_request),   PK__OBJECT_ROW(pk_response),
+        {NULL, 0}};
+#undef PK__OBJECT_ROW
+    return table;
+}
+
+static pk_err pk__object_refuse(const pk_object *o, const char *name, const char *what, pk_error *err)
+{
+    return pk_error_set(err, PK_ERR_BAD_CONTRACT, "cannot use '%s': it was made with PlugKit %.20s, this is %s, and %s",
+                        name, o->version ? o->version : "?", PK_VERSION, what);
+}
+
+PK__FN pk_err pk__object_check(const pk_object *o, const char *name, pk_error *err)
+{
+    char what[160];
+    if (memcmp(o->magic, "plugkit", sizeof(o->magic)) != 0) {
+        return pk_error_set(err, PK_ERR_BAD_CONTRACT,
+                            "cannot use '%s': its " PK__OBJECT_SYMBOL " is no descriptor of PlugKit's", name);
+    }
+    if (o->abi != PK_OBJECT_ABI || o->size != sizeof(*o)) { // what is behind these is not known
+        return pk_error_set(err, PK_ERR_BAD_CONTRACT,
+                            "cannot use '%s': its descriptor is of ABI %lu with %lu bytes, and PlugKit %s knows ABI "
+                            "%lu with %lu: compile it with the same plugkit_sdk.h",
+                            name, (unsigned long)o->abi, (unsigned long)o->size, PK_VERSION,
+                            (unsigned long)PK_OBJECT_ABI, (unsigned long)sizeof(*o));
+    }
+    if (!o->layout || !o->desc || !o->describe || !o->start || !o->serve || !o->stop || !o->is_serial) {
+        return pk__object_refuse(o, name, "its descriptor is not complete", err);
+    }
+    const pk_object_layout *ours = pk__object_layout(), *theirs = o->layout();
+    for (; ours->name && theirs->name; ours++, theirs++) {
+        if (strcmp(ours->name, theirs->name) != 0) {
+            break;
+        }
+        if (ours->size != theirs->size) {
+            (void)snprintf(what, sizeof(what), "%s has %lu bytes there, %lu here: -fshort-enums, -fpack-struct and the "
+                           "like must agree", ours->name, (unsigned long)theirs->size, (unsigned long)ours->size);
+            return pk__object_refuse(o, name, what, err);
+        }
+    }
+    if (ours->name || theirs->name) {
+        (void)snprintf(what, sizeof(what), "%.40s is only on one side", ours->name ? ours->name : theirs->name);
+        return pk__object_refuse(o, name, what, err);
+    }
+    return PK_OK;
+}
+
+/* ---- the file */
+
+#if defined(__x86_64__)
+#define PK__OBJECT_MACHINE 62
+#elif defined(__i386__)
+#define PK__OBJECT_MACHINE 3
+#elif defined(__aarch64__)
+#define PK__OBJECT_MACHINE 183
+#elif defined(__arm__)
+#define PK__OBJECT_MACHINE 40
+#elif defined(__riscv)
+#define PK__OBJECT_MACHINE 243
+#elif defined(__s390x__)
+#define PK__OBJECT_MACHINE 22
+#else
+#define PK__OBJECT_MACHINE 0 // the dynamic linker has to tell
+#endif
+
+static uint64_t pk__object_number(const unsigned char *at, size_t bytes)
+{
+    uint16_t little = 1;
+    uint64_t n = 0;
+    bool is_little = *(const unsigned char *)&little == 1; // the file's order is ours: that was looked at
+    for (size_t i = 0; i < bytes; i++) {
+        n = n << 8 | at[is_little ? bytes - 1 - i : i];
+    }
+    return n;
+}
+
+static pk_err pk__object_bad(const char *path, const char *what, pk_error *err)
+{
+    return pk_error_set(err, PK_ERR_START, "cannot open '%s': %s", path, what);
+}
+
+static pk_err pk__object_read(int fd, void *to, size_t size, uint64_t at, const char *path, pk_error *err)
+{
+    size_t got = 0;
+    pk_err rc = pk__fd_read_at(fd, to, size, at, &got, err);
+    return rc ? rc : got < size ? pk__object_bad(path, "it is cut off: its ELF headers end too soon", err) : PK_OK;
+}
+
+/* Do all segments lie inside the file? */
+static pk_err pk__object_segments(int fd, const unsigned char *head, uint64_t size, const char *path, pk_error *err)
+{
+    bool wide = sizeof(void *) == 8;
+    unsigned char row[56];
+    size_t row_size = wide ? 56 : 32;
+    uint64_t at = pk__object_number(head + (wide ? 32 : 28), wide ? 8 : 4);
+    uint64_t each = pk__object_number(head + (wide ? 54 : 42), 2);
+    uint64_t count = pk__object_number(head + (wide ? 56 : 44), 2);
+    if (each != row_size || count == 0 || count > PK__OBJECT_HEADERS) {
+        return pk__object_bad(path, "its ELF header makes no sense", err);
+    }
+    if (at > size || count * each > size - at) {
+        return pk__object_bad(path, "it is cut off: its ELF headers end too soon", err);
+    }
+    for (uint64_t i = 0; i < count; i++) {
+        pk_err rc = pk__object_read(fd, row, row_size, at + i * each, path, err);
+        if (rc) {
+            return rc;
+        }
+        uint64_t offset = pk__object_number(row + (wide ? 8 : 4), wide ? 8 : 4);
+        uint64_t bytes = pk__object_number(row + (wide ? 32 : 16), wide ? 8 : 4);
+        if (pk__object_number(row, 4) == 1 && (offset > size || bytes > size - offset)) { // PT_LOAD
+            return pk__object_bad(path, "it is cut off: a segment ends behind the file", err);
+        }
+    }
+    return PK_OK;
+}
+
+#ifdef __APPLE__
+static pk_err pk__object_look(int fd, uint64_t size, const char *path, pk_error *err)
+{
+    (void)fd, (void)size, (void)path, (void)err;
+    (void)pk__object_segments;
+    return PK_OK; // Mach-O: the dynamic linker looks
+}
+#else
+static pk_err pk__object_look(int fd, uint64_t size, const char *path, pk_error *err)
+{
+    unsigned char head[64];
+    char what[120];
+    uint16_t little = 1;
+    memset(head, 0, sizeof(head));
+    if (size < sizeof(head)) {
+        return pk__object_bad(path, "it is no ELF file: it is too short", err);
+    }
+    pk_err rc = pk__object_read(fd, head, sizeof(head), 0, path, err);
+    if (rc) {
+        return rc;
+    }
+    if (memcmp(head, "\177ELF", 4) != 0) {
+        return pk__object_bad(path, "it is no ELF file", err);
+    }
+    if (head[4] != (sizeof(void *) == 8 ? 2 : 1) || head[5] != (*(const unsigned char *)&little == 1 ? 1 : 2)) {
+        (void)snprintf(what, sizeof(what), "it is for another processor: %s-bit, %s-endian",
+                       head[4] == 2 ? "64" : "32", head[5] == 2 ? "big" : "little");
+        return pk__object_bad(path, what, err);
+    }
+    unsigned machine = (unsigned)pk__object_number(head + 18, 2);
+    if (PK__OBJECT_MACHINE && machine != PK__OBJECT_MACHINE) {
+        (void)snprintf(what, sizeof(what), "it is for another processor: ELF machine %u, this program is for %d",
+                       machine, PK__OBJECT_MACHINE);
+        return pk__object_bad(path, what, err);
+    }
+    if (pk__object_number(head + 16, 2) != 3) { // ET_DYN
+        return pk__object_bad(path, "it is an ELF file, but no shared object: link it with -shared", err);
+    }
+    return pk__object_segments(fd, head, size, path, err);
+}
+#endif
+
+static pk_err pk__object_check_file(const char *path, pk_error *err)
+{
+    struct stat st;
+    int fd;
+    pk_err rc = pk__fd_open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0, &fd, err);
+    if (rc) {
+        return rc;
+    }
+    if (PK__SYS(fstat)(fd, &st) != 0) {
+        rc = pk_error_sys(err, PK_ERR_OS, errno, "cannot open '%s'", path);
+    } else if (!S_ISREG(st.st_mode)) {
+        rc = pk__object_bad(path, "it is no regular file", err);
+    } else if ((st.st_mode & 0002) || (st.st_uid != 0 && st.st_uid != geteuid())) {
+        rc = pk_error_set(err, PK_ERR_PERMISSION, "cannot open '%s': others may change it: it must belong to root or "
+                          "this user, and be writable by nobody else", path);
+    } else {
+        rc = pk__object_look(fd, (uint64_t)st.st_size, path, err);
+    }
+    pk__fd_close(fd);
+    return rc;
+}
+
+/* The linker's words, without the path, which stands in front of them already. */
+static void pk__object_words(const char *path, char *out, size_t cap)
+{
+    const char *said = dlerror();
+    size_t len = strlen(path);
+    said = said ? said : "the dynamic linker does not say why";
+    if (strncmp(said, path, len) == 0 && strncmp(said + len, ": ", 2) == 0) {
+        said += len + 2;
+    }
+    (void)pk__error_clean(out, cap, pk_str_from(said));
+}
+
+PK__FN pk_err pk__object_open(const char *path, bool check_layout, const pk_object **out, pk_error *err)
+{
+    char words[PK__OBJECT_WORDS];
+    *out = NULL;
+    pk_err rc = pk__object_check_file(path, err);
+    if (rc) {
+        return rc;
+    }
+    (void)dlerror();
+    void *handle = PK__SYS(dlopen)(path, RTLD_NOW | RTLD_LOCAL);
+    if (!handle) {
+        pk__object_words(path, words, sizeof(words));
+        if (!dlopen(NULL, RTLD_NOW)) { // there is no dynamic linker in this program
+            return pk_error_set(err, PK_ERR_UNSUPPORTED, "cannot open '%s': this program is linked statically: %s",
+                                path, words);
+        }
+        return pk__object_bad(path, words, err);
+    }
+    const pk_object *object = (const pk_object *)PK__SYS(dlsym)(handle, PK__OBJECT_SYMBOL);
+    if (!object) {
+        return pk__object_bad(path, "it has no '" PK__OBJECT_SYMBOL "': compile it with -DPLUGKIT_OBJECT, and end it "
+                              "with PK_PLUGIN", err);
+    }
+    rc = check_layout ? pk__object_check(object, path, err) : PK_OK;
+    if (!rc) {
+        *out = object;
+    }
+    return rc;
+}
+
+PK_API int pk_object_main(int argc, char **argv)
+{
+    const pk_object *object = NULL;
+    pk_error err;
+    if (argc < 3 || strcmp(argv[1], "object") != 0) {
+        (void)fprintf(stderr, "usage: %s object FILE.so ARGUMENTS...\n", argc > 0 ? argv[0] : "PROGRAM");
+        return 2;
+    }
+    /* Only the plugin's own copy of PlugKit is used: layouts need not agree. */
+    pk_err rc = pk__object_open(argv[2], false, &object, &err);
+    if (!rc && (memcmp(object->magic, "plugkit", sizeof(object->magic)) != 0 || object->abi != PK_OBJECT_ABI ||
+                object->size != sizeof(*object) || !object->main)) {
+        rc = pk__object_check(object, argv[2], &err);
+        rc = rc ? rc : pk_error_set(&err, PK_ERR_BAD_CONTRACT, "cannot run '%s': it has no main", argv[2]);
+    }
+    if (rc) {
+        (void)fprintf(stderr, "%s\n", err.msg);
+        return 1;
+    }
+    argv[2] = argv[0]; // what is left is what the plugin would have been called with
+    return object->main(object->desc, argc - 2, argv + 2);
+}
+#endif
+
+#ifdef PLUGKIT_LINES
+#line 36870 "plugkit.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -36729,6 +37151,13 @@ PK_API pk_interceptor pk_request_log_write(const pk_request_log *log)
 #else
 #define PK__SYS_LIST_THREAD(X)
 #endif
+#ifdef PLUGKIT_WITH_DLOPEN
+#define PK__SYS_LIST_OBJECT(X)                                                                              \
+    X(void *, dlopen, (const char *path, int flags), dlopen(path, flags), ENOMEM, NULL)                     \
+    X(void *, dlsym, (void *object, const char *name), dlsym(object, name), ENOMEM, NULL)
+#else
+#define PK__SYS_LIST_OBJECT(X)
+#endif
 #define PK__SYS_LIST(X)                                                                                     \
     PK__SYS_LIST_CLOCK(X)                                                                                   \
     PK__SYS_LIST_FD(X)                                                                                      \
@@ -36738,6 +37167,7 @@ PK_API pk_interceptor pk_request_log_write(const pk_request_log *log)
     PK__SYS_LIST_KQUEUE(X)                                                                                  \
     PK__SYS_LIST_PROCESS(X)                                                                                 \
     PK__SYS_LIST_CONFINE(X)                                                                                 \
+    PK__SYS_LIST_OBJECT(X)                                                                                  \
     PK__SYS_LIST_THREAD(X)
 #ifndef PK__NO_FD
 #define PK__SYS_BENEATH 1     // for openat2: nothing outside of `dir`, whatever the path says
@@ -37036,6 +37466,9 @@ PK_API pk_interceptor pk_request_log_write(const pk_request_log *log)
 #if defined(PLUGKIT_WITH_STREAMS) && !defined(PLUGKIT_NO_NET)
 #define PK__STREAMS_EVENTS_MAX (256 * 1024) // bytes that wait for the client, if nothing else is said
 #define PK__STREAMS_ALIVE_MS (15 * 1000)
+#endif
+#ifdef PLUGKIT_WITH_DLOPEN
+#define PK__OBJECT_SYMBOL "plugkit_plugin"
 #endif
 #endif // PK__CORE_IMPL
 
@@ -37663,6 +38096,70 @@ PK__FN void pk__lines_spoil(pk__lines_link *link, const pk_error *why);
 
 
 
+/* == host/speak/objects.h == */
+/* objects.h - the dialect of plugins in this process that have a life of their own: shared objects, and those that are
+ * compiled in with a descriptor. A request is handed to a function of theirs (rpc/object.h), on the caller's thread.
+ *
+ *     start, run -> turn -> serve -> the answer's head and body; a failure is an error's body, as it is over HTTP
+ *
+ * Turns. A plugin with .workers 0 has its handlers run one at a time. Whoever finds it busy waits: a caller's thread
+ * for its condition, at most until the deadline; an attempt of the loop in a queue, as the loop never waits. A handler
+ * that calls its own plugin on the same thread goes on at once.
+ *
+ * Guard on time. Nothing in this process can be interrupted. A call that ends after its deadline is told, once, as a
+ * line of output of the plugin.
+ *
+ * The end. The launcher closes an instance when nobody is inside: POST /shutdown, which is answered here, asks for it.
+ * `task` brings to the loop what other threads leave: turns for those who wait, lines, the end. */
+#ifdef PLUGKIT_LINES
+#line 14 "src/host/speak/objects.h"
+#endif
+
+
+
+
+#ifdef PLUGKIT_WITH_DLOPEN
+
+enum { PK__OBJECTS_SAID_MAX = 256 * 1024 }; // bytes of lines that wait for the loop; more are dropped
+
+/* One running instance: the launcher's state, and the channel. */
+typedef struct pk__objects_instance {
+    const pk_alloc *alloc;
+    pk_loop *loop;
+    pk_launch *launch;
+    pk__node node;          // in the list of all
+    const pk_object *object;
+    void *state;            // the plugin's; NULL = it has been stopped
+    pk_object_host host;
+    bool is_serial;
+    bool is_asked;          // to end; under the lock
+    bool is_reported;       // as ended; the loop's thread
+    pk__mutex lock;
+    pk__cond turn;
+    uintptr_t owner;        // the thread whose turn it is; 0 = nobody's
+    uint32_t depth;         // how often it is inside
+    uint32_t inside;        // calls
+    uint32_t waiting;       // threads
+    pk__node queue;         // of pk__objects_turn: attempts of the loop
+    pk_buf said, warned;    // control lines, lines of output
+    pk_task task;
+    void (*on_end)(struct pk__objects_instance *o); // it is to end, and nobody is inside; the loop's thread
+    char name[80];          // "shout-1"
+} pk__objects_instance;
+
+typedef struct pk__objects { // all of a manager; the loop's thread
+    pk__node all;           // zeroed: none
+} pk__objects;
+
+PK__FN void pk__objects_init(pk__objects_instance *o);
+PK__FN void pk__objects_deinit(pk__objects_instance *o);
+PK__FN void pk__objects_end(pk__objects_instance *o); // as soon as nobody is inside; the loop's thread
+PK__FN bool pk__objects_is_busy(pk__objects_instance *o);
+PK__FN pk_dialect pk__objects_dialect(pk__objects *all); // its channels are found by "object:" and their names
+
+#endif
+
+
 /* == host/speak/internal.c == */
 /* internal.c - calls to services in this program. */
 #ifdef PLUGKIT_LINES
@@ -38111,6 +38608,446 @@ PK__FN const pk_dialect *pk__lines_dialect(void)
                                        pk__lines_cancel, pk__lines_interrupt, pk__lines_close, NULL};
     return &dialect;
 }
+
+/* == host/speak/objects.c == */
+/* objects.c - calls to plugins in this process that have a life of their own. */
+#ifdef PLUGKIT_LINES
+#line 1 "src/host/speak/objects.c"
+#endif
+
+#ifdef PLUGKIT_WITH_DLOPEN
+
+#include <stdio.h>
+#include <string.h>
+
+
+
+
+
+
+
+typedef struct pk__objects_turn { // an attempt that waits for it
+    pk__node node;
+    pk_attempt *attempt;
+} pk__objects_turn;
+
+/* ---- turns */
+
+static bool pk__objects_is_free(const pk__objects_instance *o)
+{
+    return !o->is_serial || o->owner == 0 || o->owner == pk__thread_self();
+}
+
+/* With the lock held. */
+static void pk__objects_take(pk__objects_instance *o)
+{
+    o->inside++;
+    if (o->is_serial) {
+        o->owner = pk__thread_self();
+        o->depth++;
+    }
+}
+
+static void pk__objects_give_back(pk__objects_instance *o)
+{
+    pk__mutex_lock(&o->lock);
+    o->inside--;
+    if (o->is_serial && --o->depth == 0) {
+        o->owner = 0;
+    }
+    bool is_due = o->is_asked && o->inside == 0;
+    if (o->owner == 0 && o->waiting) {
+        pk__cond_signal(&o->turn);
+    }
+    if (is_due || !pk__list_is_empty(&o->queue)) {
+        pk_loop_post(o->loop, &o->task);
+    }
+    pk__mutex_unlock(&o->lock);
+}
+
+/* ---- one call */
+
+static pk_err pk__objects_read(void *user, void *buf, size_t cap, size_t *got, pk_error *err)
+{
+    return pk_attempt_read((pk_attempt *)user, buf, cap, got, err);
+}
+
+static pk_err pk__objects_send(pk_attempt *a, const pk_body *body, pk_error *err)
+{
+    char buf[8192];
+    uint64_t at = 0;
+    if (!body->has_fd && !body->read) {
+        return body->bytes.len ? pk_attempt_chunk(a, body->bytes, err) : PK_OK;
+    }
+    for (;;) {
+        size_t got = 0;
+        pk_err rc = body->read ? body->read(body->user, buf, sizeof(buf), &got, err)
+                               : pk__fd_read_at(body->fd, buf,
+                                                (size_t)PK__MIN((uint64_t)sizeof(buf), body->size - at),
+                                                body->offset + at, &got, err);
+        pk_str part = {buf, got};
+        if (rc || got == 0) {
+            return rc;
+        }
+        rc = pk_attempt_chunk(a, part, err);
+        if (rc && rc != PK_ERR_BUSY) { // a slow reader's buffer takes what is over
+            return rc;
+        }
+        at += got;
+    }
+}
+
+/* The failure of a handler, in the words in which it would have come over a socket. */
+static pk_err pk__objects_fail(pk_attempt *a, pk_error *why, pk_err rc, pk_error *err)
+{
+    char text[PK__ERROR_BODY_MAX];
+    const pk_meta type = {PK_STR("content-type"), PK_STR("application/json")};
+    if (why->code == PK_OK) { // returned a code, and did not say more
+        (void)pk_error_set(why, rc, "%s", pk_err_text(rc));
+    }
+    pk_str body = {text, pk__error_body_write(text, why)};
+    pk_attempt_head(a, pk__error_body_status(why), &type, 1);
+    return pk_attempt_chunk(a, body, err);
+}
+
+/* Headers of the answer: its type, the handler's own, and what it added to its context. */
+static pk_err pk__objects_head(pk_attempt *a, pk_mem *mem, const pk_response *r, const pk__ctx_impl *impl,
+                               pk_error *err)
+{
+    size_t count = 1 + r->field_count + impl->out_count;
+    pk_meta *fields = (pk_meta *)pk_mem_get(mem, count * sizeof(*fields));
+    if (!fields) {
+        return pk__error_memory(err, "answer");
+    }
+    fields[0].name = PK_STR("content-type");
+    fields[0].value = r->body.content_type.len ? r->body.content_type : PK_STR("application/json");
+    for (size_t i = 0; i < r->field_count; i++) {
+        fields[1 + i] = r->fields[i];
+    }
+    for (size_t i = 0; i < impl->out_count; i++) {
+        fields[1 + r->field_count + i] = impl->out[i];
+    }
+    pk_attempt_head(a, r->status ? r->status : 200, fields, count);
+    return PK_OK;
+}
+
+/* The request's headers, and the type that is meant, where a socket would bring it. */
+static bool pk__objects_meta(const pk_attempt *a, pk_mem *mem, pk_ctx *ctx)
+{
+    pk_meta *fields = (pk_meta *)pk_mem_get(mem, (ctx->meta_count + 1) * sizeof(*fields));
+    for (size_t i = 0; fields && i < ctx->meta_count; i++) {
+        fields[i] = ctx->meta[i];
+    }
+    if (fields && a->type.len) {
+        fields[ctx->meta_count].name = PK_STR("PlugKit-Type");
+        fields[ctx->meta_count++].value = a->type;
+    }
+    ctx->meta = fields;
+    return fields != NULL;
+}
+
+static pk_err pk__objects_serve(pk__objects_instance *o, pk_attempt *a, pk_mem *mem, pk_error *err)
+{
+    pk_request request;
+    pk_response response;
+    pk__ctx_impl impl;
+    pk_error why;
+    pk_ctx ctx = *a->ctx;
+    pk__ctx_init(&impl, a->deadline);
+    if (ctx.impl) {
+        impl = *(const pk__ctx_impl *)ctx.impl;
+        impl.out = NULL;
+        impl.out_count = impl.out_cap = 0;
+    }
+    ctx.impl = &impl;
+    ctx.mem = mem;
+    if (!pk__objects_meta(a, mem, &ctx)) {
+        return pk__error_memory(err, "call a plugin");
+    }
+    impl.in = ctx.meta;
+    memset(&request, 0, sizeof(request));
+    memset(&response, 0, sizeof(response));
+    memset(&why, 0, sizeof(why));
+    request.method = a->verb;
+    request.path = a->path;
+    (void)pk_str_cut(a->path, '?', &request.path, &request.query);
+    request.fields = ctx.meta;
+    request.field_count = ctx.meta_count;
+    request.ctx = &ctx;
+    if (!a->body->has_fd && !a->body->read && !pk__call_is_stream(a)) {
+        request.body.bytes = a->body->bytes;
+    }
+    request.body.content_type = a->body->content_type;
+    request.body.read = pk__objects_read;
+    request.body.user = a;
+    a->sent = PK_SENT_MAYBE;
+    pk_err rc = o->object->serve(o->state, &request, &response, &why);
+    if (rc) {
+        rc = pk__objects_fail(a, &why, rc, err);
+    } else {
+        rc = pk__objects_head(a, mem, &response, &impl, err);
+        rc = rc ? rc : pk__objects_send(a, &response.body, err);
+    }
+    if (response.done) {
+        response.done(response.user);
+    }
+    return rc;
+}
+
+/* A call that nobody waits for any more has come back. */
+static void pk__objects_late(pk__objects_instance *o, const pk_attempt *a, int64_t since)
+{
+    int64_t now = pk__clock_ns();
+    if (a->deadline == PK_FOREVER || now <= a->deadline) {
+        return;
+    }
+    pk__mutex_lock(&o->lock);
+    if (o->warned.len < PK__OBJECTS_SAID_MAX) {
+        pk_buf_printf(&o->warned, "{\"level\":\"WARN\",\"msg\":\"a call of '%" PK_FMT " %" PK_FMT "' took %lld ms, and "
+                      "had %lld: it runs in this process and cannot be interrupted\"}\n", PK_ARG(a->verb),
+                      PK_ARG(a->path), (long long)((now - since) / PK__MS),
+                      (long long)((a->deadline - since + PK__MS - 1) / PK__MS));
+        pk_loop_post(o->loop, &o->task);
+    }
+    pk__mutex_unlock(&o->lock);
+}
+
+/* Its turn has come, and is given back before the end is told: behind that nothing here is touched. */
+static void pk__objects_go(pk__objects_instance *o, pk_attempt *a)
+{
+    pk_mem mem;
+    pk_error why;
+    int64_t since = pk__clock_ns();
+    memset(&mem, 0, sizeof(mem));
+    mem.alloc = o->alloc;
+    why.code = PK_OK;
+    pk_err rc = pk__objects_serve(o, a, &mem, &why);
+    a->sent = PK_SENT_ANSWERED; // it was here all along: nothing about sending is in doubt
+    pk_mem_free(&mem);
+    pk__objects_late(o, a, since);
+    pk__objects_give_back(o);
+    pk_attempt_end(a, rc ? &why : NULL);
+}
+
+static pk_err pk__objects_gone(const pk__objects_instance *o, pk_error *err)
+{
+    return pk_error_set(err, PK_ERR_PLUGIN_CONNECTION, "cannot call '%s': it is ending", o->name);
+}
+
+static void pk__objects_run(void *channel, pk_attempt *a)
+{
+    pk__objects_instance *o = (pk__objects_instance *)channel;
+    pk_error why;
+    why.code = PK_OK;
+    pk__mutex_lock(&o->lock);
+    bool in_time = true;
+    o->waiting++;
+    while (in_time && !o->is_asked && !pk__objects_is_free(o)) {
+        in_time = pk__cond_wait(&o->turn, &o->lock, a->deadline);
+    }
+    o->waiting--;
+    if (o->is_asked) {
+        (void)pk__objects_gone(o, &why);
+    } else if (!pk__objects_is_free(o)) {
+        (void)pk_error_set(&why, PK_ERR_PLUGIN_TIMEOUT, "cannot call '%s': it was busy with other calls until the "
+                           "deadline passed", o->name);
+    } else {
+        pk__objects_take(o);
+    }
+    pk__mutex_unlock(&o->lock);
+    if (why.code) {
+        pk_attempt_end(a, &why);
+    } else {
+        pk__objects_go(o, a);
+    }
+}
+
+static pk_err pk__objects_start(void *channel, pk_attempt *a, pk_error *err)
+{
+    pk__objects_instance *o = (pk__objects_instance *)channel;
+    if (pk_str_is(a->verb, "POST") && pk_str_is(a->path, "/shutdown")) {
+        pk_attempt_head(a, 200, NULL, 0);
+        pk_attempt_end(a, NULL);
+        pk__objects_end(o);
+        return PK_OK;
+    }
+    pk_err rc = PK_OK;
+    bool is_mine = false;
+    pk__mutex_lock(&o->lock);
+    if (o->is_asked) {
+        rc = pk__objects_gone(o, err);
+    } else if (pk__objects_is_free(o)) {
+        pk__objects_take(o);
+        is_mine = true;
+    } else {
+        pk__objects_turn *t = (pk__objects_turn *)pk__new(o->alloc, sizeof(*t));
+        rc = t ? PK_OK : pk__error_memory(err, "call a plugin");
+        if (t) {
+            t->attempt = a;
+            pk__list_push(&o->queue, &t->node);
+        }
+    }
+    pk__mutex_unlock(&o->lock);
+    if (is_mine) {
+        pk__objects_go(o, a);
+    }
+    return rc;
+}
+
+static void pk__objects_drop(pk__objects_instance *o, pk__objects_turn *t)
+{
+    pk__list_remove(&t->node);
+    pk__free(o->alloc, t, sizeof(*t));
+}
+
+static void pk__objects_cancel(void *channel, pk_attempt *a)
+{
+    pk__objects_instance *o = (pk__objects_instance *)channel;
+    pk__mutex_lock(&o->lock);
+    for (pk__node *n = o->queue.next; n != &o->queue; n = n->next) {
+        pk__objects_turn *t = PK__OF(n, pk__objects_turn, node);
+        if (t->attempt == a) {
+            pk__objects_drop(o, t);
+            break;
+        }
+    }
+    pk__mutex_unlock(&o->lock);
+}
+
+/* ---- the loop's thread */
+
+static void pk__objects_tell(pk__objects_instance *o, pk_buf *lines, pk_stream stream)
+{
+    pk_buf taken;
+    pk__mutex_lock(&o->lock);
+    taken = *lines;
+    pk_buf_init(lines, o->alloc, 2 * PK__OBJECTS_SAID_MAX);
+    pk__mutex_unlock(&o->lock);
+    if (taken.len && !o->is_reported) {
+        pk_launch_output(o->launch, stream, pk_buf_str(&taken));
+    }
+    pk_buf_free(&taken);
+}
+
+static void pk__objects_on_task(void *user)
+{
+    pk__objects_instance *o = (pk__objects_instance *)user;
+    pk__objects_tell(o, &o->warned, PK_STREAM_ERR);
+    pk__objects_tell(o, &o->said, PK_STREAM_CONTROL);
+    for (;;) {
+        pk_attempt *a = NULL;
+        pk_error why;
+        pk__mutex_lock(&o->lock);
+        bool is_asked = o->is_asked;
+        if (!pk__list_is_empty(&o->queue) && (is_asked || pk__objects_is_free(o))) {
+            pk__objects_turn *t = PK__OF(o->queue.next, pk__objects_turn, node);
+            a = t->attempt;
+            pk__objects_drop(o, t);
+            if (!is_asked) {
+                pk__objects_take(o);
+            }
+        }
+        bool is_due = is_asked && !a && o->inside == 0;
+        pk__mutex_unlock(&o->lock);
+        if (a && is_asked) {
+            (void)pk__objects_gone(o, &why);
+            pk_attempt_end(a, &why);
+        } else if (a) {
+            pk__objects_go(o, a);
+        } else {
+            if (is_due && o->state) {
+                o->on_end(o);
+            }
+            return;
+        }
+    }
+}
+
+/* From the plugin: any thread. {"shutdown":true} is its own wish; the rest is for life. */
+static void pk__objects_say(void *user, pk_str line)
+{
+    pk__objects_instance *o = (pk__objects_instance *)user;
+    pk__mutex_lock(&o->lock);
+    if (pk_str_starts(line, PK_STR("{\"shutdown\""))) {
+        o->is_asked = true;
+        pk__cond_broadcast(&o->turn);
+    } else if (o->said.len + line.len <= PK__OBJECTS_SAID_MAX) {
+        pk_buf_add(&o->said, line);
+    }
+    pk_loop_post(o->loop, &o->task);
+    pk__mutex_unlock(&o->lock);
+}
+
+PK__FN void pk__objects_init(pk__objects_instance *o)
+{
+    pk__mutex_init(&o->lock);
+    pk__cond_init(&o->turn);
+    pk__list_init(&o->queue);
+    pk_buf_init(&o->said, o->alloc, 2 * PK__OBJECTS_SAID_MAX);
+    pk_buf_init(&o->warned, o->alloc, 2 * PK__OBJECTS_SAID_MAX);
+    o->host.alloc = o->alloc;
+    o->host.say = pk__objects_say;
+    o->host.user = o;
+    o->task.run = pk__objects_on_task;
+    o->task.user = o;
+}
+
+PK__FN void pk__objects_deinit(pk__objects_instance *o)
+{
+    pk_loop_unpost(o->loop, &o->task);
+    while (!pk__list_is_empty(&o->queue)) {
+        pk__objects_drop(o, PK__OF(o->queue.next, pk__objects_turn, node));
+    }
+    pk_buf_free(&o->said);
+    pk_buf_free(&o->warned);
+    pk__cond_deinit(&o->turn);
+    pk__mutex_deinit(&o->lock);
+}
+
+PK__FN void pk__objects_end(pk__objects_instance *o)
+{
+    pk__mutex_lock(&o->lock);
+    o->is_asked = true;
+    pk__cond_broadcast(&o->turn);
+    pk_loop_post(o->loop, &o->task);
+    pk__mutex_unlock(&o->lock);
+}
+
+PK__FN bool pk__objects_is_busy(pk__objects_instance *o)
+{
+    pk__mutex_lock(&o->lock);
+    bool busy = o->inside > 0;
+    pk__mutex_unlock(&o->lock);
+    return busy;
+}
+
+static pk_err pk__objects_open(void *user, pk_loop *loop, const pk_endpoint *endpoint, void **channel, pk_error *err)
+{
+    pk__objects *all = (pk__objects *)user;
+    (void)loop;
+    *channel = NULL;
+    for (pk__node *n = all->all.next; n && n != &all->all; n = n->next) {
+        pk__objects_instance *o = PK__OF(n, pk__objects_instance, node);
+        if (strncmp(endpoint->address, "object:", 7) == 0 && strcmp(endpoint->address + 7, o->name) == 0) {
+            *channel = o;
+            return PK_OK;
+        }
+    }
+    return pk_error_set(err, PK_ERR_BAD_ENDPOINT, "cannot talk to '%s': there is no such object", endpoint->address);
+}
+
+static void pk__objects_close(void *channel)
+{
+    (void)channel; // the launcher's
+}
+
+PK__FN pk_dialect pk__objects_dialect(pk__objects *all)
+{
+    pk_dialect d = {"object",           PK_DIALECT_HEALTH,  pk__objects_open, pk__objects_start, pk__objects_run, NULL,
+                    pk__objects_cancel, NULL,               pk__objects_close, all};
+    return d;
+}
+#endif
 
 /* == host/launch/guardian.h == */
 /* guardian.h - a process in a plugin's group, that kills the group when the host is gone.
@@ -39276,6 +40213,49 @@ PK__FN void pk__adopt_dismiss(const char *control, pk_str token, const pk_alloc 
 #endif
 
 
+/* == host/launch/object_launcher.h == */
+/* object_launcher.h - the launcher of plugins that need no program of their own: shared objects, and what is compiled
+ * in with a descriptor; and the finder of the latter.
+ *
+ *     compiled-in:ID      an entry of pk_manager_desc.compiled_in, called on the spot
+ *     PATH/ID.so          opened and called in this process; or, if its rule says PK_ISOLATION_PROCESS, a process:
+ *                         pk_manager_desc.object_runner, started by the process launcher as any other plugin is
+ *
+ * Where there is a runner it is asked for the capabilities of every shared object, so that one whose constructor exits
+ * or crashes is found out before it comes into this process. An instance is a pk__objects_instance: the plugin's own
+ * first line is read by its own copy of PlugKit, and what it says comes as control lines, so that life sees no
+ * difference. Nothing here can be killed: one that is to be, and has calls inside, counts as gone, and is stopped when
+ * they have returned. */
+#ifdef PLUGKIT_LINES
+#line 12 "src/host/launch/object_launcher.h"
+#endif
+
+
+
+
+#ifdef PLUGKIT_WITH_DLOPEN
+
+#ifdef __APPLE__
+#define PK__OBJECT_SUFFIX ".dylib"
+#else
+#define PK__OBJECT_SUFFIX ".so"
+#endif
+
+typedef struct pk__launching_objects {
+    const pk_alloc *alloc;
+    const pk_manager_desc *desc;  // resolved
+    const pk_launcher *process;   // starts the runner
+    pk__objects running;
+} pk__launching_objects;
+
+/* All are borrowed as long as the launcher. */
+PK__FN pk_launcher pk__object_launcher(pk__launching_objects *all, const pk_alloc *alloc, const pk_manager_desc *desc,
+                                       const pk_launcher *process);
+PK__FN pk_finder pk__compiled_finder(pk__launching_objects *all); // finds compiled_in
+
+#endif
+
+
 /* == host/launch/keep.c == */
 /* keep.c - the directory of a host whose plugins survive it. */
 #ifdef PLUGKIT_LINES
@@ -39885,6 +40865,272 @@ PK__FN void pk__adopt_dismiss(const char *control, pk_str token, const pk_alloc 
 }
 #endif
 
+/* == host/launch/object_launcher.c == */
+/* object_launcher.c - plugins in this process, and shared objects in one of their own. */
+#ifdef PLUGKIT_LINES
+#line 1 "src/host/launch/object_launcher.c"
+#endif
+
+#ifdef PLUGKIT_WITH_DLOPEN
+
+#include <stdio.h>
+#include <string.h>
+
+
+
+
+#define PK__COMPILED_IN "compiled-in:"
+
+enum { PK__OBJECT_ARGS = 8, PK__OBJECT_DESCRIBE_MAX = 1024 * 1024 };
+
+typedef struct pk__launched { // one of the two
+    const pk_alloc *alloc;
+    const pk_launcher *process; // NULL = it is here
+    void *inner;                // the process launcher's
+    pk__objects_instance here;
+} pk__launched;
+
+static bool pk__launched_is_compiled(const char *path)
+{
+    return strncmp(path, PK__COMPILED_IN, sizeof(PK__COMPILED_IN) - 1) == 0;
+}
+
+static bool pk__launched_fits(void *user, const pk_found *found)
+{
+    size_t len = strlen(found->path), suffix = sizeof(PK__OBJECT_SUFFIX) - 1;
+    (void)user;
+    return pk__launched_is_compiled(found->path) ||
+           (len > suffix && strcmp(found->path + len - suffix, PK__OBJECT_SUFFIX) == 0);
+}
+
+static const pk_plugin_rule *pk__launched_rule(const pk_manager_desc *d, const char *id)
+{
+    static const pk_plugin_rule none;
+    for (size_t i = 0; i < d->rule_count; i++) {
+        if (!d->rules[i].plugin || strcmp(d->rules[i].plugin, id) == 0) {
+            return &d->rules[i];
+        }
+    }
+    return &none;
+}
+
+/* ---- in a process of its own */
+
+static pk_err pk__launched_start_process(pk__launching_objects *all, pk_launch *l, const pk_launch_info *info,
+                                       pk__launched *c, pk_error *err)
+{
+    const char *argv[PK__OBJECT_ARGS] = {all->desc->object_runner, "object", info->path};
+    pk_launch_info mine = *info;
+    for (size_t i = 1; info->argv[i] && i + 3 < PK__OBJECT_ARGS; i++) {
+        argv[i + 2] = info->argv[i];
+    }
+    mine.path = all->desc->object_runner;
+    mine.argv = argv;
+    c->process = all->process;
+    return c->process->start(c->process->user, l, &mine, &c->inner, err);
+}
+
+/* ---- in this one */
+
+static pk_err pk__launched_find(const pk__launching_objects *all, const pk_launch_info *info, const pk_object **out,
+                              pk_error *err)
+{
+    if (!pk__launched_is_compiled(info->path)) {
+        return pk__object_open(info->path, true, out, err);
+    }
+    for (size_t i = 0; i < all->desc->compiled_in_count; i++) {
+        const pk_compiled *c = &all->desc->compiled_in[i];
+        if (strcmp(c->id, info->path + sizeof(PK__COMPILED_IN) - 1) == 0) {
+            *out = c->object;
+            return pk__object_check(c->object, c->id, err);
+        }
+    }
+    return pk_error_set(err, PK_ERR_NOT_FOUND, "cannot start '%s': it is not compiled in", info->id);
+}
+
+static pk_err pk__launched_probe(pk__launched *c, pk_launch *l, pk_error *err)
+{
+    pk_buf text;
+    pk_buf_init(&text, c->alloc, PK__OBJECT_DESCRIBE_MAX);
+    pk_err rc = c->here.object->describe(c->here.object->desc, &text, err);
+    if (!rc) {
+        pk_launch_output(l, PK_STREAM_OUT, pk_buf_str(&text));
+        pk_launch_exited(l, 0, NULL);
+    }
+    pk_buf_free(&text);
+    return rc;
+}
+
+/* Everybody has left. */
+static void pk__launched_on_end(pk__objects_instance *o)
+{
+    o->object->stop(o->state);
+    o->state = NULL;
+    if (!o->is_reported) {
+        o->is_reported = true;
+        pk_launch_exited(o->launch, 0, NULL);
+    }
+}
+
+/* What it says of its failure, as a process would have said it on its control socket. */
+static pk_err pk__launched_explain(const pk_launch_info *info, const pk_error *why, pk_error *err)
+{
+    char text[200];
+    (void)pk__error_clean(text, sizeof(text), pk_str_from(why->msg[0] ? why->msg : pk_err_text(why->code)));
+    (void)pk_error_set(err, PK_ERR_START, "cannot start '%s': %s", info->id, text);
+    (void)pk__error_clean(err->app_code, sizeof(err->app_code),
+                          pk_str_from(why->app_code[0] ? why->app_code : pk_err_id(why->code)));
+    return PK_ERR_START;
+}
+
+static pk_err pk__launched_start_here(pk__launching_objects *all, pk_launch *l, const pk_launch_info *info,
+                                    pk__launched *c, pk_error *err)
+{
+    pk__objects_instance *o = &c->here;
+    pk_error own, why;
+    pk_endpoint endpoint;
+    char address[sizeof(o->name) + 8];
+    err = err ? err : &own;
+    memset(&why, 0, sizeof(why));
+    pk_err rc = pk__launched_find(all, info, &o->object, err);
+    if (rc || info->probe) {
+        return rc ? rc : pk__launched_probe(c, l, err);
+    }
+    if (pk__launched_rule(all->desc, info->id)->survive) {
+        return pk_error_set(err, PK_ERR_UNSUPPORTED, "cannot start '%s': it cannot survive its host, in whose process "
+                            "it runs: that needs PK_ISOLATION_PROCESS", info->id);
+    }
+    (void)snprintf(o->name, sizeof(o->name), "%s", info->instance);
+    o->is_serial = o->object->is_serial(o->object->desc);
+    rc = o->object->start(o->object->desc, &o->host, info->config, &o->state, &why);
+    if (rc) {
+        return rc == PK_ERR_NO_MEMORY ? pk__error_copy(err, &why) : pk__launched_explain(info, &why, err);
+    }
+    pk__list_push(&all->running.all, &o->node);
+    memset(&endpoint, 0, sizeof(endpoint));
+    (void)snprintf(address, sizeof(address), "object:%s", o->name);
+    endpoint.address = address;
+    endpoint.dialect = "object";
+    pk_launch_host_death(l, "process");
+    pk_launch_listening(l, &endpoint);
+    return PK_OK;
+}
+
+/* ---- the launcher */
+
+static void pk__launched_free(void *state)
+{
+    pk__launched *c = (pk__launched *)state;
+    pk__objects_instance *o = &c->here;
+    if (c->process && c->inner) {
+        c->process->free(c->inner);
+    }
+    if (o->state) { // it was to be killed while calls were inside
+        o->object->stop(o->state);
+    }
+    pk__list_remove(&o->node);
+    pk__objects_deinit(o);
+    pk__free(c->alloc, c, sizeof(*c));
+}
+
+static pk_err pk__launched_start(void *user, pk_launch *l, const pk_launch_info *info, void **state, pk_error *err)
+{
+    pk__launching_objects *all = (pk__launching_objects *)user;
+    bool is_file = !pk__launched_is_compiled(info->path);
+    bool apart = pk__launched_rule(all->desc, info->id)->isolation == PK_ISOLATION_PROCESS;
+    if (apart && (!is_file || !all->desc->object_runner)) {
+        return pk_error_set(err, PK_ERR_UNSUPPORTED, "cannot give '%s' a process of its own: %s", info->id,
+                            is_file ? "there is no object_runner" : "it is compiled in");
+    }
+    pk__launched *c = (pk__launched *)pk__new(all->alloc, sizeof(*c));
+    if (!c) {
+        return pk__error_memory(err, "start a plugin");
+    }
+    c->alloc = all->alloc;
+    c->here.alloc = all->alloc;
+    c->here.loop = info->loop;
+    c->here.launch = l;
+    c->here.on_end = pk__launched_on_end;
+    pk__objects_init(&c->here);
+    bool as_process = is_file && (apart || (info->probe && all->desc->object_runner));
+    pk_err rc = as_process ? pk__launched_start_process(all, l, info, c, err)
+                           : pk__launched_start_here(all, l, info, c, err);
+    if (rc) {
+        c->inner = NULL;
+        pk__launched_free(c);
+        return rc;
+    }
+    *state = c;
+    return PK_OK;
+}
+
+static pk_err pk__launched_send(void *state, pk_str bytes, pk_error *err)
+{
+    pk__launched *c = (pk__launched *)state;
+    return c->process ? c->process->send(c->inner, bytes, err) : PK_OK; // it has had its line: info.config
+}
+
+static void pk__launched_stop(void *state, int how)
+{
+    pk__launched *c = (pk__launched *)state;
+    pk__objects_instance *o = &c->here;
+    if (c->process) {
+        c->process->stop(c->inner, how);
+        return;
+    }
+    pk__objects_end(o);
+    if (how == 2 && o->state && !o->is_reported && pk__objects_is_busy(o)) {
+        o->is_reported = true;
+        pk_launch_exited(o->launch, -1, "calls were inside when it was to end, and nothing here can be killed");
+    }
+}
+
+static pk_look pk__launched_look(void *state)
+{
+    pk__launched *c = (pk__launched *)state;
+    return c->process ? c->process->look(c->inner) : PK_LOOK_RUNS;
+}
+
+PK__FN pk_launcher pk__object_launcher(pk__launching_objects *all, const pk_alloc *alloc, const pk_manager_desc *desc,
+                                       const pk_launcher *process)
+{
+    pk_launcher l = {"object",       pk__launched_fits, pk__launched_start, pk__launched_send, pk__launched_stop,
+                     pk__launched_free, pk__launched_look, all};
+    all->alloc = alloc;
+    all->desc = desc;
+    all->process = process;
+    pk__list_init(&all->running.all);
+    return l;
+}
+
+/* ---- what is compiled in */
+
+static pk_err pk__compiled_start(void *user, pk_sink *sink, pk_error *err)
+{
+    const pk__launching_objects *all = (const pk__launching_objects *)user;
+    char path[100];
+    for (size_t i = 0; i < all->desc->compiled_in_count; i++) {
+        pk_found found;
+        memset(&found, 0, sizeof(found));
+        found.id = all->desc->compiled_in[i].id;
+        (void)snprintf(path, sizeof(path), PK__COMPILED_IN "%s", found.id);
+        found.path = path;
+        pk_err rc = pk_sink_found(sink, &found, err);
+        if (rc) {
+            return rc;
+        }
+    }
+    pk_sink_done(sink);
+    return PK_OK;
+}
+
+PK__FN pk_finder pk__compiled_finder(pk__launching_objects *all)
+{
+    pk_finder finder = {"compiled-in", pk__compiled_start, NULL, all};
+    return finder;
+}
+#endif
+
 /* == host/discover/sink.h == */
 /* sink.h - where finders put what they find: the inbox of the registry.
  *
@@ -39953,9 +41199,11 @@ PK__FN pk_err pk__manifest_parse(pk_mem *mem, const char *file, pk_str text, pk_
  *     an executable with an extension, a file without one that is not executable        skipped, with the cure
  *     other files (texts, data)                                                         not mentioned
  *
+ * With `suffix` a file whose name ends so is a plugin as well, executable or not, and its id is the name without it.
+ *
  * The scan is done when start returns; it takes the names in sorted order, so that two hosts see the same. */
 #ifdef PLUGKIT_LINES
-#line 11 "src/host/discover/directory.h"
+#line 13 "src/host/discover/directory.h"
 #endif
 
 
@@ -39972,6 +41220,7 @@ typedef struct pk__directory {
     const char *path; // borrowed
     bool (*filter)(void *user, const char *path);
     void *user;
+    const char *suffix; // of files that are plugins, too, without being programs: ".so"; NULL = there are none
 } pk__directory;
 
 PK__FN pk_finder pk__directory_finder(pk__directory *d, const pk_alloc *alloc, const char *path,
@@ -41084,6 +42333,13 @@ static const char *pk__directory_extension(const char *name)
     return strrchr(name, '.');
 }
 
+/* Is it one of those that somebody else than the system runs? */
+static bool pk__directory_is_object(const pk__directory_scan *s, const char *name)
+{
+    const char *ext = pk__directory_extension(name);
+    return s->d->suffix && ext && ext != name && strcmp(ext, s->d->suffix) == 0;
+}
+
 /* Texts that people put beside programs: no plugin, and no mistake. */
 static bool pk__directory_is_text(const char *name)
 {
@@ -41114,10 +42370,11 @@ PK__FN const char *pk__directory_unfit(pk_mem *mem, const pk__file_entry *e, con
 
 /* What is wrong with a file that would be a plugin, and how to mend it; NULL = nothing. *mention is false for files
  * that nobody would take for one. */
-static const char *pk__directory_objection(pk_mem *mem, const pk__file_entry *e, const char *path, bool *mention)
+static const char *pk__directory_objection(pk_mem *mem, const pk__file_entry *e, const char *path, bool is_object,
+                                           bool *mention)
 {
-    bool runs = (e->mode & 0111) != 0;
-    const char *ext = pk__directory_extension(e->name);
+    bool runs = is_object || (e->mode & 0111) != 0;
+    const char *ext = is_object ? NULL : pk__directory_extension(e->name);
     *mention = true;
     if (ext && !runs) {
         *mention = false;
@@ -41133,11 +42390,11 @@ static const char *pk__directory_objection(pk_mem *mem, const pk__file_entry *e,
 
 static pk_err pk__directory_file(pk__directory_scan *s, pk_mem *mem, const pk__file_entry *e, const char *path)
 {
-    bool mention;
+    bool mention, is_object = pk__directory_is_object(s, e->name);
     if (s->d->filter && !s->d->filter(s->d->user, path)) {
         return PK_OK;
     }
-    const char *reason = pk__directory_objection(mem, e, path, &mention);
+    const char *reason = pk__directory_objection(mem, e, path, is_object, &mention);
     if (reason) {
         return mention ? pk__directory_skip(s, e->name, path, reason) : PK_OK;
     }
@@ -41145,6 +42402,13 @@ static pk_err pk__directory_file(pk__directory_scan *s, pk_mem *mem, const pk__f
     memset(&found, 0, sizeof(found));
     found.id = e->name;
     found.path = path;
+    if (is_object) {
+        pk_str id = {e->name, (size_t)(pk__directory_extension(e->name) - e->name)};
+        found.id = pk_mem_dup(mem, id).ptr;
+        if (!found.id) {
+            return pk__error_memory(s->err, "scan a directory");
+        }
+    }
     return pk_sink_found(s->sink, &found, s->err);
 }
 
@@ -41236,6 +42500,7 @@ PK__FN pk_finder pk__directory_finder(pk__directory *d, const pk_alloc *alloc, c
     d->path = path;
     d->filter = filter;
     d->user = user;
+    d->suffix = NULL;
     return finder;
 }
 #endif
@@ -47846,6 +49111,7 @@ PK__FN void pk__schemas_deinit(pk__schemas *s)
 
 
 
+
 typedef struct pk__offers {
     pk_server *server;
     struct pk__offer *items;
@@ -47887,6 +49153,12 @@ struct pk_manager {
 #ifndef PLUGKIT_NO_PROCESS
     pk__launching_processes processes;
     pk_launcher process_launcher, adopt_launcher;
+#endif
+#ifdef PLUGKIT_WITH_DLOPEN
+    pk__launching_objects objects;
+    pk_launcher object_launcher;
+    pk_dialect object;
+    pk_finder compiled_finder;
 #endif
     pk__keep keep;
     pk__admin *admin;   // NULL = pk_manager_serve was not called
@@ -47958,6 +49230,25 @@ static pk_err pk__desc_check_rules(const pk_manager_desc *d, pk_error *err)
     return PK_OK;
 }
 
+#ifdef PLUGKIT_WITH_DLOPEN
+static pk_err pk__desc_check_objects(const pk_manager_desc *d, pk_error *err)
+{
+    for (size_t i = 0; i < d->compiled_in_count; i++) {
+        pk_err rc = pk__registry_check_name(d->compiled_in[i].id, err);
+        rc = rc || d->compiled_in[i].object ? rc : pk_error_set(err, PK_ERR_MISUSE, "cannot create a manager: '%s' is "
+                                                               "compiled in without an object", d->compiled_in[i].id);
+        if (rc) {
+            return rc;
+        }
+    }
+    if (d->object_runner && d->object_runner[0] != '/') {
+        return pk_error_set(err, PK_ERR_MISUSE, "cannot create a manager: the path of object_runner, '%s', is not "
+                            "absolute", d->object_runner);
+    }
+    return PK_OK;
+}
+#endif
+
 PK__FN pk_err pk__desc_check(const pk_manager_desc *d, pk_error *err)
 {
 #ifdef PLUGKIT_NO_THREADS
@@ -47976,6 +49267,12 @@ PK__FN pk_err pk__desc_check(const pk_manager_desc *d, pk_error *err)
     const char *reattach = d->reattach ? d->reattach : getenv("PLUGKIT_REATTACH");
     if (d->attach_dir || (reattach && reattach[0])) {
         return pk_error_set(err, PK_ERR_UNSUPPORTED, "cannot attach plugins: that needs PLUGKIT_WITH_ATTACH");
+    }
+#endif
+#ifdef PLUGKIT_WITH_DLOPEN
+    pk_err bad = pk__desc_check_objects(d, err);
+    if (bad) {
+        return bad;
     }
 #endif
 #ifndef PLUGKIT_WITH_TLS
@@ -48153,14 +49450,19 @@ PK__FN pk_err pk__desc_resolve(pk_manager *m, const pk_manager_desc *desc, pk_er
     d->attach_dir = pk__desc_text(m, d->attach_dir, &ok);
     d->reattach = pk__desc_text(m, d->reattach, &ok);
     d->env = pk__desc_texts(m, d->env, &ok);
+#ifdef PLUGKIT_WITH_DLOPEN
+    d->object_runner = pk__desc_text(m, d->object_runner, &ok);
+    d->compiled_in = (const pk_compiled *)pk__desc_array(m, d->compiled_in, d->compiled_in_count,
+                                                         sizeof(*d->compiled_in), 0, &ok);
+#endif
     pk__desc_copy_rules(m, &ok);
     pk__desc_copy_config(m, &ok);
-    d->finders = (const pk_finder *const *)pk__desc_array(m, d->finders, d->finder_count, sizeof(*d->finders), 3, &ok);
+    d->finders = (const pk_finder *const *)pk__desc_array(m, d->finders, d->finder_count, sizeof(*d->finders), 4, &ok);
     d->launchers = (const pk_launcher *const *)pk__desc_array(m, d->launchers, d->launcher_count,
-                                                              sizeof(*d->launchers), 1, &ok);
+                                                              sizeof(*d->launchers), 2, &ok);
     d->transports = (const pk_transport *const *)pk__desc_array(m, d->transports, d->transport_count,
                                                                 sizeof(*d->transports), 0, &ok);
-    d->dialects = (const pk_dialect *const *)pk__desc_array(m, d->dialects, d->dialect_count, sizeof(*d->dialects), 3,
+    d->dialects = (const pk_dialect *const *)pk__desc_array(m, d->dialects, d->dialect_count, sizeof(*d->dialects), 4,
                                                             &ok);
     d->interceptors = (const pk_interceptor *const *)pk__desc_array(m, d->interceptors, d->interceptor_count,
                                                                     sizeof(*d->interceptors), 1, &ok);
@@ -49091,7 +50393,7 @@ static void pk__manager_thread(void *arg)
 /* A function of its own, and not called without sockets: who has no remote plugins then has no HTTP client either. */
 PK_API void pk_manager_add_http(pk_manager *m)
 {
-    const pk_dialect **dialects = (const pk_dialect **)(uintptr_t)m->desc.dialects; // our copy, with room for three
+    const pk_dialect **dialects = (const pk_dialect **)(uintptr_t)m->desc.dialects; // our copy, with room for four
     if (m->plugkit1.name) {
         return;
     }
@@ -49129,15 +50431,37 @@ static void pk__manager_attach_finders(pk_manager *m, const pk_finder **finders)
 
 static void pk__manager_finders(pk_manager *m)
 {
-    const pk_finder **finders = (const pk_finder **)(uintptr_t)m->desc.finders; // our copy, with room for three
+    const pk_finder **finders = (const pk_finder **)(uintptr_t)m->desc.finders; // our copy, with room for four
     if (m->desc.plugin_dir) {
         m->directory_finder = pk__directory_finder(&m->directory, m->registry.alloc, m->desc.plugin_dir, m->desc.filter,
                                                    m->desc.user);
+#ifdef PLUGKIT_WITH_DLOPEN
+        m->directory.suffix = PK__OBJECT_SUFFIX;
+#endif
         finders[m->desc.finder_count++] = &m->directory_finder;
     }
 #ifdef PLUGKIT_WITH_ATTACH
     pk__manager_attach_finders(m, finders);
 #endif
+}
+#endif
+
+#ifdef PLUGKIT_WITH_DLOPEN
+/* In front of the process launcher, which takes everything. What is compiled in is found first: its ids are its own. */
+static void pk__manager_objects(pk_manager *m)
+{
+    const pk_dialect **dialects = (const pk_dialect **)(uintptr_t)m->desc.dialects;
+    const pk_launcher **launchers = (const pk_launcher **)(uintptr_t)m->desc.launchers;
+    const pk_finder **finders = (const pk_finder **)(uintptr_t)m->desc.finders;
+    m->object_launcher = pk__object_launcher(&m->objects, m->registry.alloc, &m->desc, &m->process_launcher);
+    launchers[m->desc.launcher_count++] = &m->object_launcher;
+    m->object = pk__objects_dialect(&m->objects.running);
+    dialects[m->desc.dialect_count++] = &m->object;
+    if (m->desc.compiled_in_count) {
+        m->compiled_finder = pk__compiled_finder(&m->objects);
+        memmove(finders + 1, finders, m->desc.finder_count++ * sizeof(*finders));
+        finders[0] = &m->compiled_finder;
+    }
 }
 #endif
 
@@ -49155,6 +50479,9 @@ static void pk__manager_built_in(pk_manager *m)
 #ifndef PLUGKIT_NO_PROCESS
     const pk_launcher **launchers = (const pk_launcher **)(uintptr_t)m->desc.launchers;
     m->process_launcher = pk__process_launcher(&m->processes, m->registry.alloc);
+#ifdef PLUGKIT_WITH_DLOPEN
+    pk__manager_objects(m);
+#endif
     launchers[m->desc.launcher_count++] = &m->process_launcher;
 #endif
 #ifndef PLUGKIT_NO_FILES
@@ -49566,7 +50893,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 }
 
 #ifdef PLUGKIT_LINES
-#line 49570 "plugkit.h"
+#line 50897 "plugkit.h"
 #endif
 
 #ifndef PLUGKIT_TEST
@@ -49610,6 +50937,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 #undef PK__SYS_SPACE_USER
 #undef PK__SYS_SPACE_NETWORK
 #undef PK__SYS_LIST_THREAD
+#undef PK__SYS_LIST_OBJECT
 #undef PK__SYS_LIST
 #undef PK__SYS_BENEATH
 #undef PK__SYS_NO_SYMLINKS
@@ -49738,6 +51066,9 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 #undef PK__ROUTES_ALLOW_MAX
 #undef PK__STREAMS_EVENTS_MAX
 #undef PK__STREAMS_ALIVE_MS
+#undef PK__OBJECT_SYMBOL
+#undef PK__OBJECT_ROW
+#undef PK__OBJECT_MACHINE
 #undef PK__PLUGIN_STATES
 #undef PK__PLUGIN_STATE
 #undef PK__INSTANCE_STATES
@@ -49747,6 +51078,8 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 #undef PK__PIPES_PENDING
 #undef PK__KEEP
 #undef PK__KEEP_RECORD
+#undef PK__OBJECT_SUFFIX
+#undef PK__COMPILED_IN
 #undef PK__DIRECTORY_DEPTH
 #undef PK__DIRECTORY_ENTRIES
 #undef PK__ATTACH_ENTRY

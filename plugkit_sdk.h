@@ -56,6 +56,8 @@
  *     PLUGKIT_NO_CORE             with one of the two, when they are in different files of one program: both share a
  *                                 core, and this file keeps its copy to itself
  *     PLUGKIT_STATIC              all functions are static: nothing is exported, several files may have their own
+ *     PLUGKIT_OBJECT              a shared object instead of a program, from PK_PLUGIN: see object.h
+ *     PLUGKIT_COMPILED_IN=name    part of a host, as `name`, a pk_object: likewise
  *     PLUGKIT_NO_THREADS          no threads: handlers run one after the other
  *     PLUGKIT_WITH_SCHEMA         with pk_schema, pk_pattern and config_schemas: JSON Schema, about 59 KiB
  *     PLUGKIT_WITH_TLS            with https, by mbedTLS 2.28 or 3.6: -lmbedtls -lmbedx509 -lmbedcrypto
@@ -110,6 +112,14 @@
 #endif
 #endif
 
+/* Of a plugin, from its command line: see object.h. */
+#if defined(PLUGKIT_OBJECT) || defined(PLUGKIT_COMPILED_IN)
+#undef PLUGKIT_STATIC
+#define PLUGKIT_STATIC
+#undef PLUGKIT_WITH_DLOPEN
+#define PLUGKIT_WITH_DLOPEN
+#endif
+
 /* What is opted into, part by part or all at once: all but TLS, which needs another library. */
 #ifdef PLUGKIT_WITH_ALL
 #undef PLUGKIT_WITH_SCHEMA
@@ -134,6 +144,10 @@
 #ifndef PLUGKIT_NO_FILES
 #undef PLUGKIT_WITH_ADMIN
 #define PLUGKIT_WITH_ADMIN
+#ifndef PLUGKIT_NO_PROCESS
+#undef PLUGKIT_WITH_DLOPEN
+#define PLUGKIT_WITH_DLOPEN
+#endif
 #endif
 #endif
 #endif
@@ -146,6 +160,10 @@
 #endif
 #if defined(PLUGKIT_WITH_ADMIN) && (defined(PLUGKIT_NO_NET) || defined(PLUGKIT_NO_FILES))
 #error "plugkit: PLUGKIT_WITH_ADMIN needs sockets and files: leave out PLUGKIT_NO_NET and PLUGKIT_NO_FILES"
+#endif
+#if defined(PLUGKIT_WITH_DLOPEN) && \
+    (defined(PLUGKIT_NO_NET) || defined(PLUGKIT_NO_FILES) || defined(PLUGKIT_NO_PROCESS))
+#error "plugkit: PLUGKIT_WITH_DLOPEN needs sockets, files and processes: leave out PLUGKIT_NO_NET, _FILES and _PROCESS"
 #endif
 
 #if defined(PK__CORE_H) && PK__CORE_H != 100
@@ -1687,6 +1705,66 @@ PK_API void pk_sse_close(pk_sse *stream);
 #endif
 #endif
 
+/* == api/object.h == */
+/* object.h - plugins in the host's own process: shared objects, and compiled in (PLUGKIT_WITH_DLOPEN).
+ *
+ * One source is a plugin in three ways. It ends in PK_PLUGIN(desc), and the command line of the compiler says which:
+ *
+ *     cc shout.c -o plugins/shout -pthread                                          a program
+ *     cc -DPLUGKIT_OBJECT -fPIC -shared shout.c -o plugins/shout.so -pthread        a shared object
+ *     cc -DPLUGKIT_COMPILED_IN=shout -c shout.c                                     pk_object shout, for .compiled_in
+ *
+ * The last two imply PLUGKIT_STATIC: a plugin of theirs is one .c file with a core of its own. A host with
+ * PLUGKIT_WITH_DLOPEN takes ID.so (macOS: ID.dylib) in its plugin directory for the plugin ID; older C libraries want
+ * -ldl. It is checked, found, started, stopped, configured and called as others are, through the same interceptors,
+ * but in the host's process, and never unloaded: a new file under an old name is not seen before the next run.
+ *
+ * What is different there. Handlers run on the thread of whoever calls, one at a time if .workers is 0, and cannot be
+ * interrupted: a call that takes longer than its deadline is told to the log, and its answer still comes. on_config,
+ * on_start and on_close run on the manager's thread and should not wait. There is no idleness. pk_sdk_log goes to the
+ * program's stderr, pk_sdk_loop is NULL, pk_sdk_server takes routes in on_start and nothing else, calls to pk_sdk_host
+ * fail and say why. An object with interceptors, tls or loop is not started. A plugin that crashes takes its host with
+ * it, unless its rule says PK_ISOLATION_PROCESS: then the same file runs in a process of its own, where all works. */
+#ifdef PLUGKIT_WITH_DLOPEN
+#define PK_OBJECT_ABI 1u
+
+typedef struct pk_object_layout {
+    const char *name; // of a struct that both sides use
+    size_t size;
+} pk_object_layout;
+
+typedef struct pk_object_host { // what an instance is given; as long as it runs
+    const pk_alloc *alloc;
+    void (*say)(void *user, pk_str line); // a control line, as over the socket; any thread
+    void *user;
+} pk_object_host;
+
+/* What such a plugin exports, as `plugkit_plugin`. Made by PK_PLUGIN, read by hosts: magic, abi and size before
+ * anything else. The functions are for hosts alone. */
+typedef struct pk_object {
+    char magic[8];         // "plugkit"
+    uint32_t abi, size;    // PK_OBJECT_ABI, sizeof(pk_object)
+    const char *version;   // PK_VERSION
+    const pk_object_layout *(*layout)(void); // ends with a NULL name
+    const void *desc;      // a pk_sdk_desc
+    int (*main)(const void *desc, int argc, char **argv); // NULL: compiled in
+    pk_err (*describe)(const void *desc, pk_buf *out, pk_error *err); // its capabilities
+    pk_err (*start)(const void *desc, const pk_object_host *host, pk_str told, void **state, pk_error *err);
+    pk_err (*serve)(void *state, const pk_request *request, pk_response *response, pk_error *err);
+    void (*stop)(void *state);
+    bool (*is_serial)(const void *desc);
+} pk_object;
+
+typedef struct pk_compiled { // a plugin that is compiled in; borrowed as long as the manager
+    const char *id;
+    const pk_object *object;
+} pk_compiled;
+
+/* `PROGRAM object FILE.so ARGUMENTS...`: the main of a program that runs an object as a plugin of its own. Such a
+ * program is pk_manager_desc.object_runner. Returns main's exit status, 1 with the reason on stderr. */
+PK_API int pk_object_main(int argc, char **argv);
+#endif
+
 #endif // PK__CORE_H
 
 /* == api/own.h == */
@@ -1767,6 +1845,30 @@ PK_API const char *pk_sdk_instance(const pk_sdk *p); // the host's name for this
 PK_API pk_caller *pk_sdk_host(pk_sdk *p);
 /* One log record: a JSON line on stderr, which the host takes apart again. Any thread. */
 PK_API void pk_sdk_log(pk_log_level level, const char *message, const pk_meta *fields, size_t count);
+#endif
+
+/* main, of a description at file scope that does not change: `static const pk_sdk_desc shout = {..}; PK_PLUGIN(shout)`.
+ * With one of two macros on the command line the same source is a plugin in its host's process: see object.h. */
+#if defined(PLUGKIT_OBJECT)
+#define PK_PLUGIN(desc)                                                                                       \
+    extern __attribute__((visibility("default"))) const pk_object plugkit_plugin;                             \
+    const pk_object plugkit_plugin = PK__OBJECT(desc, pk__sdk_object_main);
+#elif defined(PLUGKIT_COMPILED_IN)
+#define PK_PLUGIN(desc)                                                                                       \
+    extern const pk_object PLUGKIT_COMPILED_IN;                                                               \
+    const pk_object PLUGKIT_COMPILED_IN = PK__OBJECT(desc, NULL);
+#else
+#define PK_PLUGIN(desc)                                                                                       \
+    int main(int argc, char **argv)                                                                           \
+    {                                                                                                         \
+        return pk_sdk_main(argc, argv, &(desc));                                                              \
+    }
+#endif
+#ifdef PLUGKIT_WITH_DLOPEN
+#define PK__OBJECT(desc, run)                                                                                 \
+    {"plugkit", PK_OBJECT_ABI, sizeof(pk_object), PK_VERSION, pk__object_layout, &(desc), run,                \
+     pk__sdk_object_describe, pk__sdk_object_start, pk__sdk_object_serve, pk__sdk_object_stop,                \
+     pk__sdk_object_is_serial}
 #endif
 
 #ifdef __cplusplus
@@ -3343,6 +3445,9 @@ PK__LOCAL bool pk__atomic_cas_ptr(void **at, void *expected, void *value)
 #ifndef PLUGKIT_NO_PROCESS
 #include <sys/wait.h>
 #endif
+#ifdef PLUGKIT_WITH_DLOPEN
+#include <dlfcn.h>
+#endif
 #ifndef PLUGKIT_NO_THREADS
 #include <pthread.h>
 #endif
@@ -3595,6 +3700,14 @@ PK__FN int pk__confine_port_filter_calls(const void *program); // a struct sock_
 #define PK__SYS_LIST_THREAD(X)
 #endif
 
+#ifdef PLUGKIT_WITH_DLOPEN
+#define PK__SYS_LIST_OBJECT(X)                                                                              \
+    X(void *, dlopen, (const char *path, int flags), dlopen(path, flags), ENOMEM, NULL)                     \
+    X(void *, dlsym, (void *object, const char *name), dlsym(object, name), ENOMEM, NULL)
+#else
+#define PK__SYS_LIST_OBJECT(X)
+#endif
+
 #define PK__SYS_LIST(X)                                                                                     \
     PK__SYS_LIST_CLOCK(X)                                                                                   \
     PK__SYS_LIST_FD(X)                                                                                      \
@@ -3604,6 +3717,7 @@ PK__FN int pk__confine_port_filter_calls(const void *program); // a struct sock_
     PK__SYS_LIST_KQUEUE(X)                                                                                  \
     PK__SYS_LIST_PROCESS(X)                                                                                 \
     PK__SYS_LIST_CONFINE(X)                                                                                 \
+    PK__SYS_LIST_OBJECT(X)                                                                                  \
     PK__SYS_LIST_THREAD(X)
 
 /* What only some systems have, as functions that exist on all: with errno ENOSYS where there is no other way.
@@ -35947,8 +36061,322 @@ PK_API pk_interceptor pk_request_log_write(const pk_request_log *log)
 }
 #endif
 
+/* == rpc/object.h == */
+/* object.h - what a plugin in the host's process shows, and how a shared object is opened.
+ *
+ * Two copies of PlugKit meet there, that of the host and that of the object. So what they hand to each other is little:
+ * a request, a response, a context, memory, errors and text. All structs of these, private ones included, stand in a
+ * table with their sizes, each side has its own, and they are compared before anything is called. What else an object
+ * does (JSON, services, settings) it does with its own copy.
+ *
+ * An object is opened in steps, so that a bad one is a sentence and no crash:
+ *
+ *     the file     is regular, ours or root's, and nobody else may write to it; opened without following a link
+ *     ELF          magic, width, byte order and processor are this program's, and all segments lie inside the file: the
+ *                  dynamic linker maps them without looking, and touching what is behind the end is SIGBUS
+ *     dlopen       RTLD_NOW: an unresolved symbol is told now; RTLD_LOCAL: what it exports reaches nobody else
+ *     descriptor   its first 16 bytes, then its size, then its table
+ *
+ * Constructors of the object run in dlopen. One that exits or crashes ends this process: who does not trust an object
+ * has it probed and run by another one (host/launch/object_launcher.h). It is never closed: threads, atexit handlers
+ * and pointers of its own may be left. */
 #ifdef PLUGKIT_LINES
-#line 35952 "plugkit_sdk.h"
+#line 18 "src/rpc/object.h"
+#endif
+
+
+
+#ifdef PLUGKIT_WITH_DLOPEN
+
+#define PK__OBJECT_SYMBOL "plugkit_plugin"
+
+PK__FN const pk_object_layout *pk__object_layout(void); // ends with a NULL name
+/* Can this copy of PlugKit use it? `name` is for the error: PK_ERR_BAD_CONTRACT, which tells versions and struct. */
+PK__FN pk_err pk__object_check(const pk_object *object, const char *name, pk_error *err);
+/* Finds the descriptor of a shared object. *out stays as long as the process.
+ * Errors: PK_ERR_NOT_FOUND, PK_ERR_PERMISSION, PK_ERR_OS (the file), PK_ERR_START (it cannot be opened),
+ * PK_ERR_BAD_CONTRACT (the descriptor), PK_ERR_UNSUPPORTED (this program is linked statically). */
+PK__FN pk_err pk__object_open(const char *path, bool check_layout, const pk_object **out, pk_error *err);
+
+#endif
+
+
+/* == rpc/object.c == */
+/* object.c - shared objects: opened, and their descriptors looked at. */
+#ifdef PLUGKIT_LINES
+#line 1 "src/rpc/object.c"
+#endif
+
+#ifdef PLUGKIT_WITH_DLOPEN
+
+#include <stdio.h>
+#include <string.h>
+
+
+
+
+
+
+/* What an error says of dlerror's words. */
+enum { PK__OBJECT_WORDS = 180, PK__OBJECT_HEADERS = 256 };
+
+PK__FN const pk_object_layout *pk__object_layout(void)
+{
+#define PK__OBJECT_ROW(type) {#type, sizeof(type)}
+    static const pk_object_layout table[] = {
+        PK__OBJECT_ROW(pk_object),  PK__OBJECT_ROW(pk_object_host), PK__OBJECT_ROW(pk_str),
+        PK__OBJECT_ROW(pk_alloc),   PK__OBJECT_ROW(pk_mem),         PK__OBJECT_ROW(pk__mem_block), // memory.c
+        PK__OBJECT_ROW(pk_buf),     PK__OBJECT_ROW(pk_err),         PK__OBJECT_ROW(pk_error),
+        PK__OBJECT_ROW(pk_meta),    PK__OBJECT_ROW(pk_body),        PK__OBJECT_ROW(pk_ctx),
+        PK__OBJECT_ROW(pk__ctx_impl), PK__OBJECT_ROW(pk_request),   PK__OBJECT_ROW(pk_response),
+        {NULL, 0}};
+#undef PK__OBJECT_ROW
+    return table;
+}
+
+static pk_err pk__object_refuse(const pk_object *o, const char *name, const char *what, pk_error *err)
+{
+    return pk_error_set(err, PK_ERR_BAD_CONTRACT, "cannot use '%s': it was made with PlugKit %.20s, this is %s, and %s",
+                        name, o->version ? o->version : "?", PK_VERSION, what);
+}
+
+PK__FN pk_err pk__object_check(const pk_object *o, const char *name, pk_error *err)
+{
+    char what[160];
+    if (memcmp(o->magic, "plugkit", sizeof(o->magic)) != 0) {
+        return pk_error_set(err, PK_ERR_BAD_CONTRACT,
+                            "cannot use '%s': its " PK__OBJECT_SYMBOL " is no descriptor of PlugKit's", name);
+    }
+    if (o->abi != PK_OBJECT_ABI || o->size != sizeof(*o)) { // what is behind these is not known
+        return pk_error_set(err, PK_ERR_BAD_CONTRACT,
+                            "cannot use '%s': its descriptor is of ABI %lu with %lu bytes, and PlugKit %s knows ABI "
+                            "%lu with %lu: compile it with the same plugkit_sdk.h",
+                            name, (unsigned long)o->abi, (unsigned long)o->size, PK_VERSION,
+                            (unsigned long)PK_OBJECT_ABI, (unsigned long)sizeof(*o));
+    }
+    if (!o->layout || !o->desc || !o->describe || !o->start || !o->serve || !o->stop || !o->is_serial) {
+        return pk__object_refuse(o, name, "its descriptor is not complete", err);
+    }
+    const pk_object_layout *ours = pk__object_layout(), *theirs = o->layout();
+    for (; ours->name && theirs->name; ours++, theirs++) {
+        if (strcmp(ours->name, theirs->name) != 0) {
+            break;
+        }
+        if (ours->size != theirs->size) {
+            (void)snprintf(what, sizeof(what), "%s has %lu bytes there, %lu here: -fshort-enums, -fpack-struct and the "
+                           "like must agree", ours->name, (unsigned long)theirs->size, (unsigned long)ours->size);
+            return pk__object_refuse(o, name, what, err);
+        }
+    }
+    if (ours->name || theirs->name) {
+        (void)snprintf(what, sizeof(what), "%.40s is only on one side", ours->name ? ours->name : theirs->name);
+        return pk__object_refuse(o, name, what, err);
+    }
+    return PK_OK;
+}
+
+/* ---- the file */
+
+#if defined(__x86_64__)
+#define PK__OBJECT_MACHINE 62
+#elif defined(__i386__)
+#define PK__OBJECT_MACHINE 3
+#elif defined(__aarch64__)
+#define PK__OBJECT_MACHINE 183
+#elif defined(__arm__)
+#define PK__OBJECT_MACHINE 40
+#elif defined(__riscv)
+#define PK__OBJECT_MACHINE 243
+#elif defined(__s390x__)
+#define PK__OBJECT_MACHINE 22
+#else
+#define PK__OBJECT_MACHINE 0 // the dynamic linker has to tell
+#endif
+
+static uint64_t pk__object_number(const unsigned char *at, size_t bytes)
+{
+    uint16_t little = 1;
+    uint64_t n = 0;
+    bool is_little = *(const unsigned char *)&little == 1; // the file's order is ours: that was looked at
+    for (size_t i = 0; i < bytes; i++) {
+        n = n << 8 | at[is_little ? bytes - 1 - i : i];
+    }
+    return n;
+}
+
+static pk_err pk__object_bad(const char *path, const char *what, pk_error *err)
+{
+    return pk_error_set(err, PK_ERR_START, "cannot open '%s': %s", path, what);
+}
+
+static pk_err pk__object_read(int fd, void *to, size_t size, uint64_t at, const char *path, pk_error *err)
+{
+    size_t got = 0;
+    pk_err rc = pk__fd_read_at(fd, to, size, at, &got, err);
+    return rc ? rc : got < size ? pk__object_bad(path, "it is cut off: its ELF headers end too soon", err) : PK_OK;
+}
+
+/* Do all segments lie inside the file? */
+static pk_err pk__object_segments(int fd, const unsigned char *head, uint64_t size, const char *path, pk_error *err)
+{
+    bool wide = sizeof(void *) == 8;
+    unsigned char row[56];
+    size_t row_size = wide ? 56 : 32;
+    uint64_t at = pk__object_number(head + (wide ? 32 : 28), wide ? 8 : 4);
+    uint64_t each = pk__object_number(head + (wide ? 54 : 42), 2);
+    uint64_t count = pk__object_number(head + (wide ? 56 : 44), 2);
+    if (each != row_size || count == 0 || count > PK__OBJECT_HEADERS) {
+        return pk__object_bad(path, "its ELF header makes no sense", err);
+    }
+    if (at > size || count * each > size - at) {
+        return pk__object_bad(path, "it is cut off: its ELF headers end too soon", err);
+    }
+    for (uint64_t i = 0; i < count; i++) {
+        pk_err rc = pk__object_read(fd, row, row_size, at + i * each, path, err);
+        if (rc) {
+            return rc;
+        }
+        uint64_t offset = pk__object_number(row + (wide ? 8 : 4), wide ? 8 : 4);
+        uint64_t bytes = pk__object_number(row + (wide ? 32 : 16), wide ? 8 : 4);
+        if (pk__object_number(row, 4) == 1 && (offset > size || bytes > size - offset)) { // PT_LOAD
+            return pk__object_bad(path, "it is cut off: a segment ends behind the file", err);
+        }
+    }
+    return PK_OK;
+}
+
+#ifdef __APPLE__
+static pk_err pk__object_look(int fd, uint64_t size, const char *path, pk_error *err)
+{
+    (void)fd, (void)size, (void)path, (void)err;
+    (void)pk__object_segments;
+    return PK_OK; // Mach-O: the dynamic linker looks
+}
+#else
+static pk_err pk__object_look(int fd, uint64_t size, const char *path, pk_error *err)
+{
+    unsigned char head[64];
+    char what[120];
+    uint16_t little = 1;
+    memset(head, 0, sizeof(head));
+    if (size < sizeof(head)) {
+        return pk__object_bad(path, "it is no ELF file: it is too short", err);
+    }
+    pk_err rc = pk__object_read(fd, head, sizeof(head), 0, path, err);
+    if (rc) {
+        return rc;
+    }
+    if (memcmp(head, "\177ELF", 4) != 0) {
+        return pk__object_bad(path, "it is no ELF file", err);
+    }
+    if (head[4] != (sizeof(void *) == 8 ? 2 : 1) || head[5] != (*(const unsigned char *)&little == 1 ? 1 : 2)) {
+        (void)snprintf(what, sizeof(what), "it is for another processor: %s-bit, %s-endian",
+                       head[4] == 2 ? "64" : "32", head[5] == 2 ? "big" : "little");
+        return pk__object_bad(path, what, err);
+    }
+    unsigned machine = (unsigned)pk__object_number(head + 18, 2);
+    if (PK__OBJECT_MACHINE && machine != PK__OBJECT_MACHINE) {
+        (void)snprintf(what, sizeof(what), "it is for another processor: ELF machine %u, this program is for %d",
+                       machine, PK__OBJECT_MACHINE);
+        return pk__object_bad(path, what, err);
+    }
+    if (pk__object_number(head + 16, 2) != 3) { // ET_DYN
+        return pk__object_bad(path, "it is an ELF file, but no shared object: link it with -shared", err);
+    }
+    return pk__object_segments(fd, head, size, path, err);
+}
+#endif
+
+static pk_err pk__object_check_file(const char *path, pk_error *err)
+{
+    struct stat st;
+    int fd;
+    pk_err rc = pk__fd_open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0, &fd, err);
+    if (rc) {
+        return rc;
+    }
+    if (PK__SYS(fstat)(fd, &st) != 0) {
+        rc = pk_error_sys(err, PK_ERR_OS, errno, "cannot open '%s'", path);
+    } else if (!S_ISREG(st.st_mode)) {
+        rc = pk__object_bad(path, "it is no regular file", err);
+    } else if ((st.st_mode & 0002) || (st.st_uid != 0 && st.st_uid != geteuid())) {
+        rc = pk_error_set(err, PK_ERR_PERMISSION, "cannot open '%s': others may change it: it must belong to root or "
+                          "this user, and be writable by nobody else", path);
+    } else {
+        rc = pk__object_look(fd, (uint64_t)st.st_size, path, err);
+    }
+    pk__fd_close(fd);
+    return rc;
+}
+
+/* The linker's words, without the path, which stands in front of them already. */
+static void pk__object_words(const char *path, char *out, size_t cap)
+{
+    const char *said = dlerror();
+    size_t len = strlen(path);
+    said = said ? said : "the dynamic linker does not say why";
+    if (strncmp(said, path, len) == 0 && strncmp(said + len, ": ", 2) == 0) {
+        said += len + 2;
+    }
+    (void)pk__error_clean(out, cap, pk_str_from(said));
+}
+
+PK__FN pk_err pk__object_open(const char *path, bool check_layout, const pk_object **out, pk_error *err)
+{
+    char words[PK__OBJECT_WORDS];
+    *out = NULL;
+    pk_err rc = pk__object_check_file(path, err);
+    if (rc) {
+        return rc;
+    }
+    (void)dlerror();
+    void *handle = PK__SYS(dlopen)(path, RTLD_NOW | RTLD_LOCAL);
+    if (!handle) {
+        pk__object_words(path, words, sizeof(words));
+        if (!dlopen(NULL, RTLD_NOW)) { // there is no dynamic linker in this program
+            return pk_error_set(err, PK_ERR_UNSUPPORTED, "cannot open '%s': this program is linked statically: %s",
+                                path, words);
+        }
+        return pk__object_bad(path, words, err);
+    }
+    const pk_object *object = (const pk_object *)PK__SYS(dlsym)(handle, PK__OBJECT_SYMBOL);
+    if (!object) {
+        return pk__object_bad(path, "it has no '" PK__OBJECT_SYMBOL "': compile it with -DPLUGKIT_OBJECT, and end it "
+                              "with PK_PLUGIN", err);
+    }
+    rc = check_layout ? pk__object_check(object, path, err) : PK_OK;
+    if (!rc) {
+        *out = object;
+    }
+    return rc;
+}
+
+PK_API int pk_object_main(int argc, char **argv)
+{
+    const pk_object *object = NULL;
+    pk_error err;
+    if (argc < 3 || strcmp(argv[1], "object") != 0) {
+        (void)fprintf(stderr, "usage: %s object FILE.so ARGUMENTS...\n", argc > 0 ? argv[0] : "PROGRAM");
+        return 2;
+    }
+    /* Only the plugin's own copy of PlugKit is used: layouts need not agree. */
+    pk_err rc = pk__object_open(argv[2], false, &object, &err);
+    if (!rc && (memcmp(object->magic, "plugkit", sizeof(object->magic)) != 0 || object->abi != PK_OBJECT_ABI ||
+                object->size != sizeof(*object) || !object->main)) {
+        rc = pk__object_check(object, argv[2], &err);
+        rc = rc ? rc : pk_error_set(&err, PK_ERR_BAD_CONTRACT, "cannot run '%s': it has no main", argv[2]);
+    }
+    if (rc) {
+        (void)fprintf(stderr, "%s\n", err.msg);
+        return 1;
+    }
+    argv[2] = argv[0]; // what is left is what the plugin would have been called with
+    return object->main(object->desc, argc - 2, argv + 2);
+}
+#endif
+
+#ifdef PLUGKIT_LINES
+#line 36380 "plugkit_sdk.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -36233,6 +36661,13 @@ PK_API pk_interceptor pk_request_log_write(const pk_request_log *log)
 #else
 #define PK__SYS_LIST_THREAD(X)
 #endif
+#ifdef PLUGKIT_WITH_DLOPEN
+#define PK__SYS_LIST_OBJECT(X)                                                                              \
+    X(void *, dlopen, (const char *path, int flags), dlopen(path, flags), ENOMEM, NULL)                     \
+    X(void *, dlsym, (void *object, const char *name), dlsym(object, name), ENOMEM, NULL)
+#else
+#define PK__SYS_LIST_OBJECT(X)
+#endif
 #define PK__SYS_LIST(X)                                                                                     \
     PK__SYS_LIST_CLOCK(X)                                                                                   \
     PK__SYS_LIST_FD(X)                                                                                      \
@@ -36242,6 +36677,7 @@ PK_API pk_interceptor pk_request_log_write(const pk_request_log *log)
     PK__SYS_LIST_KQUEUE(X)                                                                                  \
     PK__SYS_LIST_PROCESS(X)                                                                                 \
     PK__SYS_LIST_CONFINE(X)                                                                                 \
+    PK__SYS_LIST_OBJECT(X)                                                                                  \
     PK__SYS_LIST_THREAD(X)
 #ifndef PK__NO_FD
 #define PK__SYS_BENEATH 1     // for openat2: nothing outside of `dir`, whatever the path says
@@ -36540,6 +36976,9 @@ PK_API pk_interceptor pk_request_log_write(const pk_request_log *log)
 #if defined(PLUGKIT_WITH_STREAMS) && !defined(PLUGKIT_NO_NET)
 #define PK__STREAMS_EVENTS_MAX (256 * 1024) // bytes that wait for the client, if nothing else is said
 #define PK__STREAMS_ALIVE_MS (15 * 1000)
+#endif
+#ifdef PLUGKIT_WITH_DLOPEN
+#define PK__OBJECT_SYMBOL "plugkit_plugin"
 #endif
 #endif // PK__CORE_IMPL
 
@@ -37150,10 +37589,64 @@ struct pk_sdk {
     pk_task stop;          // pk_sdk_stop, from any thread
     pk_timer drain;
     int64_t drain_until;
+#ifdef PLUGKIT_WITH_DLOPEN
+    const pk_object_host *inside; // it runs in its host's process: object.h; NULL = it does not
+#endif
 };
 
 PK__FN pk_err pk__sdk_create(pk_sdk **out, int argc, char *const *argv, const pk_sdk_desc *desc, bool is_main,
                              pk_error *err);
+/* Its parts that object.c needs, too. */
+PK__FN pk_err pk__sdk_check(const pk_sdk_desc *desc, pk_error *err);
+PK__FN pk_sdk *pk__sdk_new(const pk_sdk_desc *desc); // NULL: out of memory
+PK__FN pk_err pk__sdk_call_on_start(pk_sdk *p, pk_error *err);
+#endif
+
+
+/* == sdk/object.h == */
+/* object.h - the plugin's side in its host's process: the functions of its descriptor (rpc/object.h), and what is
+ * different in those of the SDK there. */
+#ifdef PLUGKIT_LINES
+#line 2 "src/sdk/object.h"
+#endif
+
+
+
+
+#ifdef PLUGKIT_WITH_DLOPEN
+
+/* Of a descriptor; `desc` is a pk_sdk_desc. */
+PK__FN int pk__sdk_object_main(const void *desc, int argc, char **argv);
+PK__FN bool pk__sdk_object_is_serial(const void *desc); // its handlers want to run one at a time
+PK__FN pk_err pk__sdk_object_describe(const void *desc, pk_buf *out, pk_error *err);
+PK__FN pk_err pk__sdk_object_start(const void *desc, const pk_object_host *host, pk_str told, void **state,
+                                   pk_error *err);
+PK__FN pk_err pk__sdk_object_serve(void *state, const pk_request *request, pk_response *response, pk_error *err);
+PK__FN void pk__sdk_object_stop(void *state);
+
+/* False: this is a process of its own. */
+PK__FN bool pk__sdk_inside_stops(pk_sdk *p);
+PK__FN bool pk__sdk_inside_says(const pk_sdk *p, pk_str line);
+PK__FN void pk__sdk_inside_no_host(pk_sdk *p); // makes its calls to the host fail with a reason, if they cannot work
+
+#elif !defined(PLUGKIT_NO_NET)
+
+static inline bool pk__sdk_inside_stops(pk_sdk *p)
+{
+    (void)p;
+    return false;
+}
+
+static inline bool pk__sdk_inside_says(const pk_sdk *p, pk_str line)
+{
+    (void)p, (void)line;
+    return false;
+}
+
+static inline void pk__sdk_inside_no_host(pk_sdk *p)
+{
+    (void)p;
+}
 #endif
 
 
@@ -39238,6 +39731,7 @@ PK__FN void pk__endpoints_deinit(pk__endpoints *all)
 #line 4 "src/sdk/health.c"
 #endif
 
+
 #ifndef PLUGKIT_NO_NET
 
 #include <string.h>
@@ -39264,7 +39758,7 @@ static void pk__sdk_on_report(void *user)
     m.has_health = true;
     pk__service_scratch_init(&scratch, p->alloc, &buf, PK__CONTROL_LINE_MAX);
     if (pk__endpoints_describe(&mem, &p->endpoints.report, &m.health, NULL) == PK_OK &&
-        pk__control_write(&buf, &m, NULL) == PK_OK) {
+        pk__control_write(&buf, &m, NULL) == PK_OK && !pk__sdk_inside_says(p, pk_buf_str(&buf))) {
         (void)pk__lifeline_send(&p->lifeline, pk_buf_str(&buf), NULL);
     }
     pk_buf_free(&buf);
@@ -39278,7 +39772,11 @@ PK_API void pk_sdk_report(pk_sdk *p, const pk_health_report *report)
     pk__mutex_unlock(&p->host_lock);
     p->report.run = pk__sdk_on_report;
     p->report.user = p;
-    pk_loop_post(p->loop, &p->report);
+    if (p->loop) {
+        pk_loop_post(p->loop, &p->report);
+    } else {
+        pk__sdk_on_report(p); // there is none in the host's process
+    }
 }
 #endif
 
@@ -39287,6 +39785,7 @@ PK_API void pk_sdk_report(pk_sdk *p, const pk_health_report *report)
 #ifdef PLUGKIT_LINES
 #line 1 "src/sdk/sdk.c"
 #endif
+
 
 #ifndef PLUGKIT_NO_NET
 
@@ -39363,7 +39862,9 @@ static void pk__sdk_on_stop(void *user)
 
 PK_API void pk_sdk_stop(pk_sdk *p)
 {
-    pk_loop_post(p->loop, &p->stop);
+    if (!pk__sdk_inside_stops(p)) {
+        pk_loop_post(p->loop, &p->stop);
+    }
 }
 
 /* From inside the server, which is not to be drained there. */
@@ -39462,7 +39963,7 @@ static void pk__sdk_ignore_sigpipe(pk_sdk *p)
 
 /* ---- the start */
 
-static pk_err pk__sdk_check(const pk_sdk_desc *desc, pk_error *err)
+PK__FN pk_err pk__sdk_check(const pk_sdk_desc *desc, pk_error *err)
 {
     if (!pk__service_is_name(pk_str_from(desc->id))) {
         return pk_error_set(err, PK_ERR_BAD_NAME,
@@ -39684,7 +40185,7 @@ static pk_err pk__sdk_announce(pk_sdk *p, pk_error *err)
     return rc;
 }
 
-static pk_err pk__sdk_call_on_start(pk_sdk *p, pk_error *err)
+PK__FN pk_err pk__sdk_call_on_start(pk_sdk *p, pk_error *err)
 {
     pk_error why;
     memset(&why, 0, sizeof(why));
@@ -39796,7 +40297,7 @@ static bool pk__sdk_copy(pk_sdk *p, const pk_sdk_desc *desc)
     return true;
 }
 
-static pk_sdk *pk__sdk_new(const pk_sdk_desc *desc)
+PK__FN pk_sdk *pk__sdk_new(const pk_sdk_desc *desc)
 {
     pk_sdk *p = (pk_sdk *)pk__new(desc->alloc, sizeof(*p));
     if (!p) {
@@ -39950,6 +40451,7 @@ PK_API pk_caller *pk_sdk_host(pk_sdk *p)
     pk__mutex_lock(&p->host_lock);
     if (!p->deinit_host) {
         (void)pk__host_client_init(&p->host, &p->settings, &p->desc, p->alloc, p->loop);
+        pk__sdk_inside_no_host(p);
         p->interrupt_host = pk__host_client_interrupt;
         p->deinit_host = pk__host_client_deinit;
     }
@@ -40005,8 +40507,231 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 }
 #endif
 
+/* == sdk/object.c == */
+/* object.c - the plugin's side in its host's process: what the descriptor's functions do.
+ *
+ * An instance is a pk_sdk without door, loop and lifeline. It reads the same first line from its host, hands the same
+ * configuration to on_config, and has the same endpoints; but its server is no more than a table of routes, which
+ * requests are looked up in on the thread that brings them. */
 #ifdef PLUGKIT_LINES
-#line 40010 "plugkit_sdk.h"
+#line 5 "src/sdk/object.c"
+#endif
+
+#ifdef PLUGKIT_WITH_DLOPEN
+
+#include <string.h>
+
+
+
+
+
+PK__FN int pk__sdk_object_main(const void *desc, int argc, char **argv)
+{
+    return pk_sdk_main(argc, argv, (const pk_sdk_desc *)desc);
+}
+
+PK__FN bool pk__sdk_object_is_serial(const void *desc)
+{
+    return ((const pk_sdk_desc *)desc)->workers == 0;
+}
+
+PK__FN pk_err pk__sdk_object_describe(const void *of, pk_buf *out, pk_error *err)
+{
+    const pk_sdk_desc *desc = (const pk_sdk_desc *)of;
+    const pk__service_about about = {desc->services,    desc->service_count, desc->config_types,
+                                     desc->id,          desc->version,       desc->description,
+                                     desc->author,      desc->license,       NULL,
+                                     false,             false};
+    pk_err rc = pk__sdk_check(desc, err);
+    return rc ? rc : pk__service_capabilities(out, &about, err);
+}
+
+/* ---- what a handler may do with its pk_sdk */
+
+PK__FN bool pk__sdk_inside_stops(pk_sdk *p)
+{
+    static const char line[] = "{\"shutdown\":true}\n";
+    pk_str text = {line, sizeof(line) - 1};
+    if (p->inside) {
+        p->inside->say(p->inside->user, text);
+    }
+    return p->inside != NULL;
+}
+
+PK__FN bool pk__sdk_inside_says(const pk_sdk *p, pk_str line)
+{
+    if (p->inside) {
+        p->inside->say(p->inside->user, line);
+    }
+    return p->inside != NULL;
+}
+
+PK__FN void pk__sdk_inside_no_host(pk_sdk *p)
+{
+    if (p->inside) {
+        (void)pk_error_set(&p->host.error, PK_ERR_UNSUPPORTED, "cannot call the host from '%s': it runs in the host's "
+                           "process; a rule with PK_ISOLATION_PROCESS gives it one of its own", p->desc.id);
+    }
+}
+
+/* ---- start and stop */
+
+static bool pk__sdk_object_is_ready(void *owner)
+{
+    (void)owner;
+    return true; // requests come when it is
+}
+
+static void pk__sdk_object_on_shutdown(void *owner)
+{
+    (void)owner; // the host, which asked, stops it
+}
+
+static pk_err pk__sdk_object_fits(const pk_sdk_desc *d, pk_error *err)
+{
+    const char *what = d->interceptor_count ? "interceptors" : d->tls ? "tls" : d->loop ? "a loop of its own" : NULL;
+    return what ? pk_error_set(err, PK_ERR_UNSUPPORTED, "its description has %s, which is only heeded in a process of "
+                               "its own: a rule with PK_ISOLATION_PROCESS gives it one", what)
+                : PK_OK;
+}
+
+static pk_err pk__sdk_object_endpoints(pk_sdk *p, pk_error *err)
+{
+    p->server = (pk_server *)pk__new(p->alloc, sizeof(*p->server));
+    if (!p->server) {
+        return pk__error_memory(err, "start the plugin");
+    }
+    p->server->alloc = p->alloc;
+    p->server->routes.alloc = p->alloc;
+    p->endpoints.alloc = p->alloc;
+    p->endpoints.on_health = p->desc.on_health;
+    p->endpoints.user = p->desc.user;
+    p->endpoints.is_ready = pk__sdk_object_is_ready;
+    p->endpoints.on_shutdown = pk__sdk_object_on_shutdown;
+    p->endpoints.owner = p;
+    return pk__endpoints_add(&p->endpoints, p->server, &p->desc, err);
+}
+
+PK__FN void pk__sdk_object_stop(void *state)
+{
+    pk_sdk *p = (pk_sdk *)state;
+    const pk_alloc *alloc = p->alloc;
+    if (p->deinit_host) {
+        p->deinit_host(&p->host);
+    }
+    if (p->started && p->desc.on_close) {
+        p->desc.on_close(p->desc.user);
+    }
+    pk__endpoints_deinit(&p->endpoints);
+    if (p->server) {
+        pk__routes_deinit(&p->server->routes);
+        pk__free(alloc, p->server, sizeof(*p->server));
+    }
+    pk__mutex_deinit(&p->host_lock);
+    pk_mem_free(&p->settings.mem);
+    pk_mem_free(&p->mem);
+    pk__free(alloc, p, sizeof(*p));
+}
+
+PK__FN pk_err pk__sdk_object_start(const void *of, const pk_object_host *host, pk_str told, void **state,
+                                   pk_error *err)
+{
+    pk_sdk_desc desc = *(const pk_sdk_desc *)of;
+    *state = NULL;
+    desc.alloc = desc.alloc ? desc.alloc : host->alloc;
+    pk_err rc = pk__sdk_object_fits(&desc, err);
+    rc = rc ? rc : pk__sdk_check(&desc, err);
+    pk_sdk *p = rc ? NULL : pk__sdk_new(&desc);
+    if (!p) {
+        return rc ? rc : pk__error_memory(err, "start the plugin");
+    }
+    p->inside = host;
+    p->settings.mem.alloc = p->alloc;
+    while (told.len && told.ptr[told.len - 1] == '\n') {
+        told.len--;
+    }
+    rc = pk__settings_read_line(&p->settings, told, err);
+    memset(&p->settings.host, 0, sizeof(p->settings.host)); // see pk__sdk_inside_no_host
+    rc = rc ? rc : pk__settings_apply(&p->settings, &p->desc, err);
+    rc = rc ? rc : pk__sdk_object_endpoints(p, err);
+    rc = rc ? rc : pk__sdk_call_on_start(p, err);
+    if (rc) {
+        pk__sdk_object_stop(p);
+    } else {
+        *state = p;
+    }
+    return rc;
+}
+
+/* ---- requests */
+
+/* The whole body, for handlers that want it so. What growing leaves behind goes with the request. */
+static pk_err pk__sdk_object_collect(const pk_sdk *p, const pk_request *request, pk_body *body, pk_error *err)
+{
+    size_t most = p->desc.body_bytes ? p->desc.body_bytes : 8u * 1024 * 1024;
+    size_t cap = 0, len = body->bytes.len, got = 0;
+    char *to = NULL;
+    bool is_there = len > 0 || !body->read;
+    while (!is_there && len <= most) {
+        if (len == cap) {
+            size_t more = cap ? cap * 2 : 4096;
+            char *larger = (char *)pk_mem_get(request->ctx->mem, more);
+            if (!larger) {
+                return pk__error_memory(err, "read the request");
+            }
+            if (len) {
+                memcpy(larger, to, len);
+            }
+            to = larger;
+            cap = more;
+        }
+        pk_err rc = body->read(body->user, to + len, cap - len, &got, err);
+        if (rc) {
+            return rc;
+        }
+        len += got;
+        is_there = got == 0;
+        body->bytes.ptr = to;
+        body->bytes.len = len;
+    }
+    body->read = NULL;
+    if (len > most) {
+        (void)pk_error_set(err, PK_ERR_HTTP, "the body is larger than is accepted here");
+        err->status = 413; // as over a socket
+        return PK_ERR_HTTP;
+    }
+    return PK_OK;
+}
+
+PK__FN pk_err pk__sdk_object_serve(void *state, const pk_request *request, pk_response *response, pk_error *err)
+{
+    pk_sdk *p = (pk_sdk *)state;
+    char allow[PK__ROUTES_ALLOW_MAX];
+    pk_request mine = *request;
+    memset(response, 0, sizeof(*response));
+    const pk__route *route = pk__routes_find(&p->server->routes, request->method, request->path, &mine.rest, allow);
+    if (!route) {
+        char shown[128]; // as servers say it
+        (void)pk__error_clean(shown, sizeof(shown), allow[0] ? request->method : request->path);
+        (void)pk_error_set(err, allow[0] ? PK_ERR_UNSUPPORTED : PK_ERR_NOT_FOUND, "%s '%s'",
+                           allow[0] ? "this path does not take method" : "nothing is here at", shown);
+        err->status = allow[0] ? 405 : 404;
+        return err->code;
+    }
+    pk_err rc = PK_OK;
+    mine.route = route->route.match;
+    if (route->route.flags & PK_UPLOAD) {
+        memset(&mine.body.bytes, 0, sizeof(mine.body.bytes));
+    } else {
+        rc = pk__sdk_object_collect(p, request, &mine.body, err);
+    }
+    return rc ? rc : route->route.run(route->route.user, &mine, response, err);
+}
+
+#endif
+
+#ifdef PLUGKIT_LINES
+#line 40735 "plugkit_sdk.h"
 #endif
 
 #ifndef PLUGKIT_TEST
@@ -40050,6 +40775,7 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #undef PK__SYS_SPACE_USER
 #undef PK__SYS_SPACE_NETWORK
 #undef PK__SYS_LIST_THREAD
+#undef PK__SYS_LIST_OBJECT
 #undef PK__SYS_LIST
 #undef PK__SYS_BENEATH
 #undef PK__SYS_NO_SYMLINKS
@@ -40178,6 +40904,9 @@ PK_API int pk_sdk_main(int argc, char **argv, const pk_sdk_desc *desc)
 #undef PK__ROUTES_ALLOW_MAX
 #undef PK__STREAMS_EVENTS_MAX
 #undef PK__STREAMS_ALIVE_MS
+#undef PK__OBJECT_SYMBOL
+#undef PK__OBJECT_ROW
+#undef PK__OBJECT_MACHINE
 #undef PK__LOG_LINE_MAX
 #undef PK__SURVIVE_CAN
 #undef PK__SETTINGS_FILE

@@ -21,7 +21,9 @@ from plugkit_pytest import PATIENCE, wait_until
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "plugins"))
 from bad_plugin import install  # noqa: E402
 
-SOURCE = pathlib.Path(__file__).resolve().parent.parent / "tests" / "tools" / "driven_host.c"
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+SOURCE = ROOT / "tests" / "tools" / "driven_host.c"
+SHOUT = ROOT / "examples" / "13_object" / "shout" / "shout.c"  # is compiled in
 
 
 def is_alive(pid):
@@ -147,7 +149,7 @@ class Driven:
 
 @pytest.fixture(scope="session")
 def driven_program(build):
-    return build(SOURCE)
+    return build(SOURCE, "-DPLUGKIT_COMPILED_IN=shout_plugin", sources=(SHOUT,))
 
 
 @pytest.fixture

@@ -13,6 +13,14 @@
 #endif
 #endif
 
+/* Of a plugin, from its command line: see object.h. */
+#if defined(PLUGKIT_OBJECT) || defined(PLUGKIT_COMPILED_IN)
+#undef PLUGKIT_STATIC
+#define PLUGKIT_STATIC
+#undef PLUGKIT_WITH_DLOPEN
+#define PLUGKIT_WITH_DLOPEN
+#endif
+
 /* What is opted into, part by part or all at once: all but TLS, which needs another library. */
 #ifdef PLUGKIT_WITH_ALL
 #undef PLUGKIT_WITH_SCHEMA
@@ -37,6 +45,10 @@
 #ifndef PLUGKIT_NO_FILES
 #undef PLUGKIT_WITH_ADMIN
 #define PLUGKIT_WITH_ADMIN
+#ifndef PLUGKIT_NO_PROCESS
+#undef PLUGKIT_WITH_DLOPEN
+#define PLUGKIT_WITH_DLOPEN
+#endif
 #endif
 #endif
 #endif
@@ -49,4 +61,8 @@
 #endif
 #if defined(PLUGKIT_WITH_ADMIN) && (defined(PLUGKIT_NO_NET) || defined(PLUGKIT_NO_FILES))
 #error "plugkit: PLUGKIT_WITH_ADMIN needs sockets and files: leave out PLUGKIT_NO_NET and PLUGKIT_NO_FILES"
+#endif
+#if defined(PLUGKIT_WITH_DLOPEN) && \
+    (defined(PLUGKIT_NO_NET) || defined(PLUGKIT_NO_FILES) || defined(PLUGKIT_NO_PROCESS))
+#error "plugkit: PLUGKIT_WITH_DLOPEN needs sockets, files and processes: leave out PLUGKIT_NO_NET, _FILES and _PROCESS"
 #endif

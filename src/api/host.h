@@ -87,6 +87,13 @@ typedef enum pk_restart {
     PK_RESTART_NEVER       // it stays down until the next call
 } pk_restart;
 
+#ifdef PLUGKIT_WITH_DLOPEN
+typedef enum pk_isolation { // of a shared object
+    PK_ISOLATION_NONE,      // it runs in this process, and can bring it down
+    PK_ISOLATION_PROCESS    // it gets a process of its own, by object_runner
+} pk_isolation;
+#endif
+
 typedef struct pk_plugin_rule {
     const char *plugin;       // the id; NULL = all that have no rule of their own. The first that fits counts
     pk_restart restart;
@@ -98,6 +105,9 @@ typedef struct pk_plugin_rule {
                               // made with plugkit_sdk.h can; of others a warning is logged, "plugin.survive"
 #ifdef PLUGKIT_WITH_ISOLATE
     const pk_isolate *isolate; // limits of its processes; NULL = none
+#endif
+#ifdef PLUGKIT_WITH_DLOPEN
+    pk_isolation isolation;
 #endif
 } pk_plugin_rule;
 
@@ -260,6 +270,14 @@ typedef struct pk_manager_desc {
     const pk_transport *const *transports;     size_t transport_count;
     const pk_dialect *const *dialects;         size_t dialect_count;
     const pk_interceptor *const *interceptors; size_t interceptor_count;
+#ifdef PLUGKIT_WITH_DLOPEN
+    /* Plugins that are compiled in with a descriptor (object.h). They have the life that others have: configuration,
+     * start, health, events, enable and disable. Ids are theirs here: the same object may come under several. */
+    const pk_compiled *compiled_in;            size_t compiled_in_count;
+    /* A program whose main calls pk_object_main; absolute. It runs shared objects with PK_ISOLATION_PROCESS, and asks
+     * all others what they can do, so that what their constructors do happens to it. NULL = this process asks. */
+    const char *object_runner;
+#endif
 #ifdef PLUGKIT_WITH_SCHEMA
     unsigned schemas;              // PK_SCHEMAS_..., or'ed; 0 = PK_SCHEMAS_CONFIG
 #endif

@@ -67,3 +67,27 @@ PK_API pk_caller *pk_sdk_host(pk_sdk *p);
 /* One log record: a JSON line on stderr, which the host takes apart again. Any thread. */
 PK_API void pk_sdk_log(pk_log_level level, const char *message, const pk_meta *fields, size_t count);
 #endif
+
+/* main, of a description at file scope that does not change: `static const pk_sdk_desc shout = {..}; PK_PLUGIN(shout)`.
+ * With one of two macros on the command line the same source is a plugin in its host's process: see object.h. */
+#if defined(PLUGKIT_OBJECT)
+#define PK_PLUGIN(desc)                                                                                       \
+    extern __attribute__((visibility("default"))) const pk_object plugkit_plugin;                             \
+    const pk_object plugkit_plugin = PK__OBJECT(desc, pk__sdk_object_main);
+#elif defined(PLUGKIT_COMPILED_IN)
+#define PK_PLUGIN(desc)                                                                                       \
+    extern const pk_object PLUGKIT_COMPILED_IN;                                                               \
+    const pk_object PLUGKIT_COMPILED_IN = PK__OBJECT(desc, NULL);
+#else
+#define PK_PLUGIN(desc)                                                                                       \
+    int main(int argc, char **argv)                                                                           \
+    {                                                                                                         \
+        return pk_sdk_main(argc, argv, &(desc));                                                              \
+    }
+#endif
+#ifdef PLUGKIT_WITH_DLOPEN
+#define PK__OBJECT(desc, run)                                                                                 \
+    {"plugkit", PK_OBJECT_ABI, sizeof(pk_object), PK_VERSION, pk__object_layout, &(desc), run,                \
+     pk__sdk_object_describe, pk__sdk_object_start, pk__sdk_object_serve, pk__sdk_object_stop,                \
+     pk__sdk_object_is_serial}
+#endif

@@ -119,6 +119,7 @@
  *     == api/types.h ==       structs from and to JSON               == api/tls.h ==      TLS for servers and calls
  *     == api/call.h ==        calls: raw, asynchronous, streams      == api/host.h ==     THE MANAGER
  *     == api/contract.h ==    typed calls                            == api/json_patch.h ==  JSON Patch, Merge Patch
+ *     == api/object.h ==      shared objects, plugins compiled in
  *     == api/credentials.h ==  API keys, tokens, passwords          == api/json_stream.h == NDJSON, JSON in pieces
  *     == api/manifest.h ==    manifests, search                      == api/isolate.h ==     limits for plugins
  *
@@ -135,6 +136,7 @@
  *     PLUGKIT_NO_NET              no sockets: bring a transport of your own
  *     PLUGKIT_WITH_ADMIN          with pk_manager_serve: `plugkit top` and others can look at a running host; 8 KiB
  *     PLUGKIT_WITH_ATTACH         with pk_manager_attach: plugins that somebody else runs; 8 KiB
+ *     PLUGKIT_WITH_DLOPEN         with plugins in this process: shared objects, and compiled in; 12 KiB
  *     PLUGKIT_WITH_ISOLATE        with limits for plugins that are child processes: pk_isolate; 10 KiB
  *     PLUGKIT_WITH_MANIFESTS      with folders that have a manifest.json or plugin.json; 13 KiB
  *     PLUGKIT_WITH_SCHEMA         with pk_schema and pk_pattern: JSON Schema; 59 KiB

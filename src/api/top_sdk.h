@@ -56,6 +56,8 @@
  *     PLUGKIT_NO_CORE             with one of the two, when they are in different files of one program: both share a
  *                                 core, and this file keeps its copy to itself
  *     PLUGKIT_STATIC              all functions are static: nothing is exported, several files may have their own
+ *     PLUGKIT_OBJECT              a shared object instead of a program, from PK_PLUGIN: see object.h
+ *     PLUGKIT_COMPILED_IN=name    part of a host, as `name`, a pk_object: likewise
  *     PLUGKIT_NO_THREADS          no threads: handlers run one after the other
  *     PLUGKIT_WITH_SCHEMA         with pk_schema, pk_pattern and config_schemas: JSON Schema, about 59 KiB
  *     PLUGKIT_WITH_TLS            with https, by mbedTLS 2.28 or 3.6: -lmbedtls -lmbedx509 -lmbedcrypto

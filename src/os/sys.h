@@ -84,6 +84,9 @@
 #ifndef PLUGKIT_NO_PROCESS
 #include <sys/wait.h>
 #endif
+#ifdef PLUGKIT_WITH_DLOPEN
+#include <dlfcn.h>
+#endif
 #ifndef PLUGKIT_NO_THREADS
 #include <pthread.h>
 #endif
@@ -336,6 +339,14 @@ PK__FN int pk__confine_port_filter_calls(const void *program); // a struct sock_
 #define PK__SYS_LIST_THREAD(X)
 #endif
 
+#ifdef PLUGKIT_WITH_DLOPEN
+#define PK__SYS_LIST_OBJECT(X)                                                                              \
+    X(void *, dlopen, (const char *path, int flags), dlopen(path, flags), ENOMEM, NULL)                     \
+    X(void *, dlsym, (void *object, const char *name), dlsym(object, name), ENOMEM, NULL)
+#else
+#define PK__SYS_LIST_OBJECT(X)
+#endif
+
 #define PK__SYS_LIST(X)                                                                                     \
     PK__SYS_LIST_CLOCK(X)                                                                                   \
     PK__SYS_LIST_FD(X)                                                                                      \
@@ -345,6 +356,7 @@ PK__FN int pk__confine_port_filter_calls(const void *program); // a struct sock_
     PK__SYS_LIST_KQUEUE(X)                                                                                  \
     PK__SYS_LIST_PROCESS(X)                                                                                 \
     PK__SYS_LIST_CONFINE(X)                                                                                 \
+    PK__SYS_LIST_OBJECT(X)                                                                                  \
     PK__SYS_LIST_THREAD(X)
 
 /* What only some systems have, as functions that exist on all: with errno ENOSYS where there is no other way.

@@ -2,6 +2,7 @@
  *
  * pk_sdk_report may come from any thread, also several times before the loop has taken the first: the last one counts.
  * The loop remembers it for GET /healthz, and writes a line to the host. */
+#include "object.h"
 #include "sdk.h"
 #ifndef PLUGKIT_NO_NET
 
@@ -29,7 +30,7 @@ static void pk__sdk_on_report(void *user)
     m.has_health = true;
     pk__service_scratch_init(&scratch, p->alloc, &buf, PK__CONTROL_LINE_MAX);
     if (pk__endpoints_describe(&mem, &p->endpoints.report, &m.health, NULL) == PK_OK &&
-        pk__control_write(&buf, &m, NULL) == PK_OK) {
+        pk__control_write(&buf, &m, NULL) == PK_OK && !pk__sdk_inside_says(p, pk_buf_str(&buf))) {
         (void)pk__lifeline_send(&p->lifeline, pk_buf_str(&buf), NULL);
     }
     pk_buf_free(&buf);
@@ -43,6 +44,10 @@ PK_API void pk_sdk_report(pk_sdk *p, const pk_health_report *report)
     pk__mutex_unlock(&p->host_lock);
     p->report.run = pk__sdk_on_report;
     p->report.user = p;
-    pk_loop_post(p->loop, &p->report);
+    if (p->loop) {
+        pk_loop_post(p->loop, &p->report);
+    } else {
+        pk__sdk_on_report(p); // there is none in the host's process
+    }
 }
 #endif

@@ -1,4 +1,5 @@
 /* sdk.c - a plugin process from its first argument to its exit status. */
+#include "object.h"
 #include "sdk.h"
 #ifndef PLUGKIT_NO_NET
 
@@ -75,7 +76,9 @@ static void pk__sdk_on_stop(void *user)
 
 PK_API void pk_sdk_stop(pk_sdk *p)
 {
-    pk_loop_post(p->loop, &p->stop);
+    if (!pk__sdk_inside_stops(p)) {
+        pk_loop_post(p->loop, &p->stop);
+    }
 }
 
 /* From inside the server, which is not to be drained there. */
@@ -174,7 +177,7 @@ static void pk__sdk_ignore_sigpipe(pk_sdk *p)
 
 /* ---- the start */
 
-static pk_err pk__sdk_check(const pk_sdk_desc *desc, pk_error *err)
+PK__FN pk_err pk__sdk_check(const pk_sdk_desc *desc, pk_error *err)
 {
     if (!pk__service_is_name(pk_str_from(desc->id))) {
         return pk_error_set(err, PK_ERR_BAD_NAME,
@@ -396,7 +399,7 @@ static pk_err pk__sdk_announce(pk_sdk *p, pk_error *err)
     return rc;
 }
 
-static pk_err pk__sdk_call_on_start(pk_sdk *p, pk_error *err)
+PK__FN pk_err pk__sdk_call_on_start(pk_sdk *p, pk_error *err)
 {
     pk_error why;
     memset(&why, 0, sizeof(why));
@@ -508,7 +511,7 @@ static bool pk__sdk_copy(pk_sdk *p, const pk_sdk_desc *desc)
     return true;
 }
 
-static pk_sdk *pk__sdk_new(const pk_sdk_desc *desc)
+PK__FN pk_sdk *pk__sdk_new(const pk_sdk_desc *desc)
 {
     pk_sdk *p = (pk_sdk *)pk__new(desc->alloc, sizeof(*p));
     if (!p) {
@@ -662,6 +665,7 @@ PK_API pk_caller *pk_sdk_host(pk_sdk *p)
     pk__mutex_lock(&p->host_lock);
     if (!p->deinit_host) {
         (void)pk__host_client_init(&p->host, &p->settings, &p->desc, p->alloc, p->loop);
+        pk__sdk_inside_no_host(p);
         p->interrupt_host = pk__host_client_interrupt;
         p->deinit_host = pk__host_client_deinit;
     }

@@ -68,9 +68,16 @@ struct pk_sdk {
     pk_task stop;          // pk_sdk_stop, from any thread
     pk_timer drain;
     int64_t drain_until;
+#ifdef PLUGKIT_WITH_DLOPEN
+    const pk_object_host *inside; // it runs in its host's process: object.h; NULL = it does not
+#endif
 };
 
 PK__FN pk_err pk__sdk_create(pk_sdk **out, int argc, char *const *argv, const pk_sdk_desc *desc, bool is_main,
                              pk_error *err);
+/* Its parts that object.c needs, too. */
+PK__FN pk_err pk__sdk_check(const pk_sdk_desc *desc, pk_error *err);
+PK__FN pk_sdk *pk__sdk_new(const pk_sdk_desc *desc); // NULL: out of memory
+PK__FN pk_err pk__sdk_call_on_start(pk_sdk *p, pk_error *err);
 #endif
 #endif

@@ -261,6 +261,7 @@ def build_cases():
              r"pk__format_|pk__uri_|pk__tls_|pk_tls_|pk__secure_(?!table_of)|pk_ctx_peer|mbedtls_|psa_|"
              r"pk_sse|pk__sse_|pk__streams_|pk_request_take|pk__http_link_take|pk_manager_attach|pk__attach_|"
              r"pk__reattach_|pk__lookup_|pk__reaching_(try|on_found|learn)|pk_json_decode_with|pk_shape_default|"
+             r"pk_object_main|pk__objects?_|pk__launched_|pk__compiled_|pk__sdk_object_|dlopen|"
              r"pk__confine_|pk__isolate_(init|tell|want|miss|refuse)|pk__isolating_log|pk_launch_isolated|pk_limit_|"
              r"pk_shape_rest|pk__types_(other|take|write)_(default|rest)|pk_json_(merge_)?patch|"
              r"pk__json_(edit|patch|merge|key_(nine|bit|differ)|same|build_|take_token|opened_from)|"

@@ -7,11 +7,13 @@
  *     dir, runtime (its runtime_dir), start_ms, call_ms, stop_ms, idle_ms, health_ms, restart_max, eager, tcp,
  *     own_loop (the program steps the loop, on its main thread), providers (several plugins may offer one type)
  *     rules        [{"plugin":..,"restart":"always"|"never","stop_ms":..,"disabled":..,"needs":[..],"survive":..,
- *                   "isolate":{fields of pk_isolate}}]
+ *                   "isolate":{fields of pk_isolate},
+ *                   "isolation":"process"}]
  *     mtls (required, not only possible),
  *     survive_as, survive_ms, attach_dir, reattach, offers (plugins may call its "greeter")
  *     schemas      ["config","requests","answers","formats","off"], what is held against schemas; otherwise the default
  *     sigchld      "ignore", "handler" (counts), "thread" (waits for every child there is)
+ *     runner       (object_runner), compiled (ids of the object it was built with)
  *     config       [{"plugin":..,"type":..,"data":..}]
  *
  * Commands, each with the key "do":
@@ -31,6 +33,7 @@
  * Each call is answered once, {"tag":..,"error":..,...}; so are the others but for the last four. Between them come
  * {"event":..} and {"log":..}. The last line is {"ended":true,"allocations":0}: what was never given back. */
 #define PLUGKIT_WITH_ATTACH
+#define PLUGKIT_WITH_DLOPEN
 #define PLUGKIT_WITH_ISOLATE
 #define PLUGKIT_WITH_SCHEMA
 #define PLUGKIT_IMPLEMENTATION
@@ -598,11 +601,31 @@ static void rules_in(pk_mem *mem, const pk_json_value *o, pk_manager_desc *desc)
         rule->stop_ms = (uint32_t)pk_json_uint(pk_json_get(r, "stop_ms"), 0);
         rule->disabled = pk_json_bool(pk_json_get(r, "disabled"), false);
         rule->needs = texts_in(mem, pk_json_get(r, "needs"));
+        rule->isolation = pk_json_is(pk_json_get(r, "isolation"), "process") ? PK_ISOLATION_PROCESS : PK_ISOLATION_NONE;
         rule->isolate = isolate_in(mem, pk_json_get(r, "isolate"));
         rule->survive = pk_json_bool(pk_json_get(r, "survive"), false);
     }
     desc->rules = rules;
 }
+
+#ifdef PLUGKIT_COMPILED_IN
+extern const pk_object PLUGKIT_COMPILED_IN;
+
+static void compiled_in(pk_mem *mem, const pk_json_value *ids, pk_manager_desc *desc)
+{
+    pk_compiled *all = pk_mem_zero(mem, (pk_json_count(ids) + 1) * sizeof(*all));
+    for (const pk_json_value *v = pk_json_first(ids); v; v = pk_json_next(ids, v)) {
+        all[desc->compiled_in_count].id = pk_mem_dup(mem, pk_json_str(v)).ptr;
+        all[desc->compiled_in_count++].object = &PLUGKIT_COMPILED_IN;
+    }
+    desc->compiled_in = all;
+}
+#else
+static void compiled_in(pk_mem *mem, const pk_json_value *ids, pk_manager_desc *desc)
+{
+    (void)mem, (void)ids, (void)desc;
+}
+#endif
 
 static unsigned schemas_in(const pk_json_value *list)
 {
@@ -631,6 +654,8 @@ static pk_err open_manager(pk_mem *mem, const pk_json_value *o, pk_loop *loop, p
     desc.health.interval_ms = (uint32_t)pk_json_uint(pk_json_get(o, "health_ms"), 0);
     desc.restart.max = (uint32_t)pk_json_uint(pk_json_get(o, "restart_max"), 0);
     rules_in(mem, o, &desc);
+    desc.object_runner = text_in(o, "runner");
+    compiled_in(mem, pk_json_get(o, "compiled"), &desc);
     desc.offers = &offer;
     desc.offer_count = pk_json_bool(pk_json_get(o, "offers"), false);
     desc.attach_dir = text_in(o, "attach_dir");
@@ -688,6 +713,9 @@ int main(int argc, char **argv)
     pk_error err = {0};
     pk_loop *loop = NULL;
     pthread_t reader;
+    if (argc > 2 && strcmp(argv[1], "object") == 0) {
+        return pk_object_main(argc, argv);
+    }
     if (argc != 2 || pk_json_parse(&mem, pk_str_from(argv[1]), &options, &err)) {
         fprintf(stderr, "usage: driven_host OPTIONS: %s\n", err.msg);
         return 2;

@@ -33,6 +33,13 @@ static const char *pk__directory_extension(const char *name)
     return strrchr(name, '.');
 }
 
+/* Is it one of those that somebody else than the system runs? */
+static bool pk__directory_is_object(const pk__directory_scan *s, const char *name)
+{
+    const char *ext = pk__directory_extension(name);
+    return s->d->suffix && ext && ext != name && strcmp(ext, s->d->suffix) == 0;
+}
+
 /* Texts that people put beside programs: no plugin, and no mistake. */
 static bool pk__directory_is_text(const char *name)
 {
@@ -63,10 +70,11 @@ PK__FN const char *pk__directory_unfit(pk_mem *mem, const pk__file_entry *e, con
 
 /* What is wrong with a file that would be a plugin, and how to mend it; NULL = nothing. *mention is false for files
  * that nobody would take for one. */
-static const char *pk__directory_objection(pk_mem *mem, const pk__file_entry *e, const char *path, bool *mention)
+static const char *pk__directory_objection(pk_mem *mem, const pk__file_entry *e, const char *path, bool is_object,
+                                           bool *mention)
 {
-    bool runs = (e->mode & 0111) != 0;
-    const char *ext = pk__directory_extension(e->name);
+    bool runs = is_object || (e->mode & 0111) != 0;
+    const char *ext = is_object ? NULL : pk__directory_extension(e->name);
     *mention = true;
     if (ext && !runs) {
         *mention = false;
@@ -82,11 +90,11 @@ static const char *pk__directory_objection(pk_mem *mem, const pk__file_entry *e,
 
 static pk_err pk__directory_file(pk__directory_scan *s, pk_mem *mem, const pk__file_entry *e, const char *path)
 {
-    bool mention;
+    bool mention, is_object = pk__directory_is_object(s, e->name);
     if (s->d->filter && !s->d->filter(s->d->user, path)) {
         return PK_OK;
     }
-    const char *reason = pk__directory_objection(mem, e, path, &mention);
+    const char *reason = pk__directory_objection(mem, e, path, is_object, &mention);
     if (reason) {
         return mention ? pk__directory_skip(s, e->name, path, reason) : PK_OK;
     }
@@ -94,6 +102,13 @@ static pk_err pk__directory_file(pk__directory_scan *s, pk_mem *mem, const pk__f
     memset(&found, 0, sizeof(found));
     found.id = e->name;
     found.path = path;
+    if (is_object) {
+        pk_str id = {e->name, (size_t)(pk__directory_extension(e->name) - e->name)};
+        found.id = pk_mem_dup(mem, id).ptr;
+        if (!found.id) {
+            return pk__error_memory(s->err, "scan a directory");
+        }
+    }
     return pk_sink_found(s->sink, &found, s->err);
 }
 
@@ -185,6 +200,7 @@ PK__FN pk_finder pk__directory_finder(pk__directory *d, const pk_alloc *alloc, c
     d->path = path;
     d->filter = filter;
     d->user = user;
+    d->suffix = NULL;
     return finder;
 }
 #endif

@@ -8,6 +8,8 @@
  *     an executable with an extension, a file without one that is not executable        skipped, with the cure
  *     other files (texts, data)                                                         not mentioned
  *
+ * With `suffix` a file whose name ends so is a plugin as well, executable or not, and its id is the name without it.
+ *
  * The scan is done when start returns; it takes the names in sorted order, so that two hosts see the same. */
 #ifndef PK__DIRECTORY_H
 #define PK__DIRECTORY_H
@@ -24,6 +26,7 @@ typedef struct pk__directory {
     const char *path; // borrowed
     bool (*filter)(void *user, const char *path);
     void *user;
+    const char *suffix; // of files that are plugins, too, without being programs: ".so"; NULL = there are none
 } pk__directory;
 
 PK__FN pk_finder pk__directory_finder(pk__directory *d, const pk_alloc *alloc, const char *path,

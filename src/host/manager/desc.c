@@ -31,6 +31,25 @@ static pk_err pk__desc_check_rules(const pk_manager_desc *d, pk_error *err)
     return PK_OK;
 }
 
+#ifdef PLUGKIT_WITH_DLOPEN
+static pk_err pk__desc_check_objects(const pk_manager_desc *d, pk_error *err)
+{
+    for (size_t i = 0; i < d->compiled_in_count; i++) {
+        pk_err rc = pk__registry_check_name(d->compiled_in[i].id, err);
+        rc = rc || d->compiled_in[i].object ? rc : pk_error_set(err, PK_ERR_MISUSE, "cannot create a manager: '%s' is "
+                                                               "compiled in without an object", d->compiled_in[i].id);
+        if (rc) {
+            return rc;
+        }
+    }
+    if (d->object_runner && d->object_runner[0] != '/') {
+        return pk_error_set(err, PK_ERR_MISUSE, "cannot create a manager: the path of object_runner, '%s', is not "
+                            "absolute", d->object_runner);
+    }
+    return PK_OK;
+}
+#endif
+
 PK__FN pk_err pk__desc_check(const pk_manager_desc *d, pk_error *err)
 {
 #ifdef PLUGKIT_NO_THREADS
@@ -49,6 +68,12 @@ PK__FN pk_err pk__desc_check(const pk_manager_desc *d, pk_error *err)
     const char *reattach = d->reattach ? d->reattach : getenv("PLUGKIT_REATTACH");
     if (d->attach_dir || (reattach && reattach[0])) {
         return pk_error_set(err, PK_ERR_UNSUPPORTED, "cannot attach plugins: that needs PLUGKIT_WITH_ATTACH");
+    }
+#endif
+#ifdef PLUGKIT_WITH_DLOPEN
+    pk_err bad = pk__desc_check_objects(d, err);
+    if (bad) {
+        return bad;
     }
 #endif
 #ifndef PLUGKIT_WITH_TLS
@@ -226,14 +251,19 @@ PK__FN pk_err pk__desc_resolve(pk_manager *m, const pk_manager_desc *desc, pk_er
     d->attach_dir = pk__desc_text(m, d->attach_dir, &ok);
     d->reattach = pk__desc_text(m, d->reattach, &ok);
     d->env = pk__desc_texts(m, d->env, &ok);
+#ifdef PLUGKIT_WITH_DLOPEN
+    d->object_runner = pk__desc_text(m, d->object_runner, &ok);
+    d->compiled_in = (const pk_compiled *)pk__desc_array(m, d->compiled_in, d->compiled_in_count,
+                                                         sizeof(*d->compiled_in), 0, &ok);
+#endif
     pk__desc_copy_rules(m, &ok);
     pk__desc_copy_config(m, &ok);
-    d->finders = (const pk_finder *const *)pk__desc_array(m, d->finders, d->finder_count, sizeof(*d->finders), 3, &ok);
+    d->finders = (const pk_finder *const *)pk__desc_array(m, d->finders, d->finder_count, sizeof(*d->finders), 4, &ok);
     d->launchers = (const pk_launcher *const *)pk__desc_array(m, d->launchers, d->launcher_count,
-                                                              sizeof(*d->launchers), 1, &ok);
+                                                              sizeof(*d->launchers), 2, &ok);
     d->transports = (const pk_transport *const *)pk__desc_array(m, d->transports, d->transport_count,
                                                                 sizeof(*d->transports), 0, &ok);
-    d->dialects = (const pk_dialect *const *)pk__desc_array(m, d->dialects, d->dialect_count, sizeof(*d->dialects), 3,
+    d->dialects = (const pk_dialect *const *)pk__desc_array(m, d->dialects, d->dialect_count, sizeof(*d->dialects), 4,
                                                             &ok);
     d->interceptors = (const pk_interceptor *const *)pk__desc_array(m, d->interceptors, d->interceptor_count,
                                                                     sizeof(*d->interceptors), 1, &ok);

@@ -77,7 +77,7 @@ static void pk__manager_thread(void *arg)
 /* A function of its own, and not called without sockets: who has no remote plugins then has no HTTP client either. */
 PK_API void pk_manager_add_http(pk_manager *m)
 {
-    const pk_dialect **dialects = (const pk_dialect **)(uintptr_t)m->desc.dialects; // our copy, with room for three
+    const pk_dialect **dialects = (const pk_dialect **)(uintptr_t)m->desc.dialects; // our copy, with room for four
     if (m->plugkit1.name) {
         return;
     }
@@ -115,15 +115,37 @@ static void pk__manager_attach_finders(pk_manager *m, const pk_finder **finders)
 
 static void pk__manager_finders(pk_manager *m)
 {
-    const pk_finder **finders = (const pk_finder **)(uintptr_t)m->desc.finders; // our copy, with room for three
+    const pk_finder **finders = (const pk_finder **)(uintptr_t)m->desc.finders; // our copy, with room for four
     if (m->desc.plugin_dir) {
         m->directory_finder = pk__directory_finder(&m->directory, m->registry.alloc, m->desc.plugin_dir, m->desc.filter,
                                                    m->desc.user);
+#ifdef PLUGKIT_WITH_DLOPEN
+        m->directory.suffix = PK__OBJECT_SUFFIX;
+#endif
         finders[m->desc.finder_count++] = &m->directory_finder;
     }
 #ifdef PLUGKIT_WITH_ATTACH
     pk__manager_attach_finders(m, finders);
 #endif
+}
+#endif
+
+#ifdef PLUGKIT_WITH_DLOPEN
+/* In front of the process launcher, which takes everything. What is compiled in is found first: its ids are its own. */
+static void pk__manager_objects(pk_manager *m)
+{
+    const pk_dialect **dialects = (const pk_dialect **)(uintptr_t)m->desc.dialects;
+    const pk_launcher **launchers = (const pk_launcher **)(uintptr_t)m->desc.launchers;
+    const pk_finder **finders = (const pk_finder **)(uintptr_t)m->desc.finders;
+    m->object_launcher = pk__object_launcher(&m->objects, m->registry.alloc, &m->desc, &m->process_launcher);
+    launchers[m->desc.launcher_count++] = &m->object_launcher;
+    m->object = pk__objects_dialect(&m->objects.running);
+    dialects[m->desc.dialect_count++] = &m->object;
+    if (m->desc.compiled_in_count) {
+        m->compiled_finder = pk__compiled_finder(&m->objects);
+        memmove(finders + 1, finders, m->desc.finder_count++ * sizeof(*finders));
+        finders[0] = &m->compiled_finder;
+    }
 }
 #endif
 
@@ -141,6 +163,9 @@ static void pk__manager_built_in(pk_manager *m)
 #ifndef PLUGKIT_NO_PROCESS
     const pk_launcher **launchers = (const pk_launcher **)(uintptr_t)m->desc.launchers;
     m->process_launcher = pk__process_launcher(&m->processes, m->registry.alloc);
+#ifdef PLUGKIT_WITH_DLOPEN
+    pk__manager_objects(m);
+#endif
     launchers[m->desc.launcher_count++] = &m->process_launcher;
 #endif
 #ifndef PLUGKIT_NO_FILES

@@ -23,6 +23,7 @@
 #include "../discover/reattach.h"
 #include "../discover/sink.h"
 #include "../launch/isolate.h"
+#include "../launch/object_launcher.h"
 #include "../launch/process_launcher.h"
 #include "../life/life.h"
 #include "../registry/registry.h"
@@ -69,6 +70,12 @@ struct pk_manager {
 #ifndef PLUGKIT_NO_PROCESS
     pk__launching_processes processes;
     pk_launcher process_launcher, adopt_launcher;
+#endif
+#ifdef PLUGKIT_WITH_DLOPEN
+    pk__launching_objects objects;
+    pk_launcher object_launcher;
+    pk_dialect object;
+    pk_finder compiled_finder;
 #endif
     pk__keep keep;
     pk__admin *admin;   // NULL = pk_manager_serve was not called
