@@ -233,6 +233,23 @@ TEST(json_stream, a_value_that_is_only_written_wrongly_can_be_left_out)
                  "1@1:32;" WRONG("line 1, column 36, offset 35", "a value"));
 }
 
+/* But where brackets or quotes are not in order nobody knows where the next one begins. */
+TEST(json_stream, what_has_no_end_ends_the_stream)
+{
+    static const char *const rows[] = {"[} 1\n2\n", "x\n1\n", "[1,2\x01\n] 1\n2", "\"a\n1\n2", "{\"a\" 1}\n1\n"};
+    pk_json_stream desc = {.on_value = on_value, .on_bad = on_bad};
+    for (size_t i = 0; i < PK__COUNT(rows); i++) {
+        CASE("%s", rows[i])
+        {
+            for (size_t step = 1; step < 20; step += 18) {
+                seen s = {.len = 0};
+                CHECK_ERR(read_pieces(&desc, &s, pk_str_from(rows[i]), step, step), PK_ERR_BAD_JSON);
+                CHECK(s.bad == 0 && s.values == 0);
+            }
+        }
+    }
+}
+
 /* Each prefix gives the values that are whole, and an error if something has begun. */
 TEST(json_stream, every_prefix)
 {
@@ -289,6 +306,33 @@ TEST(json_stream, what_cannot_become_json_is_refused_with_its_first_wrong_byte)
         }
     }
     pk_json_stream_free(&stream);
+}
+
+TEST(json_stream, also_on_a_line_and_one_level_too_deep)
+{
+    static const char *const rows[] = {"1,", "[1] [", "\"a\":", "{}}", "1 2", "tru\"", "nul,"};
+    pk_json_stream stream = {.on_value = on_value, .on_bad = on_bad, .lines = true, .alloc = test_alloc()};
+    pk_json_stream values = {.on_value = on_value, .alloc = test_alloc()};
+    seen s = {.stream = &stream};
+    stream.user = values.user = &s;
+    for (size_t i = 0; i < PK__COUNT(rows); i++) {
+        CASE("%s", rows[i])
+        {
+            size_t len = strlen(rows[i]);
+            CHECK_OK(feed(&stream, rows[i], len - 1, NULL));
+            CHECK_INT(s.bad, ==, (int)i);
+            CHECK_OK(feed(&stream, rows[i] + len - 1, 1, NULL));
+            CHECK_INT(s.bad, ==, (int)i + 1);
+            CHECK_OK(feed(&stream, "\n", 1, NULL));
+        }
+    }
+    for (int i = 0; i < PLUGKIT_JSON_DEPTH; i++) {
+        CHECK_OK(feed(&values, i % 2 ? "[" : "{\"\":", i % 2 ? 1 : 4, NULL));
+    }
+    CHECK_ERR(feed(&values, "[", 1, NULL), PK_ERR_LIMIT);
+    CHECK_ERR(pk_json_stream_finish(&values, NULL), PK_ERR_LIMIT);
+    pk_json_stream_free(&stream);
+    pk_json_stream_free(&values);
 }
 
 TEST(json_stream, an_error_quotes_what_stands_around)
