@@ -531,6 +531,34 @@ TEST(types, a_warm_message_allocates_nothing)
     pk_mem_free(&cold);
 }
 
+TEST(types, into_bytes_of_the_caller_it_does_not_allocate)
+{
+    static const char message[] = // 200 bytes
+        "{\"text\":\"a\\u00e9b\",\"bytes\":\"AP9/\",\"any\":[1,{}],\"wait\":9,\"yes\":true,\"i32\":-1,\"u32\":2,"
+        "\"i64\":-3,\"u64\":4,\"real\":0.12345,\"level\":\"low\",\"point\":{\"x\":1},\"numbers\":[1,2],"
+        "\"points\":[{\"x\":2}],\"names\":{\"a\":\"12\"}}";
+    char room[2048];
+    everything v;
+    long before = test_points.count;
+    CHECK_UINT(sizeof(message) - 1, ==, 200);
+    for (int i = 0; i < 3; i++) { // the bytes are used again
+        memset(&v, 0, sizeof(v));
+        pk_mem_over(&v.mem, room, sizeof(room), test_alloc());
+        REQUIRE_OK(decode(&v.mem, &pk_type_everything, message, &v, NULL));
+        CHECK_PK_STR(v.text, "a\xC3\xA9" "b");
+        CHECK(v.u64 == 4 && v.numbers.count == 2 && v.points.items[0].x == 2 && v.names.count == 1);
+        CHECK_INT(test_points.count, ==, before);
+        pk_mem_free(&v.mem);
+    }
+    /* The whole of a longer one, where no other memory is to be had. */
+    char more_room[8192];
+    pk_mem_over(&v.mem, more_room, sizeof(more_room), NULL);
+    REQUIRE_OK(decode(&v.mem, &pk_type_everything, full, &v, NULL));
+    CHECK_UINT(v.places.count, ==, 1);
+    CHECK((const char *)v.places.keys[0].ptr >= more_room && v.places.keys[0].ptr < more_room + sizeof(more_room));
+    pk_mem_free(&v.mem);
+}
+
 TEST_TORTURE(types, survives_lack_of_memory)
 {
     everything v = {.mem = {test_alloc(), NULL, NULL, 0}};
