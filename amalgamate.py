@@ -228,9 +228,11 @@ HOST = """
     host/launch/guardian.h
     host/launch/guardian.c
     host/launch/pipes.h
+    host/launch/cgroups.h
     host/launch/isolate.h
     host/launch/process_launcher.h
     host/launch/pipes.c
+    host/launch/cgroups.c
     host/launch/isolate.c
     host/launch/process_launcher.c
     host/launch/keep.h

@@ -137,7 +137,7 @@
  *     PLUGKIT_WITH_ADMIN          with pk_manager_serve: `plugkit top` and others can look at a running host; 8 KiB
  *     PLUGKIT_WITH_ATTACH         with pk_manager_attach: plugins that somebody else runs; 8 KiB
  *     PLUGKIT_WITH_DLOPEN         with plugins in this process: shared objects, and compiled in; 12 KiB
- *     PLUGKIT_WITH_ISOLATE        with limits for plugins that are child processes: pk_isolate; 10 KiB
+ *     PLUGKIT_WITH_ISOLATE        with limits for plugins that are child processes: pk_isolate; 13 KiB
  *     PLUGKIT_WITH_MANIFESTS      with folders that have a manifest.json or plugin.json; 13 KiB
  *     PLUGKIT_WITH_SCHEMA         with pk_schema and pk_pattern: JSON Schema; 59 KiB
  *     PLUGKIT_WITH_JSON_TOOLS     with NDJSON, JSON from streams, JSON Patch, defaults in structs, refused keys; 15 KiB
@@ -1997,6 +1997,15 @@ typedef struct pk_isolate {
      * that they start. Linux, Landlock; implies no_new_privileges, as calls do. */
     const pk_path_rule *paths;    size_t path_count;  // at most 64
     pk_calls calls;               // Linux on x86-64, aarch64 and riscv64
+    /* Control groups of Linux: directories in which the host may make others, NULL-terminated, at most 8. One of
+     * version 2, with the controllers handed on (cgroup.subtree_control), or one for each controller of version 1.
+     * Each instance gets a group in each, all that it starts is in it and counted together, and it is killed and the
+     * group removed when the instance ends. A host that is killed leaves empty groups. Those of version 1 are tested
+     * with real ones, the limits of version 2 against a fake tree. */
+    const char *const *groups_in;
+    uint64_t memory_bytes;        // resident, caches included; who takes more is killed by the system
+    uint32_t cpu_percent;         // of one CPU: 50 = half of one, 200 = two
+    uint32_t tasks;               // processes and threads; also root's
     /* Namespaces of Linux; without root's rights as far as the system lets users have them. */
     bool no_network;              // no network at all, nor abstract sockets; those with a path remain. Not with .tcp
     uint64_t private_tmp_bytes;   // an empty /tmp of its own, in memory, of that size. What of its own directory and of
@@ -4971,6 +4980,9 @@ PK__FN const char *pk__process_describe(int status, char *out, size_t cap);
 
 
 #define PK__CONFINES(X)                                                                                     \
+    X(MEMORY, "memory")                                                                                     \
+    X(SHARE, "cpu share")                                                                                   \
+    X(TASKS, "tasks")                                                                                       \
     X(NETWORK, "network")                                                                                   \
     X(IPC, "ipc")                                                                                           \
     X(TMP, "tmp")                                                                                           \
@@ -4995,7 +5007,7 @@ typedef enum pk__confine_what {
     PK__CONFINE_COUNT
 } pk__confine_what;
 
-enum { PK__CONFINE_GROUPS = 32, PK__CONFINE_PROGRAM = 600, PK__CONFINE_KEEP = 512 };
+enum { PK__CONFINE_GROUPS = 32, PK__CONFINE_PROGRAM = 600, PK__CONFINE_KEEP = 512, PK__CONFINE_CGROUPS = 8 };
 
 /* A filter of system calls, as the kernel wants to have it: struct sock_filter and sock_fprog of linux/filter.h. */
 typedef struct pk__confine_code {
@@ -5021,6 +5033,8 @@ typedef struct pk__confine {
     char users[40], numbers[40];        // for those who begin without root's rights: of themselves, and of their group
     char tmp_options[64];
     char keep[2][PK__CONFINE_KEEP];     // directories in /tmp that stay; "" = none
+    int join[PK__CONFINE_CGROUPS];      // control groups: descriptors of their cgroup.procs; likewise above all
+    size_t join_count;
     int paths;                          // of Landlock; above all descriptors of the child
     pk__confine_program program;
     pk__confine_code code[PK__CONFINE_PROGRAM];
@@ -9814,6 +9828,16 @@ static bool pk__confine_limit(const pk__confine *c, pk__confine_what what, int r
     return PK__SYS(set_limit)(resource, &limit) == 0;
 }
 
+static bool pk__confine_join(const pk__confine *c)
+{
+    for (size_t i = 0; i < c->join_count; i++) {
+        if (PK__SYS(write)(c->join[i], "0", 1) != 1) { // 0 = who writes
+            return false;
+        }
+    }
+    return true;
+}
+
 /* What a program of root's is given when it begins is bounded by a set; others have only what they inherit. */
 static bool pk__confine_capabilities(const pk__confine *c)
 {
@@ -9847,6 +9871,9 @@ static bool pk__confine_filter(const pk__confine *c)
 static bool pk__confine_do(pk__confine *c, pk__confine_what what)
 {
     switch (what) {
+    case PK__CONFINE_MEMORY:
+    case PK__CONFINE_SHARE:
+    case PK__CONFINE_TASKS: return pk__confine_join(c);
     case PK__CONFINE_NETWORK: return pk__confine_unshare(c, PK__SYS_SPACE_NETWORK, true);
     case PK__CONFINE_IPC:
         return pk__confine_unshare(c, PK__SYS_SPACE_IPC, (c->wanted & (1u << PK__CONFINE_NETWORK)) == 0);
@@ -36883,7 +36910,7 @@ PK_API int pk_object_main(int argc, char **argv)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 36887 "plugkit.h"
+#line 36914 "plugkit.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -37237,6 +37264,9 @@ PK_API int pk_object_main(int argc, char **argv)
 #endif
 #ifdef PLUGKIT_WITH_ISOLATE
 #define PK__CONFINES(X)                                                                                     \
+    X(MEMORY, "memory")                                                                                     \
+    X(SHARE, "cpu share")                                                                                   \
+    X(TASKS, "tasks")                                                                                       \
     X(NETWORK, "network")                                                                                   \
     X(IPC, "ipc")                                                                                           \
     X(TMP, "tmp")                                                                                           \
@@ -39290,17 +39320,53 @@ PK__FN pk_err pk__pipes_send(pk__pipes *p, pk_str bytes, pk_error *err);
 #endif
 
 
+/* == host/launch/cgroups.h == */
+/* cgroups.h - control groups of Linux for one instance: made, limited, joined by the child, ended.
+ *
+ *     pk__cgroups_open(&g, alloc, info); pk__cgroups_limit(&g, PK__CONFINE_TASKS, 10);     before the start
+ *     pk__cgroups_join(&g, &confine);         descriptors for the child; pk__cgroups_joined(&confine) closes them
+ *     pk__cgroups_kill(&g);                   the process has ended: what is left of it ends, too
+ *     pk__cgroups_close(&g);                  and the groups are removed
+ *
+ * Versions 1 and 2 are told apart by the files that a group has: a limit goes to the first group with the file for it.
+ * Version 2 kills a group itself. For version 1 each process is opened first (pidfd), then looked for in the group
+ * again, and only then signalled: so it is never somebody else with the same number. Without pidfds nobody is. */
+#ifdef PLUGKIT_LINES
+#line 10 "src/host/launch/cgroups.h"
+#endif
+
+
+
+#ifdef PLUGKIT_WITH_ISOLATE
+
+typedef struct pk__cgroups {
+    const pk_alloc *alloc;
+    size_t count;
+    char *path[PK__CONFINE_CGROUPS]; // of each group, ours to remove
+} pk__cgroups;
+
+PK__FN bool pk__cgroups_open(pk__cgroups *g, const pk_alloc *alloc, const pk_launch_info *info); // false = see errno
+PK__FN bool pk__cgroups_limit(const pk__cgroups *g, pk__confine_what what, uint64_t number);     // ENOENT: none has it
+PK__FN bool pk__cgroups_join(const pk__cgroups *g, pk__confine *c);
+PK__FN void pk__cgroups_joined(pk__confine *c);
+PK__FN void pk__cgroups_kill(const pk__cgroups *g);
+PK__FN void pk__cgroups_close(pk__cgroups *g); // kills as well. Zeroed: does nothing
+
+#endif
+
+
 /* == host/launch/isolate.h == */
 /* isolate.h - a pk_isolate made into what a child does to itself, and the report of what came of it.
  *
- *     pk__isolate_spawn(&process, &desc, launch, info, err);        in the place of pk__process_spawn
+ *     pk__isolate_spawn(&undo, &process, &desc, launch, info, err);  in the place of pk__process_spawn
+ *     pk__isolate_kill(undo); pk__isolate_end(undo, alloc);          when it has ended: its control groups
  *
  * Nothing is believed to work because it should: a limit counts as set when the child has set it. If the system refuses
  * one, the child is not started, and its error names the limit; with .go_on that one is crossed out and the start tried
  * again. Some things are accepted and do nothing, or can be undone by who has the right to: that is known here, and
  * reported as best effort or unavailable. Without PLUGKIT_WITH_ISOLATE all of this is nothing. */
 #ifdef PLUGKIT_LINES
-#line 8 "src/host/launch/isolate.h"
+#line 9 "src/host/launch/isolate.h"
 #endif
 
 
@@ -39312,8 +39378,15 @@ PK__FN pk_err pk__isolate_check(const pk_plugin_rule *rule, bool tcp, pk_error *
 PK__FN bool pk__isolate_copy(pk_mem *mem, pk_plugin_rule *rule); // its isolate becomes a copy; false = out of memory
 PK__FN const pk_limit_report *pk__isolate_copy_reports(pk_mem *mem, const pk_limit_report *from, size_t count);
 /* Starts it under its limits, and reports them. Errors: those of pk__process_spawn, and PK_ERR_MISUSE. */
-PK__FN pk_err pk__isolate_spawn(pk__process *p, const pk__spawn_desc *desc, pk_launch *l, const pk_launch_info *info,
-                                pk_error *err);
+typedef struct pk__isolate_start {
+    const pk_alloc *alloc;
+    pk__cgroups *cgroups; // that it is in, also after a failure; NULL = none
+    pk_launch *launch;
+    const pk_launch_info *info;
+} pk__isolate_start;
+PK__FN pk_err pk__isolate_spawn(pk__isolate_start *start, pk__process *p, const pk__spawn_desc *desc, pk_error *err);
+PK__FN void pk__isolate_kill(const pk__isolate_start *start); // all that is left of it
+PK__FN void pk__isolate_end(pk__isolate_start *start);        // that, too. Zeroed: does nothing
 
 #else
 static inline pk_err pk__isolate_check(const pk_plugin_rule *rule, bool tcp, pk_error *err)
@@ -39329,11 +39402,27 @@ static inline bool pk__isolate_copy(pk_mem *mem, pk_plugin_rule *rule)
 }
 
 #ifndef PLUGKIT_NO_PROCESS
-static inline pk_err pk__isolate_spawn(pk__process *p, const pk__spawn_desc *desc, pk_launch *l,
-                                       const pk_launch_info *info, pk_error *err)
+typedef struct pk__isolate_start {
+    const pk_alloc *alloc;
+    pk_launch *launch;
+    const pk_launch_info *info;
+} pk__isolate_start;
+
+static inline pk_err pk__isolate_spawn(const pk__isolate_start *start, pk__process *p, const pk__spawn_desc *desc,
+                                       pk_error *err)
 {
-    (void)l, (void)info;
+    (void)start;
     return pk__process_spawn(p, desc, err);
+}
+
+static inline void pk__isolate_kill(const pk__isolate_start *start)
+{
+    (void)start;
+}
+
+static inline void pk__isolate_end(const pk__isolate_start *start)
+{
+    (void)start;
 }
 #endif
 #endif
@@ -39545,6 +39634,211 @@ PK__FN pk_err pk__pipes_send(pk__pipes *p, pk_str bytes, pk_error *err)
 }
 #endif
 
+/* == host/launch/cgroups.c == */
+/* cgroups.c - control groups for instances. */
+#ifdef PLUGKIT_LINES
+#line 1 "src/host/launch/cgroups.c"
+#endif
+#ifdef PLUGKIT_WITH_ISOLATE
+
+
+#include <stdio.h>
+#include <string.h>
+
+
+
+
+enum { PK__CGROUPS_PATH = 1024, PK__CGROUPS_NAMES = 100, PK__CGROUPS_ROUNDS = 50, PK__CGROUPS_LIST = 8192 };
+
+static int pk__cgroups_file(const char *group, const char *name, int flags)
+{
+    char path[PK__CGROUPS_PATH];
+    int len = snprintf(path, sizeof(path), "%s/%s", group, name);
+    if (len < 0 || (size_t)len >= sizeof(path)) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    return PK__SYS(open)(path, flags | O_CLOEXEC, 0);
+}
+
+static bool pk__cgroups_write(const char *group, const char *name, const char *text)
+{
+    int fd = pk__cgroups_file(group, name, O_WRONLY);
+    bool ok = fd >= 0 && PK__SYS(write)(fd, text, strlen(text)) == (ssize_t)strlen(text);
+    int error = errno;
+    pk__fd_close(fd);
+    errno = error;
+    return ok;
+}
+
+/* ---- making them */
+
+static bool pk__cgroups_make(pk__cgroups *g, const char *in, const pk_launch_info *info)
+{
+    char path[PK__CGROUPS_PATH];
+    errno = EEXIST;
+    for (int number = 0; number < PK__CGROUPS_NAMES && errno == EEXIST; number++) { // other managers of this process
+        int len = snprintf(path, sizeof(path), "%s/plugkit-%ld-%s%s.%d", in, (long)getpid(), info->instance,
+                           info->probe ? ".probe" : "", number);
+        if (len < 0 || (size_t)len >= sizeof(path)) {
+            errno = ENAMETOOLONG;
+        } else if (PK__SYS(mkdir)(path, 0755) == 0) {
+            g->path[g->count] = pk__strdup(g->alloc, path);
+            if (!g->path[g->count]) {
+                (void)PK__SYS(unlinkat)(AT_FDCWD, path, AT_REMOVEDIR);
+                errno = ENOMEM;
+                return false;
+            }
+            g->count++;
+            return true;
+        }
+    }
+    return false;
+}
+
+PK__FN bool pk__cgroups_open(pk__cgroups *g, const pk_alloc *alloc, const pk_launch_info *info)
+{
+    memset(g, 0, sizeof(*g));
+    g->alloc = alloc;
+    for (size_t i = 0; info->isolate->groups_in[i]; i++) {
+        /* Version 2 hands controllers on if it may; if not, somebody has done so, or the limit is not to be had. */
+        (void)pk__cgroups_write(info->isolate->groups_in[i], "cgroup.subtree_control", "+memory +cpu +pids");
+        if (!pk__cgroups_make(g, info->isolate->groups_in[i], info)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* To the first that has the file; -1 = none has it, 0 = it failed, 1 = done. */
+static int pk__cgroups_set(const pk__cgroups *g, const char *name, const char *text)
+{
+    for (size_t i = 0; i < g->count; i++) {
+        if (pk__cgroups_write(g->path[i], name, text)) {
+            return 1;
+        }
+        if (errno != ENOENT) {
+            return 0;
+        }
+    }
+    return -1;
+}
+
+PK__FN bool pk__cgroups_limit(const pk__cgroups *g, pk__confine_what what, uint64_t number)
+{
+    unsigned long long n = number;
+    char first[64], second[64];
+    const char *newer = what == PK__CONFINE_MEMORY ? "memory.max" : what == PK__CONFINE_SHARE ? "cpu.max" : "pids.max";
+    const char *older = what == PK__CONFINE_MEMORY ? "memory.limit_in_bytes" : "cpu.cfs_quota_us"; // of pids: the same
+    if (what == PK__CONFINE_SHARE) { // microseconds in each tenth of a second
+        (void)snprintf(first, sizeof(first), "%llu 100000", n * 1000);
+        (void)snprintf(second, sizeof(second), "%llu", n * 1000);
+    } else {
+        (void)snprintf(first, sizeof(first), "%llu", n);
+        (void)snprintf(second, sizeof(second), "%llu", n);
+    }
+    int done = pk__cgroups_set(g, newer, first);
+    if (done < 0 && what == PK__CONFINE_SHARE) {
+        (void)pk__cgroups_set(g, "cpu.cfs_period_us", "100000"); // its default
+    }
+    done = done < 0 && what != PK__CONFINE_TASKS ? pk__cgroups_set(g, older, second) : done;
+    errno = done < 0 ? ENOENT : errno;
+    return done > 0;
+}
+
+PK__FN bool pk__cgroups_join(const pk__cgroups *g, pk__confine *c)
+{
+    for (size_t i = 0; i < g->count; i++) {
+        int fd = pk__cgroups_file(g->path[i], "cgroup.procs", O_WRONLY);
+        int above = fd < 0 ? -1 : PK__SYS(fcntl)(fd, F_DUPFD_CLOEXEC, 2 * PK__SPAWN_FDS); // above the child's
+        int error = errno;
+        pk__fd_close(fd);
+        errno = error;
+        if (above < 0) {
+            return false;
+        }
+        c->join[c->join_count++] = above;
+    }
+    return true;
+}
+
+PK__FN void pk__cgroups_joined(pk__confine *c)
+{
+    while (c->join_count > 0) {
+        pk__fd_close(c->join[--c->join_count]);
+    }
+}
+
+/* ---- ending them */
+
+static size_t pk__cgroups_list(const char *group, char *text, size_t cap)
+{
+    int fd = pk__cgroups_file(group, "cgroup.procs", O_RDONLY);
+    ssize_t n = fd < 0 ? -1 : pk__fd_read(fd, text, cap - 1);
+    pk__fd_close(fd);
+    text[n > 0 ? n : 0] = '\0';
+    return n > 0 ? (size_t)n : 0;
+}
+
+static bool pk__cgroups_has(const char *list, long pid)
+{
+    char line[24];
+    int len = snprintf(line, sizeof(line), "%ld\n", pid);
+    for (const char *at = list; at && *at; at = strchr(at, '\n') ? strchr(at, '\n') + 1 : NULL) {
+        if (strncmp(at, line, (size_t)len) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void pk__cgroups_kill_listed(const char *group)
+{
+    char list[PK__CGROUPS_LIST], again[PK__CGROUPS_LIST];
+    if (pk__cgroups_list(group, list, sizeof(list)) == 0) {
+        return;
+    }
+    for (const char *at = list; *at;) {
+        long pid = 0;
+        while (*at >= '0' && *at <= '9') {
+            pid = pid * 10 + (*at++ - '0');
+        }
+        at += *at != '\0';
+        int fd = pid > 1 && *(at - 1) == '\n' ? PK__SYS(pidfd_open)((pid_t)pid) : -1; // a last line may be cut
+        if (fd >= 0 && pk__cgroups_list(group, again, sizeof(again)) > 0 && pk__cgroups_has(again, pid)) {
+            (void)PK__SYS(pidfd_send_signal)(fd, SIGKILL, 0);
+        }
+        pk__fd_close(fd);
+    }
+}
+
+PK__FN void pk__cgroups_kill(const pk__cgroups *g)
+{
+    for (size_t i = 0; i < g->count; i++) {
+        if (!pk__cgroups_write(g->path[i], "cgroup.kill", "1")) {
+            pk__cgroups_kill_listed(g->path[i]);
+        }
+    }
+}
+
+PK__FN void pk__cgroups_close(pk__cgroups *g)
+{
+    const struct timespec pause = {0, (long)PK__MS};
+    for (int round = 0; g->count > 0 && round < PK__CGROUPS_ROUNDS; round++) {
+        const char *path = g->path[g->count - 1];
+        if (PK__SYS(unlinkat)(AT_FDCWD, path, AT_REMOVEDIR) == 0 || errno != EBUSY) {
+            pk__strfree(g->alloc, g->path[--g->count]);
+            continue;
+        }
+        pk__cgroups_kill(g); // who is dying takes a moment
+        (void)PK__SYS(nanosleep)(&pause);
+    }
+    while (g->count > 0) {
+        pk__strfree(g->alloc, g->path[--g->count]);
+    }
+}
+#endif
+
 /* == host/launch/isolate.c == */
 /* isolate.c - the limits of plugins, and what of them holds. */
 #ifdef PLUGKIT_LINES
@@ -39570,6 +39864,15 @@ PK_API const char *pk_limit_state_name(pk_limit_state state)
 
 enum { PK__ISOLATE_PATHS = 64 };
 
+static size_t pk__isolate_groups(const pk_isolate *d)
+{
+    size_t count = 0;
+    while (d->groups_in && d->groups_in[count]) {
+        count++;
+    }
+    return count;
+}
+
 PK__FN pk_err pk__isolate_check(const pk_plugin_rule *rule, bool tcp, pk_error *err)
 {
     const pk_isolate *d = rule->isolate;
@@ -39584,6 +39887,9 @@ PK__FN pk_err pk__isolate_check(const pk_plugin_rule *rule, bool tcp, pk_error *
                         : d->group_count > PK__CONFINE_GROUPS   ? "there are more than 32 groups"
                         : d->no_network && tcp                  ? "without a network it cannot be called by TCP"
                         : d->path_count > PK__ISOLATE_PATHS     ? "there are more than 64 paths"
+                        : pk__isolate_groups(d) > PK__CONFINE_CGROUPS ? "there are more than 8 control groups"
+                        : pk__isolate_groups(d) == 0 && (d->memory_bytes || d->cpu_percent || d->tasks)
+                            ? "memory, cpu share and tasks need groups_in"
                         : (unsigned)d->calls > PK_CALLS_SERVE   ? "there is no such list of calls"
                                                                 : NULL;
     return wrong ? pk_error_set(err, PK_ERR_MISUSE, "cannot isolate '%s': %s", rule->plugin ? rule->plugin : "", wrong)
@@ -39616,6 +39922,14 @@ PK__FN bool pk__isolate_copy(pk_mem *mem, pk_plugin_rule *rule)
         ok = paths[i].path != NULL;
     }
     d->paths = paths;
+    size_t count = pk__isolate_groups(from);
+    const char **dirs = (const char **)pk_mem_zero(mem, (count + 1) * sizeof(*dirs));
+    ok = ok && dirs;
+    for (size_t i = 0; ok && i < count; i++) {
+        dirs[i] = pk_mem_dup(mem, pk_str_from(from->groups_in[i])).ptr;
+        ok = dirs[i] != NULL;
+    }
+    d->groups_in = dirs;
     return ok;
 }
 
@@ -39679,6 +39993,9 @@ static void pk__isolate_init(pk__isolate *i, const pk_isolate *d)
     pk__isolate_want(i, PK__CONFINE_PRIVILEGES, d->no_new_privileges);
     pk__isolate_want(i, PK__CONFINE_CAPABILITIES, d->no_capabilities);
     pk__isolate_want(i, PK__CONFINE_USER, d->uid);
+    pk__isolate_want(i, PK__CONFINE_MEMORY, d->memory_bytes);
+    pk__isolate_want(i, PK__CONFINE_SHARE, d->cpu_percent);
+    pk__isolate_want(i, PK__CONFINE_TASKS, d->tasks);
     pk__isolate_want(i, PK__CONFINE_NETWORK, d->no_network);
     pk__isolate_want(i, PK__CONFINE_IPC, d->no_ipc);
     pk__isolate_want(i, PK__CONFINE_TMP, d->private_tmp_bytes);
@@ -39794,6 +40111,59 @@ static void pk__isolate_prepare(pk__isolate *i, const pk_launch_info *info)
     }
 }
 
+static void pk__isolate_miss_groups(pk__isolate *i, int error)
+{
+    for (int what = PK__CONFINE_MEMORY; what <= PK__CONFINE_TASKS; what++) {
+        if (i->confine.wanted & (1u << what)) {
+            pk__isolate_miss_errno(i, (pk__confine_what)what, error, "control group");
+        }
+    }
+}
+
+/* Control groups, if a limit needs them. They are there longer than the start. */
+static void pk__isolate_group(pk__isolate *i, pk__isolate_start *start)
+{
+    const pk_isolate *d = i->desc;
+    const uint64_t numbers[] = {d->memory_bytes, d->cpu_percent, d->tasks};
+    if (!d->memory_bytes && !d->cpu_percent && !d->tasks) {
+        return;
+    }
+    start->cgroups = (pk__cgroups *)pk__new(start->alloc, sizeof(*start->cgroups));
+    if (!start->cgroups) {
+        pk__isolate_miss_groups(i, ENOMEM);
+    } else if (!pk__cgroups_open(start->cgroups, start->alloc, start->info) ||
+               !pk__cgroups_join(start->cgroups, &i->confine)) {
+        pk__isolate_miss_groups(i, errno);
+    }
+    for (int k = 0; k < 3; k++) {
+        pk__confine_what what = (pk__confine_what)(PK__CONFINE_MEMORY + k);
+        if ((i->confine.wanted & (1u << what)) && !pk__cgroups_limit(start->cgroups, what, numbers[k])) {
+            if (errno == ENOENT) {
+                pk__isolate_miss(i, what, "none of the control groups has a controller for it");
+            } else {
+                pk__isolate_miss_errno(i, what, errno, "control group");
+            }
+        }
+    }
+}
+
+PK__FN void pk__isolate_kill(const pk__isolate_start *start)
+{
+    if (start->cgroups) {
+        pk__cgroups_kill(start->cgroups);
+    }
+}
+
+PK__FN void pk__isolate_end(pk__isolate_start *start)
+{
+    if (start->cgroups) {
+        pk__cgroups_kill(start->cgroups);
+        pk__cgroups_close(start->cgroups);
+        pk__free(start->alloc, start->cgroups, sizeof(*start->cgroups));
+        start->cgroups = NULL;
+    }
+}
+
 /* What holds for as long as the plugin wants it to. */
 static const char *pk__isolate_loophole(const pk__isolate *i, pk__confine_what what)
 {
@@ -39802,6 +40172,9 @@ static const char *pk__isolate_loophole(const pk__isolate *i, pk__confine_what w
     case PK__CONFINE_DIRECTORY: return "it may go to another one";
     case PK__CONFINE_PROCESSES: return "all processes of its user are counted";
     case PK__CONFINE_PATHS: return i->landlock < 3 ? "this kernel does not keep it from truncating files" : "";
+    case PK__CONFINE_MEMORY:
+    case PK__CONFINE_SHARE:
+    case PK__CONFINE_TASKS:
     case PK__CONFINE_NICE:
     case PK__CONFINE_ADDRESS_SPACE:
     case PK__CONFINE_CPU:
@@ -39859,9 +40232,9 @@ static bool pk__isolate_give_up_one(pk__isolate *i, const pk__spawn_step *step, 
     return false;
 }
 
-PK__FN pk_err pk__isolate_spawn(pk__process *p, const pk__spawn_desc *desc, pk_launch *l, const pk_launch_info *info,
-                                pk_error *err)
+PK__FN pk_err pk__isolate_spawn(pk__isolate_start *start, pk__process *p, const pk__spawn_desc *desc, pk_error *err)
 {
+    const pk_launch_info *info = start->info;
     pk__isolate i;
     pk__spawn_step step = {pk__confine_run, &i.confine, NULL};
     pk__spawn_desc confined = *desc;
@@ -39872,6 +40245,7 @@ PK__FN pk_err pk__isolate_spawn(pk__process *p, const pk__spawn_desc *desc, pk_l
     }
     pk__isolate_init(&i, info->isolate);
     pk__isolate_prepare(&i, info);
+    pk__isolate_group(&i, start);
     pk_err rc = pk__isolate_refuse(&i, info, err);
     confined.confine = &step;
     while (!rc) {
@@ -39882,8 +40256,9 @@ PK__FN pk_err pk__isolate_spawn(pk__process *p, const pk__spawn_desc *desc, pk_l
         rc = PK_OK;
     }
     if (!rc) {
-        pk__isolate_tell(&i, l);
+        pk__isolate_tell(&i, start->launch);
     }
+    pk__cgroups_joined(&i.confine);
     pk__fd_close(i.confine.paths);
     return rc;
 }
@@ -39916,6 +40291,7 @@ typedef struct pk__launcher_child {
     pk_loop *loop;
     pk__process process;
     pk__guardian guardian;
+    pk__isolate_start isolated;
     const char *death;         // what becomes of it without the guardian
     pk__pipes pipes;
     pk_timer grace;
@@ -39969,6 +40345,7 @@ static void pk__launcher_child_on_exit(void *user, int status)
     c->exited = true;
     c->status = status;
     pk__guardian_end(&c->guardian);
+    pk__isolate_kill(&c->isolated);
     pk__pipes_drain(&c->pipes);
     if (pk__launcher_child_is_over(c) ||
         pk_timer_start(c->loop, &c->grace, PK__PROCESS_LAUNCHER_GRACE_MS, NULL) != PK_OK) {
@@ -39995,6 +40372,7 @@ static void pk__launcher_child_free(void *state)
     pk__pipes_deinit(&c->pipes);
     pk__process_deinit(&c->process);
     pk__guardian_deinit(&c->guardian);
+    pk__isolate_end(&c->isolated);
     pk__free(c->alloc, c, sizeof(*c));
 }
 
@@ -40021,7 +40399,11 @@ static pk_err pk__launcher_child_spawn(pk__launcher_child *c, const pk_launch_in
         desc.fds = fds;
         desc.fd_count = count;
         desc.death_signal = !info->die_with_host ? SIGCONT : info->lasting_thread ? SIGKILL : 0;
-        rc = pk__isolate_spawn(&c->process, &desc, c->launch, info, err);
+        c->isolated.alloc = c->alloc;
+        c->isolated.launch = c->launch;
+        c->isolated.info = info;
+        rc = pk__isolate_spawn(&c->isolated, &c->process, &desc, err);
+        c->isolated.info = NULL;
     }
     while (made-- > 0) {
         pk__fd_close(fds[made].parent);
@@ -50917,7 +51299,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 }
 
 #ifdef PLUGKIT_LINES
-#line 50921 "plugkit.h"
+#line 51303 "plugkit.h"
 #endif
 
 #ifndef PLUGKIT_TEST

@@ -4481,6 +4481,9 @@ PK__FN const char *pk__process_describe(int status, char *out, size_t cap);
 
 
 #define PK__CONFINES(X)                                                                                     \
+    X(MEMORY, "memory")                                                                                     \
+    X(SHARE, "cpu share")                                                                                   \
+    X(TASKS, "tasks")                                                                                       \
     X(NETWORK, "network")                                                                                   \
     X(IPC, "ipc")                                                                                           \
     X(TMP, "tmp")                                                                                           \
@@ -4505,7 +4508,7 @@ typedef enum pk__confine_what {
     PK__CONFINE_COUNT
 } pk__confine_what;
 
-enum { PK__CONFINE_GROUPS = 32, PK__CONFINE_PROGRAM = 600, PK__CONFINE_KEEP = 512 };
+enum { PK__CONFINE_GROUPS = 32, PK__CONFINE_PROGRAM = 600, PK__CONFINE_KEEP = 512, PK__CONFINE_CGROUPS = 8 };
 
 /* A filter of system calls, as the kernel wants to have it: struct sock_filter and sock_fprog of linux/filter.h. */
 typedef struct pk__confine_code {
@@ -4531,6 +4534,8 @@ typedef struct pk__confine {
     char users[40], numbers[40];        // for those who begin without root's rights: of themselves, and of their group
     char tmp_options[64];
     char keep[2][PK__CONFINE_KEEP];     // directories in /tmp that stay; "" = none
+    int join[PK__CONFINE_CGROUPS];      // control groups: descriptors of their cgroup.procs; likewise above all
+    size_t join_count;
     int paths;                          // of Landlock; above all descriptors of the child
     pk__confine_program program;
     pk__confine_code code[PK__CONFINE_PROGRAM];
@@ -9324,6 +9329,16 @@ static bool pk__confine_limit(const pk__confine *c, pk__confine_what what, int r
     return PK__SYS(set_limit)(resource, &limit) == 0;
 }
 
+static bool pk__confine_join(const pk__confine *c)
+{
+    for (size_t i = 0; i < c->join_count; i++) {
+        if (PK__SYS(write)(c->join[i], "0", 1) != 1) { // 0 = who writes
+            return false;
+        }
+    }
+    return true;
+}
+
 /* What a program of root's is given when it begins is bounded by a set; others have only what they inherit. */
 static bool pk__confine_capabilities(const pk__confine *c)
 {
@@ -9357,6 +9372,9 @@ static bool pk__confine_filter(const pk__confine *c)
 static bool pk__confine_do(pk__confine *c, pk__confine_what what)
 {
     switch (what) {
+    case PK__CONFINE_MEMORY:
+    case PK__CONFINE_SHARE:
+    case PK__CONFINE_TASKS: return pk__confine_join(c);
     case PK__CONFINE_NETWORK: return pk__confine_unshare(c, PK__SYS_SPACE_NETWORK, true);
     case PK__CONFINE_IPC:
         return pk__confine_unshare(c, PK__SYS_SPACE_IPC, (c->wanted & (1u << PK__CONFINE_NETWORK)) == 0);
@@ -36393,7 +36411,7 @@ PK_API int pk_object_main(int argc, char **argv)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 36397 "plugkit_sdk.h"
+#line 36415 "plugkit_sdk.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -36747,6 +36765,9 @@ PK_API int pk_object_main(int argc, char **argv)
 #endif
 #ifdef PLUGKIT_WITH_ISOLATE
 #define PK__CONFINES(X)                                                                                     \
+    X(MEMORY, "memory")                                                                                     \
+    X(SHARE, "cpu share")                                                                                   \
+    X(TASKS, "tasks")                                                                                       \
     X(NETWORK, "network")                                                                                   \
     X(IPC, "ipc")                                                                                           \
     X(TMP, "tmp")                                                                                           \
@@ -40755,7 +40776,7 @@ PK__FN pk_err pk__sdk_object_serve(void *state, const pk_request *request, pk_re
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 40759 "plugkit_sdk.h"
+#line 40780 "plugkit_sdk.h"
 #endif
 
 #ifndef PLUGKIT_TEST

@@ -40,6 +40,7 @@ NOT_RUN = pytest.StashKey()
 def pytest_configure(config):
     config.addinivalue_line("markers", "gosdk: needs the Go framework's own SDK; left out, and said so, without it")
     config.addinivalue_line("markers", "mbedtls: needs mbedTLS; left out, and said so, without it")
+    config.addinivalue_line("markers", "cgroup1: needs control groups of version 1; left out, and said so, without")
     config.addinivalue_line("markers", "root: needs root's rights; left out, and said so, without them")
     config.addinivalue_line("markers", "musl: needs musl-gcc; left out, and said so, without it")
 
@@ -58,6 +59,13 @@ def go_modules_missing():
 
 def musl_missing():
     return "" if shutil.which("musl-gcc") else "there is no musl-gcc"
+
+
+def cgroup1_missing():
+    lists = pathlib.Path("/proc/self/cgroup")
+    names = {name for line in lists.read_text().splitlines() for name in line.split(":")[1].split(",")} \
+        if lists.exists() else set()
+    return root_missing() or ("" if {"memory", "cpu", "pids"} <= names else "this system has other ones")
 
 
 def root_missing():
@@ -79,6 +87,7 @@ def pytest_collection_modifyitems(config, items):
     config.stash[NOT_RUN] = []
     for marker, missing, what in (("gosdk", go_modules_missing, "tests with the Go framework's own SDK"),
                                   ("musl", musl_missing, "tests with musl"),
+                                  ("cgroup1", cgroup1_missing, "tests with control groups of version 1"),
                                   ("root", root_missing, "tests that need root"),
                                   ("mbedtls", mbedtls_missing, "tests of TLS")):
         wanted = [item for item in items if item.get_closest_marker(marker)]

@@ -12,7 +12,8 @@ import threading
 import pytest
 
 from conftest import ROOT
-from driven import good, install
+from driven import good, install, is_alive
+from plugkit_pytest import wait_until
 
 MIB = 1 << 20
 HOSTILE = ROOT / "integration" / "plugins" / "hostile.c"
@@ -295,6 +296,91 @@ def test_the_old_tmp_is_not_reached_from_where_the_host_was(limited, free_dir):
     host = limited(private_tmp_bytes=4 * MIB, options={"cwd": free_dir})
     assert about(host)["directory"] == "/"
     assert errors(host, "read", "secret") == errors(host, "read", "../secret") == [-1, os.strerror(2)]
+    host.end()
+
+
+def groups_here():
+    """controller -> the directory of this process's control group of version 1."""
+    found = {}
+    places = [line.split() for line in pathlib.Path("/proc/mounts").read_text().splitlines()]
+    for line in pathlib.Path("/proc/self/cgroup").read_text().splitlines():
+        _, names, path = line.split(":", 2)
+        for _, mount, kind, options, *_ in places:
+            for name in names.split(","):
+                if kind == "cgroup" and name in options.split(","):
+                    found[name] = pathlib.Path(mount + path)
+    return found
+
+
+@pytest.fixture
+def groups():
+    """Groups for hosts, of the controllers memory, cpu and pids. All that hosts make in them has to be gone again."""
+    made = []
+    for name in ("memory", "cpu", "pids"):
+        folder = groups_here()[name] / f"plugkit-test-{os.getpid()}"
+        folder.mkdir()
+        made.append(folder)
+    yield [str(folder) for folder in made]
+    left = [child.name for folder in made for child in folder.iterdir() if child.is_dir()]
+    for folder in made:
+        for child in [child for child in folder.iterdir() if child.is_dir()]:
+            child.rmdir()
+        folder.rmdir()
+    assert left == []
+
+
+@pytest.mark.cgroup1
+def test_a_memory_eater_is_ended_by_its_group(limited, groups):
+    host = limited(groups_in=groups, memory_bytes=64 * MIB)
+    with Crowd(host):
+        answer = host.call("hostile", "POST /eat")
+    assert answer["error"] == "PK_ERR_PLUGIN_CONNECTION", answer
+    assert "signal 9 (killed)" in host.event("plugin.backoff", "hostile")["why"]
+    assert about(host)["pid"] == host.pid("hostile")
+    assert state(host, "memory") == LASTING
+    host.end()
+
+
+@pytest.mark.cgroup1
+def test_a_fork_bomb_of_root_ends_at_the_tasks_of_its_group(limited, groups):
+    host = limited(groups_in=groups, tasks=20, no_capabilities=True)
+    got, why = tried(host, "fork")
+    assert 4 < got < 20 and why == os.strerror(11)
+    assert host.plugin("hostile")["limits"]["tasks"] == ["enforced", ""]
+    host.end()
+
+
+@pytest.mark.cgroup1
+def test_a_share_of_a_cpu_is_set_for_its_group(limited, groups):
+    host = limited(groups_in=groups, cpu_percent=30)
+    pid = about(host)["pid"]
+    group = next(folder for folder in pathlib.Path(groups[1]).iterdir() if folder.is_dir())
+    assert str(pid) in (group / "cgroup.procs").read_text().split()
+    assert [(group / f"cpu.cfs_{name}_us").read_text() for name in ("quota", "period")] == ["30000\n", "100000\n"]
+    with Crowd(host):
+        host.call("hostile", "POST /burn", timeout_ms=1000)
+    throttled = dict(line.split() for line in (group / "cpu.stat").read_text().splitlines())
+    assert int(throttled["nr_throttled"]) > 0 and state(host, "cpu share") == LASTING
+    host.end()
+
+
+@pytest.mark.cgroup1
+def test_what_has_left_the_process_group_is_killed_with_the_control_group(limited, groups):
+    host = limited(groups_in=groups, tasks=50)
+    child = errors(host, "leave")[0]
+    assert is_alive(child)
+    assert host.call("hostile", "POST /die")["error"] == "PK_ERR_PLUGIN_CONNECTION"
+    wait_until(lambda: not is_alive(child), "the end of what was left")
+    host.end()
+
+
+@pytest.mark.cgroup1
+def test_a_group_without_the_controller_or_that_is_not_there_is_told_of(limited, groups):
+    host = limited(groups_in=groups[2:], memory_bytes=MIB)
+    assert "memory: none of the control groups has a controller for it" in host.plugin("hostile")["msg"]
+    host.end()
+    host = limited(groups_in=["/no/such/group"], tasks=5)
+    assert f"tasks: control group: {os.strerror(2)}" in host.plugin("hostile")["msg"]
     host.end()
 
 

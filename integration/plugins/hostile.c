@@ -10,6 +10,8 @@
  *     POST /calls         what comes of unshare, mount, ptrace, bpf, clone for a namespace, and of one that is no call
  *     POST /net           what it can reach: [how many interfaces, errno of connecting to 127.0.0.1 at the port in the
  *                         body, errno of sending to another machine, errno of finding System V memory 4711]
+ *     POST /leave         a child in a session of its own, which outlives it: its number
+ *     POST /die           ends, with status 3
  *     POST /burn          computes for 20 s, without an answer
  *     GET /about          {"pid":..,"uid":..,"gid":..,"groups":[..],"nice":..,"umask":..,"directory":"..",
  *                          "noNewPrivs":..,"capabilities":".."} */
@@ -198,6 +200,26 @@ static pk_err post_net(void *user, const pk_request *request, pk_response *respo
     return response->body.bytes.ptr ? PK_OK : PK_ERR_NO_MEMORY;
 }
 
+static pk_err post_leave(void *user, const pk_request *request, pk_response *response, pk_error *err)
+{
+    (void)user, (void)err;
+    pid_t pid = fork();
+    if (pid == 0) {
+        setsid();
+        alarm(60);
+        for (;;) {
+            pause();
+        }
+    }
+    return answer(request, response, (long)pid, 0);
+}
+
+static pk_err post_die(void *user, const pk_request *request, pk_response *response, pk_error *err)
+{
+    (void)user, (void)request, (void)response, (void)err;
+    _exit(3);
+}
+
 static pk_err post_burn(void *user, const pk_request *request, pk_response *response, pk_error *err)
 {
     struct timespec used;
@@ -255,7 +277,8 @@ int main(int argc, char **argv)
                                       {"POST /fork", 0, post_fork, NULL},   {"POST /write", 0, post_write, NULL},
                                       {"POST /read", 0, post_read, NULL},   {"POST /make", 0, post_make, NULL},
                                       {"POST /run", 0, post_run, NULL},     {"POST /calls", 0, post_calls, NULL},
-                                      {"POST /net", 0, post_net, NULL},
+                                      {"POST /net", 0, post_net, NULL},     {"POST /leave", 0, post_leave, NULL},
+                                      {"POST /die", 0, post_die, NULL},
                                       {"POST /burn", 0, post_burn, NULL},   {"GET /about", 0, get_about, NULL}};
     pk_sdk_desc desc = {.id = "hostile", .version = "1.0.0", .routes = routes,
                         .route_count = sizeof(routes) / sizeof(routes[0])};

@@ -49,6 +49,15 @@ typedef struct pk_isolate {
      * that they start. Linux, Landlock; implies no_new_privileges, as calls do. */
     const pk_path_rule *paths;    size_t path_count;  // at most 64
     pk_calls calls;               // Linux on x86-64, aarch64 and riscv64
+    /* Control groups of Linux: directories in which the host may make others, NULL-terminated, at most 8. One of
+     * version 2, with the controllers handed on (cgroup.subtree_control), or one for each controller of version 1.
+     * Each instance gets a group in each, all that it starts is in it and counted together, and it is killed and the
+     * group removed when the instance ends. A host that is killed leaves empty groups. Those of version 1 are tested
+     * with real ones, the limits of version 2 against a fake tree. */
+    const char *const *groups_in;
+    uint64_t memory_bytes;        // resident, caches included; who takes more is killed by the system
+    uint32_t cpu_percent;         // of one CPU: 50 = half of one, 200 = two
+    uint32_t tasks;               // processes and threads; also root's
     /* Namespaces of Linux; without root's rights as far as the system lets users have them. */
     bool no_network;              // no network at all, nor abstract sockets; those with a path remain. Not with .tcp
     uint64_t private_tmp_bytes;   // an empty /tmp of its own, in memory, of that size. What of its own directory and of

@@ -137,7 +137,7 @@
  *     PLUGKIT_WITH_ADMIN          with pk_manager_serve: `plugkit top` and others can look at a running host; 8 KiB
  *     PLUGKIT_WITH_ATTACH         with pk_manager_attach: plugins that somebody else runs; 8 KiB
  *     PLUGKIT_WITH_DLOPEN         with plugins in this process: shared objects, and compiled in; 12 KiB
- *     PLUGKIT_WITH_ISOLATE        with limits for plugins that are child processes: pk_isolate; 10 KiB
+ *     PLUGKIT_WITH_ISOLATE        with limits for plugins that are child processes: pk_isolate; 13 KiB
  *     PLUGKIT_WITH_MANIFESTS      with folders that have a manifest.json or plugin.json; 13 KiB
  *     PLUGKIT_WITH_SCHEMA         with pk_schema and pk_pattern: JSON Schema; 59 KiB
  *     PLUGKIT_WITH_JSON_TOOLS     with NDJSON, JSON from streams, JSON Patch, defaults in structs, refused keys; 15 KiB

@@ -290,6 +290,16 @@ static bool pk__confine_limit(const pk__confine *c, pk__confine_what what, int r
     return PK__SYS(set_limit)(resource, &limit) == 0;
 }
 
+static bool pk__confine_join(const pk__confine *c)
+{
+    for (size_t i = 0; i < c->join_count; i++) {
+        if (PK__SYS(write)(c->join[i], "0", 1) != 1) { // 0 = who writes
+            return false;
+        }
+    }
+    return true;
+}
+
 /* What a program of root's is given when it begins is bounded by a set; others have only what they inherit. */
 static bool pk__confine_capabilities(const pk__confine *c)
 {
@@ -323,6 +333,9 @@ static bool pk__confine_filter(const pk__confine *c)
 static bool pk__confine_do(pk__confine *c, pk__confine_what what)
 {
     switch (what) {
+    case PK__CONFINE_MEMORY:
+    case PK__CONFINE_SHARE:
+    case PK__CONFINE_TASKS: return pk__confine_join(c);
     case PK__CONFINE_NETWORK: return pk__confine_unshare(c, PK__SYS_SPACE_NETWORK, true);
     case PK__CONFINE_IPC:
         return pk__confine_unshare(c, PK__SYS_SPACE_IPC, (c->wanted & (1u << PK__CONFINE_NETWORK)) == 0);

@@ -15,6 +15,9 @@
 #include "process.h"
 
 #define PK__CONFINES(X)                                                                                     \
+    X(MEMORY, "memory")                                                                                     \
+    X(SHARE, "cpu share")                                                                                   \
+    X(TASKS, "tasks")                                                                                       \
     X(NETWORK, "network")                                                                                   \
     X(IPC, "ipc")                                                                                           \
     X(TMP, "tmp")                                                                                           \
@@ -39,7 +42,7 @@ typedef enum pk__confine_what {
     PK__CONFINE_COUNT
 } pk__confine_what;
 
-enum { PK__CONFINE_GROUPS = 32, PK__CONFINE_PROGRAM = 600, PK__CONFINE_KEEP = 512 };
+enum { PK__CONFINE_GROUPS = 32, PK__CONFINE_PROGRAM = 600, PK__CONFINE_KEEP = 512, PK__CONFINE_CGROUPS = 8 };
 
 /* A filter of system calls, as the kernel wants to have it: struct sock_filter and sock_fprog of linux/filter.h. */
 typedef struct pk__confine_code {
@@ -65,6 +68,8 @@ typedef struct pk__confine {
     char users[40], numbers[40];        // for those who begin without root's rights: of themselves, and of their group
     char tmp_options[64];
     char keep[2][PK__CONFINE_KEEP];     // directories in /tmp that stay; "" = none
+    int join[PK__CONFINE_CGROUPS];      // control groups: descriptors of their cgroup.procs; likewise above all
+    size_t join_count;
     int paths;                          // of Landlock; above all descriptors of the child
     pk__confine_program program;
     pk__confine_code code[PK__CONFINE_PROGRAM];

@@ -580,6 +580,10 @@ static const pk_isolate *isolate_in(pk_mem *mem, const pk_json_value *o)
     }
     i->paths = rules;
     i->no_network = pk_json_bool(pk_json_get(o, "no_network"), false);
+    i->groups_in = texts_in(mem, pk_json_get(o, "groups_in"));
+    i->memory_bytes = pk_json_uint(pk_json_get(o, "memory_bytes"), 0);
+    i->cpu_percent = (uint32_t)pk_json_uint(pk_json_get(o, "cpu_percent"), 0);
+    i->tasks = (uint32_t)pk_json_uint(pk_json_get(o, "tasks"), 0);
     i->private_tmp_bytes = pk_json_uint(pk_json_get(o, "private_tmp_bytes"), 0);
     i->no_ipc = pk_json_bool(pk_json_get(o, "no_ipc"), false);
     const pk_json_value *calls = pk_json_get(o, "calls");

@@ -39,6 +39,7 @@ typedef struct stage {
     pk__instance instance;
     pk_launch launch;
     pk__process process;
+    pk__isolate_start start;
     char logged[400], said[1024]; // the warning; what the child printed
     int warnings;
 } stage;
@@ -74,6 +75,7 @@ static void stage_open(stage *s)
 static void stage_close(stage *s)
 {
     pk__process_deinit(&s->process);
+    pk__isolate_end(&s->start);
     pk_mem_free(&s->instance.mem);
     pk__mutex_deinit(&s->registry.lock);
 }
@@ -93,7 +95,11 @@ static pk_err stage_try(stage *s, const pk_isolate *isolate, const char *path, p
     pk_launch_info info = {.id = "p", .instance = "p-1", .path = path ? path : self, .argv = argv, .env = env,
                            .isolate = isolate};
     pk__spawn_desc desc = {.path = info.path, .argv = argv, .env = env, .fds = &out, .fd_count = 1};
-    pk_err rc = pk__isolate_spawn(&s->process, &desc, &s->launch, &info, err);
+    s->start.alloc = test_alloc();
+    s->start.launch = &s->launch;
+    s->start.info = &info;
+    pk_err rc = pk__isolate_spawn(&s->start, &s->process, &desc, err);
+    s->start.info = NULL;
     pk__fd_close(fds[1]);
     size_t len = 0;
     for (ssize_t got = 1; !rc && got > 0 && len + 1 < sizeof(s->said); len += (size_t)(got > 0 ? got : 0)) {
@@ -326,6 +332,136 @@ TEST(isolate, nothing_of_a_set_of_paths_stays_open_in_the_host)
     stage_close(&s);
 }
 
+/* ---- control groups of version 2: a fake tree, for its controllers are not everywhere. What is real: files, order,
+ * contents. What is not: that anybody obeys them. (integration/test_isolate.py has the real ones of version 1.) */
+
+static const char *const fake_files[] = {"cgroup.procs", "cgroup.kill", "memory.max", "cpu.max", "pids.max"};
+
+static int fake_mkdir(const char *path, mode_t mode)
+{
+    char name[1200];
+    int result = pk__sys_do_mkdir(path, mode);
+    for (size_t i = 0; result == 0 && i < PK__COUNT(fake_files); i++) {
+        snprintf(name, sizeof(name), "%s/%s", path, fake_files[i]);
+        int fd = open(name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+        REQUIRE(fd >= 0);
+        close(fd);
+    }
+    return result;
+}
+
+static char fake_seen[400]; // what the files held when the group was removed
+
+static int fake_remove(int dir, const char *path, int flags)
+{
+    char name[1200], text[64];
+    fake_seen[0] = '\0';
+    for (size_t i = 0; i < PK__COUNT(fake_files); i++) {
+        snprintf(name, sizeof(name), "%s/%s", path, fake_files[i]);
+        int fd = open(name, O_RDONLY | O_CLOEXEC);
+        ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof(text) - 1);
+        text[n > 0 ? n : 0] = '\0';
+        size_t len = strlen(fake_seen);
+        snprintf(fake_seen + len, sizeof(fake_seen) - len, "%s=%s;", fake_files[i], text);
+        close(fd);
+        unlink(name);
+    }
+    return pk__sys_do_unlinkat(dir, path, flags);
+}
+
+static void fake_tree(void)
+{
+    (void)mkdir("tree", 0700);
+    int fd = open("tree/cgroup.subtree_control", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    REQUIRE(fd >= 0);
+    close(fd);
+    pk__sys.mkdir = fake_mkdir;
+    pk__sys.unlinkat = fake_remove;
+}
+
+static const char *const fake_groups[] = {"tree", NULL};
+
+TEST(isolate, groups_of_version_2_get_their_limits_and_the_child_and_are_removed)
+{
+    const pk_isolate asked = {.groups_in = fake_groups, .memory_bytes = 1 << 20, .cpu_percent = 150, .tasks = 9};
+    char text[100] = "";
+    stage s;
+    fake_tree();
+    stage_open(&s);
+    REQUIRE_OK(stage_try(&s, &asked, NULL, NULL));
+    CHECK_CONTAINS(s.said, "files ");
+    CHECK_UINT(s.instance.limit_count, ==, 3);
+    CHECK_INT(stage_report(&s, "cpu share")->state, !=, PK_LIMIT_UNAVAILABLE);
+    int fd = open("tree/cgroup.subtree_control", O_RDONLY | O_CLOEXEC);
+    REQUIRE(read(fd, text, sizeof(text) - 1) > 0);
+    close(fd);
+    CHECK_STR(text, "+memory +cpu +pids");
+    stage_close(&s);
+    CHECK_STR(fake_seen, "cgroup.procs=000;cgroup.kill=1;memory.max=1048576;cpu.max=150000 100000;pids.max=9;");
+    pk__sys_reset();
+    CHECK_INT(unlink("tree/cgroup.subtree_control"), ==, 0);
+    CHECK_INT(rmdir("tree"), ==, 0); // nothing else is in it
+}
+
+static int pids_file(const char *text)
+{
+    int fd = open("tree/cgroup.procs", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    REQUIRE(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+    return close(fd);
+}
+
+TEST(isolate, who_is_listed_in_a_group_of_version_1_is_killed_and_nobody_else)
+{
+    pk__cgroups g = {.count = 1};
+    char path[] = "tree", text[100];
+    int status = 0;
+    pid_t in = fork(), other = in ? fork() : 0;
+    if (in == 0 || other == 0) {
+        alarm(60);
+        pause();
+        _exit(0);
+    }
+    REQUIRE(mkdir("tree", 0700) == 0);
+    g.path[0] = path;
+    snprintf(text, sizeof(text), "%ld\n%ld", (long)in, (long)other); // the last number may be half of one
+    pids_file(text);
+    int pidfd = PK__SYS(pidfd_open)(in);
+    pk__cgroups_kill(&g);
+    if (pidfd >= 0) {
+        close(pidfd);
+        CHECK_INT(waitpid(in, &status, 0), ==, in);
+        CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+    } else { // without pidfds a number is just a number
+        CHECK_INT(waitpid(in, &status, WNOHANG), ==, 0);
+        kill(in, SIGKILL);
+        waitpid(in, &status, 0);
+    }
+    CHECK_INT(waitpid(other, &status, WNOHANG), ==, 0);
+    kill(other, SIGKILL);
+    waitpid(other, &status, 0);
+}
+
+TEST_TORTURE(isolate, groups_are_joined_by_who_runs_and_gone_afterwards)
+{
+    const pk_isolate asked = {.groups_in = fake_groups, .memory_bytes = 1 << 20, .tasks = 9};
+    pk_error err = {0};
+    stage s;
+    fake_tree();
+    stage_open(&s);
+    fake_seen[0] = '\0';
+    if (TRY_OK(stage_try(&s, &asked, NULL, &err)) && s.said[0] && s.launch.is_isolated) {
+        stage_close(&s);
+        if (fake_seen[0]) {
+            CHECK_CONTAINS(fake_seen, "memory.max=1048576;");
+            CHECK_CONTAINS(fake_seen, "pids.max=9;");
+            CHECK_CONTAINS(fake_seen, "cgroup.procs=00;");
+        }
+    } else {
+        stage_close(&s);
+    }
+    CHECK(fake_seen[0] || test_now.torture);
+}
+
 TEST(isolate, what_cannot_be_meant_is_refused)
 {
     static const uint32_t many[33] = {1};
@@ -342,6 +478,7 @@ TEST(isolate, what_cannot_be_meant_is_refused)
         {{.groups = many, .group_count = 1}, "gid and groups need uid"},
         {{.uid = 5, .gid = 5, .groups = many, .group_count = 33}, "there are more than 32 groups"},
         {{.paths = NULL, .path_count = 65}, "there are more than 64 paths"},
+        {{.tasks = 5}, "memory, cpu share and tasks need groups_in"},
         {{.no_network = true}, "without a network it cannot be called by TCP"},
         {{.calls = (pk_calls)3}, "there is no such list of calls"},
     };

@@ -19,6 +19,15 @@ PK_API const char *pk_limit_state_name(pk_limit_state state)
 
 enum { PK__ISOLATE_PATHS = 64 };
 
+static size_t pk__isolate_groups(const pk_isolate *d)
+{
+    size_t count = 0;
+    while (d->groups_in && d->groups_in[count]) {
+        count++;
+    }
+    return count;
+}
+
 PK__FN pk_err pk__isolate_check(const pk_plugin_rule *rule, bool tcp, pk_error *err)
 {
     const pk_isolate *d = rule->isolate;
@@ -33,6 +42,9 @@ PK__FN pk_err pk__isolate_check(const pk_plugin_rule *rule, bool tcp, pk_error *
                         : d->group_count > PK__CONFINE_GROUPS   ? "there are more than 32 groups"
                         : d->no_network && tcp                  ? "without a network it cannot be called by TCP"
                         : d->path_count > PK__ISOLATE_PATHS     ? "there are more than 64 paths"
+                        : pk__isolate_groups(d) > PK__CONFINE_CGROUPS ? "there are more than 8 control groups"
+                        : pk__isolate_groups(d) == 0 && (d->memory_bytes || d->cpu_percent || d->tasks)
+                            ? "memory, cpu share and tasks need groups_in"
                         : (unsigned)d->calls > PK_CALLS_SERVE   ? "there is no such list of calls"
                                                                 : NULL;
     return wrong ? pk_error_set(err, PK_ERR_MISUSE, "cannot isolate '%s': %s", rule->plugin ? rule->plugin : "", wrong)
@@ -65,6 +77,14 @@ PK__FN bool pk__isolate_copy(pk_mem *mem, pk_plugin_rule *rule)
         ok = paths[i].path != NULL;
     }
     d->paths = paths;
+    size_t count = pk__isolate_groups(from);
+    const char **dirs = (const char **)pk_mem_zero(mem, (count + 1) * sizeof(*dirs));
+    ok = ok && dirs;
+    for (size_t i = 0; ok && i < count; i++) {
+        dirs[i] = pk_mem_dup(mem, pk_str_from(from->groups_in[i])).ptr;
+        ok = dirs[i] != NULL;
+    }
+    d->groups_in = dirs;
     return ok;
 }
 
@@ -128,6 +148,9 @@ static void pk__isolate_init(pk__isolate *i, const pk_isolate *d)
     pk__isolate_want(i, PK__CONFINE_PRIVILEGES, d->no_new_privileges);
     pk__isolate_want(i, PK__CONFINE_CAPABILITIES, d->no_capabilities);
     pk__isolate_want(i, PK__CONFINE_USER, d->uid);
+    pk__isolate_want(i, PK__CONFINE_MEMORY, d->memory_bytes);
+    pk__isolate_want(i, PK__CONFINE_SHARE, d->cpu_percent);
+    pk__isolate_want(i, PK__CONFINE_TASKS, d->tasks);
     pk__isolate_want(i, PK__CONFINE_NETWORK, d->no_network);
     pk__isolate_want(i, PK__CONFINE_IPC, d->no_ipc);
     pk__isolate_want(i, PK__CONFINE_TMP, d->private_tmp_bytes);
@@ -243,6 +266,59 @@ static void pk__isolate_prepare(pk__isolate *i, const pk_launch_info *info)
     }
 }
 
+static void pk__isolate_miss_groups(pk__isolate *i, int error)
+{
+    for (int what = PK__CONFINE_MEMORY; what <= PK__CONFINE_TASKS; what++) {
+        if (i->confine.wanted & (1u << what)) {
+            pk__isolate_miss_errno(i, (pk__confine_what)what, error, "control group");
+        }
+    }
+}
+
+/* Control groups, if a limit needs them. They are there longer than the start. */
+static void pk__isolate_group(pk__isolate *i, pk__isolate_start *start)
+{
+    const pk_isolate *d = i->desc;
+    const uint64_t numbers[] = {d->memory_bytes, d->cpu_percent, d->tasks};
+    if (!d->memory_bytes && !d->cpu_percent && !d->tasks) {
+        return;
+    }
+    start->cgroups = (pk__cgroups *)pk__new(start->alloc, sizeof(*start->cgroups));
+    if (!start->cgroups) {
+        pk__isolate_miss_groups(i, ENOMEM);
+    } else if (!pk__cgroups_open(start->cgroups, start->alloc, start->info) ||
+               !pk__cgroups_join(start->cgroups, &i->confine)) {
+        pk__isolate_miss_groups(i, errno);
+    }
+    for (int k = 0; k < 3; k++) {
+        pk__confine_what what = (pk__confine_what)(PK__CONFINE_MEMORY + k);
+        if ((i->confine.wanted & (1u << what)) && !pk__cgroups_limit(start->cgroups, what, numbers[k])) {
+            if (errno == ENOENT) {
+                pk__isolate_miss(i, what, "none of the control groups has a controller for it");
+            } else {
+                pk__isolate_miss_errno(i, what, errno, "control group");
+            }
+        }
+    }
+}
+
+PK__FN void pk__isolate_kill(const pk__isolate_start *start)
+{
+    if (start->cgroups) {
+        pk__cgroups_kill(start->cgroups);
+    }
+}
+
+PK__FN void pk__isolate_end(pk__isolate_start *start)
+{
+    if (start->cgroups) {
+        pk__cgroups_kill(start->cgroups);
+        pk__cgroups_close(start->cgroups);
+        pk__free(start->alloc, start->cgroups, sizeof(*start->cgroups));
+        start->cgroups = NULL;
+    }
+}
+
 /* What holds for as long as the plugin wants it to. */
 static const char *pk__isolate_loophole(const pk__isolate *i, pk__confine_what what)
 {
@@ -251,6 +327,9 @@ static const char *pk__isolate_loophole(const pk__isolate *i, pk__confine_what w
     case PK__CONFINE_DIRECTORY: return "it may go to another one";
     case PK__CONFINE_PROCESSES: return "all processes of its user are counted";
     case PK__CONFINE_PATHS: return i->landlock < 3 ? "this kernel does not keep it from truncating files" : "";
+    case PK__CONFINE_MEMORY:
+    case PK__CONFINE_SHARE:
+    case PK__CONFINE_TASKS:
     case PK__CONFINE_NICE:
     case PK__CONFINE_ADDRESS_SPACE:
     case PK__CONFINE_CPU:
@@ -308,9 +387,9 @@ static bool pk__isolate_give_up_one(pk__isolate *i, const pk__spawn_step *step, 
     return false;
 }
 
-PK__FN pk_err pk__isolate_spawn(pk__process *p, const pk__spawn_desc *desc, pk_launch *l, const pk_launch_info *info,
-                                pk_error *err)
+PK__FN pk_err pk__isolate_spawn(pk__isolate_start *start, pk__process *p, const pk__spawn_desc *desc, pk_error *err)
 {
+    const pk_launch_info *info = start->info;
     pk__isolate i;
     pk__spawn_step step = {pk__confine_run, &i.confine, NULL};
     pk__spawn_desc confined = *desc;
@@ -321,6 +400,7 @@ PK__FN pk_err pk__isolate_spawn(pk__process *p, const pk__spawn_desc *desc, pk_l
     }
     pk__isolate_init(&i, info->isolate);
     pk__isolate_prepare(&i, info);
+    pk__isolate_group(&i, start);
     pk_err rc = pk__isolate_refuse(&i, info, err);
     confined.confine = &step;
     while (!rc) {
@@ -331,8 +411,9 @@ PK__FN pk_err pk__isolate_spawn(pk__process *p, const pk__spawn_desc *desc, pk_l
         rc = PK_OK;
     }
     if (!rc) {
-        pk__isolate_tell(&i, l);
+        pk__isolate_tell(&i, start->launch);
     }
+    pk__cgroups_joined(&i.confine);
     pk__fd_close(i.confine.paths);
     return rc;
 }

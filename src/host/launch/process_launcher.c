@@ -21,6 +21,7 @@ typedef struct pk__launcher_child {
     pk_loop *loop;
     pk__process process;
     pk__guardian guardian;
+    pk__isolate_start isolated;
     const char *death;         // what becomes of it without the guardian
     pk__pipes pipes;
     pk_timer grace;
@@ -74,6 +75,7 @@ static void pk__launcher_child_on_exit(void *user, int status)
     c->exited = true;
     c->status = status;
     pk__guardian_end(&c->guardian);
+    pk__isolate_kill(&c->isolated);
     pk__pipes_drain(&c->pipes);
     if (pk__launcher_child_is_over(c) ||
         pk_timer_start(c->loop, &c->grace, PK__PROCESS_LAUNCHER_GRACE_MS, NULL) != PK_OK) {
@@ -100,6 +102,7 @@ static void pk__launcher_child_free(void *state)
     pk__pipes_deinit(&c->pipes);
     pk__process_deinit(&c->process);
     pk__guardian_deinit(&c->guardian);
+    pk__isolate_end(&c->isolated);
     pk__free(c->alloc, c, sizeof(*c));
 }
 
@@ -126,7 +129,11 @@ static pk_err pk__launcher_child_spawn(pk__launcher_child *c, const pk_launch_in
         desc.fds = fds;
         desc.fd_count = count;
         desc.death_signal = !info->die_with_host ? SIGCONT : info->lasting_thread ? SIGKILL : 0;
-        rc = pk__isolate_spawn(&c->process, &desc, c->launch, info, err);
+        c->isolated.alloc = c->alloc;
+        c->isolated.launch = c->launch;
+        c->isolated.info = info;
+        rc = pk__isolate_spawn(&c->isolated, &c->process, &desc, err);
+        c->isolated.info = NULL;
     }
     while (made-- > 0) {
         pk__fd_close(fds[made].parent);
