@@ -1795,9 +1795,9 @@ PK_API void pk_sse_close(pk_sse *stream);
 #endif
 
 /* == api/object.h == */
-/* object.h - plugins in the host's own process: shared objects, and compiled in (PLUGKIT_WITH_DLOPEN).
- *
- * One source is a plugin in three ways. It ends in PK_PLUGIN(desc), and the command line of the compiler says which:
+/* object.h - plugins in the host's own process: shared objects, and compiled in. */
+#ifdef PLUGKIT_WITH_DLOPEN
+/* One source is a plugin in three ways. It ends in PK_PLUGIN(desc), and the command line of the compiler says which:
  *
  *     cc shout.c -o plugins/shout -pthread                                          a program
  *     cc -DPLUGKIT_OBJECT -fPIC -shared shout.c -o plugins/shout.so -pthread        a shared object
@@ -1814,7 +1814,6 @@ PK_API void pk_sse_close(pk_sse *stream);
  * program's stderr, pk_sdk_loop is NULL, pk_sdk_server takes routes in on_start and nothing else, calls to pk_sdk_host
  * fail and say why. An object with interceptors, tls or loop is not started. A plugin that crashes takes its host with
  * it, unless its rule says PK_ISOLATION_PROCESS: then the same file runs in a process of its own, where all works. */
-#ifdef PLUGKIT_WITH_DLOPEN
 #define PK_OBJECT_ABI 1u
 
 typedef struct pk_object_layout {
@@ -36910,7 +36909,7 @@ PK_API int pk_object_main(int argc, char **argv)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 36914 "plugkit.h"
+#line 36913 "plugkit.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -51299,7 +51298,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 }
 
 #ifdef PLUGKIT_LINES
-#line 51303 "plugkit.h"
+#line 51302 "plugkit.h"
 #endif
 
 #ifndef PLUGKIT_TEST

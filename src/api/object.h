@@ -1,6 +1,6 @@
-/* object.h - plugins in the host's own process: shared objects, and compiled in (PLUGKIT_WITH_DLOPEN).
- *
- * One source is a plugin in three ways. It ends in PK_PLUGIN(desc), and the command line of the compiler says which:
+/* object.h - plugins in the host's own process: shared objects, and compiled in. */
+#ifdef PLUGKIT_WITH_DLOPEN
+/* One source is a plugin in three ways. It ends in PK_PLUGIN(desc), and the command line of the compiler says which:
  *
  *     cc shout.c -o plugins/shout -pthread                                          a program
  *     cc -DPLUGKIT_OBJECT -fPIC -shared shout.c -o plugins/shout.so -pthread        a shared object
@@ -17,7 +17,6 @@
  * program's stderr, pk_sdk_loop is NULL, pk_sdk_server takes routes in on_start and nothing else, calls to pk_sdk_host
  * fail and say why. An object with interceptors, tls or loop is not started. A plugin that crashes takes its host with
  * it, unless its rule says PK_ISOLATION_PROCESS: then the same file runs in a process of its own, where all works. */
-#ifdef PLUGKIT_WITH_DLOPEN
 #define PK_OBJECT_ABI 1u
 
 typedef struct pk_object_layout {
