@@ -352,7 +352,7 @@ def test_a_fork_bomb_of_root_ends_at_the_tasks_of_its_group(limited, groups):
 
 @pytest.mark.cgroup1
 def test_a_share_of_a_cpu_is_set_for_its_group(limited, groups):
-    host = limited(groups_in=groups, cpu_percent=30)
+    host = limited(groups_in=groups, cpu_percent=30, options={"stop_ms": 200})
     pid = about(host)["pid"]
     group = next(folder for folder in pathlib.Path(groups[1]).iterdir() if folder.is_dir())
     assert str(pid) in (group / "cgroup.procs").read_text().split()

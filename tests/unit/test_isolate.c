@@ -462,6 +462,22 @@ TEST_TORTURE(isolate, groups_are_joined_by_who_runs_and_gone_afterwards)
     CHECK(fake_seen[0] || test_now.torture);
 }
 
+TEST(isolate, the_report_is_a_part_of_what_a_plugin_is_in_json)
+{
+    const pk_limit_report limits[] = {{"open files", PK_LIMIT_ENFORCED, ""}, {"tasks", PK_LIMIT_UNAVAILABLE, "no"}};
+    const pk_plugin_info info = {.id = PK_STR("p"), .capabilities = PK_STR("{}"), .limits = limits, .limit_count = 2};
+    pk_json_writer w;
+    pk_buf text;
+    pk_buf_init(&text, NULL, 1 << 16);
+    pk_json_write(&w, &text);
+    pk_json_put_plugin(&w, &info);
+    REQUIRE_OK(pk_json_finish(&w, NULL));
+    REQUIRE(pk_buf_add_char(&text, '\0'));
+    CHECK_CONTAINS(text.ptr, "\"limits\":[{\"limit\":\"open files\",\"state\":\"enforced\",\"why\":null},"
+                             "{\"limit\":\"tasks\",\"state\":\"unavailable\",\"why\":\"no\"}]");
+    pk_buf_free(&text);
+}
+
 TEST(isolate, what_cannot_be_meant_is_refused)
 {
     static const uint32_t many[33] = {1};

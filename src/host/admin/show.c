@@ -110,6 +110,27 @@ static void pk__admin_put_manifest(pk_json_writer *w, const pk_manifest *m)
 }
 #endif
 
+#ifdef PLUGKIT_WITH_ISOLATE
+static void pk__admin_put_limits(pk_json_writer *w, const pk_plugin_info *p)
+{
+    pk_json_put_key(w, "limits");
+    pk_json_put_array(w);
+    for (size_t i = 0; i < p->limit_count; i++) {
+        pk_json_put_object(w);
+        pk__admin_put_str(w, "limit", pk_str_from(p->limits[i].name));
+        pk__admin_put_str(w, "state", pk_str_from(pk_limit_state_name(p->limits[i].state)));
+        pk__admin_put_str(w, "why", pk_str_from(p->limits[i].why));
+        pk_json_put_end(w);
+    }
+    pk_json_put_end(w);
+}
+#else
+static void pk__admin_put_limits(const pk_json_writer *w, const pk_plugin_info *p)
+{
+    (void)w, (void)p;
+}
+#endif
+
 PK__FN void pk__admin_put_plugin(pk_json_writer *w, const pk_plugin_info *p, bool whole)
 {
     pk_json_put_object(w);
@@ -137,6 +158,7 @@ PK__FN void pk__admin_put_plugin(pk_json_writer *w, const pk_plugin_info *p, boo
     if (whole) {
         pk_json_put_key(w, "capabilities");
         pk_json_put_raw(w, p->capabilities);
+        pk__admin_put_limits(w, p);
 #ifdef PLUGKIT_WITH_MANIFESTS
         pk__admin_put_manifest(w, p->manifest);
 #endif
