@@ -3,7 +3,7 @@
 CC      ?= cc
 CXX     ?= c++
 CFLAGS  ?= -O1 -g
-LDLIBS  ?= -lpthread
+LDLIBS  ?= -lpthread $(if $(filter Linux,$(shell uname)),-ldl)
 BUILD   ?= build
 PREFIX  ?= /usr/local
 JOBS    ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
@@ -39,7 +39,7 @@ check: ## are the headers what src/ gives?
 # ---- Examples: examples/NN_name/host.c -> build/examples/NN_name/host, .../plugins/ID.c -> build/plugins/ID. A plugin
 # in another language is an executable file without extension, or a folder with a main.go, in the same place.
 
-OBJECT      := $(BUILD)/examples/13_object
+OBJECT      := $(BUILD)/examples/14_object
 HOSTS       := $(filter-out $(OBJECT)/host,$(patsubst examples/%.c,$(BUILD)/examples/%,$(wildcard examples/*/*.c)))
 HOSTS_CXX   := $(patsubst examples/%.cpp,$(BUILD)/examples/%,$(wildcard examples/*/*.cpp))
 PLUGINS_C   := $(wildcard examples/*/plugins/*.c)
@@ -71,11 +71,11 @@ $(ORGANS): examples/11_heal/organs/organ.c | $(HEADERS)
 	@mkdir -p $(@D) && echo '  cc   $@'
 	@$(COMPILE) -MF $(BUILD)/$(@F).organ.d -o $@ $< $(LDFLAGS) $(LDLIBS)
 # One source, as a program, as a shared object, and compiled into its host.
-$(OBJECT)/programs/shout $(OBJECT)/objects/shout.so $(OBJECT)/shout.o: examples/13_object/shout/shout.c | $(HEADERS)
+$(OBJECT)/programs/shout $(OBJECT)/objects/shout.so $(OBJECT)/shout.o: examples/14_object/shout/shout.c | $(HEADERS)
 	@mkdir -p $(@D) && echo '  cc   $@'
 	@$(COMPILE) -MF $(BUILD)/$(@F).object.d -MT $@ -o $@ $< $(if $(filter %.so,$@),-DPLUGKIT_OBJECT -fPIC -shared) \
 	    $(if $(filter %.o,$@),-DPLUGKIT_COMPILED_IN=shout_plugin -c,$(LDFLAGS) $(LDLIBS))
-$(OBJECT)/host: examples/13_object/host.c $(OBJECT)/shout.o | $(HEADERS)
+$(OBJECT)/host: examples/14_object/host.c $(OBJECT)/shout.o | $(HEADERS)
 	@echo '  cc   $@'
 	@$(COMPILE) -MF $@.d -o $@ $< $(OBJECT)/shout.o $(LDFLAGS) $(LDLIBS)
 $(addprefix $(BUILD)/plugins/,$(notdir $(PLUGINS_ANY))): $$(wildcard examples/*/plugins/$$(@F))
@@ -86,7 +86,7 @@ $(addprefix $(BUILD)/plugins/,$(notdir $(PLUGINS_GO:/main.go=))): $$(wildcard ex
 	@cd $(dir $<) && GOFLAGS=-mod=mod go build -o $(abspath $@) .
 $(CLI_OBJECTS): $(BUILD)/cli/%.o: cli/%.c | $(HEADERS)
 	@mkdir -p $(@D)
-	@$(COMPILE) -D_GNU_SOURCE -DPLUGKIT_WITH_ADMIN -DPLUGKIT_WITH_ATTACH \
+	@$(COMPILE) -D_GNU_SOURCE -DPLUGKIT_WITH_ADMIN -DPLUGKIT_WITH_ATTACH -DPLUGKIT_WITH_DLOPEN \
 	    -DPLUGKIT_WITH_SCHEMA -DPLUGKIT_WITH_MANIFESTS -MF $@.d -c -o $@ $<
 $(BUILD)/plugkit: $(CLI_OBJECTS)
 	@echo '  cc   $@'

@@ -219,6 +219,9 @@ int main(int argc, char **argv)
     args a;
     int status = EXIT_USAGE;
     main_keep_places();
+    if (argc > 2 && strcmp(argv[1], "object") == 0) { // not for people: session.c starts it
+        return pk_object_main(argc, argv);
+    }
     (void)signal(SIGPIPE, SIG_IGN);
     if (args_parse(&a, argc - 1, argv + 1)) {
         term_init(a.color);

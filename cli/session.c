@@ -271,8 +271,18 @@ static int session_env(session *s, const char *text, const char **out)
     return EXIT_GOOD;
 }
 
+/* This program, which runs shared objects in processes of their own; NULL = nobody knows. */
+static const char *session_self(session *s)
+{
+    char *self = realpath("/proc/self/exe", NULL);
+    const char *copy = self ? pk_mem_dup(&s->mem, pk_str_from(self)).ptr : NULL;
+    free(self);
+    return copy;
+}
+
 static int session_describe(session *s, pk_manager_desc *d)
 {
+    static const pk_plugin_rule apart = {.isolation = PK_ISOLATION_PROCESS};
     const args *a = s->args;
     int status = EXIT_GOOD;
     pk_plugin_config *config = (pk_plugin_config *)pk_mem_zero(&s->mem, (a->config.count + 1) * sizeof(*config));
@@ -287,6 +297,9 @@ static int session_describe(session *s, pk_manager_desc *d)
         status = session_env(s, a->env.items[i], &env[i]);
     }
     d->plugin_dir = s->directory;
+    d->object_runner = session_self(s);
+    d->rules = d->object_runner ? &apart : NULL;
+    d->rule_count = d->object_runner ? 1 : 0;
     d->runtime_dir = a->runtime_dir;
     d->eager = s->eager;
     d->tcp = a->tcp;

@@ -23,7 +23,7 @@ from bad_plugin import install  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "tests" / "tools" / "driven_host.c"
-SHOUT = ROOT / "examples" / "13_object" / "shout" / "shout.c"  # is compiled in
+SHOUT = ROOT / "examples" / "14_object" / "shout" / "shout.c"  # is compiled in
 
 
 def is_alive(pid):
@@ -149,7 +149,7 @@ class Driven:
 
 @pytest.fixture(scope="session")
 def driven_program(build):
-    return build(SOURCE, "-DPLUGKIT_COMPILED_IN=shout_plugin", sources=(SHOUT,))
+    return build(SOURCE, "-DPLUGKIT_COMPILED_IN=shout_plugin", "-ldl", sources=(SHOUT,))
 
 
 @pytest.fixture

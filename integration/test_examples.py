@@ -534,3 +534,13 @@ def test_ndjson_has_a_limit_of_pages(host):
 
     assert (run.status, run.stdout) == (1, "")
     assert run.stderr == "longest: cannot count '/1000': there are too many pages\n"
+
+
+# ---- 14 object
+
+def test_object_runs_one_plugin_in_four_ways(host):
+    run = host(PROGRAMS / "examples" / "14_object" / "host", "hello", cwd=PROGRAMS / "examples" / "14_object")
+    assert (run.status, run.stderr) == (0, "")
+    ways = [line.split(maxsplit=1)[0] for line in run.stdout.splitlines()]
+    assert ways == ["program", "object", "isolated", "compiled"]
+    assert run.stdout.count("HELLO!") == 4 and run.stdout.count("(another process)") == 2

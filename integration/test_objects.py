@@ -2,6 +2,7 @@
 
 import json
 import os
+import pathlib
 import shlex
 import shutil
 import struct
@@ -138,6 +139,7 @@ static const pk_sdk_desc desc = {.id = "one", .routes = routes, .route_count = 8
                                  .workers = WORKERS, .loop = (pk_loop *)LOOP};
 PK_PLUGIN(desc)
 """
+PROGRAMS = pathlib.Path(os.environ.get("PLUGKIT_PROGRAMS", ROOT / "build"))
 made = {}
 
 
@@ -339,6 +341,18 @@ def test_an_isolated_object_ends_with_its_host(driven, driven_program, objects):
     host.tell(do="abort")
     wait_until(lambda: not is_alive(pid), "the plugin to end")
     shutil.rmtree(runtime)
+
+
+def test_the_command_runs_objects_in_processes_of_their_own(host, objects, free_dir):
+    command = PROGRAMS / "plugkit"
+    folder = objects("fine")
+    run = host(command, "call", folder, "--http", "POST /go", "fine")
+    assert (run.status, run.stdout.strip()) == (0, '"fine"'), run.stderr
+    run = host(command, "call", folder, "--http", "POST /crash", "fine")
+    assert run.status == 1 and "fine" in run.stderr
+    (free_dir / "exit 7").write_text("")
+    run = host(command, "list", folder, "--json", cwd=free_dir)
+    assert "exit status 7" in run.stdout
 
 
 # ---- what is no good
