@@ -1954,8 +1954,9 @@ PK_API bool pk_version_in(pk_str version, pk_str range);
  * They are in force before the first instruction of the plugin, also of `PLUGIN capabilities`, and what it starts
  * inherits them. Zero limits nothing. What the system cannot give is a refusal (PK_ERR_EXEC, with the name of the
  * limit), for who asks for a limit relies on it; with .go_on the plugin is started without that one, and a warning is
- * logged, "plugin.isolate". pk_plugin_info.limits says what became of each. A plugin that survived its host has the
- * limits that it was started with. */
+ * logged, "plugin.isolate". What runs in the host's process is refused in any case; a shared object in one of its own
+ * (PK_ISOLATION_PROCESS) needs its file among .paths. pk_plugin_info.limits says what became of each. A plugin that
+ * survived its host has the limits that it was started with. */
 #ifdef PLUGKIT_WITH_ISOLATE
 typedef struct pk_path_rule {
     const char *path; // of a file, or of a directory and all that is below it; it has to be there
@@ -36909,7 +36910,7 @@ PK_API int pk_object_main(int argc, char **argv)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 36913 "plugkit.h"
+#line 36914 "plugkit.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -39376,6 +39377,12 @@ PK__FN void pk__cgroups_close(pk__cgroups *g); // kills as well. Zeroed: does no
 PK__FN pk_err pk__isolate_check(const pk_plugin_rule *rule, bool tcp, pk_error *err);
 PK__FN bool pk__isolate_copy(pk_mem *mem, pk_plugin_rule *rule); // its isolate becomes a copy; false = out of memory
 PK__FN const pk_limit_report *pk__isolate_copy_reports(pk_mem *mem, const pk_limit_report *from, size_t count);
+/* For launchers that cannot give any: they refuse. */
+static inline bool pk__isolate_is_asked(const pk_launch_info *info)
+{
+    return info->isolate != NULL;
+}
+
 /* Starts it under its limits, and reports them. Errors: those of pk__process_spawn, and PK_ERR_MISUSE. */
 typedef struct pk__isolate_start {
     const pk_alloc *alloc;
@@ -39398,6 +39405,12 @@ static inline bool pk__isolate_copy(pk_mem *mem, pk_plugin_rule *rule)
 {
     (void)mem, (void)rule;
     return true;
+}
+
+static inline bool pk__isolate_is_asked(const pk_launch_info *info)
+{
+    (void)info;
+    return false;
 }
 
 #ifndef PLUGKIT_NO_PROCESS
@@ -41284,6 +41297,7 @@ PK__FN void pk__adopt_dismiss(const char *control, pk_str token, const pk_alloc 
 
 
 
+
 #define PK__COMPILED_IN "compiled-in:"
 
 enum { PK__OBJECT_ARGS = 8, PK__OBJECT_DESCRIBE_MAX = 1024 * 1024 };
@@ -41397,6 +41411,10 @@ static pk_err pk__launched_start_here(pk__launching_objects *all, pk_launch *l, 
     char address[sizeof(o->name) + 8];
     err = err ? err : &own;
     memset(&why, 0, sizeof(why));
+    if (pk__isolate_is_asked(info)) {
+        return pk_error_set(err, PK_ERR_UNSUPPORTED, "cannot start '%s': its rule has limits, and it runs in the "
+                            "process of its host: that needs PK_ISOLATION_PROCESS", info->id);
+    }
     pk_err rc = pk__launched_find(all, info, &o->object, err);
     if (rc || info->probe) {
         return rc ? rc : pk__launched_probe(c, l, err);
@@ -51320,7 +51338,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 }
 
 #ifdef PLUGKIT_LINES
-#line 51324 "plugkit.h"
+#line 51342 "plugkit.h"
 #endif
 
 #ifndef PLUGKIT_TEST

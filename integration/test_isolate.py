@@ -397,6 +397,13 @@ def test_scripts_run_within_all_of_it(driven, free_dir):
     host.end()
 
 
+def test_what_runs_in_the_process_of_its_host_is_not_run_if_it_is_to_have_limits(driven):
+    host = driven(compiled=["shout"], rules=[{"isolate": {"files": 64}}])
+    assert host.plugin("shout")["plugin_status"] == "rejected"
+    assert "its rule has limits, and it runs in the process of its host" in host.plugin("shout")["msg"]
+    host.end()
+
+
 def test_one_that_has_survived_its_host_keeps_them(plugins, driven):
     shutil.copy(plugins / INNOCENT[0], plugins / "hostile")
     rules = [{"plugin": "hostile", "survive": True, "isolate": {"files": 48}}]

@@ -505,7 +505,7 @@ def test_an_object_of_another_layout_is_refused_here_and_works_apart(driven, dri
 @pytest.mark.parametrize("rules, what", [
     ([{"plugin": "one", "isolation": "process"}], "cannot give 'one' a process of its own: there is no object_runner"),
     ([{"plugin": "one", "survive": True}], "it cannot survive its host"),
-    ([{"plugin": "one", "isolate": {"files": 100}}], "its launcher 'object' does not say that its limits hold"),
+    ([{"plugin": "one", "isolate": {"files": 100}}], "its rule has limits, and it runs in the process of its host"),
 ])
 def test_rules_that_cannot_be_kept_are_refused(driven, good_beside, free_dir, rules, what):
     more = {"survive_as": "objects", "runtime": str(free_dir / "run")} if "survive" in rules[0] else {}

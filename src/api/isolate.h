@@ -7,8 +7,9 @@
  * They are in force before the first instruction of the plugin, also of `PLUGIN capabilities`, and what it starts
  * inherits them. Zero limits nothing. What the system cannot give is a refusal (PK_ERR_EXEC, with the name of the
  * limit), for who asks for a limit relies on it; with .go_on the plugin is started without that one, and a warning is
- * logged, "plugin.isolate". pk_plugin_info.limits says what became of each. A plugin that survived its host has the
- * limits that it was started with. */
+ * logged, "plugin.isolate". What runs in the host's process is refused in any case; a shared object in one of its own
+ * (PK_ISOLATION_PROCESS) needs its file among .paths. pk_plugin_info.limits says what became of each. A plugin that
+ * survived its host has the limits that it was started with. */
 #ifdef PLUGKIT_WITH_ISOLATE
 typedef struct pk_path_rule {
     const char *path; // of a file, or of a directory and all that is below it; it has to be there

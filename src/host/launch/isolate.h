@@ -16,6 +16,12 @@
 PK__FN pk_err pk__isolate_check(const pk_plugin_rule *rule, bool tcp, pk_error *err);
 PK__FN bool pk__isolate_copy(pk_mem *mem, pk_plugin_rule *rule); // its isolate becomes a copy; false = out of memory
 PK__FN const pk_limit_report *pk__isolate_copy_reports(pk_mem *mem, const pk_limit_report *from, size_t count);
+/* For launchers that cannot give any: they refuse. */
+static inline bool pk__isolate_is_asked(const pk_launch_info *info)
+{
+    return info->isolate != NULL;
+}
+
 /* Starts it under its limits, and reports them. Errors: those of pk__process_spawn, and PK_ERR_MISUSE. */
 typedef struct pk__isolate_start {
     const pk_alloc *alloc;
@@ -38,6 +44,12 @@ static inline bool pk__isolate_copy(pk_mem *mem, pk_plugin_rule *rule)
 {
     (void)mem, (void)rule;
     return true;
+}
+
+static inline bool pk__isolate_is_asked(const pk_launch_info *info)
+{
+    (void)info;
+    return false;
 }
 
 #ifndef PLUGKIT_NO_PROCESS

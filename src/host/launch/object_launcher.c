@@ -7,6 +7,7 @@
 
 #include "../../base/error.h"
 #include "../../base/memory.h"
+#include "isolate.h"
 
 #define PK__COMPILED_IN "compiled-in:"
 
@@ -121,6 +122,10 @@ static pk_err pk__launched_start_here(pk__launching_objects *all, pk_launch *l, 
     char address[sizeof(o->name) + 8];
     err = err ? err : &own;
     memset(&why, 0, sizeof(why));
+    if (pk__isolate_is_asked(info)) {
+        return pk_error_set(err, PK_ERR_UNSUPPORTED, "cannot start '%s': its rule has limits, and it runs in the "
+                            "process of its host: that needs PK_ISOLATION_PROCESS", info->id);
+    }
     pk_err rc = pk__launched_find(all, info, &o->object, err);
     if (rc || info->probe) {
         return rc ? rc : pk__launched_probe(c, l, err);
