@@ -262,11 +262,13 @@ HOST = """
     host/life/telling.h
     host/life/hearing.h
     host/life/surviving.h
+    host/life/depends.h
     host/life/reaching.h
     host/life/securing.h
     host/life/isolating.h
     host/life/output.c
     host/life/states.c
+    host/life/depends.c
     host/life/rules.c
     host/life/events.c
     host/life/capabilities.c

@@ -138,7 +138,7 @@
  *     PLUGKIT_WITH_ATTACH         with pk_manager_attach: plugins that somebody else runs; 8 KiB
  *     PLUGKIT_WITH_DLOPEN         with plugins in this process: shared objects, and compiled in; 12 KiB
  *     PLUGKIT_WITH_ISOLATE        with limits for plugins that are child processes: pk_isolate; 13 KiB
- *     PLUGKIT_WITH_MANIFESTS      with folders that have a manifest.json or plugin.json; 13 KiB
+ *     PLUGKIT_WITH_MANIFESTS      with folders that have a manifest, and dependencies; 19 KiB
  *     PLUGKIT_WITH_SCHEMA         with pk_schema and pk_pattern: JSON Schema; 59 KiB
  *     PLUGKIT_WITH_JSON_TOOLS     with NDJSON, JSON from streams, JSON Patch, defaults in structs, refused keys; 15 KiB
  *     PLUGKIT_WITH_TLS            with https, by mbedTLS 2.28 or 3.6: -lmbedtls -lmbedx509 -lmbedcrypto; 27 KiB
@@ -1868,7 +1868,9 @@ PK_API int pk_object_main(int argc, char **argv);
 /* manifest.h - what a plugin's folder says of it (PLUGKIT_WITH_MANIFESTS; docs/manifests.md).
  *
  * A folder below plugin_dir that holds a manifest.json or a plugin.json is one plugin: its name is the id, and the
- * manifest says which file in it is run. What the manifests of three systems say becomes one record, pk_manifest.
+ * manifest says which file in it is run. What the manifests of three systems say becomes one record, pk_manifest. What
+ * they depend on is started before, stopped after and restarted with; one whose dependencies are missing, of the wrong
+ * version or in a circle does not start, and pk_plugin_info.why tells why.
  */
 #ifdef PLUGKIT_WITH_MANIFESTS
 
@@ -36910,7 +36912,7 @@ PK_API int pk_object_main(int argc, char **argv)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 36914 "plugkit.h"
+#line 36916 "plugkit.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -37624,6 +37626,9 @@ typedef enum pk__instance_state {
 
 typedef struct pk__plugin pk__plugin;
 
+#if defined(PLUGKIT_WITH_MANIFESTS) && !defined(PLUGKIT_NO_PROCESS)
+#define PK__DEPENDS // manifests say who needs whom, and what is started here heeds it
+#endif
 #ifdef PLUGKIT_WITH_MANIFESTS
 /* What stands in a plugin's folder. A finder makes it and hands it over; then it does not change. */
 typedef struct pk__about {
@@ -37712,9 +37717,19 @@ struct pk__plugin {
     pk__node node;              // in registry->plugins
 #ifdef PLUGKIT_WITH_MANIFESTS
     pk__about *about;           // NULL = it has no manifest
+    struct pk__need *needs;     // by manifests: life/depends.h; life's, and changed under the lock
+    size_t need_count;
+    const char *unmet;          // why these keep it from starting; NULL = nothing does
 #endif
     pk_error why;               // of the last failure; code PK_OK = none
 };
+
+#ifdef PLUGKIT_WITH_MANIFESTS
+typedef struct pk__need {
+    pk__plugin *plugin;
+    bool is_optional;
+} pk__need;
+#endif
 
 typedef struct pk__registry {
     const pk_alloc *alloc;
@@ -37729,6 +37744,10 @@ typedef struct pk__registry {
     bool is_settled;             // all finders have finished that scan, and what they found has been looked at
     bool is_started;             // pk_manager_start was called
     bool is_closed;              // stopping: no more calls
+#ifdef PLUGKIT_WITH_MANIFESTS
+    bool has_manifests;
+    bool is_unresolved;          // who needs whom has to be looked at
+#endif
     pk_task work;                // wakes life
     int64_t forked_from;         // pid of the process that made it
 } pk__registry;
@@ -37750,6 +37769,19 @@ PK__FN pk_err pk__registry_offer(pk__registry *r, pk__plugin *p, pk__service_ent
 /* A chain; type "" = any. */
 PK__FN pk__service_entry *pk__registry_services(const pk__registry *r, pk_str contract, pk_str type);
 PK__FN void pk__registry_wake(pk__registry *r, pk__plugin *p); // its waiters, and whoever waits for `changed`
+
+#ifdef PK__DEPENDS
+/* Somebody comes, goes, or says its version. Locked. (Without processes nobody waits for anybody.) */
+static inline void pk__registry_changed(pk__registry *r)
+{
+    r->is_unresolved = r->has_manifests;
+}
+#else
+static inline void pk__registry_changed(pk__registry *r)
+{
+    (void)r;
+}
+#endif
 
 /* The version that a plugin has if it prints this one: if it prints none, its manifest's. */
 static inline pk_str pk__registry_version(const pk__plugin *p, pk_str printed)
@@ -37870,6 +37902,7 @@ PK__FN void pk__registry_deinit(pk__registry *r)
         PK__ASSERT(!p->instance && !p->life);
 #ifdef PLUGKIT_WITH_MANIFESTS
         pk__registry_drop_about(r->alloc, p->about);
+        pk__free(r->alloc, p->needs, p->need_count * sizeof(*p->needs));
 #endif
         pk_mem_free(&p->mem);
         pk__free(r->alloc, p, sizeof(*p));
@@ -41845,6 +41878,7 @@ PK__FN pk_err pk__sink_add(pk__registry *r, const pk_found *found, pk_error *err
         }
         if (other && other->is_attached) { // here it is again
             other->is_gone = false;
+            pk__registry_changed(r);
             other->is_asked = other->is_unknown; // to be asked what it offers, now
             return pk__sink_copy(other, found) ? PK_OK : pk__error_memory(err, "take what was found");
         }
@@ -41870,7 +41904,9 @@ PK__FN pk_err pk__sink_add(pk__registry *r, const pk_found *found, pk_error *err
     }
 #ifdef PLUGKIT_WITH_MANIFESTS
     pk__sink_take_about(p, found->about);
+    r->has_manifests = r->has_manifests || p->about;
 #endif
+    pk__registry_changed(r);
     return PK_OK;
 }
 
@@ -41894,6 +41930,7 @@ PK_API void pk_sink_gone(pk_sink *sink, const char *id)
     pk__plugin *p = pk__registry_find(r, pk_str_from(id));
     if (p && !p->internal) {
         p->is_gone = true;
+        pk__registry_changed(r);
         pk_loop_post(r->loop, &r->work);
     }
     pk__registry_unlock(r);
@@ -41907,7 +41944,7 @@ PK_API void pk_sink_done(pk_sink *sink)
         sink->is_done = true;
         r->scans--;
         pk__cond_broadcast(&r->changed);
-        pk_loop_wake(r->loop);
+        pk_loop_post(r->loop, &r->work); // it may have waited for all to be there
     }
     pk__registry_unlock(r);
 }
@@ -43850,12 +43887,13 @@ PK__FN pk_err pk__capabilities_parse(pk__plugin *p, pk_str text, pk__capabilitie
  *     hearing.c     what it prints and says: logs, its address, control lines
  *     health.c      asking instances how they are
  *     rules.c       what the user wants of each plugin
+ *     depends.c     what plugins need by their manifests
  *     events.c      telling what happens
  *
  * A move is made under the registry's lock by the tables of states.h; the event is told after it has settled, with no
  * lock held. */
 #ifdef PLUGKIT_LINES
-#line 21 "src/host/life/life.h"
+#line 22 "src/host/life/life.h"
 #endif
 
 
@@ -44169,6 +44207,41 @@ static inline void pk__surviving_free(pk__kept *kept)
     (void)kept;
 }
 #endif
+
+
+/* == host/life/depends.h == */
+/* depends.h - who needs whom by their manifests (PLUGKIT_WITH_MANIFESTS).
+ *
+ * All plugins and what they need make a graph; rules of the user's (pk_plugin_rule.needs) are edges as well. It is
+ * looked at when the finders have looked around, and again when something comes, goes, or says its version. What comes
+ * of it stands in each plugin: those that it has to wait for (`needs`), which rules.c heeds together with the rules, or
+ * why it cannot start (`unmet`):
+ *
+ *     missing        it needs 'db' ^1.2.0, and there is no such plugin
+ *     conflicting    it needs 'db' ^2.0.0, but 'db' is 1.4.0
+ *     a circle       it needs itself: 'a' -> 'b' -> 'a'
+ *     because of it  it needs 'web', which cannot start: it needs 'db', ..
+ *
+ * Plugins are crossed out as long as one needs nothing that still stands. If some remain, what they may do without is
+ * left out, and it goes on; then each of the rest is in a circle, or needs one that is. All of it takes time in
+ * proportion to plugins and dependencies, and no recursion. Something optional that is not there, or of the wrong
+ * version, is left out in silence. */
+#ifdef PLUGKIT_LINES
+#line 16 "src/host/life/depends.h"
+#endif
+
+
+
+
+#ifdef PK__DEPENDS
+PK__FN void pk__depends_resolve(pk__life *life); // if there is anything new; the loop's thread
+#elif defined(PLUGKIT_WITH_MANIFESTS) // nobody is started
+static inline void pk__depends_resolve(pk__life *life)
+{
+    (void)life;
+}
+#endif
+
 
 
 /* == host/life/reaching.h == */
@@ -44778,6 +44851,408 @@ PK_API const char *pk_status_in(pk_status_words words, const pk_plugin_info *inf
     return "unknown";
 }
 
+/* == host/life/depends.c == */
+/* depends.c - the graph of what plugins need. */
+#ifdef PLUGKIT_LINES
+#line 1 "src/host/life/depends.c"
+#endif
+
+#ifdef PK__DEPENDS
+#include <stdio.h>
+#include <string.h>
+
+
+
+
+
+enum { PK__DEPENDS_TEXT = 200, PK__DEPENDS_SHOWN = 6 };
+
+typedef struct pk__depends_node {
+    pk__plugin *plugin;
+    bool is_gone, is_done;
+    uint32_t first, count;           // its edges
+    uint32_t waits;                  // for so many of them
+    uint32_t asked_first, asked;     // edges that lead here, in `back`
+    uint32_t walk;                   // of looking for circles; 0 = not seen
+    const struct pk__depends_node *root; // why it cannot start is written there; NULL = it can
+    const struct pk__depends_node *by;   // and this is what it needs of that
+    const char *text;                // of a root
+} pk__depends_node;
+
+typedef struct pk__depends_edge {
+    uint32_t from, to;
+    bool is_optional, is_rule, is_dropped;
+} pk__depends_edge;
+
+typedef struct pk__depends {
+    pk__life *life;
+    pk_mem mem;
+    pk__map by_id;
+    pk__depends_node *nodes;
+    pk__depends_edge *edges;
+    uint32_t *back, *queue;
+    uint32_t count, edge_count, head, tail;
+    bool failed; // out of memory
+} pk__depends;
+
+static const pk_manifest *pk__depends_manifest(const pk__plugin *p)
+{
+    return p->about && p->about->why.code == PK_OK ? &p->about->manifest : NULL;
+}
+
+/* Who is there. False: there is nothing to do. */
+static bool pk__depends_see(pk__depends *d)
+{
+    pk__registry *r = d->life->registry;
+    pk__registry_lock(r);
+    bool due = r->is_unresolved && r->scans == 0;
+    uint32_t count = 0;
+    for (pk__node *n = r->plugins.next; due && n != &r->plugins; n = n->next) {
+        count++;
+    }
+    d->nodes = due ? (pk__depends_node *)pk_mem_zero(&d->mem, (count + 1) * sizeof(*d->nodes)) : NULL;
+    for (pk__node *n = r->plugins.next; d->nodes && n != &r->plugins; n = n->next) {
+        pk__plugin *p = PK__OF(n, pk__plugin, node);
+        pk__depends_node *node = &d->nodes[d->count];
+        if (!p->skipped) {
+            node->plugin = p;
+            node->is_gone = p->is_gone;
+            d->count++;
+        }
+    }
+    r->is_unresolved = r->is_unresolved && !due;
+    d->failed = due && !d->nodes;
+    pk__registry_unlock(r);
+    return due;
+}
+
+/* ---- edges */
+
+static void pk__depends_block(pk__depends *d, pk__depends_node *node, const char *format, ...)
+{
+    char text[PK__DEPENDS_TEXT];
+    va_list args;
+    if (node->root) {
+        return; // one reason is enough
+    }
+    va_start(args, format);
+    int len = vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    pk_str whole = {text, len < 0 ? 0 : PK__MIN((size_t)len, sizeof(text) - 1)};
+    node->text = pk_mem_dup(&d->mem, whole).ptr;
+    node->root = node;
+    d->failed = d->failed || !node->text;
+}
+
+/* Can this one serve? If it cannot, and has to, the reason is noted. */
+static bool pk__depends_fits(pk__depends *d, pk__depends_node *node, const pk__depends_node *to, pk_str id,
+                             const pk_dependency *need)
+{
+    bool must = !need->optional;
+    const char *blank = need->range.len ? " " : "";
+    if (!to || to->is_gone) {
+        if (must) {
+            pk__depends_block(d, node, "it needs '%" PK_FMT "'%s%.60s, and there is no such plugin", PK_ARG(id), blank,
+                              need->range.ptr ? need->range.ptr : "");
+        }
+        return false;
+    }
+    const pk__plugin *p = to->plugin;
+    if (p->about && p->about->why.code) {
+        if (must) {
+            pk__depends_block(d, node, "it needs '%s', which cannot be used: %s", p->id, p->about->why.msg);
+        }
+        return false;
+    }
+    const pk_manifest *m = pk__depends_manifest(p);
+    pk_str version = m ? m->version : p->version;
+    if (need->range.len == 0 || (version.len == 0 && !p->probed) || pk_version_in(version, need->range)) {
+        return true; // what does not say its version yet is asked before anybody needs it
+    }
+    if (must) {
+        char range[64], said[64];
+        (void)pk__error_clean(range, sizeof(range), need->range);
+        (void)pk__error_clean(said, sizeof(said), version);
+        pk__depends_block(d, node, "it needs '%s' %s, but '%s' %s%s", p->id, range, p->id,
+                          version.len ? "is " : "does not say its version", said);
+    }
+    return false;
+}
+
+static void pk__depends_edge_to(pk__depends *d, uint32_t from, const pk__depends_node *to, bool optional, bool rule)
+{
+    pk__depends_edge *e = &d->edges[d->edge_count++];
+    e->from = from;
+    e->to = (uint32_t)(to - d->nodes);
+    e->is_optional = optional;
+    e->is_rule = rule;
+    d->nodes[from].count++;
+    d->nodes[e->to].asked++;
+}
+
+static void pk__depends_ask(pk__depends *d, uint32_t i)
+{
+    pk__depends_node *node = &d->nodes[i];
+    const pk_manifest *m = pk__depends_manifest(node->plugin);
+    const pk_plugin_rule *rule = pk__life_rule(d->life, node->plugin);
+    node->first = d->edge_count;
+    for (size_t k = 0; m && k < m->dependencies.count; k++) {
+        const pk_dependency *need = &m->dependencies.items[k];
+        const pk__depends_node *to = (const pk__depends_node *)pk__map_get(&d->by_id, need->id);
+        if (pk__depends_fits(d, node, to, need->id, need)) {
+            pk__depends_edge_to(d, i, to, need->optional, false);
+        }
+    }
+    for (size_t k = 0; rule->needs && rule->needs[k]; k++) {
+        const pk__depends_node *to = (const pk__depends_node *)pk__map_get(&d->by_id, pk_str_from(rule->needs[k]));
+        if (to) { // else rules.c says so
+            pk__depends_edge_to(d, i, to, false, true);
+        }
+    }
+    node->waits = node->count;
+}
+
+static bool pk__depends_connect(pk__depends *d)
+{
+    size_t most = 0;
+    for (uint32_t i = 0; i < d->count && !d->failed; i++) {
+        const pk__plugin *p = d->nodes[i].plugin;
+        const pk_manifest *m = pk__depends_manifest(p);
+        const pk_plugin_rule *rule = pk__life_rule(d->life, p);
+        most += m ? m->dependencies.count : 0;
+        for (size_t k = 0; rule->needs && rule->needs[k]; k++) {
+            most++;
+        }
+        pk_str id = pk_str_from(p->id);
+        d->failed = !pk__map_get(&d->by_id, id) && !pk__map_put(&d->by_id, id, &d->nodes[i]);
+    }
+    d->edges = (pk__depends_edge *)pk_mem_zero(&d->mem, (most + 1) * sizeof(*d->edges));
+    d->back = (uint32_t *)pk_mem_get(&d->mem, (most + 1) * sizeof(*d->back));
+    d->queue = (uint32_t *)pk_mem_get(&d->mem, (d->count + (size_t)1) * sizeof(*d->queue));
+    d->failed = d->failed || !d->edges || !d->back || !d->queue;
+    for (uint32_t i = 0; i < d->count && !d->failed; i++) {
+        pk__depends_ask(d, i);
+    }
+    uint32_t at = 0;
+    for (uint32_t i = 0; i < d->count && !d->failed; i++) {
+        d->nodes[i].asked_first = at;
+        at += d->nodes[i].asked;
+        d->nodes[i].asked = 0;
+    }
+    for (uint32_t e = 0; e < d->edge_count && !d->failed; e++) {
+        pk__depends_node *to = &d->nodes[d->edges[e].to];
+        d->back[to->asked_first + to->asked++] = e;
+    }
+    return !d->failed;
+}
+
+/* ---- crossing out */
+
+static void pk__depends_release(pk__depends *d, uint32_t i)
+{
+    if (--d->nodes[i].waits == 0) {
+        d->queue[d->tail++] = i;
+    }
+}
+
+/* All that it needs is done: what of that cannot start keeps it from starting, too. */
+static void pk__depends_inherit(pk__depends *d, pk__depends_node *node)
+{
+    for (uint32_t e = node->first; e < node->first + node->count && !node->root; e++) {
+        const pk__depends_node *to = &d->nodes[d->edges[e].to];
+        if (to->root && !d->edges[e].is_optional) {
+            node->root = to->root;
+            node->by = to;
+        }
+    }
+}
+
+static void pk__depends_cross_out(pk__depends *d)
+{
+    while (d->head < d->tail) {
+        pk__depends_node *node = &d->nodes[d->queue[d->head++]];
+        node->is_done = true;
+        pk__depends_inherit(d, node);
+        for (uint32_t k = 0; k < node->asked; k++) {
+            const pk__depends_edge *e = &d->edges[d->back[node->asked_first + k]];
+            if (!e->is_dropped) {
+                pk__depends_release(d, e->from);
+            }
+        }
+    }
+}
+
+static void pk__depends_order(pk__depends *d)
+{
+    for (uint32_t i = 0; i < d->count; i++) {
+        if (d->nodes[i].waits == 0) {
+            d->queue[d->tail++] = i;
+        }
+    }
+    pk__depends_cross_out(d);
+    for (uint32_t e = 0; e < d->edge_count && d->tail < d->count; e++) {
+        pk__depends_edge *edge = &d->edges[e];
+        if (edge->is_optional && !d->nodes[edge->from].is_done && !d->nodes[edge->to].is_done) {
+            edge->is_dropped = true;
+            pk__depends_release(d, edge->from);
+        }
+    }
+    pk__depends_cross_out(d);
+}
+
+/* ---- circles: of each that is left, one need that is left is followed, and so a circle reached */
+
+static uint32_t pk__depends_next(const pk__depends *d, uint32_t i)
+{
+    const pk__depends_node *node = &d->nodes[i];
+    for (uint32_t e = node->first; e < node->first + node->count; e++) {
+        if (!d->edges[e].is_dropped && !d->nodes[d->edges[e].to].is_done) {
+            return d->edges[e].to;
+        }
+    }
+    return i; // cannot be: then it would be done
+}
+
+/* "it needs itself: 'a' -> 'b' -> 'a'", as seen from a. */
+static void pk__depends_name(pk__depends *d, uint32_t i, uint32_t length)
+{
+    char text[PK__DEPENDS_TEXT] = "";
+    size_t len = 0;
+    uint32_t at = i;
+    for (uint32_t k = 0; k < length && k < PK__DEPENDS_SHOWN && len + 90 < sizeof(text); k++) {
+        len += (size_t)snprintf(text + len, sizeof(text) - len, "'%s' -> ", d->nodes[at].plugin->id);
+        at = pk__depends_next(d, at);
+    }
+    if (length == 1) {
+        pk__depends_block(d, &d->nodes[i], "it needs itself");
+    } else if (at == i) {
+        pk__depends_block(d, &d->nodes[i], "it needs itself: %s'%s'", text, d->nodes[i].plugin->id);
+    } else {
+        pk__depends_block(d, &d->nodes[i], "it needs itself in a circle of %lu: %s..", (unsigned long)length, text);
+    }
+}
+
+static void pk__depends_circles(pk__depends *d)
+{
+    uint32_t walk = 0;
+    for (uint32_t i = 0; i < d->count && !d->failed; i++) {
+        uint32_t at = i, steps = 0;
+        if (d->nodes[i].is_done || d->nodes[i].walk) {
+            continue;
+        }
+        for (walk++; !d->nodes[at].walk; at = pk__depends_next(d, at)) {
+            d->nodes[at].walk = walk;
+            d->queue[steps++] = at; // free by now
+        }
+        if (d->nodes[at].walk == walk) { // a new one: from `at` on
+            uint32_t first = steps;
+            while (d->queue[first - 1] != at) {
+                first--;
+            }
+            for (uint32_t k = first - 1; k < steps; k++) {
+                pk__depends_name(d, d->queue[k], steps - first + 1);
+            }
+            steps = first - 1;
+        }
+        while (steps-- > 0) {
+            pk__depends_node *node = &d->nodes[d->queue[steps]];
+            if (!node->root) {
+                node->by = &d->nodes[pk__depends_next(d, d->queue[steps])];
+                node->root = node->by->root;
+            }
+        }
+    }
+}
+
+/* ---- what comes of it */
+
+static const char *pk__depends_say(pk__depends *d, const pk__depends_node *node)
+{
+    const pk__depends_node *root = node->root;
+    if (!root || root == node) {
+        return root ? root->text : NULL;
+    }
+    pk_str text = node->by == root
+                      ? pk_mem_printf(&d->mem, "it needs '%s', which cannot start: %.140s", root->plugin->id,
+                                      root->text)
+                      : pk_mem_printf(&d->mem, "it needs '%s', and so '%s', which cannot start: %.100s",
+                                      node->by->plugin->id, root->plugin->id, root->text);
+    d->failed = d->failed || !text.ptr;
+    return text.ptr;
+}
+
+/* Locked. */
+static bool pk__depends_tell(pk__depends *d, const pk__depends_node *node, const char *unmet)
+{
+    pk__registry *r = d->life->registry;
+    pk__plugin *p = node->plugin;
+    uint32_t count = 0;
+    for (uint32_t e = node->first; e < node->first + node->count; e++) {
+        count += !d->edges[e].is_rule && !d->edges[e].is_dropped;
+    }
+    pk__need *needs = count ? (pk__need *)pk__new(r->alloc, count * sizeof(*needs)) : NULL;
+    if (count && !needs) {
+        return false;
+    }
+    pk__free(r->alloc, p->needs, p->need_count * sizeof(*p->needs));
+    p->needs = needs;
+    p->need_count = 0;
+    for (uint32_t e = node->first; e < node->first + node->count; e++) {
+        if (!d->edges[e].is_rule && !d->edges[e].is_dropped) {
+            needs[p->need_count].plugin = d->nodes[d->edges[e].to].plugin;
+            needs[p->need_count++].is_optional = d->edges[e].is_optional;
+        }
+    }
+    if (!unmet || !p->unmet || strcmp(unmet, p->unmet) != 0) {
+        p->unmet = unmet ? pk_mem_dup(&p->mem, pk_str_from(unmet)).ptr : NULL;
+    }
+    d->life->has_needs = d->life->has_needs || count;
+    return !unmet || p->unmet;
+}
+
+static void pk__depends_publish(pk__depends *d)
+{
+    pk__registry *r = d->life->registry;
+    for (uint32_t i = 0; i < d->count && !d->failed; i++) {
+        pk__depends_node *node = &d->nodes[i];
+        if (node->root || node->count || node->plugin->need_count || node->plugin->unmet) {
+            const char *unmet = pk__depends_say(d, node);
+            pk__registry_lock(r);
+            d->failed = d->failed || !pk__depends_tell(d, node, unmet);
+            pk__registry_unlock(r);
+        }
+    }
+    pk__registry_lock(r);
+    for (pk__node *n = r->plugins.next; d->failed && n != &r->plugins; n = n->next) {
+        pk__plugin *p = PK__OF(n, pk__plugin, node);
+        const pk_manifest *m = pk__depends_manifest(p);
+        p->unmet = m && m->dependencies.count ? "there was no memory to look at what it needs" : p->unmet;
+    }
+    pk__cond_broadcast(&r->changed);
+    pk_loop_wake(r->loop);
+    pk__registry_unlock(r);
+}
+
+PK__FN void pk__depends_resolve(pk__life *life)
+{
+    pk__depends d;
+    memset(&d, 0, sizeof(d));
+    d.life = life;
+    d.mem.alloc = life->alloc;
+    pk__map_init(&d.by_id, life->alloc);
+    if (pk__depends_see(&d)) {
+        if (pk__depends_connect(&d)) {
+            pk__depends_order(&d);
+            pk__depends_circles(&d);
+        }
+        pk__depends_publish(&d);
+    }
+    pk__map_deinit(&d.by_id);
+    pk_mem_free(&d.mem);
+}
+
+#endif
+
 /* == host/life/rules.c == */
 /* rules.c - how each plugin is to be looked after, and who needs whom. */
 #ifdef PLUGKIT_LINES
@@ -44825,9 +45300,24 @@ static bool pk__rules_lists(const pk_plugin_rule *rule, const char *id)
     return false;
 }
 
+/* By its manifest; of_use: what it may do without counts as well. */
+static bool pk__rules_depends(const pk__plugin *p, const pk__plugin *other, bool of_use)
+{
+#ifdef PLUGKIT_WITH_MANIFESTS
+    for (size_t i = 0; i < p->need_count; i++) {
+        if (p->needs[i].plugin == other && (of_use || !p->needs[i].is_optional)) {
+            return true;
+        }
+    }
+#else
+    (void)p, (void)other, (void)of_use;
+#endif
+    return false;
+}
+
 PK__FN bool pk__rules_needs(const pk__life *life, const pk__plugin *p, const pk__plugin *other)
 {
-    return pk__rules_lists(pk__life_rule(life, p), other->id);
+    return pk__rules_lists(pk__life_rule(life, p), other->id) || pk__rules_depends(p, other, true);
 }
 
 /* Why there is no hope for one that is needed; false = there is. Locked. */
@@ -44844,36 +45334,90 @@ static bool pk__rules_is_hopeless(const pk__registry *r, const pk__plugin *p, co
     return what != NULL;
 }
 
+typedef struct pk__rules_sight { // of all that one needs
+    bool is_first; // what is stopped is wished for
+    bool is_early; // and for some it is too early for that
+    bool waits;
+    uint32_t failed;
+    const char *last;
+    char why[300];
+} pk__rules_sight;
+
+static void pk__rules_see(pk__registry *r, pk__plugin *need, const char *id, pk__rules_sight *s)
+{
+    if (pk__rules_is_hopeless(r, need, id, s->why, sizeof(s->why)) || (need && need->internal)) {
+        return;
+    }
+    s->failed += need ? need->failures : 0;
+    if (!need || need->state != PK__PLUGIN_RUNNING) {
+        s->waits = true;
+        s->is_early = s->is_early || (need && (need->state == PK__PLUGIN_FOUND || need->state == PK__PLUGIN_PROBING));
+        s->last = need && need->why.code ? need->why.msg : s->last;
+    }
+    if (need && need->state == PK__PLUGIN_STOPPED && !need->is_asked && s->is_first) {
+        need->is_asked = true;
+        pk_loop_post(r->loop, &r->work);
+    }
+}
+
+#ifdef PLUGKIT_WITH_MANIFESTS
+/* It may do without: it waits while that one comes, and not for one that does not. */
+static void pk__rules_see_optional(pk__registry *r, pk__plugin *need, pk__rules_sight *s)
+{
+    char why[300];
+    if (need->internal || pk__rules_is_hopeless(r, need, need->id, why, sizeof(why))) {
+        return;
+    }
+    if (need->state == PK__PLUGIN_STOPPED && s->is_first && !need->is_asked) {
+        need->is_asked = true;
+        pk_loop_post(r->loop, &r->work);
+    }
+    bool early = need->state == PK__PLUGIN_FOUND || need->state == PK__PLUGIN_PROBING;
+    s->is_early = s->is_early || early;
+    s->waits = s->waits || early || need->state == PK__PLUGIN_STARTING ||
+               (need->state == PK__PLUGIN_STOPPED && need->is_asked);
+}
+
+static void pk__rules_see_manifest(pk__registry *r, const pk__plugin *p, pk__rules_sight *s)
+{
+    bool asks = p->about && p->about->manifest.dependencies.count > 0;
+    if (p->unmet) {
+        (void)snprintf(s->why, sizeof(s->why), "%s", p->unmet);
+    } else if (asks && r->is_unresolved) {
+        s->waits = s->is_early = true; // until all are there to be looked at
+        return;
+    }
+    for (size_t i = 0; !s->why[0] && i < p->need_count; i++) {
+        if (p->needs[i].is_optional) {
+            pk__rules_see_optional(r, p->needs[i].plugin, s);
+        } else {
+            pk__rules_see(r, p->needs[i].plugin, p->needs[i].plugin->id, s);
+        }
+    }
+}
+#endif
+
 PK__FN pk_err pk__rules_ready(pk__life *life, const pk__plugin *p, uint32_t *failures, pk_error *err)
 {
     pk__registry *r = life->registry;
     const pk_plugin_rule *rule = pk__life_rule(life, p);
-    char why[300] = "";
-    uint32_t failed = 0;
-    bool waits = false;
-    const char *last = "";
+    pk__rules_sight s;
+    memset(&s, 0, sizeof(s));
+    s.is_first = *failures == UINT32_MAX;
+    s.last = "";
     pk__registry_lock(r);
-    for (size_t i = 0; !why[0] && rule->needs && rule->needs[i]; i++) {
-        pk__plugin *need = pk__registry_find(r, pk_str_from(rule->needs[i]));
-        if (pk__rules_is_hopeless(r, need, rule->needs[i], why, sizeof(why)) || (need && need->internal)) {
-            continue;
-        }
-        failed += need ? need->failures : 0;
-        if (!need || need->state != PK__PLUGIN_RUNNING) {
-            waits = true;
-            last = need && need->why.code ? need->why.msg : last;
-        }
-        if (need && need->state == PK__PLUGIN_STOPPED && !need->is_asked && *failures == UINT32_MAX) {
-            need->is_asked = true;
-            pk_loop_post(r->loop, &r->work);
-        }
+    for (size_t i = 0; !s.why[0] && rule->needs && rule->needs[i]; i++) {
+        pk__rules_see(r, pk__registry_find(r, pk_str_from(rule->needs[i])), rule->needs[i], &s);
     }
-    if (!why[0] && waits && *failures != UINT32_MAX && failed != *failures && last[0]) { // else it was up since
-        (void)snprintf(why, sizeof(why), "what it needs does not start: %s", last);
+#ifdef PLUGKIT_WITH_MANIFESTS
+    pk__rules_see_manifest(r, p, &s);
+#endif
+    if (!s.why[0] && s.waits && !s.is_first && s.failed != *failures && s.last[0]) { // else it was up since
+        (void)snprintf(s.why, sizeof(s.why), "what it needs does not start: %s", s.last);
     }
-    *failures = failed;
+    *failures = s.is_early ? UINT32_MAX : s.failed;
     pk__registry_unlock(r);
-    return why[0] ? pk_error_set(err, PK_ERR_START, "%s", why) : waits ? PK_ERR_BUSY : PK_OK;
+    return s.why[0] ? pk_error_set(err, PK_ERR_START, "%s", s.why) : s.waits ? PK_ERR_BUSY : PK_OK;
 }
 
 PK__FN void pk__rules_fell(pk__life *life, const pk__plugin *fallen)
@@ -44885,7 +45429,8 @@ PK__FN void pk__rules_fell(pk__life *life, const pk__plugin *fallen)
     pk__registry_lock(r);
     for (pk__node *n = r->plugins.next; n != &r->plugins; n = n->next) {
         pk__plugin *p = PK__OF(n, pk__plugin, node);
-        if (!p->internal && p->state == PK__PLUGIN_RUNNING && pk__rules_needs(life, p, fallen)) {
+        if (!p->internal && p->state == PK__PLUGIN_RUNNING &&
+            (pk__rules_lists(pk__life_rule(life, p), fallen->id) || pk__rules_depends(p, fallen, false))) {
             p->is_unasked = true; // of both wishes the one to stop is granted first
             p->is_asked = true;
             pk_loop_post(r->loop, &r->work);
@@ -47403,6 +47948,11 @@ PK__FN pk_err pk__keeper_learn(pk__keeper *k, pk_str text, pk_error *err)
     rc = pk__registry_offer(r, p, known.services, known.count, err);
     if (!rc) {
         p->version = pk__registry_version(p, known.version);
+#ifdef PLUGKIT_WITH_MANIFESTS
+        if (!p->about) { // some may ask for its version
+            pk__registry_changed(r);
+        }
+#endif
         p->capabilities = known.text;
         p->config_types = known.config_types;
         p->speaks_plugkit = known.speaks_plugkit || !p->path;
@@ -48055,6 +48605,7 @@ PK__FN void pk__health_shutdown(pk_launch *l)
 
 
 
+
 PK__FN const pk_dialect *pk__life_dialect(const pk__life *life, const char *name)
 {
     for (size_t i = 0; i < life->dialect_count; i++) {
@@ -48241,7 +48792,7 @@ static void pk__life_look(pk__life *life, pk__plugin *p)
     if (unasked && !runs) {
         pk__keeper_is_down(k);
     }
-    if (life->is_stopping && pk__life_is_needed(life, p)) {
+    if (life->is_stopping && k->launch && pk__life_is_needed(life, p)) {
         return; // its turn comes when those that need it are down
     }
     if (life->is_stopping || stops) {
@@ -48283,6 +48834,9 @@ static void pk__life_work(void *user)
     if (is_started) {
         pk__surviving_read(life);
     }
+#ifdef PLUGKIT_WITH_MANIFESTS
+    pk__depends_resolve(life);
+#endif
     while (n != &r->plugins) { // plugins are only ever added, at the end
         pk__life_look(life, PK__OF(n, pk__plugin, node));
         pk__registry_lock(r);
@@ -50291,6 +50845,7 @@ static pk_err pk__plugins_add_locked(pk_manager *m, const char *id, const pk_ser
     p->state = PK__PLUGIN_RUNNING;
     p->probed = true;
     p->live = 1;
+    pk__registry_changed(r);
     rc = pk__plugins_entries(p, services, count, &entries, err);
     rc = rc ? rc : pk__registry_offer(r, p, entries, count, err);
     if (!rc && !pk__map_put(&r->by_id, pk_str_from(p->id), p)) {
@@ -50331,6 +50886,9 @@ PK_API pk_err pk_manager_add(pk_manager *m, const char *id, const pk_service *se
     if (!rc && out) {
         out->id = p->handle;
     }
+#ifdef PLUGKIT_WITH_MANIFESTS
+    pk_loop_post(m->loop, &m->registry.work);
+#endif
     pk__registry_unlock(&m->registry);
     return rc;
 }
@@ -50460,6 +51018,9 @@ static bool pk__plugins_info(pk_mem *mem, const pk__plugin *p, pk_plugin_info *o
     out->start_time = p->start_time;
     out->up_time = i ? pk__clock_ns() - p->ready_at : 0;
 #ifdef PLUGKIT_WITH_MANIFESTS
+    if (p->why.code == PK_OK && p->unmet) {
+        (void)pk_error_set(&out->why, PK_ERR_START, "cannot start '%s': %s", p->id, p->unmet);
+    }
     out->manifest = p->about && p->about->why.code == PK_OK ? &p->about->manifest : NULL;
 #endif
     return pk__plugins_copy(mem, pk_str_from(p->id), &out->id) &&
@@ -51077,6 +51638,11 @@ static bool pk__manager_is_settled(pk_manager *m, void *arg)
     if (m->registry.scans > 0) {
         return false;
     }
+#ifdef PLUGKIT_WITH_MANIFESTS
+    if (m->registry.is_unresolved && !m->registry.is_closed) {
+        return false;
+    }
+#endif
     for (pk__node *n = m->registry.plugins.next; n != &m->registry.plugins; n = n->next) {
         const pk__plugin *p = PK__OF(n, pk__plugin, node);
         bool first = p->starts == 0 && p->failures == 0;
@@ -51338,7 +51904,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 }
 
 #ifdef PLUGKIT_LINES
-#line 51342 "plugkit.h"
+#line 51908 "plugkit.h"
 #endif
 
 #ifndef PLUGKIT_TEST
@@ -51520,6 +52086,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 #undef PK__PLUGIN_STATE
 #undef PK__INSTANCE_STATES
 #undef PK__INSTANCE_STATE
+#undef PK__DEPENDS
 #undef PK__LINES_ANSWER
 #undef PK__GUARDIAN_GRACE
 #undef PK__PIPES_PENDING

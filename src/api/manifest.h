@@ -1,7 +1,9 @@
 /* manifest.h - what a plugin's folder says of it (PLUGKIT_WITH_MANIFESTS; docs/manifests.md).
  *
  * A folder below plugin_dir that holds a manifest.json or a plugin.json is one plugin: its name is the id, and the
- * manifest says which file in it is run. What the manifests of three systems say becomes one record, pk_manifest.
+ * manifest says which file in it is run. What the manifests of three systems say becomes one record, pk_manifest. What
+ * they depend on is started before, stopped after and restarted with; one whose dependencies are missing, of the wrong
+ * version or in a circle does not start, and pk_plugin_info.why tells why.
  */
 #ifdef PLUGKIT_WITH_MANIFESTS
 

@@ -64,6 +64,7 @@ PK__FN pk_err pk__sink_add(pk__registry *r, const pk_found *found, pk_error *err
         }
         if (other && other->is_attached) { // here it is again
             other->is_gone = false;
+            pk__registry_changed(r);
             other->is_asked = other->is_unknown; // to be asked what it offers, now
             return pk__sink_copy(other, found) ? PK_OK : pk__error_memory(err, "take what was found");
         }
@@ -89,7 +90,9 @@ PK__FN pk_err pk__sink_add(pk__registry *r, const pk_found *found, pk_error *err
     }
 #ifdef PLUGKIT_WITH_MANIFESTS
     pk__sink_take_about(p, found->about);
+    r->has_manifests = r->has_manifests || p->about;
 #endif
+    pk__registry_changed(r);
     return PK_OK;
 }
 
@@ -113,6 +116,7 @@ PK_API void pk_sink_gone(pk_sink *sink, const char *id)
     pk__plugin *p = pk__registry_find(r, pk_str_from(id));
     if (p && !p->internal) {
         p->is_gone = true;
+        pk__registry_changed(r);
         pk_loop_post(r->loop, &r->work);
     }
     pk__registry_unlock(r);
@@ -126,7 +130,7 @@ PK_API void pk_sink_done(pk_sink *sink)
         sink->is_done = true;
         r->scans--;
         pk__cond_broadcast(&r->changed);
-        pk_loop_wake(r->loop);
+        pk_loop_post(r->loop, &r->work); // it may have waited for all to be there
     }
     pk__registry_unlock(r);
 }

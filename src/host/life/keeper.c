@@ -321,6 +321,11 @@ PK__FN pk_err pk__keeper_learn(pk__keeper *k, pk_str text, pk_error *err)
     rc = pk__registry_offer(r, p, known.services, known.count, err);
     if (!rc) {
         p->version = pk__registry_version(p, known.version);
+#ifdef PLUGKIT_WITH_MANIFESTS
+        if (!p->about) { // some may ask for its version
+            pk__registry_changed(r);
+        }
+#endif
         p->capabilities = known.text;
         p->config_types = known.config_types;
         p->speaks_plugkit = known.speaks_plugkit || !p->path;

@@ -8,6 +8,7 @@
 #include "../../base/memory.h"
 #include "../../os/fork.h"
 #include "../../os/loop.h"
+#include "depends.h"
 #include "reaching.h"
 #include "securing.h"
 #include "surviving.h"
@@ -198,7 +199,7 @@ static void pk__life_look(pk__life *life, pk__plugin *p)
     if (unasked && !runs) {
         pk__keeper_is_down(k);
     }
-    if (life->is_stopping && pk__life_is_needed(life, p)) {
+    if (life->is_stopping && k->launch && pk__life_is_needed(life, p)) {
         return; // its turn comes when those that need it are down
     }
     if (life->is_stopping || stops) {
@@ -240,6 +241,9 @@ static void pk__life_work(void *user)
     if (is_started) {
         pk__surviving_read(life);
     }
+#ifdef PLUGKIT_WITH_MANIFESTS
+    pk__depends_resolve(life);
+#endif
     while (n != &r->plugins) { // plugins are only ever added, at the end
         pk__life_look(life, PK__OF(n, pk__plugin, node));
         pk__registry_lock(r);

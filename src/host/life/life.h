@@ -15,6 +15,7 @@
  *     hearing.c     what it prints and says: logs, its address, control lines
  *     health.c      asking instances how they are
  *     rules.c       what the user wants of each plugin
+ *     depends.c     what plugins need by their manifests
  *     events.c      telling what happens
  *
  * A move is made under the registry's lock by the tables of states.h; the event is told after it has settled, with no

@@ -316,6 +316,11 @@ static bool pk__manager_is_settled(pk_manager *m, void *arg)
     if (m->registry.scans > 0) {
         return false;
     }
+#ifdef PLUGKIT_WITH_MANIFESTS
+    if (m->registry.is_unresolved && !m->registry.is_closed) {
+        return false;
+    }
+#endif
     for (pk__node *n = m->registry.plugins.next; n != &m->registry.plugins; n = n->next) {
         const pk__plugin *p = PK__OF(n, pk__plugin, node);
         bool first = p->starts == 0 && p->failures == 0;

@@ -62,6 +62,7 @@ static pk_err pk__plugins_add_locked(pk_manager *m, const char *id, const pk_ser
     p->state = PK__PLUGIN_RUNNING;
     p->probed = true;
     p->live = 1;
+    pk__registry_changed(r);
     rc = pk__plugins_entries(p, services, count, &entries, err);
     rc = rc ? rc : pk__registry_offer(r, p, entries, count, err);
     if (!rc && !pk__map_put(&r->by_id, pk_str_from(p->id), p)) {
@@ -102,6 +103,9 @@ PK_API pk_err pk_manager_add(pk_manager *m, const char *id, const pk_service *se
     if (!rc && out) {
         out->id = p->handle;
     }
+#ifdef PLUGKIT_WITH_MANIFESTS
+    pk_loop_post(m->loop, &m->registry.work);
+#endif
     pk__registry_unlock(&m->registry);
     return rc;
 }
@@ -231,6 +235,9 @@ static bool pk__plugins_info(pk_mem *mem, const pk__plugin *p, pk_plugin_info *o
     out->start_time = p->start_time;
     out->up_time = i ? pk__clock_ns() - p->ready_at : 0;
 #ifdef PLUGKIT_WITH_MANIFESTS
+    if (p->why.code == PK_OK && p->unmet) {
+        (void)pk_error_set(&out->why, PK_ERR_START, "cannot start '%s': %s", p->id, p->unmet);
+    }
     out->manifest = p->about && p->about->why.code == PK_OK ? &p->about->manifest : NULL;
 #endif
     return pk__plugins_copy(mem, pk_str_from(p->id), &out->id) &&

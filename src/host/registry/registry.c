@@ -42,6 +42,7 @@ PK__FN void pk__registry_deinit(pk__registry *r)
         PK__ASSERT(!p->instance && !p->life);
 #ifdef PLUGKIT_WITH_MANIFESTS
         pk__registry_drop_about(r->alloc, p->about);
+        pk__free(r->alloc, p->needs, p->need_count * sizeof(*p->needs));
 #endif
         pk_mem_free(&p->mem);
         pk__free(r->alloc, p, sizeof(*p));

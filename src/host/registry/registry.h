@@ -51,6 +51,9 @@ typedef enum pk__instance_state {
 
 typedef struct pk__plugin pk__plugin;
 
+#if defined(PLUGKIT_WITH_MANIFESTS) && !defined(PLUGKIT_NO_PROCESS)
+#define PK__DEPENDS // manifests say who needs whom, and what is started here heeds it
+#endif
 #ifdef PLUGKIT_WITH_MANIFESTS
 /* What stands in a plugin's folder. A finder makes it and hands it over; then it does not change. */
 typedef struct pk__about {
@@ -139,9 +142,19 @@ struct pk__plugin {
     pk__node node;              // in registry->plugins
 #ifdef PLUGKIT_WITH_MANIFESTS
     pk__about *about;           // NULL = it has no manifest
+    struct pk__need *needs;     // by manifests: life/depends.h; life's, and changed under the lock
+    size_t need_count;
+    const char *unmet;          // why these keep it from starting; NULL = nothing does
 #endif
     pk_error why;               // of the last failure; code PK_OK = none
 };
+
+#ifdef PLUGKIT_WITH_MANIFESTS
+typedef struct pk__need {
+    pk__plugin *plugin;
+    bool is_optional;
+} pk__need;
+#endif
 
 typedef struct pk__registry {
     const pk_alloc *alloc;
@@ -156,6 +169,10 @@ typedef struct pk__registry {
     bool is_settled;             // all finders have finished that scan, and what they found has been looked at
     bool is_started;             // pk_manager_start was called
     bool is_closed;              // stopping: no more calls
+#ifdef PLUGKIT_WITH_MANIFESTS
+    bool has_manifests;
+    bool is_unresolved;          // who needs whom has to be looked at
+#endif
     pk_task work;                // wakes life
     int64_t forked_from;         // pid of the process that made it
 } pk__registry;
@@ -177,6 +194,19 @@ PK__FN pk_err pk__registry_offer(pk__registry *r, pk__plugin *p, pk__service_ent
 /* A chain; type "" = any. */
 PK__FN pk__service_entry *pk__registry_services(const pk__registry *r, pk_str contract, pk_str type);
 PK__FN void pk__registry_wake(pk__registry *r, pk__plugin *p); // its waiters, and whoever waits for `changed`
+
+#ifdef PK__DEPENDS
+/* Somebody comes, goes, or says its version. Locked. (Without processes nobody waits for anybody.) */
+static inline void pk__registry_changed(pk__registry *r)
+{
+    r->is_unresolved = r->has_manifests;
+}
+#else
+static inline void pk__registry_changed(pk__registry *r)
+{
+    (void)r;
+}
+#endif
 
 /* The version that a plugin has if it prints this one: if it prints none, its manifest's. */
 static inline pk_str pk__registry_version(const pk__plugin *p, pk_str printed)
