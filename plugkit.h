@@ -121,7 +121,7 @@
  *     == api/contract.h ==    typed calls                            == api/json_patch.h ==  JSON Patch, Merge Patch
  *     == api/object.h ==      shared objects, plugins compiled in
  *     == api/credentials.h ==  API keys, tokens, passwords          == api/json_stream.h == NDJSON, JSON in pieces
- *     == api/manifest.h ==    manifests, search                      == api/isolate.h ==     limits for plugins
+ *     == api/manifest.h ==    manifests of plugins                      == api/isolate.h ==     limits for plugins
  *
  * CONFIGURATION: define these before the include, the same in every file (PLUGKIT_NO_CORE excepted).
  *
