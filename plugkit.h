@@ -32683,6 +32683,9 @@ static bool pk__call_copy_desc(pk__call *c)
 
 static pk_err pk__call_start(pk_caller *caller, const pk_call_desc *desc, pk_call *call, pk_error *err)
 {
+    if (!caller->loop) { // a plugin's in its host's process
+        return pk_error_set(err, PK_ERR_UNSUPPORTED, "cannot start a call: there is no loop that it could run in");
+    }
     pk__call *c = (pk__call *)pk__new(caller->alloc, sizeof(*c));
     if (!c) {
         return pk__error_memory(err, "start a call");
@@ -36912,7 +36915,7 @@ PK_API int pk_object_main(int argc, char **argv)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 36916 "plugkit.h"
+#line 36919 "plugkit.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -51904,7 +51907,7 @@ PK_API const char *pk_manager_runtime_dir(const pk_manager *m)
 }
 
 #ifdef PLUGKIT_LINES
-#line 51908 "plugkit.h"
+#line 51911 "plugkit.h"
 #endif
 
 #ifndef PLUGKIT_TEST

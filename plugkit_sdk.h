@@ -32181,6 +32181,9 @@ static bool pk__call_copy_desc(pk__call *c)
 
 static pk_err pk__call_start(pk_caller *caller, const pk_call_desc *desc, pk_call *call, pk_error *err)
 {
+    if (!caller->loop) { // a plugin's in its host's process
+        return pk_error_set(err, PK_ERR_UNSUPPORTED, "cannot start a call: there is no loop that it could run in");
+    }
     pk__call *c = (pk__call *)pk__new(caller->alloc, sizeof(*c));
     if (!c) {
         return pk__error_memory(err, "start a call");
@@ -36410,7 +36413,7 @@ PK_API int pk_object_main(int argc, char **argv)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 36414 "plugkit_sdk.h"
+#line 36417 "plugkit_sdk.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -40775,7 +40778,7 @@ PK__FN pk_err pk__sdk_object_serve(void *state, const pk_request *request, pk_re
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 40779 "plugkit_sdk.h"
+#line 40782 "plugkit_sdk.h"
 #endif
 
 #ifndef PLUGKIT_TEST

@@ -254,6 +254,9 @@ static bool pk__call_copy_desc(pk__call *c)
 
 static pk_err pk__call_start(pk_caller *caller, const pk_call_desc *desc, pk_call *call, pk_error *err)
 {
+    if (!caller->loop) { // a plugin's in its host's process
+        return pk_error_set(err, PK_ERR_UNSUPPORTED, "cannot start a call: there is no loop that it could run in");
+    }
     pk__call *c = (pk__call *)pk__new(caller->alloc, sizeof(*c));
     if (!c) {
         return pk__error_memory(err, "start a call");

@@ -48,6 +48,10 @@ static pk_err on_start(void *user, pk_sdk *p, pk_error *err)
     (void)user, (void)err;
     seen.starts++;
     CHECK(pk_sdk_loop(p) == NULL);
+    const pk_call_desc there = {.contract = "any", .method = "any"};
+    CHECK(pk_caller_call(pk_sdk_host(p), &there, NULL, NULL) != PK_OK);
+    pk_call begun;
+    CHECK_ERR(pk_caller_start(pk_sdk_host(p), &there, &begun, NULL), PK_ERR_UNSUPPORTED);
     CHECK_STR(pk_sdk_instance(p), seen.starts == 1 ? "echo-1" : pk_sdk_instance(p));
     return PK_OK;
 }
