@@ -715,7 +715,7 @@ static void check_no_shorter(uint64_t bits)
     }
 }
 
-/* TEST_DOUBLES=100000000 TEST_TIMEOUT_MS=3600000 build/unit/test_number number:every_double_comes_back */
+/* TEST_DOUBLES=100000000 TEST_TIMEOUT_MS=3600000 build/unit/test_number every_double_comes_back */
 TEST(number, every_double_comes_back)
 {
     const char *text = getenv("TEST_DOUBLES");
