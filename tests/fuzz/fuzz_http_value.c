@@ -94,7 +94,8 @@ static void look_at_fields(pk_str value)
     MUST((parse(&head, fields, text, "Content-Length", value) == PK__HTTP_DONE) == is_length);
     MUST(!is_length || (head.framing == PK__HTTP_LENGTH && head.length == number) || number == 0);
 
-    bool is_chunked = pk_str_ieq(bare, PK_STR("chunked"));
+    /* A blank behind the word is refused: others take it for a part of the name. */
+    bool is_chunked = pk_str_ieq(bare, PK_STR("chunked")) && bare.ptr + bare.len == value.ptr + value.len;
     MUST((parse(&head, fields, text, "Transfer-Encoding", value) == PK__HTTP_DONE) == is_chunked);
     MUST(!is_chunked || head.framing == PK__HTTP_CHUNKED);
 
