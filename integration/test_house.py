@@ -97,13 +97,15 @@ def run_py(tmp_path, *arguments):
 def test_results_are_added_up(tmp_path):
     script(tmp_path / "a", "echo '1..3'; echo '3 passed, 0 failed, 1 skipped'\n")
     script(tmp_path / "unit/b", 'echo "2 passed, 0 failed"; [ -z "$AGAIN" ] || echo again > again\n')
+    script(tmp_path / "unit/pure", 'echo "1 passed, 0 failed"; [ -z "$AGAIN" ] || echo again > not_again\n')
     (tmp_path / "t").mkdir()
     (tmp_path / "t/test_x.py").write_text(
         "import pytest\ndef test_a(): pass\n@pytest.mark.skip\ndef test_b(): pass\n")
-    done = run_py(tmp_path, "--again", "AGAIN=1", "--pytest", sys.executable, "t", "./a", "./unit/b")
+    done = run_py(tmp_path, "--again", "AGAIN=1", "--but", "pur", "--pytest", sys.executable, "t", "./a", "./unit/b",
+                  "./unit/pure")
     assert done.returncode == 0
-    assert done.stdout.rstrip().split("\n")[-1] == "8 passed, 0 failed, 2 skipped"
-    assert (tmp_path / "again").exists()
+    assert done.stdout.rstrip().split("\n")[-1] == "9 passed, 0 failed, 2 skipped"
+    assert (tmp_path / "again").exists() and not (tmp_path / "not_again").exists()
 
 
 @pytest.mark.parametrize("text", ["exit 1", "echo '1 passed, 0 failed'; exit 1", "echo 1 passed, 2 failed",

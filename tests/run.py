@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """run.py - runs test programs and pytest folders, and adds up what they say.
 
-    tests/run.py [--jobs N] [--under COMMAND] [--again NAME=VALUE] [--pytest PYTHON FOLDER] PROGRAM...
+    tests/run.py [--jobs N] [--under COMMAND] [--again NAME=VALUE [--but PATTERN]] [--pytest PYTHON FOLDER] PROGRAM...
 
 A test program ends with a line "N passed, N failed" (and perhaps ", N skipped"). Programs run side by side, and so do
-shares of the pytest folder; --again runs those in a folder "unit" once more with that in the environment. The output of
-each is kept in build/test-output/; of those that failed, what went wrong is shown with the command that repeats it, and
-of all of them the lines that begin with "figures: ". The last line of all is "N passed, N failed", the sum.
+shares of the pytest folder; --again runs those in a folder "unit" once more with that in the environment, but for those
+whose names match a pattern. The output of each is kept in build/test-output/; of those that failed, what went wrong is
+shown with the command that repeats it, and of all of them the lines that begin with "figures: ". The last line of all
+is "N passed, N failed", the sum.
 """
 
 import argparse
@@ -104,6 +105,7 @@ def main():
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--under", metavar="COMMAND", default="", help="what runs the programs: valgrind")
     parser.add_argument("--again", metavar="NAME=VALUE", default="")
+    parser.add_argument("--but", metavar="PATTERN", default="$^", help="what --again makes no difference to")
     parser.add_argument("--pytest", nargs=2, metavar=("PYTHON", "FOLDER"))
     parser.add_argument("programs", nargs="*")
     args = parser.parse_args()
@@ -125,7 +127,7 @@ def main():
     under = shlex.split(args.under)
     runs += [(program, under + [program], "", counts_of_program) for program in args.programs]
     runs += [(f"{args.again} {program}", [program], args.again, counts_of_program) for program in args.programs
-             if args.again and "/unit/" in program]
+             if args.again and "/unit/" in program and not re.search(args.but, program)]
     with concurrent.futures.ThreadPoolExecutor(max(args.jobs * 3 // 2, 1)) as pool:  # they wait more than they compute
         pending = {pool.submit(run, command, setting): (name, command, setting, counts_of)
                    for name, command, setting, counts_of in runs}
