@@ -207,11 +207,9 @@ extern "C" {
 
 #if defined(__GNUC__) || defined(__clang__)
 #define PK_UNUSED __attribute__((unused))
-#define PK_RARE __attribute__((cold)) // so is what leads to it
 #define PK_PRINTF(format_at, first_at) __attribute__((format(printf, format_at, first_at)))
 #else
 #define PK_UNUSED
-#define PK_RARE
 #define PK_PRINTF(format_at, first_at)
 #endif
 
@@ -428,10 +426,9 @@ PK_API const char *pk_kind_name(pk_kind kind);       // "not_found"; static
 
 /* Fills *err (if not NULL) and returns `code`. Plugins use it to fail:
  *     return pk_error_set(err, PK_ERR_PARSE, "cannot read '%s': no header", name);                           */
-PK_API pk_err pk_error_set(pk_error *err, pk_err code, const char *format, ...) PK_RARE PK_PRINTF(3, 4);
+PK_API pk_err pk_error_set(pk_error *err, pk_err code, const char *format, ...) PK_PRINTF(3, 4);
 /* The same for a failed system call: adds ": " and the text of errno, and keeps errno in the error. */
-PK_API pk_err pk_error_sys(pk_error *err, pk_err code, int sys_errno, const char *format, ...) PK_RARE
-    PK_PRINTF(4, 5);
+PK_API pk_err pk_error_sys(pk_error *err, pk_err code, int sys_errno, const char *format, ...) PK_PRINTF(4, 5);
 
 /* == api/json.h == */
 /* json.h - a strict JSON reader (RFC 8259) and a streaming writer.
@@ -1967,22 +1964,11 @@ PK_API void pk_sdk_log(pk_log_level level, const char *message, const pk_meta *f
 #define PK__HOT PK__FN
 #endif
 
-/* Functions that are called when something is wrong: one copy is enough, and it is kept out of the way, as is all that
- * leads to it. */
+/* Functions that are called when something is wrong: one copy is enough. */
 #ifdef __GNUC__
-#define PK__COLD __attribute__((noinline)) PK_RARE PK__FN
+#define PK__COLD __attribute__((noinline)) PK__FN
 #else
 #define PK__COLD PK__FN
-#endif
-
-/* What is nearly always so, and what nearly never: the usual way goes straight on, without a jump. It pays where a
- * processor has forgotten what it knew of the jumps, as after a system call. */
-#if defined(__GNUC__) && !PK__SMALL
-#define PK__LIKELY(condition) __builtin_expect(!!(condition), 1)
-#define PK__UNLIKELY(condition) __builtin_expect(!!(condition), 0)
-#else
-#define PK__LIKELY(condition) (condition)
-#define PK__UNLIKELY(condition) (condition)
 #endif
 
 /* The same number, and no compiler knows it. Where one knows how many bytes to clear, and these are more than 64, it
@@ -2027,12 +2013,11 @@ PK__HOT void pk__error_none(pk_error *err)
     err->msg[0] = '\0';
 }
 
-/* Errors are made with pk_error_set and pk_error_sys (api/error.h); these go on from there. What leads to any of them
- * is unlikely, and compilers know that. */
-PK__FN PK_RARE pk_err pk__error_setv(pk_error *err, pk_err code, const char *format, va_list args);
-PK__FN PK_RARE pk_err pk__error_copy(pk_error *to, const pk_error *from);    // returns from->code
-PK__FN PK_RARE void pk__error_wrap(pk_error *err, const char *format, ...) PK_PRINTF(2, 3); // "new words: old message"
-PK__FN PK_RARE pk_err pk__error_memory(pk_error *err, const char *what);     // "cannot <what>: out of memory"
+/* Errors are made with pk_error_set and pk_error_sys (api/error.h); these go on from there. */
+PK__FN pk_err pk__error_setv(pk_error *err, pk_err code, const char *format, va_list args);
+PK__FN pk_err pk__error_copy(pk_error *to, const pk_error *from);             // returns from->code
+PK__FN void pk__error_wrap(pk_error *err, const char *format, ...) PK_PRINTF(2, 3); // "new words: old message"
+PK__FN pk_err pk__error_memory(pk_error *err, const char *what);              // "cannot <what>: out of memory"
 /* Makes foreign bytes fit for a log or a message: valid UTF-8, control characters as \xNN; cut with "..." at cap - 1.
  * Returns the length; out is NUL-terminated. */
 PK__FN size_t pk__error_clean(char *out, size_t cap, pk_str in);
@@ -2063,7 +2048,7 @@ PK__FN void pk__strfree(const pk_alloc *alloc, char *text);
 PK__HOT char *pk__buf_room(pk_buf *buf, size_t count)
 {
     bool fits = count <= buf->cap - buf->len && !buf->failed;
-    return PK__LIKELY(fits) || pk_buf_reserve(buf, count) ? buf->ptr + buf->len : NULL;
+    return fits || pk_buf_reserve(buf, count) ? buf->ptr + buf->len : NULL;
 }
 PK__FN void pk__mem_trim(pk_mem *mem, void *piece, size_t old_size, size_t new_size); // if it was the last one
 PK__FN bool pk__size_add(size_t a, size_t b, size_t *out);               // false = overflow
@@ -2418,7 +2403,7 @@ PK_API void pk_mem_over(pk_mem *mem, void *bytes, size_t size, const pk_alloc *m
 }
 
 /* A request that does not fit into what is left gets a block of its own if it is large: the rest stays in use. */
-static PK_RARE void *pk__mem_get_slow(pk_mem *mem, size_t size)
+static void *pk__mem_get_slow(pk_mem *mem, size_t size)
 {
     size_t want;
     size_t usual = PK__MEM_FIRST;
@@ -10088,9 +10073,8 @@ PK__FN void pk__json_begin(pk__json_reader *r, pk_str text);
 /* ---- mistakes */
 
 /* Fails at `at`; returns NULL. */
-PK__FN PK_RARE const char *pk__json_wrong(pk__json_reader *r, const char *at, const char *expected);
-/* `what`: PK_ERR_LIMIT, PK_ERR_NO_MEMORY. */
-PK__FN PK_RARE const char *pk__json_out_of(pk__json_reader *r, const char *at, pk_err what);
+PK__FN const char *pk__json_wrong(pk__json_reader *r, const char *at, const char *expected);
+PK__FN const char *pk__json_out_of(pk__json_reader *r, const char *at, pk_err what); // PK_ERR_LIMIT, PK_ERR_NO_MEMORY
 /* Makes the error of a failed reader: "cannot <what>: line 3, column 14, offset 40: expected .., got .. near ..". The
  * text is passed again, for the reader may have unescaped its own copy. */
 PK__FN pk_err pk__json_error(const pk__json_reader *r, pk_str text, const char *what, pk_error *err);
@@ -10108,13 +10092,13 @@ PK__FN const char *pk__json_skip_space(const char *p, const char *end);
 /* Most tokens follow each other at once. */
 PK__HOT const char *pk__json_space(const char *p, const char *end)
 {
-    return p < end && PK__UNLIKELY((unsigned char)*p <= ' ') ? pk__json_skip_space(p, end) : p;
+    return p < end && (unsigned char)*p <= ' ' ? pk__json_skip_space(p, end) : p;
 }
 
 /* What stands at p: NUL at the end, for no token begins with one. */
 PK__HOT char pk__json_peek(const char *p, const char *end)
 {
-    return PK__LIKELY(p < end) ? *p : '\0';
+    return p < end ? *p : '\0';
 }
 
 /* Over a string, from inside of it to its closing quote: what is between the quotes is valid UTF-8 with valid escapes.
@@ -10151,10 +10135,10 @@ PK__HOT const char *pk__json_body_open(pk__json_reader *r, char *first, const ch
 {
     const char *p = pk__json_plain(first, end);
     char *out_end = (char *)(uintptr_t)p;
-    if (PK__UNLIKELY(p == end)) { // no quote, then: not even room for a NUL
+    if (p == end) { // no quote, then: not even room for a NUL
         return pk__json_wrong(r, p, "'\"'");
     }
-    if (PK__UNLIKELY(*p != '"')) {
+    if (*p != '"') {
         p = pk__json_string_open(r, out_end, &out_end);
     }
     out->ptr = first;
@@ -10331,7 +10315,7 @@ PK__FN const char *pk__json_fault_text(const pk_json_writer *w); // "a string is
 
 
 
-PK__LOCAL PK_RARE bool pk__json_fail(pk_json_writer *w, pk__json_fault fault)
+PK__LOCAL bool pk__json_fail(pk_json_writer *w, pk__json_fault fault)
 {
     if (!w->failed) {
         w->failed = (int)fault;
@@ -10343,10 +10327,10 @@ PK__LOCAL PK_RARE bool pk__json_fail(pk_json_writer *w, pk__json_fault fault)
 PK__HOT char *pk__json_room(pk_json_writer *w, size_t count)
 {
     pk_buf *buf = w->buf;
-    if (PK__UNLIKELY(w->failed)) {
+    if (w->failed) {
         return NULL;
     }
-    if (PK__UNLIKELY(count > buf->cap - buf->len) && !pk_buf_reserve(buf, count)) {
+    if (count > buf->cap - buf->len && !pk_buf_reserve(buf, count)) {
         (void)pk__json_fail(w, PK__JSON_BUFFER);
         return NULL;
     }
@@ -10377,10 +10361,10 @@ PK__HOT char *pk__json_slack(pk_json_writer *w, size_t count)
 {
     pk_buf *buf = w->buf;
     size_t need = count + PK__JSON_SLACK;
-    if (PK__UNLIKELY(w->failed || need < count)) {
+    if (w->failed || need < count) {
         return NULL;
     }
-    if (PK__UNLIKELY(need > buf->cap - buf->len)) {
+    if (need > buf->cap - buf->len) {
         if (need > buf->max - buf->len) {
             return NULL;
         }
@@ -10437,7 +10421,7 @@ PK__HOT size_t pk__json_copy_plain(char *out, const char *p, size_t len, bool is
         pk__wide piece = pk__wide_load(p + done);
         uint64_t mask = is_utf8 ? pk__wide_escape(piece) : pk__wide_json(piece);
         pk__wide_store(out + done, piece);
-        if (PK__UNLIKELY(mask != 0)) {
+        if (mask) {
             return done + pk__wide_first(mask);
         }
     }
@@ -10461,7 +10445,7 @@ PK__HOT char *pk__json_quoted_at(pk_json_writer *w, char *out, pk_str s, bool is
     *out++ = '"';
     size_t done = pk__json_copy_plain(out, s.ptr, s.len, is_utf8);
     out += done;
-    if (PK__UNLIKELY(done < s.len) && !(out = pk__json_quoted_rest(w, out, s.ptr + done, s.ptr + s.len, is_utf8))) {
+    if (done < s.len && !(out = pk__json_quoted_rest(w, out, s.ptr + done, s.ptr + s.len, is_utf8))) {
         return NULL;
     }
     *out++ = '"';
@@ -10768,7 +10752,7 @@ PK__HOT char *pk__number_put_eight(char *out, uint32_t value)
 PK__HOT char *pk__number_put_short(char *out, uint32_t value)
 {
     uint64_t word = pk__swar_digits(value);
-    unsigned zeros = PK__LIKELY(word != 0) ? pk__swar_zeros(word) : 7;
+    unsigned zeros = word ? pk__swar_zeros(word) : 7;
     pk__swar_store(out, (word + PK__SWAR_ONES * '0') >> zeros * 8);
     return out + 8 - zeros;
 }
@@ -10780,7 +10764,7 @@ PK__FN char *pk__number_put_uint(char *out, uint64_t value)
         *out = (char)('0' + value);
         return out + 1;
     }
-    if (PK__LIKELY(value < eight)) {
+    if (value < eight) {
         return pk__number_put_short(out, (uint32_t)value);
     }
     uint64_t high = value / eight;
@@ -10800,7 +10784,7 @@ PK__FN char *pk__number_put_uint(char *out, uint64_t value)
 
 PK__FN char *pk__number_put_int(char *out, int64_t value)
 {
-    if (PK__UNLIKELY(value < 0)) {
+    if (value < 0) {
         *out++ = '-';
         return pk__number_put_uint(out, 0 - (uint64_t)value);
     }
@@ -10828,10 +10812,10 @@ PK__HOT uint64_t pk__number_digits(const char **at, const char *end)
 /* The same digits, of an integer: mostly a few, all in one look. */
 PK__HOT uint64_t pk__number_digits_all(const char **at, const char *end)
 {
-    if (PK__LIKELY(end - *at >= 8) && !PK__SMALL) {
+    if (end - *at >= 8 && !PK__SMALL) {
         uint64_t word = pk__swar_load(*at), others = pk__swar_no_digits(word);
         unsigned count = others ? pk__swar_first(others) : 0;
-        if (PK__LIKELY(count > 0)) { // what is behind the digits goes, and zeros come in front
+        if (count > 0) { // what is behind the digits goes, and zeros come in front
             *at += count;
             return pk__swar_number(word << (64 - 8 * count) | (PK__SWAR_ONES * '0') >> 8 * count);
         }
@@ -10842,7 +10826,7 @@ PK__HOT uint64_t pk__number_digits_all(const char **at, const char *end)
 /* What an integer of so many digits is. */
 PK__HOT pk__number_form pk__number_integer(uint64_t size, size_t count, bool negative, uint64_t *bits)
 {
-    if (PK__UNLIKELY(count > 19) || (negative && (size == 0 || size > (uint64_t)1 << 63))) {
+    if (count > 19 || (negative && (size == 0 || size > (uint64_t)1 << 63))) {
         return PK__NUMBER_TEXT;
     }
     *bits = negative ? 0 - size : size;
@@ -10879,17 +10863,17 @@ PK__FN pk__number_form pk__number_take_integer(const char **at, const char *end,
     const char *digits = p += negative;
     uint64_t size = pk__number_digits_all(&p, end);
     size_t count = (size_t)(p - digits);
-    if (PK__UNLIKELY(count > 1 && *digits == '0')) { // which stands alone
+    if (count > 1 && *digits == '0') { // which stands alone
         p = digits + 1;
         size = 0;
         count = 1;
-    } else if (PK__UNLIKELY(count == 0 || (p < end && (*p == '.' || *p == 'e' || *p == 'E')))) {
+    } else if (count == 0 || (p < end && (*p == '.' || *p == 'e' || *p == 'E'))) {
         return PK__NUMBER_NONE;
     }
     *at = p;
     pk__number_form form = pk__number_integer(size, count, negative, bits);
     pk_str text = {first, (size_t)(p - first)};
-    return PK__UNLIKELY(form == PK__NUMBER_TEXT) ? pk__number_long(text, bits) : form;
+    return form == PK__NUMBER_TEXT ? pk__number_long(text, bits) : form;
 }
 #endif
 
@@ -13527,8 +13511,8 @@ PK__FN void pk__json_done(pk_json_writer *w, const char *end)
 PK__HOT char *pk__json_fast(pk_json_writer *w, size_t count)
 {
     bool in_array = pk__json_in_array(w);
-    char *out = PK__LIKELY(w->indent == 0 && (w->have_key || in_array)) ? pk__json_slack(w, count) : NULL;
-    if (PK__LIKELY(out != NULL) && !w->have_key && w->need_comma) {
+    char *out = w->indent == 0 && (w->have_key || in_array) ? pk__json_slack(w, count) : NULL;
+    if (out && !w->have_key && w->need_comma) {
         *out++ = ',';
     }
     return out;
@@ -13615,16 +13599,16 @@ PK__HOT bool pk__json_str_fast(pk_json_writer *w, pk_str value)
 /* False: it goes the careful way. */
 PK__HOT bool pk__json_key_fast(pk_json_writer *w, pk_str key)
 {
-    bool may = PK__LIKELY(w->indent == 0 && !w->have_key && w->depth > 0 && !pk__json_in_array(w));
-    char *out = may ? pk__json_slack(w, key.len) : NULL;
+    char *out = w->indent == 0 && !w->have_key && w->depth > 0 && !pk__json_in_array(w) ? pk__json_slack(w, key.len)
+                                                                                         : NULL;
     size_t start = w->buf->len;
-    if (PK__UNLIKELY(!out)) {
+    if (!out) {
         return false;
     }
     if (w->need_comma) {
         *out++ = ',';
     }
-    if (PK__UNLIKELY(!(out = pk__json_quoted_at(w, out, key, false)))) {
+    if (!(out = pk__json_quoted_at(w, out, key, false))) {
         w->buf->len = start;
         return w->failed;
     }
@@ -13638,7 +13622,7 @@ PK__HOT bool pk__json_key_fast(pk_json_writer *w, pk_str key)
 
 PK_API void pk_json_put_key_str(pk_json_writer *w, pk_str key)
 {
-    if (PK__UNLIKELY(w->failed) || PK__LIKELY(pk__json_key_fast(w, key))) {
+    if (w->failed || pk__json_key_fast(w, key)) {
         return;
     }
     if (w->have_key || w->depth == 0 || pk__json_in_array(w)) {
@@ -21138,7 +21122,7 @@ PK__FN inline const char *pk__http_scan_next(pk__http_scan *s, const char *p)
     for (;;) {
         const char *behind = s->base + 64;
         uint64_t odd = p < behind ? s->odd >> (p - s->base) : 0;
-        if (PK__LIKELY(odd != 0)) {
+        if (odd != 0) {
             return p + (unsigned)__builtin_ctzll(odd);
         }
         if (behind == s->end) {
@@ -21152,15 +21136,15 @@ PK__FN inline const char *pk__http_scan_next(pk__http_scan *s, const char *p)
 
 PK__FN inline const char *pk__http_scan_line(pk__http_scan *s, const char *p, pk_meta *field)
 {
-    if (PK__UNLIKELY(!s->base || s->end - p < 2)) {
+    if (!s->base || s->end - p < 2) {
         return NULL;
     }
     const char *value_end = pk__http_scan_next(s, p), *next = value_end + 2;
-    if (PK__UNLIKELY(next > s->end || value_end[0] != '\r' || value_end[1] != '\n')) {
+    if (next > s->end || value_end[0] != '\r' || value_end[1] != '\n') {
         return NULL;
     }
     const char *value = pk__http_scan_name(p, s->end); // goes no further than the CR
-    if (PK__UNLIKELY(*value != ':' || value == p)) {
+    if (*value != ':' || value == p) {
         return NULL;
     }
     field->name.ptr = p;
@@ -21189,7 +21173,7 @@ PK__FN inline const char *pk__http_scan_line(pk__http_scan *s, const char *p, pk
 
 
 /* Readers of parts return where the next part begins. NULL: it was refused, or more is needed. */
-static PK_RARE const char *pk__http_head_refuse(pk__http_head *h, int status, const char *why)
+static const char *pk__http_head_refuse(pk__http_head *h, int status, const char *why)
 {
     h->error_status = status;
     h->error = why;
@@ -21376,7 +21360,7 @@ static const char *pk__http_head_version(pk__http_head *h, const char *p, const 
     return p + 8;
 }
 
-static PK_RARE const char *pk__http_head_no_line_end(pk__http_head *h, const char *p, const char *end)
+static const char *pk__http_head_no_line_end(pk__http_head *h, const char *p, const char *end)
 {
     if (p < end && *p != '\r') {
         return pk__http_head_refuse(h, 400, *p == '\n' ? "bare LF" : "misplaced character");
@@ -21540,7 +21524,7 @@ PK__FN inline void pk__http_head_special(pk__http_head *h, pk_str name, pk_str v
     }
 }
 
-static PK_RARE const char *pk__http_head_bad_name(pk__http_head *h, const char *name, const char *p)
+static const char *pk__http_head_bad_name(pk__http_head *h, const char *name, const char *p)
 {
     bool is_blank = *p == ' ' || *p == '\t';
     return pk__http_head_refuse(h, 400, p == name && is_blank ? "folded header line"
@@ -21628,7 +21612,7 @@ static const char *pk__http_head_fields(pk__http_head *h, const char *buf, const
     while (p < end && *p != '\r') {
         pk_meta field;
         const char *next = pk__http_scan_line(&scan, p, &field);
-        if (PK__UNLIKELY(!next)) {
+        if (!next) {
             next = pk__http_head_line(h, p, end, &field);
         }
         if (next && h->field_count == h->limit.fields) {
@@ -21641,7 +21625,7 @@ static const char *pk__http_head_fields(pk__http_head *h, const char *buf, const
         p = next;
         h->fields[h->field_count++] = field;
         pk__http_head_special(h, field.name, field.value);
-        if (PK__UNLIKELY(h->error != NULL)) {
+        if (h->error) {
             return NULL;
         }
     }
@@ -21669,7 +21653,7 @@ static const char *pk__http_head_lines(pk__http_head *h, const char *buf, const 
 
 PK__FN pk__http_result pk__http_head_parse(pk__http_head *h, const char *buf, size_t len)
 {
-    if (PK__UNLIKELY(h->error != NULL)) {
+    if (h->error) {
         return PK__HTTP_ERROR;
     }
     if (len == 0) {
@@ -23108,7 +23092,7 @@ PK__FN pk__http_step pk__http_link_head(pk__http_link *l);
 PK__FN pk__http_step pk__http_link_body(pk__http_link *l);
 PK__FN pk__http_step pk__http_link_throw(pk__http_link *l); // DRAIN and LINGER
 PK__FN pk__http_step pk__http_link_write(pk__http_link *l);
-PK__FN PK_RARE pk__http_step pk__http_link_refuse(pk__http_link *l, int status, const char *why);
+PK__FN pk__http_step pk__http_link_refuse(pk__http_link *l, int status, const char *why);
 PK__FN pk__http_step pk__http_link_receive_job(pk__http_link *l); // behind what is in the job's buffer
 PK__FN pk__chunk_result pk__http_job_next(pk__http_job *job, size_t most, pk_str *data);
 PK__FN bool pk__http_job_continue(pk__http_job *job); // says 100, if that is waited for
@@ -23119,7 +23103,7 @@ PK__FN bool pk__http_link_watch(pk__http_link *l, bool read, bool write);
 PK__FN void pk__http_link_run(pk__http_link *l); // as far as it goes
 PK__FN void pk__http_link_on_ready(void *user, bool can_read, bool can_write);
 PK__FN void pk__http_link_on_time(void *user);
-PK__FN PK_RARE void pk__http_link_close(pk__http_link *l);
+PK__FN void pk__http_link_close(pk__http_link *l);
 PK__FN void pk__http_job_free(pk__http_job *job);
 PK__FN void pk__http_peer_leave(pk__http_server *s, pk__http_peer *p); // NULL is nobody
 PK__FN void pk__http_server_listen(pk__http_server *s); // accepts again, if nothing is against it
@@ -24798,7 +24782,7 @@ static pk_io pk__http_client_shake(pk__http_client *c, pk_error *err)
 }
 
 /* PK_IO_WANT_READ with retry_at: the server's queue is full. */
-static PK_RARE pk_io pk__http_client_open(pk__http_client *c, pk_error *err)
+static pk_io pk__http_client_open(pk__http_client *c, pk_error *err)
 {
     const pk_transport *t = c->desc.transport;
     pk_io io;
@@ -25154,13 +25138,13 @@ static pk_io pk__http_client_recv_other(pk__http_client *c, size_t *got, pk_erro
                                     : c->desc.transport->recv(c->io, at, cap, got, err);
 }
 
-static PK_RARE pk_io pk__http_client_bad(pk_error *err, const char *why)
+static pk_io pk__http_client_bad(pk_error *err, const char *why)
 {
     (void)pk_error_set(err, PK_ERR_HTTP, "cannot read the answer: %s", why);
     return PK_IO_FAILED;
 }
 
-static PK_RARE pk_io pk__http_client_too_long(pk__http_client *c, pk_error *err)
+static pk_io pk__http_client_too_long(pk__http_client *c, pk_error *err)
 {
     (void)pk_error_set(err, PK_ERR_LIMIT, "cannot read the answer: its body is larger than %llu bytes",
                        (unsigned long long)c->x->max_body);
@@ -25291,7 +25275,7 @@ static pk_io pk__http_client_take(pk__http_client *c, pk_error *err)
 }
 
 /* The server has closed the connection, or it broke. */
-static PK_RARE pk_io pk__http_client_take_end(pk__http_client *c, pk_io io, pk_error *err)
+static pk_io pk__http_client_take_end(pk__http_client *c, pk_io io, pk_error *err)
 {
     if (io == PK_IO_CLOSED && c->rx == PK__HTTP_RX_BODY && c->head.framing == PK__HTTP_UNTIL_CLOSE) {
         c->rx = PK__HTTP_RX_DONE;
@@ -25355,7 +25339,7 @@ static int64_t pk__http_client_until(const pk__http_client *c)
     return c->is_open ? c->x->deadline : PK__MIN(c->connect_by, c->x->deadline);
 }
 
-static PK_RARE void pk__http_client_late(const pk__http_client *c, pk_error *err)
+static void pk__http_client_late(const pk__http_client *c, pk_error *err)
 {
     (void)pk_error_set(err, PK_ERR_PLUGIN_TIMEOUT, "cannot finish the request: %s",
                        c->is_open ? "the deadline passed" : "no connection until the deadline");
@@ -26170,7 +26154,7 @@ PK__FN void pk__http_job_free(pk__http_job *job)
     pk__free(alloc, job, sizeof(*job));
 }
 
-static PK_RARE pk__http_job *pk__http_job_new(pk__http_server *s)
+static pk__http_job *pk__http_job_new(pk__http_server *s)
 {
     const pk__http_server_desc *d = &s->desc;
     pk__http_job *job = (pk__http_job *)pk__new(d->alloc, sizeof(*job));
@@ -26349,7 +26333,7 @@ static pk__http_step pk__http_link_written(pk__http_link *l)
 /* A connection without a request is to be closed. If a request came just then, its sender could not know whether it was
  * read. So first nothing more is let in, which makes sending fail at once (on Unix sockets; TCP has no such thing), and
  * then comes the last look: what got in before is answered. */
-static PK_RARE pk__http_step pk__http_link_dismiss(pk__http_link *l)
+static pk__http_step pk__http_link_dismiss(pk__http_link *l)
 {
     if (l->leaving) {
         return PK__HTTP_STEP_CLOSE;
@@ -26728,7 +26712,7 @@ PK__FN pk__chunk_result pk__http_job_next(pk__http_job *job, size_t most, pk_str
     return r;
 }
 
-static PK_RARE pk__http_step pk__http_link_body_failed(pk__http_link *l)
+static pk__http_step pk__http_link_body_failed(pk__http_link *l)
 {
     return l->job->collected.failed == PK_ERR_LIMIT
                ? pk__http_link_refuse(l, 413, "the body is larger than is accepted here")
@@ -27028,7 +27012,7 @@ static pk_err pk__http_job_prepare(pk__http_job *job, pk_error *err)
 }
 
 /* An answer of our own in the place of one that cannot be sent, or of none. The connection ends with it. */
-static PK_RARE bool pk__http_job_refuse(pk__http_job *job, int status, const char *why)
+static bool pk__http_job_refuse(pk__http_job *job, int status, const char *why)
 {
     char text[PK__HTTP_SERVER_REFUSAL];
     const pk__http_server_desc *d = &job->server->desc;
@@ -29441,8 +29425,7 @@ PK__FN bool pk__types_refuse(pk__types_in *in, const pk__types_path *path, const
 #endif
 
 /* The value at `value` is not what the table says. If it is no JSON either, that is the error. */
-static PK_RARE bool pk__types_mismatch(pk__types_in *in, const pk__types_path *path, const char *value,
-                                       const char *expected)
+static bool pk__types_mismatch(pk__types_in *in, const pk__types_path *path, const char *value, const char *expected)
 {
     pk__json_reader r; // over the original: the copy may be unescaped here
     pk__json_begin(&r, in->text);
@@ -29477,7 +29460,7 @@ PK__HOT bool pk__types_read_text(pk__types_in *in, pk_str *out)
 
 static bool pk__types_read_string(pk__types_in *in, const pk__types_path *path, const char *expected, pk_str *out)
 {
-    if (PK__UNLIKELY(pk__json_peek(in->at, in->json.end) != '"')) {
+    if (pk__json_peek(in->at, in->json.end) != '"') {
         return pk__types_mismatch(in, path, in->at, expected);
     }
     return pk__types_read_text(in, out);
@@ -29541,7 +29524,7 @@ PK__HOT pk__number_form pk__types_take_integer(pk__types_in *in, uint64_t *bits)
 {
     const char *first = in->at;
     pk__number_form form = pk__number_take_integer(&in->at, in->json.end, bits);
-    if (PK__UNLIKELY(form == PK__NUMBER_TEXT) && first[1] == '0' && in->at - first == 2) { // -0
+    if (form == PK__NUMBER_TEXT && first[1] == '0' && in->at - first == 2) { // -0
         *bits = 0;
         form = PK__NUMBER_UINT;
     }
@@ -29685,7 +29668,7 @@ PK__HOT bool pk__types_open(pk__types_in *in, const pk__types_path *path, char b
 PK__HOT bool pk__types_more(pk__types_in *in, char bracket, bool *more)
 {
     char next = pk__json_peek(in->at, in->json.end);
-    if (PK__LIKELY(next == ',') && !PK__SMALL) {
+    if (next == ',' && !PK__SMALL) { // nearly always
         *more = true;
         in->at = pk__json_space(in->at + 1, in->json.end);
         return true;
@@ -29920,7 +29903,7 @@ PK__HOT uint32_t pk__types_load(const char *at)
 /* The same bytes, and none that would be escaped in JSON, or is not ASCII: those are compared elsewhere. */
 PK__HOT bool pk__types_same(const char *p, const char *json, size_t len)
 {
-    if (PK__LIKELY(len >= 4 && len <= 8)) {
+    if (len >= 4 && len <= 8) {
         uint32_t low = pk__types_load(p), high = pk__types_load(p + len - 4);
         return low == pk__types_load(json) && high == pk__types_load(json + len - 4) &&
                pk__swar_json(low | (uint64_t)high << 32) == 0;
@@ -29982,20 +29965,20 @@ static bool pk__types_read_members(pk__types_in *in, const pk__types_path *path,
     }
     while (more) {
         uint32_t i = next;
-        if (PK__UNLIKELY(type->count == 0 || !pk__types_expected(in, &type->fields[next], &member.name))) {
+        if (type->count == 0 || !pk__types_expected(in, &type->fields[next], &member.name)) {
             if (!pk__types_key(in, &member.name)) {
                 return false;
             }
             i = pk__types_find(type, member.name, next);
         }
-        if (PK__UNLIKELY(i == type->count)) {
+        if (i == type->count) {
             if (!pk__types_read_unknown(in, &member, type, object)) {
                 return false;
             }
-        } else if (PK__UNLIKELY(pk__types_is_null(in))) {
+        } else if (pk__types_is_null(in)) {
             in->at += 4; // as if it were not there
         } else {
-            if (PK__UNLIKELY(in->json.options.unique_keys) && seen[i / 64] >> i % 64 & 1) {
+            if (in->json.options.unique_keys && seen[i / 64] >> i % 64 & 1) {
                 return pk__types_refuse(in, &member, in->at, "it stands there twice");
             }
             seen[i / 64] |= UINT64_C(1) << i % 64;
@@ -30008,7 +29991,7 @@ static bool pk__types_read_members(pk__types_in *in, const pk__types_path *path,
             return false;
         }
     }
-    if (PK__LIKELY(type->count < 64 && few == (UINT64_C(1) << type->count) - 1) && !PK__SMALL) {
+    if (type->count < 64 && few == (UINT64_C(1) << type->count) - 1 && !PK__SMALL) {
         return true;
     }
     for (uint32_t i = 0; i < type->count; i++) {
@@ -30209,7 +30192,7 @@ static bool pk__types_put(pk__types_out *out, const pk__types_path *path, const 
     if (!type->codec->write(out, path, type, value)) {
         return false;
     }
-    if (PK__UNLIKELY(w->failed) && pk__json_fault_code(w) == PK_ERR_SERIALIZE) { // here and not elsewhere: say where
+    if (w->failed && pk__json_fault_code(w) == PK_ERR_SERIALIZE) { // here and not elsewhere: say where
         out->failed = pk__types_fail(out->err, "encode", out->root, path, pk__json_fault_text(w), NULL);
     }
     return !w->failed;
@@ -31350,7 +31333,7 @@ PK_API void pk_exchange_resume(pk_exchange *x, pk_verdict verdict)
 enum { PK__CALL_RESENT_MAX = 3 };
 
 /* Whoever reads it wants to know which plugin it was; and what was asked for, as long as none is chosen. */
-static PK_RARE pk_err pk__call_fail(pk__call *c, pk_err code, const char *what)
+static pk_err pk__call_fail(pk__call *c, pk_err code, const char *what)
 {
     const pk_call_desc *d = &c->desc;
     pk_str who = c->target.plugin.len ? c->target.plugin : pk_str_from(d->plugin);
@@ -31518,7 +31501,7 @@ static void pk__call_begin_task(void *user)
     pk__call_begin_on_loop((pk__call *)user);
 }
 
-static PK_RARE void pk__call_abandon(pk__call *c, pk_err code, const char *what)
+static void pk__call_abandon(pk__call *c, pk_err code, const char *what)
 {
     if (c->has_target && c->state == PK__CALL_RUNNING && !c->ended) {
         c->target.dialect->cancel(c->target.channel, &c->attempt);
@@ -31697,10 +31680,10 @@ static bool pk__call_step_before(pk__call *c, size_t end, pk__call_state next, p
 PK__FN bool pk__call_advance(pk__call *c)
 {
     for (;;) {
-        if (PK__UNLIKELY(c->is_lent)) {
+        if (c->is_lent) {
             return false;
         }
-        if (PK__UNLIKELY(c->timed_out || c->canceled) && c->state < PK__CALL_TRIED) {
+        if ((c->timed_out || c->canceled) && c->state < PK__CALL_TRIED) {
             pk__call_abandon(c, c->canceled ? PK_ERR_CANCELED : PK_ERR_PLUGIN_TIMEOUT,
                              c->canceled ? "it was cancelled"
                              : c->queued ? "it was not ready before the deadline passed"
@@ -34273,7 +34256,7 @@ static void pk__serve_add_field(pk__serve_call *c, const char *name, pk_str valu
 }
 
 /* Makes the call's error its answer. */
-static PK_RARE void pk__serve_fail(pk__serve_call *c)
+static void pk__serve_fail(pk__serve_call *c)
 {
     pk_response *a = &c->job->answer;
     memset(a, 0, sizeof(*a));
@@ -34329,14 +34312,14 @@ static void pk__serve_answer(pk__serve_call *c)
 }
 
 /* There is no handler, or none for this caller: what it gets instead is made when its turn comes. */
-static PK_RARE void pk__serve_refuse(pk__serve_call *c, int status, pk_err code, const char *what)
+static void pk__serve_refuse(pk__serve_call *c, int status, pk_err code, const char *what)
 {
     c->refused.status = status;
     c->refused.code = code;
     c->refused.what = what;
 }
 
-static PK_RARE void pk__serve_turn_away(pk__serve_call *c)
+static void pk__serve_turn_away(pk__serve_call *c)
 {
     char shown[128];
     c->error.code = PK_OK;
@@ -34414,7 +34397,7 @@ static pk_str pk__serve_read_fields(pk__serve_call *c)
     return token;
 }
 
-static PK_RARE void pk__serve_no_route(pk__serve_call *c)
+static void pk__serve_no_route(pk__serve_call *c)
 {
     bool asks_options = pk_str_is(c->request.method, "OPTIONS");
     if (asks_options && pk_str_is(c->request.path, "*")) {
@@ -36413,7 +36396,7 @@ PK_API int pk_object_main(int argc, char **argv)
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 36417 "plugkit_sdk.h"
+#line 36400 "plugkit_sdk.h"
 #endif
 
 #else // the core is in this file already: its private macros, once more
@@ -36444,16 +36427,9 @@ PK_API int pk_object_main(int argc, char **argv)
 #define PK__HOT PK__FN
 #endif
 #ifdef __GNUC__
-#define PK__COLD __attribute__((noinline)) PK_RARE PK__FN
+#define PK__COLD __attribute__((noinline)) PK__FN
 #else
 #define PK__COLD PK__FN
-#endif
-#if defined(__GNUC__) && !PK__SMALL
-#define PK__LIKELY(condition) __builtin_expect(!!(condition), 1)
-#define PK__UNLIKELY(condition) __builtin_expect(!!(condition), 0)
-#else
-#define PK__LIKELY(condition) (condition)
-#define PK__UNLIKELY(condition) (condition)
 #endif
 #if defined(__GNUC__) && !PK__SMALL
 #define PK__UNKNOWN(number) pk__unknown(number)
@@ -40778,7 +40754,7 @@ PK__FN pk_err pk__sdk_object_serve(void *state, const pk_request *request, pk_re
 #endif
 
 #ifdef PLUGKIT_LINES
-#line 40782 "plugkit_sdk.h"
+#line 40758 "plugkit_sdk.h"
 #endif
 
 #ifndef PLUGKIT_TEST
@@ -40792,8 +40768,6 @@ PK__FN pk_err pk__sdk_object_serve(void *state, const pk_request *request, pk_re
 #undef PK__SMALL
 #undef PK__HOT
 #undef PK__COLD
-#undef PK__LIKELY
-#undef PK__UNLIKELY
 #undef PK__UNKNOWN
 #undef PK__ASSERT
 #undef PK__ERROR_ROW

@@ -112,7 +112,6 @@ PK_API const char *pk_kind_name(pk_kind kind);       // "not_found"; static
 
 /* Fills *err (if not NULL) and returns `code`. Plugins use it to fail:
  *     return pk_error_set(err, PK_ERR_PARSE, "cannot read '%s': no header", name);                           */
-PK_API pk_err pk_error_set(pk_error *err, pk_err code, const char *format, ...) PK_RARE PK_PRINTF(3, 4);
+PK_API pk_err pk_error_set(pk_error *err, pk_err code, const char *format, ...) PK_PRINTF(3, 4);
 /* The same for a failed system call: adds ": " and the text of errno, and keeps errno in the error. */
-PK_API pk_err pk_error_sys(pk_error *err, pk_err code, int sys_errno, const char *format, ...) PK_RARE
-    PK_PRINTF(4, 5);
+PK_API pk_err pk_error_sys(pk_error *err, pk_err code, int sys_errno, const char *format, ...) PK_PRINTF(4, 5);

@@ -7,11 +7,9 @@
 
 #if defined(__GNUC__) || defined(__clang__)
 #define PK_UNUSED __attribute__((unused))
-#define PK_RARE __attribute__((cold)) // so is what leads to it
 #define PK_PRINTF(format_at, first_at) __attribute__((format(printf, format_at, first_at)))
 #else
 #define PK_UNUSED
-#define PK_RARE
 #define PK_PRINTF(format_at, first_at)
 #endif
 

@@ -37,22 +37,11 @@
 #define PK__HOT PK__FN
 #endif
 
-/* Functions that are called when something is wrong: one copy is enough, and it is kept out of the way, as is all that
- * leads to it. */
+/* Functions that are called when something is wrong: one copy is enough. */
 #ifdef __GNUC__
-#define PK__COLD __attribute__((noinline)) PK_RARE PK__FN
+#define PK__COLD __attribute__((noinline)) PK__FN
 #else
 #define PK__COLD PK__FN
-#endif
-
-/* What is nearly always so, and what nearly never: the usual way goes straight on, without a jump. It pays where a
- * processor has forgotten what it knew of the jumps, as after a system call. */
-#if defined(__GNUC__) && !PK__SMALL
-#define PK__LIKELY(condition) __builtin_expect(!!(condition), 1)
-#define PK__UNLIKELY(condition) __builtin_expect(!!(condition), 0)
-#else
-#define PK__LIKELY(condition) (condition)
-#define PK__UNLIKELY(condition) (condition)
 #endif
 
 /* The same number, and no compiler knows it. Where one knows how many bytes to clear, and these are more than 64, it

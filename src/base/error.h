@@ -14,12 +14,11 @@ PK__HOT void pk__error_none(pk_error *err)
     err->msg[0] = '\0';
 }
 
-/* Errors are made with pk_error_set and pk_error_sys (api/error.h); these go on from there. What leads to any of them
- * is unlikely, and compilers know that. */
-PK__FN PK_RARE pk_err pk__error_setv(pk_error *err, pk_err code, const char *format, va_list args);
-PK__FN PK_RARE pk_err pk__error_copy(pk_error *to, const pk_error *from);    // returns from->code
-PK__FN PK_RARE void pk__error_wrap(pk_error *err, const char *format, ...) PK_PRINTF(2, 3); // "new words: old message"
-PK__FN PK_RARE pk_err pk__error_memory(pk_error *err, const char *what);     // "cannot <what>: out of memory"
+/* Errors are made with pk_error_set and pk_error_sys (api/error.h); these go on from there. */
+PK__FN pk_err pk__error_setv(pk_error *err, pk_err code, const char *format, va_list args);
+PK__FN pk_err pk__error_copy(pk_error *to, const pk_error *from);             // returns from->code
+PK__FN void pk__error_wrap(pk_error *err, const char *format, ...) PK_PRINTF(2, 3); // "new words: old message"
+PK__FN pk_err pk__error_memory(pk_error *err, const char *what);              // "cannot <what>: out of memory"
 /* Makes foreign bytes fit for a log or a message: valid UTF-8, control characters as \xNN; cut with "..." at cap - 1.
  * Returns the length; out is NUL-terminated. */
 PK__FN size_t pk__error_clean(char *out, size_t cap, pk_str in);

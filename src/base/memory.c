@@ -135,7 +135,7 @@ PK_API void pk_mem_over(pk_mem *mem, void *bytes, size_t size, const pk_alloc *m
 }
 
 /* A request that does not fit into what is left gets a block of its own if it is large: the rest stays in use. */
-static PK_RARE void *pk__mem_get_slow(pk_mem *mem, size_t size)
+static void *pk__mem_get_slow(pk_mem *mem, size_t size)
 {
     size_t want;
     size_t usual = PK__MEM_FIRST;

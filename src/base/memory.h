@@ -18,7 +18,7 @@ PK__FN void pk__strfree(const pk_alloc *alloc, char *text);
 PK__HOT char *pk__buf_room(pk_buf *buf, size_t count)
 {
     bool fits = count <= buf->cap - buf->len && !buf->failed;
-    return PK__LIKELY(fits) || pk_buf_reserve(buf, count) ? buf->ptr + buf->len : NULL;
+    return fits || pk_buf_reserve(buf, count) ? buf->ptr + buf->len : NULL;
 }
 PK__FN void pk__mem_trim(pk_mem *mem, void *piece, size_t old_size, size_t new_size); // if it was the last one
 PK__FN bool pk__size_add(size_t a, size_t b, size_t *out);               // false = overflow

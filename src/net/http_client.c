@@ -178,7 +178,7 @@ static pk_io pk__http_client_shake(pk__http_client *c, pk_error *err)
 }
 
 /* PK_IO_WANT_READ with retry_at: the server's queue is full. */
-static PK_RARE pk_io pk__http_client_open(pk__http_client *c, pk_error *err)
+static pk_io pk__http_client_open(pk__http_client *c, pk_error *err)
 {
     const pk_transport *t = c->desc.transport;
     pk_io io;

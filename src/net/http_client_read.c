@@ -106,13 +106,13 @@ static pk_io pk__http_client_recv_other(pk__http_client *c, size_t *got, pk_erro
                                     : c->desc.transport->recv(c->io, at, cap, got, err);
 }
 
-static PK_RARE pk_io pk__http_client_bad(pk_error *err, const char *why)
+static pk_io pk__http_client_bad(pk_error *err, const char *why)
 {
     (void)pk_error_set(err, PK_ERR_HTTP, "cannot read the answer: %s", why);
     return PK_IO_FAILED;
 }
 
-static PK_RARE pk_io pk__http_client_too_long(pk__http_client *c, pk_error *err)
+static pk_io pk__http_client_too_long(pk__http_client *c, pk_error *err)
 {
     (void)pk_error_set(err, PK_ERR_LIMIT, "cannot read the answer: its body is larger than %llu bytes",
                        (unsigned long long)c->x->max_body);
@@ -243,7 +243,7 @@ static pk_io pk__http_client_take(pk__http_client *c, pk_error *err)
 }
 
 /* The server has closed the connection, or it broke. */
-static PK_RARE pk_io pk__http_client_take_end(pk__http_client *c, pk_io io, pk_error *err)
+static pk_io pk__http_client_take_end(pk__http_client *c, pk_io io, pk_error *err)
 {
     if (io == PK_IO_CLOSED && c->rx == PK__HTTP_RX_BODY && c->head.framing == PK__HTTP_UNTIL_CLOSE) {
         c->rx = PK__HTTP_RX_DONE;

@@ -11,7 +11,7 @@ static int64_t pk__http_client_until(const pk__http_client *c)
     return c->is_open ? c->x->deadline : PK__MIN(c->connect_by, c->x->deadline);
 }
 
-static PK_RARE void pk__http_client_late(const pk__http_client *c, pk_error *err)
+static void pk__http_client_late(const pk__http_client *c, pk_error *err)
 {
     (void)pk_error_set(err, PK_ERR_PLUGIN_TIMEOUT, "cannot finish the request: %s",
                        c->is_open ? "the deadline passed" : "no connection until the deadline");

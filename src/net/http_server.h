@@ -193,7 +193,7 @@ PK__FN pk__http_step pk__http_link_head(pk__http_link *l);
 PK__FN pk__http_step pk__http_link_body(pk__http_link *l);
 PK__FN pk__http_step pk__http_link_throw(pk__http_link *l); // DRAIN and LINGER
 PK__FN pk__http_step pk__http_link_write(pk__http_link *l);
-PK__FN PK_RARE pk__http_step pk__http_link_refuse(pk__http_link *l, int status, const char *why);
+PK__FN pk__http_step pk__http_link_refuse(pk__http_link *l, int status, const char *why);
 PK__FN pk__http_step pk__http_link_receive_job(pk__http_link *l); // behind what is in the job's buffer
 PK__FN pk__chunk_result pk__http_job_next(pk__http_job *job, size_t most, pk_str *data);
 PK__FN bool pk__http_job_continue(pk__http_job *job); // says 100, if that is waited for
@@ -204,7 +204,7 @@ PK__FN bool pk__http_link_watch(pk__http_link *l, bool read, bool write);
 PK__FN void pk__http_link_run(pk__http_link *l); // as far as it goes
 PK__FN void pk__http_link_on_ready(void *user, bool can_read, bool can_write);
 PK__FN void pk__http_link_on_time(void *user);
-PK__FN PK_RARE void pk__http_link_close(pk__http_link *l);
+PK__FN void pk__http_link_close(pk__http_link *l);
 PK__FN void pk__http_job_free(pk__http_job *job);
 PK__FN void pk__http_peer_leave(pk__http_server *s, pk__http_peer *p); // NULL is nobody
 PK__FN void pk__http_server_listen(pk__http_server *s); // accepts again, if nothing is against it

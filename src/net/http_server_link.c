@@ -28,7 +28,7 @@ PK__FN void pk__http_job_free(pk__http_job *job)
     pk__free(alloc, job, sizeof(*job));
 }
 
-static PK_RARE pk__http_job *pk__http_job_new(pk__http_server *s)
+static pk__http_job *pk__http_job_new(pk__http_server *s)
 {
     const pk__http_server_desc *d = &s->desc;
     pk__http_job *job = (pk__http_job *)pk__new(d->alloc, sizeof(*job));
@@ -207,7 +207,7 @@ static pk__http_step pk__http_link_written(pk__http_link *l)
 /* A connection without a request is to be closed. If a request came just then, its sender could not know whether it was
  * read. So first nothing more is let in, which makes sending fail at once (on Unix sockets; TCP has no such thing), and
  * then comes the last look: what got in before is answered. */
-static PK_RARE pk__http_step pk__http_link_dismiss(pk__http_link *l)
+static pk__http_step pk__http_link_dismiss(pk__http_link *l)
 {
     if (l->leaving) {
         return PK__HTTP_STEP_CLOSE;

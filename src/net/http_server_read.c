@@ -150,7 +150,7 @@ PK__FN pk__chunk_result pk__http_job_next(pk__http_job *job, size_t most, pk_str
     return r;
 }
 
-static PK_RARE pk__http_step pk__http_link_body_failed(pk__http_link *l)
+static pk__http_step pk__http_link_body_failed(pk__http_link *l)
 {
     return l->job->collected.failed == PK_ERR_LIMIT
                ? pk__http_link_refuse(l, 413, "the body is larger than is accepted here")

@@ -76,7 +76,7 @@ static pk_err pk__http_job_prepare(pk__http_job *job, pk_error *err)
 }
 
 /* An answer of our own in the place of one that cannot be sent, or of none. The connection ends with it. */
-static PK_RARE bool pk__http_job_refuse(pk__http_job *job, int status, const char *why)
+static bool pk__http_job_refuse(pk__http_job *job, int status, const char *why)
 {
     char text[PK__HTTP_SERVER_REFUSAL];
     const pk__http_server_desc *d = &job->server->desc;

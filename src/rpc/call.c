@@ -14,7 +14,7 @@
 enum { PK__CALL_RESENT_MAX = 3 };
 
 /* Whoever reads it wants to know which plugin it was; and what was asked for, as long as none is chosen. */
-static PK_RARE pk_err pk__call_fail(pk__call *c, pk_err code, const char *what)
+static pk_err pk__call_fail(pk__call *c, pk_err code, const char *what)
 {
     const pk_call_desc *d = &c->desc;
     pk_str who = c->target.plugin.len ? c->target.plugin : pk_str_from(d->plugin);
@@ -182,7 +182,7 @@ static void pk__call_begin_task(void *user)
     pk__call_begin_on_loop((pk__call *)user);
 }
 
-static PK_RARE void pk__call_abandon(pk__call *c, pk_err code, const char *what)
+static void pk__call_abandon(pk__call *c, pk_err code, const char *what)
 {
     if (c->has_target && c->state == PK__CALL_RUNNING && !c->ended) {
         c->target.dialect->cancel(c->target.channel, &c->attempt);
@@ -361,10 +361,10 @@ static bool pk__call_step_before(pk__call *c, size_t end, pk__call_state next, p
 PK__FN bool pk__call_advance(pk__call *c)
 {
     for (;;) {
-        if (PK__UNLIKELY(c->is_lent)) {
+        if (c->is_lent) {
             return false;
         }
-        if (PK__UNLIKELY(c->timed_out || c->canceled) && c->state < PK__CALL_TRIED) {
+        if ((c->timed_out || c->canceled) && c->state < PK__CALL_TRIED) {
             pk__call_abandon(c, c->canceled ? PK_ERR_CANCELED : PK_ERR_PLUGIN_TIMEOUT,
                              c->canceled ? "it was cancelled"
                              : c->queued ? "it was not ready before the deadline passed"

@@ -29,7 +29,7 @@ static void pk__serve_add_field(pk__serve_call *c, const char *name, pk_str valu
 }
 
 /* Makes the call's error its answer. */
-static PK_RARE void pk__serve_fail(pk__serve_call *c)
+static void pk__serve_fail(pk__serve_call *c)
 {
     pk_response *a = &c->job->answer;
     memset(a, 0, sizeof(*a));
@@ -85,14 +85,14 @@ static void pk__serve_answer(pk__serve_call *c)
 }
 
 /* There is no handler, or none for this caller: what it gets instead is made when its turn comes. */
-static PK_RARE void pk__serve_refuse(pk__serve_call *c, int status, pk_err code, const char *what)
+static void pk__serve_refuse(pk__serve_call *c, int status, pk_err code, const char *what)
 {
     c->refused.status = status;
     c->refused.code = code;
     c->refused.what = what;
 }
 
-static PK_RARE void pk__serve_turn_away(pk__serve_call *c)
+static void pk__serve_turn_away(pk__serve_call *c)
 {
     char shown[128];
     c->error.code = PK_OK;
@@ -170,7 +170,7 @@ static pk_str pk__serve_read_fields(pk__serve_call *c)
     return token;
 }
 
-static PK_RARE void pk__serve_no_route(pk__serve_call *c)
+static void pk__serve_no_route(pk__serve_call *c)
 {
     bool asks_options = pk_str_is(c->request.method, "OPTIONS");
     if (asks_options && pk_str_is(c->request.path, "*")) {

@@ -36,8 +36,7 @@ PK__FN bool pk__types_refuse(pk__types_in *in, const pk__types_path *path, const
 #endif
 
 /* The value at `value` is not what the table says. If it is no JSON either, that is the error. */
-static PK_RARE bool pk__types_mismatch(pk__types_in *in, const pk__types_path *path, const char *value,
-                                       const char *expected)
+static bool pk__types_mismatch(pk__types_in *in, const pk__types_path *path, const char *value, const char *expected)
 {
     pk__json_reader r; // over the original: the copy may be unescaped here
     pk__json_begin(&r, in->text);
@@ -72,7 +71,7 @@ PK__HOT bool pk__types_read_text(pk__types_in *in, pk_str *out)
 
 static bool pk__types_read_string(pk__types_in *in, const pk__types_path *path, const char *expected, pk_str *out)
 {
-    if (PK__UNLIKELY(pk__json_peek(in->at, in->json.end) != '"')) {
+    if (pk__json_peek(in->at, in->json.end) != '"') {
         return pk__types_mismatch(in, path, in->at, expected);
     }
     return pk__types_read_text(in, out);
@@ -136,7 +135,7 @@ PK__HOT pk__number_form pk__types_take_integer(pk__types_in *in, uint64_t *bits)
 {
     const char *first = in->at;
     pk__number_form form = pk__number_take_integer(&in->at, in->json.end, bits);
-    if (PK__UNLIKELY(form == PK__NUMBER_TEXT) && first[1] == '0' && in->at - first == 2) { // -0
+    if (form == PK__NUMBER_TEXT && first[1] == '0' && in->at - first == 2) { // -0
         *bits = 0;
         form = PK__NUMBER_UINT;
     }
@@ -280,7 +279,7 @@ PK__HOT bool pk__types_open(pk__types_in *in, const pk__types_path *path, char b
 PK__HOT bool pk__types_more(pk__types_in *in, char bracket, bool *more)
 {
     char next = pk__json_peek(in->at, in->json.end);
-    if (PK__LIKELY(next == ',') && !PK__SMALL) {
+    if (next == ',' && !PK__SMALL) { // nearly always
         *more = true;
         in->at = pk__json_space(in->at + 1, in->json.end);
         return true;
@@ -515,7 +514,7 @@ PK__HOT uint32_t pk__types_load(const char *at)
 /* The same bytes, and none that would be escaped in JSON, or is not ASCII: those are compared elsewhere. */
 PK__HOT bool pk__types_same(const char *p, const char *json, size_t len)
 {
-    if (PK__LIKELY(len >= 4 && len <= 8)) {
+    if (len >= 4 && len <= 8) {
         uint32_t low = pk__types_load(p), high = pk__types_load(p + len - 4);
         return low == pk__types_load(json) && high == pk__types_load(json + len - 4) &&
                pk__swar_json(low | (uint64_t)high << 32) == 0;
@@ -577,20 +576,20 @@ static bool pk__types_read_members(pk__types_in *in, const pk__types_path *path,
     }
     while (more) {
         uint32_t i = next;
-        if (PK__UNLIKELY(type->count == 0 || !pk__types_expected(in, &type->fields[next], &member.name))) {
+        if (type->count == 0 || !pk__types_expected(in, &type->fields[next], &member.name)) {
             if (!pk__types_key(in, &member.name)) {
                 return false;
             }
             i = pk__types_find(type, member.name, next);
         }
-        if (PK__UNLIKELY(i == type->count)) {
+        if (i == type->count) {
             if (!pk__types_read_unknown(in, &member, type, object)) {
                 return false;
             }
-        } else if (PK__UNLIKELY(pk__types_is_null(in))) {
+        } else if (pk__types_is_null(in)) {
             in->at += 4; // as if it were not there
         } else {
-            if (PK__UNLIKELY(in->json.options.unique_keys) && seen[i / 64] >> i % 64 & 1) {
+            if (in->json.options.unique_keys && seen[i / 64] >> i % 64 & 1) {
                 return pk__types_refuse(in, &member, in->at, "it stands there twice");
             }
             seen[i / 64] |= UINT64_C(1) << i % 64;
@@ -603,7 +602,7 @@ static bool pk__types_read_members(pk__types_in *in, const pk__types_path *path,
             return false;
         }
     }
-    if (PK__LIKELY(type->count < 64 && few == (UINT64_C(1) << type->count) - 1) && !PK__SMALL) {
+    if (type->count < 64 && few == (UINT64_C(1) << type->count) - 1 && !PK__SMALL) {
         return true;
     }
     for (uint32_t i = 0; i < type->count; i++) {

@@ -19,7 +19,7 @@ static bool pk__types_put(pk__types_out *out, const pk__types_path *path, const 
     if (!type->codec->write(out, path, type, value)) {
         return false;
     }
-    if (PK__UNLIKELY(w->failed) && pk__json_fault_code(w) == PK_ERR_SERIALIZE) { // here and not elsewhere: say where
+    if (w->failed && pk__json_fault_code(w) == PK_ERR_SERIALIZE) { // here and not elsewhere: say where
         out->failed = pk__types_fail(out->err, "encode", out->root, path, pk__json_fault_text(w), NULL);
     }
     return !w->failed;

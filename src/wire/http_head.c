@@ -6,7 +6,7 @@
 #include <string.h>
 
 /* Readers of parts return where the next part begins. NULL: it was refused, or more is needed. */
-static PK_RARE const char *pk__http_head_refuse(pk__http_head *h, int status, const char *why)
+static const char *pk__http_head_refuse(pk__http_head *h, int status, const char *why)
 {
     h->error_status = status;
     h->error = why;
@@ -193,7 +193,7 @@ static const char *pk__http_head_version(pk__http_head *h, const char *p, const 
     return p + 8;
 }
 
-static PK_RARE const char *pk__http_head_no_line_end(pk__http_head *h, const char *p, const char *end)
+static const char *pk__http_head_no_line_end(pk__http_head *h, const char *p, const char *end)
 {
     if (p < end && *p != '\r') {
         return pk__http_head_refuse(h, 400, *p == '\n' ? "bare LF" : "misplaced character");
@@ -357,7 +357,7 @@ PK__FN inline void pk__http_head_special(pk__http_head *h, pk_str name, pk_str v
     }
 }
 
-static PK_RARE const char *pk__http_head_bad_name(pk__http_head *h, const char *name, const char *p)
+static const char *pk__http_head_bad_name(pk__http_head *h, const char *name, const char *p)
 {
     bool is_blank = *p == ' ' || *p == '\t';
     return pk__http_head_refuse(h, 400, p == name && is_blank ? "folded header line"
@@ -445,7 +445,7 @@ static const char *pk__http_head_fields(pk__http_head *h, const char *buf, const
     while (p < end && *p != '\r') {
         pk_meta field;
         const char *next = pk__http_scan_line(&scan, p, &field);
-        if (PK__UNLIKELY(!next)) {
+        if (!next) {
             next = pk__http_head_line(h, p, end, &field);
         }
         if (next && h->field_count == h->limit.fields) {
@@ -458,7 +458,7 @@ static const char *pk__http_head_fields(pk__http_head *h, const char *buf, const
         p = next;
         h->fields[h->field_count++] = field;
         pk__http_head_special(h, field.name, field.value);
-        if (PK__UNLIKELY(h->error != NULL)) {
+        if (h->error) {
             return NULL;
         }
     }
@@ -486,7 +486,7 @@ static const char *pk__http_head_lines(pk__http_head *h, const char *buf, const 
 
 PK__FN pk__http_result pk__http_head_parse(pk__http_head *h, const char *buf, size_t len)
 {
-    if (PK__UNLIKELY(h->error != NULL)) {
+    if (h->error) {
         return PK__HTTP_ERROR;
     }
     if (len == 0) {

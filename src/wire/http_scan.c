@@ -220,7 +220,7 @@ PK__FN inline const char *pk__http_scan_next(pk__http_scan *s, const char *p)
     for (;;) {
         const char *behind = s->base + 64;
         uint64_t odd = p < behind ? s->odd >> (p - s->base) : 0;
-        if (PK__LIKELY(odd != 0)) {
+        if (odd != 0) {
             return p + (unsigned)__builtin_ctzll(odd);
         }
         if (behind == s->end) {
@@ -234,15 +234,15 @@ PK__FN inline const char *pk__http_scan_next(pk__http_scan *s, const char *p)
 
 PK__FN inline const char *pk__http_scan_line(pk__http_scan *s, const char *p, pk_meta *field)
 {
-    if (PK__UNLIKELY(!s->base || s->end - p < 2)) {
+    if (!s->base || s->end - p < 2) {
         return NULL;
     }
     const char *value_end = pk__http_scan_next(s, p), *next = value_end + 2;
-    if (PK__UNLIKELY(next > s->end || value_end[0] != '\r' || value_end[1] != '\n')) {
+    if (next > s->end || value_end[0] != '\r' || value_end[1] != '\n') {
         return NULL;
     }
     const char *value = pk__http_scan_name(p, s->end); // goes no further than the CR
-    if (PK__UNLIKELY(*value != ':' || value == p)) {
+    if (*value != ':' || value == p) {
         return NULL;
     }
     field->name.ptr = p;

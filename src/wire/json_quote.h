@@ -13,7 +13,7 @@
 #include "swar.h"
 #include "wide.h"
 
-PK__LOCAL PK_RARE bool pk__json_fail(pk_json_writer *w, pk__json_fault fault)
+PK__LOCAL bool pk__json_fail(pk_json_writer *w, pk__json_fault fault)
 {
     if (!w->failed) {
         w->failed = (int)fault;
@@ -25,10 +25,10 @@ PK__LOCAL PK_RARE bool pk__json_fail(pk_json_writer *w, pk__json_fault fault)
 PK__HOT char *pk__json_room(pk_json_writer *w, size_t count)
 {
     pk_buf *buf = w->buf;
-    if (PK__UNLIKELY(w->failed)) {
+    if (w->failed) {
         return NULL;
     }
-    if (PK__UNLIKELY(count > buf->cap - buf->len) && !pk_buf_reserve(buf, count)) {
+    if (count > buf->cap - buf->len && !pk_buf_reserve(buf, count)) {
         (void)pk__json_fail(w, PK__JSON_BUFFER);
         return NULL;
     }
@@ -59,10 +59,10 @@ PK__HOT char *pk__json_slack(pk_json_writer *w, size_t count)
 {
     pk_buf *buf = w->buf;
     size_t need = count + PK__JSON_SLACK;
-    if (PK__UNLIKELY(w->failed || need < count)) {
+    if (w->failed || need < count) {
         return NULL;
     }
-    if (PK__UNLIKELY(need > buf->cap - buf->len)) {
+    if (need > buf->cap - buf->len) {
         if (need > buf->max - buf->len) {
             return NULL;
         }
@@ -119,7 +119,7 @@ PK__HOT size_t pk__json_copy_plain(char *out, const char *p, size_t len, bool is
         pk__wide piece = pk__wide_load(p + done);
         uint64_t mask = is_utf8 ? pk__wide_escape(piece) : pk__wide_json(piece);
         pk__wide_store(out + done, piece);
-        if (PK__UNLIKELY(mask != 0)) {
+        if (mask) {
             return done + pk__wide_first(mask);
         }
     }
@@ -143,7 +143,7 @@ PK__HOT char *pk__json_quoted_at(pk_json_writer *w, char *out, pk_str s, bool is
     *out++ = '"';
     size_t done = pk__json_copy_plain(out, s.ptr, s.len, is_utf8);
     out += done;
-    if (PK__UNLIKELY(done < s.len) && !(out = pk__json_quoted_rest(w, out, s.ptr + done, s.ptr + s.len, is_utf8))) {
+    if (done < s.len && !(out = pk__json_quoted_rest(w, out, s.ptr + done, s.ptr + s.len, is_utf8))) {
         return NULL;
     }
     *out++ = '"';

@@ -31,9 +31,8 @@ PK__FN void pk__json_begin(pk__json_reader *r, pk_str text);
 /* ---- mistakes */
 
 /* Fails at `at`; returns NULL. */
-PK__FN PK_RARE const char *pk__json_wrong(pk__json_reader *r, const char *at, const char *expected);
-/* `what`: PK_ERR_LIMIT, PK_ERR_NO_MEMORY. */
-PK__FN PK_RARE const char *pk__json_out_of(pk__json_reader *r, const char *at, pk_err what);
+PK__FN const char *pk__json_wrong(pk__json_reader *r, const char *at, const char *expected);
+PK__FN const char *pk__json_out_of(pk__json_reader *r, const char *at, pk_err what); // PK_ERR_LIMIT, PK_ERR_NO_MEMORY
 /* Makes the error of a failed reader: "cannot <what>: line 3, column 14, offset 40: expected .., got .. near ..". The
  * text is passed again, for the reader may have unescaped its own copy. */
 PK__FN pk_err pk__json_error(const pk__json_reader *r, pk_str text, const char *what, pk_error *err);
@@ -51,13 +50,13 @@ PK__FN const char *pk__json_skip_space(const char *p, const char *end);
 /* Most tokens follow each other at once. */
 PK__HOT const char *pk__json_space(const char *p, const char *end)
 {
-    return p < end && PK__UNLIKELY((unsigned char)*p <= ' ') ? pk__json_skip_space(p, end) : p;
+    return p < end && (unsigned char)*p <= ' ' ? pk__json_skip_space(p, end) : p;
 }
 
 /* What stands at p: NUL at the end, for no token begins with one. */
 PK__HOT char pk__json_peek(const char *p, const char *end)
 {
-    return PK__LIKELY(p < end) ? *p : '\0';
+    return p < end ? *p : '\0';
 }
 
 /* Over a string, from inside of it to its closing quote: what is between the quotes is valid UTF-8 with valid escapes.
@@ -94,10 +93,10 @@ PK__HOT const char *pk__json_body_open(pk__json_reader *r, char *first, const ch
 {
     const char *p = pk__json_plain(first, end);
     char *out_end = (char *)(uintptr_t)p;
-    if (PK__UNLIKELY(p == end)) { // no quote, then: not even room for a NUL
+    if (p == end) { // no quote, then: not even room for a NUL
         return pk__json_wrong(r, p, "'\"'");
     }
-    if (PK__UNLIKELY(*p != '"')) {
+    if (*p != '"') {
         p = pk__json_string_open(r, out_end, &out_end);
     }
     out->ptr = first;

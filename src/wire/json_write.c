@@ -105,8 +105,8 @@ PK__FN void pk__json_done(pk_json_writer *w, const char *end)
 PK__HOT char *pk__json_fast(pk_json_writer *w, size_t count)
 {
     bool in_array = pk__json_in_array(w);
-    char *out = PK__LIKELY(w->indent == 0 && (w->have_key || in_array)) ? pk__json_slack(w, count) : NULL;
-    if (PK__LIKELY(out != NULL) && !w->have_key && w->need_comma) {
+    char *out = w->indent == 0 && (w->have_key || in_array) ? pk__json_slack(w, count) : NULL;
+    if (out && !w->have_key && w->need_comma) {
         *out++ = ',';
     }
     return out;
@@ -193,16 +193,16 @@ PK__HOT bool pk__json_str_fast(pk_json_writer *w, pk_str value)
 /* False: it goes the careful way. */
 PK__HOT bool pk__json_key_fast(pk_json_writer *w, pk_str key)
 {
-    bool may = PK__LIKELY(w->indent == 0 && !w->have_key && w->depth > 0 && !pk__json_in_array(w));
-    char *out = may ? pk__json_slack(w, key.len) : NULL;
+    char *out = w->indent == 0 && !w->have_key && w->depth > 0 && !pk__json_in_array(w) ? pk__json_slack(w, key.len)
+                                                                                         : NULL;
     size_t start = w->buf->len;
-    if (PK__UNLIKELY(!out)) {
+    if (!out) {
         return false;
     }
     if (w->need_comma) {
         *out++ = ',';
     }
-    if (PK__UNLIKELY(!(out = pk__json_quoted_at(w, out, key, false)))) {
+    if (!(out = pk__json_quoted_at(w, out, key, false))) {
         w->buf->len = start;
         return w->failed;
     }
@@ -216,7 +216,7 @@ PK__HOT bool pk__json_key_fast(pk_json_writer *w, pk_str key)
 
 PK_API void pk_json_put_key_str(pk_json_writer *w, pk_str key)
 {
-    if (PK__UNLIKELY(w->failed) || PK__LIKELY(pk__json_key_fast(w, key))) {
+    if (w->failed || pk__json_key_fast(w, key)) {
         return;
     }
     if (w->have_key || w->depth == 0 || pk__json_in_array(w)) {

@@ -115,7 +115,7 @@ PK__HOT char *pk__number_put_eight(char *out, uint32_t value)
 PK__HOT char *pk__number_put_short(char *out, uint32_t value)
 {
     uint64_t word = pk__swar_digits(value);
-    unsigned zeros = PK__LIKELY(word != 0) ? pk__swar_zeros(word) : 7;
+    unsigned zeros = word ? pk__swar_zeros(word) : 7;
     pk__swar_store(out, (word + PK__SWAR_ONES * '0') >> zeros * 8);
     return out + 8 - zeros;
 }
@@ -127,7 +127,7 @@ PK__FN char *pk__number_put_uint(char *out, uint64_t value)
         *out = (char)('0' + value);
         return out + 1;
     }
-    if (PK__LIKELY(value < eight)) {
+    if (value < eight) {
         return pk__number_put_short(out, (uint32_t)value);
     }
     uint64_t high = value / eight;
@@ -147,7 +147,7 @@ PK__FN char *pk__number_put_uint(char *out, uint64_t value)
 
 PK__FN char *pk__number_put_int(char *out, int64_t value)
 {
-    if (PK__UNLIKELY(value < 0)) {
+    if (value < 0) {
         *out++ = '-';
         return pk__number_put_uint(out, 0 - (uint64_t)value);
     }
@@ -175,10 +175,10 @@ PK__HOT uint64_t pk__number_digits(const char **at, const char *end)
 /* The same digits, of an integer: mostly a few, all in one look. */
 PK__HOT uint64_t pk__number_digits_all(const char **at, const char *end)
 {
-    if (PK__LIKELY(end - *at >= 8) && !PK__SMALL) {
+    if (end - *at >= 8 && !PK__SMALL) {
         uint64_t word = pk__swar_load(*at), others = pk__swar_no_digits(word);
         unsigned count = others ? pk__swar_first(others) : 0;
-        if (PK__LIKELY(count > 0)) { // what is behind the digits goes, and zeros come in front
+        if (count > 0) { // what is behind the digits goes, and zeros come in front
             *at += count;
             return pk__swar_number(word << (64 - 8 * count) | (PK__SWAR_ONES * '0') >> 8 * count);
         }
@@ -189,7 +189,7 @@ PK__HOT uint64_t pk__number_digits_all(const char **at, const char *end)
 /* What an integer of so many digits is. */
 PK__HOT pk__number_form pk__number_integer(uint64_t size, size_t count, bool negative, uint64_t *bits)
 {
-    if (PK__UNLIKELY(count > 19) || (negative && (size == 0 || size > (uint64_t)1 << 63))) {
+    if (count > 19 || (negative && (size == 0 || size > (uint64_t)1 << 63))) {
         return PK__NUMBER_TEXT;
     }
     *bits = negative ? 0 - size : size;
@@ -226,17 +226,17 @@ PK__FN pk__number_form pk__number_take_integer(const char **at, const char *end,
     const char *digits = p += negative;
     uint64_t size = pk__number_digits_all(&p, end);
     size_t count = (size_t)(p - digits);
-    if (PK__UNLIKELY(count > 1 && *digits == '0')) { // which stands alone
+    if (count > 1 && *digits == '0') { // which stands alone
         p = digits + 1;
         size = 0;
         count = 1;
-    } else if (PK__UNLIKELY(count == 0 || (p < end && (*p == '.' || *p == 'e' || *p == 'E')))) {
+    } else if (count == 0 || (p < end && (*p == '.' || *p == 'e' || *p == 'E'))) {
         return PK__NUMBER_NONE;
     }
     *at = p;
     pk__number_form form = pk__number_integer(size, count, negative, bits);
     pk_str text = {first, (size_t)(p - first)};
-    return PK__UNLIKELY(form == PK__NUMBER_TEXT) ? pk__number_long(text, bits) : form;
+    return form == PK__NUMBER_TEXT ? pk__number_long(text, bits) : form;
 }
 #endif
 

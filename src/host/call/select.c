@@ -217,7 +217,7 @@ static pk_err pk__select_method(const pk_call_desc *d, const pk__service_entry *
 }
 
 /* No instance is ready: wish for one, or say why there will be none. */
-static PK_RARE pk_err pk__select_wish(pk__registry *r, pk__plugin *p, pk__waiter *w, pk_error *err)
+static pk_err pk__select_wish(pk__registry *r, pk__plugin *p, pk__waiter *w, pk_error *err)
 {
     const char *useless = p->is_gone                                          ? "it has been removed"
                           : p->state == PK__PLUGIN_REJECTED || p->skipped   ? "it was rejected: "
