@@ -58,6 +58,15 @@ def connect(path):
     return s
 
 
+def is_open(path):
+    """A socket has its name a moment before anybody listens there."""
+    try:
+        connect(path).close()
+        return True
+    except OSError:
+        return False
+
+
 @pytest.fixture(params=UPSTREAM)
 def front(request, build, free_dir):
     """Where nginx listens, in front of a server of ours."""
@@ -69,7 +78,7 @@ def front(request, build, free_dir):
         assert ours.stdout.readline()
         with running([NGINX, "-p", free_dir, "-e", free_dir / "errors", "-c", free_dir / "nginx.conf"]):
             path = free_dir / "front.sock"
-            wait_until(path.exists, "nginx listens")
+            wait_until(lambda: is_open(path), "nginx listens")
             yield path
     errors = [line for line in (free_dir / "errors").read_text().splitlines()
               if re.search(r"\[(error|crit|alert|emerg)\]", line)]

@@ -514,7 +514,7 @@ TEST(folder, what_is_wrong_with_it_is_told_under_its_name)
     CHECK_CONTAINS(s.text, "abs: cannot use 'p/abs/plugin.json': cannot run its entry '/bin/sh': it must be a");
     CHECK_CONTAINS(s.text, "far: cannot use 'p/far/plugin.json': its source is remote: only what is in the folder");
     CHECK_CONTAINS(s.text, "grpc: cannot use 'p/grpc/plugin.json': its transport is grpc, which this build does not");
-    CHECK_CONTAINS(s.text, "'l.so': it is a shared object, and this build starts programs\n");
+    CHECK_CONTAINS(s.text, "'l.so': it is a shared object, and manifests name programs\n");
     CHECK_CONTAINS(s.text, "'d/x': everybody may change what is in 'd': chmod o-w it\n");
     CHECK_CONTAINS(s.text, "cannot run 'writable': everybody may write to it: chmod o-w 'p/writable/writable'\n");
     CHECK_CONTAINS(s.text, "cannot run 'dull': it is not executable: chmod +x 'p/dull/dull'\n");

@@ -171,7 +171,7 @@ static pk_err pk__folder_program(const pk__folder *f, pk_mem *mem, const pk_mani
     if (!rc) {
         const char *ext = strrchr(name, '.');
         const char *reason = ext && strcmp(ext, ".so") == 0
-                                 ? "it is a shared object, and this build starts programs"
+                                 ? "it is a shared object, and manifests name programs"
                                  : pk__directory_unfit(mem, &e, *out);
         rc = reason ? pk_error_set(err, PK_ERR_NOT_EXECUTABLE, "%s", reason) : PK_OK;
     }
